@@ -1,0 +1,149 @@
+"""The one background event loop of the process, and the two faces on it.
+
+httpx, MQTT, aiortc and LiveKit live on one asyncio loop in one daemon thread, so a busy cell (`time.sleep`, a model
+fit) never stalls a stream, a heartbeat or a token refresh. Everything is written async once; callers come in two ways:
+
+- `run(coroutine)`: the sync face. Blocks the calling thread, works inside a running loop (a notebook cell), and
+  cancels the call when the cell is interrupted.
+- `on_loop`: a decorator for public async methods. Awaited from any loop, the body runs on the background loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import CancelledError as FutureCancelled
+from concurrent.futures import Future
+from typing import Any, ParamSpec, TypeVar
+
+__all__ = ["aiterate", "background_loop", "is_background", "iterate", "on_loop", "run", "spawn"]
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+CLEAN_UP_SECONDS = 20.0
+"""How long an interrupted call may take to clean up before the interrupt is raised all the same."""
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+_pid: int | None = None
+
+
+def background_loop() -> asyncio.AbstractEventLoop:
+    """The process's background loop, started on first use (and anew after a fork)."""
+    global _loop, _pid
+    with _lock:
+        if _loop is None or _loop.is_closed() or _pid != os.getpid():
+            loop = asyncio.new_event_loop()
+            started = threading.Event()
+
+            def serve() -> None:
+                asyncio.set_event_loop(loop)
+                loop.call_soon(started.set)
+                loop.run_forever()
+
+            threading.Thread(target=serve, name="spnb-loop", daemon=True).start()
+            started.wait()
+            _loop, _pid = loop, os.getpid()
+        return _loop
+
+
+def is_background() -> bool:
+    """Whether the caller runs on the background loop."""
+    try:
+        return asyncio.get_running_loop() is _loop
+    except RuntimeError:
+        return False
+
+
+def spawn(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+    """Start `coroutine` on the background loop without waiting for it."""
+    return asyncio.run_coroutine_threadsafe(coroutine, background_loop())
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run `coroutine` on the background loop and wait for its result.
+
+    An interrupt (`KeyboardInterrupt`) cancels it, waits for its clean-up, and is raised again.
+
+    Raises:
+        RuntimeError: when called on the background loop itself, which would wait for itself for ever.
+    """
+    if is_background():
+        coroutine.close()
+        raise RuntimeError("a blocking call was made on spnb's own event loop: use the async twin and await it")
+    over = threading.Event()
+
+    async def supervised() -> T:
+        try:
+            return await coroutine
+        finally:
+            over.set()
+
+    future = spawn(supervised())
+    try:
+        return future.result()
+    except KeyboardInterrupt:
+        # The future counts as cancelled at once, the work only when it has cleaned up: a room must not stay live.
+        future.cancel()
+        over.wait(CLEAN_UP_SECONDS)
+        raise
+    except FutureCancelled:
+        raise asyncio.CancelledError from None
+
+
+def on_loop(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Make a coroutine function run on the background loop wherever it is awaited."""
+
+    @functools.wraps(method)
+    async def hop(*args: P.args, **kwargs: P.kwargs) -> T:
+        if is_background():
+            return await method(*args, **kwargs)
+        return await asyncio.wrap_future(spawn(method(*args, **kwargs)))
+
+    return hop
+
+
+async def _next(source: AsyncIterator[T]) -> T:
+    return await source.__anext__()
+
+
+async def _close(source: AsyncIterator[Any]) -> None:
+    if inspect.isasyncgen(source):
+        await source.aclose()
+
+
+async def aiterate(source: AsyncIterator[T]) -> AsyncIterator[T]:
+    """Iterate an async iterator of the background loop from any loop."""
+    try:
+        while True:
+            try:
+                if is_background():
+                    item = await source.__anext__()
+                else:
+                    item = await asyncio.wrap_future(spawn(_next(source)))
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        if is_background():
+            await _close(source)
+        else:
+            await asyncio.wrap_future(spawn(_close(source)))
+
+
+def iterate(source: AsyncIterator[T]) -> Iterator[T]:
+    """Iterate an async iterator of the background loop with a plain `for`."""
+    try:
+        while True:
+            try:
+                item = run(_next(source))
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        run(_close(source))

@@ -1,0 +1,144 @@
+"""Every error spnb raises on purpose.
+
+    SpnbError
+    ├── ConfigError             settings are missing or contradict each other
+    ├── InvalidInput            refused before anything was sent (also a ValueError)
+    ├── ServiceError            the service answered with an error
+    │   ├── BadRequest          400, 422
+    │   ├── Unauthorized        401: no session, or it ended
+    │   ├── Forbidden           403: not allowed, muted, banned
+    │   ├── NotFound            404
+    │   ├── Conflict            409, or a state that does not allow the call
+    │   ├── RateLimited         429
+    │   └── ServerFault         5xx
+    ├── Unreachable             no answer: connection refused, DNS, time-out
+    ├── RealtimeError           MQTT refused or lost for good
+    ├── BroadcastError          publishing failed
+    │   └── SourceError         the camera, file or generator gave no media
+    ├── RoomOver                the room ended in another way than was waited for
+    └── SandboxError            the sandbox could not start or stop
+
+Messages say what failed and what to do about it. They never hold a token or key.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = [
+    "BadRequest",
+    "BroadcastError",
+    "ConfigError",
+    "Conflict",
+    "Forbidden",
+    "InvalidInput",
+    "NotFound",
+    "RateLimited",
+    "RealtimeError",
+    "RoomOver",
+    "SandboxError",
+    "ServerFault",
+    "ServiceError",
+    "SourceError",
+    "SpnbError",
+    "Unauthorized",
+    "Unreachable",
+]
+
+
+class SpnbError(Exception):
+    """Base of all errors of spnb."""
+
+
+class ConfigError(SpnbError):
+    """Settings are missing or contradict each other."""
+
+
+class InvalidInput(SpnbError, ValueError):
+    """An argument breaks a documented limit; nothing was sent."""
+
+
+class ServiceError(SpnbError):
+    """The service answered with an error.
+
+    Attributes:
+        status: the HTTP status.
+        code: social.plus's own code, e.g. 400400; an unknown code is kept as it came.
+        detail: what the service said beyond its message.
+        retry_after: seconds the service asks to wait, if it said so.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: int | None = None,
+        detail: Any = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class BadRequest(ServiceError):
+    """The service found the request wrong (400 or 422)."""
+
+
+class Unauthorized(ServiceError):
+    """There is no session, or it ended (401)."""
+
+
+class Forbidden(ServiceError):
+    """The user may not do this (403): permission, mute or ban; `code` tells which."""
+
+
+class NotFound(ServiceError):
+    """There is no such thing, or this user may not see it (404)."""
+
+
+class Conflict(ServiceError):
+    """The thing exists already, or its state does not allow the call (409)."""
+
+
+class RateLimited(ServiceError):
+    """Too many requests (429); retries were used up."""
+
+
+class ServerFault(ServiceError):
+    """The service failed (5xx); retries were used up."""
+
+
+class Unreachable(SpnbError):
+    """No answer from the service: refused, no route, no name, or out of time."""
+
+
+class RealtimeError(SpnbError):
+    """The real-time connection was refused, or lost for good."""
+
+
+class BroadcastError(SpnbError):
+    """Publishing could not start or go on."""
+
+
+class SourceError(BroadcastError):
+    """A media source (camera, file, screen, generator) cannot give media."""
+
+
+class RoomOver(SpnbError):
+    """The room reached a final state other than the one waited for.
+
+    Attributes:
+        status: the state it reached.
+    """
+
+    def __init__(self, message: str, *, status: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class SandboxError(SpnbError):
+    """The sandbox could not start, stop, or be reached."""

@@ -1,0 +1,447 @@
+"""The service's records as frozen pydantic models.
+
+A record is plain data: what one JSON object of the service said at one moment. Unknown fields are kept (`model_extra`),
+unknown enum values stay strings, absent optional fields are None, so a newer service never breaks an older spnb.
+Attribute names are snake_case; the wire's camelCase names are aliases (`Room.model_validate(json)`).
+Field meanings: social.plus data-model pages and TypeScript SDK 7.20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+__all__ = [
+    "FINAL_STATUSES",
+    "STATUS_LABELS",
+    "BroadcasterData",
+    "Channel",
+    "Community",
+    "File",
+    "Invitation",
+    "LiveReaction",
+    "Message",
+    "Moderation",
+    "ModerationLabel",
+    "Participant",
+    "PlaybackInfo",
+    "Post",
+    "Reactor",
+    "Record",
+    "Recording",
+    "Resolution",
+    "Room",
+    "RoomStatus",
+    "RoomType",
+    "User",
+    "Viewer",
+    "WatchSession",
+    "normal_status",
+    "normal_type",
+]
+
+RoomStatus = Literal["idle", "live", "waitingReconnect", "ended", "recorded", "terminated", "error"]
+RoomType = Literal["directStreaming", "coHosts"]
+
+FINAL_STATUSES: frozenset[str] = frozenset({"recorded", "terminated", "error"})
+"""States that nothing follows."""
+
+STATUS_LABELS: dict[str, str] = {
+    "idle": "Not started",
+    "live": "Live",
+    "waitingReconnect": "Live (reconnecting)",
+    "ended": "Finished (processing)",
+    "recorded": "Finished",
+    "terminated": "Terminated",
+    "error": "Error",
+}
+"""The Console's words for each status, with its two double meanings kept apart."""
+
+
+def normal_status(value: Any) -> Any:
+    """The current spelling of a room status (`waiting_reconnect` → `waitingReconnect`); unknown ones unchanged."""
+    return "waitingReconnect" if value == "waiting_reconnect" else value
+
+
+def normal_type(value: Any) -> Any:
+    """The current spelling of a room type (`co_hosts` → `coHosts`); unknown ones unchanged."""
+    return {"co_hosts": "coHosts", "direct_streaming": "directStreaming"}.get(value, value)
+
+
+def _utc(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    return None if value == "" else value
+
+
+Time = Annotated[datetime, BeforeValidator(_utc)]
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, tolerant, camelCase on the wire."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="allow", populate_by_name=True, alias_generator=to_camel, protected_namespaces=()
+    )
+
+    def to_wire(self) -> dict[str, Any]:
+        """The record as the service's JSON: camelCase names, absent fields left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def _summary(self) -> Sequence[tuple[str, object]]:
+        """The rows a notebook shows for this record."""
+        return [(name, value) for name, value in self if value not in (None, [], {}, "")]
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{escape(name)}</th>"
+            f"<td style='text-align:left'>{escape(_shown(value))}</td></tr>"
+            for name, value in self._summary()
+        )
+        return f"<table><caption>{escape(type(self).__name__)}</caption>{rows}</table>"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return str(value)
+
+
+class User(Record):
+    """A user of the network. `user_id` is the public id, `id` the internal one (24 hex)."""
+
+    id: str = Field(default="", alias="_id")
+    user_id: str = ""
+    display_name: str | None = None
+    path: str | None = None
+    roles: list[str] = Field(default_factory=list)
+    metadata: dict[str, Any] | None = None
+    avatar_file_id: str | None = None
+    created_at: Time | None = None
+    updated_at: Time | None = None
+
+    @property
+    def network_id(self) -> str | None:
+        """The part of `path` before `/user/`: the root of all MQTT topics."""
+        return self.path.split("/user/")[0] if self.path else None
+
+
+class File(Record):
+    """An uploaded file or image."""
+
+    file_id: str
+    file_url: str | None = None
+    type: str | None = None
+    attributes: dict[str, Any] | None = None
+    created_at: Time | None = None
+
+
+class Participant(Record):
+    """A broadcaster of a room (never a viewer): its host or a co-host."""
+
+    type: str
+    user_id: str
+    user_internal_id: str | None = None
+    can_manage_product_tags: bool = False
+
+
+class Resolution(Record):
+    """Size of a stream in pixels."""
+
+    width: int | None = None
+    height: int | None = None
+    aspect_ratio: str | None = None
+
+
+class PlaybackInfo(Record):
+    """Addresses of one recorded file; both answer with a redirect to a signed address."""
+
+    url: str = Field(repr=False)
+    thumbnail_url: str | None = Field(default=None, repr=False)
+
+
+class ModerationLabel(Record):
+    """One finding of the automatic moderation."""
+
+    category: str = Field(validation_alias=AliasChoices("category", "categoryId"))
+    threshold: float | None = None
+    detected_at: Time | None = None
+
+
+class Moderation(Record):
+    """Findings of the automatic moderation of a room."""
+
+    flag_labels: list[ModerationLabel] = Field(default_factory=list)
+    terminate_labels: list[ModerationLabel] = Field(default_factory=list)
+    updated_at: Time | None = None
+
+
+class Room(Record):
+    """A broadcast room as the service described it at one moment."""
+
+    room_id: str
+    id: str = Field(default="", alias="_id")
+    type: Annotated[str, BeforeValidator(normal_type)] = "directStreaming"
+    status: Annotated[str, BeforeValidator(normal_status)] = "idle"
+    title: str = ""
+    description: str | None = None
+    thumbnail_file_id: str | None = None
+    metadata: dict[str, Any] | None = None
+    target_type: str | None = None
+    target_id: str | None = None
+    target_visibility: str | None = None
+    reference_type: str | None = None
+    reference_id: str | None = None
+    live_chat_enabled: bool = Field(
+        default=True,
+        validation_alias=AliasChoices("liveChatEnabled", "liveChannelEnabled", "channelEnabled", "live_chat_enabled"),
+    )
+    live_channel_id: str | None = None
+    participants: list[Participant] = Field(default_factory=list)
+    live_playback_url: str | None = Field(default=None, repr=False)
+    live_thumbnail_url: str | None = Field(default=None, repr=False)
+    live_resolution: Resolution | None = None
+    recorded_playback_infos: list[PlaybackInfo] = Field(default_factory=list)
+    recorded_resolution: Resolution | None = None
+    duration_seconds: float | None = None
+    moderation: Moderation | None = None
+    parent_room_id: str | None = None
+    child_room_ids: list[str] = Field(default_factory=list)
+    created_by: str | None = None
+    creator_internal_id: str | None = None
+    created_at: Time | None = None
+    updated_at: Time | None = None
+    live_at: Time | None = None
+    ended_at: Time | None = None
+    recorded_at: Time | None = None
+    is_deleted: bool = False
+    path: str | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """On air, or waiting for its publisher to come back."""
+        return self.status in ("live", "waitingReconnect")
+
+    @property
+    def is_over(self) -> bool:
+        """Ended for good: it never goes live again."""
+        return self.status in ("ended", *FINAL_STATUSES)
+
+    @property
+    def label(self) -> str:
+        """The status in the Console's words."""
+        return STATUS_LABELS.get(self.status, self.status)
+
+    def _summary(self) -> Sequence[tuple[str, object]]:
+        rows: list[tuple[str, object | None]] = [
+            ("title", self.title),
+            ("status", self.label),
+            ("room id", self.room_id),
+            ("type", self.type),
+            ("creator", self.created_by),
+            ("created", self.created_at),
+            ("live", self.live_at),
+            ("ended", self.ended_at),
+            ("duration", None if self.duration_seconds is None else f"{self.duration_seconds:g} s"),
+            ("recordings", len(self.recorded_playback_infos) or None),
+        ]
+        return [(name, value) for name, value in rows if value is not None]
+
+
+class Post(Record):
+    """A post of the feed; a room post carries `data["roomId"]`."""
+
+    post_id: str
+    parent_post_id: str | None = None
+    posted_user_id: str | None = None
+    target_type: str | None = None
+    target_id: str | None = None
+    feed_id: str | None = None
+    data_type: str | None = None
+    structure_type: str | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+    children: list[str] = Field(default_factory=list)
+    reactions: dict[str, int] = Field(default_factory=dict)
+    reactions_count: int = 0
+    my_reactions: list[str] = Field(default_factory=list)
+    comments_count: int = 0
+    tags: list[str] = Field(default_factory=list)
+    metadata: dict[str, Any] | None = None
+    product_tags: list[Any] = Field(default_factory=list)
+    pinned_product_id: str | None = None
+    path: str | None = None
+    is_deleted: bool = False
+    created_at: Time | None = None
+    updated_at: Time | None = None
+
+
+class Community(Record):
+    """A community: where posts live."""
+
+    community_id: str
+    display_name: str = ""
+    description: str | None = None
+    is_public: bool = True
+    is_joined: bool = False
+    members_count: int = 0
+    posts_count: int = 0
+    channel_id: str | None = None
+    metadata: dict[str, Any] | None = None
+    path: str | None = None
+    is_deleted: bool = False
+    created_at: Time | None = None
+
+
+class Channel(Record):
+    """A chat channel; a live channel's default message feed has the channel's own id."""
+
+    channel_id: str
+    id: str = Field(default="", alias="_id")
+    type: str = "live"
+    display_name: str | None = None
+    member_count: int = 0
+    message_count: int = 0
+    is_muted: bool = False
+    is_rate_limited: bool = False
+    rate_limit: int | None = None
+    rate_limit_window: int | None = None
+    default_sub_channel_id: str | None = None
+    attached_to: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    tags: list[str] = Field(default_factory=list)
+    path: str | None = None
+    is_deleted: bool = False
+    created_at: Time | None = None
+
+    @property
+    def feed_id(self) -> str:
+        """The message feed to read and write."""
+        return self.default_sub_channel_id or self.channel_id
+
+
+class Message(Record):
+    """A chat message. `segment` counts from 1 within its feed and is the sort key."""
+
+    message_id: str
+    channel_id: str | None = None
+    channel_public_id: str | None = None
+    message_feed_id: str | None = None
+    creator_id: str | None = None
+    creator_public_id: str | None = None
+    data_type: str = "text"
+    data: dict[str, Any] = Field(default_factory=dict)
+    segment: int = 0
+    reference_id: str | None = None
+    parent_id: str | None = None
+    child_count: int = 0
+    reactions: dict[str, int] = Field(default_factory=dict)
+    reaction_count: int = 0
+    my_reactions: list[str] = Field(default_factory=list)
+    flag_count: int = 0
+    mentioned_users: list[Any] = Field(default_factory=list)
+    metadata: dict[str, Any] | None = None
+    tags: list[str] = Field(default_factory=list)
+    path: str | None = None
+    is_deleted: bool = False
+    created_at: Time | None = None
+    updated_at: Time | None = None
+    edited_at: Time | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of a text message, else empty. It is user content: show it as text, never as markup."""
+        return str(self.data.get("text", ""))
+
+    def _summary(self) -> Sequence[tuple[str, object]]:
+        rows = (("text", self.text), ("by", self.creator_public_id), ("sent", self.created_at), ("id", self.message_id))
+        return [(name, value) for name, value in rows if value]
+
+    def __repr__(self) -> str:
+        return f"Message({self.text!r}, by {self.creator_public_id}, {self.message_id})"
+
+
+class Reactor(Record):
+    """Who reacted to a post or message, and how."""
+
+    reaction_id: str
+    reaction_name: str
+    user_id: str | None = None
+    created_at: Time | None = None
+
+
+class LiveReaction(Record):
+    """One floating reaction."""
+
+    reaction_name: str
+    user_id: str | None = None
+    reference_id: str | None = None
+    reference_public_id: str | None = None
+    reference_type: str | None = None
+    room_id: str | None = None
+    occurred_at: Time | None = None
+
+
+class Invitation(Record):
+    """An invitation to co-host."""
+
+    invitation_id: str = Field(validation_alias=AliasChoices("invitationId", "_id", "invitation_id"))
+    type: str = "livestreamCohostInvite"
+    target_id: str | None = None
+    target_type: str | None = None
+    status: str = "pending"
+    invited_user_public_id: str | None = None
+    inviter_user_public_id: str | None = None
+    created_at: Time | None = None
+    responded_at: Time | None = None
+
+
+class BroadcasterData(Record):
+    """What a broadcaster needs to publish. Secret: never shown, logged or stored."""
+
+    co_host_url: str | None = Field(default=None, repr=False)
+    co_host_token: str | None = Field(default=None, repr=False)
+    direct_stream_url: str | None = Field(default=None, repr=False)
+
+    def _summary(self) -> Sequence[tuple[str, object]]:
+        kind = "LiveKit (co-hosts)" if self.co_host_token else "direct stream"
+        return [("for", kind), ("secrets", "hidden")]
+
+
+class Recording(Record):
+    """The recorded files of a room, in order. The URLs are signed and expire: treat them as secrets."""
+
+    urls: list[str] = Field(repr=False)
+    expires_at: Time | None = None
+
+    @classmethod
+    def from_answer(cls, answer: Any) -> Recording:
+        """Read any of the three documented shapes: an array, `{recordedUrls}`, or `{url, expiresAt}`."""
+        if isinstance(answer, list):
+            return cls(urls=[str(url) for url in answer])
+        urls = answer.get("recordedUrls") or ([answer["url"]] if answer.get("url") else [])
+        return cls(urls=urls, expires_at=answer.get("expiresAt"))
+
+    def _summary(self) -> Sequence[tuple[str, object]]:
+        return [("files", len(self.urls)), ("expires", self.expires_at or "not said")]
+
+
+class Viewer(Record):
+    """A user whose presence heartbeat was heard recently."""
+
+    user_id: str
+    joined_at: Time | None = None
+
+
+class WatchSession(Record):
+    """How long one viewer watched: `watch_seconds` is cumulative, without pauses and buffering."""
+
+    session_id: str
+    room_id: str
+    watch_seconds: float
+    start_time: Time
+    end_time: Time | None = None
