@@ -1,0 +1,46 @@
+"""The sandbox: a local process that speaks social.plus's REST, MQTT and LiveKit wire, no account needed.
+
+`ensure()` starts or joins the one that all notebooks of a user share; `start()` runs a private one; `serve()` runs one
+in the foreground. Nothing else of spnb imports what is inside.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from spnb.sandbox.door import SandboxInfo, default_data_dir, ensure, home, start
+
+__all__ = ["SandboxInfo", "default_data_dir", "ensure", "home", "serve", "start"]
+
+
+def serve(
+    *,
+    port: int = 0,
+    data_dir: Path | None = None,
+    as_json: bool = False,
+    grace: float | None = None,
+    rate_limit: bool = True,
+) -> int:
+    """Run a sandbox in the foreground until it is interrupted.
+
+    Args:
+        port: port on 127.0.0.1; 0 takes a free one.
+        data_dir: where rooms and recordings are kept; this user's folder without it.
+        as_json: print one line of JSON when ready.
+        grace: seconds a room waits for its publisher.
+        rate_limit: whether to answer 429 beyond 100 requests in 5 s of a user.
+
+    Returns:
+        0 after a clean end.
+
+    Raises:
+        SandboxError: the port is taken, or the folder is in use.
+    """
+    from spnb.sandbox.process import run_foreground
+    from spnb.sandbox.settings import SandboxSettings
+
+    folder = (data_dir or default_data_dir()).resolve()
+    settings = SandboxSettings(data_dir=folder, rate_limit=rate_limit)
+    if grace is not None:
+        settings = settings.model_copy(update={"grace_seconds": grace})
+    return run_foreground(settings, port=port, as_json=as_json)

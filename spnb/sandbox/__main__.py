@@ -1,0 +1,41 @@
+"""`python -m spnb.sandbox`: a sandbox in the foreground, with all its choices as options."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from spnb.errors import SandboxError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line and run; 2 where it cannot start."""
+    parser = argparse.ArgumentParser(prog="python -m spnb.sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument("--data-dir", type=Path, help="folder for rooms and recordings")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
+    parser.add_argument("--grace", type=float, help="seconds a room waits for its publisher")
+    parser.add_argument("--no-rate-limit", action="store_true", help="never answer 429")
+    parser.add_argument("--idle-exit", action="store_true", help="end when nobody holds a lease any more")
+    wish = parser.parse_args(arguments)
+
+    from spnb.sandbox import default_data_dir
+    from spnb.sandbox.process import run_foreground
+    from spnb.sandbox.settings import SandboxSettings
+
+    choices: dict[str, object] = {"data_dir": (wish.data_dir or default_data_dir()).resolve()}
+    if wish.grace is not None:
+        choices["grace_seconds"] = wish.grace
+    if wish.no_rate_limit:
+        choices["rate_limit"] = False
+    try:
+        settings = SandboxSettings.model_validate(choices)
+        return run_foreground(settings, port=wish.port, as_json=wish.json, idle_exit=wish.idle_exit)
+    except SandboxError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

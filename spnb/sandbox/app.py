@@ -1,0 +1,173 @@
+"""The sandbox put together: one ASGI app for REST, MQTT, LiveKit signalling and media files."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import os
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+import spnb
+from spnb.sandbox.broker import Broker
+from spnb.sandbox.deployment import LiveKitDeployment
+from spnb.sandbox.embedded import EmbeddedMedia
+from spnb.sandbox.lifecycle import Lifecycle
+from spnb.sandbox.media.tokens import Grants, mint
+from spnb.sandbox.ports import Json
+from spnb.sandbox.recorder import Delivery, Recorder
+from spnb.sandbox.rest import AccessTokens, Refused, Services, envelope, found_standing_community, routes
+from spnb.sandbox.security import LoopbackOnly
+from spnb.sandbox.settings import SandboxSettings
+from spnb.sandbox.store import Store
+
+__all__ = ["Sandbox"]
+
+log = logging.getLogger(__name__)
+
+
+class Sandbox:
+    """All parts of a running sandbox.
+
+    Args:
+        settings: see `SandboxSettings`.
+        port: where the process listens on 127.0.0.1, for the addresses it gives out.
+        on_idle: called when the last lease has gone, to decide whether to end.
+    """
+
+    def __init__(self, settings: SandboxSettings, port: int, *, on_idle: Callable[[], None] | None = None) -> None:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self.settings = settings
+        self.url = f"http://127.0.0.1:{port}"
+        self._on_idle = on_idle
+        self.store = Store(settings.data_dir / "sandbox.sqlite", network_id=settings.network_id)
+        self.api_key = self.store.secret("api-key")
+        self._tokens = AccessTokens(self.store, settings)
+        self.broker = Broker(settings.network_id, self._may_connect)
+        self.recorder = Recorder(
+            settings.data_dir / "recordings", on_ready=self._on_playable, on_problem=self._on_recorder_problem
+        )
+        delivery = Delivery(self.recorder, self.store.secret("media-url-key"), lifetime=settings.media_url_seconds)
+        self.media: EmbeddedMedia | LiveKitDeployment = LiveKitDeployment.from_environment(os.environ) or EmbeddedMedia(
+            "sandbox", self.store.secret("livekit-secret"), f"ws://127.0.0.1:{port}"
+        )
+        self.lifecycle = Lifecycle(self.store, self.broker, self.media, self.recorder, delivery, settings)
+        self.lifecycle.base_url = self.url
+        self.media.listen(self.lifecycle.on_media)
+        self.services = Services(self.store, self.lifecycle, self.broker, settings, self._tokens, self.api_key)
+        self.leases = 0
+        parts: list[BaseRoute] = [
+            *routes(self.services),
+            *self.broker.routes(),
+            *self.media.routes(),
+            *delivery.routes(),
+            Route("/sandbox/info", self._info, methods=["GET"]),
+            Route("/sandbox/livekit-token", self._livekit_token, methods=["POST"]),
+            WebSocketRoute("/sandbox/lease", self._lease),
+        ]
+        self.app: ASGIApp = LoopbackOnly(
+            Starlette(routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed})
+        )
+
+    async def start(self) -> None:
+        """Start the broker and take up what an earlier process left."""
+        found_standing_community(self.store, self.settings.community_id)
+        await self.broker.start()
+        await self.lifecycle.recover()
+
+    async def aclose(self) -> None:
+        """End in order: media, recordings, real time, database."""
+        await self.media.aclose()
+        await self.lifecycle.aclose()
+        await self.recorder.aclose()
+        await self.broker.aclose()
+        self.store.close()
+
+    def describe(self) -> Json:
+        """What a client must know to use this sandbox. Holds the API key: never log it."""
+        return {
+            "url": self.url,
+            "mqtt": f"ws{self.url[4:]}/mqtt",
+            "livekit": self.media.url,
+            "apiKey": self.api_key,
+            "networkId": self.settings.network_id,
+            "pid": os.getpid(),
+            "dataDir": str(self.settings.data_dir),
+            "version": spnb.__version__,
+        }
+
+    def _may_connect(self, internal_id: str, token: str) -> bool:
+        try:
+            return bool(self._tokens.user_of(token)[0]["_id"] == internal_id)
+        except Refused:
+            return False
+
+    def _on_playable(self, room_id: str) -> None:
+        self.lifecycle.on_playable(room_id)
+
+    def _on_recorder_problem(self, room_id: str, problem: str) -> None:
+        self.lifecycle.on_recorder_problem(room_id, problem)
+
+    # -- the sandbox's own calls; they need the API key
+
+    def _has_key(self, connection: HTTPConnection) -> bool:
+        given = connection.headers.get("x-api-key", "")
+        return hmac.compare_digest(given.encode(), self.api_key.encode())
+
+    async def _info(self, request: Request) -> Response:
+        if not self._has_key(request):
+            return envelope(Refused.unauthorized("The API key is not this sandbox's: check X-API-Key"))
+        facts = {name: value for name, value in self.describe().items() if name != "apiKey"}
+        return JSONResponse({**facts, "leases": self.leases, "busy": self.lifecycle.busy})
+
+    async def _livekit_token(self, request: Request) -> Response:
+        """A LiveKit token for any identity in any room: `{room, identity, canPublish?, hidden?, ttl?}`."""
+        if not self._has_key(request):
+            return envelope(Refused.unauthorized("The API key is not this sandbox's: check X-API-Key"))
+        wish = await request.json()
+        grants = Grants(
+            room=str(wish["room"]),
+            room_join=True,
+            can_publish=bool(wish.get("canPublish", False)),
+            hidden=bool(wish.get("hidden", False)),
+        )
+        token = mint(
+            self.media.api_key,
+            self.media.api_secret,
+            identity=str(wish["identity"]),
+            grants=grants,
+            ttl=float(wish.get("ttl", 3600)),
+        )
+        return JSONResponse({"url": self.media.url, "token": token})
+
+    async def _lease(self, socket: WebSocket) -> None:
+        """An open socket says: somebody uses this sandbox. It closes by itself when its holder dies."""
+        if not self._has_key(socket):
+            await socket.close(1008)
+            return
+        await socket.accept()
+        self.leases += 1
+        try:
+            while True:
+                await socket.receive_text()
+        except (WebSocketDisconnect, RuntimeError, KeyError):
+            log.debug("a lease has ended")
+        finally:
+            self.leases -= 1
+            if self.leases == 0 and self._on_idle is not None:
+                self._on_idle()
+
+
+async def _unknown_path(request: Request, _error: Exception) -> Response:
+    return envelope(Refused(404, 400400, f"There is no {request.method} {request.url.path} in the sandbox"))
+
+
+async def _failed(_request: Request, error: Exception) -> Response:
+    log.error("a request failed", exc_info=error)
+    return envelope(Refused(500, 500000, "The sandbox failed on this request; its log tells more"))

@@ -1,0 +1,229 @@
+"""Real time: an MQTT 3.1.1 broker (amqtt) behind the sandbox's own WebSocket route.
+
+Users log in with their internal id and access token, follow topics of the network, and publish nothing; all events come
+from the sandbox through `Broker.publish`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from amqtt.adapters import ReaderAdapter, WriterAdapter
+from amqtt.broker import Broker as MqttBroker
+from amqtt.contexts import Action, BaseContext, BrokerConfig, ListenerConfig, ListenerType
+from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
+from amqtt.session import Session
+from starlette.routing import BaseRoute, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from spnb.sandbox.clock import Clock, stamp, system_clock
+
+__all__ = ["Broker", "may_follow_topic"]
+
+log = logging.getLogger(__name__)
+
+Authenticate = Callable[[str, str], bool]
+"""`(username, password) → welcome?`"""
+
+
+def may_follow_topic(network_id: str, internal_id: str, topic: str) -> bool:
+    """Whether a user may subscribe to a topic filter.
+
+    The network's topics are open to its users; what belongs to one user (`user`, `smartfeed`, `marker/user`) only to
+    that one, and a wildcard must not reach it from above.
+    """
+    levels = topic.split("/")
+    if levels[0] != network_id:
+        return False
+    if len(levels) == 1:
+        return True
+    if levels[1] in ("#", "+"):
+        return False
+    owner = {"user": 2, "smartfeed": 2, "marker": 3}.get(levels[1])
+    return owner is None or (len(levels) > owner and levels[owner] == internal_id)
+
+
+class _Gate(BaseAuthPlugin, BaseTopicPlugin):
+    """Asks the sandbox about logins and topics."""
+
+    @dataclass
+    class Config:
+        """Nothing to configure: the sandbox sets `gate` after start."""
+
+    authenticate_user: Authenticate = staticmethod(lambda _user, _password: False)
+    network_id = ""
+
+    def __init__(self, context: BaseContext) -> None:
+        super().__init__(context)
+
+    async def authenticate(self, *, session: Session) -> bool | None:
+        """Check user name and password; keep no session beyond its connection."""
+        return bool(self.authenticate_user(session.username or "", session.password or ""))
+
+    async def topic_filtering(
+        self, *, session: Session | None = None, topic: str | None = None, action: Action | None = None
+    ) -> bool | None:
+        """Allow subscriptions to the network's topics; nobody but the sandbox publishes."""
+        if action == Action.PUBLISH or session is None:
+            return False
+        if action == Action.RECEIVE:
+            return True
+        return may_follow_topic(self.network_id, session.username or "", topic or "")
+
+
+class _Reader(ReaderAdapter):
+    """Bytes of a WebSocket's binary messages."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self._buffer = bytearray()
+        self._ended = False
+
+    async def read(self, n: int = -1) -> bytes:
+        while not self._ended and (n < 0 or len(self._buffer) < n):
+            try:
+                self._buffer += await self._socket.receive_bytes()
+            except (WebSocketDisconnect, RuntimeError, KeyError):
+                self._ended = True  # closed, or a text message, which MQTT has not
+        taken = bytes(self._buffer if n < 0 else self._buffer[:n])
+        del self._buffer[: len(taken)]
+        return taken
+
+    def feed_eof(self) -> None:
+        self._ended = True
+
+
+class _Writer(WriterAdapter):
+    """Packets out as binary messages."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self._buffer = bytearray()
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self._buffer += data
+
+    async def drain(self) -> None:
+        data, self._buffer = bytes(self._buffer), bytearray()
+        if data and not self.closed:
+            try:
+                await self._socket.send_bytes(data)
+            except (WebSocketDisconnect, RuntimeError):
+                self.closed = True
+
+    def get_peer_info(self) -> tuple[str, int] | None:
+        client = self._socket.client
+        return (client.host, client.port) if client else ("127.0.0.1", 0)
+
+    def get_ssl_info(self) -> ssl.SSLObject | None:
+        return None
+
+    async def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            try:
+                await self._socket.close()
+            except (WebSocketDisconnect, RuntimeError):
+                log.debug("an MQTT socket was closed by the client first")
+
+
+class Broker:
+    """The broker and its one route. Implements `ports.Events`.
+
+    Args:
+        network_id: root of all topics.
+        authenticate: `(user's internal id, access token) → bool`.
+        clock: gives `sentTime`.
+    """
+
+    def __init__(self, network_id: str, authenticate: Authenticate, *, clock: Clock = system_clock) -> None:
+        self._network_id = network_id
+        self._authenticate = authenticate
+        self._clock = clock
+        self._queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+        self._sender: asyncio.Task[None] | None = None
+        self._broker: MqttBroker | None = None
+        self.connections = 0
+
+    async def start(self) -> None:
+        """Start the broker; it listens on nothing by itself."""
+        listener = ListenerConfig(type=ListenerType.EXTERNAL, bind="external")
+        gate = f"{_Gate.__module__}.{_Gate.__qualname__}"
+        self._broker = MqttBroker(BrokerConfig(listeners={"default": listener}, plugins={gate: {}}))
+        await self._broker.start()
+        for plugin in self._broker.plugins_manager.plugins:
+            if isinstance(plugin, _Gate):
+                plugin.authenticate_user = self._authenticate
+                plugin.network_id = self._network_id
+        self._sender = asyncio.create_task(self._send(), name="mqtt-events")
+
+    async def aclose(self) -> None:
+        """Stop the broker."""
+        if self._sender is not None:
+            self._sender.cancel()
+            await asyncio.gather(self._sender, return_exceptions=True)
+        if self._broker is not None:
+            await self._broker.shutdown()
+
+    def routes(self) -> list[BaseRoute]:
+        """The WebSocket route, where SDKs look for it."""
+        return [WebSocketRoute("/mqtt", self._connected)]
+
+    async def _connected(self, socket: WebSocket) -> None:
+        offered = socket.headers.get("sec-websocket-protocol", "")
+        names = [name.strip() for name in offered.split(",")]
+        await socket.accept(subprotocol=next((name for name in ("mqtt", "mqttv3.1") if name in names), None))
+        reader, writer = _Reader(socket), _Writer(socket)
+        self.connections += 1
+        assert self._broker is not None  # noqa: S101 - routes are served only after start
+        try:
+            await self._broker.external_connected(reader, writer, "default")
+        finally:
+            self.connections -= 1
+            await self._forget()
+            await writer.close()
+
+    async def _forget(self) -> None:
+        """Drop sessions of ended connections: SDKs ask for lasting ones, subscribe anew at every connect, and would
+        leave a session behind with each new device id."""
+        assert self._broker is not None  # noqa: S101
+        for client_id, (session, _handler) in list(self._broker._sessions.items()):
+            if session is not None and session.transitions.is_disconnected():
+                await self._broker._delete_session(client_id)
+
+    def publish(
+        self,
+        topics: Sequence[str],
+        event_type: str,
+        data: Mapping[str, Any],
+        *,
+        subject_id: str = "",
+        sender_id: str = "",
+    ) -> None:
+        """Send one event on each topic, in the service's envelope."""
+        sent = stamp(self._clock())
+        for topic in dict.fromkeys(topics):
+            envelope = {
+                "eventType": event_type,
+                "id": subject_id,
+                "networkId": self._network_id,
+                "path": topic,
+                "senderId": sender_id,
+                "sentTime": sent,
+                "version": 1,
+                "data": data,
+            }
+            self._queue.put_nowait((topic, orjson.dumps(envelope)))
+
+    async def _send(self) -> None:
+        assert self._broker is not None  # noqa: S101 - started together
+        while True:
+            topic, payload = await self._queue.get()
+            await self._broker.internal_message_broadcast(topic, payload, 0)

@@ -1,0 +1,237 @@
+"""The way in: start or join this user's sandbox, hold it open, start a private one.
+
+The running sandbox is found through a file that only its user may read. Whoever uses it holds a lease, an open
+connection that ends with its holder, also when that is killed; without leases the sandbox ends after some seconds.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import psutil
+
+import spnb
+from spnb.errors import SandboxError
+
+__all__ = ["SandboxInfo", "default_data_dir", "ensure", "home", "start"]
+
+START_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxInfo:
+    """A running sandbox: its addresses and key (kept out of the repr)."""
+
+    url: str
+    mqtt: str
+    livekit: str
+    api_key: str = field(repr=False)
+    network_id: str
+    pid: int
+    data_dir: Path
+    version: str
+
+    @classmethod
+    def read(cls, facts: dict[str, Any]) -> SandboxInfo:
+        """From the JSON line a sandbox prints."""
+        return cls(
+            url=facts["url"],
+            mqtt=facts["mqtt"],
+            livekit=facts["livekit"],
+            api_key=facts["apiKey"],
+            network_id=facts["networkId"],
+            pid=int(facts["pid"]),
+            data_dir=Path(facts["dataDir"]),
+            version=facts["version"],
+        )
+
+    def stop(self) -> None:
+        """End this sandbox cleanly and wait for it.
+
+        Raises:
+            SandboxError: it did not end within ten seconds.
+        """
+        try:
+            process = psutil.Process(self.pid)
+            process.terminate()
+            process.wait(10)
+        except psutil.NoSuchProcess:
+            return
+        except psutil.TimeoutExpired:
+            raise SandboxError(f"the sandbox (process {self.pid}) did not end within 10 s") from None
+
+
+def home() -> Path:
+    """The folder of this user's sandbox: `SPNB_HOME`, else the platform's place for application data."""
+    named = os.environ.get("SPNB_HOME")
+    if named:
+        return Path(named)
+    from platformdirs import user_data_path
+
+    return user_data_path("spnb", appauthor=False)
+
+
+def default_data_dir() -> Path:
+    """Where the shared sandbox keeps rooms and recordings."""
+    return home() / "sandbox"
+
+
+_leases: dict[str, Any] = {}
+_guard = threading.Lock()
+
+
+def ensure() -> SandboxInfo:
+    """Join this user's sandbox, starting it where it does not run, and hold it until this process ends.
+
+    Raises:
+        SandboxError: it did not start; the message ends with what its log says.
+    """
+    folder = home()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _guard, _start_lock(folder):
+        info = _running(folder)
+        if info is None:
+            info = start(default_data_dir(), idle_exit=True)
+            _write_private(folder / "running.json", _facts(info))
+        _hold(info)
+        return info
+
+
+def start(data_dir: Path, *, port: int = 0, idle_exit: bool = False, options: tuple[str, ...] = ()) -> SandboxInfo:
+    """Start a sandbox of its own in the background.
+
+    Args:
+        data_dir: where it keeps rooms and recordings.
+        port: port on 127.0.0.1; 0 takes a free one.
+        idle_exit: whether it ends when nobody holds a lease.
+        options: further options of `python -m spnb.sandbox`.
+
+    Raises:
+        SandboxError: it did not become ready; the message ends with what its log says.
+    """
+    data_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.chmod(0o700)
+    log_path = data_dir / "sandbox.log"
+    command = [sys.executable, "-m", "spnb.sandbox", "--json", "--port", str(port), "--data-dir", str(data_dir)]
+    if idle_exit:
+        command.append("--idle-exit")
+    with log_path.open("ab") as log:
+        # A session of its own: interrupting a cell or closing a terminal must not end the sandbox under others.
+        process = subprocess.Popen(
+            [*command, *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            text=True,
+        )
+    assert process.stdout is not None  # noqa: S101 - a pipe was asked for
+    line = _first_line(process, process.stdout)
+    if not line.strip():
+        tail = log_path.read_text(errors="replace").strip().splitlines()[-5:]
+        told = "\n  ".join(tail) or "(its log is empty)"
+        raise SandboxError(f"the sandbox did not start; {log_path} ends with:\n  {told}")
+    return SandboxInfo.read(json.loads(line))
+
+
+def _first_line(process: subprocess.Popen[str], stdout: IO[str]) -> str:
+    lines: list[str] = []
+    reader = threading.Thread(target=lambda: lines.append(stdout.readline()), daemon=True)
+    reader.start()
+    reader.join(START_SECONDS)
+    if not lines or not lines[0]:
+        process.kill()
+        process.wait()
+        return ""
+    return lines[0]
+
+
+@contextlib.contextmanager
+def _start_lock(folder: Path) -> Iterator[None]:
+    """One process at a time looks for and starts the shared sandbox."""
+    with (folder / "start.lock").open("a+") as file:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _running(folder: Path) -> SandboxInfo | None:
+    """The sandbox the file tells of, if it still answers and is of this version."""
+    try:
+        info = SandboxInfo.read(json.loads((folder / "running.json").read_text()))
+        answer = httpx.get(f"{info.url}/sandbox/info", headers={"X-API-Key": info.api_key}, timeout=5, trust_env=False)
+        if answer.status_code != 200 or answer.json()["pid"] != info.pid:
+            return None
+    except (OSError, ValueError, KeyError, httpx.HTTPError):
+        return None
+    if info.version != spnb.__version__:
+        if answer.json()["leases"] or answer.json()["busy"]:
+            raise SandboxError(
+                f"a sandbox of spnb {info.version} is in use; this is spnb {spnb.__version__}:"
+                " close the notebooks that use it"
+            )
+        info.stop()
+        return None
+    return info
+
+
+def _facts(info: SandboxInfo) -> dict[str, Any]:
+    return {
+        "url": info.url,
+        "mqtt": info.mqtt,
+        "livekit": info.livekit,
+        "apiKey": info.api_key,
+        "networkId": info.network_id,
+        "pid": info.pid,
+        "dataDir": str(info.data_dir),
+        "version": info.version,
+    }
+
+
+def _write_private(path: Path, facts: dict[str, Any]) -> None:
+    fresh = path.with_suffix(".part")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(facts, file)
+    fresh.replace(path)
+
+
+def _hold(info: SandboxInfo) -> None:
+    """Keep a lease for as long as this process lives."""
+    if info.url in _leases:
+        return
+    from websockets.exceptions import WebSocketException
+    from websockets.sync.client import connect
+
+    try:
+        _leases[info.url] = connect(
+            f"ws{info.url[4:]}/sandbox/lease", additional_headers={"X-API-Key": info.api_key}, proxy=None
+        )
+    except (OSError, WebSocketException) as error:
+        raise SandboxError(f"the sandbox at {info.url} could not be joined: {type(error).__name__}") from None
+
+
+@atexit.register
+def _let_go() -> None:
+    for lease in _leases.values():
+        # At exit the sandbox may be gone already; there is nobody left to tell.
+        with contextlib.suppress(OSError):
+            lease.close()
+    _leases.clear()

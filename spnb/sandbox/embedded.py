@@ -1,0 +1,55 @@
+"""The embedded media server as the lifecycle sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.routing import BaseRoute
+
+from spnb.sandbox.media import MediaEvent, MediaServer, Tap
+
+__all__ = ["EmbeddedMedia"]
+
+
+class EmbeddedMedia:
+    """Implements `lifecycle.MediaPlane` with a `MediaServer` of this process.
+
+    Args:
+        api_key, api_secret: what its tokens are signed with.
+        url: where clients reach its signalling, `ws://…`.
+    """
+
+    def __init__(self, api_key: str, api_secret: str, url: str) -> None:
+        self.api_key = api_key
+        self.api_secret = api_secret
+        self.url = url
+        self._listeners: list[Callable[[MediaEvent], None]] = []
+        self._server = MediaServer(api_key, api_secret, on_event=self._tell)
+
+    def listen(self, listener: Callable[[MediaEvent], None]) -> None:
+        """Have `listener` called with every media event."""
+        self._listeners.append(listener)
+
+    def _tell(self, event: MediaEvent) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    def routes(self) -> list[BaseRoute]:
+        """LiveKit's routes."""
+        return self._server.routes()
+
+    def record(self, room_id: str, tap: Tap) -> Callable[[], None]:
+        """Hand the room's encoded frames to `tap`."""
+        return self._server.add_tap(room_id, tap)
+
+    async def close_room(self, room_id: str) -> bool:
+        """Put everybody out."""
+        return await self._server.close_room(room_id)
+
+    async def remove_participant(self, room_id: str, identity: str) -> bool:
+        """Put one participant out."""
+        return await self._server.remove_participant(room_id, identity)
+
+    async def aclose(self) -> None:
+        """Put everybody out of every room."""
+        await self._server.aclose()

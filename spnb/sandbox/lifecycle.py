@@ -1,0 +1,267 @@
+"""A room's life: media events move its status, every move is announced, recordings follow.
+
+    first track of a publisher → live          last publisher gone → waitingReconnect
+    publisher back → live                      grace time over, or stop → ended
+    recording finalised → recorded             nothing was recorded → recorded, without files
+
+A room never stays live for ever: grace times run on the event loop's monotonic clock, and what a killed sandbox left
+behind is taken up at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from spnb.sandbox import topics
+from spnb.sandbox.clock import stamp
+from spnb.sandbox.media.frames import MediaEvent, Tap
+from spnb.sandbox.media.tokens import Grants, mint
+from spnb.sandbox.ports import Events, Json
+from spnb.sandbox.recorder import Delivery, RecordedFile, Recorder
+from spnb.sandbox.rest import Refused, room_payload
+from spnb.sandbox.settings import SandboxSettings
+from spnb.sandbox.store import Store
+
+__all__ = ["Lifecycle", "MediaPlane"]
+
+log = logging.getLogger(__name__)
+
+
+class MediaPlane(Protocol):
+    """The media server as the lifecycle sees it: the embedded one, or a LiveKit deployment."""
+
+    api_key: str
+    api_secret: str
+    url: str
+
+    def record(self, room_id: str, tap: Tap) -> Callable[[], None]:
+        """Hand the room's frames to `tap`; the result ends that."""
+        ...
+
+    async def close_room(self, room_id: str) -> bool:
+        """Put everybody out."""
+        ...
+
+    async def remove_participant(self, room_id: str, identity: str) -> bool:
+        """Put one participant out."""
+        ...
+
+
+class Lifecycle:
+    """Owns the status of rooms. Implements `ports.Stage`."""
+
+    def __init__(
+        self,
+        store: Store,
+        events: Events,
+        media: MediaPlane,
+        recorder: Recorder,
+        delivery: Delivery,
+        settings: SandboxSettings,
+    ) -> None:
+        self._store = store
+        self._events = events
+        self._media = media
+        self._recorder = recorder
+        self._delivery = delivery
+        self._settings = settings
+        self._publishing: dict[str, set[str]] = {}
+        self._taps: dict[str, Callable[[], None]] = {}
+        self._grace: dict[str, asyncio.TimerHandle] = {}
+        self._finishing: dict[str, asyncio.Task[None]] = {}
+
+    # -- what REST asks
+
+    def broadcaster_data(self, room: Json, user: Json) -> Json:
+        """LiveKit address and token, or for direct streaming an ingest address, which the sandbox does not serve."""
+        if room["type"] == "directStreaming":
+            return {"directStreamUrl": f"rtmp://127.0.0.1/live/{room['roomId']}"}
+        token = mint(
+            self._media.api_key,
+            self._media.api_secret,
+            identity=user["userId"],
+            name=user["displayName"],
+            grants=Grants(room=room["roomId"], room_join=True),
+            ttl=self._settings.livekit_token_seconds,
+        )
+        return {"coHostUrl": self._media.url, "coHostToken": token}
+
+    async def stop(self, room_id: str, *, by: str) -> Json:
+        """End a live room; an idle one is refused, one that is over is returned as it is (a choice)."""
+        room = self._store.rooms.get(room_id)
+        if room is None:
+            raise Refused.not_found(f"Room {room_id!r}")
+        if room["status"] == "idle":
+            raise Refused.bad_request("The room has not been live: there is nothing to stop")
+        if room["status"] not in ("live", "waitingReconnect"):
+            return room
+        ended = self._end(room_id, sender=by)
+        await self._media.close_room(room_id)
+        return ended or room
+
+    async def remove(self, room_id: str, user_id: str) -> None:
+        """Take a broadcaster off the media server."""
+        await self._media.remove_participant(room_id, user_id)
+
+    def live_urls(self, room_id: str) -> Json:
+        """Signed addresses of the live playlist and thumbnail, once they are there."""
+        files = self._recorder.live_files(room_id)
+        if files is None:
+            return {}
+        urls: Json = {"livePlaybackUrl": self._delivery.live_url(room_id)}
+        if files.thumbnail is not None:
+            urls["liveThumbnailUrl"] = self._delivery.live_thumbnail_url(room_id)
+        if files.width and files.height:
+            urls["liveResolution"] = {"width": files.width, "height": files.height}
+        return urls
+
+    def recordings(self, room_id: str) -> list[Json]:
+        """The finished files with fresh signed addresses."""
+        expires = stamp(datetime.fromtimestamp(self._delivery.expiry(), UTC))
+        return [
+            {
+                "playbackId": file.playback_id,
+                "url": self._delivery.recording_url(room_id, file.playback_id),
+                "thumbnailUrl": self._delivery.recording_thumbnail_url(room_id, file.playback_id),
+                "durationSeconds": file.duration_seconds,
+                "width": file.width,
+                "height": file.height,
+                "expiresAt": expires,
+            }
+            for file in self._recorder.recorded(room_id)
+        ]
+
+    # -- what media tells
+
+    def on_media(self, event: MediaEvent) -> None:
+        """Take a media event; called on the event loop."""
+        if event.hidden:
+            return
+        if event.kind == "track_published":
+            self._publishing.setdefault(event.room, set()).add(event.track_sid or "")
+            self._went_live(event)
+        elif event.kind == "track_unpublished":
+            tracks = self._publishing.get(event.room, set())
+            tracks.discard(event.track_sid or "")
+            if not tracks:
+                self._publisher_gone(event.room)
+
+    def _went_live(self, event: MediaEvent) -> None:
+        self._stop_waiting(event.room)
+        at = datetime.fromtimestamp(event.at, UTC)
+        room = self._store.transition(event.room, "live", at=at)
+        if room is not None:
+            self._announce("room.startBroadcasting", room)
+        current = self._store.rooms.get(event.room)
+        if current is not None and current["status"] == "live" and event.room not in self._taps:
+            host = str(current["createdBy"])
+            self._taps[event.room] = self._media.record(event.room, self._recorder.start(event.room, host=host))
+
+    def _publisher_gone(self, room_id: str) -> None:
+        room = self._store.transition(room_id, "waitingReconnect")
+        if room is None:
+            return
+        self._announce("room.waitingReconnect", room)
+        self._wait_for_return(room_id)
+
+    def _wait_for_return(self, room_id: str) -> None:
+        self._stop_waiting(room_id)
+        loop = asyncio.get_running_loop()
+        self._grace[room_id] = loop.call_later(self._settings.grace_seconds, self._grace_over, room_id)
+
+    def _stop_waiting(self, room_id: str) -> None:
+        timer = self._grace.pop(room_id, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _grace_over(self, room_id: str) -> None:
+        self._grace.pop(room_id, None)
+        self._end(room_id)
+
+    # -- endings
+
+    def _end(self, room_id: str, *, sender: str = "") -> Json | None:
+        self._stop_waiting(room_id)
+        self._publishing.pop(room_id, None)
+        room = self._store.transition(room_id, "ended")
+        if room is None:
+            return None
+        self._announce("room.endBroadcasting", room, sender=sender)
+        end_tap = self._taps.pop(room_id, None)
+        if end_tap is not None:
+            end_tap()
+        self._finish(room_id)
+        return room
+
+    def _finish(self, room_id: str) -> None:
+        task = asyncio.create_task(self._finalise(room_id), name=f"recording {room_id}")
+        self._finishing[room_id] = task
+        task.add_done_callback(lambda _: self._finishing.pop(room_id, None))
+
+    async def _finalise(self, room_id: str) -> None:
+        self._recorded(room_id, await self._recorder.finish(room_id))
+
+    def _recorded(self, room_id: str, files: list[RecordedFile]) -> None:
+        changes: dict[str, Any] = {}
+        if files:
+            changes["recordedResolution"] = {"width": files[0].width, "height": files[0].height}
+        room = self._store.transition(room_id, "recorded", **changes)
+        if room is not None:
+            self._announce("room.recordedAvailable", room)
+
+    # -- what the recorder tells
+
+    def on_playable(self, room_id: str) -> None:
+        """The live playlist of a room has come into being."""
+        room = self._store.rooms.get(room_id)
+        if room is not None and room["status"] in ("live", "waitingReconnect"):
+            self._announce("room.didUpdate", room)
+
+    def on_recorder_problem(self, room_id: str, problem: str) -> None:
+        """The recorder cannot go on; the broadcast does."""
+        log.warning("recording of room %s: %s", room_id, problem)
+
+    def _announce(self, event_type: str, room: Json, *, sender: str = "") -> None:
+        data = room_payload(self._store, self, room, base_url=self.base_url)
+        self._events.publish(
+            topics.room(self._store.network_id, room), event_type, data, subject_id=room["roomId"], sender_id=sender
+        )
+
+    base_url = ""
+    """Where REST is reached, for addresses in events; set once the port is known."""
+
+    # -- start and end of the process
+
+    async def recover(self) -> None:
+        """Take up what an earlier process left: no room stays live, no recording is lost."""
+        for room_id, files in (await self._recorder.recover()).items():
+            room = self._store.rooms.get(room_id)
+            if room is not None and room["status"] == "ended":
+                self._recorded(room_id, files)
+        for room in self._store.rooms_with_status("live"):
+            moved = self._store.transition(room["roomId"], "waitingReconnect")
+            if moved is not None:
+                self._announce("room.waitingReconnect", moved)
+        for room in self._store.rooms_with_status("waitingReconnect"):
+            self._wait_for_return(room["roomId"])
+        for room in self._store.rooms_with_status("ended"):
+            if room["roomId"] not in self._finishing:
+                self._finish(room["roomId"])
+
+    @property
+    def busy(self) -> bool:
+        """Whether a room is on air or a recording is being finished."""
+        return bool(self._taps or self._grace or self._finishing)
+
+    async def aclose(self) -> None:
+        """Stop timers, finish what is being recorded; rooms still on air are taken up at the next start."""
+        for room_id in list(self._grace):
+            self._stop_waiting(room_id)
+        for end_tap in self._taps.values():
+            end_tap()
+        self._taps.clear()
+        await asyncio.gather(*self._finishing.values(), return_exceptions=True)

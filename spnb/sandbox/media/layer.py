@@ -1,0 +1,142 @@
+"""One incoming RTP stream: what was lost, what is asked again, what the sender should hear of it."""
+
+from __future__ import annotations
+
+import time
+
+from spnb.sandbox.media import rtp
+from spnb.sandbox.media.rtp import Header, SenderReport
+
+__all__ = ["HISTORY", "Layer"]
+
+HISTORY = 1024
+"""Packets kept for retransmission: some two seconds of 720p video."""
+NACK_RETRY_SECONDS = 0.05
+NACK_TRIES = 10
+
+
+class Layer:
+    """An SSRC of a published track: its only stream, or one of its simulcast encodings.
+
+    Args:
+        ssrc: the stream's source.
+        rid: the simulcast stream id, empty without simulcast.
+        clock_rate: RTP ticks per second.
+        wants_resend: whether lost packets are worth asking for again (video).
+    """
+
+    def __init__(self, ssrc: int, rid: str, clock_rate: int, *, wants_resend: bool) -> None:
+        self.ssrc = ssrc
+        self.rid = rid
+        self.last_arrival = 0.0
+        self._keyframe: tuple[int, float] | None = None
+        self.report: SenderReport | None = None
+        self.report_arrival = 0.0
+        self._clock_rate = clock_rate
+        self._wants_resend = wants_resend
+        self._first: int | None = None
+        self._highest = 0
+        self._cycles = 0
+        self._received = 0
+        self._jitter = 0.0
+        self._transit: float | None = None
+        self._expected_before = 0
+        self._received_before = 0
+        self._missing: dict[int, tuple[float, int]] = {}
+        self._history: dict[int, tuple[bytes, Header]] = {}
+
+    def receive(self, packet: bytes, header: Header) -> list[int]:
+        """Take note of a packet.
+
+        Returns:
+            Sequence numbers to ask for again, empty most of the time.
+        """
+        now = time.monotonic()
+        self.last_arrival = now
+        self._received += 1
+        self._history[header.sequence % HISTORY] = (packet, header)
+        transit = now * self._clock_rate - header.timestamp
+        if self._transit is not None:
+            change = abs(transit - self._transit)
+            if change < 10 * self._clock_rate:  # a wrapped timestamp is no jitter
+                self._jitter += (change - self._jitter) / 16
+        self._transit = transit
+        if self._first is None:
+            self._first = self._highest = header.sequence
+            return []
+        if rtp.newer(header.sequence, self._highest):
+            gap = (header.sequence - self._highest) & 0xFFFF
+            if header.sequence < self._highest:
+                self._cycles += 1
+            if self._wants_resend and 1 < gap < 256:
+                for step in range(1, gap):
+                    self._missing[(self._highest + step) & 0xFFFF] = (0.0, 0)
+            self._highest = header.sequence
+        else:
+            self._missing.pop(header.sequence, None)
+        return self._to_ask_for(now) if self._missing else []
+
+    def _to_ask_for(self, now: float) -> list[int]:
+        asked = []
+        for sequence, (last, tries) in list(self._missing.items()):
+            if tries >= NACK_TRIES or (self._highest - sequence) & 0xFFFF > HISTORY:
+                del self._missing[sequence]
+            elif now - last >= NACK_RETRY_SECONDS:
+                self._missing[sequence] = (now, tries + 1)
+                asked.append(sequence)
+        return asked[:64]
+
+    def begins_keyframe(self, sequence: int) -> None:
+        """Take note that a key frame begins with this packet."""
+        self._keyframe = (sequence, time.monotonic())
+
+    def since_keyframe(self, seconds: float) -> list[tuple[bytes, Header]]:
+        """The packets from the last key frame on, if it began within `seconds` and none of them is missing."""
+        if self._keyframe is None or time.monotonic() - self._keyframe[1] > seconds:
+            return []
+        first = self._keyframe[0]
+        count = (self._highest - first) & 0xFFFF
+        found = [self.stored((first + step) & 0xFFFF) for step in range(count + 1)]
+        return [packet for packet in found if packet is not None] if None not in found else []
+
+    def stored(self, sequence: int) -> tuple[bytes, Header] | None:
+        """A recent packet by its sequence number."""
+        found = self._history.get(sequence % HISTORY)
+        return found if found is not None and found[1].sequence == sequence else None
+
+    def take_report(self, report: SenderReport) -> None:
+        """Remember the sender's clock."""
+        self.report = report
+        self.report_arrival = time.monotonic()
+
+    def captured(self, timestamp: int) -> float | None:
+        """The sender's clock (Unix seconds) at an RTP timestamp, once a sender report has come."""
+        if self.report is None:
+            return None
+        ticks = (timestamp - self.report.timestamp + 2**31) % 2**32 - 2**31
+        return self.report.seconds + ticks / self._clock_rate
+
+    def receiver_report(self, sender: int) -> bytes:
+        """What the publisher should know: loss, jitter, and the times that give it the round trip."""
+        expected = self._expected()
+        interval = expected - self._expected_before
+        lost_now = interval - (self._received - self._received_before)
+        self._expected_before, self._received_before = expected, self._received
+        fraction = min(255, lost_now * 256 // interval) if interval > 0 and lost_now > 0 else 0
+        last, delay = 0, 0
+        if self.report is not None:
+            last = self.report.ntp >> 16 & 0xFFFFFFFF
+            delay = min(2**32 - 1, int((time.monotonic() - self.report_arrival) * 65536))
+        return rtp.receiver_report(
+            sender,
+            self.ssrc,
+            fraction=fraction,
+            lost=max(0, expected - self._received),
+            highest=self._cycles << 16 | self._highest,
+            jitter=int(self._jitter),
+            last=last,
+            delay=delay,
+        )
+
+    def _expected(self) -> int:
+        return 0 if self._first is None else (self._cycles << 16) + self._highest - self._first + 1

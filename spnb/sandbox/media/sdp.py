@@ -1,0 +1,264 @@
+"""Session descriptions as LiveKit clients exchange them: read an offer, answer it, write our own (RFC 8866, 8829)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from spnb.sandbox.media.transport import MAX_MESSAGE_SIZE, LocalParameters, RemoteParameters
+
+__all__ = ["Codec", "Description", "MalformedDescription", "Outgoing", "Section", "answer", "offer", "parse"]
+
+MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
+RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+EXTENSIONS = frozenset({MID, RID, REPAIRED_RID})
+FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
+BASELINE_PROFILES = ("42e0", "4200", "42c0")
+START_KBPS = 4000
+
+
+class MalformedDescription(ValueError):
+    """A session description that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """One codec of a media section."""
+
+    name: Literal["h264", "vp8", "opus"]
+    payload_type: int
+    rtpmap: str
+    fmtp: str = ""
+    feedback: tuple[str, ...] = ()
+
+    @property
+    def clock_rate(self) -> int:
+        """Ticks per second."""
+        return int(self.rtpmap.split("/")[1])
+
+
+@dataclass(slots=True)
+class Section:
+    """One `m=` section of a description from a client."""
+
+    kind: str
+    mid: str = ""
+    direction: str = "sendrecv"
+    protocol: str = ""
+    formats: tuple[str, ...] = ()
+    codecs: list[Codec] = field(default_factory=list)
+    extensions: dict[str, int] = field(default_factory=dict)
+    ssrcs: list[int] = field(default_factory=list)
+    rids: list[str] = field(default_factory=list)
+    stream_id: str = ""
+    track_id: str = ""
+
+    @property
+    def sends(self) -> bool:
+        """Whether the client sends media in this section."""
+        return self.direction in ("sendrecv", "sendonly")
+
+
+@dataclass(slots=True)
+class Description:
+    """A description from a client: its sections and the one bundled transport."""
+
+    sections: list[Section]
+    remote: RemoteParameters
+
+
+def parse(text: str) -> Description:
+    """Read a client's offer or answer.
+
+    Raises:
+        MalformedDescription: parts that a bundled WebRTC description must have are missing.
+    """
+    sections: list[Section] = []
+    shared: dict[str, list[str]] = {"ice-ufrag": [], "ice-pwd": [], "fingerprint": [], "setup": [], "candidate": []}
+    raw: list[dict[str, list[str]]] = []
+    for line in text.replace("\r\n", "\n").split("\n"):
+        if line.startswith("m="):
+            parts = line[2:].split(" ")
+            if len(parts) < 4:
+                raise MalformedDescription(f"the media line {line[:40]!r} is short")
+            sections.append(Section(kind=parts[0], protocol=parts[2], formats=tuple(parts[3:])))
+            raw.append({})
+        elif line.startswith("a="):
+            name, _, value = line[2:].partition(":")
+            if name in shared:
+                shared[name].append(value)
+            elif sections:
+                raw[-1].setdefault(name, []).append(value)
+    for section, attributes in zip(sections, raw, strict=True):
+        _fill(section, attributes)
+    if not shared["ice-ufrag"] or not shared["ice-pwd"] or not shared["fingerprint"]:
+        raise MalformedDescription("the description names no ICE credentials or no DTLS fingerprint")
+    fingerprints = tuple(dict.fromkeys(tuple(value.split(" ", 1)) for value in shared["fingerprint"]))
+    if any(len(pair) != 2 for pair in fingerprints):
+        raise MalformedDescription("a DTLS fingerprint is short")
+    remote = RemoteParameters(
+        ufrag=shared["ice-ufrag"][0],
+        password=shared["ice-pwd"][0],
+        fingerprints=tuple((pair[0], pair[1]) for pair in fingerprints),
+        setup=shared["setup"][0] if shared["setup"] else "actpass",
+        candidates=tuple(dict.fromkeys(shared["candidate"])),
+    )
+    return Description(sections, remote)
+
+
+def _fill(section: Section, attributes: dict[str, list[str]]) -> None:
+    section.mid = attributes.get("mid", [""])[0]
+    for direction in ("sendrecv", "sendonly", "recvonly", "inactive"):
+        if direction in attributes:
+            section.direction = direction
+    for value in attributes.get("extmap", []):
+        identity, _, uri = value.partition(" ")
+        section.extensions[uri.split(" ")[0]] = int(identity.split("/")[0])
+    section.ssrcs = list(dict.fromkeys(int(value.split(" ")[0]) for value in attributes.get("ssrc", [])))
+    for value in attributes.get("ssrc-group", []):
+        # In a FID group the second is for retransmissions, which we do not negotiate.
+        semantics, *members = value.split(" ")
+        if semantics == "FID":
+            section.ssrcs = [ssrc for ssrc in section.ssrcs if str(ssrc) not in members[1:]]
+    section.rids = [value.split(" ")[0] for value in attributes.get("rid", []) if " send" in f" {value}"]
+    if msid := attributes.get("msid"):
+        section.stream_id, _, section.track_id = msid[0].partition(" ")
+    fmtp = {int(value.split(" ")[0]): value.partition(" ")[2] for value in attributes.get("fmtp", [])}
+    feedback: dict[str, list[str]] = {}
+    for value in attributes.get("rtcp-fb", []):
+        payload_type, _, what = value.partition(" ")
+        feedback.setdefault(payload_type, []).append(what)
+    for value in attributes.get("rtpmap", []):
+        number, _, rtpmap = value.partition(" ")
+        codec = _codec(int(number), rtpmap, fmtp.get(int(number), ""))
+        if codec is not None:
+            told = [*feedback.get(number, []), *feedback.get("*", [])]
+            accepted = tuple(what for what in FEEDBACK if what in told)
+            section.codecs.append(Codec(codec.name, codec.payload_type, codec.rtpmap, codec.fmtp, accepted))
+
+
+def _codec(payload_type: int, rtpmap: str, fmtp: str) -> Codec | None:
+    name = rtpmap.split("/")[0].lower()
+    if name == "opus":
+        return Codec("opus", payload_type, rtpmap, fmtp)
+    if name == "vp8":
+        return Codec("vp8", payload_type, rtpmap, fmtp)
+    if name == "h264" and "packetization-mode=1" in fmtp:
+        parameters = dict(part.strip().partition("=")[::2] for part in fmtp.split(";"))
+        profile = parameters.get("profile-level-id", "")
+        if profile.lower().startswith(BASELINE_PROFILES) or not profile:
+            return Codec("h264", payload_type, rtpmap, fmtp)
+    return None
+
+
+def chosen(section: Section) -> list[Codec]:
+    """The codecs we take, best first: H.264 constrained baseline (recorded as it is), then VP8; Opus for sound."""
+    rank = {"h264": 0, "vp8": 1, "opus": 0}
+    # 42e0 before 4200: constrained baseline is what every decoder takes.
+    return sorted(section.codecs, key=lambda codec: (rank[codec.name], "42e0" not in codec.fmtp.lower()))
+
+
+def answer(offered: Description, local: LocalParameters) -> str:
+    """Answer a publisher's offer: take what it sends, with simulcast where offered; send nothing."""
+    lines = _session([section.mid for section in offered.sections])
+    for section in offered.sections:
+        if section.kind == "application":
+            lines += _application(section.mid, local, "active")
+            continue
+        codecs = chosen(section)
+        takes = section.sends and bool(codecs)
+        formats = " ".join(str(codec.payload_type) for codec in codecs) if codecs else " ".join(section.formats)
+        lines.append(f"m={section.kind} {9 if codecs else 0} {section.protocol} {formats}")
+        lines += _transport(section.mid, local, "active")
+        lines.append("a=recvonly" if takes else "a=inactive")
+        lines.append("a=rtcp-mux")
+        for uri, identity in section.extensions.items():
+            if uri in EXTENSIONS:
+                lines.append(f"a=extmap:{identity} {uri}")
+        for codec in codecs:
+            lines.append(f"a=rtpmap:{codec.payload_type} {codec.rtpmap}")
+            fmtp = codec.fmtp
+            if section.kind == "video":
+                # Without it browsers begin at 300 kb/s and climb for seconds; ignored where unknown.
+                fmtp = ";".join(filter(None, [fmtp, f"x-google-start-bitrate={START_KBPS}"]))
+            if fmtp:
+                lines.append(f"a=fmtp:{codec.payload_type} {fmtp}")
+            lines += [f"a=rtcp-fb:{codec.payload_type} {what}" for what in codec.feedback]
+        if takes and section.rids:
+            lines += [f"a=rid:{rid} recv" for rid in section.rids]
+            lines.append(f"a=simulcast:recv {';'.join(section.rids)}")
+    return "\r\n".join(lines) + "\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One section of our offer: a track forwarded to the client, or a slot that is empty now."""
+
+    mid: str
+    kind: Literal["audio", "video"]
+    codec: Literal["h264", "vp8", "opus"]
+    payload_type: int
+    stream_id: str = ""
+    track_id: str = ""
+    ssrc: int = 0
+    active: bool = True
+
+
+def offer(outgoing: Sequence[Outgoing], local: LocalParameters, *, version: int) -> str:
+    """Our offer to a subscriber: data channels first, then the forwarded tracks."""
+    lines = _session(["0", *(section.mid for section in outgoing)], version=version)
+    lines += _application("0", local, "actpass")
+    for section in outgoing:
+        number = section.payload_type
+        lines.append(f"m={section.kind} 9 UDP/TLS/RTP/SAVPF {number}")
+        lines += _transport(section.mid, local, "actpass")
+        lines.append("a=sendonly" if section.active else "a=inactive")
+        lines.append("a=rtcp-mux")
+        if section.codec == "opus":
+            lines += [f"a=rtpmap:{number} opus/48000/2", f"a=fmtp:{number} minptime=10;useinbandfec=1"]
+        else:
+            lines.append(f"a=rtpmap:{number} {'H264' if section.codec == 'h264' else 'VP8'}/90000")
+            if section.codec == "h264":
+                parameters = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
+                lines.append(f"a=fmtp:{number} {parameters}")
+            lines += [f"a=rtcp-fb:{number} {what}" for what in ("nack", "nack pli", "ccm fir")]
+        if section.active:
+            lines.append(f"a=msid:{section.stream_id} {section.track_id}")
+            lines.append(f"a=ssrc:{section.ssrc} cname:{section.stream_id}")
+            lines.append(f"a=ssrc:{section.ssrc} msid:{section.stream_id} {section.track_id}")
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _session(mids: Sequence[str], *, version: int = 1) -> list[str]:
+    return [
+        "v=0",
+        f"o=- 4611731400430051336 {version} IN IP4 127.0.0.1",
+        "s=-",
+        "t=0 0",
+        f"a=group:BUNDLE {' '.join(mids)}",
+        "a=msid-semantic: WMS *",
+    ]
+
+
+def _transport(mid: str, local: LocalParameters, setup: str) -> list[str]:
+    return [
+        "c=IN IP4 127.0.0.1",
+        f"a=mid:{mid}",
+        f"a=ice-ufrag:{local.ufrag}",
+        f"a=ice-pwd:{local.password}",
+        f"a=fingerprint:{local.fingerprint}",
+        f"a=setup:{setup}",
+        *(f"a=candidate:{candidate}" for candidate in local.candidates),
+        "a=end-of-candidates",
+    ]
+
+
+def _application(mid: str, local: LocalParameters, setup: str) -> list[str]:
+    return [
+        "m=application 9 UDP/DTLS/SCTP webrtc-datachannel",
+        *_transport(mid, local, setup),
+        "a=sctp-port:5000",
+        f"a=max-message-size:{MAX_MESSAGE_SIZE}",
+    ]

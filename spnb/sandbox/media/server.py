@@ -1,0 +1,133 @@
+"""The embedded media server: rooms, their clock, and the routes clients reach them by."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiortc import RTCCertificate
+from livekit.protocol import models
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+
+from spnb.sandbox.media.frames import MediaEvent, Tap
+from spnb.sandbox.media.participant import Participant
+from spnb.sandbox.media.room import MediaRoom
+from spnb.sandbox.media.room_service import RoomService
+from spnb.sandbox.media.signalling import Signalling
+
+__all__ = ["MediaServer", "MediaSettings"]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSettings:
+    """Choices of the media server. Times are seconds."""
+
+    report_interval: float = 0.25
+    """How often publishers hear of loss and bandwidth."""
+
+
+class MediaServer:
+    """Speaks LiveKit's signalling and forwards encoded media between the participants of a room.
+
+    Args:
+        api_key, api_secret: what tokens are signed with.
+        on_event: told of joins, tracks and leaves, on the event loop.
+        settings: see `MediaSettings`.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        api_secret: str,
+        *,
+        on_event: Callable[[MediaEvent], None],
+        settings: MediaSettings | None = None,
+    ) -> None:
+        self.api_key = api_key
+        self.api_secret = api_secret
+        self.rooms: dict[str, MediaRoom] = {}
+        self._on_event = on_event
+        self._settings = settings or MediaSettings()
+        self._certificate = RTCCertificate.generateCertificate()
+        self._signalling = Signalling(self)
+        self._service = RoomService(self)
+        self._ticker: asyncio.Task[None] | None = None
+
+    def routes(self) -> list[BaseRoute]:
+        """What to mount at the root of an ASGI app: signalling, its validation, and the room service."""
+        signalling = self._signalling
+        return [
+            WebSocketRoute("/rtc", signalling.serve),
+            WebSocketRoute("/rtc/v1", signalling.refuse_single_connection),
+            Route("/rtc/validate", signalling.validate, methods=["GET"]),
+            Route("/rtc/v1/validate", signalling.no_single_connection, methods=["GET"]),
+            *self._service.routes(),
+        ]
+
+    def room(self, name: str) -> MediaRoom:
+        """The room of that name, opened where it is not."""
+        found = self.rooms.get(name)
+        if found is None:
+            found = MediaRoom(name, self._certificate, on_event=self._on_event, on_empty=self._emptied)
+            self.rooms[name] = found
+            if self._ticker is None:
+                self._ticker = asyncio.create_task(self._tick(), name="media-ticker")
+        return found
+
+    def _emptied(self, room: MediaRoom) -> None:
+        if not room.taps and not room.participants and self.rooms.get(room.name) is room:
+            del self.rooms[room.name]
+
+    def participants(self, room: str) -> list[Participant]:
+        """Who is in a room now."""
+        found = self.rooms.get(room)
+        return list(found.participants.values()) if found else []
+
+    def add_tap(self, room: str, tap: Tap) -> Callable[[], None]:
+        """Give `tap` all frames of a room, of tracks there are and of those to come.
+
+        Returns:
+            A function that ends it.
+        """
+        found = self.room(room)
+        remove = found.add_tap(tap)
+
+        def end() -> None:
+            remove()
+            self._emptied(found)
+
+        return end
+
+    async def remove_participant(self, room: str, identity: str) -> bool:
+        """Put a participant out; whether there was one."""
+        found = self.rooms.get(room)
+        participant = found.participants.get(identity) if found else None
+        if found is None or participant is None:
+            return False
+        await found.dismiss(participant, models.DisconnectReason.PARTICIPANT_REMOVED)
+        return True
+
+    async def close_room(self, room: str) -> bool:
+        """Put everybody out of a room; whether there was one."""
+        found = self.rooms.get(room)
+        if found is None:
+            return False
+        await found.aclose(models.DisconnectReason.ROOM_DELETED)
+        return True
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.report_interval)
+            for room in list(self.rooms.values()):
+                for participant in list(room.participants.values()):
+                    participant.report()
+
+    async def aclose(self) -> None:
+        """Put everybody out and stop."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.gather(self._ticker, return_exceptions=True)
+            self._ticker = None
+        for room in list(self.rooms.values()):
+            await room.aclose(models.DisconnectReason.SERVER_SHUTDOWN)

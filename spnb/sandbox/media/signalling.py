@@ -1,0 +1,279 @@
+"""LiveKit's signalling socket: binary protobuf `SignalRequest`s in, `SignalResponse`s out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import DecodeError
+from livekit.protocol import models
+from livekit.protocol import rtc as signal
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from spnb.sandbox.media.participant import Participant
+from spnb.sandbox.media.sdp import MalformedDescription
+from spnb.sandbox.media.tokens import Identity, InvalidToken, mint, verify
+
+if TYPE_CHECKING:
+    from spnb.sandbox.media.room import MediaRoom
+    from spnb.sandbox.media.server import MediaServer
+
+__all__ = ["Signalling"]
+
+log = logging.getLogger(__name__)
+
+PING_INTERVAL, PING_TIMEOUT = 5, 15
+SERVER_VERSION = "1.9.0"
+PROTOCOL = 16
+REFRESH_SECONDS = 300.0
+MAX_MESSAGE_BYTES = 1 << 20
+
+
+class Signalling:
+    """The HTTP and WebSocket endpoints clients sign in at."""
+
+    def __init__(self, server: MediaServer) -> None:
+        self._server = server
+
+    def identify(self, connection: HTTPConnection) -> Identity:
+        """Check the token of a request (query `access_token` or bearer header).
+
+        Raises:
+            InvalidToken: missing, expired, forged, or without the right to join a room.
+        """
+        scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
+        token = bearer if scheme.lower() == "bearer" else connection.query_params.get("access_token", "")
+        if not token:
+            raise InvalidToken("no token was sent")
+        who = verify(self._server.api_key, self._server.api_secret, token)
+        if not who.grants.room_join or not who.grants.room:
+            raise InvalidToken("the token does not allow joining a room")
+        if not who.identity:
+            raise InvalidToken("the token names no identity")
+        return who
+
+    async def validate(self, request: Request) -> Response:
+        """Tell a client whose socket was refused why."""
+        try:
+            self.identify(request)
+        except InvalidToken as error:
+            return PlainTextResponse(f"unauthorized: {error}", status_code=401)
+        return PlainTextResponse("success")
+
+    async def no_single_connection(self, _request: Request) -> Response:
+        """`/rtc/v1` (one peer connection for both directions) is not offered: clients fall back on a 404."""
+        return PlainTextResponse("not found", status_code=404)
+
+    async def refuse_single_connection(self, socket: WebSocket) -> None:
+        """The same for the socket: only a denial with 404 makes clients fall back."""
+        await socket.send_denial_response(PlainTextResponse("not found", status_code=404))
+
+    async def serve(self, socket: WebSocket) -> None:
+        """One client from its first message to its last."""
+        try:
+            who = self.identify(socket)
+        except InvalidToken as error:
+            await socket.send_denial_response(PlainTextResponse(f"unauthorized: {error}", status_code=401))
+            return
+        await socket.accept()
+        if socket.query_params.get("reconnect") == "1":
+            # A dropped socket could be resumed onto living media. The embedded server does not: it asks for a full
+            # reconnect, which every SDK does by itself.
+            leave = signal.LeaveRequest(
+                reason=models.DisconnectReason.STATE_MISMATCH,
+                action=signal.LeaveRequest.Action.RECONNECT,
+                can_reconnect=True,
+            )
+            await socket.send_bytes(signal.SignalResponse(leave=leave).SerializeToString())
+            await socket.close(1000)
+            return
+        await _Client(self._server, socket, who).run()
+
+
+class _Client:
+    """One open signalling socket."""
+
+    def __init__(self, server: MediaServer, socket: WebSocket, who: Identity) -> None:
+        self._server = server
+        self._socket = socket
+        self._who = who
+        self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._said_leave = False
+
+    def _send(self, message: signal.SignalResponse) -> None:
+        self._outbox.put_nowait(message.SerializeToString())
+        if message.HasField("leave"):
+            self._outbox.put_nowait(None)
+
+    async def run(self) -> None:
+        room = self._server.room(self._who.grants.room)
+        auto = self._socket.query_params.get("auto_subscribe", "1") not in ("0", "false")
+        participant = Participant(room, self._who, send=self._send, auto_subscribe=auto)
+        writer = asyncio.create_task(self._write(), name=f"signal {participant.identity}")
+        refresher = asyncio.create_task(self._refresh(), name=f"refresh {participant.identity}")
+        try:
+            await room.join(participant)
+            self._send(self._joined(room, participant))
+            await room.settle(participant)
+            await self._read(participant)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            refresher.cancel()
+            reason = models.DisconnectReason
+            await room.dismiss(participant, reason.CLIENT_INITIATED if self._said_leave else reason.SIGNAL_CLOSE)
+            self._outbox.put_nowait(None)
+            await asyncio.gather(writer, refresher, return_exceptions=True)
+
+    def _joined(self, room: MediaRoom, participant: Participant) -> signal.SignalResponse:
+        join = signal.JoinResponse(
+            room=room.to_info(),
+            participant=participant.to_info(),
+            other_participants=[other.to_info() for other in room.others(participant)],
+            server_version=SERVER_VERSION,
+            server_info=models.ServerInfo(version=SERVER_VERSION, protocol=PROTOCOL, node_id="sandbox"),
+            subscriber_primary=True,
+            ping_interval=PING_INTERVAL,
+            ping_timeout=PING_TIMEOUT,
+            enabled_publish_codecs=[models.Codec(mime="video/H264"), models.Codec(mime="audio/opus")],
+        )
+        return signal.SignalResponse(join=join)
+
+    async def _write(self) -> None:
+        try:
+            while (message := await self._outbox.get()) is not None:
+                await self._socket.send_bytes(message)
+            await self._socket.close(1000)
+        except (WebSocketDisconnect, RuntimeError):
+            # The client has closed already; reading notices it too.
+            return
+
+    async def _refresh(self) -> None:
+        """Push a fresh token now and then, as LiveKit does, so that a long stream survives its first one."""
+        who = self._who
+        ttl = max(60.0, who.expires_at - time.time())
+        while True:
+            await asyncio.sleep(min(REFRESH_SECONDS, ttl / 2))
+            token = mint(
+                self._server.api_key,
+                self._server.api_secret,
+                identity=who.identity,
+                name=who.name,
+                metadata=who.metadata,
+                grants=who.grants,
+                ttl=ttl,
+            )
+            self._send(signal.SignalResponse(refresh_token=token))
+
+    async def _read(self, participant: Participant) -> None:
+        while True:
+            async with asyncio.timeout(PING_TIMEOUT + PING_INTERVAL):
+                message = await self._receive()
+            if message is None:
+                return
+            participant.last_heard = time.monotonic()
+            try:
+                request = signal.SignalRequest.FromString(message)
+                if not await self._handle(participant, request):
+                    return
+            except DecodeError:
+                log.info("%s sent a malformed message: its socket is closed", participant.identity)
+                await self._socket.close(1007, "malformed protobuf message")
+                return
+            except MalformedDescription as error:
+                log.info("%s sent a malformed description: %s", participant.identity, error)
+                await self._socket.close(1007, f"malformed session description: {error}"[:120])
+                return
+
+    async def _receive(self) -> bytes | None:
+        event = await self._socket.receive()
+        if event["type"] == "websocket.disconnect":
+            return None
+        message = event.get("bytes")
+        if message is None or len(message) > MAX_MESSAGE_BYTES:
+            await self._socket.close(1003, "binary protobuf messages only")
+            return None
+        return bytes(message)
+
+    async def _handle(self, participant: Participant, request: signal.SignalRequest) -> bool:
+        """Do what a message asks for; whether to go on reading."""
+        kind = request.WhichOneof("message")
+        if kind == "ping_req":
+            pong = signal.Pong(last_ping_timestamp=request.ping_req.timestamp, timestamp=int(time.time() * 1000))
+            self._send(signal.SignalResponse(pong_resp=pong))
+        elif kind == "ping":
+            self._send(signal.SignalResponse(pong=int(time.time() * 1000)))
+        elif kind == "offer":
+            await participant.publisher_offer(request.offer)
+        elif kind == "answer":
+            participant.subscriber_answer(request.answer)
+        elif kind == "trickle":
+            await self._trickle(participant, request.trickle)
+        elif kind == "add_track":
+            participant.add_track(request.add_track)
+        elif kind == "mute":
+            self._mute(participant, request.mute)
+        elif kind == "subscription":
+            self._subscription(participant, request.subscription)
+        elif kind == "track_setting":
+            participant.track_settings(request.track_setting)
+        elif kind == "update_metadata":
+            self._metadata(participant, request.update_metadata)
+        elif kind == "simulate":
+            return self._simulate(participant, request.simulate)
+        elif kind == "leave":
+            self._said_leave = True
+            return False
+        return True
+
+    async def _trickle(self, participant: Participant, trickle: signal.TrickleRequest) -> None:
+        try:
+            candidate = str(json.loads(trickle.candidateInit).get("candidate") or "")
+        except (ValueError, AttributeError):
+            return
+        if candidate:
+            await participant.trickle(trickle.target, candidate)
+
+    def _mute(self, participant: Participant, mute: signal.MuteTrackRequest) -> None:
+        track = participant.tracks.get(mute.sid)
+        if track is not None:
+            track.info.muted = mute.muted
+            self._server.room(self._who.grants.room).changed(participant)
+
+    def _subscription(self, participant: Participant, wish: signal.UpdateSubscription) -> None:
+        room = self._server.room(self._who.grants.room)
+        wanted = {*wish.track_sids, *(sid for tracks in wish.participant_tracks for sid in tracks.track_sids)}
+        for other in room.participants.values():
+            for track in other.tracks.values():
+                if track.info.sid not in wanted or other is participant:
+                    continue
+                if wish.subscribe and track.flowing:
+                    participant.subscribe(track)
+                elif not wish.subscribe:
+                    participant.unsubscribe(track.info.sid)
+
+    def _metadata(self, participant: Participant, change: signal.UpdateParticipantMetadata) -> None:
+        participant.metadata = change.metadata or participant.metadata
+        participant.name = change.name or participant.name
+        participant.attributes |= dict(change.attributes)
+        room = self._server.room(self._who.grants.room)
+        room.changed(participant)
+        self._send(signal.SignalResponse(update=signal.ParticipantUpdate(participants=[participant.to_info()])))
+
+    def _simulate(self, participant: Participant, scenario: signal.SimulateScenario) -> bool:
+        """LiveKit's test scenarios, as far as they make sense in one process: leaving with a wish to come back."""
+        kind = scenario.WhichOneof("scenario")
+        if kind in ("node_failure", "migration", "server_leave", "leave_request_full_reconnect"):
+            leave = signal.LeaveRequest(
+                reason=models.DisconnectReason.SERVER_SHUTDOWN,
+                action=signal.LeaveRequest.Action.RECONNECT,
+                can_reconnect=True,
+            )
+            self._send(signal.SignalResponse(leave=leave))
+        log.debug("%s simulates %s", participant.identity, kind)
+        return True

@@ -1,0 +1,207 @@
+"""A published track: its layers, the subscribers it is forwarded to, and the taps that get its frames."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+from livekit.protocol.models import TrackInfo, TrackSource
+
+from spnb.sandbox.media import rtp
+from spnb.sandbox.media.assembler import Assembler
+from spnb.sandbox.media.codec import starts_keyframe
+from spnb.sandbox.media.forward import FRESH_SECONDS, Forward
+from spnb.sandbox.media.frames import Tap, TapTrack
+from spnb.sandbox.media.layer import Layer
+from spnb.sandbox.media.rtp import Header
+from spnb.sandbox.media.sdp import Codec, Section, chosen
+
+__all__ = ["PublishedTrack"]
+
+KEYFRAME_INTERVAL_SECONDS = 0.5
+LAYER_SILENCE_SECONDS = 1.0
+RANK = {"f": 3, "2": 3, "h": 2, "1": 2, "q": 1, "0": 1}
+"""Simulcast stream ids by quality, best highest: LiveKit's `q h f` and the numbered style."""
+
+
+class PublishedTrack:
+    """One track of a publisher.
+
+    Args:
+        info: LiveKit's description of it, as told to others.
+        section: the media section it arrives in.
+        codec: what its packets are encoded with.
+        send_rtcp: sends feedback to the publisher.
+        request_from_any_thread: runs a function on the media loop from any thread.
+    """
+
+    def __init__(
+        self,
+        info: TrackInfo,
+        section: Section,
+        codec: Codec,
+        *,
+        identity: str,
+        send_rtcp: Callable[[bytes], None],
+        request_from_any_thread: Callable[[Callable[[], None]], Any],
+    ) -> None:
+        self.info = info
+        self.mid = section.mid
+        self.codec = codec
+        self.section_codecs = chosen(section)
+        self.kind: Literal["audio", "video"] = "audio" if section.kind == "audio" else "video"
+        self.identity = identity
+        self.flowing = False
+        """Whether its first media packet has come."""
+        self.layers: dict[int, Layer] = {}
+        self.forwards: set[Forward] = set()
+        self._send_rtcp = send_rtcp
+        self._asked: dict[int, float] = {}
+        self._pending: set[int] = set()
+        self._taps: dict[Tap, Assembler] = {}
+        self._tap_layer: Layer | None = None
+        self._request_from_any_thread = request_from_any_thread
+        self.tap_track = self._as_seen_by_taps()
+
+    def _as_seen_by_taps(self) -> TapTrack:
+        return TapTrack(
+            sid=self.info.sid,
+            identity=self.identity,
+            kind=self.kind,
+            codec=self.codec.name,
+            clock_rate=self.codec.clock_rate,
+            source=str(TrackSource.Name(self.info.source)).lower(),
+            channels=2,
+            request_keyframe=lambda: self._request_from_any_thread(self.request_keyframe),
+        )
+
+    def use(self, codec: Codec) -> None:
+        """The publisher chose another codec of our answer than the first one, as its first packet shows."""
+        self.codec = codec
+        self.info.mime_type = {"h264": "video/H264", "vp8": "video/VP8", "opus": "audio/opus"}[codec.name]
+        self.tap_track = self._as_seen_by_taps()
+
+    def layer(self, ssrc: int, rid: str) -> Layer:
+        """The layer of an SSRC, made at its first packet."""
+        found = self.layers.get(ssrc)
+        if found is None:
+            found = Layer(ssrc, rid, self.codec.clock_rate, wants_resend=self.kind == "video")
+            self.layers[ssrc] = found
+            # A browser that reloads its encoder may send a rid under a new SSRC: the old one is over.
+            for old in [layer for layer in self.layers.values() if rid and layer.rid == rid and layer is not found]:
+                del self.layers[old.ssrc]
+        return found
+
+    def receive(self, layer: Layer, packet: bytes, header: Header, feedback_ssrc: int) -> None:
+        """Forward a packet to all subscribers and taps that follow its layer."""
+        missing = layer.receive(packet, header)
+        if missing:
+            self._send_rtcp(rtp.nack(feedback_ssrc, layer.ssrc, missing))
+        keyframe = self.kind == "audio" or starts_keyframe(self.codec.name, packet[header.start : header.end])
+        if keyframe and self.kind == "video":
+            layer.begins_keyframe(header.sequence)
+        for forward in self.forwards:
+            forward.packet(layer, packet, header, keyframe=keyframe)
+        if self._taps:
+            self._feed_taps(layer, packet, header, keyframe=keyframe)
+
+    def best_layer(self, most: int = 3) -> Layer | None:
+        """The best layer that is arriving now, of at most rank `most` (1 low, 2 medium, 3 high)."""
+        now = time.monotonic()
+        arriving = [layer for layer in self.layers.values() if now - layer.last_arrival < LAYER_SILENCE_SECONDS]
+        fitting = [layer for layer in arriving if RANK.get(layer.rid, 3) <= most] or arriving
+        return max(fitting, key=lambda layer: RANK.get(layer.rid, 3), default=None)
+
+    def request_keyframe(self, layer: Layer | None = None) -> None:
+        """Ask the publisher for a key frame, at once where none was asked for lately, else when the time is there."""
+        wanted = layer or self.best_layer()
+        if self.kind == "audio" or wanted is None:
+            return
+        now = time.monotonic()
+        wait = self._asked.get(wanted.ssrc, 0.0) + KEYFRAME_INTERVAL_SECONDS - now
+        if wait > 0:
+            if wanted.ssrc not in self._pending:
+                self._pending.add(wanted.ssrc)
+                asyncio.get_running_loop().call_later(wait, self._ask_again, wanted)
+            return
+        self._asked[wanted.ssrc] = now
+        self._pending.discard(wanted.ssrc)
+        self._send_rtcp(rtp.pli(1, wanted.ssrc))
+
+    def _ask_again(self, layer: Layer) -> None:
+        self._pending.discard(layer.ssrc)
+        if layer.ssrc in self.layers:
+            self.request_keyframe(layer)
+
+    def tick(self) -> None:
+        """Let forwards look for better layers."""
+        for forward in self.forwards:
+            forward.tick()
+
+    def sender_report(self, report: rtp.SenderReport) -> None:
+        """Take a publisher's sender report and pass its clock on to subscribers."""
+        layer = self.layers.get(report.ssrc)
+        if layer is None:
+            return
+        layer.take_report(report)
+        for forward in self.forwards:
+            forward.sender_report(layer, report)
+
+    def feedback(self, feedback_ssrc: int, remb_bits_per_second: int) -> list[bytes]:
+        """Receiver reports of all layers, with the bandwidth estimate for video."""
+        reports = []
+        for layer in self.layers.values():
+            report = layer.receiver_report(feedback_ssrc)
+            if self.kind == "video":
+                report += rtp.remb(feedback_ssrc, remb_bits_per_second, [layer.ssrc])
+            reports.append(report)
+        return reports
+
+    def add_tap(self, tap: Tap) -> None:
+        """Hand every frame from now on to `tap`, beginning with a key frame."""
+        tap.track_started(self.tap_track)
+        assembler = Assembler(
+            self.codec.name,
+            deliver=lambda frame: tap.frame(self.tap_track, frame),
+            need_keyframe=self.request_keyframe,
+        )
+        layer = self._tap_layer or self.best_layer()
+        recent = layer.since_keyframe(FRESH_SECONDS) if layer is not None and self.kind == "video" else []
+        if layer is not None and recent:
+            # Nothing of the beginning is lost, though a tap comes after the first packet.
+            self._tap_layer = layer
+            for packet, header in recent:
+                assembler.add(layer, packet, header)
+        else:
+            self.request_keyframe()
+        self._taps[tap] = assembler
+
+    def remove_tap(self, tap: Tap) -> None:
+        """Stop handing frames to `tap`."""
+        if self._taps.pop(tap, None) is not None:
+            tap.track_ended(self.tap_track)
+
+    def _feed_taps(self, layer: Layer, packet: bytes, header: Header, *, keyframe: bool) -> None:
+        if layer is not self._tap_layer:
+            best = self.best_layer()
+            silent = self._tap_layer is None or (
+                time.monotonic() - self._tap_layer.last_arrival > LAYER_SILENCE_SECONDS
+            )
+            if layer is not best and not silent:
+                return
+            if not keyframe:
+                self.request_keyframe(layer)
+                return
+            self._tap_layer = layer
+        for assembler in self._taps.values():
+            assembler.add(layer, packet, header)
+
+    def end(self) -> None:
+        """The publisher is gone or has unpublished it."""
+        for tap in list(self._taps):
+            self.remove_tap(tap)
+        for forward in list(self.forwards):
+            forward.end()
+        self.forwards.clear()

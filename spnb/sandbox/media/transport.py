@@ -1,0 +1,266 @@
+"""ICE, DTLS, SRTP and data channels of one peer connection, from aiortc's parts.
+
+aiortc's `RTCPeerConnection` decodes and encodes media and negotiates for itself. A forwarding server needs neither: it
+wants the decrypted RTP packets of one side and to send packets on the other. So this module takes aiortc's transports
+alone, and it is the only one that touches their private names; `tests/media/test_seam.py` fails when one is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aioice.candidate import Candidate, candidate_priority
+from aioice.ice import StunProtocol
+from aiortc import RTCCertificate, RTCDataChannel, RTCDtlsTransport
+from aiortc.rtcdatachannel import RTCDataChannelParameters
+from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
+from aiortc.rtcicetransport import RTCIceGatherer, RTCIceParameters, RTCIceTransport
+from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
+
+__all__ = ["LocalParameters", "MediaTransport", "RemoteParameters"]
+
+log = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
+MAX_MESSAGE_SIZE = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class LocalParameters:
+    """What the other side must know of us: ICE credentials, candidates (SDP values), DTLS fingerprint."""
+
+    ufrag: str
+    password: str
+    fingerprint: str
+    candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteParameters:
+    """The other side's ICE credentials, DTLS fingerprints `(algorithm, value)` and set-up role."""
+
+    ufrag: str
+    password: str
+    fingerprints: tuple[tuple[str, str], ...]
+    setup: str
+    candidates: tuple[str, ...] = field(default=())
+
+
+class _Protocol(StunProtocol):
+    """A STUN socket that tells when the first datagram has come."""
+
+    def __init__(self, connection: Any, heard: asyncio.Event) -> None:
+        super().__init__(connection)
+        self._heard = heard
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        super().datagram_received(data, addr)
+        self._heard.set()
+
+
+class _Gatherer(RTCIceGatherer):
+    """Gathers one loopback candidate only: the sandbox is for this machine alone."""
+
+    def __init__(self) -> None:
+        super().__init__(iceServers=[])
+        self.reachable = asyncio.Event()
+        """Set once a remote candidate is known or the other side has knocked: before that, aioice gives up at once."""
+
+    async def gather(self) -> None:
+        connection = self._connection
+        protocols = connection._protocols
+        loop = asyncio.get_running_loop()
+        _, protocol = await loop.create_datagram_endpoint(
+            lambda: _Protocol(connection, self.reachable), local_addr=(LOOPBACK, 0)
+        )
+        port = protocol.transport.get_extra_info("sockname")[1]
+        candidate = Candidate(
+            foundation="loopback",
+            component=1,
+            transport="udp",
+            priority=candidate_priority(1, "host"),
+            host=LOOPBACK,
+            port=port,
+            type="host",
+        )
+        protocol.local_candidate = candidate
+        protocols.append(protocol)
+        connection._local_candidates.append(candidate)
+        connection._local_candidates_start = True
+        connection._local_candidates_end = True
+
+
+class _Dtls(RTCDtlsTransport):
+    """Hands decrypted packets on instead of routing them to aiortc's receivers."""
+
+    def __init__(self, ice: RTCIceTransport, certificate: RTCCertificate, owner: MediaTransport) -> None:
+        super().__init__(ice, [certificate])
+        self._owner = owner
+
+    async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:  # noqa: ARG002 - aiortc's signature
+        self._owner.on_rtp(data)
+
+    async def _handle_rtcp_data(self, data: bytes) -> None:
+        self._owner.on_rtcp(data)
+
+
+class MediaTransport:
+    """One bundled WebRTC transport.
+
+    Args:
+        certificate: our DTLS identity; one serves all transports of a server.
+        on_rtp, on_rtcp: called with each decrypted packet, on the event loop.
+        on_data: called with `(label, message)` of every data-channel message.
+        on_state: called with `connected` once and `closed` once.
+    """
+
+    def __init__(
+        self,
+        certificate: RTCCertificate,
+        *,
+        on_rtp: Callable[[bytes], None],
+        on_rtcp: Callable[[bytes], None],
+        on_data: Callable[[str, bytes], None],
+        on_state: Callable[[str], None],
+    ) -> None:
+        self.on_rtp = on_rtp
+        self.on_rtcp = on_rtcp
+        self._on_data = on_data
+        self._on_state = on_state
+        self._gatherer = _Gatherer()
+        self._ice = RTCIceTransport(self._gatherer)
+        self._dtls = _Dtls(self._ice, certificate, self)
+        self._sctp = RTCSctpTransport(self._dtls)
+        self._channels: dict[str, RTCDataChannel] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._gathered: asyncio.Task[None] | None = None
+        self._told: set[str] = set()
+        self._dtls.on("statechange", self._dtls_changed)
+        self._ice.on("statechange", self._ice_changed)
+        self._sctp.on("datachannel", self._adopt)
+        self.bytes_sent = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether packets can be sent."""
+        return bool(self._dtls.state == "connected")
+
+    async def local(self) -> LocalParameters:
+        """Our side, with gathered candidates."""
+        if self._gathered is None:
+            self._gathered = asyncio.create_task(self._gatherer.gather())
+        await asyncio.shield(self._gathered)
+        ice = self._gatherer.getLocalParameters()
+        fingerprint = next(f for f in self._dtls.getLocalParameters().fingerprints if f.algorithm == "sha-256")
+        return LocalParameters(
+            ufrag=ice.usernameFragment or "",
+            password=ice.password or "",
+            fingerprint=f"sha-256 {fingerprint.value}",
+            candidates=tuple(candidate.to_sdp() for candidate in self._gatherer._connection.local_candidates),
+        )
+
+    def start(self, remote: RemoteParameters, *, controlling: bool) -> None:
+        """Begin ICE and DTLS towards the other side; a later call takes over changed ICE credentials (a restart)."""
+        connection = self._ice._connection
+        if self._task is not None:
+            connection.remote_username = remote.ufrag
+            connection.remote_password = remote.password
+            return
+        connection.ice_controlling = controlling
+        # "active" is the DTLS client; an offerer's "actpass" leaves it to us, and we take "active" in our answer.
+        self._dtls._set_role("server" if remote.setup == "active" else "client")
+        self._task = asyncio.create_task(self._connect(remote), name="media-transport")
+
+    async def _connect(self, remote: RemoteParameters) -> None:
+        for line in remote.candidates:
+            await self.add_candidate(line)
+        await self._gatherer.reachable.wait()
+        await self._ice.start(RTCIceParameters(usernameFragment=remote.ufrag, password=remote.password))
+        if self._ice.state != "completed":
+            self._tell("closed")
+            return
+        fingerprints = [RTCDtlsFingerprint(algorithm=name, value=value) for name, value in remote.fingerprints]
+        await self._dtls.start(RTCDtlsParameters(fingerprints=fingerprints))
+        if self._dtls.state == "connected":
+            await self._sctp.start(RTCSctpCapabilities(maxMessageSize=MAX_MESSAGE_SIZE), 5000)
+
+    async def add_candidate(self, line: str) -> None:
+        """Add a remote candidate (the value of an SDP `candidate` attribute)."""
+        text = line.removeprefix("candidate:")
+        try:
+            candidate = Candidate.from_sdp(text)
+        except ValueError:
+            return
+        # mDNS names (`….local`), TCP and IPv6 cannot lead to our IPv4 loopback socket; the peer is then found by its
+        # own checks (peer-reflexive), so nothing is lost by leaving them out.
+        if candidate.transport.lower() != "udp" or ":" in candidate.host or candidate.host.endswith(".local"):
+            return
+        candidate.component = 1
+        await self._ice._connection.add_remote_candidate(candidate)
+        self._gatherer.reachable.set()
+
+    def open_channel(self, label: str, *, reliable: bool) -> None:
+        """Create a data channel of ours."""
+        parameters = RTCDataChannelParameters(label=label, ordered=True, maxRetransmits=None if reliable else 0)
+        self._adopt(RTCDataChannel(self._sctp, parameters))
+
+    def _adopt(self, channel: RTCDataChannel) -> None:
+        self._channels[channel.label] = channel
+
+        def received(message: str | bytes) -> None:
+            self._on_data(channel.label, message.encode() if isinstance(message, str) else message)
+
+        channel.on("message", received)
+
+    def send_data(self, label: str, message: bytes) -> None:
+        """Send on a data channel; silently nothing while it is not open."""
+        channel = self._channels.get(label)
+        if channel is not None and channel.readyState == "open":
+            channel.send(message)
+
+    def send_rtp(self, packet: bytes) -> None:
+        """Encrypt and send one RTP packet; nothing while the transport is not up."""
+        srtp = self._dtls._tx_srtp
+        if srtp is not None:
+            self._send(srtp.protect(packet))
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Encrypt and send one RTCP packet; nothing while the transport is not up."""
+        srtp = self._dtls._tx_srtp
+        if srtp is not None:
+            self._send(srtp.protect_rtcp(packet))
+
+    def _send(self, datagram: bytes) -> None:
+        pair: Any = self._ice._connection._nominated.get(1)
+        if pair is not None and not pair.protocol.transport.is_closing():
+            pair.protocol.transport.sendto(datagram, pair.remote_addr)
+            self.bytes_sent += len(datagram)
+
+    def _dtls_changed(self) -> None:
+        if self._dtls.state == "connected":
+            self._tell("connected")
+        elif self._dtls.state in ("closed", "failed"):
+            self._tell("closed")
+
+    def _ice_changed(self) -> None:
+        if self._ice.state in ("failed", "closed"):
+            self._tell("closed")
+
+    def _tell(self, state: str) -> None:
+        if state not in self._told:
+            self._told.add(state)
+            self._on_state(state)
+
+    async def aclose(self) -> None:
+        """Say good-bye on DTLS and close the socket."""
+        self._told |= {"connected", "closed"}
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+        await asyncio.gather(*filter(None, [self._task, self._gathered]), return_exceptions=True)
+        await self._sctp.stop()
+        await self._dtls.stop()
+        await self._ice.stop()

@@ -1,0 +1,198 @@
+"""The sandbox's process: binds its port, says when it is ready, ends cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+from spnb.errors import SandboxError
+from spnb.sandbox.app import Sandbox
+from spnb.sandbox.settings import SandboxSettings
+
+__all__ = ["run_foreground"]
+
+IDLE_SECONDS = 5.0
+
+
+class _Server(uvicorn.Server):
+    """Tells when it really listens."""
+
+    def __init__(self, config: uvicorn.Config, ready: asyncio.Event) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # The sandbox handles them itself, so that a second one does not raise out of a clean shutdown.
+        yield
+
+
+class _NoFalseAlarm(logging.Filter):
+    """Drops uvicorn's complaint about a denied WebSocket: the denial (404, 401) is the complete answer."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "without completing handshake" not in record.getMessage()
+
+
+def run_foreground(settings: SandboxSettings, *, port: int = 0, as_json: bool = False, idle_exit: bool = False) -> int:
+    """Run a sandbox until SIGTERM or SIGINT, or until nobody uses it any more.
+
+    Args:
+        settings: see `SandboxSettings`.
+        port: port on 127.0.0.1; 0 takes a free one.
+        as_json: print one line of JSON when ready instead of text.
+        idle_exit: end some seconds after the last lease is gone and nothing is on air.
+
+    Returns:
+        0 after a clean end.
+
+    Raises:
+        SandboxError: the port is taken, or the data folder is in use.
+    """
+    listener = _bind(port)
+    lock = _lock(settings.data_dir)
+    loop_factory = None
+    if sys.platform != "win32":
+        import uvloop
+
+        loop_factory = uvloop.new_event_loop
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(_serve(settings, listener, as_json=as_json, idle_exit=idle_exit))
+    finally:
+        listener.close()
+        lock.close()
+    return 0
+
+
+def _bind(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if sys.platform != "win32":
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        listener.close()
+        raise SandboxError(f"port {port} is taken: choose another, or 0 for a free one") from None
+    return listener
+
+
+def _lock(folder: Path) -> socket.socket:
+    """Hold the data folder for as long as this process lives.
+
+    A lock file would outlive a killed process, so the lock is a bound name that the system frees: a Unix socket in the
+    abstract namespace where there is one, else a file lock.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    taken = SandboxError(f"another sandbox is using {folder}: end it, or choose another --data-dir")
+    if sys.platform == "linux":
+        holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        facts = folder.stat()
+        try:
+            holder.bind(f"\0spnb-sandbox-{os.getuid()}-{facts.st_dev}-{facts.st_ino}")
+        except OSError:
+            holder.close()
+            raise taken from None
+        return holder
+    return _file_lock(folder / "lock", taken)
+
+
+def _file_lock(path: Path, taken: SandboxError) -> socket.socket:
+    # Held through a file object; typed as what callers need, something to close.
+    file = path.open("a+")
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise taken from None
+    return file  # type: ignore[return-value]
+
+
+async def _serve(settings: SandboxSettings, listener: socket.socket, *, as_json: bool, idle_exit: bool) -> None:
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    timer: asyncio.TimerHandle | None = None
+
+    def look_idle() -> None:
+        nonlocal timer
+        if sandbox.leases:
+            return
+        if sandbox.lifecycle.busy:
+            timer = loop.call_later(IDLE_SECONDS, look_idle)
+        else:
+            server.should_exit = True
+
+    def when_idle() -> None:
+        nonlocal timer
+        if idle_exit:
+            if timer is not None:
+                timer.cancel()
+            timer = loop.call_later(IDLE_SECONDS, look_idle)
+
+    sandbox = Sandbox(settings, listener.getsockname()[1], on_idle=when_idle)
+    logging.getLogger("uvicorn.error").addFilter(_NoFalseAlarm())
+    config = uvicorn.Config(
+        sandbox.app,
+        log_level="warning",
+        # Addresses of signalling and media hold tokens: no request is ever logged.
+        access_log=False,
+        lifespan="off",
+        ws="websockets-sansio",
+        ws_max_size=1 << 20,
+        ws_ping_interval=None,
+        timeout_graceful_shutdown=2,
+    )
+    server = _Server(config, ready)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+    await sandbox.start()
+    when_idle()
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+    if ready.is_set():
+        _say(sandbox, as_json=as_json)
+    await serving
+    waiting.cancel()
+    await sandbox.aclose()
+
+
+def _say(sandbox: Sandbox, *, as_json: bool) -> None:
+    facts = sandbox.describe()
+    if as_json:
+        text = json.dumps(facts)
+    else:
+        text = (
+            f"spnb sandbox {facts['version']} is ready (Ctrl-C ends it)\n"
+            f"  REST     {facts['url']}\n"
+            f"  MQTT     {facts['mqtt']}\n"
+            f"  LiveKit  {facts['livekit']}\n"
+            f"  API key  {facts['apiKey']}\n"
+            f"  network  {facts['networkId']}\n"
+            f"  data     {facts['dataDir']}"
+        )
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,10 @@
+"""Live HLS, thumbnails and recordings from encoded frames."""
+
+from __future__ import annotations
+
+from spnb.sandbox.recorder.delivery import Delivery
+from spnb.sandbox.recorder.files import RecordedFile
+from spnb.sandbox.recorder.recorder import Recorder, RecorderSettings
+from spnb.sandbox.recorder.writer import LiveFiles
+
+__all__ = ["Delivery", "LiveFiles", "RecordedFile", "Recorder", "RecorderSettings"]

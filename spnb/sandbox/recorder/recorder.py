@@ -1,0 +1,149 @@
+"""The recorder: a writer for each room on air, and the finished files of all."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from spnb.sandbox.recorder.files import RecordedFile, finalise, listed
+from spnb.sandbox.recorder.writer import LiveFiles, RoomWriter
+
+__all__ = ["Recorder", "RecorderSettings"]
+
+ROOM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderSettings:
+    """Choices of the recorder, in seconds."""
+
+    segment_seconds: float = 2.0
+    thumbnail_seconds: float = 5.0
+
+
+class Recorder:
+    """Records rooms into folders below `root`, one each.
+
+    Args:
+        root: where recordings go; made if missing.
+        on_ready: called on the event loop with a room's id when its live playlist can be played.
+        on_problem: called on the event loop with a room's id and what is wrong, once per recording.
+        settings: see `RecorderSettings`.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        on_ready: Callable[[str], None],
+        on_problem: Callable[[str, str], None],
+        settings: RecorderSettings | None = None,
+    ) -> None:
+        self._root = root
+        self._on_ready = on_ready
+        self._on_problem = on_problem
+        self._settings = settings or RecorderSettings()
+        self._writers: dict[str, RoomWriter] = {}
+        self._known: dict[str, list[RecordedFile]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._workers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finalise")
+        root.mkdir(parents=True, exist_ok=True)
+
+    def folder(self, room_id: str) -> Path:
+        """A room's folder.
+
+        Raises:
+            ValueError: the id could lead out of the recordings folder.
+        """
+        if not ROOM_ID.fullmatch(room_id):
+            raise ValueError("a room id holds letters, digits, - and _ only")
+        return self._root / room_id
+
+    def start(self, room_id: str, *, host: str = "") -> RoomWriter:
+        """Begin to record a room, or go on with what is being recorded.
+
+        Returns:
+            The tap that takes the room's frames.
+        """
+        writer = self._writers.get(room_id)
+        if writer is None:
+            folder = self.folder(room_id)
+            number = 1 + max((int(path.name[5:]) for path in folder.glob("part-*")), default=0)
+            writer = RoomWriter(
+                folder / f"part-{number}",
+                host=host,
+                segment_seconds=self._settings.segment_seconds,
+                thumbnail_seconds=self._settings.thumbnail_seconds,
+                on_ready=lambda: self._tell(self._on_ready, room_id),
+                on_problem=lambda problem: self._tell(self._on_problem, room_id, problem),
+            )
+            self._writers[room_id] = writer
+        return writer
+
+    def _tell(self, function: Callable[..., None], *arguments: str) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def live_files(self, room_id: str) -> LiveFiles | None:
+        """What viewers of a live room get; None while nothing can be played."""
+        writer = self._writers.get(room_id)
+        return writer.live_files() if writer is not None else None
+
+    async def finish(self, room_id: str) -> list[RecordedFile]:
+        """End a room's recording and make its files.
+
+        Returns:
+            All recordings of the room, in order; empty where nothing was recorded.
+        """
+        writer = self._writers.get(room_id)
+        if writer is not None:
+            await asyncio.wrap_future(writer.finish())
+        files = await self._loop.run_in_executor(self._workers, self._finalise, self.folder(room_id))
+        # Only now: until the files are there, the live ones are what can be played.
+        self._writers.pop(room_id, None)
+        self._known[room_id] = files
+        return files
+
+    @staticmethod
+    def _finalise(folder: Path) -> list[RecordedFile]:
+        files = listed(folder)
+        for part in sorted(folder.glob("part-*"), key=lambda path: int(path.name[5:])):
+            files = finalise(folder, part)
+        return files
+
+    def recorded(self, room_id: str) -> list[RecordedFile]:
+        """The finished recordings of a room."""
+        if room_id not in self._known:
+            self._known[room_id] = listed(self.folder(room_id))
+        return self._known[room_id]
+
+    async def recover(self) -> dict[str, list[RecordedFile]]:
+        """Make files of what a killed process left unfinished.
+
+        Returns:
+            Room id → all its recordings, for every room that had something unfinished.
+        """
+        unfinished = sorted({part.parent for part in self._root.glob("*/part-*")})
+        found = {}
+        for folder in unfinished:
+            files = await self._loop.run_in_executor(self._workers, self._finalise, folder)
+            found[folder.name] = self._known[folder.name] = files
+        return found
+
+    async def discard(self, room_id: str) -> None:
+        """Remove everything that was recorded of a room."""
+        folder = self.folder(room_id)
+        self._known.pop(room_id, None)
+        await self._loop.run_in_executor(self._workers, lambda: shutil.rmtree(folder, ignore_errors=True))
+
+    async def aclose(self) -> None:
+        """Write out what is being recorded; it is made into files at the next start."""
+        waiting = [asyncio.wrap_future(writer.finish()) for writer in self._writers.values()]
+        await asyncio.gather(*waiting, return_exceptions=True)
+        self._writers.clear()
+        self._workers.shutdown(wait=True)

@@ -1,0 +1,245 @@
+"""Chat messages (v5): numbered by segment within their feed, sent once per reference id."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+from starlette.routing import BaseRoute
+
+from spnb.sandbox import topics
+from spnb.sandbox.clock import new_id
+from spnb.sandbox.ports import Json
+from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.channels import channel_of, check_may_write
+from spnb.sandbox.rest.payloads import message_payload
+from spnb.sandbox.rest.query import paging
+from spnb.sandbox.rest.refused import Refused
+
+__all__ = ["routes"]
+
+TEXT_LIMIT = 20_000
+
+
+class MessageCreate(BaseModel):
+    messageFeedId: str | None = Field(default=None, max_length=30)
+    subChannelId: str | None = Field(default=None, max_length=30)
+    referenceId: str | None = Field(default=None, max_length=30)
+    dataType: Literal["text", "image", "file", "video", "audio", "custom"] = "text"
+    data: dict[str, Any] = Field(default_factory=dict)
+    fileId: str | None = None
+    parentId: str | None = None
+    metadata: dict[str, Any] | None = None
+    tags: list[str] = Field(default_factory=list, max_length=10)
+    mentionedUsers: list[Any] = Field(default_factory=list)
+
+
+class MessageUpdate(BaseModel):
+    data: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    tags: list[str] | None = Field(default=None, max_length=10)
+    mentionedUsers: list[Any] | None = None
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """Message routes."""
+    base = "/api/v5/messages"
+    return [
+        serve(services, "POST", base, create),
+        serve(services, "GET", base, listed),
+        serve(services, "GET", f"{base}/list", by_id),
+        serve(services, "GET", f"{base}/{{messageId}}", one),
+        serve(services, "PUT", f"{base}/{{messageId}}", update),
+        serve(services, "DELETE", f"{base}/{{messageId}}", delete),
+        serve(services, "POST", f"{base}/{{messageId}}/flags", flag),
+        serve(services, "GET", f"{base}/{{messageId}}/flags", flagged_by_me),
+        serve(services, "DELETE", f"{base}/{{messageId}}/flags", unflag),
+    ]
+
+
+def _payload(call: Call, messages: list[Json]) -> Json:
+    return message_payload(call.store, messages, reader=call.user)
+
+
+def _announce(call: Call, event_type: str, message: Json) -> None:
+    call.publish(
+        topics.message(message), event_type, message_payload(call.store, [message]), subject_id=message["messageId"]
+    )
+
+
+def _message(call: Call) -> Json:
+    message_id = call.path("messageId")
+    message = call.store.messages.get(message_id)
+    if message is None:
+        raise Refused.not_found(f"Message {message_id!r}")
+    return message
+
+
+def _check_text(data: dict[str, Any] | None) -> None:
+    length = len(str((data or {}).get("text") or ""))
+    if length > TEXT_LIMIT:
+        raise Refused.invalid([f"data.text: at most {TEXT_LIMIT} characters, got {length}"])
+
+
+async def create(call: Call) -> Json:
+    """Send a message. Sent again with the same reference id, it is answered as it stands, not doubled."""
+    wish = call.read(MessageCreate)
+    feed_id = wish.messageFeedId or wish.subChannelId
+    if feed_id is None:
+        raise Refused.invalid(["messageFeedId is required"])
+    channel = channel_of(call, feed_id)
+    _check_text(wish.data)
+    if wish.dataType == "text" and not str(wish.data.get("text") or "").strip():
+        raise Refused.invalid(["data.text is required"])
+    if wish.referenceId is not None:
+        for before in call.store.messages.find({"referenceId": wish.referenceId, "messageFeedId": feed_id}):
+            if before["creatorId"] == call.user["_id"]:
+                return _payload(call, [before])
+    check_may_write(call, channel)
+    parent = None
+    if wish.parentId is not None:
+        parent = call.store.messages.get(wish.parentId)
+        if parent is None or parent["messageFeedId"] != feed_id:
+            raise Refused.not_found(f"Parent message {wish.parentId!r}")
+    message = call.store.messages.insert(_document(call, wish, channel))
+    if parent is not None:
+        call.store.messages.save({**parent, "childCount": parent["childCount"] + 1})
+    call.store.channels.save({**channel, "lastActivity": message["createdAt"]})
+    _announce(call, "message.created", message)
+    return _payload(call, [message])
+
+
+def _document(call: Call, wish: MessageCreate, channel: Json) -> Json:
+    message_id, at, user = new_id(), call.store.now(), call.user
+    segment = call.store.messages.count({"messageFeedId": channel["channelId"]}) + 1
+    document = {
+        "messageId": message_id,
+        "publicId": message_id,
+        "referenceId": wish.referenceId,
+        "networkId": call.store.network_id,
+        "channelId": channel["channelInternalId"],
+        "channelPublicId": channel["channelId"],
+        "channelType": channel["type"],
+        "messageFeedId": channel["channelId"],
+        "segment": segment,
+        "dataType": wish.dataType,
+        "data": wish.data,
+        "metadata": wish.metadata or {},
+        "tags": wish.tags,
+        "mentionedUsers": wish.mentionedUsers,
+        "creatorId": user["_id"],
+        "creatorPublicId": user["userId"],
+        "parentId": wish.parentId,
+        "childCount": 0,
+        "reactions": {},
+        "reactionCount": 0,
+        "flagCount": 0,
+        "path": f"{channel['path']}/{channel['channelId']}/{message_id}",
+        "isDeleted": False,
+        "editedAt": at,
+        "createdAt": at,
+        "updatedAt": at,
+    }
+    if wish.fileId:
+        document["fileId"] = wish.fileId
+    return document
+
+
+async def listed(call: Call) -> Json:
+    """Messages of a feed by segment, oldest or newest first, or around one message."""
+    feed_id = call.query.need("messageFeedId")
+    channel_of(call, feed_id)
+    wish = call.query.page()
+    newest = call.query.choice("sortBy", ("segmentAsc", "segmentDesc"), "segmentDesc") == "segmentDesc"
+    where = {
+        "messageFeedId": feed_id,
+        "parentId": call.query.one("parentId"),
+        "isDeleted": int(call.query.flag("isDeleted") or False),
+    }
+    around = call.query.option("around")
+    if around is not None:
+        return _around(call, feed_id, around, wish.limit)
+    page = call.store.messages.page(where, limit=wish.limit, newest_first=newest, start=wish.start)
+    return {**_payload(call, page.documents), "paging": paging(page, wish.limit)}
+
+
+def _around(call: Call, feed_id: str, message_id: str, limit: int) -> Json:
+    middle = call.store.messages.get(message_id)
+    if middle is None or middle["messageFeedId"] != feed_id:
+        raise Refused.not_found(f"Message {message_id!r}")
+    first = max(1, middle["segment"] - limit // 2)
+    segments = list(range(first, first + limit))
+    found = call.store.messages.find({"messageFeedId": feed_id, "segment": segments, "isDeleted": 0})
+    return {**_payload(call, found), "paging": {}}
+
+
+async def by_id(call: Call) -> Json:
+    """Messages by id."""
+    return _payload(call, call.store.messages.get_many(call.query.many("messageIds", most=10)))
+
+
+async def one(call: Call) -> Json:
+    """One message."""
+    return _payload(call, [_message(call)])
+
+
+def _own(call: Call, doing: str) -> Json:
+    message = _message(call)
+    if message["creatorId"] != call.user["_id"]:
+        membership = call.store.members.get(f"{message['messageFeedId']}:{call.user_id}")
+        if doing != "delete" or membership is None or "channel-moderator" not in membership["roles"]:
+            raise Refused.forbidden(f"Only its author may {doing} a message")
+    return message
+
+
+async def update(call: Call) -> Json:
+    """Edit the caller's message."""
+    message, at = _own(call, "edit"), call.store.now()
+    fields = call.read(MessageUpdate).model_dump(exclude_unset=True)
+    _check_text(fields.get("data"))
+    changed = call.store.messages.save({**message, **fields, "editedAt": at, "updatedAt": at})
+    _announce(call, "message.updated", changed)
+    return _payload(call, [changed])
+
+
+async def delete(call: Call) -> Json:
+    """Delete a message, as its author or as a moderator: its place stays, its content goes."""
+    message = _own(call, "delete")
+    changed = call.store.messages.save({**message, "isDeleted": True, "data": {}, "updatedAt": call.store.now()})
+    _announce(call, "message.deleted", changed)
+    return _payload(call, [changed])
+
+
+def _flags(message: Json) -> Json:
+    return {"referenceType": "message", "referenceId": message["messageId"]}
+
+
+async def flag(call: Call) -> Json:
+    """Report a message; once per user."""
+    message = _message(call)
+    key = f"message:{message['messageId']}:{call.user_id}"
+    if call.store.flags.get(key) is None:
+        reason = str((call.body or {}).get("reason") or "") if isinstance(call.body, dict) else ""
+        call.store.flags.insert({"_id": key, **_flags(message), "userId": call.user_id, "reason": reason})
+        message = _counted(call, message)
+        _announce(call, "message.flagged", message)
+    return _payload(call, [message])
+
+
+async def flagged_by_me(call: Call) -> Json:
+    """Whether the caller reported the message."""
+    message = _message(call)
+    return {"isFlagByMe": call.store.flags.get(f"message:{message['messageId']}:{call.user_id}") is not None}
+
+
+async def unflag(call: Call) -> Json:
+    """Take the caller's report back."""
+    message = _message(call)
+    if call.store.flags.delete(f"message:{message['messageId']}:{call.user_id}"):
+        message = _counted(call, message)
+        _announce(call, "message.unflagged", message)
+    return _payload(call, [message])
+
+
+def _counted(call: Call, message: Json) -> Json:
+    return call.store.messages.save({**message, "flagCount": call.store.flags.count(_flags(message))})

@@ -1,0 +1,112 @@
+"""Who watches now (heartbeats) and how long was watched (watch sessions)."""
+
+from __future__ import annotations
+
+import time
+
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from spnb.sandbox.ports import Json
+from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.refused import Refused, answer
+from spnb.sandbox.rest.rooms import visible_room
+
+__all__ = ["routes", "watching"]
+
+LISTED_VIEWERS = 200
+
+
+class WatchedRoom(BaseModel):
+    sessionId: str = Field(min_length=1, max_length=50)
+    roomId: str = Field(min_length=1, max_length=50)
+    watchSeconds: float = Field(ge=0)
+    startTime: str
+    endTime: str = ""
+
+
+class WatchedRooms(BaseModel):
+    signature: str = ""
+    nonceStr: str = Field(default="", max_length=50)
+    timestamp: str = ""
+    rooms: list[WatchedRoom] = Field(min_length=1)
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """Presence and watch-session routes."""
+    room = "/api/v1/presence/rooms/{roomId}"
+    return [
+        serve(services, "GET", "/api/v1/presence/settings", settings),
+        serve(services, "POST", f"{room}/heartbeat", heartbeat),
+        serve(services, "GET", f"{room}/users/count", count),
+        serve(services, "GET", f"{room}/users", viewers),
+        serve(services, "POST", "/api/v3/user-event/room", watched),
+    ]
+
+
+async def settings(call: Call) -> Json:
+    """How often to beat. The unit is disputed: SDKs multiply as minutes, the documented range reads as seconds."""
+    seconds = call.services.settings.heartbeat_seconds
+    return {
+        "user": {"enabled": True},
+        "network": {"heartbeatInterval": seconds, "presenceSyncInterval": seconds},
+        "room": {"enabled": True},
+    }
+
+
+def watching(services: Services, room_id: str) -> dict[str, tuple[float, str]]:
+    """User → (last heartbeat, when the user came) of all whose heartbeat is recent; the silent ones are dropped."""
+    oldest = time.monotonic() - services.settings.presence_seconds
+    beats = services.heartbeats.get(room_id, {})
+    for user_id in [user_id for user_id, (last, _) in beats.items() if last < oldest]:
+        del beats[user_id]
+    return beats
+
+
+async def heartbeat(call: Call) -> Response:
+    """The caller watches the room. A broadcaster of the room is no viewer."""
+    room = visible_room(call)
+    if call.store.is_banned_viewer(room["roomId"], call.user_id):
+        raise Refused(403, 400304, "The user is banned from this room")
+    if all(participant["userId"] != call.user_id for participant in room["participants"]):
+        beats = call.services.heartbeats.setdefault(room["roomId"], {})
+        watching(call.services, room["roomId"])
+        joined = beats[call.user_id][1] if call.user_id in beats else call.store.now()
+        beats[call.user_id] = (time.monotonic(), joined)
+    return answer({"success": True}, 202)
+
+
+async def count(call: Call) -> Json:
+    """How many watch now."""
+    room = visible_room(call)
+    return {"count": len(watching(call.services, room["roomId"])), "referenceTimestamp": call.store.now()}
+
+
+async def viewers(call: Call) -> Json:
+    """Who watches now: at most 200, the newest heartbeat first; `total` is the number returned."""
+    room = visible_room(call)
+    beats = sorted(watching(call.services, room["roomId"]).items(), key=lambda beat: -beat[1][0])[:LISTED_VIEWERS]
+    listed = [{"userId": user_id, "joinedAt": joined} for user_id, (_, joined) in beats]
+    return {"viewers": listed, "total": len(listed), "limit": LISTED_VIEWERS}
+
+
+async def watched(call: Call) -> Json:
+    """Watch sessions, by session id; the larger `watchSeconds` stays. Any signature is accepted (a choice).
+
+    Sessions count only for rooms that are on air or recorded, as documented.
+    """
+    for session in call.read(WatchedRooms).rooms:
+        room = call.store.rooms.get(session.roomId)
+        if room is None or room["status"] not in ("live", "waitingReconnect", "ended", "recorded"):
+            raise Refused(500, 500000, f"Room {session.roomId!r} is neither live nor recorded")
+        document = {**session.model_dump(), "userId": call.user_id, "userInternalId": call.user["_id"]}
+        before = call.store.watch_sessions.get(session.sessionId)
+        if before is not None:
+            if before["userId"] != call.user_id:
+                raise Refused.forbidden("The watch session belongs to another user")
+            document["watchSeconds"] = max(before["watchSeconds"], session.watchSeconds)
+            document["endTime"] = max(before["endTime"], session.endTime)
+            document["startTime"] = min(before["startTime"], session.startTime)
+        call.store.watch_sessions.put(document)
+    return {"ok": True}

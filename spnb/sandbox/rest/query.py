@@ -1,0 +1,116 @@
+"""Query strings as the SDKs write them: bracketed, indexed or repeated keys, and page tokens."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.store import Page
+
+__all__ = ["PageWish", "Query", "paging"]
+
+
+@dataclass(frozen=True, slots=True)
+class PageWish:
+    """Which part of a list is asked for."""
+
+    limit: int
+    start: int | None = None
+
+
+class Query:
+    """Parsed query parameters: `statuses[]=`, `statuses[0]=`, `statuses=` are one; `options[limit]=` is nested."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._lists: dict[str, list[str]] = {}
+        self._options: dict[str, str] = {}
+        for key, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
+            name, bracket, inner = key.partition("[")
+            inner = inner.rstrip("]")
+            if bracket and inner and not inner.isdigit():
+                if name == "options":
+                    self._options[inner] = value
+                continue
+            self._lists.setdefault(name, []).append(value)
+
+    def many(self, *names: str, most: int = 100) -> list[str]:
+        """All values of a parameter under any of its names; empty when absent."""
+        found = [value for name in names for value in self._lists.get(name, []) if value != ""]
+        if len(found) > most:
+            raise Refused.invalid([f"{names[0]}: at most {most} values, got {len(found)}"])
+        return found
+
+    def one(self, *names: str) -> str | None:
+        """The first value of a parameter."""
+        found = self.many(*names)
+        return found[0] if found else None
+
+    def need(self, name: str) -> str:
+        """The value of a parameter that must be there."""
+        value = self.one(name)
+        if value is None:
+            raise Refused.invalid([f"{name} is required"])
+        return value
+
+    def flag(self, name: str) -> bool | None:
+        """A boolean parameter; None when absent or `null`."""
+        value = self.one(name)
+        if value in (None, "null", "undefined"):
+            return None
+        if value not in ("true", "false", "1", "0"):
+            raise Refused.invalid([f"{name}: true or false, got {value!r}"])
+        return value in ("true", "1")
+
+    def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
+        """A parameter with fixed values."""
+        value = self.one(name) or self._options.get(name) or default
+        if value not in allowed:
+            raise Refused.invalid([f"{name}: one of {', '.join(allowed)}, got {value!r}"])
+        return value
+
+    def option(self, name: str) -> str | None:
+        """`options[name]`, or the flat parameter of that name."""
+        return self._options.get(name) or self.one(name)
+
+    def page(self, *, default: int = 10, most: int = 100) -> PageWish:
+        """The page asked for: a token carries its own size, since SDKs send either a token or a limit."""
+        token = self.option("token")
+        if token:
+            return _read(token, most)
+        text = self.option("limit")
+        if text is None:
+            return PageWish(default)
+        if not text.isdigit() or not 1 <= int(text) <= most:
+            raise Refused.invalid([f"options[limit]: 1 to {most}, got {text!r}"])
+        return PageWish(int(text))
+
+
+def paging(page: Page, limit: int) -> dict[str, Any]:
+    """The answer's `paging` object. Some lists call the way back `prev`, some `previous`: both are there."""
+    found: dict[str, Any] = {}
+    if page.next is not None:
+        found["next"] = _write(limit, page.next)
+    if page.previous is not None:
+        found["previous"] = found["prev"] = _write(limit, page.previous)
+    return found
+
+
+def _write(limit: int, start: int) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps({"l": limit, "s": start})).decode().rstrip("=")
+
+
+def _read(token: str, most: int) -> PageWish:
+    try:
+        content = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        wish = PageWish(int(content["l"]), int(content["s"]))
+    except (ValueError, KeyError, TypeError, binascii.Error):
+        raise Refused.bad_request("options[token] is no token of this service: start the list anew") from None
+    if not 1 <= wish.limit <= most:
+        raise Refused.bad_request("options[token] is no token of this service: start the list anew")
+    return wish

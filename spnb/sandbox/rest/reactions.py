@@ -1,0 +1,179 @@
+"""Reactions on posts and messages, and the floating reactions of a live room."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+from starlette.routing import BaseRoute
+
+from spnb.sandbox import topics
+from spnb.sandbox.clock import new_id
+from spnb.sandbox.ports import Json
+from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.payloads import message_payload
+from spnb.sandbox.rest.query import paging
+from spnb.sandbox.rest.refused import Refused, answer
+
+__all__ = ["routes"]
+
+
+class ReactionWish(BaseModel):
+    referenceId: str = Field(min_length=1)
+    referenceType: Literal["message", "post", "comment", "story"]
+    reactionName: str = Field(min_length=1, max_length=100)
+    referenceVersion: int | None = None
+
+
+class LiveReactionWish(BaseModel):
+    referencePublicId: str | None = None
+    referenceId: str | None = None
+    referenceType: Literal["post"] = "post"
+    reactionName: str = Field(min_length=1, max_length=100)
+    occurredAt: str | None = None
+    roomId: str | None = None
+
+
+class LiveReactions(BaseModel):
+    roomId: str | None = None
+    liveStreamId: str | None = None
+    reactions: list[LiveReactionWish] = Field(min_length=1, max_length=1000)
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """Reaction routes."""
+    return [
+        serve(services, "POST", "/api/v2/reactions", add),
+        serve(services, "DELETE", "/api/v2/reactions", remove),
+        serve(services, "GET", "/api/v3/reactions", listed),
+        serve(services, "GET", "/api/v2/reactions", listed),
+        serve(services, "POST", "/api/v1/reactions/live", add_live),
+    ]
+
+
+def _wish(call: Call) -> ReactionWish:
+    if not call.body:
+        names = ("referenceId", "referenceType", "reactionName")
+        call.body = {name: value for name in names if (value := call.query.one(name)) is not None}
+    return call.read(ReactionWish)
+
+
+def _subject(call: Call, kind: str, subject_id: str) -> Json:
+    found = {"message": call.store.messages, "post": call.store.posts}.get(kind)
+    subject = found.get(subject_id) if found else None
+    if subject is None or subject["isDeleted"]:
+        raise Refused.not_found(f"{kind.capitalize()} {subject_id!r}")
+    return subject
+
+
+async def add(call: Call) -> Json:
+    """React to a post or message; the same reaction of a user counts once."""
+    wish = _wish(call)
+    subject = _subject(call, wish.referenceType, wish.referenceId)
+    where = _where(call, wish)
+    before = call.store.reactions.first(where)
+    if before is not None:
+        return {"addedId": before["reactionId"]}
+    at = call.store.now()
+    reaction = {"reactionId": new_id(), **where, "userInternalId": call.user["_id"], "createdAt": at, "updatedAt": at}
+    call.store.reactions.insert(reaction)
+    _count(call, wish, subject, reaction, added=True)
+    return {"addedId": reaction["reactionId"]}
+
+
+async def remove(call: Call) -> Json:
+    """Take a reaction back; body (as SDKs send it) or query (as the specification has it)."""
+    wish = _wish(call)
+    subject = _subject(call, wish.referenceType, wish.referenceId)
+    before = call.store.reactions.first(_where(call, wish))
+    if before is None:
+        raise Refused.not_found(f"Reaction {wish.reactionName!r} of this user")
+    call.store.reactions.delete(before["reactionId"])
+    _count(call, wish, subject, before, added=False)
+    return {"removedId": before["reactionId"]}
+
+
+def _where(call: Call, wish: ReactionWish) -> Json:
+    return {
+        "referenceType": wish.referenceType,
+        "referenceId": wish.referenceId,
+        "userId": call.user_id,
+        "reactionName": wish.reactionName,
+    }
+
+
+def _count(call: Call, wish: ReactionWish, subject: Json, reaction: Json, *, added: bool) -> None:
+    every = call.store.reactions.find({"referenceType": wish.referenceType, "referenceId": wish.referenceId})
+    names = dict(Counter(found["reactionName"] for found in every))
+    reactor = {name: reaction[name] for name in ("reactionId", "reactionName", "userId")}
+    if wish.referenceType == "message":
+        changed = call.store.messages.save({**subject, "reactions": names, "reactionCount": len(every)})
+        event = "message.reactionAdded" if added else "message.reactionRemoved"
+        data = {
+            **message_payload(call.store, [changed]),
+            "reactions": [_listed(changed["messageId"], "message", [reaction])],
+        }
+        call.publish(topics.message(changed), event, data, subject_id=changed["messageId"])
+    else:
+        changed = call.store.posts.save({**subject, "reactions": names, "reactionsCount": len(every)})
+        event = "post.addReaction" if added else "post.removeReaction"
+        data = {"posts": [changed], "users": [call.user], "reactor": reactor}
+        call.publish(topics.post(changed), event, data, subject_id=changed["postId"])
+
+
+def _listed(subject_id: str, kind: str, reactions: list[Json]) -> Json:
+    names = ("reactionId", "reactionName", "userId", "userInternalId", "createdAt", "updatedAt")
+    reactors = [{name: reaction[name] for name in names} for reaction in reactions]
+    return {"referenceId": subject_id, "referenceType": kind, "reactors": reactors}
+
+
+async def listed(call: Call) -> Json:
+    """Who reacted to a post or message."""
+    kind, subject_id = call.query.need("referenceType"), call.query.need("referenceId")
+    wish = call.query.page()
+    where = {"referenceType": kind, "referenceId": subject_id, "reactionName": call.query.one("reactionName")}
+    page = call.store.reactions.page(where, limit=wish.limit, newest_first=True, start=wish.start)
+    return {
+        "reactions": [_listed(subject_id, kind, page.documents)],
+        "users": call.store.users.get_many([reaction["userInternalId"] for reaction in page.documents]),
+        "files": [],
+        "paging": paging(page, wish.limit),
+    }
+
+
+async def add_live(call: Call) -> Any:
+    """Floating reactions, buffered by the sender; SDKs may send one buffer for two rooms, so strangers are dropped."""
+    wish = call.read(LiveReactions)
+    room_id = wish.roomId or wish.liveStreamId or next((each.roomId for each in wish.reactions if each.roomId), None)
+    room = call.store.rooms.get(room_id or "")
+    if room is None or room["isDeleted"]:
+        raise Refused.not_found(f"Room {room_id!r}")
+    if call.store.is_banned_viewer(room["roomId"], call.user_id):
+        raise Refused(403, 400304, "The user is banned from this room")
+    added = []
+    for each in wish.reactions:
+        if each.roomId not in (None, room["roomId"]):
+            continue
+        post = call.store.posts.get(each.referencePublicId or each.referenceId or room.get("referenceId") or "")
+        if post is None:
+            raise Refused.not_found(f"Post {each.referencePublicId!r}")
+        added.append(
+            call.store.live_reactions.insert(
+                {
+                    "_id": new_id(),
+                    "userId": call.user_id,
+                    "referenceId": post["_id"],
+                    "referencePublicId": post["postId"],
+                    "referenceType": "post",
+                    "reactionName": each.reactionName,
+                    "roomId": room["roomId"],
+                    "occurredAt": each.occurredAt or call.store.now(),
+                }
+            )
+        )
+        event = {name: value for name, value in added[-1].items() if name != "_id"}
+        call.publish(
+            topics.live_reactions(post), "liveReaction.created", {"reactions": [event]}, subject_id=post["_id"]
+        )
+    return answer({"addedIds": [reaction["_id"] for reaction in added]}, 202)

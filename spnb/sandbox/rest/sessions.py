@@ -1,0 +1,126 @@
+"""Login, verification and logout; auth tokens for secure mode."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import timedelta
+from typing import Any
+
+import jwt
+from pydantic import BaseModel, Field
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute
+
+from spnb.sandbox.ports import Json
+from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.refused import Refused
+
+__all__ = ["routes"]
+
+
+class Login(BaseModel):
+    userId: str = Field(min_length=1, max_length=50)
+    deviceId: str = Field(min_length=1, max_length=150)
+    displayName: str | None = Field(default=None, max_length=100)
+    authToken: str | None = Field(default=None, max_length=1000)
+    deviceInfo: dict[str, Any] | None = None
+
+
+class DeviceLogin(BaseModel):
+    deviceId: str = Field(min_length=1, max_length=150)
+    deviceInfo: dict[str, Any] | None = None
+
+
+class AuthTokenWish(BaseModel):
+    userId: str = Field(min_length=1, max_length=50)
+
+
+def routes(services: Services) -> list[BaseRoute]:
+    """Session routes."""
+    logins = [
+        serve(services, "POST", f"/api/{version}/sessions", login, audience="anyone") for version in ("v5", "v4", "v3")
+    ]
+    return [
+        *logins,
+        serve(services, "POST", "/api/v5/sessions/visitor", login_visitor, audience="anyone"),
+        serve(services, "POST", "/api/v5/sessions/bot", login_bot, audience="anyone"),
+        serve(services, "GET", "/api/v3/sessions", verify),
+        serve(services, "DELETE", "/api/v4/sessions", logout),
+        serve(services, "POST", "/api/v4/authentication/token", auth_token, audience="anyone"),
+    ]
+
+
+def _check_key(call: Call) -> None:
+    given = call.request.headers.get("x-api-key", "")
+    if not hmac.compare_digest(given.encode(), call.services.api_key.encode()):
+        raise Refused.unauthorized("The API key is not this service's: check X-API-Key")
+
+
+async def login(call: Call) -> Json:
+    """Open a session; an unknown user is created."""
+    _check_key(call)
+    wish = call.read(Login)
+    if call.services.settings.secure_mode:
+        _check_auth_token(call, wish)
+    user = call.store.ensure_user(wish.userId, wish.displayName)
+    if user["isGlobalBan"]:
+        raise Refused(403, 400312, "The user is banned from this network")
+    return _opened(call, user, wish.deviceId, "signed-in")
+
+
+async def login_visitor(call: Call) -> Json:
+    """Open a read-only session of a visitor."""
+    return _device_session(call, "visitor")
+
+
+async def login_bot(call: Call) -> Json:
+    """Open a read-only session of a crawler."""
+    return _device_session(call, "bot")
+
+
+def _device_session(call: Call, kind: str) -> Json:
+    _check_key(call)
+    wish = call.read(DeviceLogin)
+    user = call.store.ensure_user(f"_{kind}_{wish.deviceId}"[:50], kind.capitalize())
+    return _opened(call, user, wish.deviceId, kind)
+
+
+def _opened(call: Call, user: Json, device_id: str, kind: str) -> Json:
+    session = call.services.tokens.issue(user, device_id, kind=kind)
+    return {**session, "refreshToken": "", "users": [user], "files": [], "userType": kind}
+
+
+async def verify(call: Call) -> Json:
+    """Whether the bearer token is good."""
+    return {"success": bool(call.user)}
+
+
+async def logout(call: Call) -> Json:
+    """End the session."""
+    call.services.tokens.revoke(call.services.tokens.token_id(call.request))
+    return {"success": True}
+
+
+async def auth_token(call: Call) -> Response:
+    """Mint an auth token for secure mode; a customer's backend calls this with the server key."""
+    given = call.request.headers.get("x-server-key", "")
+    if not hmac.compare_digest(given.encode(), call.store.secret("server-key").encode()):
+        return PlainTextResponse("Unauthorized", status_code=401)
+    wish = call.read(AuthTokenWish)
+    expires = call.store.clock() + timedelta(seconds=call.services.settings.auth_token_seconds)
+    claims = {"sub": wish.userId, "exp": expires.timestamp()}
+    return PlainTextResponse(jwt.encode(claims, call.store.secret("auth-token-key"), algorithm="HS256"))
+
+
+def _check_auth_token(call: Call, wish: Login) -> None:
+    try:
+        claims = jwt.decode(
+            wish.authToken or "",
+            call.store.secret("auth-token-key"),
+            algorithms=["HS256"],
+            options={"verify_exp": False},
+        )
+    except jwt.InvalidTokenError:
+        raise Refused.unauthorized("This network is in secure mode: a valid authToken is needed") from None
+    if claims["sub"] != wish.userId or claims["exp"] <= call.store.clock().timestamp():
+        raise Refused.unauthorized("The authToken has expired or belongs to another user")

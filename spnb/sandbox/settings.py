@@ -1,0 +1,49 @@
+"""Every choice the sandbox makes where the service's own is unknown or would slow a developer down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["SandboxSettings"]
+
+
+class SandboxSettings(BaseModel):
+    """Settings of one sandbox process. Times are seconds. Facts marked *choice* are documented nowhere."""
+
+    model_config = ConfigDict(frozen=True)
+
+    data_dir: Path
+    network_id: str = "sandbox"
+    grace_seconds: float = Field(default=30.0, ge=0)
+    """*Choice*: how long a room waits for its publisher (`waitingReconnect`) before it ends."""
+    rate_limit: bool = True
+    rate_limit_requests: int = 100
+    rate_limit_window: float = 5.0
+    """100 requests in 5 s per user over all devices, as the service documents."""
+    access_token_seconds: float = 30 * 86400.0
+    """Documented: 30 days."""
+    auth_token_seconds: float = 600.0
+    """Documented: about ten minutes."""
+    livekit_token_seconds: float = 6 * 3600.0
+    """*Choice*: life of a `coHostToken`."""
+    media_url_seconds: float = 6 * 3600.0
+    """*Choice*: life of a signed playback or recording address."""
+    heartbeat_seconds: int = Field(default=30, ge=1)
+    """The presence settings' `heartbeatInterval`. A viewer is gone after twice that in silence (*choice*)."""
+    one_user_per_device: bool = True
+    """Another user's login on a device id ends the first one's session, as documented."""
+    secure_mode: bool = False
+    """Whether a login needs an auth token minted with the server key."""
+    visitor_reads_per_day: int = 100
+    """Documented: visitors and bots share a quota of 100 reads a day."""
+    upload_limit_bytes: int = 64 * 2**20
+    """*Choice*: the service allows 1 GiB, a laptop's sandbox need not."""
+    community_id: str = "sandbox"
+    """A community that is always there, so that a first post has a place."""
+
+    @property
+    def presence_seconds(self) -> float:
+        """Silence after which a viewer no longer counts."""
+        return 2.0 * self.heartbeat_seconds

@@ -1,0 +1,170 @@
+"""A table of wire-shaped documents with the few columns that queries filter by."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+__all__ = ["Collection", "Page"]
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some documents in order, and the row numbers from which neighbours go on (None at an end)."""
+
+    documents: list[Json]
+    next: int | None
+    previous: int | None
+
+
+class Collection:
+    """Documents of one kind.
+
+    Rows are numbered in the order of creation; that number is what paging goes by, since it is stable while documents
+    are added at the end.
+
+    Args:
+        connection: the database, in autocommit mode.
+        name: table name, a fixed word of the schema.
+        key: the document's field that identifies it.
+        columns: fields of the document that are kept as columns for filtering; dots reach into nested objects.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, name: str, key: str, columns: Sequence[str]) -> None:
+        self._db = connection
+        self._name = name
+        self._key = key
+        self._fields = tuple(columns)
+        self._columns = tuple(field.replace(".", "_") for field in columns)
+        # Names come from the schema in code, never from a request; values are always bound.
+        definitions = "".join(f", {column}" for column in self._columns)
+        self._db.execute(
+            f"CREATE TABLE IF NOT EXISTS {name}"
+            f" (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, doc BLOB{definitions})"
+        )
+        for column in self._columns:
+            self._db.execute(f"CREATE INDEX IF NOT EXISTS {name}_{column} ON {name} ({column}, n)")
+        marks = ", ".join("?" * (2 + len(self._columns)))
+        names = ", ".join(("id", "doc", *self._columns))
+        self._insert = f"INSERT INTO {name} ({names}) VALUES ({marks})"
+        assignments = ", ".join(f"{column} = ?" for column in ("doc", *self._columns))
+        self._update = f"UPDATE {name} SET {assignments} WHERE id = ?"
+        self._select = f"SELECT doc FROM {name} WHERE id = ?"
+
+    def insert(self, document: Json) -> Json:
+        """Add a new document.
+
+        Raises:
+            sqlite3.IntegrityError: one with its key is there already.
+        """
+        self._db.execute(self._insert, (document[self._key], orjson.dumps(document), *self._values(document)))
+        return document
+
+    def save(self, document: Json) -> Json:
+        """Write a document that is there already."""
+        self._db.execute(self._update, (orjson.dumps(document), *self._values(document), document[self._key]))
+        return document
+
+    def put(self, document: Json) -> Json:
+        """Add the document, or write over the one with its key."""
+        if self.get(document[self._key]) is None:
+            return self.insert(document)
+        return self.save(document)
+
+    def get(self, key: str) -> Json | None:
+        """The document with this key."""
+        row = self._db.execute(self._select, (key,)).fetchone()
+        return None if row is None else orjson.loads(row[0])
+
+    def get_many(self, keys: Sequence[str]) -> list[Json]:
+        """The documents with these keys that exist, in the order of the keys."""
+        return [found for key in dict.fromkeys(keys) if (found := self.get(key)) is not None]
+
+    def delete(self, key: str) -> bool:
+        """Remove a document; whether there was one."""
+        return self._db.execute(f"DELETE FROM {self._name} WHERE id = ?", (key,)).rowcount > 0
+
+    def find(self, where: Mapping[str, Any], *, newest_first: bool = False, limit: int = -1) -> list[Json]:
+        """All documents that match, in the order of creation."""
+        return self.page(where, limit=limit, newest_first=newest_first).documents
+
+    def first(self, where: Mapping[str, Any]) -> Json | None:
+        """The oldest document that matches."""
+        found = self.find(where, limit=1)
+        return found[0] if found else None
+
+    def count(self, where: Mapping[str, Any]) -> int:
+        """How many documents match."""
+        condition, values = self._condition(where)
+        row = self._db.execute(f"SELECT COUNT(*) FROM {self._name}{condition}", values).fetchone()
+        return int(row[0])
+
+    def page(
+        self, where: Mapping[str, Any], *, limit: int, newest_first: bool = False, start: int | None = None
+    ) -> Page:
+        """Up to `limit` matching documents (-1: all) from row number `start` on, in the order asked for.
+
+        Args:
+            where: column → value, list of values (any of them), or None (not filtered by it).
+            start: the row number to begin with, as an earlier page gave it; None begins at the end asked for.
+        """
+        condition, values = self._condition(where)
+        if start is not None:
+            condition += f"{' AND' if condition else ' WHERE'} n {'<=' if newest_first else '>='} ?"
+            values = [*values, start]
+        order = "DESC" if newest_first else "ASC"
+        wanted = -1 if limit < 0 else limit + 1
+        rows = self._db.execute(
+            f"SELECT n, doc FROM {self._name}{condition} ORDER BY n {order} LIMIT ?", [*values, wanted]
+        ).fetchall()
+        more = 0 <= limit < len(rows)
+        following = rows[limit][0] if more else None
+        kept = rows[:limit] if more else rows
+        return Page(
+            [orjson.loads(doc) for _, doc in kept], following, self._previous(where, limit, newest_first, start)
+        )
+
+    def _previous(self, where: Mapping[str, Any], limit: int, newest_first: bool, start: int | None) -> int | None:
+        if start is None or limit <= 0:
+            return None
+        condition, values = self._condition(where)
+        sense, order = (">", "ASC") if newest_first else ("<", "DESC")
+        row = self._db.execute(
+            f"SELECT n FROM (SELECT n FROM {self._name}{condition}{' AND' if condition else ' WHERE'} n {sense} ? "
+            f"ORDER BY n {order} LIMIT ?) ORDER BY n {'DESC' if newest_first else 'ASC'} LIMIT 1",
+            [*values, start, limit],
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def _condition(self, where: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        parts: list[str] = []
+        values: list[Any] = []
+        for field, wanted in where.items():
+            column = field.replace(".", "_")
+            if wanted is None:
+                continue
+            if column not in self._columns:
+                raise KeyError(f"{self._name} cannot be filtered by {field}")
+            if isinstance(wanted, (list, tuple, set, frozenset)):
+                parts.append(f"{column} IN ({', '.join('?' * len(wanted))})")
+                values.extend(wanted)
+            else:
+                parts.append(f"{column} = ?")
+                values.append(wanted)
+        return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
+
+    def _values(self, document: Json) -> list[Any]:
+        return [_reach(document, field) for field in self._fields]
+
+
+def _reach(document: Json, field: str) -> Any:
+    value: Any = document
+    for step in field.split("."):
+        value = value.get(step) if isinstance(value, dict) else None
+    return int(value) if isinstance(value, bool) else value

@@ -1,0 +1,182 @@
+"""The sandbox's database: its collections, and the changes that touch a room's status."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import sqlite3
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from spnb.sandbox.clock import Clock, moment, new_id, stamp, system_clock
+from spnb.sandbox.store.collection import Collection
+from spnb.sandbox.store.lifecycle import may_follow
+
+__all__ = ["Store"]
+
+Json = dict[str, Any]
+
+
+class Store:
+    """SQLite in WAL mode: readers never wait, a killed process loses nothing that was answered.
+
+    All calls are short and run on the event loop's thread.
+
+    Args:
+        path: the database file; its folder must exist.
+        network_id: the root of paths and topics.
+        clock: gives the time written into documents.
+    """
+
+    def __init__(self, path: Path, *, network_id: str = "sandbox", clock: Clock = system_clock) -> None:
+        self.network_id = network_id
+        self.clock = clock
+        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        # A power cut may lose the last commits, a killed process none: the right trade for a sandbox.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT)")
+        self.users = Collection(self._db, "users", "_id", ["userId"])
+        self.sessions = Collection(self._db, "sessions", "tokenId", ["userInternalId", "deviceId"])
+        self.rooms = Collection(
+            self._db, "rooms", "roomId", ["status", "type", "createdBy", "isDeleted", "referenceId"]
+        )
+        self.posts = Collection(
+            self._db,
+            "posts",
+            "postId",
+            ["targetType", "targetId", "parentPostId", "dataType", "isDeleted", "data.roomId"],
+        )
+        self.communities = Collection(self._db, "communities", "communityId", ["isDeleted"])
+        self.members = Collection(self._db, "members", "_id", ["scopeId", "userId", "membership"])
+        self.channels = Collection(self._db, "channels", "channelId", ["type", "isDeleted"])
+        self.messages = Collection(
+            self._db, "messages", "messageId", ["messageFeedId", "parentId", "isDeleted", "referenceId", "segment"]
+        )
+        self.reactions = Collection(
+            self._db, "reactions", "reactionId", ["referenceType", "referenceId", "userId", "reactionName"]
+        )
+        self.live_reactions = Collection(self._db, "live_reactions", "_id", ["roomId"])
+        self.invitations = Collection(
+            self._db, "invitations", "invitationId", ["targetId", "targetType", "type", "status", "invitedUserPublicId"]
+        )
+        self.files = Collection(self._db, "files", "fileId", [])
+        self.bans = Collection(self._db, "bans", "_id", ["roomId", "userId"])
+        self.watch_sessions = Collection(self._db, "watch_sessions", "sessionId", ["roomId", "userId"])
+        self.products = Collection(self._db, "products", "productId", ["status", "isDeleted"])
+        self.activities = Collection(self._db, "activities", "_id", ["contentId"])
+        self.flags = Collection(self._db, "flags", "_id", ["referenceType", "referenceId", "userId"])
+
+    def close(self) -> None:
+        """Close the database; what was answered is on disk."""
+        self._db.close()
+
+    def now(self) -> str:
+        """The present moment as the wire writes it."""
+        return stamp(self.clock())
+
+    def secret(self, name: str) -> str:
+        """A random secret of this data folder, made at its first use."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        if row is not None:
+            return str(row[0])
+        value = secrets.token_hex(24)
+        self._db.execute("INSERT INTO facts (name, value) VALUES (?, ?)", (name, value))
+        return value
+
+    def user_by_public_id(self, user_id: str) -> Json | None:
+        """The user with this public id."""
+        return self.users.first({"userId": user_id})
+
+    def ensure_user(self, user_id: str, display_name: str | None = None) -> Json:
+        """The user with this public id, created where unknown; a given display name replaces the stored one."""
+        found = self.user_by_public_id(user_id)
+        at = self.now()
+        if found is None:
+            internal = new_id()
+            return self.users.insert(
+                {
+                    "_id": internal,
+                    "userId": user_id,
+                    "userInternalId": internal,
+                    "userPublicId": user_id,
+                    "path": f"{self.network_id}/user/{internal}",
+                    "displayName": display_name or user_id,
+                    "roles": [],
+                    "permissions": [],
+                    "metadata": {},
+                    "flagCount": 0,
+                    "isGlobalBan": False,
+                    "isDeleted": False,
+                    "createdAt": at,
+                    "updatedAt": at,
+                }
+            )
+        if display_name and display_name != found["displayName"]:
+            return self.users.save({**found, "displayName": display_name, "updatedAt": at})
+        return found
+
+    def rooms_with_status(self, *statuses: str) -> list[Json]:
+        """All rooms in one of these states, deleted ones too, oldest first."""
+        return self.rooms.find({"status": list(statuses)})
+
+    def transition(self, room_id: str, status: str, *, at: datetime | None = None, **changes: Any) -> Json | None:
+        """Move a room to `status`, if the table allows it, and write the times that belong to it.
+
+        Args:
+            at: when it happened; now, without it.
+            changes: further fields of the room to write in the same stroke.
+
+        Returns:
+            The changed room, or None where the room is unknown or the move is not allowed.
+        """
+        room = self.rooms.get(room_id)
+        if room is None or not may_follow(room["status"], status):
+            return None
+        when = stamp(at or self.clock())
+        room |= {"status": status, "updatedAt": when, **changes}
+        if status == "live":
+            room.setdefault("liveAt", when)
+        if status in ("ended", "terminated"):
+            room.setdefault("endedAt", when)
+        if status == "recorded":
+            room.setdefault("recordedAt", when)
+        if "liveAt" in room and "endedAt" in room and "durationSeconds" not in room:
+            # Vendor samples round up: 100.26 s is told as 101.
+            room["durationSeconds"] = max(
+                0, math.ceil((moment(room["endedAt"]) - moment(room["liveAt"])).total_seconds())
+            )
+        return self.rooms.save(room)
+
+    def update_room(self, room_id: str, **changes: Any) -> Json | None:
+        """Write fields of a room that are not its status; None where the room is unknown."""
+        room = self.rooms.get(room_id)
+        if room is None:
+            return None
+        return self.rooms.save({**room, **changes, "updatedAt": self.now()})
+
+    def membership(self, scope_id: str, user_id: str) -> str:
+        """A user's standing in a community or channel: `none`, `member` or `banned`."""
+        found = self.members.get(f"{scope_id}:{user_id}")
+        return "none" if found is None else str(found["membership"])
+
+    def set_membership(self, scope_id: str, user_id: str, membership: str, *, roles: list[str] | None = None) -> Json:
+        """Write a user's standing in a community or channel."""
+        key = f"{scope_id}:{user_id}"
+        before = self.members.get(key) or {"roles": [], "createdAt": self.now()}
+        document = {
+            **before,
+            "_id": key,
+            "scopeId": scope_id,
+            "userId": user_id,
+            "membership": membership,
+            "updatedAt": self.now(),
+        }
+        if roles is not None:
+            document["roles"] = roles
+        return self.members.put(document)
+
+    def is_banned_viewer(self, room_id: str, user_id: str) -> bool:
+        """Whether the user was banned from watching the room."""
+        return self.bans.get(f"{room_id}:{user_id}") is not None

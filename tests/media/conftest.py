@@ -1,0 +1,206 @@
+"""A LiveKit-compatible server to test against: the embedded one, or a real one where its key pair is set."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from livekit import rtc
+
+from spnb.broadcast.sources import TestCard, read_counter
+from spnb.sandbox.media.tokens import Grants, mint
+
+WIDTH, HEIGHT, FPS = 640, 360, 30
+
+
+@dataclass(frozen=True)
+class LiveKit:
+    """Where the server is and what its tokens are signed with."""
+
+    url: str
+    key: str
+    secret: str
+    embedded: bool
+
+    def token(self, room: str, identity: str, *, ttl: float = 600, **grants: Any) -> str:
+        return mint(
+            self.key,
+            self.secret,
+            identity=identity,
+            ttl=ttl,
+            grants=Grants(room=room, **{"room_join": True, **grants}),
+        )
+
+    def admin(self, room: str) -> str:
+        return self.token(room, "admin", room_admin=True, room_list=True, room_create=True)
+
+
+@pytest.fixture(scope="session")
+def livekit() -> Iterator[LiveKit]:
+    url, key, secret = (os.environ.get(f"LIVEKIT_{name}") for name in ("URL", "API_KEY", "API_SECRET"))
+    if url and key and secret:
+        yield LiveKit(url, key, secret, embedded=False)
+        return
+    secret = "s" * 40
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spnb.sandbox.media"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "LIVEKIT_API_SECRET": secret},
+    )
+    assert process.stdout is not None
+    told = json.loads(process.stdout.readline())
+    yield LiveKit(told["url"], told["apiKey"], secret, embedded=True)
+    process.terminate()
+    process.wait(20)
+
+
+@asynccontextmanager
+async def publisher(
+    livekit: LiveKit,
+    room_name: str,
+    identity: str = "host",
+    *,
+    codec: str = "H264",
+    simulcast: bool = False,
+    sound: bool = False,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+) -> AsyncIterator[rtc.Room]:
+    """A participant of the official SDK that sends test cards, and a tone where wanted."""
+    room = rtc.Room()
+    await room.connect(livekit.url, livekit.token(room_name, identity), rtc.RoomOptions(auto_subscribe=False))
+    feeding = await feed(room, codec=codec, simulcast=simulcast, sound=sound, size=size)
+    try:
+        yield room
+    finally:
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
+        await room.disconnect()
+
+
+async def feed(
+    room: rtc.Room, *, codec: str, simulcast: bool, sound: bool, size: tuple[int, int] = (WIDTH, HEIGHT)
+) -> asyncio.Task[None]:
+    width, height = size
+    source = rtc.VideoSource(width, height)
+    track = rtc.LocalVideoTrack.create_video_track("card", source)
+    options = rtc.TrackPublishOptions(
+        source=rtc.TrackSource.SOURCE_CAMERA,
+        video_codec=getattr(rtc.VideoCodec, codec),
+        simulcast=simulcast,
+        video_encoding=rtc.VideoEncoding(max_bitrate=1_500_000, max_framerate=FPS),
+    )
+    await room.local_participant.publish_track(track, options)
+    audio = rtc.AudioSource(48_000, 1)
+    if sound:
+        microphone = rtc.LocalAudioTrack.create_audio_track("tone", audio)
+        await room.local_participant.publish_track(
+            microphone, rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        )
+    card = TestCard(width, height, FPS)
+
+    async def tone() -> None:
+        phase = 0
+        while True:
+            wave = np.sin(2 * np.pi * 440 * (np.arange(480) + phase) / 48_000) * 12_000
+            phase += 480
+            await audio.capture_frame(rtc.AudioFrame(wave.astype(np.int16).tobytes(), 48_000, 1, 480))
+
+    async def run() -> None:
+        ringing = asyncio.create_task(tone()) if sound else None
+        began, number = time.monotonic(), 0
+        try:
+            while True:
+                source.capture_frame(rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, card.picture(number)))
+                number += 1
+                await asyncio.sleep(max(0.0, began + number / FPS - time.monotonic()))
+        finally:
+            if ringing is not None:
+                ringing.cancel()
+
+    return asyncio.create_task(run())
+
+
+class Viewer:
+    """A subscriber of the official SDK, with what it sees and hears."""
+
+    def __init__(self) -> None:
+        self.room = rtc.Room()
+        self.tracks: asyncio.Queue[tuple[Any, str]] = asyncio.Queue()
+        self.data: asyncio.Queue[rtc.DataPacket] = asyncio.Queue()
+        self.events: list[str] = []
+        self.room.on("track_subscribed", lambda track, _, who: self.tracks.put_nowait((track, who.identity)))
+        self.room.on("data_received", self.data.put_nowait)
+        for name in ("track_muted", "track_unmuted", "participant_connected", "participant_disconnected"):
+            self.room.on(name, lambda *_, name=name: self.events.append(name))
+        for name in ("reconnecting", "reconnected", "disconnected", "track_unsubscribed"):
+            self.room.on(name, lambda *_, name=name: self.events.append(name))
+
+    async def connect(self, livekit: LiveKit, room: str, identity: str = "viewer", **grants: Any) -> None:
+        await self.room.connect(livekit.url, livekit.token(room, identity, can_publish=False, **grants))
+
+    async def track(self, kind: str = "video") -> tuple[Any, str]:
+        """The next track of a kind, and whose it is."""
+        wanted = rtc.TrackKind.KIND_VIDEO if kind == "video" else rtc.TrackKind.KIND_AUDIO
+        async with asyncio.timeout(10):
+            while True:
+                track, who = await self.tracks.get()
+                if track.kind == wanted:
+                    return track, who
+
+    async def counters(self, track: Any, count: int) -> list[int]:
+        """The numbers in the next `count` pictures."""
+        stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
+        found: list[int] = []
+        try:
+            async with asyncio.timeout(15):
+                async for event in stream:
+                    frame = event.frame
+                    luma = np.frombuffer(frame.data, np.uint8, frame.width * frame.height)
+                    number = read_counter(luma.reshape(frame.height, frame.width))
+                    if number is not None:
+                        found.append(number)
+                    if len(found) >= count:
+                        break
+        finally:
+            await stream.aclose()
+        return found
+
+    async def loudest(self, track: Any, seconds: float = 1.0) -> float:
+        """The strongest frequency of the next second of sound, in Hz."""
+        stream = rtc.AudioStream(track, sample_rate=48_000, num_channels=1)
+        parts: list[Any] = []
+        try:
+            async with asyncio.timeout(10):
+                async for event in stream:
+                    part = np.frombuffer(event.frame.data, np.int16)
+                    if parts or np.abs(part).max() > 500:
+                        parts.append(part)
+                    if sum(len(part) for part in parts) >= 48_000 * seconds:
+                        break
+        finally:
+            await stream.aclose()
+        wave = np.concatenate(parts).astype(float)
+        spectrum = np.abs(np.fft.rfft(wave * np.hanning(len(wave))))
+        return float(np.fft.rfftfreq(len(wave), 1 / 48_000)[spectrum.argmax()])
+
+
+@asynccontextmanager
+async def viewer(livekit: LiveKit, room: str, identity: str = "viewer", **grants: Any) -> AsyncIterator[Viewer]:
+    """A connected viewer."""
+    made = Viewer()
+    await made.connect(livekit, room, identity, **grants)
+    try:
+        yield made
+    finally:
+        await made.room.disconnect()

@@ -1,0 +1,115 @@
+"""The official JavaScript SDK in a real browser, simulcast on as by default, as publisher and as viewer."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import threading
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from livekit import rtc
+from playwright.async_api import Page, async_playwright
+
+import spnb.widgets.base
+from tests.media.conftest import LiveKit, publisher, viewer
+
+pytestmark = [pytest.mark.media, pytest.mark.browser]
+
+PAGE = """<!doctype html><video id=v muted autoplay playsinline></video><script type=module>
+import { Room, RoomEvent } from "./hub.js";
+window.publish = async (url, token) => {
+  const room = window.room = new Room();
+  await room.connect(url, token);
+  await room.localParticipant.setCameraEnabled(true, { resolution: { width: 1280, height: 720, frameRate: 30 } });
+  await room.localParticipant.setMicrophoneEnabled(true);
+  return room.localParticipant.trackPublications.size;
+};
+window.watch = async (url, token) => {
+  const room = window.room = new Room();
+  const seen = new Promise((resolve) => room.on(RoomEvent.TrackSubscribed, (track) => {
+    if (track.kind === "video") { track.attach(document.getElementById("v")); resolve(); }
+  }));
+  await room.connect(url, token);
+  await seen;
+};
+window.ready = true;
+</script>"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "index.html").write_text(PAGE)
+    (folder / "hub.js").write_bytes((Path(spnb.widgets.base.STATIC) / "hub.js").read_bytes())
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/index.html"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def page(site: str) -> AsyncIterator[Page]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=os.environ.get("SPNB_CHROMIUM") or "/usr/bin/chromium",
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--use-fake-device-for-media-stream=fps=30",
+                "--use-fake-ui-for-media-stream",
+                "--autoplay-policy=no-user-gesture-required",
+                "--disable-background-networking",
+                "--disable-sync",
+                "--no-first-run",
+            ],
+        )
+        page = await browser.new_page()
+        await page.goto(site)
+        await page.wait_for_function("window.ready")
+        yield page
+        await browser.close()
+
+
+async def test_a_browser_publishes_and_the_best_layer_arrives(livekit: LiveKit, page: Page) -> None:
+    room = f"room-{uuid.uuid4().hex[:8]}"
+    async with viewer(livekit, room) as seen:
+        token = livekit.token(room, "browser")
+        assert await page.evaluate("([url, token]) => window.publish(url, token)", [livekit.url, token]) == 2
+        track, who = await seen.track()
+        assert who == "browser"
+        stream = rtc.VideoStream(track)
+        sizes = []
+        async for event in stream:
+            sizes.append((event.frame.width, event.frame.height))
+            if sizes.count((1280, 720)) >= 60 or len(sizes) > 400:
+                break
+        await stream.aclose()
+        assert sizes.count((1280, 720)) >= 60, sorted(set(sizes))
+        sound, _ = await seen.track("audio")
+        assert await seen.loudest(sound, 0.5) > 20
+        await page.evaluate("window.room.disconnect()")
+
+
+async def test_a_browser_watches_a_python_publisher(livekit: LiveKit, page: Page) -> None:
+    room = f"room-{uuid.uuid4().hex[:8]}"
+    async with publisher(livekit, room, size=(1280, 720), sound=True):
+        token = livekit.token(room, "watcher", can_publish=False)
+        await page.evaluate("([url, token]) => window.watch(url, token)", [livekit.url, token])
+        await page.wait_for_function(
+            "() => { const v = document.getElementById('v'); return v.videoWidth === 1280 && v.currentTime > 1; }",
+            timeout=15_000,
+        )
+        shown = await page.evaluate("document.getElementById('v').getVideoPlaybackQuality().totalVideoFrames")
+        assert shown >= 15
+        await page.evaluate("window.room.disconnect()")
