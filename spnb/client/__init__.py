@@ -1,0 +1,9 @@
+"""social.plus over REST: `AsyncClient` and its blocking twin `Client`."""
+
+from __future__ import annotations
+
+from spnb.client.client import AsyncClient
+from spnb.client.records import LivePost, Records
+from spnb.client.sync import Client
+
+__all__ = ["AsyncClient", "Client", "LivePost", "Records"]

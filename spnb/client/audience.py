@@ -1,0 +1,235 @@
+"""The audience: reactions, presence, invitations, users."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from spnb._loop import aiterate, on_loop
+from spnb.client.resource import Resource, checked_text
+from spnb.errors import InvalidInput
+from spnb.models import Invitation, Reactor, User, Viewer, WatchSession
+
+__all__ = ["AsyncInvitations", "AsyncPresence", "AsyncReactions", "AsyncUsers"]
+
+Json = dict[str, Any]
+Subject = Literal["post", "message"]
+MESSAGE_VERSION = 5
+"""The service wants reactions on messages marked with the message API's version."""
+
+
+class AsyncReactions(Resource):
+    """Reactions on posts and messages, and the floating ones of a live room."""
+
+    @on_loop
+    async def add(self, reference_id: str, reference_type: Subject, name: str) -> str:
+        """React; the same reaction of a user counts once. Returns the reaction's id."""
+        body = _reaction(reference_id, reference_type, name)
+        return str((await self._post("/api/v2/reactions", "react", body, repeatable=True))["addedId"])
+
+    @on_loop
+    async def remove(self, reference_id: str, reference_type: Subject, name: str) -> None:
+        """Take your reaction back."""
+        body = _reaction(reference_id, reference_type, name)
+        await self._delete("/api/v2/reactions", "take the reaction back", json=body)
+
+    def query(
+        self, reference_id: str, reference_type: Subject, *, name: str | None = None, page_size: int = 50
+    ) -> AsyncIterator[Reactor]:
+        """Who reacted, newest first.
+
+        Args:
+            name: only this reaction.
+            page_size: reactions per request, 1 to 100.
+        """
+        return aiterate(self._reactors(reference_id, reference_type, name, page_size))
+
+    async def _reactors(
+        self, reference_id: str, reference_type: Subject, name: str | None, page_size: int
+    ) -> AsyncIterator[Reactor]:
+        pages = self._pages(
+            "/api/v3/reactions",
+            "list reactions",
+            page_size=page_size,
+            referenceId=reference_id,
+            referenceType=reference_type,
+            referenceVersion=MESSAGE_VERSION if reference_type == "message" else None,
+            reactionName=name,
+        )
+        async for page in pages:
+            for subject in page.get("reactions", []):
+                for reactor in subject.get("reactors", []):
+                    yield Reactor.model_validate(reactor)
+
+    @on_loop
+    async def send_live(self, room_id: str, post_id: str, names: Sequence[str]) -> list[str]:
+        """Send floating reactions to a live room, best buffered and sent once a second. Returns their ids.
+
+        Args:
+            room_id: the room they float in.
+            post_id: the post that carries the room.
+            names: e.g. `["heart", "fire"]`, one for each reaction.
+        """
+        if isinstance(names, str) or not names:
+            raise InvalidInput("name at least one reaction, as a list")
+        for name in names:
+            checked_text("reaction", name, 100, required=True)
+        reactions = [
+            {"referencePublicId": post_id, "referenceType": "post", "reactionName": name, "roomId": room_id}
+            for name in names
+        ]
+        body = {"roomId": room_id, "reactions": reactions}
+        return [str(added) for added in (await self._post("/api/v1/reactions/live", "react", body))["addedIds"]]
+
+
+def _reaction(reference_id: str, reference_type: str, name: str) -> Json:
+    checked_text("reaction", name, 100, required=True)
+    body: Json = {"referenceId": reference_id, "referenceType": reference_type, "reactionName": name}
+    if reference_type == "message":
+        body["referenceVersion"] = MESSAGE_VERSION
+    return body
+
+
+class AsyncPresence(Resource):
+    """Who watches a room now."""
+
+    @on_loop
+    async def settings(self) -> Json:
+        """The network's presence settings as they came."""
+        return await self._get("/api/v1/presence/settings", "read the presence settings")
+
+    @on_loop
+    async def heartbeat(self, room_id: str) -> None:
+        """Say that you watch; to be repeated at the settings' interval, silence means gone."""
+        path = f"/api/v1/presence/rooms/{room_id}/heartbeat"
+        await self._post(path, "say that you watch", {}, repeatable=True)
+
+    @on_loop
+    async def count(self, room_id: str) -> int:
+        """How many users watch now."""
+        return int((await self._get(f"/api/v1/presence/rooms/{room_id}/users/count", "count viewers"))["count"])
+
+    @on_loop
+    async def viewers(self, room_id: str) -> list[Viewer]:
+        """Who watches now; the service lists at most 200."""
+        answer = await self._get(f"/api/v1/presence/rooms/{room_id}/users", "list viewers")
+        return [Viewer.model_validate(viewer) for viewer in answer.get("viewers", [])]
+
+    @on_loop
+    async def report(self, sessions: Sequence[WatchSession]) -> bool:
+        """Report watch sessions: how long you watched. Repeating a session with more seconds lengthens it.
+
+        The service wants them signed with a key that lies inside the vendor's SDKs; `SOCIALPLUS_WATCH_KEY` gives one.
+        The sandbox takes any. Shape of the call: the service's user-event API.
+
+        Args:
+            sessions: sessions of rooms that are on air or recorded.
+
+        Returns:
+            Whether they were sent; False without a key.
+        """
+        key = self._session.credentials.watch_key
+        if not key:
+            return False
+        rooms = [
+            {
+                "sessionId": session.session_id,
+                "roomId": session.room_id,
+                "watchSeconds": round(session.watch_seconds, 3),
+                "startTime": session.start_time.isoformat(),
+                "endTime": (session.end_time or datetime.now(UTC)).isoformat(),
+            }
+            for session in sessions
+        ]
+        nonce, timestamp = secrets.token_hex(16), datetime.now(UTC).isoformat()
+        signed = json.dumps(rooms, separators=(",", ":"), sort_keys=True) + nonce + timestamp
+        signature = hmac.new(key.encode(), signed.encode(), hashlib.sha256).hexdigest()
+        body = {"signature": signature, "nonceStr": nonce, "timestamp": timestamp, "rooms": rooms}
+        await self._post("/api/v3/user-event/room", "report what was watched", body, repeatable=True)
+        return True
+
+
+class AsyncInvitations(Resource):
+    """Invitations to co-host."""
+
+    @on_loop
+    async def create(self, room_id: str, user_id: str) -> Invitation:
+        """Invite a user to co-host your room."""
+        body = {
+            "type": "livestreamCohostInvite",
+            "targetType": "room",
+            "targetId": room_id,
+            "userIds": [user_id],
+        }
+        # A second invitation while one is pending is the same one.
+        answer = await self._post("/api/v1/invitations", "invite", body, repeatable=True)
+        return Invitation.model_validate(answer["invitations"][0])
+
+    @on_loop
+    async def mine(self, *, room_id: str | None = None) -> list[Invitation]:
+        """Invitations to you, newest first."""
+        answer = await self._get(
+            "/api/v1/invitations/me",
+            "list your invitations",
+            targetId=room_id,
+            targetType="room" if room_id else None,
+            options={"limit": 100},
+        )
+        return [Invitation.model_validate(invitation) for invitation in answer.get("invitations", [])]
+
+    @on_loop
+    async def of_room(self, room_id: str) -> list[Invitation]:
+        """Invitations to a room, newest first."""
+        answer = await self._get(
+            "/api/v1/invitations", "list invitations", targetId=room_id, targetType="room", options={"limit": 100}
+        )
+        return [Invitation.model_validate(invitation) for invitation in answer.get("invitations", [])]
+
+    @on_loop
+    async def accept(self, invitation_id: str) -> None:
+        """Become a co-host."""
+        await self._post(f"/api/v1/invitations/{invitation_id}/accept", "accept the invitation", {})
+
+    @on_loop
+    async def reject(self, invitation_id: str) -> None:
+        """Decline."""
+        await self._post(f"/api/v1/invitations/{invitation_id}/reject", "reject the invitation", {})
+
+    @on_loop
+    async def cancel(self, invitation_id: str) -> None:
+        """Take your invitation back."""
+        await self._delete(f"/api/v1/invitations/{invitation_id}", "cancel the invitation")
+
+
+class AsyncUsers(Resource):
+    """Users of the network."""
+
+    @on_loop
+    async def get(self, user_id: str) -> User:
+        """One user by public id."""
+        return User.model_validate((await self._get(f"/api/v3/users/{user_id}", "read the user"))["users"][0])
+
+    @on_loop
+    async def get_many(self, user_ids: Sequence[str]) -> list[User]:
+        """Users by public id; unknown ones are left out."""
+        found: list[User] = []
+        for start in range(0, len(user_ids), 100):
+            wanted = list(user_ids[start : start + 100])
+            answer = await self._get("/api/v3/users/list", "read users", userIds=wanted)
+            found += [User.model_validate(user) for user in answer.get("users", [])]
+        return found
+
+    @on_loop
+    async def update(self, *, display_name: str | None = None, metadata: Json | None = None) -> User:
+        """Change your own profile."""
+        body: Json = {}
+        if display_name is not None:
+            body["displayName"] = checked_text("display_name", display_name, 100, required=True)
+        if metadata is not None:
+            body["metadata"] = metadata
+        return User.model_validate((await self._put("/api/v3/users", "change the profile", body))["users"][0])

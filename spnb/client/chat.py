@@ -1,0 +1,222 @@
+"""Chat: live channels and their messages."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from spnb._loop import aiterate, on_loop
+from spnb.client.resource import Resource, checked_text, create_once
+from spnb.errors import InvalidInput
+from spnb.models import Channel, Message, Room
+
+__all__ = ["AsyncChannels", "AsyncMessages"]
+
+Json = dict[str, Any]
+
+TEXT_LIMIT = 20_000
+
+
+class AsyncChannels(Resource):
+    """Chat channels."""
+
+    @on_loop
+    async def create_live(self, room_id: str, post_id: str, *, display_name: str | None = None) -> Channel:
+        """Open the live chat of your room. The room's flag alone opens none; the order is room, post, channel.
+
+        Args:
+            room_id: the room it belongs to; its `live_channel_id` names the channel afterwards.
+            post_id: the post that carries the room.
+            display_name: at most 100 characters.
+
+        Raises:
+            Conflict: the room has its channel already.
+        """
+        checked_text("display_name", display_name, 100)
+        body: Json = {"type": "live", "roomId": room_id, "postId": post_id}
+        if display_name is not None:
+            body["displayName"] = display_name
+
+        async def create() -> Channel:
+            return _first(await self._post("/api/v3/channels", "open the chat", body))
+
+        async def find() -> Channel | None:
+            rooms = (await self._get(f"/api/v1/rooms/{room_id}", "read the room"))["rooms"]
+            channel_id = Room.model_validate(rooms[0]).live_channel_id
+            return await self.get(channel_id) if channel_id else None
+
+        return await create_once(create, find)
+
+    @on_loop
+    async def get(self, channel_id: str) -> Channel:
+        """One channel."""
+        return _first(await self._get(f"/api/v3/channels/{channel_id}", "read the channel"))
+
+    @on_loop
+    async def join(self, channel_id: str) -> Channel:
+        """Become a member."""
+        return _first(await self._post(f"/api/v3/channels/{channel_id}/join", "join the chat", {}, repeatable=True))
+
+    @on_loop
+    async def leave(self, channel_id: str) -> None:
+        """Stop being a member."""
+        await self._delete(f"/api/v3/channels/{channel_id}/leave", "leave the chat")
+
+    @on_loop
+    async def update(
+        self,
+        channel_id: str,
+        *,
+        display_name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        rate_limit: int | None = None,
+        rate_limit_window: int | None = None,
+    ) -> Channel:
+        """Change name, metadata or slow mode (`rate_limit` messages in `rate_limit_window` ms); moderators only."""
+        given = {
+            "displayName": display_name,
+            "metadata": dict(metadata) if metadata is not None else None,
+            "rateLimit": rate_limit,
+            "rateLimitWindow": rate_limit_window,
+        }
+        body = {name: value for name, value in given.items() if value is not None}
+        return _first(await self._put(f"/api/v3/channels/{channel_id}", "change the channel", body))
+
+    @on_loop
+    async def ban(self, channel_id: str, user_ids: Sequence[str]) -> None:
+        """Ban users from the chat; moderators only."""
+        await self._put(f"/api/v3/channels/{channel_id}/users/ban", "ban from the chat", {"userIds": list(user_ids)})
+
+    @on_loop
+    async def unban(self, channel_id: str, user_ids: Sequence[str]) -> None:
+        """Let banned users back in; moderators only."""
+        body = {"userIds": list(user_ids)}
+        await self._put(f"/api/v3/channels/{channel_id}/users/unban", "unban in the chat", body)
+
+    @on_loop
+    async def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
+        """Mute the channel, or only some users; moderators only.
+
+        Args:
+            seconds: how long; None for ever, 0 ends it.
+            user_ids: whom; everybody without.
+        """
+        # The wire's unit is milliseconds, -1 for ever.
+        body: Json = {"mutePeriod": -1 if seconds is None else int(seconds * 1000)}
+        path = f"/api/v2/channel/{channel_id}/mute"
+        if user_ids:
+            body["userIds"] = list(user_ids)
+            path = f"/api/v2/channel/{channel_id}/users/mute"
+        await self._put(path, "mute in the chat", body)
+
+
+class AsyncMessages(Resource):
+    """Messages of channels."""
+
+    @on_loop
+    async def send(
+        self,
+        feed_id: str,
+        text: str,
+        *,
+        parent_id: str | None = None,
+        mentions: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> Message:
+        """Send a text message. Sent again after a lost answer it is still one message: its reference id tells.
+
+        Args:
+            feed_id: the channel's message feed (`Channel.feed_id`).
+            text: 1 to 20 000 characters.
+            parent_id: the message this one replies to.
+            mentions: public ids of users.
+
+        Raises:
+            InvalidInput: the text is empty or too long.
+            Forbidden: muted or banned.
+        """
+        checked_text("text", text, TEXT_LIMIT, required=True)
+        body: Json = {
+            "messageFeedId": feed_id,
+            "referenceId": secrets.token_hex(12),  # at most 30 characters: a dashed UUID would not fit
+            "dataType": "text",
+            "data": {"text": text},
+        }
+        if parent_id is not None:
+            body["parentId"] = parent_id
+        if mentions:
+            body["mentionedUsers"] = [{"type": "user", "userIds": list(mentions)}]
+        if metadata:
+            body["metadata"] = dict(metadata)
+        if tags:
+            body["tags"] = list(tags)
+        return _message(await self._post("/api/v5/messages", "send the message", body, repeatable=True))
+
+    def query(
+        self, feed_id: str, *, page_size: int = 50, oldest_first: bool = False, parent_id: str | None = None
+    ) -> AsyncIterator[Message]:
+        """Messages of a feed, page after page.
+
+        Args:
+            feed_id: the channel's message feed.
+            page_size: messages per request, 1 to 100.
+            oldest_first: from the beginning instead of from the end.
+            parent_id: only replies to this message.
+        """
+        return aiterate(self._messages(feed_id, page_size, oldest_first, parent_id))
+
+    async def _messages(
+        self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None
+    ) -> AsyncIterator[Message]:
+        pages = self._pages(
+            "/api/v5/messages",
+            "read messages",
+            page_size=page_size,
+            messageFeedId=feed_id,
+            parentId=parent_id,
+            isDeleted=False,
+            options={"sortBy": "segmentAsc" if oldest_first else "segmentDesc"},
+        )
+        async for page in pages:
+            for message in page.get("messages", []):
+                yield Message.model_validate(message)
+
+    @on_loop
+    async def get(self, message_id: str) -> Message:
+        """One message."""
+        return _message(await self._get(f"/api/v5/messages/{message_id}", "read the message"))
+
+    @on_loop
+    async def edit(self, message_id: str, text: str) -> Message:
+        """Change the text of your message."""
+        checked_text("text", text, TEXT_LIMIT, required=True)
+        body = {"data": {"text": text}}
+        return _message(await self._put(f"/api/v5/messages/{message_id}", "edit the message", body))
+
+    @on_loop
+    async def delete(self, message_id: str) -> None:
+        """Delete your message, or as a moderator anybody's."""
+        await self._delete(f"/api/v5/messages/{message_id}", "delete the message")
+
+    @on_loop
+    async def flag(self, message_id: str, *, reason: str | None = None) -> None:
+        """Report a message."""
+        body = {"reason": reason} if reason else {}
+        await self._post(f"/api/v5/messages/{message_id}/flags", "report the message", body, repeatable=True)
+
+    @on_loop
+    async def unflag(self, message_id: str) -> None:
+        """Take your report back."""
+        await self._delete(f"/api/v5/messages/{message_id}/flags", "take the report back")
+
+
+def _first(answer: Json) -> Channel:
+    if not answer.get("channels"):
+        raise InvalidInput("the service's answer holds no channel")
+    return Channel.model_validate(answer["channels"][0])
+
+
+def _message(answer: Json) -> Message:
+    return Message.model_validate(answer["messages"][0])

@@ -1,0 +1,145 @@
+"""`AsyncClient`: one user's connection to the service, REST and real time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Generic, TypeVar, cast
+
+from spnb._loop import on_loop
+from spnb.client.audience import AsyncInvitations, AsyncPresence, AsyncReactions, AsyncUsers
+from spnb.client.chat import AsyncChannels, AsyncMessages
+from spnb.client.files import AsyncFiles
+from spnb.client.rooms import AsyncRooms
+from spnb.client.session import Session
+from spnb.client.social import AsyncCommunities, AsyncPosts
+from spnb.config import Credentials, Endpoints
+from spnb.models import Room, User
+from spnb.realtime import MqttLogin, Realtime
+
+__all__ = ["AsyncClient"]
+
+R = TypeVar("R")
+
+
+class AsyncClient(Generic[R]):
+    """Talks to social.plus, the real service or a sandbox, as one user.
+
+    May be awaited from any event loop; its work is done on spnb's own. `spnb.connect_async()` makes one that hands out
+    live rooms.
+
+    Args:
+        endpoints, credentials: where and as whom.
+        name: what the repr calls the service.
+        room_factory: makes of each room's record what the client hands out; the record itself without it.
+        timeout: seconds until a request counts as lost.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        credentials: Credentials,
+        *,
+        name: str = "social.plus",
+        room_factory: Callable[[AsyncClient[R], Room], R] | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        self._name = name
+        self._endpoints = endpoints
+        self._credentials = credentials
+        self._timeout = timeout
+        self._factory = room_factory
+        self._open_session: Session | None = None
+        self._open_realtime: Realtime | None = None
+        self._connections = 0
+        session = self._session
+        self.files = AsyncFiles(session)
+        self.rooms: AsyncRooms[R] = AsyncRooms(session, self.files, self._hand_out)
+        self.posts = AsyncPosts(session)
+        self.communities = AsyncCommunities(session)
+        self.channels = AsyncChannels(session)
+        self.messages = AsyncMessages(session)
+        self.reactions = AsyncReactions(session)
+        self.presence = AsyncPresence(session)
+        self.invitations = AsyncInvitations(session)
+        self.users = AsyncUsers(session)
+
+    @property
+    def _session(self) -> Session:
+        if self._open_session is None:
+            self._open_session = Session(self._endpoints, self._credentials, timeout=self._timeout)
+        return self._open_session
+
+    def _hand_out(self, room: Room) -> R:
+        return cast(R, room) if self._factory is None else self._factory(self, room)
+
+    @property
+    def user_id(self) -> str:
+        """The public id of the user this client acts as."""
+        return self._credentials.user_id
+
+    @property
+    def user(self) -> User | None:
+        """The user, once logged in."""
+        return self._session.user
+
+    @property
+    def network_id(self) -> str | None:
+        """The network, once logged in: the root of real-time topics."""
+        return self.user.network_id if self.user else None
+
+    @on_loop
+    async def login(self) -> User:
+        """Log in; every call does so by itself where it is needed.
+
+        Raises:
+            Unauthorized, Forbidden: the key or the user was refused.
+            Unreachable: the service does not answer.
+        """
+        return await self._session.login()
+
+    @on_loop
+    async def access_token(self) -> str:
+        """The current access token. Secret: never show or store it."""
+        return await self._session.token()
+
+    @property
+    def realtime(self) -> Realtime:
+        """The real-time connection; it connects at the first subscription."""
+        if self._open_realtime is None:
+            self._open_realtime = Realtime(self._endpoints.mqtt, self._mqtt_login)
+        return self._open_realtime
+
+    async def _mqtt_login(self) -> MqttLogin:
+        token = await self._session.token()
+        user = self._session.user
+        assert user is not None  # noqa: S101 - a token is there only after a login
+        self._connections += 1
+        client_id = f"mqttjs_{self._session.device_id}_{user.id}_{self._connections}"
+        return MqttLogin(username=user.id, password=token, client_id=client_id)
+
+    @on_loop
+    async def aclose(self) -> None:
+        """Close all connections; calling it again does nothing."""
+        if self._open_realtime is not None:
+            await self._open_realtime.aclose()
+        await self._session.aclose()
+
+    async def __aenter__(self) -> AsyncClient[R]:
+        await self.login()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def sync(self) -> Any:
+        """The blocking twin on the same connection."""
+        from spnb.client.sync import Client
+
+        return Client(self)
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({self._name} at {self._endpoints.rest}, as {self.user_id})"

@@ -1,0 +1,67 @@
+"""Uploads."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from spnb._loop import on_loop
+from spnb.client.resource import Resource
+from spnb.errors import InvalidInput
+from spnb.models import File
+
+__all__ = ["AsyncFiles"]
+
+IMAGE_LIMIT = 2_000_000
+"""The Console's limit for thumbnails, in bytes."""
+KINDS = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif", b"RIFF": "image/webp"}
+
+
+class AsyncFiles(Resource):
+    """Files of the network."""
+
+    @on_loop
+    async def upload_image(self, image: Path | bytes) -> File:
+        """Upload a PNG, JPEG, GIF or WebP image of at most 2 MB (1280×720 is advised for thumbnails).
+
+        Args:
+            image: a file's path, or the image's bytes.
+
+        Raises:
+            InvalidInput: it is no image, too large, or cannot be read; nothing was sent.
+        """
+        content, name = await _content(image)
+        if len(content) > IMAGE_LIMIT:
+            raise InvalidInput(f"the image has {len(content):,} bytes; at most {IMAGE_LIMIT:,} are taken")
+        kind = next((kind for mark, kind in KINDS.items() if content.startswith(mark)), None)
+        if kind is None:
+            raise InvalidInput(f"{name} is no PNG, JPEG, GIF or WebP image")
+        answer = await self._session.request(
+            "POST",
+            "/api/v4/images",
+            doing="upload the image",
+            files={"file": (name, content, kind)},
+            data={"preferredFilename": name, "accessType": "network"},
+            upload=True,
+        )
+        return File.model_validate(answer.json()[0])
+
+    @on_loop
+    async def get(self, file_id: str) -> File:
+        """What is known of a file."""
+        answer = await self._get(f"/api/v3/files/{file_id}", "read the file")
+        return File.model_validate(answer.get("data", answer))
+
+    @on_loop
+    async def delete(self, file_id: str) -> None:
+        """Remove your file."""
+        await self._delete(f"/api/v3/files/{file_id}", "delete the file")
+
+
+async def _content(image: Path | bytes) -> tuple[bytes, str]:
+    if isinstance(image, bytes):
+        return image, "image"
+    try:
+        return await asyncio.to_thread(image.read_bytes), image.name
+    except OSError as error:
+        raise InvalidInput(f"the image {image} cannot be read: {error.strerror}") from error

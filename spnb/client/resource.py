@@ -1,0 +1,118 @@
+"""What all resources share: calls through the session, pages as iterators, creations that never double."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from spnb.client.session import Session
+from spnb.errors import InvalidInput, ServerFault, Unreachable
+
+__all__ = ["KEY", "Resource", "checked_text", "create_once", "fresh_key"]
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+KEY = "spnbKey"
+"""Name under which a creation's own key stands in the metadata of what it creates."""
+FIND_AGAIN_SECONDS = (0.3, 1.0, 3.0)
+
+
+class Resource:
+    """A part of the service's API."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def _get(self, path: str, doing: str, **params: Any) -> Json:
+        return _object((await self._session.request("GET", path, doing=doing, params=params)).json())
+
+    async def _post(self, path: str, doing: str, json: Any = None, *, repeatable: bool | None = None) -> Json:
+        answer = await self._session.request("POST", path, doing=doing, json=json, repeatable=repeatable)
+        return _object(answer.json() if answer.content else {})
+
+    async def _put(self, path: str, doing: str, json: Any) -> Json:
+        return _object((await self._session.request("PUT", path, doing=doing, json=json)).json())
+
+    async def _delete(self, path: str, doing: str, json: Any = None, **params: Any) -> Json:
+        answer = await self._session.request("DELETE", path, doing=doing, json=json, params=params)
+        return _object(answer.json() if answer.content else {})
+
+    async def _pages(self, path: str, doing: str, *, page_size: int, **params: Any) -> AsyncIterator[Json]:
+        """All pages of a list. The page token carries the size, so only the first call names it."""
+        if not 1 <= page_size <= 100:
+            raise InvalidInput(f"page_size is 1 to 100, not {page_size}")
+        options: Json = {**params.pop("options", {}), "limit": page_size, "type": "pagination"}
+        while True:
+            answer = await self._get(path, doing, options=options, **params)
+            yield answer
+            token = (answer.get("paging") or {}).get("next")
+            if not token:
+                return
+            options = {name: value for name, value in options.items() if name not in ("limit", "token")}
+            options["token"] = token
+
+
+def _object(answer: Any) -> Json:
+    return answer if isinstance(answer, dict) else {"items": answer}
+
+
+def fresh_key() -> str:
+    """A key that marks one creation."""
+    return secrets.token_hex(12)
+
+
+async def create_once(create: Callable[[], Awaitable[T]], find: Callable[[], Awaitable[T | None]]) -> T:
+    """Create something, and where the answer is lost, look whether it was created before trying again.
+
+    Args:
+        create: makes it; must not be repeated blindly.
+        find: looks it up by its own key.
+
+    Raises:
+        Unreachable, ServerFault: neither creating nor finding it worked.
+    """
+    failure: Unreachable | ServerFault | None = None
+    for wait in (0.0, *FIND_AGAIN_SECONDS):
+        if failure is not None:
+            # The lost request may still be carried out: give it a moment, then look, and only then try again.
+            await asyncio.sleep(wait)
+            try:
+                found = await find()
+            except (Unreachable, ServerFault):
+                continue
+            if found is not None:
+                return found
+        try:
+            return await create()
+        except (Unreachable, ServerFault) as error:
+            failure = error
+    assert failure is not None  # noqa: S101 - the loop ends early without one
+    found = await find()
+    if found is not None:
+        return found
+    raise failure
+
+
+def checked_text(name: str, value: str | None, most: int, *, required: bool = False) -> str | None:
+    """The text, if it keeps to the service's limit.
+
+    Raises:
+        InvalidInput: empty where it is required, or longer than `most` characters.
+    """
+    if value is None:
+        if required:
+            raise InvalidInput(f"{name} is required")
+        return None
+    if required and not value.strip():
+        raise InvalidInput(f"{name} must not be empty")
+    if len(value) > most:
+        raise InvalidInput(f"{name} has {len(value)} characters; the service takes at most {most}")
+    return value
+
+
+def with_key(metadata: Mapping[str, Any] | None, key: str) -> Json:
+    """Metadata that also holds the creation's key."""
+    return {**(metadata or {}), KEY: key}

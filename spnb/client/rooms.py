@@ -1,0 +1,360 @@
+"""Rooms: create, read, list, change, stop; credentials and recordings; who may broadcast and watch."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+from spnb._loop import aiterate, on_loop
+from spnb.client.files import AsyncFiles
+from spnb.client.records import LivePost, Records
+from spnb.client.resource import KEY, Resource, checked_text, create_once, fresh_key, with_key
+from spnb.client.session import Session
+from spnb.errors import InvalidInput
+from spnb.models import BroadcasterData, Post, Recording, Room, User, normal_status
+
+__all__ = ["AsyncRooms"]
+
+R = TypeVar("R")
+Json = dict[str, Any]
+
+TITLE_LIMIT, DESCRIPTION_LIMIT, ID_LIMIT = 1000, 5000, 50
+SEARCHED_ROOMS = 60
+
+
+class AsyncRooms(Resource, Generic[R]):
+    """Broadcast rooms.
+
+    Every room handed out goes through the client's `room_factory`: with `spnb.connect()` that makes live rooms.
+    """
+
+    def __init__(self, session: Session, files: AsyncFiles, hand_out: Callable[[Room], R]) -> None:
+        super().__init__(session)
+        self._files = files
+        self._hand_out = hand_out
+
+    @on_loop
+    async def create(
+        self,
+        title: str,
+        *,
+        description: str | None = None,
+        thumbnail: str | Path | bytes | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        chat: bool = True,
+        type: Literal["coHosts", "directStreaming"] = "coHosts",
+        parent_room_id: str | None = None,
+    ) -> R:
+        """Create a room. It is idle until media arrives.
+
+        A request whose answer is lost is not repeated blindly: the room is looked for by a key of its own in its
+        metadata first, so there are never two.
+
+        Args:
+            title: 1 to 1000 characters (the Console shows 150).
+            description: at most 5000 characters.
+            thumbnail: id of an uploaded image, or an image to upload (path or bytes, at most 2 MB).
+            metadata: anything of yours, kept with the room.
+            chat: whether the room is marked for live chat.
+            type: `coHosts` goes live through LiveKit; the service's own default, `directStreaming`, cannot.
+            parent_room_id: the main room, for an additional feed.
+
+        Raises:
+            InvalidInput: a limit is broken; nothing was sent.
+        """
+        checked_text("title", title, TITLE_LIMIT, required=True)
+        checked_text("description", description, DESCRIPTION_LIMIT)
+        key = fresh_key()
+        body: Json = {
+            "title": title,
+            "type": type,
+            "liveChatEnabled": chat,
+            "metadata": with_key(metadata, key),
+        }
+        if description is not None:
+            body["description"] = description
+        if thumbnail is not None:
+            body["thumbnailFileId"] = await self._thumbnail_id(thumbnail)
+        if parent_room_id is not None:
+            body["parentRoomId"] = checked_text("parent_room_id", parent_room_id, ID_LIMIT)
+
+        async def create() -> Room:
+            return _first(await self._post("/api/v1/rooms", "create the room", body))
+
+        async def find() -> Room | None:
+            seen = 0
+            async for room in self._rooms(statuses=None, type=None, sort="lastCreated", deleted=False, page_size=20):
+                if (room.metadata or {}).get(KEY) == key:
+                    return room
+                seen += 1
+                if seen >= SEARCHED_ROOMS:
+                    break
+            return None
+
+        return self._hand_out(await create_once(create, find))
+
+    async def _thumbnail_id(self, thumbnail: str | Path | bytes) -> str:
+        if isinstance(thumbnail, str):
+            if _names_a_file(thumbnail):
+                return (await self._files.upload_image(Path(thumbnail))).file_id
+            checked = checked_text("thumbnail", thumbnail, ID_LIMIT, required=True)
+            assert checked is not None  # noqa: S101 - required
+            return checked
+        return (await self._files.upload_image(thumbnail)).file_id
+
+    @on_loop
+    async def get(self, room_id: str) -> R:
+        """One room.
+
+        Raises:
+            NotFound: there is none with this id, or it was deleted.
+        """
+        return self._hand_out(await self.record(room_id))
+
+    @on_loop
+    async def record(self, room_id: str) -> Room:
+        """One room as the plain record of this moment."""
+        return _first(await self._get(f"/api/v1/rooms/{_id(room_id)}", "read the room"))
+
+    def query(
+        self,
+        *,
+        statuses: Sequence[str] | None = None,
+        type: str | None = None,
+        sort: Literal["lastCreated", "firstCreated"] = "lastCreated",
+        deleted: bool | None = False,
+        page_size: int = 20,
+    ) -> AsyncIterator[R]:
+        """Rooms, page after page.
+
+        Args:
+            statuses: only these (at most 10); all without.
+            type: `coHosts` or `directStreaming`.
+            sort: newest or oldest first.
+            deleted: False leaves deleted rooms out, True asks for only them, None for both.
+            page_size: rooms per request, 1 to 100.
+        """
+        return aiterate(self._handed_out(statuses, type, sort, deleted, page_size))
+
+    async def _handed_out(
+        self, statuses: Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
+    ) -> AsyncIterator[R]:
+        async for room in self._rooms(statuses=statuses, type=type, sort=sort, deleted=deleted, page_size=page_size):
+            yield self._hand_out(room)
+
+    async def _rooms(
+        self, *, statuses: Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
+    ) -> AsyncIterator[Room]:
+        wanted = [normal_status(status) for status in statuses] if statuses is not None else None
+        if wanted is not None and len(wanted) > 10:
+            raise InvalidInput(f"at most 10 statuses can be asked for, not {len(wanted)}")
+        pages = self._pages(
+            "/api/v1/rooms",
+            "list rooms",
+            page_size=page_size,
+            statuses=wanted,
+            type=type,
+            sortBy=sort,
+            isDeleted=deleted,
+        )
+        async for page in pages:
+            for room in page.get("rooms", []):
+                yield Room.model_validate(room)
+
+    @on_loop
+    async def live(self) -> Records[R]:
+        """All rooms on air now, those waiting for their publisher included, newest first."""
+        found = self._rooms(
+            statuses=["live", "waitingReconnect"], type=None, sort="lastCreated", deleted=False, page_size=100
+        )
+        return Records.of([self._hand_out(room) async for room in found])
+
+    @on_loop
+    async def records(self, *, statuses: Sequence[str], most: int = 100) -> list[Room]:
+        """Up to `most` plain records of rooms in these states, newest first."""
+        found: list[Room] = []
+        size = min(most, 100)
+        async for room in self._rooms(statuses=statuses, type=None, sort="lastCreated", deleted=False, page_size=size):
+            found.append(room)
+            if len(found) >= most:
+                break
+        return found
+
+    @on_loop
+    async def lives(
+        self,
+        target_types: Sequence[Literal["all", "community", "user"]] = ("all",),
+        target_ids: Sequence[str] | None = None,
+        limit: int = 100,
+    ) -> Records[LivePost]:
+        """What is live now with the posts that carry it; rooms without a post are not among them.
+
+        Args:
+            target_types: where the posts stand.
+            target_ids: only posts of these communities or users.
+            limit: 1 to 100.
+        """
+        answer = await self._get(
+            "/api/v1/rooms/lives",
+            "list what is live",
+            targetTypes=list(target_types),
+            targetIds=list(target_ids) if target_ids else None,
+            options={"limit": limit, "sortBy": "lastCreated"},
+        )
+        posts = {post["postId"]: Post.model_validate(post) for post in answer.get("posts", [])}
+        users = {user["userId"]: User.model_validate(user) for user in answer.get("users", [])}
+        rooms = [Room.model_validate(room) for room in answer.get("rooms", [])]
+        return Records.of(
+            LivePost(room, posts.get(room.reference_id or ""), users.get(room.created_by or "")) for room in rooms
+        )
+
+    @on_loop
+    async def update(
+        self,
+        room_id: str,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        thumbnail: str | Path | bytes | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        chat: bool | None = None,
+    ) -> R:
+        """Change fields of your room; what is not named stays.
+
+        Raises:
+            InvalidInput: a limit is broken.
+            Forbidden: it is somebody else's room.
+        """
+        body: Json = {}
+        if title is not None:
+            body["title"] = checked_text("title", title, TITLE_LIMIT, required=True)
+        if description is not None:
+            body["description"] = checked_text("description", description, DESCRIPTION_LIMIT)
+        if thumbnail is not None:
+            body["thumbnailFileId"] = await self._thumbnail_id(thumbnail)
+        if metadata is not None:
+            body["metadata"] = dict(metadata)
+        if chat is not None:
+            body["liveChatEnabled"] = chat
+        if not body:
+            raise InvalidInput("nothing to change was named")
+        return self._hand_out(_first(await self._put(f"/api/v1/rooms/{_id(room_id)}", "change the room", body)))
+
+    @on_loop
+    async def delete(self, room_id: str) -> None:
+        """Delete your room."""
+        await self._delete(f"/api/v1/rooms/{_id(room_id)}", "delete the room")
+
+    @on_loop
+    async def stop(self, room_id: str) -> R:
+        """End your broadcast for good. Disconnect from LiveKit first: `Broadcast` keeps that order.
+
+        Raises:
+            BadRequest: the room has never been live.
+            Forbidden: it is somebody else's room.
+        """
+        # Stopping twice answers like once, so it may be sent again.
+        path = f"/api/v1/rooms/{_id(room_id)}/stop"
+        return self._hand_out(_first(await self._post(path, "stop the room", {}, repeatable=True)))
+
+    @on_loop
+    async def broadcaster_data(self, room_id: str) -> BroadcasterData:
+        """What a broadcaster needs to publish: LiveKit address and token, or an ingest address. Secret.
+
+        Raises:
+            Forbidden: you are neither host nor a co-host who accepted.
+            BadRequest: the room is over.
+        """
+        path = f"/api/v1/rooms/{_id(room_id)}/token"
+        return BroadcasterData.model_validate(await self._get(path, "get broadcaster data"))
+
+    @on_loop
+    async def recording(self, room_id: str) -> Recording:
+        """Addresses of the recorded files, in order. Signed: treat them as secrets.
+
+        Raises:
+            BadRequest: the room is not recorded yet.
+        """
+        path = f"/api/v1/rooms/{_id(room_id)}/recorded"
+        answer = await self._session.request("GET", path, doing="get the recording")
+        return Recording.from_answer(answer.json())
+
+    @on_loop
+    async def thumbnail(self, room: Room) -> bytes | None:
+        """The picture of a room: what is live now, or the host's own; None where there is none (yet)."""
+        address = room.live_thumbnail_url
+        if address is None and room.thumbnail_file_id:
+            address = (await self._files.get(room.thumbnail_file_id)).file_url
+        return await self._session.fetch(address) if address else None
+
+    @on_loop
+    async def leave(self, room_id: str) -> None:
+        """Leave the stage as a co-host."""
+        await self._post(f"/api/v1/rooms/{_id(room_id)}/leave", "leave the room", {})
+
+    @on_loop
+    async def remove_participant(self, room_id: str, user_id: str) -> None:
+        """Take a co-host off the stage; host only."""
+        await self._delete(f"/api/v1/rooms/{_id(room_id)}/participants/{_id(user_id)}", "remove the participant")
+
+    @on_loop
+    async def set_participant(self, room_id: str, user_id: str, *, can_manage_product_tags: bool) -> R:
+        """Grant or take a co-host's right to manage products; host only."""
+        body = {"canManageProductTags": can_manage_product_tags}
+        path = f"/api/v1/rooms/{_id(room_id)}/participants/{_id(user_id)}"
+        return self._hand_out(_first(await self._put(path, "change the participant", body)))
+
+    @on_loop
+    async def ban_viewers(self, room_id: str, user_ids: Sequence[str]) -> None:
+        """Ban 1 to 100 users from watching."""
+        body = {"userIds": _ids(user_ids)}
+        await self._post(f"/api/v1/rooms/{_id(room_id)}/viewer-bans", "ban viewers", body, repeatable=True)
+
+    @on_loop
+    async def unban_viewers(self, room_id: str, user_ids: Sequence[str]) -> None:
+        """Let banned users watch again."""
+        body = {"userIds": _ids(user_ids)}
+        await self._delete(f"/api/v1/rooms/{_id(room_id)}/viewer-bans", "unban viewers", json=body)
+
+    @on_loop
+    async def banned_viewers(self, room_id: str) -> list[str]:
+        """Public ids of the users banned from watching."""
+        found: list[str] = []
+        token: str | None = None
+        while True:
+            # This list alone takes its paging flat, without brackets.
+            answer = await self._get(
+                f"/api/v1/rooms/{_id(room_id)}/viewer-bans",
+                "list banned viewers",
+                limit=None if token else 100,
+                token=token,
+            )
+            found += [ban["userPublicId"] for ban in answer.get("roomBannedUsers", [])]
+            token = (answer.get("paging") or {}).get("next")
+            if not token:
+                return found
+
+
+def _names_a_file(text: str) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # too long for a path, or with a NUL in it
+        return Path(text).is_file()
+    return False
+
+
+def _first(answer: Json) -> Room:
+    return Room.model_validate(answer["rooms"][0])
+
+
+def _id(value: str) -> str:
+    if not value:
+        raise InvalidInput("an id must not be empty")
+    return quote(value, safe="")
+
+
+def _ids(user_ids: Sequence[str]) -> list[str]:
+    if isinstance(user_ids, str) or not 1 <= len(user_ids) <= 100:
+        raise InvalidInput("name 1 to 100 user ids, as a list")
+    return list(user_ids)

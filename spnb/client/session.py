@@ -1,0 +1,263 @@
+"""The logged-in session: its token, kept fresh, and requests that survive what networks do."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import secrets
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import httpx
+import stamina
+
+from spnb.client.errors import error_of
+from spnb.config import Credentials, Endpoints
+from spnb.errors import RateLimited, ServerFault, Unauthorized, Unreachable
+from spnb.models import User
+
+__all__ = ["Session"]
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+RENEW_AT = 0.8
+"""Share of a token's life after which it is renewed, as the service's SDKs do."""
+MARGIN = dt.timedelta(minutes=5)
+ATTEMPTS = 5
+RETRY_SECONDS = 45.0
+
+
+def system_time() -> dt.datetime:
+    """Now, in UTC."""
+    return dt.datetime.now(dt.UTC)
+
+
+class Session:
+    """Sends requests in a user's name.
+
+    Args:
+        endpoints, credentials: where and as whom.
+        timeout: seconds until a request counts as lost.
+        clock: gives the present moment in UTC.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints,
+        credentials: Credentials,
+        *,
+        timeout: float = 30.0,
+        clock: Callable[[], dt.datetime] = system_time,
+    ) -> None:
+        self.endpoints = endpoints
+        self.credentials = credentials
+        self.device_id = credentials.device_id or f"spnb-{secrets.token_hex(12)}"
+        self.user: User | None = None
+        self._clock = clock
+        # Loopback must not go through a proxy that the environment names for the outside world.
+        local = endpoints.rest.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+        limits = httpx.Limits(max_connections=32, max_keepalive_connections=16)
+        self._http = httpx.AsyncClient(timeout=timeout, trust_env=not local, limits=limits)
+        self._token = ""
+        self._renew_after: dt.datetime | None = None
+        self._logging_in: asyncio.Task[None] | None = None
+        self._renewal: asyncio.TimerHandle | None = None
+
+    async def login(self) -> User:
+        """Open the session; while one login is under way, others wait for it.
+
+        Raises:
+            Unauthorized, Forbidden: the key, user or auth token was refused.
+            Unreachable: no answer.
+        """
+        if self._logging_in is None or self._logging_in.done():
+            self._logging_in = asyncio.create_task(self._log_in(), name="spnb-login")
+        await asyncio.shield(self._logging_in)
+        assert self.user is not None  # noqa: S101 - set by the login
+        return self.user
+
+    async def _log_in(self) -> None:
+        credentials = self.credentials
+        body: Json = {
+            "userId": credentials.user_id,
+            "deviceId": self.device_id,
+            "deviceInfo": {"kind": "web", "model": sys.platform, "sdkVersion": "spnb"},
+        }
+        if credentials.display_name:
+            body["displayName"] = credentials.display_name
+        if credentials.auth_token:
+            body["authToken"] = credentials.auth_token
+        answer = await self._with_retries(
+            "POST",
+            f"{self.endpoints.rest}/api/v5/sessions",
+            "log in",
+            headers={"X-API-Key": credentials.api_key},
+            json=body,
+        )
+        told = answer.json()
+        self._token = str(told["accessToken"])
+        users = [User.model_validate(user) for user in told.get("users", [])]
+        self.user = next((user for user in users if user.user_id == credentials.user_id), users[0] if users else None)
+        if self.user is None:
+            raise Unauthorized("could not log in: the answer names no user", status=200)
+        self._plan_renewal(told)
+
+    def _plan_renewal(self, told: Json) -> None:
+        now = self._clock()
+        expires = _moment(told.get("expiresAt")) or now + dt.timedelta(days=30)
+        life = expires - now
+        margin = min(MARGIN, life / 10)
+        self._renew_after = now + (life - margin) * RENEW_AT
+        if self._renewal is not None:
+            self._renewal.cancel()
+        loop = asyncio.get_running_loop()
+        # Long sleeps of the machine stop this timer; `token()` looks at the clock again before each use.
+        delay = min((self._renew_after - now).total_seconds(), 86_400.0)
+        self._renewal = loop.call_later(max(0.05, delay), self._renew)
+
+    def _renew(self) -> None:
+        if self._renew_after is not None and self._clock() < self._renew_after:
+            self._renewal = asyncio.get_running_loop().call_later(3600.0, self._renew)
+            return
+        renewal = asyncio.ensure_future(self.login())
+        # The token still has a fifth of its life: a failure is told by the next request that needs it.
+        renewal.add_done_callback(lambda done: done.cancelled() or done.exception())
+
+    async def token(self) -> str:
+        """The access token, logged in or renewed first where that is due. Secret."""
+        if not self._token or (self._renew_after is not None and self._clock() >= self._renew_after):
+            await self.login()
+        return self._token
+
+    async def request(
+        self,
+        method: Literal["GET", "POST", "PUT", "DELETE"],
+        path: str,
+        *,
+        doing: str,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        files: Any = None,
+        data: Mapping[str, str] | None = None,
+        upload: bool = False,
+        repeatable: bool | None = None,
+        follow: bool = True,
+    ) -> httpx.Response:
+        """Send one call and return its successful answer.
+
+        Args:
+            doing: what is tried, for error messages.
+            params: query; lists become `name[]=`, dicts `name[key]=`, None is left out.
+            upload: whether it goes to the upload host.
+            repeatable: whether it may be sent again when its fate is unknown (5xx, time-out); by default everything
+                but POST may. A 429 was not carried out, so it is always sent again.
+
+        Raises:
+            ServiceError, Unreachable: see `spnb.errors`.
+        """
+        base = self.endpoints.upload if upload else self.endpoints.rest
+        may_repeat = method != "POST" if repeatable is None else repeatable
+        for renewed in (False, True):
+            token = await self.token()
+            try:
+                return await self._with_retries(
+                    method,
+                    f"{base}{path}",
+                    doing,
+                    repeatable=may_repeat,
+                    headers={"Authorization": f"Bearer {token}"},
+                    params=_flat(params or {}),
+                    json=json,
+                    files=files,
+                    data=data,
+                    follow_redirects=follow,
+                )
+            except Unauthorized:
+                if renewed:
+                    raise
+                # Somebody else's 401 may have renewed it meanwhile.
+                if token == self._token:
+                    await self.login()
+        raise AssertionError("unreachable")
+
+    async def _with_retries(
+        self, method: str, url: str, doing: str, *, repeatable: bool = True, **options: Any
+    ) -> httpx.Response:
+        def again(error: Exception) -> bool | float:
+            if isinstance(error, RateLimited):
+                return error.retry_after if error.retry_after is not None else True
+            if not repeatable:
+                return False
+            return isinstance(error, (ServerFault, Unreachable))
+
+        async for attempt in stamina.retry_context(
+            on=again, attempts=ATTEMPTS, timeout=RETRY_SECONDS, wait_initial=0.2, wait_max=8.0, wait_jitter=0.5
+        ):
+            with attempt:
+                return await self._once(method, url, doing, **options)
+        raise AssertionError("unreachable")
+
+    async def _once(self, method: str, url: str, doing: str, **options: Any) -> httpx.Response:
+        if self._http.is_closed:
+            raise Unreachable(f"could not {doing}: this client is closed, connect again")
+        given = {name: value for name, value in options.items() if value is not None}
+        try:
+            answer = await self._http.request(method, url, **given)
+        except httpx.TimeoutException:
+            raise Unreachable(f"could not {doing}: {self.endpoints.rest} did not answer in time") from None
+        except httpx.HTTPError as error:
+            reason = type(error).__name__
+            raise Unreachable(f"could not {doing}: {self.endpoints.rest} cannot be reached ({reason})") from None
+        if answer.is_success or answer.is_redirect:
+            return answer
+        raise error_of(answer, doing)
+
+    async def fetch(self, address: str, *, most: int = 4_000_000) -> bytes | None:
+        """Bytes behind an address the service gave (a thumbnail); None where it gives none, or more than `most`.
+
+        The address may be signed: it is never logged, and no token goes along.
+        """
+        try:
+            answer = await self._http.get(address, follow_redirects=True)
+        except httpx.HTTPError:
+            return None
+        return answer.content if answer.is_success and len(answer.content) <= most else None
+
+    async def aclose(self) -> None:
+        """Close all connections. The service's session stays: it ends by itself."""
+        if self._renewal is not None:
+            self._renewal.cancel()
+        if self._logging_in is not None and not self._logging_in.done():
+            self._logging_in.cancel()
+        await self._http.aclose()
+
+
+def _flat(params: Mapping[str, Any]) -> list[tuple[str, str]] | None:
+    """Query parameters as the service's SDK writes them."""
+    flat: list[tuple[str, str]] = []
+    for name, value in params.items():
+        if value is None:
+            continue
+        if isinstance(value, dict):
+            flat += [(f"{name}[{key}]", _text(inner)) for key, inner in value.items() if inner is not None]
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            flat += [(f"{name}[]", _text(inner)) for inner in value]
+        else:
+            flat.append((name, _text(value)))
+    return flat or None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _moment(text: Any) -> dt.datetime | None:
+    try:
+        return dt.datetime.fromisoformat(str(text))
+    except ValueError:
+        return None

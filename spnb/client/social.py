@@ -1,0 +1,237 @@
+"""Posts and communities."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Literal
+
+from spnb._loop import aiterate, on_loop
+from spnb.client.resource import KEY, Resource, checked_text, create_once, fresh_key, with_key
+from spnb.models import Community, Post
+
+__all__ = ["AsyncCommunities", "AsyncPosts"]
+
+Json = dict[str, Any]
+
+
+class AsyncPosts(Resource):
+    """Posts of feeds."""
+
+    @on_loop
+    async def create_room_post(
+        self,
+        room_id: str,
+        *,
+        community_id: str | None = None,
+        text: str | None = None,
+        title: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> Post:
+        """Publish your room as a livestream post.
+
+        A media post is a parent with a child that carries the room; the parent is returned, its `children` name the
+        child (products are tagged on that one).
+
+        Args:
+            community_id: the community to post in, of which you are a member; your own feed without it.
+            text: at most 50 000 characters.
+            title: at most 150 characters.
+            tags: at most 5.
+
+        Raises:
+            NotFound: no such community or room.
+            Forbidden: you are no member, or it is somebody else's room.
+        """
+        checked_text("text", text, 50_000)
+        checked_text("title", title, 150)
+        key = fresh_key()
+        user = await self._session.login() if self._session.user is None else self._session.user
+        data: Json = {"roomId": room_id}
+        if text is not None:
+            data["text"] = text
+        if title is not None:
+            data["title"] = title
+        target_type, target_id = ("community", community_id) if community_id else ("user", user.user_id)
+        body: Json = {
+            "targetType": target_type,
+            "targetId": target_id,
+            "dataType": "room",
+            "data": data,
+            "metadata": with_key(metadata, key),
+        }
+        if tags:
+            body["tags"] = list(tags)
+
+        async def create() -> Post:
+            return _first(await self._post("/api/v4/posts", "publish the post", body))
+
+        async def find() -> Post | None:
+            pages = self._feed(str(target_id), str(target_type), page_size=20)
+            async for page in pages:
+                for post in page:
+                    if (post.metadata or {}).get(KEY) == key:
+                        return post
+                return None
+            return None
+
+        return await create_once(create, find)
+
+    @on_loop
+    async def get(self, post_id: str) -> Post:
+        """One post."""
+        return _first(await self._get(f"/api/v3/posts/{post_id}", "read the post"))
+
+    def query(
+        self, target_id: str, *, target_type: Literal["community", "user"] = "community", page_size: int = 20
+    ) -> AsyncIterator[Post]:
+        """Posts of a community or user, newest first.
+
+        Args:
+            target_id: the community's or user's id.
+            page_size: posts per request, 1 to 100.
+        """
+        return aiterate(self._posts(target_id, target_type, page_size))
+
+    async def _posts(self, target_id: str, target_type: str, page_size: int) -> AsyncIterator[Post]:
+        async for page in self._feed(target_id, target_type, page_size=page_size):
+            for post in page:
+                yield post
+
+    async def _feed(self, target_id: str, target_type: str, *, page_size: int) -> AsyncIterator[list[Post]]:
+        pages = self._pages(
+            "/api/v5/posts",
+            "read the feed",
+            page_size=page_size,
+            targetId=target_id,
+            targetType=target_type,
+            sortBy="lastCreated",
+            isDeleted=False,
+        )
+        async for page in pages:
+            yield [Post.model_validate(post) for post in page.get("posts", [])]
+
+    @on_loop
+    async def update(
+        self,
+        post_id: str,
+        *,
+        text: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> Post:
+        """Change text, metadata or tags of your post."""
+        checked_text("text", text, 50_000)
+        body: Json = {}
+        if text is not None:
+            body["data"] = {"text": text}
+        if metadata is not None:
+            body["metadata"] = dict(metadata)
+        if tags is not None:
+            body["tags"] = list(tags)
+        return _first(await self._put(f"/api/v4/posts/{post_id}", "change the post", body))
+
+    @on_loop
+    async def delete(self, post_id: str) -> None:
+        """Delete your post; the room it carried stays."""
+        await self._delete(f"/api/v4/posts/{post_id}", "delete the post")
+
+    @on_loop
+    async def flag(self, post_id: str) -> None:
+        """Report a post."""
+        await self._post(f"/api/v3/posts/{post_id}/flag", "report the post", {}, repeatable=True)
+
+    @on_loop
+    async def unflag(self, post_id: str) -> None:
+        """Take your report back."""
+        await self._delete(f"/api/v3/posts/{post_id}/unflag", "take the report back")
+
+
+class AsyncCommunities(Resource):
+    """Communities."""
+
+    @on_loop
+    async def create(
+        self,
+        name: str,
+        *,
+        description: str | None = None,
+        public: bool = True,
+        user_ids: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Community:
+        """Create a community with you, and `user_ids`, as members."""
+        checked_text("name", name, 1000, required=True)
+        checked_text("description", description, 5000)
+        key = fresh_key()
+        body: Json = {"displayName": name, "isPublic": public, "metadata": with_key(metadata, key)}
+        if description is not None:
+            body["description"] = description
+        if user_ids:
+            body["userIds"] = list(user_ids)
+
+        async def create() -> Community:
+            return _community(await self._post("/api/v3/communities", "create the community", body))
+
+        async def find() -> Community | None:
+            answer = await self._get(
+                "/api/v3/communities", "find the community", sortBy="lastCreated", options={"limit": 50}
+            )
+            found = [Community.model_validate(community) for community in answer.get("communities", [])]
+            return next((community for community in found if (community.metadata or {}).get(KEY) == key), None)
+
+        return await create_once(create, find)
+
+    @on_loop
+    async def get(self, community_id: str) -> Community:
+        """One community."""
+        return _community(await self._get(f"/api/v3/communities/{community_id}", "read the community"))
+
+    def query(
+        self,
+        *,
+        keyword: str | None = None,
+        membership: Literal["all", "member", "notMember"] = "all",
+        page_size: int = 20,
+    ) -> AsyncIterator[Community]:
+        """Communities, newest first.
+
+        Args:
+            keyword: part of the name.
+            membership: `member` for those you belong to.
+            page_size: communities per request, 1 to 100.
+        """
+        return aiterate(self._communities(keyword, membership, page_size))
+
+    async def _communities(self, keyword: str | None, membership: str, page_size: int) -> AsyncIterator[Community]:
+        pages = self._pages(
+            "/api/v3/communities",
+            "list communities",
+            page_size=page_size,
+            keyword=keyword,
+            filter=membership,
+            sortBy="lastCreated",
+            isDeleted=False,
+        )
+        async for page in pages:
+            for community in page.get("communities", []):
+                yield Community.model_validate(community)
+
+    @on_loop
+    async def join(self, community_id: str) -> Community:
+        """Become a member."""
+        path = f"/api/v3/communities/{community_id}/join"
+        return _community(await self._post(path, "join the community", {}, repeatable=True))
+
+    @on_loop
+    async def leave(self, community_id: str) -> None:
+        """Stop being a member."""
+        await self._delete(f"/api/v3/communities/{community_id}/leave", "leave the community")
+
+
+def _first(answer: Json) -> Post:
+    return Post.model_validate(answer["posts"][0])
+
+
+def _community(answer: Json) -> Community:
+    return Community.model_validate(answer["communities"][0])

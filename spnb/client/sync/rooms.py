@@ -1,0 +1,219 @@
+"""Blocking twins of `spnb.client.rooms`: written by `python -m spnb.client.twin`, change that instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+from spnb._loop import iterate, run
+from spnb.client.records import LivePost, Records
+from spnb.client.rooms import AsyncRooms
+from spnb.client.sync.faces import each, face
+from spnb.models import (
+    BroadcasterData,
+    Recording,
+    Room,
+)
+
+R = TypeVar("R")
+Json = dict[str, Any]
+
+
+class Rooms(Generic[R]):
+    """Broadcast rooms.
+
+    Every room handed out goes through the client's `room_factory`: with `spnb.connect()` that makes live rooms.
+    """
+
+    def __init__(self, twin: AsyncRooms[Any]) -> None:
+        self._twin = twin
+
+    def create(
+        self,
+        title: str,
+        *,
+        description: str | None = None,
+        thumbnail: str | Path | bytes | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        chat: bool = True,
+        type: Literal["coHosts", "directStreaming"] = "coHosts",
+        parent_room_id: str | None = None,
+    ) -> R:
+        """Create a room. It is idle until media arrives.
+
+        A request whose answer is lost is not repeated blindly: the room is looked for by a key of its own in its
+        metadata first, so there are never two.
+
+        Args:
+            title: 1 to 1000 characters (the Console shows 150).
+            description: at most 5000 characters.
+            thumbnail: id of an uploaded image, or an image to upload (path or bytes, at most 2 MB).
+            metadata: anything of yours, kept with the room.
+            chat: whether the room is marked for live chat.
+            type: `coHosts` goes live through LiveKit; the service's own default, `directStreaming`, cannot.
+            parent_room_id: the main room, for an additional feed.
+
+        Raises:
+            InvalidInput: a limit is broken; nothing was sent.
+        """
+        found: R = face(
+            run(
+                self._twin.create(
+                    title,
+                    description=description,
+                    thumbnail=thumbnail,
+                    metadata=metadata,
+                    chat=chat,
+                    type=type,
+                    parent_room_id=parent_room_id,
+                )
+            )
+        )
+        return found
+
+    def get(self, room_id: str) -> R:
+        """One room.
+
+        Raises:
+            NotFound: there is none with this id, or it was deleted.
+        """
+        found: R = face(run(self._twin.get(room_id)))
+        return found
+
+    def record(self, room_id: str) -> Room:
+        """One room as the plain record of this moment."""
+        return run(self._twin.record(room_id))
+
+    def query(
+        self,
+        *,
+        statuses: Sequence[str] | None = None,
+        type: str | None = None,
+        sort: Literal["lastCreated", "firstCreated"] = "lastCreated",
+        deleted: bool | None = False,
+        page_size: int = 20,
+    ) -> Iterator[R]:
+        """Rooms, page after page.
+
+        Args:
+            statuses: only these (at most 10); all without.
+            type: `coHosts` or `directStreaming`.
+            sort: newest or oldest first.
+            deleted: False leaves deleted rooms out, True asks for only them, None for both.
+            page_size: rooms per request, 1 to 100.
+        """
+        return each(
+            iterate(self._twin.query(statuses=statuses, type=type, sort=sort, deleted=deleted, page_size=page_size))
+        )
+
+    def live(self) -> Records[R]:
+        """All rooms on air now, those waiting for their publisher included, newest first."""
+        found: Records[R] = face(run(self._twin.live()))
+        return found
+
+    def records(self, *, statuses: Sequence[str], most: int = 100) -> list[Room]:
+        """Up to `most` plain records of rooms in these states, newest first."""
+        return run(self._twin.records(statuses=statuses, most=most))
+
+    def lives(
+        self,
+        target_types: Sequence[Literal["all", "community", "user"]] = ("all",),
+        target_ids: Sequence[str] | None = None,
+        limit: int = 100,
+    ) -> Records[LivePost]:
+        """What is live now with the posts that carry it; rooms without a post are not among them.
+
+        Args:
+            target_types: where the posts stand.
+            target_ids: only posts of these communities or users.
+            limit: 1 to 100.
+        """
+        return run(self._twin.lives(target_types, target_ids, limit))
+
+    def update(
+        self,
+        room_id: str,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        thumbnail: str | Path | bytes | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        chat: bool | None = None,
+    ) -> R:
+        """Change fields of your room; what is not named stays.
+
+        Raises:
+            InvalidInput: a limit is broken.
+            Forbidden: it is somebody else's room.
+        """
+        found: R = face(
+            run(
+                self._twin.update(
+                    room_id, title=title, description=description, thumbnail=thumbnail, metadata=metadata, chat=chat
+                )
+            )
+        )
+        return found
+
+    def delete(self, room_id: str) -> None:
+        """Delete your room."""
+        run(self._twin.delete(room_id))
+
+    def stop(self, room_id: str) -> R:
+        """End your broadcast for good. Disconnect from LiveKit first: `Broadcast` keeps that order.
+
+        Raises:
+            BadRequest: the room has never been live.
+            Forbidden: it is somebody else's room.
+        """
+        found: R = face(run(self._twin.stop(room_id)))
+        return found
+
+    def broadcaster_data(self, room_id: str) -> BroadcasterData:
+        """What a broadcaster needs to publish: LiveKit address and token, or an ingest address. Secret.
+
+        Raises:
+            Forbidden: you are neither host nor a co-host who accepted.
+            BadRequest: the room is over.
+        """
+        return run(self._twin.broadcaster_data(room_id))
+
+    def recording(self, room_id: str) -> Recording:
+        """Addresses of the recorded files, in order. Signed: treat them as secrets.
+
+        Raises:
+            BadRequest: the room is not recorded yet.
+        """
+        return run(self._twin.recording(room_id))
+
+    def thumbnail(self, room: Room) -> bytes | None:
+        """The picture of a room: what is live now, or the host's own; None where there is none (yet)."""
+        return run(self._twin.thumbnail(room))
+
+    def leave(self, room_id: str) -> None:
+        """Leave the stage as a co-host."""
+        run(self._twin.leave(room_id))
+
+    def remove_participant(self, room_id: str, user_id: str) -> None:
+        """Take a co-host off the stage; host only."""
+        run(self._twin.remove_participant(room_id, user_id))
+
+    def set_participant(self, room_id: str, user_id: str, *, can_manage_product_tags: bool) -> R:
+        """Grant or take a co-host's right to manage products; host only."""
+        found: R = face(
+            run(self._twin.set_participant(room_id, user_id, can_manage_product_tags=can_manage_product_tags))
+        )
+        return found
+
+    def ban_viewers(self, room_id: str, user_ids: Sequence[str]) -> None:
+        """Ban 1 to 100 users from watching."""
+        run(self._twin.ban_viewers(room_id, user_ids))
+
+    def unban_viewers(self, room_id: str, user_ids: Sequence[str]) -> None:
+        """Let banned users watch again."""
+        run(self._twin.unban_viewers(room_id, user_ids))
+
+    def banned_viewers(self, room_id: str) -> list[str]:
+        """Public ids of the users banned from watching."""
+        return run(self._twin.banned_viewers(room_id))

@@ -1,0 +1,307 @@
+"""Real time: one MQTT connection, kept alive, whose messages become typed events.
+
+MQTT 3.1.1 over WebSocket through aiomqtt. Delivery can be lost, doubled or reordered, so an event is news, not truth:
+live objects read the service again after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+import orjson
+
+from spnb._loop import background_loop, is_background, on_loop
+from spnb.errors import RealtimeError, SpnbError
+
+if TYPE_CHECKING:
+    import aiomqtt
+
+__all__ = ["Event", "MqttLogin", "Realtime"]
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE_SECONDS = 30
+FIRST_WAIT, LONGEST_WAIT = 1.0, 8.0
+"""Reconnect after 1 s, doubling to 8 s, as the service's SDKs do; jittered so that many clients do not come at once."""
+REFUSED = 128
+
+State = Literal["idle", "connected", "away", "refused", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class MqttLogin:
+    """What a connection logs in with; the password is the access token."""
+
+    username: str
+    password: str = field(repr=False)
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One message of the service."""
+
+    type: str
+    """e.g. `room.startBroadcasting`."""
+    data: dict[str, Any]
+    topic: str
+    id: str = ""
+    sent_at: datetime | None = None
+
+
+Callback = Callable[[Event], None]
+
+
+class Realtime:
+    """A connection to the service's broker. It connects at the first subscription and again whenever it drops.
+
+    Args:
+        url: `ws://` or `wss://` address of the broker.
+        login: gives fresh credentials for each connection.
+    """
+
+    def __init__(self, url: str, login: Callable[[], Awaitable[MqttLogin]]) -> None:
+        self._url = urlsplit(url)
+        self._login = login
+        self._callbacks: dict[str, list[Callback]] = {}
+        self._state_callbacks: list[Callable[[State], None]] = []
+        self._state: State = "idle"
+        self._task: asyncio.Task[None] | None = None
+        self._client: aiomqtt.Client | None = None
+        self._changed = asyncio.Event()
+        self._subscribed: set[str] = set()
+        self._refused: set[str] = set()
+        self._hurry = asyncio.Event()
+        self._closing = False
+
+    @property
+    def state(self) -> State:
+        """`idle` before use, then `connected` or `away`; `refused` when the login is not taken; `closed` at the end."""
+        return self._state
+
+    def is_refused(self, topic: str) -> bool:
+        """Whether the broker refused this subscription."""
+        return topic in self._refused
+
+    def is_subscribed(self, topic: str) -> bool:
+        """Whether events of this topic come in now."""
+        return self._state == "connected" and topic in self._subscribed
+
+    def subscribe(self, topic: str, callback: Callback) -> Callable[[], None]:
+        """Have `callback` called, on the background loop, with every event of a topic filter.
+
+        Returns:
+            A function that ends it. Both may be called from any thread.
+        """
+        self._on_loop(lambda: self._add(topic, callback))
+        return lambda: self._on_loop(lambda: self._remove(topic, callback))
+
+    def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
+        """Have `callback` called, on the background loop, with every change of `state`.
+
+        Returns:
+            A function that ends it.
+        """
+        self._state_callbacks.append(callback)
+
+        def end() -> None:
+            if callback in self._state_callbacks:
+                self._state_callbacks.remove(callback)
+
+        return end
+
+    def reconnect_now(self) -> None:
+        """Do not wait out the back-off: something says that the network is there again."""
+        self._on_loop(self._hurry.set)
+
+    @on_loop
+    async def aclose(self) -> None:
+        """Disconnect for good."""
+        self._callbacks.clear()
+        self._closing = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        self._set_state("closed")
+
+    @staticmethod
+    def _on_loop(work: Callable[[], Any]) -> None:
+        if is_background():
+            work()
+        else:
+            background_loop().call_soon_threadsafe(work)
+
+    def _add(self, topic: str, callback: Callback) -> None:
+        if self._state == "closed":
+            return
+        self._callbacks.setdefault(topic, []).append(callback)
+        self._changed.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="spnb-realtime")
+
+    def _remove(self, topic: str, callback: Callback) -> None:
+        callbacks = self._callbacks.get(topic, [])
+        if callback in callbacks:
+            callbacks.remove(callback)
+        if not callbacks:
+            self._callbacks.pop(topic, None)
+            self._changed.set()
+
+    def _set_state(self, state: State) -> None:
+        if state == self._state:
+            return
+        self._state = state
+        for callback in list(self._state_callbacks):
+            try:
+                callback(state)
+            except Exception:
+                log.exception("an observer of the real-time state failed")
+
+    async def _run(self) -> None:
+        import aiomqtt
+
+        wait = FIRST_WAIT
+        refusals = 0
+        while True:
+            try:
+                await self._connected()
+                wait, refusals = FIRST_WAIT, 0
+            except aiomqtt.MqttCodeError as error:
+                refusals = refusals + 1 if _is_refusal(error) else 0
+                log.info("real time: %s", error)
+            except (aiomqtt.MqttError, OSError, SpnbError, TimeoutError) as error:
+                log.info("real time is away: %s", type(error).__name__)
+            except RuntimeError as error:
+                if "after shutdown" not in str(error):
+                    raise
+                return  # the interpreter is ending, and its threads have ended already
+            finally:
+                self._client = None
+                self._subscribed.clear()
+            if self._closing:
+                return  # leaving a connection may turn a cancellation into an error of its own
+            if refusals >= 2:
+                # The first refusal may be a token that was renewed in between; a second one is meant.
+                self._set_state("refused")
+                log.warning("%s", RealtimeError("the broker refuses this login: check the API key and user"))
+                return
+            self._set_state("away")
+            self._hurry.clear()
+            try:
+                async with asyncio.timeout(wait * random.uniform(0.75, 1.25)):
+                    await self._hurry.wait()
+            except TimeoutError:
+                wait = min(LONGEST_WAIT, wait * 2)
+
+    async def _connected(self) -> None:
+        import aiomqtt
+
+        login = await self._login()
+        secure = self._url.scheme == "wss"
+        client = aiomqtt.Client(
+            hostname=self._url.hostname or "",
+            port=self._url.port or (443 if secure else 80),
+            username=login.username,
+            password=login.password,
+            identifier=login.client_id,
+            transport="websockets",
+            websocket_path=self._url.path or "/mqtt",
+            tls_context=ssl.create_default_context() if secure else None,
+            clean_session=True,
+            keepalive=KEEP_ALIVE_SECONDS,
+            timeout=10,
+        )
+        async with client:
+            self._client = client
+            self._changed.set()
+            follow = asyncio.create_task(self._follow(client), name="spnb-subscriptions")
+            try:
+                async for message in client.messages:
+                    self._received(str(message.topic), message.payload)
+            finally:
+                follow.cancel()
+                await asyncio.gather(follow, return_exceptions=True)
+
+    async def _follow(self, client: aiomqtt.Client) -> None:
+        """Keep the broker's subscriptions what the callbacks ask for."""
+        import aiomqtt
+
+        task = asyncio.current_task()
+        try:
+            # Python 3.11's `wait_for`, in the library, loses a cancellation that comes together with its result:
+            # the request for it is counted all the same.
+            while not (task and task.cancelling()):
+                await self._changed.wait()
+                self._changed.clear()
+                wanted = set(self._callbacks)
+                for topic in wanted - self._subscribed - self._refused:
+                    granted = await client.subscribe(topic, qos=0)
+                    code = granted[0] if granted else 0
+                    value = code if isinstance(code, int) else code.value
+                    (self._refused if value >= REFUSED else self._subscribed).add(topic)
+                for topic in self._subscribed - wanted:
+                    await client.unsubscribe(topic)
+                    self._subscribed.discard(topic)
+                self._set_state("connected")
+        except aiomqtt.MqttError as error:
+            # The connection is gone; reading messages notices it too and reconnects.
+            log.debug("subscribing failed: %s", type(error).__name__)
+
+    def _received(self, topic: str, payload: Any) -> None:
+        event = _read(topic, payload)
+        if event is None:
+            log.debug("a malformed message on %s was dropped", topic)
+            return
+        for pattern, callbacks in list(self._callbacks.items()):
+            if not _matches(pattern, topic):
+                continue
+            for callback in list(callbacks):
+                try:
+                    callback(event)
+                except Exception:
+                    # One observer's fault must not end the events of all the others.
+                    log.exception("an observer of %s failed", event.type)
+
+
+def _is_refusal(error: Exception) -> bool:
+    code = getattr(error, "rc", None)
+    value = getattr(code, "value", code)
+    return value in (4, 5, 134, 135)
+
+
+def _read(topic: str, payload: Any) -> Event | None:
+    try:
+        body = orjson.loads(payload)
+        data = body.get("data")
+        sent = body.get("sentTime") or body.get("sendTime")
+        return Event(
+            type=str(body["eventType"]),
+            data=data if isinstance(data, dict) else {},
+            topic=topic,
+            id=str(body.get("id") or ""),
+            sent_at=datetime.fromisoformat(sent) if sent else None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _matches(pattern: str, topic: str) -> bool:
+    """Whether a topic falls under a filter with `+` and `#`."""
+    if pattern == topic:
+        return True
+    levels, parts = pattern.split("/"), topic.split("/")
+    for index, level in enumerate(levels):
+        if level == "#":
+            return True
+        if index >= len(parts) or level not in ("+", parts[index]):
+            return False
+    return len(levels) == len(parts)
