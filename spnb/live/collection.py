@@ -1,0 +1,206 @@
+"""`AsyncLiveRooms`: all rooms in some states, kept up to date."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from spnb._loop import aiterate, background_loop, is_background, on_loop
+from spnb.client.records import Records
+from spnb.errors import ServiceError, Unreachable
+from spnb.live.status import advance, room_of_event
+from spnb.models import Room, normal_status
+from spnb.realtime import Event
+
+if TYPE_CHECKING:
+    from spnb.client import AsyncClient
+    from spnb.live.sync import LiveRooms
+
+__all__ = ["AsyncLiveRooms"]
+
+log = logging.getLogger(__name__)
+
+SETTLED_READ = 60.0
+"""Seconds between safety reads while events come in: no event announces that a room was created or deleted."""
+BLIND_READ, BLIND_LONGEST = 3.0, 60.0
+"""The same without events: growing from 3 s to 60 s while nothing changes."""
+
+
+class AsyncLiveRooms:
+    """Rooms in certain states, newest first.
+
+    Args:
+        client: the connection.
+        statuses: which states belong to the collection.
+        most: how many rooms at most.
+    """
+
+    def __init__(
+        self,
+        client: AsyncClient[Any],
+        statuses: Sequence[str] = ("live", "waitingReconnect"),
+        *,
+        most: int = 1000,
+    ) -> None:
+        self._client = client
+        self.statuses = tuple(normal_status(status) for status in statuses)
+        self._most = most
+        self._rooms: dict[str, Room] = {}
+        self._observers: dict[object, Callable[[list[Room]], Any]] = {}
+        self._ends: list[Callable[[], None]] = []
+        self._reader: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+
+    @property
+    def rooms(self) -> list[Room]:
+        """The records of the collection, newest first."""
+        return sorted(self._rooms.values(), key=_age, reverse=True)
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    @on_loop
+    async def refresh(self) -> list[Room]:
+        """Read the collection now."""
+        await self._read()
+        return self.rooms
+
+    def observe(self, observer: Callable[[list[Room]], Any]) -> Callable[[], None]:
+        """Have `observer` called with all rooms at every change, first with those known now.
+
+        It is called on spnb's background loop and must be quick.
+
+        Returns:
+            A function that ends it. Both may be called from any thread.
+        """
+        key = object()
+        _in_loop(lambda: self._add(key, observer))
+        return lambda: _in_loop(lambda: self._drop(key))
+
+    def watch(self) -> AsyncIterator[list[Room]]:
+        """All rooms now, then at every change. Ends only when it is left."""
+        return aiterate(self._watch())
+
+    async def _watch(self) -> AsyncIterator[list[Room]]:
+        changes: asyncio.Queue[list[Room]] = asyncio.Queue()
+        key = object()
+        await self._read()
+        self._add(key, changes.put_nowait)
+        try:
+            while True:
+                rooms = await changes.get()
+                while not changes.empty():
+                    rooms = changes.get_nowait()
+                yield rooms
+        finally:
+            self._drop(key)
+
+    def _add(self, key: object, observer: Callable[[list[Room]], Any]) -> None:
+        self._observers[key] = observer
+        if len(self._observers) == 1:
+            self._reader = asyncio.create_task(self._keep_reading(), name="spnb-live-rooms")
+        self._call(observer)
+
+    def _drop(self, key: object) -> None:
+        if self._observers.pop(key, None) is not None and not self._observers:
+            for end in self._ends:
+                end()
+            self._ends = []
+            if self._reader is not None:
+                self._reader.cancel()
+                self._reader = None
+
+    async def _keep_reading(self) -> None:
+        await self._client.login()
+        realtime = self._client.realtime
+        topic = f"{self._client.network_id}/room/+"
+        self._ends = [
+            realtime.subscribe(topic, self._heard),
+            realtime.on_state(lambda _state: self._wake.set()),
+        ]
+        wait = BLIND_READ
+        while True:
+            before = self.rooms
+            await self._read()
+            followed = realtime.is_subscribed(topic)
+            wait = BLIND_READ if self.rooms != before else min(BLIND_LONGEST, wait * 2)
+            pause = (SETTLED_READ if followed else wait) * random.uniform(0.8, 1.2)
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+                wait = BLIND_READ / 2  # something has happened: look often again
+            except TimeoutError:
+                continue
+
+    def _heard(self, event: Event) -> None:
+        for body in event.data.get("rooms") or []:
+            room_id = body.get("roomId") if isinstance(body, dict) else None
+            told = room_of_event(event, room_id) if room_id else None
+            if told is None:
+                continue
+            known = self._rooms.get(told.room_id)
+            self._put(advance(known, told) if known is not None else told)
+        self._wake.set()
+
+    def _put(self, room: Room) -> None:
+        before = self._rooms.get(room.room_id)
+        if room.status in self.statuses and not room.is_deleted:
+            self._rooms[room.room_id] = room
+        else:
+            self._rooms.pop(room.room_id, None)
+        if self._rooms.get(room.room_id) != before:
+            self._tell()
+
+    async def _read(self) -> None:
+        try:
+            records = await self._client.rooms.records(statuses=self.statuses, most=self._most)
+        except (ServiceError, Unreachable) as error:
+            log.info("live rooms could not be read: %s", type(error).__name__)
+            return
+        fresh = {}
+        for record in records:
+            known = self._rooms.get(record.room_id)
+            merged = advance(known, record) if known is not None else record
+            if merged.status in self.statuses:
+                fresh[record.room_id] = merged
+        if fresh != self._rooms:
+            self._rooms = fresh
+            self._tell()
+
+    def _tell(self) -> None:
+        for observer in list(self._observers.values()):
+            self._call(observer)
+
+    def _call(self, observer: Callable[[list[Room]], Any]) -> None:
+        try:
+            observer(self.rooms)
+        except Exception:
+            log.exception("an observer of live rooms failed")
+
+    @property
+    def sync(self) -> LiveRooms:
+        """The blocking twin."""
+        from spnb.live.sync import LiveRooms
+
+        return LiveRooms(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(self.statuses)}: {len(self)})"
+
+    def _repr_html_(self) -> str:
+        return Records.of(self.rooms)._repr_html_()
+
+
+def _age(room: Room) -> str:
+    return room.created_at.isoformat() if room.created_at else ""
+
+
+def _in_loop(work: Callable[[], None]) -> None:
+    if is_background():
+        work()
+    else:
+        background_loop().call_soon_threadsafe(work)

@@ -1,0 +1,431 @@
+"""`AsyncLiveRoom`: a room that knows its newest state and tells its observers.
+
+A live object is a snapshot, kept up by events, corrected by reading the service again: after each event, at every
+(re)connection, and by polling with back-off only while real time is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from spnb._loop import aiterate, background_loop, is_background, on_loop
+from spnb.errors import ConfigError, InvalidInput, NotFound, RoomOver, ServiceError, Unreachable
+from spnb.live.chat import AsyncChat
+from spnb.live.status import advance, can_still_reach, room_of_event
+from spnb.models import FINAL_STATUSES, STATUS_LABELS, BroadcasterData, Channel, Post, Recording, Room, normal_status
+from spnb.realtime import Event
+
+if TYPE_CHECKING:
+    from spnb.client import AsyncClient
+    from spnb.client.audience import AsyncPresence
+    from spnb.live.sync import LiveRoom
+
+__all__ = ["AsyncLiveRoom", "Observer", "Opener", "StatusChange"]
+
+log = logging.getLogger(__name__)
+
+Observer = Callable[[Room], Any]
+FIRST_POLL, LONGEST_POLL = 1.0, 60.0
+
+
+class Opener(Protocol):
+    """Puts a room on air; `spnb.broadcast` provides it."""
+
+    def __call__(self, room: AsyncLiveRoom, source: Any = None, **options: Any) -> Awaitable[Any]:
+        """Go live with a source."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """A state a room was seen to enter, and when (`time.monotonic()` seconds, so no clock change makes it negative)."""
+
+    status: str
+    since: float
+
+
+class AsyncLiveRoom:
+    """A room that follows the service while anybody looks at it.
+
+    Args:
+        client: the connection it lives on.
+        record: the room as it was read.
+        opener: puts it on air.
+    """
+
+    def __init__(self, client: AsyncClient[Any], record: Room, *, opener: Opener | None = None) -> None:
+        self._client = client
+        self._record = record
+        self._opener = opener
+        self._observers: dict[object, Observer] = {}
+        self._followers = 0
+        self._ends: list[Callable[[], None]] = []
+        self._reconciling: asyncio.Task[None] | None = None
+        self._again = False
+        self._polling: asyncio.Task[None] | None = None
+        self._calls: set[asyncio.Future[Any]] = set()
+        self.timeline: list[StatusChange] = [StatusChange(record.status, time.monotonic())]
+        """The states seen so far, from this object's first sight of the room."""
+
+    # -- the record
+
+    @property
+    def record(self) -> Room:
+        """The newest that is known."""
+        return self._record
+
+    @property
+    def room_id(self) -> str:
+        """The room's id."""
+        return self._record.room_id
+
+    @property
+    def status(self) -> str:
+        """Its state: `idle`, `live`, `waitingReconnect`, `ended`, `recorded`, `terminated` or `error`."""
+        return self._record.status
+
+    @property
+    def title(self) -> str:
+        """Its title. User content: show it as text."""
+        return self._record.title
+
+    def __getattr__(self, name: str) -> Any:
+        # Fields of the record read as fields of the room: `room.live_at`, `room.created_by`, …
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._record, name)
+
+    # -- following
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Have `observer` called with the record at every change.
+
+        It is called on spnb's background loop and must be quick; it may be a coroutine function.
+
+        Returns:
+            A function that ends it. Both may be called from any thread.
+        """
+        key = object()
+        self._in_loop(lambda: self._add(key, observer))
+        return lambda: self._in_loop(lambda: self._drop(key))
+
+    def watch(self) -> AsyncIterator[Room]:
+        """The record now, then at each change of status; ends after a final one (recorded, terminated, error)."""
+        return aiterate(self._watch())
+
+    async def _watch(self) -> AsyncIterator[Room]:
+        changes: asyncio.Queue[Room] = asyncio.Queue()
+        key = object()
+        last = self._record
+        self._add(key, changes.put_nowait)
+        try:
+            yield last
+            while last.status not in FINAL_STATUSES:
+                room = await changes.get()
+                if room.status != last.status:
+                    last = room
+                    yield room
+        finally:
+            self._drop(key)
+
+    @on_loop
+    async def until(self, *statuses: str, timeout: float | None = None) -> Room:
+        """Wait until the room is in one of these states.
+
+        Args:
+            statuses: e.g. `"live"`, or `"ended", "recorded"`.
+            timeout: seconds; for ever without.
+
+        Returns:
+            The record in that state.
+
+        Raises:
+            RoomOver: it can never be in any of them any more.
+            TimeoutError: it was not in time.
+            InvalidInput: a state is unknown.
+        """
+        wanted = _known(statuses)
+        watched = self._watch()
+        try:
+            async with asyncio.timeout(timeout):
+                # What is known may be old: read once before believing that it is too late.
+                await self._reconcile_now()
+                async for room in watched:
+                    if room.status in wanted:
+                        return room
+                    if not any(can_still_reach(room.status, status) for status in wanted):
+                        break
+        except TimeoutError:
+            names = " or ".join(statuses)
+            raise TimeoutError(f"the room is still {self.status} after {timeout:g} s, not {names}") from None
+        finally:
+            await watched.aclose()  # type: ignore[attr-defined]
+        raise RoomOver(f"the room is {self.status}: it will not be {' or '.join(statuses)}", status=self.status)
+
+    @on_loop
+    async def refresh(self) -> Room:
+        """Read the room again now."""
+        self._take(await self._client.rooms.record(self.room_id))
+        return self._record
+
+    @staticmethod
+    def _in_loop(work: Callable[[], None]) -> None:
+        if is_background():
+            work()
+        else:
+            background_loop().call_soon_threadsafe(work)
+
+    def _add(self, key: object, observer: Observer) -> None:
+        self._observers[key] = observer
+        self._followers += 1
+        if self._followers == 1:
+            self._follow()
+
+    def _drop(self, key: object) -> None:
+        if self._observers.pop(key, None) is not None:
+            self._followers -= 1
+            if self._followers == 0:
+                self._unfollow()
+
+    def _follow(self) -> None:
+        realtime = self._client.realtime
+        self._ends = [realtime.on_state(self._state_changed)]
+        network = (self._record.path or "").split("/room/")[0] or self._client.network_id
+        if network:
+            topic = f"{network}/room/{self._record.id or self.room_id}"
+            self._ends.append(realtime.subscribe(topic, self._heard))
+        self._reconcile()
+        self._state_changed(realtime.state)
+
+    def _unfollow(self) -> None:
+        for end in self._ends:
+            end()
+        self._ends = []
+        for task in (self._polling, self._reconciling):
+            if task is not None:
+                task.cancel()
+        self._polling = self._reconciling = None
+
+    def _heard(self, event: Event) -> None:
+        if not event.type.startswith("room."):
+            return
+        told = room_of_event(event, self.room_id)
+        if told is not None:
+            self._take(told)
+        self._reconcile()
+
+    def _state_changed(self, state: str) -> None:
+        if state == "connected":
+            if self._polling is not None:
+                self._polling.cancel()
+                self._polling = None
+            self._reconcile()
+        elif state in ("away", "refused") and self._polling is None and self._followers:
+            self._polling = asyncio.create_task(self._poll(), name=f"poll {self.room_id}")
+
+    async def _poll(self) -> None:
+        """Read with growing pauses, only while real time is away."""
+        wait = FIRST_POLL
+        while True:
+            await asyncio.sleep(wait * random.uniform(0.8, 1.2))
+            before = self._record
+            await self._reconcile_now()
+            wait = FIRST_POLL if self._record is not before else min(LONGEST_POLL, wait * 2)
+
+    def _reconcile(self) -> None:
+        """Read the room soon; news that comes while a read is under way leads to one more."""
+        if self._reconciling is not None and not self._reconciling.done():
+            self._again = True
+            return
+        self._reconciling = asyncio.create_task(self._reconcile_until_quiet(), name=f"read {self.room_id}")
+
+    async def _reconcile_until_quiet(self) -> None:
+        while True:
+            self._again = False
+            await self._reconcile_now()
+            if not self._again:
+                return
+
+    async def _reconcile_now(self) -> None:
+        try:
+            self._take(await self._client.rooms.record(self.room_id))
+        except NotFound:
+            log.info("room %s is gone", self.room_id)
+        except (ServiceError, Unreachable) as error:
+            # The next event, reconnection or poll reads again; observers keep what is known.
+            log.info("room %s could not be read: %s", self.room_id, type(error).__name__)
+
+    def _take(self, told: Room) -> None:
+        before = self._record
+        after = advance(before, told)
+        if after is before or after == before:
+            return
+        self._record = after
+        if after.status != before.status:
+            self.timeline.append(StatusChange(after.status, time.monotonic()))
+        for observer in list(self._observers.values()):
+            self._call(observer, after)
+
+    def _call(self, observer: Observer, room: Room) -> None:
+        try:
+            result = observer(room)
+        except Exception:
+            log.exception("an observer of room %s failed", self.room_id)
+            return
+        if inspect.isawaitable(result):
+            future = asyncio.ensure_future(result)
+            self._calls.add(future)
+            future.add_done_callback(self._called)
+
+    def _called(self, future: asyncio.Future[Any]) -> None:
+        self._calls.discard(future)
+        if not future.cancelled() and (error := future.exception()) is not None:
+            log.error("an observer of room %s failed", self.room_id, exc_info=error)
+
+    # -- doing
+
+    @on_loop
+    async def post(self, *, community_id: str | None = None, text: str | None = None, title: str | None = None) -> Post:
+        """Publish the room as a livestream post, in a community or in your own feed."""
+        post = await self._client.posts.create_room_post(
+            self.room_id, community_id=community_id, text=text, title=title
+        )
+        await self.refresh()
+        return post
+
+    @on_loop
+    async def open_chat(self, *, name: str | None = None) -> AsyncChat:
+        """The room's live chat; opened where it is not, with the post it needs before.
+
+        Done again, or after a crash in between, it picks up what is there: nothing is doubled.
+        """
+        room = await self.refresh()
+        if room.live_channel_id:
+            return AsyncChat(self._client, await self._client.channels.get(room.live_channel_id))
+        if not room.reference_id:
+            await self.post(text=room.title)
+            room = self._record
+        assert room.reference_id is not None  # noqa: S101 - the post set it
+        title = (name or room.title)[:100]
+        channel = await self._client.channels.create_live(self.room_id, room.reference_id, display_name=title)
+        await self.refresh()
+        return AsyncChat(self._client, channel)
+
+    @property
+    def chat(self) -> AsyncChat:
+        """The room's live chat, once it is open.
+
+        Raises:
+            InvalidInput: it is not; `open_chat()` opens it.
+        """
+        if not self._record.live_channel_id:
+            raise InvalidInput("the room has no live chat yet: call open_chat() first")
+        channel_id = self._record.live_channel_id
+        network = (self._record.path or "").split("/room/")[0]
+        # Topic and feed follow from the id (`{network}/chat/{id}`), so opening a chat again costs no request.
+        return AsyncChat(self._client, Channel(channel_id=channel_id, path=f"{network}/chat/{channel_id}"))
+
+    @on_loop
+    async def go_live(self, source: Any = None, **options: Any) -> Any:
+        """Put the room on air with a source (a test card without), and hand out the running `Broadcast`.
+
+        Args:
+            source: a source of `spnb.broadcast.sources`.
+            options: see `spnb.broadcast.go_live`.
+
+        Raises:
+            BroadcastError: publishing could not start; the room is not left live.
+        """
+        if self._opener is None:
+            raise ConfigError("this room was not handed out by spnb.connect(): use spnb.broadcast.go_live(room)")
+        return await self._opener(self, source, **options)
+
+    @on_loop
+    async def broadcaster_data(self) -> BroadcasterData:
+        """What a broadcaster needs to publish. Secret."""
+        return await self._client.rooms.broadcaster_data(self.room_id)
+
+    @on_loop
+    async def stop(self) -> Room:
+        """End the broadcast for good. A `Broadcast` of this room does so by itself, after it has disconnected."""
+        await self._client.rooms.stop(self.room_id)
+        return await self.refresh()
+
+    @on_loop
+    async def update(self, **changes: Any) -> Room:
+        """Change fields; see `rooms.update`."""
+        await self._client.rooms.update(self.room_id, **changes)
+        return await self.refresh()
+
+    @on_loop
+    async def delete(self) -> None:
+        """Delete the room."""
+        await self._client.rooms.delete(self.room_id)
+
+    @on_loop
+    async def recording(self, *, timeout: float | None = None) -> Recording:
+        """Wait until the room is recorded, by its event, and fetch the addresses of its files.
+
+        Args:
+            timeout: seconds; for ever without.
+
+        Raises:
+            RoomOver: the room was terminated or failed: there will be none.
+            TimeoutError: it was not ready in time.
+        """
+        await self.until("recorded", timeout=timeout)
+        return await self._client.rooms.recording(self.room_id)
+
+    @on_loop
+    async def viewers(self) -> int:
+        """How many users watch now."""
+        return await self._client.presence.count(self.room_id)
+
+    @on_loop
+    async def thumbnail(self) -> bytes | None:
+        """The picture of the room: what is live now, or the host's own; None where there is none (yet)."""
+        return await self._client.rooms.thumbnail(self._record)
+
+    @on_loop
+    async def post_text(self) -> str | None:
+        """The text of the post that carries the room; None where there is no post. User content: show it as text."""
+        if not self._record.reference_id:
+            return None
+        post = await self._client.posts.get(self._record.reference_id)
+        if post.parent_post_id:
+            post = await self._client.posts.get(post.parent_post_id)
+        return str(post.data.get("text") or "") or None
+
+    @property
+    def presence(self) -> AsyncPresence:
+        """Heartbeats, viewers and watch sessions, on the connection the room lives on."""
+        return self._client.presence
+
+    @property
+    def sync(self) -> LiveRoom:
+        """The blocking twin."""
+        from spnb.live.sync import LiveRoom
+
+        return LiveRoom(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.title!r}, {self.status}, {self.room_id})"
+
+    def _repr_html_(self) -> str:
+        return self._record._repr_html_().replace("<caption>Room<", "<caption>Live room<")
+
+
+def _known(statuses: tuple[str, ...]) -> frozenset[str]:
+    if not statuses:
+        raise InvalidInput("name at least one status to wait for")
+    wanted = frozenset(normal_status(status) for status in statuses)
+    if unknown := wanted - STATUS_LABELS.keys():
+        raise InvalidInput(f"no room is ever {', '.join(sorted(unknown))}: known are {', '.join(STATUS_LABELS)}")
+    return wanted
