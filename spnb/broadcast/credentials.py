@@ -1,0 +1,56 @@
+"""What a broadcast needs of a room, and its broadcaster data, fetched ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from spnb._loop import on_loop
+from spnb.models import BroadcasterData, Room
+
+__all__ = ["BroadcastRoom", "prepare", "prepared"]
+
+
+class BroadcastRoom(Protocol):
+    """What a broadcast needs of a room; `AsyncLiveRoom` is one."""
+
+    @property
+    def room_id(self) -> str:
+        """The room's id."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """Its state as it is known."""
+        ...
+
+    def observe(self, observer: Callable[[Room], Any]) -> Callable[[], None]:
+        """Have changes told."""
+        ...
+
+    async def broadcaster_data(self) -> BroadcasterData:
+        """LiveKit address and token."""
+        ...
+
+    async def stop(self) -> Room:
+        """End the room."""
+        ...
+
+
+_prepared: dict[str, BroadcasterData] = {}
+
+
+@on_loop
+async def prepare(room: BroadcastRoom) -> str:
+    """Fetch a room's broadcaster data ahead, so that going live costs one round trip less. Kept in memory only.
+
+    Returns:
+        LiveKit's address, which is no secret.
+    """
+    data = _prepared[room.room_id] = await room.broadcaster_data()
+    return data.co_host_url or ""
+
+
+def prepared(room_id: str) -> BroadcasterData | None:
+    """What was fetched ahead, once."""
+    return _prepared.pop(room_id, None)

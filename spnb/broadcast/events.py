@@ -1,0 +1,119 @@
+"""What happens to a broadcast, as typed events, and how it is doing, as statistics."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = [
+    "BroadcastEvent",
+    "BroadcastStats",
+    "Connected",
+    "Disconnected",
+    "Ended",
+    "Observers",
+    "Reconnected",
+    "Reconnecting",
+    "SourceLost",
+    "SourceRestored",
+]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroadcastEvent:
+    """Base of all events. `at` is `time.monotonic()` seconds."""
+
+    at: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class Connected(BroadcastEvent):
+    """On the media server; media is flowing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnecting(BroadcastEvent):
+    """The connection is gone and being restored; nothing to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reconnected(BroadcastEvent):
+    """The connection is back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected(BroadcastEvent):
+    """The connection is over."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLost(BroadcastEvent):
+    """The source gives nothing more; viewers see a card that says so, and the room stays on air."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRestored(BroadcastEvent):
+    """A source gives media again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(BroadcastEvent):
+    """The broadcast has left the air."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastStats:
+    """One second of a broadcast, from the WebRTC statistics of its video."""
+
+    at: float
+    """`time.monotonic()` seconds."""
+    bitrate_kbps: float
+    fps: float
+    width: int
+    height: int
+    loss: float
+    """Share of packets lost on the way, 0 to 1."""
+    rtt_ms: float
+    jitter_ms: float
+    limited_by: str
+    """What keeps the encoder below its wish: `none`, `cpu`, `bandwidth` or `other`."""
+
+
+class Observers:
+    """Who is told about events; one observer's fault does not touch the others."""
+
+    def __init__(self) -> None:
+        self._observers: dict[object, Callable[[BroadcastEvent], Any]] = {}
+        self._calls: set[asyncio.Future[Any]] = set()
+
+    def add(self, observer: Callable[[BroadcastEvent], Any]) -> Callable[[], None]:
+        """Have `observer` told; returns a function that ends it."""
+        key = object()
+        self._observers[key] = observer
+        return lambda: self._observers.pop(key, None) and None
+
+    def tell(self, event: BroadcastEvent) -> None:
+        """Tell everybody; coroutine functions run on the current loop."""
+        for observer in list(self._observers.values()):
+            try:
+                result = observer(event)
+            except Exception:
+                log.exception("an observer of the broadcast failed")
+                continue
+            if inspect.isawaitable(result):
+                future = asyncio.ensure_future(result)
+                self._calls.add(future)
+                future.add_done_callback(self._calls.discard)

@@ -1,0 +1,33 @@
+"""Where pictures and sound come from: a test card, a file, a camera, a function, the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from spnb.broadcast.sources.base import Sink, Source
+
+if TYPE_CHECKING:
+    from spnb.broadcast.sources.card import TestCard, read_counter
+    from spnb.broadcast.sources.generator import Generator
+    from spnb.broadcast.sources.media import Camera, MediaFile
+    from spnb.broadcast.sources.screen import Screen
+
+__all__ = ["Camera", "Generator", "MediaFile", "Screen", "Sink", "Source", "TestCard", "read_counter"]
+
+_HOMES = {
+    "Camera": "media",
+    "Generator": "generator",
+    "MediaFile": "media",
+    "Screen": "screen",
+    "TestCard": "card",
+    "read_counter": "card",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # numpy and the media library load with the first source that needs them.
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"spnb.broadcast.sources.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'spnb.broadcast.sources' has no attribute {name!r}")

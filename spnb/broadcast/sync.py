@@ -1,0 +1,104 @@
+"""`Broadcast`: the blocking face of a broadcast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+from spnb._loop import iterate, run
+from spnb.broadcast.broadcast import AsyncBroadcast
+from spnb.broadcast.events import BroadcastEvent, BroadcastStats
+
+if TYPE_CHECKING:
+    from spnb.broadcast.sources.base import Source
+
+__all__ = ["Broadcast"]
+
+
+class Broadcast:
+    """A room on air: the blocking twin of `AsyncBroadcast`. As a context manager it ends the room on the way out."""
+
+    def __init__(self, twin: AsyncBroadcast) -> None:
+        self._twin = twin
+
+    @property
+    def asynchronous(self) -> AsyncBroadcast:
+        """The async twin."""
+        return self._twin
+
+    @property
+    def room_id(self) -> str:
+        """The room that is on air."""
+        return self._twin.room.room_id
+
+    @property
+    def source(self) -> Source:
+        """What is being sent."""
+        return self._twin.source
+
+    @property
+    def on_air(self) -> bool:
+        """Whether it is publishing."""
+        return self._twin.on_air
+
+    @property
+    def stats(self) -> BroadcastStats | None:
+        """The last second; None at the very beginning."""
+        return self._twin.stats
+
+    @property
+    def history(self) -> list[BroadcastStats]:
+        """One entry a second, at most an hour of them."""
+        return list(self._twin.history)
+
+    def is_muted(self, what: Literal["audio", "video"] = "audio") -> bool:
+        """Whether sound or picture is muted."""
+        return self._twin.is_muted(what)
+
+    def mute(self, what: Literal["audio", "video"] = "audio") -> None:
+        """Silence the sound, or hold the picture."""
+        run(self._twin.mute(what))
+
+    def unmute(self, what: Literal["audio", "video"] = "audio") -> None:
+        """Let sound or picture through again."""
+        run(self._twin.unmute(what))
+
+    def switch_source(self, source: Source) -> None:
+        """Send something else without leaving the air.
+
+        Raises:
+            SourceError: the new source cannot give media; the old one goes on.
+        """
+        run(self._twin.switch_source(source))
+
+    def observe(self, observer: Callable[[BroadcastEvent], Any]) -> Callable[[], None]:
+        """Have `observer` called with each event, on the background loop.
+
+        Returns:
+            A function that ends it.
+        """
+        return self._twin.observe(observer)
+
+    def events(self) -> Iterator[BroadcastEvent]:
+        """Each event from now on; ends with `Ended`."""
+        return iterate(self._twin.events())
+
+    def stop(self) -> None:
+        """Leave the air: disconnect from LiveKit first, then stop the room."""
+        run(self._twin.stop())
+
+    def wait_ended(self, timeout: float | None = None) -> bool:
+        """Wait until it has left the air; False when `timeout` seconds passed first."""
+        return run(self._twin.wait_ended(timeout))
+
+    def __enter__(self) -> Broadcast:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return repr(self._twin).removeprefix("Async")
