@@ -1,0 +1,146 @@
+"""What all widgets share: strict keywords, commands from the page on spnb's own loop, clean endings.
+
+State travels in traits, so that a page opened later shows it; what is secret or large travels in messages and is kept
+in the page's memory only. Commands may come in on any thread.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import weakref
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets
+
+from spnb._loop import spawn
+from spnb.errors import InvalidInput, SpnbError
+
+__all__ = ["STATIC", "Hub", "Widget"]
+
+log = logging.getLogger(__name__)
+
+STATIC = Path(__file__).parent / "static"
+
+
+class Widget(anywidget.AnyWidget):
+    """Base of spnb's widgets.
+
+    Keyword arguments must name traits of the widget: a misspelt one is an error, not silence.
+    """
+
+    _css = STATIC / "spnb.css"
+    error = traitlets.Unicode("").tag(sync=True)
+    """What went wrong last, in words; empty when nothing did."""
+    plain: ClassVar[str] = "This widget needs a notebook front end."
+    # Here too, because `close` also runs when the constructor refused its arguments.
+    _ends: tuple[Callable[[], None], ...] = ()
+    _page_context: contextvars.Context | None = None
+    _of_cells: ClassVar[dict[str, tuple[str, weakref.WeakSet[Widget]]]] = {}
+
+    def __init__(self, **keywords: Any) -> None:
+        unknown = keywords.keys() - self.trait_names()
+        if unknown:
+            raise InvalidInput(f"{type(self).__name__} has no option {', '.join(sorted(unknown))}")
+        super().__init__(**keywords)
+        self.on_msg(self._received)
+        self._replace_earlier_run()
+
+    def _replace_earlier_run(self) -> None:
+        """A cell that is run again replaces the widgets of its earlier run: they end, and so does what they had on."""
+        cell, run = _cell_and_run()
+        if not cell:
+            return
+        earlier, widgets = self._of_cells.get(cell, ("", weakref.WeakSet[Widget]()))
+        if earlier != run:
+            for widget in list(widgets):
+                widget.close()
+            widgets = weakref.WeakSet[Widget]()
+            self._of_cells[cell] = (run, widgets)
+        widgets.add(self)
+
+    def _send(self, msg: Any, buffers: Any = None) -> None:
+        # A kernel hands the page's next messages to the thread whose message it answered last. Sent in the context of a
+        # message of the page, that is a thread of its own; sent in a cell's, the page would wait for busy cells.
+        context = self._page_context
+        if context is None:
+            super()._send(msg, buffers=buffers)
+        else:
+            context.copy().run(super()._send, msg, buffers=buffers)
+
+    def _received(self, _widget: Any, content: Any, buffers: list[Any]) -> None:
+        """Start what a command asks for; commands are coroutine methods called `do_…`."""
+        if not isinstance(content, dict):
+            return
+        self._page_context = contextvars.copy_context()
+        action = getattr(self, f"do_{content.get('do')}", None)
+        if action is None:
+            log.debug("%s: unknown command", type(self).__name__)
+            return
+        self._spawn(action(content, buffers or []))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        spawn(self._guarded(work))
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except SpnbError as error:
+            self.error = str(error)
+        except Exception as error:
+            log.exception("%s failed", type(self).__name__)
+            self.error = f"{type(error).__name__}: {error}"
+
+    def _at_end(self, end: Callable[[], None]) -> None:
+        self._ends = (*self._ends, end)
+
+    def close(self) -> None:
+        """Take the widget off the page and end everything it followed."""
+        ends, self._ends = self._ends, ()
+        for end in ends:
+            end()
+        super().close()
+
+    def _repr_mimebundle_(self, **keywords: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**keywords)
+        if isinstance(bundle, tuple) and bundle and isinstance(bundle[0], dict):
+            bundle[0]["text/plain"] = self._as_text()
+        elif isinstance(bundle, dict):
+            bundle["text/plain"] = self._as_text()
+        return bundle
+
+    def _as_text(self) -> str:
+        """What is shown where no widget can be."""
+        return f"{type(self).__name__}: {self.plain}"
+
+    def __repr__(self) -> str:
+        return self._as_text()
+
+
+def _cell_and_run() -> tuple[str, str]:
+    """The notebook cell that is being run and this run of it; empty where the front end does not tell."""
+    from IPython.core.getipython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    if kernel is None:
+        return "", ""
+    parent = kernel.get_parent() or {}
+    cell = (parent.get("metadata") or {}).get("cellId")
+    return (str(cell), str(parent["header"].get("msg_id"))) if cell and parent.get("header") else ("", "")
+
+
+class Hub(anywidget.AnyWidget):
+    """Carries the heavy JavaScript (LiveKit's client, the HLS player) to the page, once for all widgets."""
+
+    _esm = STATIC / "hub.js"
+    _shared: ClassVar[Hub | None] = None
+
+    @classmethod
+    def shared(cls) -> Hub:
+        """The one hub of this kernel."""
+        if cls._shared is None or cls._shared.comm is None:
+            cls._shared = cls()
+        return cls._shared

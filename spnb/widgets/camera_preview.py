@@ -1,0 +1,34 @@
+"""`CameraPreview`: the webcam in the notebook, for the eye and for Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from spnb.widgets.base import STATIC
+from spnb.widgets.webcam import WebcamPart
+
+if TYPE_CHECKING:
+    from spnb.broadcast.sources.base import Source
+
+__all__ = ["CameraPreview"]
+
+
+class CameraPreview(WebcamPart):
+    """The webcam and microphone of whoever looks at the notebook, within a second of the click.
+
+    The page shows the camera at once; its pictures reach Python too, over WebRTC, or as messages where no UDP gets
+    through: `preview.frame`, `preview.frames()`, and `@preview.on_frame` to change them. `room.go_live(preview.source)`
+    broadcasts what is previewed.
+
+    Args:
+        source: a source of the kernel's to look at instead of the page's camera: a test card, a file, a device, a
+            generator, the screen.
+    """
+
+    _esm = STATIC / "cameraPreview.js"
+    plain = "shows the webcam of this page; in code: preview.frame."
+
+    def __init__(self, source: Source | None = None, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        if source is not None:
+            self.show(source)

@@ -1,0 +1,63 @@
+// One room as it stands in a feed: its post's text, its picture, and whether it is on air.
+import { frame, h } from "./shared/dom";
+import { clock, label } from "./shared/format";
+import { Link, type View } from "./shared/widget";
+
+export default {
+  render({ model, el }: View) {
+    const link = new Link(model);
+    const picture = h("img", { alt: "", hidden: true });
+    const badge = h("span", { class: "spnb-badge" });
+    const time = h("span", { class: "spnb-timer" });
+    const title = h("span", { class: "spnb-title" });
+    const who = h("span", { class: "spnb-note" });
+    const text = h("p", { class: "spnb-post" });
+    let address = "";
+
+    function draw() {
+      const status = link.get<string>("status");
+      badge.dataset["status"] = status;
+      badge.textContent = status === "live" ? "LIVE" : label(status);
+      title.textContent = link.get<string>("title");
+      who.textContent = link.get<string>("creator");
+      text.textContent = link.get<string>("post");
+      text.hidden = !text.textContent;
+      tick();
+    }
+
+    function tick() {
+      const since = link.get<number>("since");
+      const live = link.get<string>("status") === "live";
+      const seconds = live && since ? Date.now() / 1000 - since : link.get<number>("seconds");
+      time.textContent = seconds ? clock(seconds) : "";
+    }
+
+    link.follow(["picture"], () => {
+      const bytes = link.get<DataView | null>("picture");
+      if (address) URL.revokeObjectURL(address);
+      address = "";
+      if (bytes?.byteLength) {
+        const copy = new Uint8Array(bytes.byteLength);
+        copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+        address = URL.createObjectURL(new Blob([copy], { type: "image/jpeg" }));
+        picture.src = address;
+      }
+      picture.hidden = !address;
+    });
+    link.follow(["title", "status", "creator", "post", "since", "seconds"], draw);
+    link.every(1000, tick);
+    link.atEnd(() => address && URL.revokeObjectURL(address));
+    frame(el);
+    el.append(
+      h(
+        "article",
+        { class: "spnb-card spnb-roomcard" },
+        text,
+        h("span", { class: "spnb-thumb" }, picture, badge, time),
+        title,
+        who,
+      ),
+    );
+    return () => link.end();
+  },
+};

@@ -1,0 +1,152 @@
+// What a viewer sees: the live stream, the replay, and a card in between. Addresses are asked for and kept in memory.
+import type Hls from "hls.js";
+import { h, replace } from "./dom";
+import { label } from "./format";
+import { findHub } from "./hub";
+import { WatchSession } from "./watchSession";
+import { reachable, type Link, type Model } from "./widget";
+
+const STEP = 10;
+const FAR_BEHIND = 12;
+
+const CARDS: Record<string, [string, string]> = {
+  idle: ["The broadcast has not started", "It begins here by itself."],
+  live: ["Starting…", "The first seconds are on their way."],
+  waitingReconnect: ["The host is reconnecting", "Stay here: it goes on by itself."],
+  ended: ["The stream has ended", "The replay is being prepared."],
+  recorded: ["Loading the replay…", ""],
+  terminated: ["This stream was ended by moderation", ""],
+  error: ["This stream has failed", ""],
+};
+
+/** The stream or its replay. `only` keeps it to the replay, for a host who sees the preview. */
+export function playback(link: Link, model: Model, only?: "recording"): HTMLElement {
+  const video = h("video", { playsinline: true, controls: true, "aria-label": "stream" });
+  video.muted = true;
+  const card = h("div", { class: "spnb-waiting", role: "status" });
+  const badge = h("span", { class: "spnb-badge" });
+  const sound = h("button", { type: "button", class: "spnb-sound", click: unmute }, "🔇 Tap for sound");
+  let hls: Hls | undefined;
+  let playing = "";
+  const session = new WatchSession(video, (seconds, name) => link.send("watched", { session: name, seconds }));
+  let asked = "";
+
+  const back = h("button", { type: "button", click: () => skip(-STEP) }, `− ${STEP} s`);
+  const forth = h("button", { type: "button", click: () => skip(STEP) }, `+ ${STEP} s`);
+  const edge = h("button", { type: "button", click: toEdge }, "Go to live");
+  const moves = h("div", { class: "spnb-row spnb-moves" }, back, forth, edge);
+
+  function skip(seconds: number) {
+    video.currentTime = Math.max(0, Math.min(video.duration || 0, video.currentTime + seconds));
+  }
+
+  /** How far behind what is on air the picture is, in seconds. */
+  function behind(): number {
+    const { seekable } = video;
+    return playing === "live" && seekable.length ? seekable.end(seekable.length - 1) - video.currentTime : 0;
+  }
+
+  function toEdge() {
+    const { seekable } = video;
+    if (hls?.liveSyncPosition) video.currentTime = hls.liveSyncPosition;
+    else if (seekable.length) video.currentTime = seekable.end(seekable.length - 1) - 2;
+    void video.play().catch(() => undefined);
+    drawEdge();
+  }
+
+  function drawEdge() {
+    edge.hidden = behind() < FAR_BEHIND;
+    moves.hidden = playing !== "recording" && edge.hidden;
+    back.hidden = forth.hidden = playing !== "recording";
+  }
+
+  function unmute() {
+    video.muted = false;
+    sound.hidden = true;
+  }
+
+  function ask() {
+    const status = link.get<string>("status");
+    const kind = status === "recorded" ? "recording" : link.get<boolean>("playable") && !only ? "live" : "";
+    if (kind && kind !== playing && kind !== asked) {
+      asked = kind;
+      link.send("play", { kind });
+    }
+    if (!kind && playing === "live" && status === "ended") draw();
+  }
+
+  async function play(kind: string, address: string) {
+    const url = reachable(address);
+    hls?.destroy();
+    hls = undefined;
+    playing = kind;
+    asked = "";
+    session.begin();
+    // hls.js wherever it can work: browsers that now bring HLS of their own stall on live lists of MPEG-TS.
+    const hub = kind === "live" ? await findHub(model) : undefined;
+    if (hub?.Hls.isSupported()) {
+      hls = new hub.Hls({ lowLatencyMode: false, liveSyncDurationCount: 2 });
+      hls.on(hub.Hls.Events.ERROR, (_event, data) => {
+        if (!data.fatal || !hls) return;
+        if (data.type === hub.Hls.ErrorTypes.MEDIA_ERROR) hls.recoverMediaError();
+        else stop();
+      });
+      hls.loadSource(url);
+      hls.attachMedia(video);
+    } else {
+      video.src = url;
+    }
+    sound.hidden = !video.muted;
+    await video.play().catch(() => undefined);
+    draw();
+  }
+
+  function stop() {
+    hls?.destroy();
+    hls = undefined;
+    playing = "";
+    asked = "";
+    draw();
+    setTimeout(ask, 2000);
+  }
+
+  function draw() {
+    const status = link.get<string>("status");
+    const [head, text] = CARDS[status] ?? [label(status), ""];
+    const over = status === "ended" || status === "terminated" || status === "error";
+    const covered = !playing || over || (status === "recorded" && playing !== "recording");
+    card.hidden = !covered;
+    video.hidden = covered && !playing;
+    replace(card, h("strong", {}, head), h("span", {}, link.get<string>("error") || text));
+    badge.textContent = playing === "recording" ? "REPLAY" : status === "live" ? "LIVE" : label(status);
+    badge.dataset["status"] = playing === "recording" ? "recorded" : status;
+    sound.hidden = !playing || covered || !video.muted;
+    drawEdge();
+  }
+
+  video.addEventListener("volumechange", draw);
+  link.hear((reply) => {
+    if (reply.type === "play") void play(String(reply["kind"]), String(reply["url"]));
+    if (reply.type === "wait") {
+      asked = "";
+      setTimeout(ask, 2000);
+    }
+  });
+  link.follow(["status", "playable", "error"], () => {
+    draw();
+    ask();
+  });
+  link.every(1000, drawEdge);
+  link.atEnd(() => {
+    session.end();
+    hls?.destroy();
+    video.removeAttribute("src");
+    video.load();
+  });
+  return h(
+    "div",
+    {},
+    h("figure", { class: "spnb-player" }, video, card, h("div", { class: "spnb-over-video" }, badge, sound)),
+    moves,
+  );
+}

@@ -1,0 +1,160 @@
+// The picture of a webcam with all that belongs to it: permission in words, numbers, level, devices.
+import { h, replace } from "./dom";
+import { kilobits } from "./format";
+import type { Session } from "./session";
+import type { Webcam, Wishes } from "./webcam";
+
+const HEIGHTS = [360, 480, 720, 1080];
+const RATES = [15, 24, 30, 60];
+
+export interface Pane {
+  el: HTMLElement;
+  video: HTMLVideoElement;
+  controls: HTMLElement;
+  draw: () => void;
+  /** On air the camera is switched off by ending, not by a button beside the menus. */
+  onAir(yes: boolean): void;
+  end(): void;
+}
+
+function option(value: string, text: string, chosen: boolean): HTMLOptionElement {
+  const element = h("option", { value }, text);
+  element.selected = chosen;
+  return element;
+}
+
+export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
+  const video = h("video", { playsinline: true, autoplay: true, "aria-label": "preview" });
+  video.muted = true;
+  const picture = h("img", { alt: "preview", hidden: true });
+  const card = h("div", { class: "spnb-waiting", role: "status" });
+  const numbers = h("span", { class: "spnb-numbers" });
+  const bar = h("span");
+  const level = h("span", { class: "spnb-level", role: "meter", "aria-label": "microphone level" }, bar);
+  const start = h("button", { type: "button", class: "spnb-primary", click: () => void webcam.start() });
+  const stop = h("button", { type: "button", click: () => webcam.stop() }, "Camera off");
+  const camera = h("select", { "aria-label": "camera" });
+  const microphone = h("select", { "aria-label": "microphone" });
+  const height = h("select", { "aria-label": "resolution" });
+  const rate = h("select", { "aria-label": "frame rate" });
+  const mirror = h("input", { type: "checkbox" });
+  const menus = h(
+    "span",
+    { class: "spnb-menus" },
+    camera,
+    microphone,
+    height,
+    rate,
+    h("label", { class: "spnb-inline" }, mirror, "Mirror"),
+  );
+  const controls = h("div", { class: "spnb-row spnb-wrap" }, start, stop, menus);
+  const el = h(
+    "figure",
+    { class: "spnb-player spnb-preview" },
+    video,
+    picture,
+    card,
+    h("div", { class: "spnb-under-video" }, level, numbers),
+  );
+
+  function choose(change: Partial<Wishes>, restart: boolean): void {
+    session.send("wishes", { wishes: { ...webcam.wishes, ...change } });
+    // The camera is opened anew once the choice has come back from the kernel.
+    if (restart && webcam.state === "on") again = true;
+  }
+  let again = false;
+  let air = false;
+  camera.addEventListener("change", () => choose({ camera: camera.value }, true));
+  microphone.addEventListener("change", () => choose({ microphone: microphone.value }, true));
+  height.addEventListener("change", () => choose({ height: Number(height.value) }, true));
+  rate.addEventListener("change", () => choose({ fps: Number(rate.value) }, true));
+  mirror.addEventListener("change", () => choose({ mirror: mirror.checked }, false));
+
+  let known = "";
+  function drawMenus(): void {
+    const { wishes, cameras, microphones } = webcam;
+    const now = JSON.stringify([wishes, cameras, microphones]);
+    if (now === known) return;
+    if (again) {
+      again = false;
+      void webcam.start();
+    }
+    known = now;
+    replace(camera, ...cameras.map(({ name }) => option(name, name, name === wishes.camera)));
+    replace(microphone, ...microphones.map(({ name }) => option(name, name, name === wishes.microphone)));
+    replace(height, ...HEIGHTS.map((value) => option(String(value), `${value}p`, value === wishes.height)));
+    replace(rate, ...RATES.map((value) => option(String(value), `${value} fps`, value === wishes.fps)));
+    camera.hidden = !cameras.length;
+    microphone.hidden = !microphones.length;
+    mirror.checked = wishes.mirror;
+  }
+
+  function draw(): void {
+    const holder = session.get<string>("holder");
+    const elsewhere = Boolean(holder) && holder !== session.client && webcam.state === "off";
+    const kernel = webcam.kernelSource;
+    const changed = session.get<boolean>("filtered") || Boolean(kernel);
+    const source = changed && webcam.via !== "resting" ? webcam.returned : webcam.stream;
+    if (video.srcObject !== source) video.srcObject = source;
+    const still = changed && webcam.via === "messages" && Boolean(webcam.picture);
+    picture.hidden = !still;
+    if (still && picture.src !== webcam.picture) picture.src = webcam.picture;
+    el.classList.toggle("spnb-mirror", webcam.wishes.mirror && !kernel);
+    menus.hidden = Boolean(kernel);
+    drawMenus();
+
+    const { problem } = webcam;
+    card.hidden = webcam.state === "on" && !problem;
+    card.dataset["problem"] = problem?.kind ?? "";
+    const head = problem
+      ? "No picture"
+      : webcam.state === "asking"
+        ? "Waiting for the camera…"
+        : elsewhere
+          ? "On in another tab"
+          : kernel
+            ? "Preview is off"
+            : "Camera is off";
+    const text = problem
+      ? problem.text
+      : webcam.state === "asking"
+        ? "Allow it where the browser asks."
+        : elsewhere
+          ? "Switching it on here takes it over."
+          : kernel || "Nobody but you sees the preview.";
+    replace(card, h("strong", {}, head), h("span", {}, text));
+    start.textContent = problem && problem.kind !== "lost" ? "Try again" : kernel ? "Show preview" : "Camera on";
+    start.hidden = webcam.state === "on" && !webcam.lost;
+    start.disabled = webcam.state === "asking";
+    stop.hidden = webcam.state !== "on" || air;
+    level.hidden = webcam.state !== "on" || !webcam.stream?.getAudioTracks().length;
+    const shown = webcam.numbers;
+    const way = webcam.via === "messages" ? " · no UDP here: sent as messages" : "";
+    numbers.textContent =
+      webcam.state === "on" && shown
+        ? `${shown.width}×${shown.height} · ${Math.round(shown.fps)} fps · ${kilobits(shown.kbps)}` +
+          (webcam.via === "webrtc" ? ` · ${Math.round(shown.rtt)} ms · ${(shown.loss * 100).toFixed(1)} % lost` : way)
+        : "";
+    numbers.hidden = !numbers.textContent;
+  }
+
+  const beat = setInterval(() => {
+    const loud = webcam.loudness();
+    bar.style.width = `${Math.round(loud * 100)}%`;
+    level.setAttribute("aria-valuenow", loud.toFixed(2));
+  }, 100);
+
+  return {
+    el,
+    video,
+    controls,
+    draw,
+    onAir(yes) {
+      air = yes;
+    },
+    end() {
+      clearInterval(beat);
+      video.srcObject = null;
+    },
+  };
+}

@@ -1,0 +1,62 @@
+// How long somebody has really watched: what was played, without pauses, buffering and seeking.
+import { uniqueId } from "./dom";
+
+const TELL_SECONDS = 10;
+
+export class WatchSession {
+  seconds = 0;
+  private name = "";
+  private told = -1;
+  private since: number | undefined;
+  private timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly tell: (seconds: number, name: string) => void,
+  ) {
+    video.addEventListener("playing", () => this.running(true));
+    for (const pause of ["pause", "waiting", "seeking", "ended", "emptied", "stalled"])
+      video.addEventListener(pause, () => this.running(pause === "stalled" && !video.paused && video.readyState > 2));
+    video.addEventListener("pause", () => this.report());
+    video.addEventListener("ended", () => this.report());
+  }
+
+  /** Another stream: another session. */
+  begin(): void {
+    this.end();
+    this.name = uniqueId();
+    this.seconds = 0;
+    this.told = -1;
+    this.timer = setInterval(() => this.report(), TELL_SECONDS * 1000);
+    if (!this.video.paused && this.video.readyState > 2) this.running(true);
+  }
+
+  private running(yes: boolean): void {
+    this.count();
+    this.since = yes && this.name ? performance.now() / 1000 : undefined;
+    // At once, so that the viewer counts from the first second.
+    if (this.since !== undefined && this.told < 0) this.report();
+  }
+
+  private count(): void {
+    if (this.since === undefined) return;
+    const now = performance.now() / 1000;
+    this.seconds += now - this.since;
+    this.since = now;
+  }
+
+  private report(): void {
+    if (!this.name) return;
+    this.count();
+    if (this.seconds === this.told || (!this.seconds && this.since === undefined)) return;
+    this.told = this.seconds;
+    this.tell(Number(this.seconds.toFixed(2)), this.name);
+  }
+
+  end(): void {
+    this.report();
+    clearInterval(this.timer);
+    this.since = undefined;
+    this.name = "";
+  }
+}

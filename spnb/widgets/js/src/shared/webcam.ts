@@ -1,0 +1,500 @@
+// The page's camera and microphone: shown at once, and sent to the kernel over WebRTC, or as messages without UDP.
+import type { Session } from "./session";
+import type { Reply } from "./widget";
+
+export type Wishes = { camera: string; microphone: string; height: number; fps: number; mirror: boolean };
+export type Numbers = { fps: number; width: number; height: number; kbps: number; rtt: number; loss: number };
+export type Problem = { kind: string; text: string };
+export type Device = { id: string; name: string };
+
+const ANSWER_MS = 2000;
+const GATHER_MS = 1000;
+const MOST_BITS = 5_000_000;
+const WINDOW = 4;
+const MESSAGE_WIDTH = 640;
+const MESSAGE_FPS = 30;
+const HEIGHTS: Record<number, number> = { 360: 640, 480: 640, 720: 1280, 1080: 1920 };
+
+export class Webcam {
+  state: "off" | "asking" | "on" = "off";
+  via: "" | "webrtc" | "messages" | "resting" = "";
+  problem: Problem | null = null;
+  stream: MediaStream | null = null;
+  /** What comes back from the kernel: pictures that Python changed, or a source of the kernel's. */
+  returned: MediaStream | null = null;
+  /** The same where it comes as messages. */
+  picture = "";
+  numbers: Numbers | null = null;
+  level = 0;
+  cameras: Device[] = [];
+  microphones: Device[] = [];
+  lost = false;
+
+  private pc: RTCPeerConnection | undefined;
+  private generation = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private beat: ReturnType<typeof setInterval> | undefined;
+  private sending: (() => void) | undefined;
+  private meter: { context: AudioContext; analyser: AnalyserNode; samples: Float32Array<ArrayBuffer> } | undefined;
+  private before = { frames: 0, bytes: 0, at: 0, lost: 0, packets: 0 };
+  private sent = 0;
+  private acknowledged = 0;
+  private bytes = 0;
+
+  /** Where the page publishes by itself, the kernel is not sent pictures as well. */
+  byPage: () => boolean = () => false;
+  /** Told when there is another stream to publish. */
+  onStream: () => void = () => undefined;
+  onLost: () => void = () => undefined;
+  private screen: MediaStreamTrack | null = null;
+  private kept: MediaStreamTrack | null = null;
+
+  constructor(private readonly session: Session<unknown>) {}
+
+  get wishes(): Wishes {
+    return this.session.get<Wishes>("wishes");
+  }
+
+  /** Whether the kernel plays a source of its own instead of the page's camera. */
+  get kernelSource(): string {
+    return this.session.get<string>("kernel_source");
+  }
+
+  /** Ask for camera and microphone and show them. Returns whether there is something to see. */
+  async start(): Promise<boolean> {
+    if (this.state === "asking") return false;
+    this.release();
+    this.state = "asking";
+    this.problem = null;
+    this.lost = false;
+    this.session.changed();
+    if (!this.kernelSource) {
+      try {
+        this.stream = await this.open();
+      } catch (error) {
+        this.state = "off";
+        this.problem = inWords(error);
+        this.session.changed();
+        return false;
+      }
+      if (this.state !== "asking") {
+        this.release();
+        return false;
+      }
+      this.stream.getVideoTracks()[0]?.addEventListener("ended", () => this.unplugged());
+      this.listen();
+      void this.list();
+    }
+    this.state = "on";
+    this.beat = setInterval(() => void this.measure(), 1000);
+    this.session.changed();
+    if (this.byPage()) {
+      this.via = "resting";
+      this.onStream();
+    } else {
+      await this.connect();
+    }
+    return true;
+  }
+
+  /** Whether the screen is shown instead of the camera. */
+  get sharing(): boolean {
+    return this.screen !== null;
+  }
+
+  /** Show the screen instead of the camera; the browser asks which one. */
+  async share(): Promise<void> {
+    if (!this.stream || this.screen) return;
+    let picked: MediaStream;
+    try {
+      picked = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: this.wishes.fps } } });
+    } catch {
+      return; // the user thought better of it
+    }
+    const [track] = picked.getVideoTracks();
+    const [camera] = this.stream.getVideoTracks();
+    if (!track || !camera) return;
+    this.screen = track;
+    this.kept = camera;
+    track.addEventListener("ended", () => void this.unshare());
+    await this.swap(track);
+  }
+
+  async unshare(): Promise<void> {
+    const { screen, kept } = this;
+    if (!screen || !kept) return;
+    this.screen = this.kept = null;
+    await this.swap(kept);
+    screen.stop();
+  }
+
+  private async swap(track: MediaStreamTrack): Promise<void> {
+    this.stream = new MediaStream([track, ...(this.stream?.getAudioTracks() ?? [])]);
+    const sender = this.pc?.getSenders().find((candidate) => candidate.track?.kind === "video");
+    await sender?.replaceTrack(track);
+    if (this.byPage()) this.onStream();
+    this.session.changed();
+  }
+
+  private async open(): Promise<MediaStream> {
+    if (!navigator.mediaDevices?.getUserMedia) throw new DOMException("", "InsecureOrigin");
+    const { camera, microphone, height, fps } = this.wishes;
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    const named = (kind: string, name: string) =>
+      devices.find((device) => device.kind === kind && device.label === name && name)?.deviceId;
+    const video: MediaTrackConstraints = {
+      width: { ideal: HEIGHTS[height] ?? Math.round((height * 16) / 9) },
+      height: { ideal: height },
+      frameRate: { ideal: fps },
+    };
+    const cameraId = named("videoinput", camera);
+    if (cameraId) video.deviceId = { exact: cameraId };
+    const microphoneId = named("audioinput", microphone);
+    const audio: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+    if (microphoneId) audio.deviceId = { exact: microphoneId };
+    try {
+      return await navigator.mediaDevices.getUserMedia({ video, audio });
+    } catch (error) {
+      const kind = (error as DOMException).name;
+      // A camera without a microphone is still worth showing; what was chosen last may not be there any more.
+      if (kind === "NotFoundError" || kind === "OverconstrainedError") {
+        return await navigator.mediaDevices.getUserMedia({ video: { ...video, deviceId: undefined } });
+      }
+      throw error;
+    }
+  }
+
+  private async list(): Promise<void> {
+    const devices = await navigator.mediaDevices.enumerateDevices();
+    const of = (kind: string) =>
+      devices
+        .filter((device) => device.kind === kind && device.label)
+        .map((device) => ({ id: device.deviceId, name: device.label }));
+    this.cameras = of("videoinput");
+    this.microphones = of("audioinput");
+    this.session.changed();
+  }
+
+  private unplugged(): void {
+    if (this.state !== "on" || !this.stream) return;
+    this.lost = true;
+    this.problem = { kind: "lost", text: "The camera is gone. Plug it in again, or choose another one." };
+    if (this.byPage()) this.onLost();
+    else this.session.send("lost", { reason: "the camera is gone" });
+    this.session.changed();
+    const back = () => {
+      if (!this.lost) return;
+      void navigator.mediaDevices.enumerateDevices().then((devices) => {
+        if (!this.lost || !devices.some((device) => device.kind === "videoinput")) return;
+        navigator.mediaDevices.removeEventListener("devicechange", back);
+        void this.start();
+      });
+    };
+    navigator.mediaDevices.addEventListener("devicechange", back);
+  }
+
+  private listen(): void {
+    if (!this.stream?.getAudioTracks().length) return;
+    const context = new AudioContext();
+    const analyser = context.createAnalyser();
+    analyser.fftSize = 512;
+    context.createMediaStreamSource(this.stream).connect(analyser);
+    this.meter = { context, analyser, samples: new Float32Array(analyser.fftSize) };
+  }
+
+  /** Loudness now, 0 to 1, on a scale that follows the ear. */
+  loudness(): number {
+    if (!this.meter) return 0;
+    const { analyser, samples } = this.meter;
+    analyser.getFloatTimeDomainData(samples);
+    let sum = 0;
+    for (const sample of samples) sum += sample * sample;
+    const decibels = 10 * Math.log10(sum / samples.length + 1e-9);
+    return Math.min(1, Math.max(0, (decibels + 60) / 60));
+  }
+
+  // -- to the kernel
+
+  private async connect(): Promise<void> {
+    const generation = ++this.generation;
+    const pc = (this.pc = new RTCPeerConnection());
+    const video = this.stream?.getVideoTracks()[0];
+    const audio = this.stream?.getAudioTracks()[0];
+    if (video) {
+      video.contentHint = "motion";
+      const { sender } = pc.addTransceiver(video, {
+        direction: "sendrecv",
+        streams: this.stream ? [this.stream] : [],
+        sendEncodings: [{ maxBitrate: MOST_BITS }],
+      });
+      // The whole picture or fewer of them: Python measures and cuts, and a size that changes breaks that.
+      const parameters = sender.getParameters() as RTCRtpSendParameters & { degradationPreference?: string };
+      parameters.degradationPreference = "maintain-resolution";
+      await sender.setParameters(parameters).catch(() => undefined);
+    } else {
+      pc.addTransceiver("video", { direction: "recvonly" });
+    }
+    if (audio) pc.addTransceiver(audio, { direction: "sendonly" });
+    pc.addEventListener("track", (event) => {
+      if (event.track.kind !== "video" || generation !== this.generation) return;
+      this.returned = new MediaStream([event.track]);
+      this.session.changed();
+    });
+    pc.addEventListener("connectionstatechange", () => {
+      if (generation !== this.generation) return;
+      if (pc.connectionState === "connected") {
+        clearTimeout(this.timer);
+        this.via = "webrtc";
+        this.session.changed();
+      } else if (pc.connectionState === "failed") {
+        this.fallBack();
+      }
+    });
+    await pc.setLocalDescription();
+    await gathered(pc);
+    if (generation !== this.generation) return;
+    this.session.send("offer", { gen: generation, sdp: pc.localDescription?.sdp, fps: this.wishes.fps });
+  }
+
+  heard(reply: Reply, buffers: DataView[]): void {
+    if (reply.type === "answer" && reply["gen"] === this.generation) void this.answered((reply["sdp"] as string | undefined) ?? "");
+    if (reply.type === "ack") this.acknowledged = Math.max(this.acknowledged, Number(reply["n"]));
+    if (reply.type === "picture" && buffers[0]) {
+      const bytes = buffers[0];
+      const copy = new Uint8Array(bytes.byteLength);
+      copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+      if (this.picture) URL.revokeObjectURL(this.picture);
+      this.picture = URL.createObjectURL(new Blob([copy], { type: "image/jpeg" }));
+      this.session.changed();
+    }
+  }
+
+  private async answered(sdp: string): Promise<void> {
+    const { pc, generation } = this;
+    if (!pc) return;
+    try {
+      await pc.setRemoteDescription({ type: "answer", sdp });
+    } catch {
+      this.fallBack();
+      return;
+    }
+    // Only now: a kernel that is busy answers late, and that says nothing about the network.
+    this.timer = setTimeout(() => {
+      if (generation === this.generation && pc.connectionState !== "connected") this.fallBack();
+    }, ANSWER_MS);
+  }
+
+  private fallBack(): void {
+    clearTimeout(this.timer);
+    this.generation += 1;
+    this.pc?.close();
+    this.pc = undefined;
+    this.returned = null;
+    this.via = "messages";
+    this.session.send("messages", { fps: Math.min(MESSAGE_FPS, this.wishes.fps) });
+    if (this.stream) this.sendMessages(this.stream);
+    this.session.changed();
+  }
+
+  private sendMessages(stream: MediaStream): void {
+    const video = document.createElement("video");
+    video.muted = true;
+    video.srcObject = new MediaStream(stream.getVideoTracks());
+    void video.play().catch(() => undefined);
+    const canvas = document.createElement("canvas");
+    const context = canvas.getContext("2d");
+    this.sent = this.acknowledged = 0;
+    let slow = 0;
+    let busy = false;
+    const tick = () => {
+      if (busy || !context || !video.videoWidth) return;
+      // Paced by time. A kernel that lags behind slows it down, and never to a halt: it may be hearing all of it.
+      if (this.sent - this.acknowledged >= WINDOW && ++slow % 6) return;
+      canvas.width = Math.min(MESSAGE_WIDTH, video.videoWidth);
+      canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth / 2) * 2;
+      context.drawImage(video, 0, 0, canvas.width, canvas.height);
+      busy = true;
+      canvas.toBlob(
+        (blob) => {
+          void (blob?.arrayBuffer() ?? Promise.resolve(undefined)).then((bytes) => {
+            busy = false;
+            if (!bytes || this.via !== "messages") return;
+            this.sent += 1;
+            this.bytes += bytes.byteLength;
+            this.session.send("frame", { n: this.sent }, [bytes]);
+          });
+        },
+        "image/jpeg",
+        0.7,
+      );
+    };
+    const timer = setInterval(tick, 1000 / Math.min(MESSAGE_FPS, this.wishes.fps));
+    const quiet = this.sendSound(stream);
+    this.sending = () => {
+      clearInterval(timer);
+      quiet();
+      video.srcObject = null;
+    };
+  }
+
+  private sendSound(stream: MediaStream): () => void {
+    if (!stream.getAudioTracks().length) return () => undefined;
+    const context = new AudioContext({ sampleRate: 48_000 });
+    const tap = context.createScriptProcessor(4096, 1, 1);
+    tap.onaudioprocess = ({ inputBuffer }) => {
+      const samples = Int16Array.from(inputBuffer.getChannelData(0), (value) => Math.max(-1, Math.min(1, value)) * 32767);
+      this.session.send("sound", {}, [samples.buffer]);
+    };
+    context.createMediaStreamSource(stream).connect(tap);
+    tap.connect(context.destination);
+    return () => {
+      tap.disconnect();
+      void context.close();
+    };
+  }
+
+  /** Keep the camera, but send nothing to the kernel: the page publishes by itself. */
+  rest(): void {
+    if (this.state !== "on" || this.via === "resting") return;
+    this.disconnect();
+    this.via = "resting";
+    this.session.send("rest");
+    this.session.changed();
+  }
+
+  /** Send to the kernel again. */
+  async wake(): Promise<void> {
+    if (this.state === "on" && this.via === "resting") {
+      this.via = "";
+      await this.connect();
+    }
+  }
+
+  // -- numbers
+
+  private async measure(): Promise<void> {
+    const now = performance.now();
+    const seconds = Math.max(0.001, (now - this.before.at) / 1000);
+    if (this.via === "messages") {
+      const settings = this.stream?.getVideoTracks()[0]?.getSettings();
+      const fps = (this.sent - this.before.frames) / seconds;
+      const kbps = ((this.bytes - this.before.bytes) * 8) / 1000 / seconds;
+      this.before = { ...this.before, frames: this.sent, bytes: this.bytes, at: now };
+      const width = Math.min(MESSAGE_WIDTH, settings?.width ?? 0);
+      const height = settings?.width ? Math.round((width * (settings.height ?? 0)) / settings.width) : 0;
+      this.numbers = { fps, width, height, kbps, rtt: 0, loss: 0 };
+    } else if (this.pc) {
+      const found = await this.fromConnection(this.pc, now, seconds);
+      if (found) this.numbers = found;
+    } else {
+      this.numbers = null;
+    }
+    this.session.changed();
+  }
+
+  private async fromConnection(pc: RTCPeerConnection, now: number, seconds: number): Promise<Numbers | null> {
+    let flow: Record<string, number> | undefined;
+    let remote: Record<string, number> | undefined;
+    const wanted = this.stream ? "outbound-rtp" : "inbound-rtp";
+    (await pc.getStats()).forEach((report: Record<string, unknown>) => {
+      if (report["type"] === wanted && report["kind"] === "video") flow = report as Record<string, number>;
+      if (report["type"] === "remote-inbound-rtp" && report["kind"] === "video") remote = report as Record<string, number>;
+    });
+    if (!flow) return null;
+    const frames = flow["framesEncoded"] ?? flow["framesDecoded"] ?? 0;
+    const bytes = flow["bytesSent"] ?? flow["bytesReceived"] ?? 0;
+    const packets = flow["packetsSent"] ?? flow["packetsReceived"] ?? 0;
+    const lost = remote?.["packetsLost"] ?? flow["packetsLost"] ?? 0;
+    const { before } = this;
+    this.before = { frames, bytes, at: now, lost, packets };
+    if (!before.at || bytes < before.bytes) return null;
+    return {
+      fps: (frames - before.frames) / seconds,
+      width: flow["frameWidth"] ?? 0,
+      height: flow["frameHeight"] ?? 0,
+      kbps: ((bytes - before.bytes) * 8) / 1000 / seconds,
+      rtt: (remote?.["roundTripTime"] ?? 0) * 1000,
+      loss: packets > before.packets ? Math.max(0, lost - before.lost) / (packets - before.packets) : 0,
+    };
+  }
+
+  // -- off
+
+  private disconnect(): void {
+    this.generation += 1;
+    clearTimeout(this.timer);
+    this.sending?.();
+    this.sending = undefined;
+    this.pc?.close();
+    this.pc = undefined;
+    this.returned = null;
+    this.before = { frames: 0, bytes: 0, at: 0, lost: 0, packets: 0 };
+  }
+
+  private release(): void {
+    this.disconnect();
+    clearInterval(this.beat);
+    this.stream?.getTracks().forEach((track) => track.stop());
+    this.kept?.stop();
+    this.screen = this.kept = null;
+    this.stream = null;
+    void this.meter?.context.close();
+    this.meter = undefined;
+    if (this.picture) URL.revokeObjectURL(this.picture);
+    this.picture = "";
+    this.numbers = null;
+    this.via = "";
+  }
+
+  stop(): void {
+    if (this.state === "off" && !this.stream) return;
+    this.state = "off";
+    this.release();
+    this.session.send("camera_off");
+    this.session.changed();
+  }
+}
+
+async function gathered(pc: RTCPeerConnection): Promise<void> {
+  if (pc.iceGatheringState === "complete") return;
+  await new Promise<void>((resolve) => {
+    const late = setTimeout(resolve, GATHER_MS);
+    pc.addEventListener("icegatheringstatechange", () => {
+      if (pc.iceGatheringState !== "complete") return;
+      clearTimeout(late);
+      resolve();
+    });
+  });
+}
+
+/** What keeps the camera from us, and what to do about it. */
+function inWords(error: unknown): Problem {
+  const name = error instanceof DOMException ? error.name : "";
+  const editor = location.protocol === "vscode-webview:" || navigator.userAgent.includes("Code/");
+  if (editor)
+    return {
+      kind: "editor",
+      text: "VS Code gives notebooks no camera. Open this notebook in a browser, or use a source of the kernel's.",
+    };
+  switch (name) {
+    case "NotAllowedError":
+    case "SecurityError":
+      return {
+        kind: "denied",
+        text: "The browser denies the camera. Allow it with the camera icon in the address bar, then try again.",
+      };
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return { kind: "none", text: "No camera was found. Plug one in and try again, or use a source of the kernel's." };
+    case "NotReadableError":
+    case "AbortError":
+      return { kind: "busy", text: "The camera is in use by another program. Close it there, then try again." };
+    case "InsecureOrigin":
+      return {
+        kind: "insecure",
+        text: "Browsers give cameras to https pages and to localhost only. Open this notebook that way.",
+      };
+    default:
+      return { kind: "error", text: `The camera cannot be opened (${name || String(error)}).` };
+  }
+}

@@ -1,0 +1,89 @@
+// The contract between a widget's Python and its page: traits for state, messages for commands and for secrets.
+
+import { uniqueId } from "./dom";
+
+export interface Model {
+  get(name: string): unknown;
+  on(event: string, callback: (...rest: never[]) => void): void;
+  off(event: string, callback?: (...rest: never[]) => void): void;
+  send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
+  comm_live?: boolean;
+  widget_manager: { get_model(id: string): Promise<unknown> };
+}
+
+export interface View {
+  model: Model;
+  el: HTMLElement;
+  signal?: AbortSignal;
+}
+
+export type Reply = { type: string; client?: string } & Record<string, unknown>;
+
+/** Send, if there is still a kernel: one that has been shut down hears nothing, and that is no fault of the page. */
+export function tellKernel(model: Model, content: unknown, buffers: ArrayBuffer[]): void {
+  try {
+    model.send(content, undefined, buffers);
+  } catch (error) {
+    console.debug("spnb: the kernel is gone", error);
+  }
+}
+
+/** One page's side of a widget: reads traits, sends commands, hears replies meant for it. */
+export class Link {
+  /** Names this view: in two tabs on one notebook each gets its own replies. */
+  readonly client = uniqueId();
+  private ends: (() => void)[] = [];
+
+  constructor(readonly model: Model) {}
+
+  get<T>(name: string): T {
+    return this.model.get(name) as T;
+  }
+
+  /** Call `update` now and whenever one of these traits changes. */
+  follow(names: string[], update: () => void): void {
+    for (const name of names) {
+      this.model.on(`change:${name}`, update);
+      this.ends.push(() => this.model.off(`change:${name}`, update));
+    }
+    update();
+  }
+
+  /** Hear replies of the kernel: those for this view, and those for everybody. */
+  hear(callback: (reply: Reply, buffers: DataView[]) => void): void {
+    const heard = (content: Reply, buffers: DataView[]) => {
+      if (!content.client || content.client === this.client) callback(content, buffers ?? []);
+    };
+    this.model.on("msg:custom", heard);
+    this.ends.push(() => this.model.off("msg:custom", heard));
+  }
+
+  send(action: string, content: Record<string, unknown> = {}, buffers: ArrayBuffer[] = []): void {
+    tellKernel(this.model, { do: action, client: this.client, ...content }, buffers);
+  }
+
+  /** Run `work` every `milliseconds` while the view is there. */
+  every(milliseconds: number, work: () => void): void {
+    const timer = setInterval(work, milliseconds);
+    this.ends.push(() => clearInterval(timer));
+  }
+
+  atEnd(work: () => void): void {
+    this.ends.push(work);
+  }
+
+  end(): void {
+    for (const end of this.ends.splice(0)) end();
+  }
+}
+
+/** An address of the sandbox as this page can reach it: through the Jupyter server where the page is not on loopback. */
+export function reachable(address: string): string {
+  const url = new URL(address);
+  const loopback = ["127.0.0.1", "localhost", "[::1]"];
+  if (!loopback.includes(url.hostname) || loopback.includes(location.hostname)) return address;
+  const config = document.getElementById("jupyter-config-data")?.textContent;
+  const base = config ? (JSON.parse(config) as { baseUrl?: string }).baseUrl : undefined;
+  const root = new URL(base ?? "/", location.href);
+  return `${root.href.replace(/\/$/, "")}/proxy/${url.port}${url.pathname}${url.search}`;
+}

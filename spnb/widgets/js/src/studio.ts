@@ -1,0 +1,431 @@
+// A host's whole journey: form, preview, 3-2-1, on air, and the replay.
+import { frame, h, replace } from "./shared/dom";
+import { clock, kilobits, label } from "./shared/format";
+import { HealthStrip, type Second } from "./shared/health";
+import { findHub } from "./shared/hub";
+import { OnAir, answers } from "./shared/onAir";
+import { playback } from "./shared/playback";
+import { previewPane } from "./shared/previewPane";
+import { roomForm } from "./shared/roomForm";
+import { open, sessionOf, type Part, type Session } from "./shared/session";
+import { Webcam } from "./shared/webcam";
+import { Link, type Model, type Reply, type View } from "./shared/widget";
+
+type Phase = "idle" | "starting" | "live" | "stopping" | "ended";
+type Summary = { seconds?: number; peak: number; kbps: number; loss: number };
+type Leftover = { id: string; title: string; status: string };
+
+const ROUTE_MS = 2500;
+const TOAST_MS = 6000;
+
+class StudioPart implements Part {
+  readonly webcam: Webcam;
+  readonly onAir: OnAir;
+  reachable: boolean | undefined;
+  private routed: (() => void)[] = [];
+
+  constructor(
+    private readonly session: Session<StudioPart>,
+    model: Model,
+  ) {
+    const plain = session as Session<unknown>;
+    const webcam = (this.webcam = new Webcam(plain));
+    this.onAir = new OnAir(plain, () => findHub(model), () => webcam.stream, () => void webcam.wake());
+    webcam.byPage = () => this.onAir.publishing;
+    webcam.onStream = () => {
+      const [video] = webcam.stream?.getVideoTracks() ?? [];
+      const [audio] = webcam.stream?.getAudioTracks() ?? [];
+      if (video) void this.onAir.replace(video);
+      if (audio) void this.onAir.replaceSound(audio);
+    };
+    webcam.onLost = () => void this.onAir.showCard("Camera lost");
+  }
+
+  heard(reply: Reply, buffers: DataView[]): void {
+    if (reply.type === "route") {
+      void answers((reply["url"] as string | undefined) ?? "").then((there) => {
+        this.reachable = there;
+        for (const done of this.routed.splice(0)) done();
+        this.session.changed();
+      });
+    } else if (this.onAir.heard(reply)) {
+      // Encoding for the kernel as well would take from what viewers get.
+      if (reply.type === "connect") this.webcam.rest();
+      if (reply.type === "leave") void this.webcam.wake();
+    } else {
+      this.webcam.heard(reply, buffers);
+    }
+  }
+
+  /** See whether LiveKit answers this page; known ahead as a rule. */
+  async route(): Promise<boolean> {
+    if (this.reachable === undefined) {
+      await new Promise<void>((resolve) => {
+        this.routed.push(resolve);
+        setTimeout(resolve, ROUTE_MS);
+        this.session.send("route");
+      });
+    }
+    return this.reachable ?? false;
+  }
+
+  stop(): void {
+    void this.onAir.leave();
+    this.webcam.stop();
+  }
+}
+
+export default {
+  initialize({ model, signal }: { model: Model; signal?: AbortSignal }) {
+    open<StudioPart>(model, signal, (session) => new StudioPart(session, model));
+    // The heavy module is fetched while the host still thinks about a title.
+    void findHub(model);
+  },
+
+  render({ model, el }: View) {
+    const link = new Link(model);
+    const session = sessionOf<StudioPart>(model);
+    const { webcam, onAir } = session.part;
+    const pane = previewPane(session, webcam);
+    const strip = new HealthStrip();
+    let counting: ReturnType<typeof setTimeout> | undefined;
+    let left = 0;
+    let leaving = false;
+    let room = "";
+
+    const badge = h("span", { class: "spnb-badge", role: "status" });
+    const title = h("strong", { class: "spnb-title" });
+    const timer = h("span", { class: "spnb-timer", "aria-label": "time on air" });
+    const viewers = h("span", { class: "spnb-note" });
+    const head = h("div", { class: "spnb-head" }, badge, title, timer, viewers);
+    const banner = h("div", { class: "spnb-banner", role: "alert" });
+    const count = h("div", { class: "spnb-count", "aria-live": "assertive" });
+    const error = h("p", { class: "spnb-error", role: "alert" });
+    const route = h("p", { class: "spnb-note" });
+    const source = h(
+      "select",
+      { "aria-label": "source" },
+      h("option", { value: "page" }, "This page's camera"),
+      h("option", { value: "test-card" }, "Test card"),
+      h("option", { value: "file" }, "Media file"),
+      h("option", { value: "camera" }, "Kernel's camera"),
+      h("option", { value: "screen" }, "Kernel's screen"),
+    );
+    const path = h("input", { type: "text", placeholder: "path of the file", "aria-label": "media file" });
+    const go = h("button", { type: "button", class: "spnb-live", click: begin }, "Go live");
+    const cancel = h("button", { type: "button", click: stopCounting }, "Cancel");
+    const mute = h("button", { type: "button", click: () => toggle("audio") });
+    const dark = h("button", { type: "button", click: () => toggle("video") });
+    const share = h("button", { type: "button", click: () => void (webcam.sharing ? webcam.unshare() : webcam.share()) });
+    const end = h("button", { type: "button", class: "spnb-danger", click: ask }, "End");
+    const another = h("button", { type: "button", click: () => session.send("new") }, "New stream");
+    const actions = h("div", { class: "spnb-row spnb-wrap spnb-actions" });
+    const sure = h("div", { class: "spnb-banner", role: "alertdialog" });
+    const formPlace = h("div");
+    const over = h("div");
+    const leftovers = h("div");
+    const stage = h("div", { class: "spnb-stage" }, pane.el, count);
+    // The controls float over the picture while on air, and stand below it otherwise.
+    let floating = false;
+    function float(yes: boolean) {
+      if (yes === floating) return;
+      floating = yes;
+      actions.classList.toggle("spnb-floating", yes);
+      if (yes) stage.append(actions);
+      else section.append(actions);
+    }
+    const numbers = h("p", { class: "spnb-summary" });
+    const section = h(
+      "section",
+      { class: "spnb-card spnb-studio", "aria-label": "studio" },
+      head,
+      leftovers,
+      banner,
+      stage,
+      sure,
+      pane.controls,
+      over,
+      strip.el,
+      route,
+      error,
+      actions,
+    );
+
+    async function snapshot(): Promise<Blob | null> {
+      if (!pane.video.videoWidth) return null;
+      const canvas = h("canvas");
+      [canvas.width, canvas.height] = [1280, 720];
+      const { videoWidth: wide, videoHeight: high } = pane.video;
+      const scale = Math.max(1280 / wide, 720 / high);
+      canvas
+        .getContext("2d")
+        ?.drawImage(pane.video, (1280 - wide * scale) / 2, (720 - high * scale) / 2, wide * scale, high * scale);
+      return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", 0.85));
+    }
+
+    // -- going live
+
+    function begin() {
+      left = link.get<number>("countdown");
+      if (source.value === "page") {
+        // The browser may still have to ask: not while the numbers run.
+        void (webcam.state === "on" ? Promise.resolve(true) : webcam.start()).then((ready) => ready && tick());
+      } else {
+        tick();
+      }
+    }
+
+    function tick() {
+      if (left > 0) {
+        counting = setTimeout(() => {
+          left -= 1;
+          tick();
+        }, 1000);
+      } else {
+        counting = undefined;
+        void start("start");
+      }
+      draw();
+    }
+
+    async function start(command: string) {
+      const content: Record<string, unknown> = { source: source.value, path: path.value };
+      if (source.value === "page") {
+        if (webcam.state !== "on" && !(await webcam.start())) return;
+        const settings = webcam.stream?.getVideoTracks()[0]?.getSettings();
+        Object.assign(content, {
+          reachable: await session.part.route(),
+          width: settings?.width,
+          height: settings?.height,
+          fps: Math.round(settings?.frameRate ?? webcam.wishes.fps),
+        });
+      }
+      session.send(command, content);
+    }
+
+    function stopCounting() {
+      clearTimeout(counting);
+      counting = undefined;
+      draw();
+    }
+
+    source.addEventListener("change", () => {
+      if (link.get<Phase>("phase") === "live" && source.value !== "file") void start("switch");
+      draw();
+    });
+    path.addEventListener("change", () => {
+      if (link.get<Phase>("phase") === "live" && source.value === "file") void start("switch");
+    });
+
+    // -- on air
+
+    function toggle(what: "audio" | "video") {
+      session.send("mute", { what, muted: !link.get<Record<string, boolean>>("muted")[what] });
+    }
+
+    function ask() {
+      const watching = link.get<number>("viewers");
+      if (!watching) {
+        session.send("stop");
+        return;
+      }
+      leaving = true;
+      replace(
+        sure,
+        h("span", {}, `${watching} ${watching === 1 ? "viewer is" : "viewers are"} watching. End for everybody?`),
+        h("button", { type: "button", class: "spnb-danger", click: () => answer(true) }, "End now"),
+        h("button", { type: "button", click: () => answer(false) }, "Stay on air"),
+      );
+      draw();
+    }
+
+    function answer(yes: boolean) {
+      leaving = false;
+      if (yes) session.send("stop");
+      draw();
+    }
+
+    function resume() {
+      source.value = "page";
+      void webcam.start().then((ready) => ready && session.send("resume"));
+    }
+
+    // -- drawing
+
+    function draw() {
+      const phase = link.get<Phase>("phase");
+      pane.onAir(phase === "live" || phase === "stopping");
+      pane.draw();
+      const status = link.get<string>("status");
+      const here = link.get<boolean>("has_room");
+      const onScreen = phase === "live" || phase === "stopping";
+      const done = phase === "ended";
+      const watched = holds();
+      if (room !== link.get<string>("title") && phase === "idle" && here) {
+        room = link.get<string>("title");
+        session.part.reachable = undefined;
+        if (watched) void session.part.route();
+      }
+      title.textContent = here ? link.get<string>("title") : "Studio";
+      badge.textContent = onScreen && status === "live" ? "LIVE" : here ? label(status) : "New";
+      badge.dataset["status"] = here ? status : "";
+      formPlace.hidden = here;
+      stage.hidden = done;
+      count.hidden = counting === undefined;
+      count.textContent = counting === undefined ? "" : String(left);
+      pane.controls.hidden = done || (source.value !== "page" && here);
+      source.hidden = !here || done || counting !== undefined || phase === "starting";
+      path.hidden = source.hidden || source.value !== "file";
+      go.disabled = webcam.state === "asking";
+      const muted = link.get<Record<string, boolean>>("muted");
+      mute.textContent = muted["audio"] ? "Unmute" : "Mute";
+      mute.setAttribute("aria-pressed", String(Boolean(muted["audio"])));
+      dark.textContent = muted["video"] ? "Camera on air" : "Hide camera";
+      dark.setAttribute("aria-pressed", String(Boolean(muted["video"])));
+      share.textContent = webcam.sharing ? "Stop sharing" : "Share screen";
+      share.hidden = source.value !== "page" || webcam.state !== "on";
+      const away = link.get<boolean>("away");
+      float(phase === "live" && source.value === "page" && webcam.state === "on");
+      if (!here) replace(actions);
+      else if (counting !== undefined) replace(actions, cancel);
+      else if (phase === "idle") replace(actions, source, path, go);
+      else if (phase === "starting") replace(actions, h("span", { class: "spnb-note" }, "Connecting…"));
+      else if (phase === "live") replace(actions, mute, dark, share, source, path, end);
+      else if (phase === "stopping") replace(actions, h("span", { class: "spnb-note" }, "Leaving the air…"));
+      else replace(actions, another);
+      sure.hidden = !leaving || phase !== "live";
+      drawBanner(phase, away);
+      drawOver(done);
+      route.textContent = onScreen || phase === "starting" ? link.get<string>("route") : "";
+      error.textContent = here ? link.get<string>("error") : "";
+      strip.el.hidden = !onScreen;
+      drawTime();
+    }
+
+    const awayBanner = [
+      h("span", {}, "You are still on air in this room, but the page that sent the picture is gone."),
+      h("button", { type: "button", class: "spnb-primary", click: resume }, "Resume"),
+      h("button", { type: "button", class: "spnb-danger", click: () => session.send("stop") }, "End"),
+    ];
+    const reconnecting = h("span", {}, "Reconnecting… the room stays open, viewers see that you are coming back.");
+
+    function drawBanner(phase: Phase, away: boolean) {
+      const connection = onAir.state === "reconnecting" ? "reconnecting" : link.get<string>("connection");
+      banner.dataset["kind"] = connection;
+      if (away && phase === "live") {
+        replace(banner, ...awayBanner);
+        banner.hidden = false;
+      } else if (connection === "reconnecting") {
+        replace(banner, reconnecting);
+        banner.hidden = false;
+      } else {
+        const back = connection === "reconnected" && phase === "live";
+        if (back && !toast) toast = setTimeout(() => (banner.hidden = true), TOAST_MS);
+        if (!back) {
+          clearTimeout(toast);
+          toast = undefined;
+          banner.hidden = true;
+        } else if (!banner.textContent?.startsWith("Reconnected")) {
+          replace(banner, h("span", {}, "Reconnected."));
+          banner.hidden = false;
+        }
+      }
+    }
+    let toast: ReturnType<typeof setTimeout> | undefined;
+
+    let replay: HTMLElement | undefined;
+    function drawOver(done: boolean) {
+      over.hidden = !done;
+      if (!done) {
+        if (replay) replace(over);
+        replay = undefined;
+        return;
+      }
+      if (!replay) {
+        replay = playback(link, model, "recording");
+        replace(over, replay, numbers);
+      }
+      const summary = link.get<Summary>("summary");
+      numbers.textContent = summary.seconds
+        ? `On air ${clock(summary.seconds)} · at most ${summary.peak} ${summary.peak === 1 ? "viewer" : "viewers"} at once · ` +
+          `${kilobits(summary.kbps)} · ${(summary.loss * 100).toFixed(1)} % lost`
+        : "";
+    }
+
+    function drawTime() {
+      const since = link.get<number>("live_since");
+      timer.hidden = !since;
+      if (since) timer.textContent = clock(Date.now() / 1000 - since);
+      const watching = link.get<number>("viewers");
+      viewers.textContent = since ? `${watching} ${watching === 1 ? "viewer" : "viewers"}` : "";
+    }
+
+    /** Whether this page is the one that may send. */
+    function holds(): boolean {
+      const holder = link.get<string>("holder");
+      return !holder || holder === session.client;
+    }
+
+    link.follow(["leftovers"], () => {
+      replace(
+        leftovers,
+        ...link.get<Leftover[]>("leftovers").map((row) =>
+          h(
+            "div",
+            { class: "spnb-banner", role: "alert" },
+            h("span", {}, `You have a room still live: ${row.title}`),
+            h("button", { type: "button", class: "spnb-primary", click: () => session.send("adopt", { room: row.id }) }, "Resume"),
+            h("button", { type: "button", class: "spnb-danger", click: () => session.send("end_leftover", { room: row.id }) }, "End"),
+          ),
+        ),
+      );
+    });
+    link.follow(["stats"], () => {
+      const stats = link.get<Second | null>("stats");
+      if (stats && link.get<Phase>("phase") === "live") strip.add(stats);
+    });
+    // Over is over: no camera stays on behind the replay.
+    link.follow(["phase"], () => {
+      if (link.get<Phase>("phase") === "ended") webcam.stop();
+    });
+    link.follow(["live_since"], () => {
+      if (!link.get<number>("live_since")) strip.clear();
+    });
+    link.follow(["holder"], () => {
+      const holder = link.get<string>("holder");
+      if (holder && holder !== session.client && webcam.via && !onAir.publishing) webcam.stop();
+    });
+    formPlace.append(roomForm(link, { snapshot }));
+    const detach = session.attach(draw);
+    link.follow(
+      [
+        "phase",
+        "status",
+        "title",
+        "error",
+        "live_since",
+        "viewers",
+        "connection",
+        "muted",
+        "has_room",
+        "away",
+        "summary",
+        "route",
+        "wishes",
+        "holder",
+        "filtered",
+        "kernel_source",
+      ],
+      draw,
+    );
+    link.every(1000, drawTime);
+    link.atEnd(stopCounting);
+    frame(el);
+    el.append(section, formPlace);
+    return () => {
+      detach();
+      pane.end();
+      link.end();
+    };
+  },
+};

@@ -1,0 +1,64 @@
+"""`LiveNow`: who is on air, kept fresh by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from spnb.client import Client
+from spnb.live import AsyncLiveRoom, LiveRoom
+from spnb.widgets.base import STATIC
+from spnb.widgets.playback import Playback
+from spnb.widgets.rows import RoomRows
+
+__all__ = ["LiveNow"]
+
+
+class LiveNow(RoomRows, Playback):
+    """Cards of the rooms on air: thumbnail, title, creator, viewers, time on air; a click plays.
+
+    Filtered and sorted on the page. A room that is live without a publisher is marked as a ghost, and its owner can end
+    it with one click.
+
+    Args:
+        client: a client of `spnb.connect()`.
+    """
+
+    _esm = STATIC / "liveNow.js"
+    _room: AsyncLiveRoom | None = None
+    _unfollow: Callable[[], None] | None = None
+
+    def __init__(self, client: Client[LiveRoom], **keywords: Any) -> None:
+        super().__init__(client, **keywords)
+
+    @property
+    def room(self) -> LiveRoom | None:
+        """The room that was clicked; None before."""
+        from spnb._loop import run
+
+        if not self.selected:
+            return None
+        if self._room is None or self._room.room_id != self.selected:
+            return run(self._client.rooms.get(self.selected)).sync
+        return self._room.sync
+
+    async def do_select(self, content: dict[str, Any], buffers: list[Any]) -> None:
+        """A card was clicked: its stream is played below, or the player is put away again."""
+        await super().do_select(content, buffers)
+        unfollow, self._unfollow = self._unfollow, None
+        if unfollow is not None:
+            unfollow()
+        if self.selected:
+            room = self._room = await self._client.rooms.get(self.selected)
+            self._take(room.record)
+            self._unfollow = room.observe(self._take)
+
+    def close(self) -> None:
+        """Take the widget off the page and stop following."""
+        if self._unfollow is not None:
+            self._unfollow()
+        super().close()
+
+    def _as_text(self) -> str:
+        lines = [f"{row['title']} — {row['creator']} ({row['status']})" for row in self.rooms]
+        return "Live now:\n" + "\n".join(lines) if lines else "Live now: nobody is on air."

@@ -1,0 +1,32 @@
+"""`Player`: the live stream and, after the end, the replay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spnb.live import LiveRoom
+from spnb.widgets.base import STATIC
+from spnb.widgets.playback import Playback
+
+__all__ = ["Player"]
+
+
+class Player(Playback):
+    """What a viewer sees of a room: a waiting card, the live stream, and the replay once it is recorded.
+
+    The page asks for the signed address when it needs it and keeps it in memory: it is in no trait and no output.
+
+    Args:
+        room: a live room.
+    """
+
+    _esm = STATIC / "player.js"
+
+    def __init__(self, room: LiveRoom, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self._room = room.asynchronous
+        self._take(self._room.record)
+        self._at_end(self._room.observe(self._take))
+
+    def _as_text(self) -> str:
+        return f"Player: {self.title} ({self.status})"

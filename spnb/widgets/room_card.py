@@ -1,0 +1,62 @@
+"""`RoomCard`: one room as it stands in a feed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import traitlets
+
+from spnb.errors import ServiceError, Unreachable
+from spnb.live import AsyncLiveRoom, LiveRoom
+from spnb.models import Room
+from spnb.widgets.base import STATIC, Widget
+
+__all__ = ["RoomCard"]
+
+
+class RoomCard(Widget):
+    """A room's card: picture, LIVE badge, title, creator, and the text of its post.
+
+    Args:
+        room: a live room.
+    """
+
+    _esm = STATIC / "roomCard.js"
+    title = traitlets.Unicode("").tag(sync=True)
+    status = traitlets.Unicode("idle").tag(sync=True)
+    creator = traitlets.Unicode("").tag(sync=True)
+    post = traitlets.Unicode("").tag(sync=True)
+    """The text of the post that carries the room; empty without one."""
+    since = traitlets.Float(0.0).tag(sync=True)
+    seconds = traitlets.Float(0.0).tag(sync=True)
+    picture = traitlets.Bytes(b"").tag(sync=True)
+
+    def __init__(self, room: LiveRoom, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self._room: AsyncLiveRoom = room.asynchronous
+        self._take(self._room.record)
+        self._at_end(self._room.observe(self._changed))
+        self._spawn(self._read_more())
+
+    def _take(self, record: Room) -> None:
+        with self.hold_sync():
+            self.title, self.status = record.title, record.status
+            self.creator = record.created_by or ""
+            self.since = record.live_at.timestamp() if record.live_at else 0.0
+            self.seconds = record.duration_seconds or 0.0
+
+    async def _changed(self, record: Room) -> None:
+        self._take(record)
+        await self._read_more()
+
+    async def _read_more(self) -> None:
+        try:
+            text, picture = await self._room.post_text(), await self._room.thumbnail()
+        except (ServiceError, Unreachable):
+            return  # the card stands without them
+        self.post = text or ""
+        if picture:
+            self.picture = picture
+
+    def _as_text(self) -> str:
+        return f"{self.title} ({self.status}) — {self.creator}"

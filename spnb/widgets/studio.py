@@ -1,0 +1,187 @@
+"""`Studio`: a host's whole journey in one widget, from an idea for a title to the recording."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+
+from spnb.broadcast import is_running, prepare
+from spnb.client import Client
+from spnb.errors import NotFound, ServiceError, Unreachable
+from spnb.live import AsyncLiveRoom, LiveRoom
+from spnb.models import Room
+from spnb.widgets.base import STATIC
+from spnb.widgets.playback import Playback
+from spnb.widgets.room_form import RoomForm
+from spnb.widgets.stage import Stage, kernel_source
+from spnb.widgets.webcam import WebcamPart
+
+if TYPE_CHECKING:
+    from spnb.broadcast.page import PageSource
+    from spnb.broadcast.sources import Source
+
+__all__ = ["Studio"]
+
+MOST_LEFTOVERS = 5
+
+
+class Studio(RoomForm, WebcamPart, Playback, Stage):
+    """Room form, preview, Go live, on-air controls, health, and afterwards the replay with the stream's numbers.
+
+    The page's camera is published by the page itself where LiveKit answers the page, and by the kernel otherwise, or
+    where Python changes the pictures (`@studio.on_frame`); the Studio says which and why.
+
+    Closing the widget, running its cell again, or ending the kernel ends the broadcast. A page that is reloaded on air
+    offers to resume.
+
+    Args:
+        client: a client of `spnb.connect()`.
+        room: a room to go live in; the form makes one without.
+        path: `auto`, `browser` or `kernel`.
+        countdown: seconds before going live; 0 goes at once.
+    """
+
+    _esm = STATIC / "studio.js"
+    path = traitlets.Enum(["auto", "browser", "kernel"], "auto").tag(sync=True)
+    route = traitlets.Unicode("").tag(sync=True)
+    """The path that was taken and why, in words."""
+    has_room = traitlets.Bool(False).tag(sync=True)
+    away = traitlets.Bool(False).tag(sync=True)
+    """Whether the page that was on air has been closed or reloaded and none has resumed yet."""
+    leftovers: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    """The user's rooms that are still live from elsewhere: id, title, status."""
+    plain = "the host's studio; in code: sp.rooms.create('title').go_live()."
+    _page_source: PageSource | None = None
+
+    def __init__(self, client: Client[LiveRoom], room: LiveRoom | None = None, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self._client = client.asynchronous
+        if room is not None:
+            self._use(room.asynchronous)
+        else:
+            self._spawn(self._read_communities())
+        self._spawn(self._look_for_leftovers())
+
+    # -- the room
+
+    def _made(self, room: AsyncLiveRoom) -> None:
+        self._use(room)
+
+    def _use(self, room: AsyncLiveRoom) -> None:
+        self.summary = {}
+        super()._use(room)
+        self.has_room = True
+
+    def _take(self, record: Room) -> None:
+        Playback._take(self, record)
+
+    async def do_new(self, _content: dict[str, Any], _buffers: list[Any]) -> None:
+        """Another room, after one is over."""
+        if self.phase == "ended":
+            with self.hold_sync():
+                self.phase, self.has_room, self.summary, self.created = "idle", False, {}, {}
+                self.title, self.status, self.playable, self.error = "", "idle", False, ""
+            await self._read_communities()
+
+    async def _look_for_leftovers(self) -> None:
+        found = []
+        try:
+            async for record in self._client.rooms.query(statuses=["live", "waitingReconnect"]):
+                mine = record.created_by == self._client.user_id and not is_running(record.room_id)
+                if mine and (self._room is None or record.room_id != self._room.room_id):
+                    found.append({"id": record.room_id, "title": record.title, "status": record.status})
+                if len(found) >= MOST_LEFTOVERS:
+                    break
+        except (ServiceError, Unreachable):
+            return  # a courtesy
+        self.leftovers = found
+
+    async def do_adopt(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """Resume a room that was left live."""
+        room = await self._leftover(content)
+        if room is not None and self.phase in ("idle", "ended"):
+            self._use(room)
+
+    async def do_end_leftover(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """End a room that was left live."""
+        room = await self._leftover(content)
+        if room is not None:
+            await room.stop()
+
+    async def _leftover(self, content: dict[str, Any]) -> AsyncLiveRoom | None:
+        wanted = content.get("room")
+        if wanted not in [row["id"] for row in self.leftovers]:
+            return None
+        self.leftovers = [row for row in self.leftovers if row["id"] != wanted]
+        try:
+            return await self._client.rooms.get(str(wanted))
+        except NotFound:
+            return None
+
+    # -- going live
+
+    async def do_route(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """A page asks where LiveKit is, to see whether it can be reached from there."""
+        if self._room is not None and self.phase == "idle":
+            url = await prepare(self._room)
+            self.send({"type": "route", "client": content.get("client"), "url": url})
+
+    def _source_for(self, content: dict[str, Any]) -> Source:
+        if content.get("source") != "page":
+            self.route = "Sent by the kernel: the source is on its machine."
+            return kernel_source(content)
+        if self._by_browser(bool(content.get("reachable"))):
+            from spnb.broadcast.page import PageSource
+
+            width, height, fps = (int(content.get(name) or 0) for name in ("width", "height", "fps"))
+            self._page_source = PageSource(self._linked(), width or 1280, height or 720, fps or 30)
+            self._linked().hold(str(content.get("client") or ""))
+            return self._page_source
+        return self.source
+
+    def _by_browser(self, reachable: bool) -> bool:
+        if self.path == "kernel":
+            self.route = "Sent by the kernel, as was chosen."
+        elif self.path == "browser":
+            self.route = "Sent straight from this page, as was chosen."
+        elif self.filtered:
+            self.route = "Sent by the kernel: Python changes the pictures."
+        elif not reachable:
+            self.route = "Sent by the kernel: LiveKit does not answer this page."
+        else:
+            self.route = "Sent straight from this page: LiveKit answers here."
+        return self.route.startswith("Sent straight")
+
+    # -- the page on air
+
+    async def do_on_air(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """Something the page tells of its own connection."""
+        if self._page_source is not None and str(content.get("client") or "") == self._linked().client:
+            self._page_source.heard(content)
+
+    async def do_camera_off(self, content: dict[str, Any], buffers: list[Any]) -> None:
+        """The page is left, or its camera was switched off."""
+        by_page = self._show is not None and self._show.source is self._page_source and self._page_source is not None
+        if by_page and str(content.get("client") or "") == self._linked().client and self.phase == "live":
+            self._linked().release(str(content.get("client")))
+            self.holder = ""
+            self.away = True
+            assert self._page_source is not None  # noqa: S101 - checked above
+            self._page_source.heard({"event": "disconnected", "reason": "the page was closed"})
+            return
+        await super().do_camera_off(content, buffers)
+
+    async def do_resume(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """A page goes on where another has left."""
+        if self.away:
+            self.away = False
+            self._take_over(str(content.get("client") or ""))
+
+    def _take_over(self, client: str) -> None:
+        self._linked().hold(client)
+        self.holder = client
+
+    def _ended(self, reason: str) -> None:
+        self.away = False
+        super()._ended(reason)

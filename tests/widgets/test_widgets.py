@@ -1,0 +1,309 @@
+"""The Python side of the widgets, without a browser: state, commands, secrets, endings."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import spnb
+from spnb.errors import InvalidInput
+from spnb.widgets import CreateRoom, GoLive, Hub, LiveNow, Player, RoomCard, RoomStatus, RoomTable, Studio
+from tests.conftest import RunningSandbox
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+STATIC = Path(spnb.widgets.base.STATIC)
+
+
+@pytest.fixture(scope="module")
+def sp(sandbox: RunningSandbox) -> Iterator[Any]:
+    with spnb.connect("widget-host", url=sandbox.url, api_key=sandbox.api_key) as client:
+        yield client
+
+
+def until(condition: Any, seconds: float = 15) -> None:
+    """Wait until something observed from outside is so."""
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends, "it did not become so"
+        time.sleep(0.02)
+
+
+def state_of(widget: Any) -> str:
+    """Everything the widget synchronises, the code left out."""
+    return json.dumps({name: str(value) for name, value in widget.get_state().items() if name not in ("_esm", "_css")})
+
+
+def command(widget: Any, do: str, *buffers: bytes, **content: Any) -> None:
+    """What the page would send."""
+    widget._handle_custom_msg({"do": do, "client": "page", **content}, [memoryview(buffer) for buffer in buffers])
+
+
+class Sent:
+    """What a widget sends to the page."""
+
+    def __init__(self, widget: Any) -> None:
+        self.messages: list[tuple[Any, Any]] = []
+        widget.send = lambda content, buffers=None: self.messages.append((content, buffers))
+
+
+def test_a_room_is_created_from_the_form(sp: Any) -> None:
+    sp.communities.join("sandbox")
+    form = CreateRoom(sp)
+    until(lambda: form.communities)
+    made: list[Any] = []
+    form.on_created(made.append)
+    assert form.room is None
+    command(form, "create", title="")
+    until(lambda: "title must not be empty" in form.error)
+    title = "<script>alert(1)</script>"
+    command(form, "create", PNG, title=title, description="D", community="sandbox", chat=True, thumbnail=True)
+    until(lambda: made)
+    assert form.error == ""
+    assert not form.busy
+    room = form.room
+    assert room is not None
+    assert (room.title, room.target_id) == (title, "sandbox")
+    assert room.live_channel_id
+    assert sp.rooms.thumbnail(room.record) == PNG
+    assert form.created["title"] == title
+    assert sp.access_token() not in state_of(form)
+    command(form, "nonsense")
+    form._handle_custom_msg("no object", [])
+    assert "CreateRoom" in repr(form)
+    form.close()
+
+
+@pytest.mark.media
+def test_going_live_and_back_by_commands(sp: Any) -> None:
+    room = sp.rooms.create("by widget")
+    stage = GoLive(room, countdown=0)
+    steps = RoomStatus(room)
+    player = Player(room)
+    sent = Sent(player)
+    command(stage, "start", source="file", path="")
+    until(lambda: "name the media file" in stage.error)
+    command(stage, "start", source="camera")
+    until(lambda: "camera" in stage.error)
+    assert stage.phase == "idle"
+    command(stage, "start", source="test-card")
+    until(lambda: stage.phase == "live" and stage.status == "live")
+    command(stage, "start", source="test-card")
+    until(lambda: stage.stats)
+    assert stage.stats["width"] == 1280
+    assert stage.live_since > 0
+    until(lambda: player.playable)
+    command(player, "play", kind="live")
+    until(lambda: sent.messages)
+    content, _ = sent.messages.pop()
+    assert (content["type"], content["client"]) == ("play", "page")
+    live_url = content["url"]
+    assert live_url.endswith("index.m3u8")
+    command(stage, "stop")
+    until(lambda: stage.phase == "ended" and player.status == "recorded")
+    command(player, "play", kind="recording")
+    until(lambda: sent.messages)
+    recording_url = sent.messages.pop()[0]["url"]
+    until(lambda: [stay["status"] for stay in steps.timeline][-1] == "recorded")
+    assert "idle → live" in repr(steps)
+    for widget in (stage, steps, player):
+        state = state_of(widget)
+        for secret in (live_url, recording_url, sp.access_token()):
+            assert secret not in state
+            assert secret.split("/")[4] not in state if secret.startswith("http") else True
+        widget.close()
+    over = GoLive(room)
+    assert over.phase == "ended"
+    over.close()
+
+
+@pytest.mark.media
+def test_closing_the_widget_ends_its_broadcast(sp: Any) -> None:
+    room = sp.rooms.create("closed on air")
+    stage = GoLive(room)
+    command(stage, "start", source="test-card")
+    until(lambda: stage.phase == "live" and stage.status == "live")
+    stage.close()
+    room.until("ended", "recorded", timeout=15)
+
+
+@pytest.mark.media
+def test_who_is_live_is_listed_with_pictures(sp: Any) -> None:
+    room = sp.rooms.create("on the list")
+    now = LiveNow(sp)
+    sent = Sent(now)
+    assert "nobody is on air" in repr(now)
+    with room.go_live(spnb.TestCard(320, 180)):
+        until(lambda: [row["title"] for row in now.rooms] == ["on the list"])
+        until(lambda: any(content["type"] == "thumbnail" for content, _ in sent.messages))
+        _, buffers = sent.messages[-1]
+        assert buffers[0].startswith(b"\xff\xd8")
+        sent.messages.clear()
+        command(now, "sight", rooms=[room.room_id])
+        command(now, "hello")
+        until(lambda: {"rows", "thumbnail"} <= {c["type"] for c, _ in sent.messages if c.get("client") == "page"})
+        assert now.room is None
+        command(now, "select", room=room.room_id)
+        until(lambda: now.selected == room.room_id)
+        assert now.room is not None
+        assert now.room.title == "on the list"
+        assert "on the list" in repr(now)
+    until(lambda: now.rooms == [])
+    now.close()
+
+
+def test_a_player_waits_where_there_is_nothing_to_play(sp: Any) -> None:
+    player = Player(sp.rooms.create("quiet"))
+    sent = Sent(player)
+    command(player, "play", kind="live")
+    until(lambda: sent.messages)
+    assert sent.messages[0][0] == {"type": "wait", "client": "page"}
+    assert "quiet" in repr(player)
+    player.close()
+
+
+def test_misspelt_options_are_refused(sp: Any) -> None:
+    with pytest.raises(InvalidInput, match="no option countdwon"):
+        GoLive(sp.rooms.create("x"), countdwon=3)
+    with pytest.raises(InvalidInput):
+        CreateRoom(sp, colour="red")
+
+
+def test_small_widgets_stay_small_and_the_hub_is_shared() -> None:
+    for path in STATIC.glob("*.js"):
+        limit = {"hub.js": 1_200_000, "studio.js": 40_000}.get(path.name, 20_000)
+        assert path.stat().st_size < limit, path.name
+    assert Hub.shared() is Hub.shared()
+
+
+def test_text_is_shown_where_no_widget_can_be(sp: Any) -> None:
+    status = RoomStatus(sp.rooms.create("plain"))
+    bundle = status._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert data["text/plain"].startswith("plain: idle")
+    status.close()
+
+
+def test_built_files_match_their_sources() -> None:
+    js = STATIC.parent / "js"
+    if shutil.which("npm") is None:
+        pytest.skip("Node is not needed to use spnb; where it is, this proves the built widgets")
+    if not (js / "node_modules").is_dir():
+        subprocess.run(["npm", "ci", "--silent"], cwd=js, check=True)
+    told = subprocess.run(["npm", "run", "--silent", "check"], cwd=js, capture_output=True, text=True)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "resolved" not in (js / "package-lock.json").read_text()
+
+
+@pytest.mark.media
+def test_watching_is_counted_and_reported(sp: Any, sandbox: RunningSandbox) -> None:
+    host = spnb.connect("host", url=sandbox.url, api_key=sandbox.api_key)
+    room = host.rooms.create("watched")
+    with room.go_live(spnb.TestCard(320, 180)):
+        room.until("live", timeout=10)
+        seen = sp.rooms.get(room.room_id)
+        player = Player(seen)
+        command(player, "watched", session="s1", seconds=0)
+        until(lambda: room.viewers() == 1)
+        command(player, "watched", session="s1", seconds=12.5)
+        until(lambda: player.watched[0].watch_seconds == 12.5)
+        command(player, "watched", session="s1", seconds=3)
+        command(player, "watched", session="s2", seconds="many")
+        until(lambda: "a watch session has" in player.error)
+        assert [session.watch_seconds for session in player.watched] == [12.5]
+        assert sp.presence.report(player.watched) is False, "there is no key to sign with"
+    player.close()
+
+
+def test_the_table_edits_stops_and_deletes_own_rooms(sp: Any, sandbox: RunningSandbox) -> None:
+    other = spnb.connect("somebody-else", url=sandbox.url, api_key=sandbox.api_key)
+    foreign = other.rooms.create("not mine")
+    room = sp.rooms.create("to be changed")
+    table = RoomTable(sp)
+    sent = Sent(table)
+
+    def row(room_id: str) -> Any:
+        return next((row for row in table.rooms if row["id"] == room_id), None)
+
+    until(lambda: row(room.room_id) and row(foreign.room_id))
+    sent.messages.clear()
+    command(table, "edit", room=room.room_id, title="changed", description="now")
+    until(lambda: row(room.room_id)["title"] == "changed")
+    assert row(room.room_id)["description"] == "now"
+    changed = [content for content, _ in sent.messages if content["type"] == "rows"]
+    assert [row["id"] for content in changed for row in content["rows"]] == [room.room_id], "only what changed travels"
+    for action in ("edit", "delete", "stop"):
+        table.error = ""
+        command(table, action, room=foreign.room_id, title="x")
+        until(lambda: table.error)
+    assert row(foreign.room_id)["title"] == "not mine"
+    command(table, "delete", room=room.room_id)
+    until(lambda: row(room.room_id) is None)
+    assert "not mine" in repr(table)
+    table.close()
+
+
+def test_a_card_shows_the_post_and_the_picture(sp: Any) -> None:
+    room = sp.rooms.create("on a card", thumbnail=PNG)
+    room.post(text="Come and see <b>this</b>")
+    card = RoomCard(room)
+    until(lambda: card.post == "Come and see <b>this</b>" and card.picture == PNG)
+    room.update(title="renamed")
+    until(lambda: card.title == "renamed")
+    assert "renamed (idle)" in repr(card)
+    card.close()
+
+
+@pytest.mark.media
+def test_the_studio_says_whose_room_it_is(sp: Any, sandbox: RunningSandbox) -> None:
+    other = spnb.connect("somebody-else", url=sandbox.url, api_key=sandbox.api_key)
+    studio = Studio(sp, sp.rooms.get(other.rooms.create("not mine").room_id))
+    command(studio, "start", source="test-card")
+    until(lambda: "Only the host" in studio.error)
+    assert studio.phase == "idle"
+    studio.close()
+
+
+@pytest.mark.media
+def test_a_left_room_is_adopted_and_ended(sp: Any) -> None:
+    room = sp.rooms.create("left behind")
+    show = room.go_live(spnb.TestCard(320, 180))
+    room.until("live", timeout=10)
+    show.stop()
+    studio = Studio(sp, room)
+    assert studio.phase == "ended"
+    command(studio, "new")
+    until(lambda: studio.phase == "idle" and not studio.has_room)
+    command(studio, "create", title="next one", chat=False)
+    until(lambda: studio.has_room and studio.title == "next one")
+    command(studio, "start", source="test-card")
+    until(lambda: studio.phase == "live" and studio.status == "live")
+    assert studio.route.startswith("Sent by the kernel")
+    command(studio, "mute", what="video", muted=True)
+    until(lambda: studio.muted["video"])
+    command(studio, "switch", source="file", path="")
+    until(lambda: "name the media file" in studio.error)
+    assert studio.broadcast is not None
+    command(studio, "stop")
+    until(lambda: studio.phase == "ended" and studio.summary["seconds"] >= 0)
+    assert studio.broadcast is None
+    studio.close()
+
+
+def test_pictures_that_are_none_are_refused(sp: Any) -> None:
+    form = CreateRoom(sp)
+    command(form, "create", b"no picture", title="broken", thumbnail=True)
+    until(lambda: form.error)
+    form.error = ""
+    command(form, "create", PNG + bytes(2_100_000), title="large", thumbnail=True)
+    until(lambda: form.error)
+    form.error = ""
+    command(form, "create", title="odd", metadata="{no json")
+    until(lambda: "no JSON" in form.error)
+    form.close()
