@@ -1,0 +1,107 @@
+"""spnb: social.plus livestreaming in Jupyter.
+
+    import spnb
+    sp = spnb.connect()                      # the real service with credentials, else a local sandbox
+    room = sp.rooms.create("Hello")
+    with room.go_live():                     # a test card; or spnb.Camera(), spnb.MediaFile("talk.mp4"), …
+        room.until("live")
+    recording = room.recording()
+
+Everything here loads on first use, so `import spnb` is quick and touches no network.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spnb import errors, models, sandbox, widgets
+    from spnb._connect import connect, connect_async
+    from spnb.broadcast import AsyncBroadcast, Broadcast
+    from spnb.broadcast.sources import Camera, Generator, MediaFile, Screen, TestCard
+    from spnb.client import AsyncClient, Client
+    from spnb.errors import SpnbError
+    from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom, LiveRooms
+    from spnb.models import Room
+    from spnb.widgets import CameraPreview, CreateRoom, GoLive, LiveNow, Player, RoomCard, RoomStatus, RoomTable, Studio
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AsyncBroadcast": "spnb.broadcast",
+    "AsyncClient": "spnb.client",
+    "AsyncLiveRoom": "spnb.live",
+    "AsyncLiveRooms": "spnb.live",
+    "Broadcast": "spnb.broadcast",
+    "Camera": "spnb.broadcast.sources",
+    "CameraPreview": "spnb.widgets",
+    "Client": "spnb.client",
+    "CreateRoom": "spnb.widgets",
+    "Generator": "spnb.broadcast.sources",
+    "GoLive": "spnb.widgets",
+    "LiveNow": "spnb.widgets",
+    "LiveRoom": "spnb.live",
+    "LiveRooms": "spnb.live",
+    "MediaFile": "spnb.broadcast.sources",
+    "Player": "spnb.widgets",
+    "Room": "spnb.models",
+    "RoomCard": "spnb.widgets",
+    "RoomStatus": "spnb.widgets",
+    "RoomTable": "spnb.widgets",
+    "Screen": "spnb.broadcast.sources",
+    "SpnbError": "spnb.errors",
+    "Studio": "spnb.widgets",
+    "TestCard": "spnb.broadcast.sources",
+    "connect": "spnb._connect",
+    "connect_async": "spnb._connect",
+}
+_MODULES = ("broadcast", "client", "errors", "models", "sandbox", "widgets")
+
+__all__ = [
+    "AsyncBroadcast",
+    "AsyncClient",
+    "AsyncLiveRoom",
+    "AsyncLiveRooms",
+    "Broadcast",
+    "Camera",
+    "CameraPreview",
+    "Client",
+    "CreateRoom",
+    "Generator",
+    "GoLive",
+    "LiveNow",
+    "LiveRoom",
+    "LiveRooms",
+    "MediaFile",
+    "Player",
+    "Room",
+    "RoomCard",
+    "RoomStatus",
+    "RoomTable",
+    "Screen",
+    "SpnbError",
+    "Studio",
+    "TestCard",
+    "__version__",
+    "connect",
+    "connect_async",
+    "errors",
+    "models",
+    "sandbox",
+    "widgets",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return import_module(f"spnb.{name}")
+    raise AttributeError(f"module 'spnb' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_MODULES})

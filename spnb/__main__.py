@@ -1,0 +1,5 @@
+"""`python -m spnb` is the `spnb` command."""
+
+from spnb.cli.app import main
+
+main()

@@ -1,0 +1,144 @@
+"""`connect()`: puts client, live rooms and broadcast together, for the real service or the sandbox."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spnb._loop import on_loop, run
+from spnb.client import AsyncClient, Client
+from spnb.config import Credentials, Endpoints, credentials_from_environment
+from spnb.errors import ConfigError
+from spnb.live import AsyncLiveRoom, LiveRoom
+from spnb.models import Room
+
+__all__ = ["connect", "connect_async"]
+
+SANDBOX_USER = "host"
+
+
+def connect(
+    user_id: str | None = None,
+    *,
+    api_key: str | None = None,
+    region: str | None = None,
+    url: str | None = None,
+    auth_token: str | None = None,
+    display_name: str | None = None,
+    sandbox: bool | None = None,
+) -> Client[LiveRoom]:
+    """Connect and log in.
+
+    With an API key, from the arguments or from the environment (`SOCIALPLUS_API_KEY`, `SOCIALPLUS_USER_ID`, optionally
+    `SOCIALPLUS_REGION` and `SOCIALPLUS_AUTH_TOKEN`, or a key in the keyring), it is the real service; else this
+    user's sandbox, which is started where it does not run. The client's repr says which.
+
+    Args:
+        user_id: the user to act as; in the sandbox `host` without it.
+        api_key: the network's key.
+        region: `us`, `eu` or `sg`.
+        url: one address for REST, uploads and MQTT instead of a region's, e.g. that of a sandbox.
+        auth_token: for networks in secure mode.
+        display_name: shown to others.
+        sandbox: True takes the sandbox whatever the environment says, False never takes it.
+
+    Returns:
+        A client that hands out live rooms.
+
+    Raises:
+        ConfigError: what was given does not fit together.
+        Unauthorized, Unreachable, SandboxError: the login, the way to the service, or the sandbox failed.
+    """
+    client: Client[LiveRoom] = run(
+        connect_async(
+            user_id,
+            api_key=api_key,
+            region=region,
+            url=url,
+            auth_token=auth_token,
+            display_name=display_name,
+            sandbox=sandbox,
+        )
+    ).sync
+    return client
+
+
+@on_loop
+async def connect_async(
+    user_id: str | None = None,
+    *,
+    api_key: str | None = None,
+    region: str | None = None,
+    url: str | None = None,
+    auth_token: str | None = None,
+    display_name: str | None = None,
+    sandbox: bool | None = None,
+) -> AsyncClient[AsyncLiveRoom]:
+    """Connect and log in; see `connect`. The async client may be awaited from any event loop."""
+    name, endpoints, credentials = await _destination(
+        user_id,
+        api_key=api_key,
+        region=region,
+        url=url,
+        auth_token=auth_token,
+        display_name=display_name,
+        sandbox=sandbox,
+    )
+    client: AsyncClient[AsyncLiveRoom] = AsyncClient(endpoints, credentials, name=name, room_factory=_live)
+    try:
+        await client.login()
+    except BaseException:
+        await client.aclose()
+        raise
+    return client
+
+
+def _live(client: AsyncClient[AsyncLiveRoom], room: Room) -> AsyncLiveRoom:
+    return AsyncLiveRoom(client, room, opener=_go_live)
+
+
+async def _go_live(room: AsyncLiveRoom, source: Any = None, **options: Any) -> Any:
+    from spnb.broadcast import go_live
+
+    return await go_live(room, source, **options)
+
+
+async def _destination(
+    user_id: str | None,
+    *,
+    api_key: str | None,
+    region: str | None,
+    url: str | None,
+    auth_token: str | None,
+    display_name: str | None,
+    sandbox: bool | None,
+) -> tuple[str, Endpoints, Credentials]:
+    if sandbox and (api_key or region or url):
+        raise ConfigError("sandbox=True goes without api_key, region and url")
+    if not sandbox:
+        if api_key:
+            if not user_id:
+                raise ConfigError("name the user to act as: connect('user id', api_key=…)")
+            endpoints = Endpoints.of_url(url) if url else Endpoints.of_region(region or "us")
+            return "social.plus", endpoints, Credentials(api_key, user_id, display_name, auth_token)
+        if region or url:
+            raise ConfigError("a region or url goes with an api_key")
+        found = credentials_from_environment()
+        if found is not None:
+            endpoints, known = found
+            credentials = Credentials(
+                known.api_key,
+                user_id or known.user_id,
+                display_name or known.display_name,
+                auth_token or known.auth_token,
+                watch_key=known.watch_key,
+            )
+            return "social.plus", endpoints, credentials
+        if sandbox is False:
+            raise ConfigError("no credentials: set SOCIALPLUS_API_KEY and SOCIALPLUS_USER_ID, or pass api_key")
+    import asyncio
+
+    from spnb.sandbox import ensure
+
+    info = await asyncio.to_thread(ensure)
+    credentials = Credentials(info.api_key, user_id or SANDBOX_USER, display_name, watch_key=info.api_key)
+    return "sandbox", Endpoints.of_url(info.url), credentials

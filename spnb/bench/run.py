@@ -1,0 +1,85 @@
+"""Which benchmarks there are, and the table they end in."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from importlib import import_module
+
+from rich.console import Console
+from rich.table import Table
+
+from spnb.bench.figures import Figure
+from spnb.errors import InvalidInput
+
+__all__ = ["BENCHMARKS", "run_benchmarks"]
+
+BENCHMARKS: dict[str, str] = {
+    "import": "spnb.bench.startup:importing",
+    "sandbox-start": "spnb.bench.startup:sandbox_start",
+    "rest": "spnb.bench.service:rest_load",
+    "status": "spnb.bench.service:status_latency",
+    "go-live": "spnb.bench.media:time_to_first_frame",
+    "late-viewer": "spnb.bench.media:late_viewer",
+    "subscribers": "spnb.bench.media:fifty_subscribers",
+    "recorder": "spnb.bench.recording:recorder_cost",
+    "preview": "spnb.bench.studio:preview",
+    "studio": "spnb.bench.studio:studio",
+    "rooms": "spnb.bench.studio:rooms_list",
+}
+"""Name → module and function; a function takes nothing and yields figures."""
+
+
+def run_benchmarks(names: Iterable[str], *, as_json: bool = False) -> int:
+    """Run the named benchmarks (all without names) and print a table.
+
+    Returns:
+        0 when every figure holds, else 1.
+
+    Raises:
+        InvalidInput: a name is unknown.
+    """
+    chosen = list(names) or list(BENCHMARKS)
+    console = Console(stderr=as_json)
+    if chosen == ["list"]:
+        for name in BENCHMARKS:
+            console.print(name)
+        return 0
+    if unknown := [name for name in chosen if name not in BENCHMARKS]:
+        raise InvalidInput(f"no benchmark {', '.join(unknown)}: choose from {', '.join(BENCHMARKS)}")
+    figures: list[Figure] = []
+    for name in chosen:
+        with console.status(f"measuring {name} …"):
+            figures.extend(_load(name)())
+        if as_json:
+            for figure in figures[-1:]:
+                sys.stdout.write(json.dumps({**asdict(figure), "holds": figure.holds}, ensure_ascii=False) + "\n")
+    if not as_json:
+        console.print(_table(figures))
+    return 0 if all(figure.holds for figure in figures) else 1
+
+
+def _load(name: str) -> Callable[[], Iterable[Figure]]:
+    module, function = BENCHMARKS[name].split(":")
+    benchmark: Callable[[], Iterable[Figure]] = getattr(import_module(module), function)
+    return benchmark
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table(title="spnb bench")
+    table.add_column("what")
+    table.add_column("measured", justify="right")
+    table.add_column("must be", justify="right")
+    table.add_column("")
+    table.add_column("how")
+    for figure in figures:
+        table.add_row(
+            figure.name,
+            f"{figure.value:.3g} {figure.unit}",
+            f"{figure.sense} {figure.bar:g} {figure.unit}",
+            "[green]holds[/]" if figure.holds else "[bold red]misses[/]",
+            figure.note,
+        )
+    return table

@@ -1,0 +1,133 @@
+"""The command line's front door: which commands there are and how their ends become exit codes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+from rich.console import Console
+
+import spnb
+from spnb.errors import SpnbError
+
+__all__ = ["app", "main"]
+
+app = App(name="spnb", version=spnb.__version__, help="social.plus livestreaming from a notebook or a terminal.")
+
+
+@app.command
+def lab(
+    folder: Path | None = None,
+    *,
+    port: int = 0,
+    browser: bool = True,
+    fresh: bool = False,
+) -> int:
+    """Open JupyterLab on the first notebook, with a sandbox behind it (or the real service, given credentials).
+
+    Args:
+        folder: where the notebooks are copied to and opened [default: ~/spnb-notebooks].
+        port: port of JupyterLab; 0 takes a free one.
+        browser: open a browser window.
+        fresh: replace notebooks that are already in the folder by new copies.
+    """
+    from spnb.cli.lab import open_lab
+
+    return open_lab(folder or Path.home() / "spnb-notebooks", port=port, browser=browser, fresh=fresh)
+
+
+@app.command
+def demo(
+    *,
+    seconds: Annotated[float, Parameter(validator=None)] = 10.0,
+    source: str = "test-card",
+    out: Path | None = None,
+    title: str = "Hello from spnb",
+) -> int:
+    """Run the whole story in the terminal: room, post, live, list, stop, recording.
+
+    Args:
+        seconds: how long to stay on air.
+        source: `test-card`, `camera`, `screen`, or the path of a media file.
+        out: folder for the downloaded recording [default: the user's videos folder].
+        title: title of the room.
+    """
+    from spnb.cli.demo import run_demo
+
+    return run_demo(seconds=seconds, source=source, out=out, title=title)
+
+
+@app.command
+def sandbox(
+    *,
+    port: int = 0,
+    data_dir: Path | None = None,
+    json: bool = False,
+    grace: float | None = None,
+    rate_limit: bool = True,
+) -> int:
+    """Run a sandbox in the foreground and print its addresses and key, so that any SDK can be pointed at it.
+
+    Args:
+        port: port for REST, MQTT and LiveKit signalling; 0 takes a free one.
+        data_dir: where rooms and recordings are kept [default: a folder of the current user].
+        json: print one line of JSON instead of text.
+        grace: seconds that a room waits for its publisher to come back before it ends.
+        rate_limit: answer 429 after 100 requests in 5 s of one user, as the service does.
+    """
+    from spnb.sandbox import serve
+
+    return serve(port=port, data_dir=data_dir, as_json=json, grace=grace, rate_limit=rate_limit)
+
+
+@app.command
+def rooms(*, status: list[str] | None = None, limit: int = 20, json: bool = False) -> int:
+    """List rooms, the newest first.
+
+    Args:
+        status: only rooms in these states (repeat the option); all without it.
+        limit: how many at most.
+        json: print JSON lines.
+    """
+    from spnb.cli.rooms import list_rooms
+
+    return list_rooms(statuses=status or [], limit=limit, as_json=json)
+
+
+@app.command
+def doctor(*, json: bool = False) -> int:
+    """Tell what works here: service, real time, LiveKit, UDP, camera, codecs, versions.
+
+    Args:
+        json: print JSON instead of a table.
+    """
+    from spnb.cli.doctor import examine
+
+    return examine(as_json=json)
+
+
+@app.command
+def bench(*names: str, json: bool = False) -> int:
+    """Measure what spnb promises about speed and size, each figure against its bar.
+
+    Args:
+        names: which benchmarks [default: all]; `spnb bench list` names them.
+        json: print JSON lines instead of a table.
+    """
+    from spnb.bench import run_benchmarks
+
+    return run_benchmarks(list(names), as_json=json)
+
+
+def main(tokens: list[str] | None = None) -> None:
+    """Run the command line; errors of spnb become one clear line and exit code 1."""
+    try:
+        code = app(tokens, result_action="return_value")
+    except SpnbError as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", markup=True, highlight=False)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,76 @@
+"""`spnb lab`: JupyterLab on the first notebook, with its service ready before the page opens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+__all__ = ["FIRST_NOTEBOOK", "copy_notebooks", "open_lab", "shipped_notebooks"]
+
+FIRST_NOTEBOOK = "01_go_live.ipynb"
+
+
+def shipped_notebooks() -> Path:
+    """The folder of notebooks that came with spnb: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "notebooks"
+    return installed if installed.is_dir() else package.parent / "notebooks"
+
+
+def copy_notebooks(folder: Path, *, fresh: bool = False) -> list[Path]:
+    """Copy the shipped notebooks into `folder`. The user's own copies are kept unless `fresh`.
+
+    Returns:
+        The notebooks now in the folder, in reading order.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in sorted(shipped_notebooks().glob("*.ipynb")):
+        target = folder / source.name
+        if fresh or not target.exists():
+            shutil.copyfile(source, target)
+    return sorted(folder.glob("*.ipynb"))
+
+
+def open_lab(folder: Path, *, port: int, browser: bool, fresh: bool) -> int:
+    """Start JupyterLab in this process and stay until it ends.
+
+    A sandbox is started first where the environment names no real service, and kept for as long as the lab runs, so
+    that the first cell of the notebook answers at once.
+    """
+    from spnb.config import credentials_from_environment
+
+    console = Console(stderr=True)
+    notebooks = copy_notebooks(folder, fresh=fresh)
+    real = credentials_from_environment()
+    if real is None:
+        import spnb.sandbox
+
+        info = spnb.sandbox.ensure()
+        console.print(f"sandbox   [bold]{info.url}[/] (data in {info.data_dir})", highlight=False)
+    else:
+        console.print(f"service   [bold]{real[0].rest}[/] as {real[1].user_id}", highlight=False)
+    console.print(f"notebooks [bold]{folder}[/] ({len(notebooks)})", highlight=False)
+    console.print("JupyterLab prints its address below; press Ctrl-C twice to end.\n", highlight=False)
+
+    from jupyterlab.labapp import LabApp
+
+    arguments = [
+        f"--ServerApp.root_dir={folder}",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}",
+        f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
+        "--LabApp.news_url=",
+        "--LabApp.extension_manager=readonly",
+    ]
+    if not browser:
+        arguments.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        arguments.append("--allow-root")
+    # Kernels must find this very environment also where another python3 kernel is installed for the user.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    LabApp.launch_instance(arguments)
+    return 0

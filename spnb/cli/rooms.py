@@ -1,0 +1,44 @@
+"""`spnb rooms`: the rooms of the connected service as a table or as JSON lines."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["list_rooms"]
+
+
+def list_rooms(*, statuses: list[str], limit: int, as_json: bool) -> int:
+    """Print up to `limit` rooms, newest first."""
+    import spnb
+
+    with spnb.connect() as client:
+        found = [
+            live.record
+            for live in itertools.islice(
+                client.rooms.query(statuses=statuses or None, page_size=min(limit, 100)), limit
+            )
+        ]
+        where = repr(client)
+    if as_json:
+        secret = {"live_playback_url", "live_thumbnail_url", "recorded_playback_infos"}
+        for room in found:
+            row = room.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=secret)
+            sys.stdout.write(json.dumps(row) + "\n")
+        return 0
+    table = Table(title=f"{len(found)} rooms · {where}")
+    for column in ("title", "status", "creator", "created", "duration", "room id"):
+        table.add_column(column)
+    for room in found:
+        created = room.created_at.strftime("%Y-%m-%d %H:%M") if room.created_at else ""
+        duration = "" if room.duration_seconds is None else f"{room.duration_seconds:g} s"
+        cells = (room.title, room.label, room.created_by or "", created, duration, room.room_id)
+        # Text, not markup: titles are user content.
+        table.add_row(*(Text(cell) for cell in cells))
+    Console().print(table)
+    return 0
