@@ -1,0 +1,170 @@
+"""The command line as its users type it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spnb.bench.figures import at_least, at_most, quantile
+from spnb.bench.run import BENCHMARKS, run_benchmarks
+from spnb.cli.app import main
+from spnb.cli.lab import copy_notebooks, shipped_notebooks
+from spnb.errors import InvalidInput, Unreachable
+from spnb.recordings import download, probe
+from tests.conftest import RunningSandbox
+
+
+@pytest.fixture
+def environment(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """The shared sandbox as if it were the real service."""
+    monkeypatch.setenv("SOCIALPLUS_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("SOCIALPLUS_USER_ID", "terminal")
+    monkeypatch.setenv("SOCIALPLUS_URL", sandbox.url)
+    monkeypatch.setenv("SPNB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+def told(capsys: Any, *words: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main(list(words))
+    out, err = capsys.readouterr()
+    return int(ended.value.code or 0), out, err
+
+
+@pytest.mark.media
+def test_the_demo_tells_the_whole_story(environment: Path, capsys: Any) -> None:
+    code, out, _ = told(capsys, "demo", "--seconds", "3", "--out", str(environment / "films"))
+    assert code == 0, out
+    for step in ("connected", "room created", "post published", "chat opened", "live", "among them", "recorded"):
+        assert step in out
+    found = re.search(r"(/\S+\.mp4)\s+([\d.]+) s, 1280×720, (\d+) frames, with sound", out.replace("\n", " "))
+    assert found is not None, out
+    facts = probe(Path(found[1]))
+    assert facts.video_frames >= 75
+    assert facts.has_audio
+
+
+def test_wrong_words_are_told_in_one_line(environment: Path, capsys: Any) -> None:
+    for words in (("demo", "--source", "none.mp4"), ("demo", "--seconds", "0"), ("bench", "nonsense")):
+        code, _, err = told(capsys, *words)
+        assert code == 1
+        assert err.startswith("error: ")
+        assert "Traceback" not in err
+
+
+def test_rooms_are_listed_as_table_and_as_lines(environment: Path, capsys: Any) -> None:
+    import spnb
+
+    with spnb.connect() as sp:
+        made = sp.rooms.create("[bold]not markup[/bold]")
+    code, out, _ = told(capsys, "rooms", "--limit", "3")
+    assert code == 0
+    assert "[bold]not markup[/bold]" in out
+    code, out, _ = told(capsys, "rooms", "--status", "idle", "--json", "--limit", "2")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert made.room_id in [row["roomId"] for row in rows]
+
+
+@pytest.mark.media
+def test_the_doctor_finds_what_works(environment: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    code, out, _ = told(capsys, "doctor", "--json")
+    findings = {finding["subject"]: finding for finding in json.loads(out)}
+    assert code == 0, out
+    for subject in ("python", "packages", "codecs", "udp", "service", "rest", "livekit"):
+        assert findings[subject]["state"] == "ok", findings[subject]
+    monkeypatch.setenv("SOCIALPLUS_API_KEY", "wrong")
+    code, out, _ = told(capsys, "doctor")
+    assert code == 1
+    assert "fails" in out
+    assert "check the API key" in out
+
+
+def test_the_sandbox_runs_in_the_foreground(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spnb", "sandbox", "--json", "--data-dir", str(tmp_path), "--grace", "5"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["dataDir"] == str(tmp_path)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(15) == 0
+
+
+def test_the_lab_opens_on_the_first_notebook(tmp_path: Path) -> None:
+    environment = {**os.environ, "HOME": str(tmp_path), "SPNB_HOME": str(tmp_path / "spnb")}
+    environment |= {"JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spnb", "lab", str(tmp_path / "work"), "--no-browser"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if "/lab/tree/01_go_live.ipynb?token=" in line:
+            break
+    text = "".join(seen)
+    assert "sandbox   http://127.0.0.1:" in text
+    assert (tmp_path / "work" / "01_go_live.ipynb").is_file()
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(50)
+
+
+def test_notebooks_of_the_user_are_kept(tmp_path: Path) -> None:
+    first = copy_notebooks(tmp_path)[0]
+    first.write_text("mine")
+    copy_notebooks(tmp_path)
+    assert first.read_text() == "mine"
+    copy_notebooks(tmp_path, fresh=True)
+    assert first.read_text() == (shipped_notebooks() / first.name).read_text()
+    assert '"outputs": [],' in first.read_text()
+    assert not [cell for cell in json.loads(first.read_text())["cells"] if cell.get("outputs")]
+
+
+def test_downloads_are_whole_or_not_there(tmp_path: Path, sandbox: RunningSandbox) -> None:
+    with pytest.raises(InvalidInput, match="http"):
+        download("file:///etc/passwd", tmp_path / "x.mp4")
+    with pytest.raises(Unreachable, match="answered 403") as caught:
+        download(f"{sandbox.url}/media/1.secret/r/s/watch", tmp_path / "x.mp4")
+    assert "secret" not in str(caught.value)
+    with pytest.raises(Unreachable):
+        download("http://127.0.0.1:9/x", tmp_path / "x.mp4")
+    assert not (tmp_path / "x.mp4").exists()
+    (tmp_path / "text.mp4").write_text("no film")
+    with pytest.raises(InvalidInput, match="no media file"):
+        probe(tmp_path / "text.mp4")
+
+
+def test_figures_know_their_bars(capsys: Any) -> None:
+    assert at_most("a", 1, 2, "s").holds
+    assert not at_least("b", 1, 2, "s").holds
+    assert quantile([5, 1, 3, 2, 4], 0.5) == 3
+    assert quantile(list(range(1, 101)), 0.95) == 95
+    assert run_benchmarks(["list"]) == 0
+    assert set(capsys.readouterr().out.split()) == set(BENCHMARKS)
+    assert run_benchmarks(["import"]) == 0
+    assert "holds" in capsys.readouterr().out
+    assert run_benchmarks(["import"], as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["holds"] is True
+
+
+def test_every_benchmark_can_be_loaded() -> None:
+    from spnb.bench.run import _load
+
+    for name in BENCHMARKS:
+        assert callable(_load(name))

@@ -1,0 +1,61 @@
+"""Fixtures shared by all tests: one real sandbox process per run, and a place for its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class RunningSandbox:
+    """A sandbox process started for tests, and what it said about itself."""
+
+    process: subprocess.Popen[str]
+    data_dir: Path
+    info: dict[str, Any]
+
+    @property
+    def url(self) -> str:
+        return str(self.info["url"])
+
+    @property
+    def api_key(self) -> str:
+        return str(self.info["apiKey"])
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End the process and wait for it."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        self.process.wait(20)
+
+
+def start_sandbox(data_dir: Path, *options: str, env: dict[str, str] | None = None) -> RunningSandbox:
+    """Start `spnb sandbox` in the foreground on a free port and wait until it says that it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spnb.sandbox", "--port", "0", "--data-dir", str(data_dir), "--json", *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(env or {})},
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.strip():
+        raise AssertionError(f"the sandbox said nothing; exit code {process.wait(5)}")
+    return RunningSandbox(process, data_dir, json.loads(line))
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    """The sandbox that tests share. Its rate limit is off; grace and similar times are short."""
+    running = start_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-rate-limit", "--grace", "3")
+    yield running
+    running.stop()

@@ -1,0 +1,62 @@
+"""What visitors of the Binder demo get: its environment, built from an empty one, and the notebook run in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.install.test_wheel import ROOT, plain_environment, uv
+
+
+def test_binder_installs_exactly_what_is_tested() -> None:
+    pins = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["constraint-dependencies"]
+    lines = (ROOT / "binder" / "constraints.txt").read_text().splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == pins
+    assert {pin.split("==")[0] for pin in pins} >= {"livekit", "aiortc", "jupyterlab", "jupyter-server-proxy"}
+
+
+@pytest.mark.slow
+@pytest.mark.media
+@pytest.mark.timeout(400)
+def test_the_notebook_runs_headless_where_binder_would_run_it(tmp_path: Path) -> None:
+    """The image's steps in the image's order, from wheels alone."""
+    place = tmp_path / "venv"
+    venv.create(place)
+    repository = tmp_path / "repository"
+    kept = shutil.ignore_patterns("node_modules", ".venv", ".git", ".*_cache", "test-output", "uv.lock")
+    shutil.copytree(ROOT, repository, ignore=kept)
+    wheels_only = ["--only-binary", ":all:", "--no-binary", "spnb"]
+    install = [*uv(), "pip", "install", "--quiet", "--python", str(place / "bin" / "python"), *wheels_only]
+    subprocess.run([*install, "-r", "binder/requirements.txt"], cwd=repository, check=True)
+    environment = plain_environment(tmp_path)
+    environment["PATH"] = os.pathsep.join([str(place / "bin"), environment["PATH"]])
+    built = subprocess.run(
+        ["bash", "binder/postBuild"], cwd=repository, env=environment, text=True, capture_output=True
+    )
+    assert built.returncode == 0, built.stderr
+    assert built.stdout.startswith("spnb ")
+
+    done = tmp_path / "done.ipynb"
+    told = subprocess.run(
+        ["jupyter", "execute", "--output", str(done), "notebooks/01_go_live.ipynb"],
+        cwd=repository,
+        env=environment,
+        text=True,
+        capture_output=True,
+        timeout=240,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    cells = [cell for cell in json.loads(done.read_text())["cells"] if cell["cell_type"] == "code"]
+    outputs = [output for cell in cells for output in cell["outputs"]]
+    assert not [output for output in outputs if output.get("name") == "stderr" or output["output_type"] == "error"]
+    printed = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stdout")
+    assert re.search(r"idle → live → (waitingReconnect → )?ended → recorded", printed)
+    assert "We are live!" in printed

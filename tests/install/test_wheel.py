@@ -1,0 +1,74 @@
+"""What users install: the wheel, in an empty environment, does the main job."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def uv() -> list[str]:
+    found = shutil.which("uv")
+    return [found] if found else [sys.executable, "-m", "uv"]
+
+
+def plain_environment(home: Path) -> dict[str, str]:
+    """The environment of a new user: nothing of the one the tests run in."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("COV", "PYTHON", "JUPYTER", "VIRTUAL_ENV"))}
+    return kept | {"SPNB_HOME": str(home / "spnb"), "HOME": str(home)}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run([*uv(), "build", "--quiet", "--out-dir", str(folder), str(ROOT)], check=True)
+    assert list(folder.glob("*.tar.gz")), "the sdist is missing"
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_holds_built_assets_and_notebooks_and_no_sources_of_them(wheel: Path) -> None:
+    names = zipfile.ZipFile(wheel).namelist()
+    for needed in ("spnb/widgets/static/hub.js", "spnb/widgets/static/spnb.css", "spnb/notebooks/01_go_live.ipynb"):
+        assert needed in names
+    assert not [name for name in names if "/js/" in name or "node_modules" in name or name.startswith("tests")]
+    assert wheel.stat().st_size < 2_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.media
+@pytest.mark.timeout(300)
+def test_the_wheel_goes_live_from_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
+    place = tmp_path / "venv"
+    venv.create(place)
+    python = place / "bin" / "python"
+    pins = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["constraint-dependencies"]
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("\n".join(pins))
+    install = [*uv(), "pip", "install", "--quiet", "--python", str(python), "-c", str(constraints), str(wheel)]
+    subprocess.run(install, check=True)
+    environment = plain_environment(tmp_path)
+    told = subprocess.run(
+        [str(place / "bin" / "spnb"), "demo", "--seconds", "3", "--out", str(tmp_path / "out")],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    last = told.stdout.strip().splitlines()[-1]
+    found = re.search(r"(/\S+\.mp4)\s+([\d.]+) s, 1280×720, (\d+) frames, with sound", last)
+    assert found is not None, told.stdout
+    assert Path(found[1]).is_file()
+    assert 2.5 <= float(found[2]) <= 4.5
+    assert int(found[3]) >= 75

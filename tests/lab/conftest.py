@@ -1,0 +1,54 @@
+"""A real JupyterLab and a real Chromium, shared by the tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from spnb.bench.lab import BASE, HUB, browser_options, open_lab
+from spnb.bench.lab import Lab as PlainLab
+from tests.conftest import RunningSandbox, start_sandbox
+
+__all__ = ["BASE", "CONNECT", "GRACE", "HUB", "ROOT", "Lab", "browser_options"]
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOTS = ROOT / "test-output" / "screenshots"
+GRACE = 8
+"""Seconds a room of the tests' own sandbox waits for its publisher: a page is reloaded in less."""
+CONNECT = (
+    "import os, spnb\n"
+    "sp = spnb.connect('host-' + os.urandom(4).hex(), url=os.environ['TEST_URL'], api_key=os.environ['TEST_KEY'])\n"
+)
+
+
+@dataclass
+class Lab(PlainLab):
+    """The lab, and a sandbox with a short grace time; `CONNECT` in a cell connects to it."""
+
+    sandbox: RunningSandbox
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
+    """JupyterLab with a fresh home, and a page on it."""
+    base = tmp_path_factory.mktemp("lab")
+    brisk = start_sandbox(tmp_path_factory.mktemp("brisk"), "--no-rate-limit", "--grace", str(GRACE))
+    try:
+        known = {"TEST_URL": brisk.url, "TEST_KEY": brisk.api_key}
+        async with open_lab(base, environment=known, shots=SHOTS) as plain:
+            yield Lab(**{field.name: getattr(plain, field.name) for field in fields(plain)}, sandbox=brisk)
+    finally:
+        brisk.stop()
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def nothing_left_open(lab: Lab) -> AsyncIterator[None]:
+    """A test that fails half-way leaves no notebook to the next one, and none leaves a camera on."""
+    yield
+    await lab.close()
+    await lab.page.wait_for_function("window.spnbTracks.every((track) => track.readyState === 'ended')", timeout=10_000)
+    await lab.page.evaluate("window.spnbTracks = []")

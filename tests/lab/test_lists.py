@@ -1,0 +1,130 @@
+"""Lists of rooms in a browser: a thousand of them, ghosts, the management table, and the player that counts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from playwright.async_api import expect
+
+from tests.lab.conftest import CONNECT, Lab
+from tests.lab.test_story import PLAYING
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
+
+MANY = (
+    CONNECT + "import asyncio\n"
+    "from spnb._loop import run\n"
+    "async def make(client, count):\n"
+    "    gate = asyncio.Semaphore(16)\n"
+    "    async def one(number):\n"
+    "        async with gate:\n"
+    "            return await client.rooms.create(f'Room {number:04}')\n"
+    "    return await asyncio.gather(*(one(number) for number in range(count)))\n"
+)
+
+LONG_TASKS = """() => {
+    window.spnbLong = [];
+    new PerformanceObserver((list) => window.spnbLong.push(...list.getEntries().map((entry) => entry.duration)))
+        .observe({ type: 'longtask' });
+}"""
+
+
+async def test_a_thousand_rooms_are_filtered_sorted_and_kept_fresh(lab: Lab) -> None:
+    await lab.write_and_run(
+        "many.ipynb",
+        MANY + "rooms = run(make(sp.asynchronous, 1000))\ntable = spnb.RoomTable(sp)\ntable",
+    )
+    page = lab.page
+    await expect(page.locator(".spnb-table tbody tr")).to_have_count(25, timeout=20_000)
+    await expect(page.get_by_role("heading", name="Rooms · 1000")).to_be_visible(timeout=20_000)
+    await page.get_by_role("button", name="Next ›").click()
+    await expect(page.get_by_text("2 of 40")).to_be_visible()
+    await page.evaluate(LONG_TASKS)
+    await page.get_by_label("search rooms").fill("room 0042")
+    await expect(page.locator(".spnb-table tbody tr")).to_have_count(1)
+    await lab.shot("room-table")
+    # One that changes is one row, soon.
+    took = await page.evaluate(
+        """async () => {
+            const kernel = window.spnbPanel.sessionContext.session.kernel;
+            const cell = document.querySelector('.spnb-table tbody tr .spnb-title');
+            const seen = new Promise((resolve) => {
+                new MutationObserver(() => {
+                    const now = document.querySelector('.spnb-table tbody tr .spnb-title');
+                    if (now?.textContent.startsWith('Room 0042!')) resolve(performance.now());
+                }).observe(document.querySelector('.spnb-table tbody'), {childList: true, subtree: true});
+            });
+            const code = "import time; run(sp.asynchronous.rooms.update(rooms[42].room_id, title='Room 0042!'));"
+                + " began = time.time(); run(table._collection.refresh())";
+            await kernel.requestExecute({code, store_history: false}).done;
+            await seen;
+            return window.spnbLong;
+        }"""
+    )
+    assert [duration for duration in took if duration > 100] == []
+    await page.get_by_label("search rooms").fill("Room 0042!")
+    row = page.locator(".spnb-table tbody tr")
+    await row.get_by_role("button", name="Edit").click()
+    await page.get_by_label("new title").fill("<b>Renamed</b>")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await page.get_by_label("search rooms").fill("renamed")
+    await expect(row.locator(".spnb-title")).to_have_text("<b>Renamed</b>")
+    await row.get_by_role("button", name="Delete…").click()
+    await row.get_by_role("button", name="Keep").click()
+    await row.get_by_role("button", name="Delete…").click()
+    await row.get_by_role("button", name="Delete", exact=True).click()
+    await expect(row).to_have_count(0)
+    await expect(page.get_by_role("heading", name="Rooms · 0")).to_be_visible()
+    await lab.run_code("[run(sp.asynchronous.rooms.delete(room.room_id)) for room in rooms if room is not rooms[42]]")
+
+
+@pytest.mark.media
+async def test_a_click_plays_and_watching_counts(lab: Lab) -> None:
+    await lab.write_and_run(
+        "watch.ipynb",
+        CONNECT + "host = spnb.connect('the-host', url=os.environ['TEST_URL'], api_key=os.environ['TEST_KEY'])\n"
+        "room = host.rooms.create('Watched room')\nshow = room.go_live()\nroom.until('live')\n"
+        "now = spnb.LiveNow(sp)\nnow",
+    )
+    page = lab.page
+    await page.locator(".spnb-room", has_text="Watched room").click(timeout=20_000)
+    video = page.locator(".spnb-chosen video")
+    await expect(video).to_be_visible(timeout=20_000)
+    assert await video.evaluate(PLAYING) == [1280, 720]
+    await expect(page.locator(".spnb-room", has_text="Watched room")).to_contain_text("1 viewer", timeout=15_000)
+    await lab.shot("live-now")
+    # A pause is not watched.
+    await video.evaluate("(video) => video.pause()")
+    first = json.loads(await lab.run_code("import json; print(json.dumps([s.watch_seconds for s in now.watched]))"))
+    assert len(first) == 1
+    assert first[0] > 0.3
+    await asyncio.sleep(1.5)
+    await video.evaluate("(video) => video.play()")
+    await page.wait_for_function("!document.querySelector('.spnb-chosen video').paused")
+    await video.evaluate("(video) => video.pause()")
+    second = json.loads(await lab.run_code("print(json.dumps([s.watch_seconds for s in now.watched]))"))
+    assert second[0] - first[0] < 1.2
+    await lab.run_code("show.stop()")
+    await expect(page.locator(".spnb-chosen .spnb-badge")).to_have_text("REPLAY", timeout=40_000)
+    assert await video.evaluate(PLAYING) == [1280, 720]
+    await expect(page.get_by_role("button", name="+ 10 s")).to_be_visible()
+
+
+@pytest.mark.media
+async def test_a_ghost_is_marked_and_ended_by_its_owner(lab: Lab) -> None:
+    await lab.write_and_run(
+        "ghost.ipynb",
+        CONNECT + "import subprocess, sys\n"
+        "room = sp.rooms.create('Ghost room')\n"
+        "code = '''import os, spnb, sys\nsp = spnb.connect(sys.argv[1], url=os.environ[\"TEST_URL\"],"
+        ' api_key=os.environ["TEST_KEY"])\nroom = sp.rooms.get(sys.argv[2])\nshow = room.go_live()\n'
+        "room.until(\"live\")\nos.kill(os.getpid(), 9)'''\n"
+        "subprocess.run([sys.executable, '-c', code, sp.user_id, room.room_id])\n"
+        "now = spnb.LiveNow(sp)\nnow",
+    )
+    card = lab.page.locator("li[data-room]", has_text="Ghost room")
+    await card.get_by_role("button", name="End ghost").click(timeout=30_000)
+    await expect(card).to_have_count(0, timeout=10_000)
+    assert (await lab.run_code("print(room.refresh().status)")).strip() in ("ended", "recorded")

@@ -1,0 +1,318 @@
+"""The Studio in a browser with a camera: both ways to the air, controls, and every way off it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from livekit import rtc
+from playwright.async_api import Page, WebSocketRoute, expect
+
+from tests.lab.conftest import CONNECT, GRACE, Lab
+from tests.lab.test_story import PLAYING
+from tests.media.conftest import Viewer
+
+pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(180)]
+
+CELL = CONNECT + "studio = spnb.Studio(sp, countdown=0)\nstudio"
+
+
+class House:
+    """The audience's side of the tests' sandbox: what others see of a room."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._http = httpx.AsyncClient(base_url=lab.sandbox.url, trust_env=False)
+
+    async def room_id(self) -> str:
+        return (await self.lab.run_code("print(studio.room.room_id)")).strip()
+
+    async def status(self, room_id: str) -> str:
+        key = {"X-API-Key": self.lab.sandbox.api_key}
+        session = await self._http.post("/api/v5/sessions", headers=key, json={"userId": "onlooker", "deviceId": "d"})
+        bearer = {**key, "Authorization": f"Bearer {session.json()['accessToken']}"}
+        answer = await self._http.get(f"/api/v1/rooms/{room_id}", headers=bearer)
+        return str(answer.json()["rooms"][0]["status"])
+
+    async def until(self, room_id: str, *statuses: str, seconds: float = 30) -> str:
+        async with asyncio.timeout(seconds):
+            while (now := await self.status(room_id)) not in statuses:
+                await asyncio.sleep(0.2)
+        return now
+
+    @asynccontextmanager
+    async def viewer(self, room_id: str) -> AsyncIterator[Viewer]:
+        answer = await self._http.post(
+            "/sandbox/livekit-token",
+            headers={"X-API-Key": self.lab.sandbox.api_key},
+            json={"room": room_id, "identity": "viewer"},
+        )
+        watching = Viewer()
+        await watching.room.connect(answer.json()["url"], answer.json()["token"])
+        try:
+            yield watching
+        finally:
+            await watching.room.disconnect()
+
+
+async def pictures(track: Any, seconds: float) -> tuple[set[tuple[int, int]], float, bool]:
+    """Sizes, pictures per second, and whether they move, over some seconds from the first picture on."""
+    stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
+    sizes, prints, began, count = set(), set(), 0.0, 0
+    loop = asyncio.get_running_loop()
+    async for event in stream:
+        now = loop.time()
+        began = began or now
+        if now - began > seconds:
+            break
+        count += 1
+        sizes.add((event.frame.width, event.frame.height))
+        prints.add(hash(bytes(event.frame.data[: event.frame.width * 64 : 7])))
+    await stream.aclose()
+    return sizes, count / seconds, len(prints) > count // 2
+
+
+async def brightest(track: Any) -> int:
+    """The brightest point of the next picture."""
+    stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
+    try:
+        async for event in stream:
+            return max(event.frame.data[: event.frame.width * event.frame.height])
+    finally:
+        await stream.aclose()
+    return 0
+
+
+async def make_room(page: Page, title: str = "Studio talk") -> None:
+    await page.get_by_label("Title").fill(title)
+    await page.get_by_role("button", name="Create room").click()
+    await expect(page.locator(".spnb-studio .spnb-title").first).to_have_text(title, timeout=15_000)
+
+
+async def on_air(page: Page) -> None:
+    await expect(page.locator(".spnb-studio .spnb-head .spnb-badge")).to_have_text("LIVE", timeout=25_000)
+
+
+async def go_live(lab: Lab, name: str, cell: str = CELL) -> str:
+    """A Studio on air; the room's id."""
+    lab.write(name, cell)
+    await lab.open(name)
+    await lab.run_all()
+    await make_room(lab.page)
+    await lab.page.get_by_role("button", name="Go live").click()
+    await on_air(lab.page)
+    return await House(lab).room_id()
+
+
+async def ended(page: Page) -> None:
+    await expect(page.locator(".spnb-studio .spnb-player .spnb-badge").last).to_have_text("REPLAY", timeout=40_000)
+
+
+async def test_a_host_is_published_by_the_page_itself(lab: Lab) -> None:
+    lab.write("studio.ipynb", CELL)
+    await lab.open("studio.ipynb")
+    await lab.run_all()
+    page = lab.page
+    await page.get_by_role("button", name="Camera on").click()
+    assert await page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    await page.get_by_role("button", name="Snapshot").click()
+    await expect(page.get_by_text("The preview's picture is the thumbnail")).to_be_visible()
+    await lab.shot("studio-form")
+    await make_room(page)
+    await page.get_by_role("button", name="Go live").click()
+    await on_air(page)
+    await expect(page.get_by_text("Sent straight from this page")).to_be_visible()
+    await expect(page.locator(".spnb-health")).to_contain_text("1280×720", timeout=20_000)
+    house = House(lab)
+    room_id = await house.room_id()
+    async with house.viewer(room_id) as watching:
+        track, _ = await watching.track()
+        sizes, fps, moving = await pictures(track, 4)
+        assert (1280, 720) in sizes
+        assert fps >= 25
+        assert moving
+        assert len(watching.room.remote_participants) == 1
+        await page.get_by_role("button", name="Mute").click()
+        await expect(page.get_by_role("button", name="Unmute")).to_be_visible()
+        async with asyncio.timeout(5):
+            while "track_muted" not in watching.events:
+                await asyncio.sleep(0.05)
+        await lab.shot("studio-live")
+        # A cell that keeps the kernel busy for long does not touch the stream.
+        busy = asyncio.create_task(lab.run_code("import time; time.sleep(10)"))
+        sizes, fps, moving = await pictures(track, 5)
+        assert fps >= 25
+        assert moving
+        await busy
+    await page.get_by_role("button", name="End", exact=True).click()
+    await ended(page)
+    assert await page.locator(".spnb-studio .spnb-player video").last.evaluate(PLAYING) == [1280, 720]
+    await lab.shot("studio-ended")
+    assert await house.status(room_id) == "recorded"
+
+
+async def test_a_host_is_published_by_the_kernel(lab: Lab) -> None:
+    room_id = await go_live(lab, "studio-kernel.ipynb", CELL.replace("countdown=0", "countdown=1, path='kernel'"))
+    page = lab.page
+    await expect(page.get_by_text("Sent by the kernel, as was chosen")).to_be_visible()
+    await expect(page.locator(".spnb-health")).to_contain_text("1280×720", timeout=20_000)
+    async with House(lab).viewer(room_id) as watching:
+        track, _ = await watching.track()
+        sizes, fps, moving = await pictures(track, 4)
+        assert sizes == {(1280, 720)}
+        assert fps >= 25
+        assert moving
+    await page.get_by_role("button", name="End", exact=True).click()
+    await ended(page)
+
+
+async def test_sources_are_switched_on_air(lab: Lab) -> None:
+    room_id = await go_live(lab, "studio-switch.ipynb")
+    page, house = lab.page, House(lab)
+    async with house.viewer(room_id) as watching:
+        await watching.track()
+        await page.get_by_label("source", exact=True).select_option("test-card")
+        track, _ = await watching.track()
+        assert len(await watching.counters(track, 20)) == 20
+        await page.get_by_label("source", exact=True).select_option("page")
+        track, _ = await watching.track()
+        sizes, fps, moving = await pictures(track, 2)
+        assert (sizes, moving) == ({(1280, 720)}, True)
+        assert fps > 20
+    assert await house.status(room_id) in ("live", "waitingReconnect")
+    await page.get_by_role("button", name="End", exact=True).click()
+    await ended(page)
+
+
+async def test_a_reloaded_page_offers_to_resume(lab: Lab) -> None:
+    room_id = await go_live(lab, "studio-reload.ipynb")
+    await lab.save()
+    house = House(lab)
+    await lab.page.reload()
+    await lab.page.wait_for_function("window.jupyterapp && window.jupyterapp.started")
+    await lab.open("studio-reload.ipynb")
+    await lab.page.get_by_role("button", name="Resume").click()
+    await expect(lab.page.get_by_text("the page that sent the picture is gone")).to_be_hidden()
+    async with house.viewer(room_id) as watching:
+        track, _ = await watching.track()
+        _, fps, moving = await pictures(track, 2)
+        assert fps > 20
+        assert moving
+    assert await house.until(room_id, "live") == "live"
+    await lab.page.get_by_role("button", name="End", exact=True).click()
+    await ended(lab.page)
+
+
+@pytest.mark.parametrize("how", ["outputs cleared", "kernel restarted", "kernel killed", "cell run again", "closed"])
+async def test_no_way_off_leaves_a_room_live(lab: Lab, how: str) -> None:
+    room_id = await go_live(lab, f"studio-{how.replace(' ', '-')}.ipynb")
+    house, page = House(lab), lab.page
+    began = asyncio.get_running_loop().time()
+    if how == "outputs cleared":
+        await page.evaluate("window.spnbPanel.content.activeCell.outputArea.model.clear()")
+    elif how == "kernel restarted":
+        await page.evaluate("window.spnbPanel.sessionContext.session.kernel.restart()")
+    elif how == "kernel killed":
+        await page.evaluate(
+            "window.spnbPanel.sessionContext.session.kernel"
+            ".requestExecute({code: 'import os; os.kill(os.getpid(), 9)'}) && null"
+        )
+    elif how == "cell run again":
+        await page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    else:
+        await lab.run_code("studio.close()")
+    if how == "kernel killed":
+        await page.locator(".jp-Dialog").get_by_role("button", name="Ok").click(timeout=15_000)
+    await house.until(room_id, "ended", "recorded", seconds=GRACE + 25)
+    if how in ("cell run again", "closed"):
+        assert asyncio.get_running_loop().time() - began < GRACE, "it was left to the grace time"
+
+
+async def test_a_cut_connection_is_restored_and_told(lab: Lab) -> None:
+    cut: list[WebSocketRoute] = []
+
+    def hold(route: WebSocketRoute) -> None:
+        route.connect_to_server()
+        cut.append(route)
+
+    await lab.page.route_web_socket("**/rtc**", hold)
+    room_id = await go_live(lab, "studio-cut.ipynb")
+    page, house = lab.page, House(lab)
+    assert cut
+    await cut[-1].close(code=4000)
+    await expect(page.get_by_text("Reconnected.")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_text("Reconnected.")).to_be_hidden(timeout=10_000)
+    async with house.viewer(room_id) as watching:
+        track, _ = await watching.track()
+        _, fps, moving = await pictures(track, 2)
+        assert fps > 20
+        assert moving
+        # Then the media itself: every packet is lost for a while.
+        network = await page.context.new_cdp_session(page)
+        free = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        await network.send("Network.enable")
+        await network.send("Network.emulateNetworkConditions", {**free, "packetLoss": 100})
+        await asyncio.sleep(5)
+        await network.send("Network.emulateNetworkConditions", {**free, "packetLoss": 0})
+        await network.detach()
+        async with asyncio.timeout(30):
+            while (await pictures(track, 2))[1] < 20:
+                track = await newest(watching, track)
+    assert await house.until(room_id, "live") == "live"
+    await page.get_by_role("button", name="End", exact=True).click()
+    await ended(page)
+    assert await page.evaluate("window.spnbTracks.every((track) => track.readyState === 'ended')"), "the camera is off"
+
+
+async def newest(watching: Viewer, track: Any) -> Any:
+    """The track that was published last: a host who came back has a new one."""
+    while not watching.tracks.empty():
+        other, _ = watching.tracks.get_nowait()
+        track = other if other.kind == rtc.TrackKind.KIND_VIDEO else track
+    return track
+
+
+async def test_what_was_left_live_is_offered(lab: Lab) -> None:
+    await lab.write_and_run(
+        "studio-left.ipynb",
+        CONNECT + "left = sp.rooms.create('Left behind')\nshow = left.go_live()\nleft.until('live')\n"
+        "from spnb.broadcast import broadcast\nbroadcast._running.clear()\nstudio = spnb.Studio(sp)\nstudio",
+    )
+    await expect(lab.page.get_by_text("You have a room still live: Left behind")).to_be_visible(timeout=15_000)
+    await lab.page.locator(".spnb-banner").get_by_role("button", name="End").click()
+    await expect(lab.page.get_by_text("You have a room still live")).to_be_hidden()
+    room_id = (await lab.run_code("print(left.room_id)")).strip()
+    await House(lab).until(room_id, "ended", "recorded")
+
+
+async def test_secrets_stay_in_memory(lab: Lab) -> None:
+    await go_live(lab, "studio-secrets.ipynb")
+    told = json.loads(
+        await lab.run_code(
+            "import json\nprint(json.dumps([os.environ['TEST_KEY'], sp.access_token(),"
+            " json.dumps(studio.get_state(), default=repr)]))"
+        )
+    )
+    await lab.save()
+    saved = (lab.folder / "studio-secrets.ipynb").read_text()
+    *secrets, state = told
+    for secret in secrets:
+        assert secret not in saved
+        assert secret not in state
+    assert "eyJ" not in saved + state
+    command = [sys.executable, "-m", "nbconvert", "--to", "html", "--stdout", str(lab.folder / "studio-secrets.ipynb")]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
+    exported = done.stdout
+    told = exported + (lab.home / "lab.log").read_text(errors="replace")
+    traceback = await lab.run_code("studio.room.go_live(spnb.MediaFile('none.mp4'))\nsp.rooms.get('no such room')")
+    assert "ERROR" in traceback
+    for secret in secrets:
+        assert secret not in told + traceback
+    assert not [line for line in lab.console if "eyJ" in line]

@@ -1,0 +1,67 @@
+"""Notebook 02 as a newcomer goes through it."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from playwright.async_api import WebSocketRoute, expect
+
+from tests.lab.conftest import ROOT, Lab
+from tests.lab.test_story import PLAYING
+from tests.lab.test_studio import make_room, on_air
+
+pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+async def test_a_newcomer_goes_through_the_studio_notebook(lab: Lab) -> None:
+    cut: list[WebSocketRoute] = []
+
+    def hold(route: WebSocketRoute) -> None:
+        route.connect_to_server()
+        cut.append(route)
+
+    await lab.page.route_web_socket("**/rtc**", hold)
+    shutil.copyfile(ROOT / "notebooks" / "02_studio.ipynb", lab.folder / "02_studio.ipynb")
+    await lab.open("02_studio.ipynb")
+    outputs = await lab.run_all()
+    assert not [output for cell in outputs for output in cell if output.get("name") == "stderr"]
+    page = lab.page
+    studio = page.locator(".spnb-studio")
+
+    # They see themselves, and go live.
+    await studio.get_by_role("button", name="Camera on").click()
+    assert await studio.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    await make_room(page, "My first stream")
+    await studio.get_by_role("button", name="Go live").click()
+    await expect(studio.locator(".spnb-count")).to_be_visible()
+    await on_air(page)
+
+    # They watch themselves in the next cell.
+    await page.evaluate(
+        """async () => {
+            const {content} = window.spnbPanel;
+            const wanted = (cell) => cell.model.sharedModel.getSource().startsWith('spnb.Player');
+            content.activeCellIndex = content.widgets.findIndex(wanted);
+            await window.jupyterapp.commands.execute('notebook:run-cell');
+        }"""
+    )
+    player = page.locator(".spnb-player:not(.spnb-preview) video").first
+    await expect(player).to_be_visible(timeout=25_000)
+    assert await player.evaluate(PLAYING) == [1280, 720]
+    await studio.scroll_into_view_if_needed()
+
+    # Muted, cut off and back, and over.
+    await studio.get_by_role("button", name="Mute").click()
+    await expect(studio.get_by_role("button", name="Unmute")).to_be_visible()
+    await cut[-1].close(code=4000)
+    await expect(studio.get_by_text("Reconnected.")).to_be_visible(timeout=20_000)
+    await lab.shot("studio-notebook")
+    await studio.get_by_role("button", name="End", exact=True).click()
+    sure = studio.get_by_role("button", name="End now")
+    await expect(sure.or_(studio.get_by_role("button", name="New stream"))).to_be_visible(timeout=20_000)
+    if await sure.is_visible():
+        await sure.click()
+    await expect(studio.locator(".spnb-player .spnb-badge").last).to_have_text("REPLAY", timeout=40_000)
+    assert await studio.locator(".spnb-player:not(.spnb-preview) video").evaluate(PLAYING) == [1280, 720]
+    assert not [line for line in lab.console if line.startswith("pageerror")]

@@ -1,0 +1,311 @@
+"""What goes wrong around a camera and a stage, and what the host is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import psutil
+import pytest
+import pytest_asyncio
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Page, async_playwright, expect
+
+from tests.lab.conftest import BASE, GRACE, HUB, ROOT, Lab, browser_options
+from tests.lab.test_preview import CELL as PREVIEW
+from tests.lab.test_preview import LEFT_OVER
+from tests.lab.test_story import PLAYING
+from tests.lab.test_studio import CELL, House, brightest, ended, go_live, make_room, on_air, pictures
+
+pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+async def visit(lab: Lab, page: Page, host: str = "127.0.0.1") -> Lab:
+    """The lab in another page."""
+    home = lab.url.replace("127.0.0.1", host)
+    await page.goto(f"{home}{BASE}lab?token={lab.token}&reset")
+    await page.wait_for_function("window.jupyterapp && window.jupyterapp.started")
+    return replace(lab, page=page)
+
+
+@asynccontextmanager
+async def another_browser(lab: Lab, *options: str) -> AsyncIterator[Lab]:
+    """The lab in a browser of its own."""
+    async with async_playwright() as playwright:
+        started = browser_options(lab.home)
+        started["args"] += options
+        browser = await playwright.chromium.launch(**started)
+        yield await visit(lab, await browser.new_page())
+        await browser.close()
+
+
+@pytest_asyncio.fixture
+async def no_udp(lab: Lab) -> AsyncIterator[Lab]:
+    """The lab in a browser whose WebRTC may not use UDP, as behind many a company's firewall."""
+    async with another_browser(lab, "--webrtc-ip-handling-policy=disable_non_proxied_udp") as other:
+        yield other
+
+
+async def test_without_udp_pictures_come_as_messages(no_udp: Lab) -> None:
+    lab = no_udp
+    await lab.write_and_run("no-udp.ipynb", PREVIEW)
+    page = lab.page
+    await page.get_by_role("button", name="Camera on").click()
+    assert await page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    await expect(page.locator(".spnb-numbers")).to_contain_text("no UDP here: sent as messages", timeout=15_000)
+    shape, first = json.loads(
+        await lab.run_code("import json; print(json.dumps([list(next(preview.frames()).shape), preview.count]))")
+    )
+    assert shape == [360, 640, 3]
+    # Also while a cell keeps the kernel busy.
+    await lab.run_code("import time; time.sleep(2)")
+    assert int(await lab.run_code("print(preview.count)")) - first > 40
+    await lab.run_code("@preview.on_frame\ndef flip(pixels):\n    return pixels[::-1]")
+    await expect(page.locator(".spnb-preview img")).to_be_visible(timeout=10_000)
+    await page.get_by_role("button", name="Camera off").click()
+    await expect(page.get_by_text("Camera is off")).to_be_visible()
+    await lab.run_code("preview.clear_filter()")
+    await lab.close()
+
+
+@pytest.mark.parametrize("what", ["denied", "none", "busy", "insecure"])
+async def test_a_camera_that_cannot_be_had_is_told_in_words(lab: Lab, what: str) -> None:
+    browser = lab.page.context.browser
+    assert browser is not None
+    page = await browser.new_page()
+    names = {"denied": "NotAllowedError", "none": "NotFoundError", "busy": "NotReadableError"}
+    if what in names:
+        # The browser's own refusal, which a headless one does not give.
+        await page.add_init_script(
+            f"navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('refused', '{names[what]}'));"
+        )
+    visitor = await visit(lab, page, HUB if what == "insecure" else "127.0.0.1")
+    await visitor.write_and_run(f"camera-{what}.ipynb", PREVIEW)
+    await page.get_by_role("button", name="Camera on").click()
+    words = {
+        "denied": "Allow it with the camera icon",
+        "none": "No camera was found",
+        "busy": "in use by another program",
+        "insecure": "https pages and to localhost only",
+    }
+    await expect(page.get_by_text(words[what])).to_be_visible()
+    await expect(page.get_by_role("button", name="Try again")).to_be_visible()
+    await visitor.close()
+    await page.close()
+
+
+async def test_one_of_two_tabs_has_the_camera(lab: Lab) -> None:
+    await lab.write_and_run("tabs.ipynb", PREVIEW)
+    await lab.save()
+    browser = lab.page.context.browser
+    assert browser is not None
+    page = await browser.new_page()
+    other = await visit(lab, page)
+    await other.open("tabs.ipynb")
+    await lab.page.get_by_role("button", name="Camera on").click()
+    assert await lab.page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    await expect(page.get_by_text("On in another tab")).to_be_visible()
+    await page.get_by_role("button", name="Camera on").click()
+    assert await page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    await expect(lab.page.get_by_text("On in another tab")).to_be_visible()
+    assert not await lab.page.evaluate("[...document.querySelectorAll('video')].some((video) => video.srcObject)")
+    await page.get_by_role("button", name="Camera off").click()
+    await expect(page.get_by_text("Camera is off")).to_be_visible()
+    assert (await lab.run_code(LEFT_OVER)).strip() == "0 []"
+    await page.close()
+
+
+@pytest.mark.parametrize("path", ["browser", "kernel"])
+async def test_an_unplugged_camera_leaves_a_card_and_the_room_on_air(lab: Lab, path: str) -> None:
+    room_id = await go_live(lab, f"unplugged-{path}.ipynb", CELL.replace("countdown=0", f"countdown=0, path='{path}'"))
+    page, house = lab.page, House(lab)
+    async with house.viewer(room_id) as watching:
+        track, _ = await watching.track()
+        assert (await pictures(track, 1))[2]
+        # What a browser does when a device is pulled out.
+        await page.evaluate(
+            "(() => { const track = document.querySelector('.spnb-preview video').srcObject.getVideoTracks()[0];"
+            " track.stop(); track.dispatchEvent(new Event('ended')); })()"
+        )
+        await expect(page.get_by_text("The camera is gone").first).to_be_visible()
+        await asyncio.sleep(1)
+        _, fps, moving = await pictures(track, 2)
+        assert 0 < fps < 15
+        assert not moving
+        assert await brightest(track) > 150, "the card has words on it"
+        assert await house.status(room_id) == "live"
+        await page.get_by_role("button", name="Camera on").click()
+        await asyncio.sleep(1)
+        _, fps, moving = await pictures(track, 2)
+        assert fps > 15
+        assert moving
+    await page.get_by_role("button", name="End", exact=True).click()
+    await ended(page)
+
+
+async def test_a_room_stopped_elsewhere_is_left_and_told(lab: Lab) -> None:
+    await go_live(lab, "elsewhere.ipynb")
+    page = lab.page
+    await lab.run_code("sp.rooms.stop(studio.room.room_id)")
+    await expect(page.locator(".spnb-studio > .spnb-error")).to_contain_text("stopped elsewhere", timeout=15_000)
+    await ended(page)
+    assert not await page.evaluate("window.spnbPanel === undefined")
+
+
+async def test_a_dead_token_is_replaced_silently(lab: Lab) -> None:
+    """The first broadcaster data has expired by the time of the click."""
+    await lab.write_and_run("token.ipynb", CELL)
+    page = lab.page
+    await make_room(page)
+    await page.get_by_role("button", name="Camera on").click()
+    assert await page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    await lab.run_code(
+        "from spnb.broadcast import credentials\n"
+        "room_id = studio.room.room_id\n"
+        "data = credentials._prepared[room_id]\n"
+        "head, body, sign = data.co_host_token.split('.')\n"
+        "credentials._prepared[room_id] = data.model_copy(update={'co_host_token': f'{head}.{body}.{sign[::-1]}'})"
+    )
+    await page.get_by_role("button", name="Go live").click()
+    await on_air(page)
+    await expect(page.locator(".spnb-studio > .spnb-error")).to_be_empty()
+    await page.get_by_role("button", name="End", exact=True).click()
+    await ended(page)
+
+
+async def test_viewers_are_asked_about_before_the_end(lab: Lab) -> None:
+    room_id = await go_live(lab, "asked.ipynb")
+    page = lab.page
+    await lab.run_code(
+        "fan = spnb.connect('a-fan', url=os.environ['TEST_URL'], api_key=os.environ['TEST_KEY'])\n"
+        f"fan.presence.heartbeat('{room_id}')"
+    )
+    await expect(page.get_by_text("1 viewer", exact=True)).to_be_visible(timeout=15_000)
+    await page.get_by_role("button", name="End", exact=True).click()
+    await page.get_by_role("button", name="Stay on air").click()
+    assert await House(lab).status(room_id) == "live"
+    await page.get_by_role("button", name="End", exact=True).click()
+    await page.get_by_role("button", name="End now").click()
+    await ended(page)
+
+
+async def test_everything_by_keyboard_and_in_the_dark(lab: Lab) -> None:
+    await lab.write_and_run("keyboard.ipynb", CELL.replace("countdown=0", "countdown=1"))
+    page = lab.page
+    await page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    await page.get_by_role("button", name="Camera on").focus()
+    await page.keyboard.press("Enter")
+    assert await page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    await page.get_by_label("Title").focus()
+    await page.keyboard.type("By keyboard")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".spnb-studio .spnb-title").first).to_have_text("By keyboard")
+    await page.get_by_label("resolution").focus()
+    for _ in range(8):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("document.activeElement.textContent") == "Go live":
+            break
+    assert await page.evaluate("document.activeElement.textContent") == "Go live", "it is reached by Tab"
+    outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    await asyncio.sleep(2.5)
+    assert await page.evaluate("document.activeElement.textContent") == "Go live", "what is drawn anew keeps the focus"
+    await page.keyboard.press("Enter")
+    await on_air(page)
+    await lab.shot("studio-dark")
+    await page.get_by_role("button", name="End", exact=True).focus()
+    await page.keyboard.press("Space")
+    await ended(page)
+    await page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
+
+
+async def test_a_closed_tab_ends_the_room(lab: Lab) -> None:
+    async with another_browser(lab) as other:
+        room_id = await go_live(other, "closed-tab.ipynb")
+        await other.page.close(run_before_unload=False)
+        await House(lab).until(room_id, "ended", "recorded", seconds=GRACE + 20)
+
+
+async def test_a_laptop_asleep_leaves_no_ghost(lab: Lab) -> None:
+    """The whole browser stands still, as with the lid closed, and wakes up after the grace time."""
+    mark = f"--spnb-asleep={lab.token}"
+    async with another_browser(lab, mark) as other:
+        room_id = await go_live(other, "asleep.ipynb")
+        browsers = [process for process in psutil.process_iter(["cmdline"]) if mark in (process.info["cmdline"] or [])]
+        family = {child for browser in browsers for child in [browser, *browser.children(recursive=True)]}
+        for process in family:
+            process.suspend()
+        try:
+            await House(lab).until(room_id, "ended", "recorded", seconds=GRACE + 45)
+        finally:
+            for process in family:
+                process.resume()
+        await ended(other.page)
+        await other.close()
+
+
+async def test_an_interrupted_kernel_stays_on_air_and_obeys(lab: Lab) -> None:
+    room_id = await go_live(lab, "interrupted.ipynb")
+    busy = asyncio.create_task(lab.run_code("import time; time.sleep(60)"))
+    await asyncio.sleep(0.5)
+    await lab.page.evaluate("window.spnbPanel.sessionContext.session.kernel.interrupt()")
+    assert "KeyboardInterrupt" in await busy
+    assert await House(lab).status(room_id) == "live"
+    await lab.page.get_by_role("button", name="End", exact=True).click()
+    await ended(lab.page)
+
+
+async def test_end_is_heard_while_a_cell_is_busy(lab: Lab) -> None:
+    room_id = await go_live(lab, "busy-end.ipynb")
+    await asyncio.sleep(2)
+    busy = asyncio.create_task(lab.run_code("import time; time.sleep(15)"))
+    await asyncio.sleep(0.5)
+    await lab.page.get_by_role("button", name="End", exact=True).click()
+    await House(lab).until(room_id, "ended", "recorded", seconds=8)
+    assert not busy.done(), "it was heard only after the cell"
+    await busy
+
+
+async def test_voila_shows_the_studio_too(lab: Lab) -> None:
+    shutil.copyfile(ROOT / "notebooks" / "02_studio.ipynb", lab.folder / "voila.ipynb")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "voila", str(lab.folder / "voila.ipynb"), "--no-browser", f"--port={port}"],
+        env={**os.environ, "HOME": str(lab.home / "home"), "SPNB_HOME": str(lab.home / "spnb")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    browser = lab.page.context.browser
+    assert browser is not None
+    page = await browser.new_page()
+    try:
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    await page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")
+                    break
+                except PlaywrightError:
+                    await asyncio.sleep(0.3)
+        await page.get_by_role("button", name="Camera on").first.click(timeout=40_000)
+        assert await page.locator(".spnb-preview video").first.evaluate(PLAYING) == [1280, 720]
+        await make_room(page, "From Voila")
+        await page.get_by_role("button", name="Go live").click()
+        await on_air(page)
+        await page.get_by_role("button", name="End", exact=True).click()
+        await ended(page)
+    finally:
+        await page.close()
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(20)
