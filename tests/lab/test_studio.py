@@ -6,88 +6,17 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
 
-import httpx
 import pytest
-from livekit import rtc
 from playwright.async_api import Page, WebSocketRoute, expect
 
+from tests.lab.audience import House, good_pictures, newest, pictures
 from tests.lab.conftest import CONNECT, GRACE, Lab
 from tests.lab.test_story import PLAYING
-from tests.media.conftest import Viewer
 
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(180)]
 
 CELL = CONNECT + "studio = spnb.Studio(sp, countdown=0)\nstudio"
-
-
-class House:
-    """The audience's side of the tests' sandbox: what others see of a room."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        self._http = httpx.AsyncClient(base_url=lab.sandbox.url, trust_env=False)
-
-    async def room_id(self) -> str:
-        return (await self.lab.run_code("print(studio.room.room_id)")).strip()
-
-    async def status(self, room_id: str) -> str:
-        key = {"X-API-Key": self.lab.sandbox.api_key}
-        session = await self._http.post("/api/v5/sessions", headers=key, json={"userId": "onlooker", "deviceId": "d"})
-        bearer = {**key, "Authorization": f"Bearer {session.json()['accessToken']}"}
-        answer = await self._http.get(f"/api/v1/rooms/{room_id}", headers=bearer)
-        return str(answer.json()["rooms"][0]["status"])
-
-    async def until(self, room_id: str, *statuses: str, seconds: float = 30) -> str:
-        async with asyncio.timeout(seconds):
-            while (now := await self.status(room_id)) not in statuses:
-                await asyncio.sleep(0.2)
-        return now
-
-    @asynccontextmanager
-    async def viewer(self, room_id: str) -> AsyncIterator[Viewer]:
-        answer = await self._http.post(
-            "/sandbox/livekit-token",
-            headers={"X-API-Key": self.lab.sandbox.api_key},
-            json={"room": room_id, "identity": "viewer"},
-        )
-        watching = Viewer()
-        await watching.room.connect(answer.json()["url"], answer.json()["token"])
-        try:
-            yield watching
-        finally:
-            await watching.room.disconnect()
-
-
-async def pictures(track: Any, seconds: float) -> tuple[set[tuple[int, int]], float, bool]:
-    """Sizes, pictures per second, and whether they move, over some seconds from the first picture on."""
-    stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
-    sizes, prints, began, count = set(), set(), 0.0, 0
-    loop = asyncio.get_running_loop()
-    async for event in stream:
-        now = loop.time()
-        began = began or now
-        if now - began > seconds:
-            break
-        count += 1
-        sizes.add((event.frame.width, event.frame.height))
-        prints.add(hash(bytes(event.frame.data[: event.frame.width * 64 : 7])))
-    await stream.aclose()
-    return sizes, count / seconds, len(prints) > count // 2
-
-
-async def brightest(track: Any) -> int:
-    """The brightest point of the next picture."""
-    stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
-    try:
-        async for event in stream:
-            return max(event.frame.data[: event.frame.width * event.frame.height])
-    finally:
-        await stream.aclose()
-    return 0
 
 
 async def make_room(page: Page, title: str = "Studio talk") -> None:
@@ -134,10 +63,7 @@ async def test_a_host_is_published_by_the_page_itself(lab: Lab) -> None:
     room_id = await house.room_id()
     async with house.viewer(room_id) as watching:
         track, _ = await watching.track()
-        sizes, fps, moving = await pictures(track, 4)
-        assert (1280, 720) in sizes
-        assert fps >= 25
-        assert moving
+        await good_pictures(track, fps=25, size=(1280, 720))
         assert len(watching.room.remote_participants) == 1
         await page.get_by_role("button", name="Mute").click()
         await expect(page.get_by_role("button", name="Unmute")).to_be_visible()
@@ -147,9 +73,8 @@ async def test_a_host_is_published_by_the_page_itself(lab: Lab) -> None:
         await lab.shot("studio-live")
         # A cell that keeps the kernel busy for long does not touch the stream.
         busy = asyncio.create_task(lab.run_code("import time; time.sleep(10)"))
-        sizes, fps, moving = await pictures(track, 5)
-        assert fps >= 25
-        assert moving
+        await good_pictures(track, fps=25, within=9)
+        assert not busy.done()
         await busy
     await page.get_by_role("button", name="End", exact=True).click()
     await ended(page)
@@ -165,10 +90,7 @@ async def test_a_host_is_published_by_the_kernel(lab: Lab) -> None:
     await expect(page.locator(".spnb-health")).to_contain_text("1280×720", timeout=20_000)
     async with House(lab).viewer(room_id) as watching:
         track, _ = await watching.track()
-        sizes, fps, moving = await pictures(track, 4)
-        assert sizes == {(1280, 720)}
-        assert fps >= 25
-        assert moving
+        await good_pictures(track, fps=25, size=(1280, 720))
     await page.get_by_role("button", name="End", exact=True).click()
     await ended(page)
 
@@ -183,9 +105,7 @@ async def test_sources_are_switched_on_air(lab: Lab) -> None:
         assert len(await watching.counters(track, 20)) == 20
         await page.get_by_label("source", exact=True).select_option("page")
         track, _ = await watching.track()
-        sizes, fps, moving = await pictures(track, 2)
-        assert (sizes, moving) == ({(1280, 720)}, True)
-        assert fps > 20
+        await good_pictures(track, fps=20, size=(1280, 720))
     assert await house.status(room_id) in ("live", "waitingReconnect")
     await page.get_by_role("button", name="End", exact=True).click()
     await ended(page)
@@ -202,9 +122,7 @@ async def test_a_reloaded_page_offers_to_resume(lab: Lab) -> None:
     await expect(lab.page.get_by_text("the page that sent the picture is gone")).to_be_hidden()
     async with house.viewer(room_id) as watching:
         track, _ = await watching.track()
-        _, fps, moving = await pictures(track, 2)
-        assert fps > 20
-        assert moving
+        await good_pictures(track, fps=20)
     assert await house.until(room_id, "live") == "live"
     await lab.page.get_by_role("button", name="End", exact=True).click()
     await ended(lab.page)
@@ -251,9 +169,7 @@ async def test_a_cut_connection_is_restored_and_told(lab: Lab) -> None:
     await expect(page.get_by_text("Reconnected.")).to_be_hidden(timeout=10_000)
     async with house.viewer(room_id) as watching:
         track, _ = await watching.track()
-        _, fps, moving = await pictures(track, 2)
-        assert fps > 20
-        assert moving
+        await good_pictures(track, fps=20)
         # Then the media itself: every packet is lost for a while.
         network = await page.context.new_cdp_session(page)
         free = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
@@ -269,14 +185,6 @@ async def test_a_cut_connection_is_restored_and_told(lab: Lab) -> None:
     await page.get_by_role("button", name="End", exact=True).click()
     await ended(page)
     assert await page.evaluate("window.spnbTracks.every((track) => track.readyState === 'ended')"), "the camera is off"
-
-
-async def newest(watching: Viewer, track: Any) -> Any:
-    """The track that was published last: a host who came back has a new one."""
-    while not watching.tracks.empty():
-        other, _ = watching.tracks.get_nowait()
-        track = other if other.kind == rtc.TrackKind.KIND_VIDEO else track
-    return track
 
 
 async def test_what_was_left_live_is_offered(lab: Lab) -> None:

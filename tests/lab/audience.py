@@ -1,0 +1,118 @@
+"""What others see of a host on air: the room as the service tells it, and the pictures as they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from livekit import rtc
+
+from tests.lab.conftest import Lab
+from tests.media.conftest import Viewer
+
+
+class House:
+    """The audience's side of the tests' sandbox: what others see of a room."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._http = httpx.AsyncClient(base_url=lab.sandbox.url, trust_env=False)
+
+    async def room_id(self) -> str:
+        return (await self.lab.run_code("print(studio.room.room_id)")).strip()
+
+    async def status(self, room_id: str) -> str:
+        key = {"X-API-Key": self.lab.sandbox.api_key}
+        session = await self._http.post("/api/v5/sessions", headers=key, json={"userId": "onlooker", "deviceId": "d"})
+        bearer = {**key, "Authorization": f"Bearer {session.json()['accessToken']}"}
+        answer = await self._http.get(f"/api/v1/rooms/{room_id}", headers=bearer)
+        return str(answer.json()["rooms"][0]["status"])
+
+    async def until(self, room_id: str, *statuses: str, seconds: float = 30) -> str:
+        async with asyncio.timeout(seconds):
+            while (now := await self.status(room_id)) not in statuses:
+                await asyncio.sleep(0.2)
+        return now
+
+    @asynccontextmanager
+    async def viewer(self, room_id: str) -> AsyncIterator[Viewer]:
+        answer = await self._http.post(
+            "/sandbox/livekit-token",
+            headers={"X-API-Key": self.lab.sandbox.api_key},
+            json={"room": room_id, "identity": "viewer"},
+        )
+        watching = Viewer()
+        await watching.room.connect(answer.json()["url"], answer.json()["token"])
+        try:
+            yield watching
+        finally:
+            await watching.room.disconnect()
+
+
+async def pictures(track: Any, seconds: float) -> tuple[set[tuple[int, int]], float, bool]:
+    """Sizes, pictures per second, and whether they move, over some seconds from the first picture on."""
+    stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
+    sizes, prints, began, count = set(), set(), 0.0, 0
+    loop = asyncio.get_running_loop()
+    async for event in stream:
+        now = loop.time()
+        began = began or now
+        if now - began > seconds:
+            break
+        count += 1
+        sizes.add((event.frame.width, event.frame.height))
+        prints.add(hash(bytes(event.frame.data[: event.frame.width * 64 : 7])))
+    await stream.aclose()
+    return sizes, count / seconds, len(prints) > count // 2
+
+
+async def good_pictures(track: Any, *, fps: float, size: tuple[int, int] | None = None, within: float = 30) -> None:
+    """Wait until two seconds of a track come smoothly, moving, and all in one size.
+
+    A viewer of a simulcast may begin on a smaller layer, and a busy machine may lose pictures for a moment; what counts
+    is what it settles on.
+    """
+    seen: Any = None
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                sizes, rate, moving = seen = await pictures(track, 2)
+                if rate >= fps and moving and (size is None or sizes == {size}):
+                    return
+    except TimeoutError:
+        raise AssertionError(f"wanted {size} at {fps} pictures/s, moving; saw {seen}") from None
+
+
+async def still_pictures(track: Any, *, within: float = 20) -> None:
+    """Wait until two seconds of a track show one picture that stands, sent a few times a second."""
+    seen: Any = None
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                _, rate, moving = seen = await pictures(track, 2)
+                if 0 < rate < 15 and not moving:
+                    return
+    except TimeoutError:
+        raise AssertionError(f"wanted a standing picture; saw {seen}") from None
+
+
+async def brightest(track: Any) -> int:
+    """The brightest point of the next picture."""
+    stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
+    try:
+        async for event in stream:
+            return max(event.frame.data[: event.frame.width * event.frame.height])
+    finally:
+        await stream.aclose()
+    return 0
+
+
+async def newest(watching: Viewer, track: Any) -> Any:
+    """The track that was published last: a host who came back has a new one."""
+    while not watching.tracks.empty():
+        other, _ = watching.tracks.get_nowait()
+        track = other if other.kind == rtc.TrackKind.KIND_VIDEO else track
+    return track
