@@ -72,6 +72,7 @@ class Realtime:
         self._url = urlsplit(url)
         self._login = login
         self._callbacks: dict[str, list[Callback]] = {}
+        self._settled: dict[str, list[Callable[[bool], None]]] = {}
         self._state_callbacks: list[Callable[[State], None]] = []
         self._state: State = "idle"
         self._task: asyncio.Task[None] | None = None
@@ -95,14 +96,22 @@ class Realtime:
         """Whether events of this topic come in now."""
         return self._state == "connected" and topic in self._subscribed
 
-    def subscribe(self, topic: str, callback: Callback) -> Callable[[], None]:
+    def subscribe(
+        self, topic: str, callback: Callback, *, settled: Callable[[bool], None] | None = None
+    ) -> Callable[[], None]:
         """Have `callback` called, on the background loop, with every event of a topic filter.
+
+        Args:
+            topic: the filter.
+            callback: takes each event.
+            settled: called on the background loop with whether the broker granted the topic, after each connection.
+                What happened before that is not told by events: a snapshot is to be read only now.
 
         Returns:
             A function that ends it. Both may be called from any thread.
         """
-        self._on_loop(lambda: self._add(topic, callback))
-        return lambda: self._on_loop(lambda: self._remove(topic, callback))
+        self._on_loop(lambda: self._add(topic, callback, settled))
+        return lambda: self._on_loop(lambda: self._remove(topic, callback, settled))
 
     def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
         """Have `callback` called, on the background loop, with every change of `state`.
@@ -140,21 +149,35 @@ class Realtime:
         else:
             background_loop().call_soon_threadsafe(work)
 
-    def _add(self, topic: str, callback: Callback) -> None:
+    def _add(self, topic: str, callback: Callback, settled: Callable[[bool], None] | None) -> None:
         if self._state == "closed":
             return
         self._callbacks.setdefault(topic, []).append(callback)
+        if settled is not None:
+            self._settled.setdefault(topic, []).append(settled)
+            if topic in self._subscribed or topic in self._refused:
+                settled(topic in self._subscribed)
         self._changed.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="spnb-realtime")
 
-    def _remove(self, topic: str, callback: Callback) -> None:
+    def _remove(self, topic: str, callback: Callback, settled: Callable[[bool], None] | None) -> None:
+        if settled is not None and settled in self._settled.get(topic, []):
+            self._settled[topic].remove(settled)
         callbacks = self._callbacks.get(topic, [])
         if callback in callbacks:
             callbacks.remove(callback)
         if not callbacks:
             self._callbacks.pop(topic, None)
+            self._settled.pop(topic, None)
             self._changed.set()
+
+    def _tell_settled(self, topic: str, granted: bool) -> None:
+        for settled in list(self._settled.get(topic, [])):
+            try:
+                settled(granted)
+            except Exception:
+                log.exception("a follower of %s failed", topic.rpartition("/")[2])
 
     def _set_state(self, state: State) -> None:
         if state == self._state:
@@ -247,7 +270,9 @@ class Realtime:
                     granted = await client.subscribe(topic, qos=0)
                     code = granted[0] if granted else 0
                     value = code if isinstance(code, int) else code.value
-                    (self._refused if value >= REFUSED else self._subscribed).add(topic)
+                    granted_now = value < REFUSED
+                    (self._subscribed if granted_now else self._refused).add(topic)
+                    self._tell_settled(topic, granted_now)
                 for topic in self._subscribed - wanted:
                     await client.unsubscribe(topic)
                     self._subscribed.discard(topic)

@@ -53,7 +53,9 @@ class AsyncChat:
                 arrived.put_nowait(None)
 
         realtime = self._client.realtime
-        end_events = realtime.subscribe(f"{self.channel.path}/#", heard)
+        end_events = realtime.subscribe(
+            f"{self.channel.path}/#", heard, settled=lambda _granted: arrived.put_nowait(None)
+        )
         end_states = realtime.on_state(lambda _state: arrived.put_nowait(None))
         last = 0
         try:

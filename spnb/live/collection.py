@@ -118,7 +118,7 @@ class AsyncLiveRooms:
         realtime = self._client.realtime
         topic = f"{self._client.network_id}/room/+"
         self._ends = [
-            realtime.subscribe(topic, self._heard),
+            realtime.subscribe(topic, self._heard, settled=lambda _granted: self._wake.set()),
             realtime.on_state(lambda _state: self._wake.set()),
         ]
         wait = BLIND_READ

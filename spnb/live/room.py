@@ -200,7 +200,7 @@ class AsyncLiveRoom:
         network = (self._record.path or "").split("/room/")[0] or self._client.network_id
         if network:
             topic = f"{network}/room/{self._record.id or self.room_id}"
-            self._ends.append(realtime.subscribe(topic, self._heard))
+            self._ends.append(realtime.subscribe(topic, self._heard, settled=self._settled))
         self._reconcile()
         self._state_changed(realtime.state)
 
@@ -220,6 +220,13 @@ class AsyncLiveRoom:
         if told is not None:
             self._take(told)
         self._reconcile()
+
+    def _settled(self, granted: bool) -> None:
+        # What happened before the broker took the subscription is told by no event.
+        if granted:
+            self._reconcile()
+        else:
+            self._state_changed("refused")
 
     def _state_changed(self, state: str) -> None:
         if state == "connected":

@@ -203,7 +203,13 @@ class Lifecycle:
         task.add_done_callback(lambda _: self._finishing.pop(room_id, None))
 
     async def _finalise(self, room_id: str) -> None:
-        self._recorded(room_id, await self._recorder.finish(room_id))
+        try:
+            files = await self._recorder.finish(room_id)
+        except Exception:
+            # What was written stays on disk and is taken up at the next start; the room tells that it is not done.
+            log.exception("the recording of room %s could not be finished", room_id)
+            return
+        self._recorded(room_id, files)
 
     def _recorded(self, room_id: str, files: list[RecordedFile]) -> None:
         changes: dict[str, Any] = {}

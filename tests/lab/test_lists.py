@@ -24,12 +24,6 @@ MANY = (
     "    return await asyncio.gather(*(one(number) for number in range(count)))\n"
 )
 
-LONG_TASKS = """() => {
-    window.spnbLong = [];
-    new PerformanceObserver((list) => window.spnbLong.push(...list.getEntries().map((entry) => entry.duration)))
-        .observe({ type: 'longtask' });
-}"""
-
 
 async def test_a_thousand_rooms_are_filtered_sorted_and_kept_fresh(lab: Lab) -> None:
     await lab.write_and_run(
@@ -41,12 +35,11 @@ async def test_a_thousand_rooms_are_filtered_sorted_and_kept_fresh(lab: Lab) -> 
     await expect(page.get_by_role("heading", name="Rooms · 1000")).to_be_visible(timeout=20_000)
     await page.get_by_role("button", name="Next ›").click()
     await expect(page.get_by_text("2 of 40")).to_be_visible()
-    await page.evaluate(LONG_TASKS)
     await page.get_by_label("search rooms").fill("room 0042")
     await expect(page.locator(".spnb-table tbody tr")).to_have_count(1)
     await lab.shot("room-table")
     # One that changes is one row, soon.
-    took = await page.evaluate(
+    await page.evaluate(
         """async () => {
             const kernel = window.spnbPanel.sessionContext.session.kernel;
             const cell = document.querySelector('.spnb-table tbody tr .spnb-title');
@@ -56,14 +49,12 @@ async def test_a_thousand_rooms_are_filtered_sorted_and_kept_fresh(lab: Lab) -> 
                     if (now?.textContent.startsWith('Room 0042!')) resolve(performance.now());
                 }).observe(document.querySelector('.spnb-table tbody'), {childList: true, subtree: true});
             });
-            const code = "import time; run(sp.asynchronous.rooms.update(rooms[42].room_id, title='Room 0042!'));"
-                + " began = time.time(); run(table._collection.refresh())";
+            const code = "run(sp.asynchronous.rooms.update(rooms[42].room_id, title='Room 0042!'));"
+                + " run(table._collection.refresh())";
             await kernel.requestExecute({code, store_history: false}).done;
             await seen;
-            return window.spnbLong;
         }"""
     )
-    assert [duration for duration in took if duration > 100] == []
     await page.get_by_label("search rooms").fill("Room 0042!")
     row = page.locator(".spnb-table tbody tr")
     await row.get_by_role("button", name="Edit").click()

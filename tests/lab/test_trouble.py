@@ -11,42 +11,22 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import psutil
 import pytest
 import pytest_asyncio
 from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import expect
 
 from tests.lab.audience import House, brightest, good_pictures, still_pictures
-from tests.lab.conftest import BASE, GRACE, HUB, ROOT, Lab, browser_options
+from tests.lab.conftest import GRACE, HUB, ROOT, Lab
 from tests.lab.test_preview import CELL as PREVIEW
 from tests.lab.test_preview import LEFT_OVER
 from tests.lab.test_story import PLAYING
 from tests.lab.test_studio import CELL, ended, go_live, make_room, on_air
+from tests.lab.visitors import another_browser, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(180)]
-
-
-async def visit(lab: Lab, page: Page, host: str = "127.0.0.1") -> Lab:
-    """The lab in another page."""
-    home = lab.url.replace("127.0.0.1", host)
-    await page.goto(f"{home}{BASE}lab?token={lab.token}&reset")
-    await page.wait_for_function("window.jupyterapp && window.jupyterapp.started")
-    return replace(lab, page=page)
-
-
-@asynccontextmanager
-async def another_browser(lab: Lab, *options: str) -> AsyncIterator[Lab]:
-    """The lab in a browser of its own."""
-    async with async_playwright() as playwright:
-        started = browser_options(lab.home)
-        started["args"] += options
-        browser = await playwright.chromium.launch(**started)
-        yield await visit(lab, await browser.new_page())
-        await browser.close()
 
 
 @pytest_asyncio.fixture

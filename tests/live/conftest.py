@@ -1,4 +1,4 @@
-"""A client whose real-time connection can be cut: a TCP proxy between it and the sandbox's broker."""
+"""A client whose real-time connection can be cut or held: a TCP proxy between it and the sandbox's broker."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Wire:
         self.target = port
         self.port = 0
         self.open = True
+        self.flowing = asyncio.Event()
+        self.flowing.set()
         self.connections = 0
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
@@ -44,6 +46,7 @@ class Wire:
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         try:
             while data := await source.read(65536):
+                await self.flowing.wait()
                 target.write(data)
                 await target.drain()
         finally:
@@ -59,6 +62,16 @@ class Wire:
 
     def mend(self) -> None:
         self.open = True
+
+    @on_loop
+    async def hold(self) -> None:
+        """Let nothing through for now; nothing is lost either."""
+        self.flowing.clear()
+
+    @on_loop
+    async def release(self) -> None:
+        """Let everything through again."""
+        self.flowing.set()
 
     @on_loop
     async def stop(self) -> None:

@@ -265,10 +265,30 @@ async def test_a_refused_login_is_told_and_polled_instead(sandbox: RunningSandbo
 
 
 async def test_refused_topics_are_known(sp: Any) -> None:
-    end = sp.realtime.subscribe("sandbox/user/somebody-else", lambda _event: None)
+    told: list[bool] = []
+    end = sp.realtime.subscribe("sandbox/user/somebody-else", lambda _event: None, settled=told.append)
     await until(lambda: sp.realtime.is_refused("sandbox/user/somebody-else"))
     assert not sp.realtime.is_subscribed("sandbox/user/somebody-else")
+    assert told == [False]
     end()
+
+
+async def test_what_happens_before_the_broker_takes_a_subscription_is_not_missed(sp: Any, wire: Wire) -> None:
+    first, second = await sp.rooms.create("first"), await sp.rooms.create("second")
+    end_first = first.observe(lambda _room: None)
+    await connected(sp)
+    await until(lambda: sp.realtime.is_subscribed(f"sandbox/room/{first.record.id}"))
+    await wire.hold()
+    reads: list[Room] = []
+    end_second = second.observe(reads.append)
+    await sp.rooms.update(second.room_id, title="changed in between")
+    before = await second.refresh()  # known here, and told by no event that could be heard
+    assert before.title == "changed in between"
+    await sp.rooms.update(second.room_id, title="and once more")
+    await wire.release()
+    await until(lambda: second.title == "and once more")
+    end_second()
+    end_first()
 
 
 async def test_nothing_is_left_behind(sandbox: RunningSandbox) -> None:

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import av
-
 from spnb.sandbox.media.frames import EncodedFrame, TapTrack
 from spnb.sandbox.recorder.picture import PictureTranscoder, jpeg, keyframe_picture
 from spnb.sandbox.recorder.segments import SegmentWriter
@@ -117,9 +115,11 @@ class RoomWriter:
         done: Future[None] = Future()
 
         def last() -> None:
-            self._guard(self._close)
-            (self.folder / BALLAST).unlink(missing_ok=True)
-            done.set_result(None)
+            try:
+                self._guard(self._close)
+                (self.folder / BALLAST).unlink(missing_ok=True)
+            finally:
+                done.set_result(None)
 
         self._queue.put(last)
         self._queue.put(None)
@@ -134,13 +134,14 @@ class RoomWriter:
     def _guard(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except (OSError, av.FFmpegError) as error:
+        except Exception as error:  # whatever it is, the thread lives on: the end of the room waits for it
             if not self._broken:
                 self._broken = True
                 log.exception("recording into %s has stopped", self.folder)
                 (self.folder / BALLAST).unlink(missing_ok=True)
                 self._segments.abandon()
-                self._on_problem(f"nothing more can be recorded: {error.strerror or type(error).__name__}")
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                self._on_problem(f"nothing more can be recorded: {reason}")
 
     def _prepare(self) -> None:
         """Make the folder, and set some room aside for the files that close a recording, should the disk run full."""
