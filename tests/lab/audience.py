@@ -112,7 +112,7 @@ async def brightest(track: Any) -> int:
 
 async def newest(watching: Viewer, track: Any) -> Any:
     """The track that was published last: a host who came back has a new one."""
-    while not watching.tracks.empty():
-        other, _ = watching.tracks.get_nowait()
-        track = other if other.kind == rtc.TrackKind.KIND_VIDEO else track
+    pictures_of = watching.tracks[rtc.TrackKind.KIND_VIDEO]
+    while not pictures_of.empty():
+        track, _ = pictures_of.get_nowait()
     return track

@@ -136,10 +136,14 @@ class Viewer:
 
     def __init__(self) -> None:
         self.room = rtc.Room()
-        self.tracks: asyncio.Queue[tuple[Any, str]] = asyncio.Queue()
+        self.tracks: dict[Any, asyncio.Queue[tuple[Any, str]]] = {
+            kind: asyncio.Queue() for kind in (rtc.TrackKind.KIND_VIDEO, rtc.TrackKind.KIND_AUDIO)
+        }
         self.data: asyncio.Queue[rtc.DataPacket] = asyncio.Queue()
         self.events: list[str] = []
-        self.room.on("track_subscribed", lambda track, _, who: self.tracks.put_nowait((track, who.identity)))
+        self.room.on(
+            "track_subscribed", lambda track, _, who: self.tracks[track.kind].put_nowait((track, who.identity))
+        )
         self.room.on("data_received", self.data.put_nowait)
         for name in ("track_muted", "track_unmuted", "participant_connected", "participant_disconnected"):
             self.room.on(name, lambda *_, name=name: self.events.append(name))
@@ -152,11 +156,8 @@ class Viewer:
     async def track(self, kind: str = "video") -> tuple[Any, str]:
         """The next track of a kind, and whose it is."""
         wanted = rtc.TrackKind.KIND_VIDEO if kind == "video" else rtc.TrackKind.KIND_AUDIO
-        async with asyncio.timeout(10):
-            while True:
-                track, who = await self.tracks.get()
-                if track.kind == wanted:
-                    return track, who
+        async with asyncio.timeout(20):
+            return await self.tracks[wanted].get()
 
     async def counters(self, track: Any, count: int) -> list[int]:
         """The numbers in the next `count` pictures."""
