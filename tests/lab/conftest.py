@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 
 from spnb.bench.lab import BASE, HUB, browser_options, open_lab
 from spnb.bench.lab import Lab as PlainLab
 from tests.conftest import RunningSandbox, start_sandbox
 
 __all__ = ["BASE", "CONNECT", "GRACE", "HUB", "ROOT", "Lab", "browser_options"]
+
+# A machine that does many things at once may take a while; what is waited for is an event all the same.
+expect.set_options(timeout=20_000)
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "test-output" / "screenshots"
