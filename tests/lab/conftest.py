@@ -54,5 +54,5 @@ async def nothing_left_open(lab: Lab) -> AsyncIterator[None]:
     """A test that fails half-way leaves no notebook to the next one, and none leaves a camera on."""
     yield
     await lab.close()
-    await lab.page.wait_for_function("window.spnbTracks.every((track) => track.readyState === 'ended')", timeout=10_000)
+    await lab.page.wait_for_function("window.spnbTracks.every((track) => track.readyState === 'ended')", timeout=30_000)
     await lab.page.evaluate("window.spnbTracks = []")

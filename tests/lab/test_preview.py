@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ async def test_the_camera_is_seen_by_eye_and_by_python(lab: Lab) -> None:
     await page.get_by_role("button", name="Camera on").click()
     video = page.locator(".spnb-preview video")
     assert await video.evaluate(PLAYING) == [1280, 720]
-    await expect(page.locator(".spnb-numbers")).to_contain_text("1280×720 · 30 fps", timeout=15_000)
+    await expect(page.locator(".spnb-numbers")).to_contain_text(re.compile(r"1280×720 · \d+ fps"), timeout=30_000)
     shape, moved = await value(
         lab,
         "(lambda a, b: [list(a.shape), bool((a != b).any())])(*[f for _, f in zip(range(2), preview.frames())])",

@@ -68,11 +68,11 @@ async def test_a_host_goes_live_by_mouse_and_watches_the_recording(lab: Lab) -> 
     await expect(go).to_be_visible()
     await go.click()
     await expect(page.locator(".spnb-golive .spnb-badge")).to_have_text("LIVE", timeout=20_000)
-    await expect(page.locator(".spnb-golive .spnb-health")).to_contain_text("1280×720", timeout=15_000)
+    await expect(page.locator(".spnb-golive .spnb-health")).to_contain_text("1280×720", timeout=30_000)
 
     # It is in the list of what is live, with a picture of it.
     card = page.locator(".spnb-rooms .spnb-room")
-    await expect(card).to_contain_text("Launch day", timeout=15_000)
+    await expect(card).to_contain_text("Launch day", timeout=30_000)
     await expect(card.locator("img")).to_be_visible(timeout=20_000)
 
     # A viewer sees it move, through HLS.
@@ -86,7 +86,7 @@ async def test_a_host_goes_live_by_mouse_and_watches_the_recording(lab: Lab) -> 
     await page.get_by_role("button", name="End broadcast").click()
     await expect(page.locator(".spnb-player .spnb-badge")).to_have_text("REPLAY", timeout=30_000)
     await expect(page.locator(".spnb-step[aria-current=step]")).to_contain_text("Recorded", timeout=20_000)
-    await expect(page.locator(".spnb-rooms .spnb-room")).to_have_count(0, timeout=10_000)
+    await expect(page.locator(".spnb-rooms .spnb-room")).to_have_count(0, timeout=30_000)
     assert await video.evaluate(PLAYING) == [1280, 720]
     await video.evaluate("(video) => { video.currentTime = 1; }")
     await page.wait_for_function("document.querySelector('.spnb-player video').currentTime >= 1")

@@ -22,7 +22,7 @@ CELL = CONNECT + "studio = spnb.Studio(sp, countdown=0)\nstudio"
 async def make_room(page: Page, title: str = "Studio talk") -> None:
     await page.get_by_label("Title").fill(title)
     await page.get_by_role("button", name="Create room").click()
-    await expect(page.locator(".spnb-studio .spnb-title").first).to_have_text(title, timeout=15_000)
+    await expect(page.locator(".spnb-studio .spnb-title").first).to_have_text(title, timeout=30_000)
 
 
 async def on_air(page: Page) -> None:
@@ -147,7 +147,7 @@ async def test_no_way_off_leaves_a_room_live(lab: Lab, how: str) -> None:
     else:
         await lab.run_code("studio.close()")
     if how == "kernel killed":
-        await page.locator(".jp-Dialog").get_by_role("button", name="Ok").click(timeout=15_000)
+        await page.locator(".jp-Dialog").get_by_role("button", name="Ok").click(timeout=30_000)
     await house.until(room_id, "ended", "recorded", seconds=GRACE + 25)
     if how in ("cell run again", "closed"):
         assert asyncio.get_running_loop().time() - began < GRACE, "it was left to the grace time"
@@ -166,7 +166,7 @@ async def test_a_cut_connection_is_restored_and_told(lab: Lab) -> None:
     assert cut
     await cut[-1].close(code=4000)
     await expect(page.get_by_text("Reconnected.")).to_be_visible(timeout=20_000)
-    await expect(page.get_by_text("Reconnected.")).to_be_hidden(timeout=10_000)
+    await expect(page.get_by_text("Reconnected.")).to_be_hidden(timeout=30_000)
     async with house.viewer(room_id) as watching:
         track, _ = await watching.track()
         await good_pictures(track, fps=20)
@@ -193,7 +193,7 @@ async def test_what_was_left_live_is_offered(lab: Lab) -> None:
         CONNECT + "left = sp.rooms.create('Left behind')\nshow = left.go_live()\nleft.until('live')\n"
         "from spnb.broadcast import broadcast\nbroadcast._running.clear()\nstudio = spnb.Studio(sp)\nstudio",
     )
-    await expect(lab.page.get_by_text("You have a room still live: Left behind")).to_be_visible(timeout=15_000)
+    await expect(lab.page.get_by_text("You have a room still live: Left behind")).to_be_visible(timeout=30_000)
     await lab.page.locator(".spnb-banner").get_by_role("button", name="End").click()
     await expect(lab.page.get_by_text("You have a room still live")).to_be_hidden()
     room_id = (await lab.run_code("print(left.room_id)")).strip()

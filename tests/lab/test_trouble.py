@@ -42,14 +42,14 @@ async def test_without_udp_pictures_come_as_messages(no_udp: Lab) -> None:
     page = lab.page
     await page.get_by_role("button", name="Camera on").click()
     assert await page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
-    await expect(page.locator(".spnb-numbers")).to_contain_text("no UDP here: sent as messages", timeout=15_000)
+    await expect(page.locator(".spnb-numbers")).to_contain_text("no UDP here: sent as messages", timeout=30_000)
     shape = json.loads(await lab.run_code("import json; print(json.dumps(list(next(preview.frames()).shape)))"))
     assert shape == [360, 640, 3]
     # Also while a cell keeps the kernel busy.
     busy = "import time; first = preview.count; time.sleep(3); print(preview.count - first)"
     assert int(await lab.run_code(busy)) > 10
     await lab.run_code("@preview.on_frame\ndef flip(pixels):\n    return pixels[::-1]")
-    await expect(page.locator(".spnb-preview img")).to_be_visible(timeout=10_000)
+    await expect(page.locator(".spnb-preview img")).to_be_visible(timeout=30_000)
     await page.get_by_role("button", name="Camera off").click()
     await expect(page.get_by_text("Camera is off")).to_be_visible()
     await lab.run_code("preview.clear_filter()")
@@ -129,7 +129,7 @@ async def test_a_room_stopped_elsewhere_is_left_and_told(lab: Lab) -> None:
     await go_live(lab, "elsewhere.ipynb")
     page = lab.page
     await lab.run_code("sp.rooms.stop(studio.room.room_id)")
-    await expect(page.locator(".spnb-studio > .spnb-error")).to_contain_text("stopped elsewhere", timeout=15_000)
+    await expect(page.locator(".spnb-studio > .spnb-error")).to_contain_text("stopped elsewhere", timeout=30_000)
     await ended(page)
     assert not await page.evaluate("window.spnbPanel === undefined")
 
@@ -162,7 +162,7 @@ async def test_viewers_are_asked_about_before_the_end(lab: Lab) -> None:
         "fan = spnb.connect('a-fan', url=os.environ['TEST_URL'], api_key=os.environ['TEST_KEY'])\n"
         f"fan.presence.heartbeat('{room_id}')"
     )
-    await expect(page.get_by_text("1 viewer", exact=True)).to_be_visible(timeout=15_000)
+    await expect(page.get_by_text("1 viewer", exact=True)).to_be_visible(timeout=30_000)
     await page.get_by_role("button", name="End", exact=True).click()
     await page.get_by_role("button", name="Stay on air").click()
     assert await House(lab).status(room_id) == "live"
