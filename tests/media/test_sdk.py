@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from typing import Any
 
@@ -144,6 +145,30 @@ async def test_a_lost_signalling_socket_is_survived(livekit: LiveKit, room: str)
         await asyncio.wait_for(back.wait(), 20)
         track, _ = await seen.track()
         assert in_order(await seen.counters(track, 20))
+
+
+async def test_a_stream_outlives_its_first_token(livekit: LiveKit, room: str) -> None:
+    if not livekit.embedded:
+        pytest.skip("a deployment sends its first fresh token after five minutes")
+    host = rtc.Room()
+    fresh, back = asyncio.Event(), asyncio.Event()
+    host.on("token_refreshed", fresh.set)
+    host.on("reconnected", back.set)
+    dies = time.monotonic() + 4
+    await host.connect(livekit.url, livekit.token(room, "host", ttl=4), rtc.RoomOptions(auto_subscribe=False))
+    feeding = await feed(host, codec="H264", simulcast=False, sound=False)
+    try:
+        await asyncio.wait_for(fresh.wait(), 20)
+        await asyncio.sleep(dies + 1 - time.monotonic())  # until the first one has died of age
+        await host.simulate_scenario(rtc.SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT)
+        await asyncio.wait_for(back.wait(), 20)
+        async with viewer(livekit, room) as seen:
+            track, _ = await seen.track()
+            assert in_order(await seen.counters(track, 20))
+    finally:
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
+        await host.disconnect()
 
 
 async def test_a_killed_publisher_is_gone_for_others(livekit: LiveKit, room: str) -> None:

@@ -156,9 +156,11 @@ class _Client:
     async def _refresh(self) -> None:
         """Push a fresh token now and then, as LiveKit does, so that a long stream survives its first one."""
         who = self._who
-        ttl = max(60.0, who.expires_at - time.time())
+        left = who.expires_at - time.time()
+        ttl = max(60.0, left)
         while True:
-            await asyncio.sleep(min(REFRESH_SECONDS, ttl / 2))
+            await asyncio.sleep(min(REFRESH_SECONDS, left / 2))
+            left = ttl
             token = mint(
                 self._server.api_key,
                 self._server.api_secret,
