@@ -25,7 +25,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   video.muted = true;
   const card = h("div", { class: "spnb-waiting", role: "status" });
   const badge = h("span", { class: "spnb-badge" });
-  const sound = h("button", { type: "button", class: "spnb-sound", click: unmute }, "🔇 Tap for sound");
+  const sound = h("button", { type: "button", class: "spnb-sound", click: unmute }, "Tap for sound");
   let hls: Hls | undefined;
   let playing = "";
   const session = new WatchSession(video, (seconds, name) => link.send("watched", { session: name, seconds }));
