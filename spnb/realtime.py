@@ -77,6 +77,7 @@ class Realtime:
         self._task: asyncio.Task[None] | None = None
         self._client: aiomqtt.Client | None = None
         self._changed = asyncio.Event()
+        self._granted = asyncio.Event()
         self._subscribed: set[str] = set()
         self._refused: set[str] = set()
         self._hurry = asyncio.Event()
@@ -94,6 +95,11 @@ class Realtime:
     def is_subscribed(self, topic: str) -> bool:
         """Whether events of this topic come in now."""
         return self._state == "connected" and topic in self._subscribed
+
+    async def until_subscribed(self, topic: str) -> None:
+        """Wait, on the background loop, until events of this topic come in."""
+        while not self.is_subscribed(topic):
+            await self._granted.wait()
 
     def subscribe(self, topic: str, callback: Callback) -> Callable[[], None]:
         """Have `callback` called, on the background loop, with every event of a topic filter.
@@ -252,6 +258,8 @@ class Realtime:
                     await client.unsubscribe(topic)
                     self._subscribed.discard(topic)
                 self._set_state("connected")
+                waiting, self._granted = self._granted, asyncio.Event()
+                waiting.set()
         except aiomqtt.MqttError as error:
             # The connection is gone; reading messages notices it too and reconnects.
             log.debug("subscribing failed: %s", type(error).__name__)
