@@ -15,6 +15,7 @@
     ├── RealtimeError           MQTT refused or lost for good
     ├── BroadcastError          publishing failed
     │   └── SourceError         the camera, file or generator gave no media
+    ├── ChatNotOpened           a step on the way to a room's live chat failed
     ├── RoomOver                the room ended in another way than was waited for
     └── SandboxError            the sandbox could not start or stop
 
@@ -28,6 +29,7 @@ from typing import Any
 __all__ = [
     "BadRequest",
     "BroadcastError",
+    "ChatNotOpened",
     "ConfigError",
     "Conflict",
     "Forbidden",
@@ -126,6 +128,24 @@ class BroadcastError(SpnbError):
 
 class SourceError(BroadcastError):
     """A media source (camera, file, screen, generator) cannot give media."""
+
+
+class ChatNotOpened(SpnbError):
+    """The room is there, but its live chat is not: a step on the way failed, and its cause is chained.
+
+    Nothing is lost or doubled by going on: `open_chat()` on the room, or `create()` again with the same key.
+
+    Attributes:
+        step: which step failed, `post` or `channel`.
+        room_id: the room that waits for its chat.
+        key: the creation's key.
+    """
+
+    def __init__(self, message: str, *, step: str, room_id: str, key: str | None = None) -> None:
+        super().__init__(message)
+        self.step = step
+        self.room_id = room_id
+        self.key = key
 
 
 class RoomOver(SpnbError):

@@ -21,6 +21,7 @@ __all__ = [
     "STATUS_LABELS",
     "BroadcasterData",
     "Channel",
+    "ChannelMember",
     "Community",
     "File",
     "Invitation",
@@ -237,6 +238,11 @@ class Room(Record):
         """The status in the Console's words."""
         return STATUS_LABELS.get(self.status, self.status)
 
+    @property
+    def steps(self) -> dict[str, str | None]:
+        """How far the way to its live chat has come: room, post and channel by id, None where one is not there yet."""
+        return {"room": self.room_id, "post": self.reference_id, "channel": self.live_channel_id}
+
     def _summary(self) -> Sequence[tuple[str, object]]:
         rows: list[tuple[str, object | None]] = [
             ("title", self.title),
@@ -307,6 +313,7 @@ class Channel(Record):
     member_count: int = 0
     message_count: int = 0
     is_muted: bool = False
+    mute_timeout: Time | None = None
     is_rate_limited: bool = False
     rate_limit: int | None = None
     rate_limit_window: int | None = None
@@ -324,6 +331,16 @@ class Channel(Record):
         return self.default_sub_channel_id or self.channel_id
 
 
+class ChannelMember(Record):
+    """A user's standing in a channel."""
+
+    user_id: str
+    channel_id: str | None = None
+    membership: str = "none"
+    roles: list[str] = Field(default_factory=list)
+    mute_timeout: Time | None = None
+
+
 class Message(Record):
     """A chat message. `segment` counts from 1 within its feed and is the sort key."""
 
@@ -333,6 +350,8 @@ class Message(Record):
     message_feed_id: str | None = None
     creator_id: str | None = None
     creator_public_id: str | None = None
+    creator: User | None = None
+    """Who sent it, where the answer or event told."""
     data_type: str = "text"
     data: dict[str, Any] = Field(default_factory=dict)
     segment: int = 0
@@ -356,6 +375,17 @@ class Message(Record):
     def text(self) -> str:
         """The text of a text message, else empty. It is user content: show it as text, never as markup."""
         return str(self.data.get("text", ""))
+
+    @property
+    def name(self) -> str:
+        """Who sent it, as others see them. User content: show it as text."""
+        return (self.creator.display_name if self.creator else None) or self.creator_public_id or ""
+
+    @property
+    def mentions(self) -> list[str]:
+        """Public ids of the users it mentions."""
+        groups = [group for group in self.mentioned_users if isinstance(group, dict)]
+        return [str(user_id) for group in groups for user_id in group.get("userIds") or []]
 
     def _summary(self) -> Sequence[tuple[str, object]]:
         rows = (("text", self.text), ("by", self.creator_public_id), ("sent", self.created_at), ("id", self.message_id))

@@ -54,11 +54,8 @@ def run_demo(*, seconds: float, source: str, out: Path | None, title: str) -> in
     with spnb.connect() as client:
         say("connected", repr(client))
         room = client.rooms.create(title, description="Made by spnb demo", chat=True)
-        say("room created", room.room_id)
-        post = room.post(text=title)
-        say("post published", post.post_id)
-        room.open_chat()
-        say("live chat opened")
+        for step, made in room.steps.items():
+            say(f"{step} made", made or "")
         went_live = threading.Event()
         forget = room.observe(lambda record: went_live.set() if record.status == "live" else None)
         started = time.monotonic()

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from spnb._loop import aiterate, on_loop
 from spnb.client.resource import Resource, checked_text, create_once
 from spnb.errors import InvalidInput
-from spnb.models import Channel, Message, Room
+from spnb.models import Channel, ChannelMember, Message, Room, User
 
-__all__ = ["AsyncChannels", "AsyncMessages"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["AsyncChannels", "AsyncMessages", "messages_of"]
 
 Json = dict[str, Any]
 
 TEXT_LIMIT = 20_000
+IDS_AT_ONCE = 10
+"""How many messages may be asked for by id in one request."""
 
 
 class AsyncChannels(Resource):
@@ -95,6 +100,29 @@ class AsyncChannels(Resource):
         await self._put(f"/api/v3/channels/{channel_id}/users/unban", "unban in the chat", body)
 
     @on_loop
+    async def members(
+        self,
+        channel_id: str,
+        *,
+        roles: Sequence[str] | None = None,
+        filter: Literal["all", "muted", "banned", "member&banned"] = "all",
+    ) -> list[ChannelMember]:
+        """Who belongs to the channel, oldest member first.
+
+        Args:
+            roles: only who has one of these; `channel-moderator` moderates.
+            filter: only the muted or the banned.
+        """
+        pages = self._pages(
+            f"/api/v3/channels/{channel_id}/users",
+            "list the chat's members",
+            page_size=100,
+            roles=list(roles) if roles else None,
+            filter=filter,
+        )
+        return [ChannelMember.model_validate(member) async for page in pages for member in page.get("channelUsers", [])]
+
+    @on_loop
     async def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
         """Mute the channel, or only some users; moderators only.
 
@@ -127,15 +155,18 @@ class AsyncMessages(Resource):
     ) -> Message:
         """Send a text message. Sent again after a lost answer it is still one message: its reference id tells.
 
+        In slow mode it waits for its turn, where that comes within 45 s.
+
         Args:
             feed_id: the channel's message feed (`Channel.feed_id`).
             text: 1 to 20 000 characters.
             parent_id: the message this one replies to.
-            mentions: public ids of users.
+            mentions: public ids of at most 50 users.
 
         Raises:
             InvalidInput: the text is empty or too long.
             Forbidden: muted or banned.
+            RateLimited: slow mode, and the turn comes later; `retry_after` tells when.
         """
         checked_text("text", text, TEXT_LIMIT, required=True)
         body: Json = {
@@ -147,7 +178,7 @@ class AsyncMessages(Resource):
         if parent_id is not None:
             body["parentId"] = parent_id
         if mentions:
-            body["mentionedUsers"] = [{"type": "user", "userIds": list(mentions)}]
+            body["mentionedUsers"] = _mentioned(mentions)
         if metadata:
             body["metadata"] = dict(metadata)
         if tags:
@@ -157,7 +188,7 @@ class AsyncMessages(Resource):
     def query(
         self, feed_id: str, *, page_size: int = 50, oldest_first: bool = False, parent_id: str | None = None
     ) -> AsyncIterator[Message]:
-        """Messages of a feed, page after page.
+        """Messages of a feed, page after page. Deleted ones are not among them.
 
         Args:
             feed_id: the channel's message feed.
@@ -167,10 +198,53 @@ class AsyncMessages(Resource):
         """
         return aiterate(self._messages(feed_id, page_size, oldest_first, parent_id))
 
+    def pages(
+        self, feed_id: str, *, page_size: int = 100, oldest_first: bool = False, parent_id: str | None = None
+    ) -> AsyncIterator[list[Message]]:
+        """The same, a page at a time: one step of the iteration is one request.
+
+        Args:
+            feed_id: the channel's message feed.
+            page_size: messages per request, 1 to 100.
+            oldest_first: from the beginning instead of from the end.
+            parent_id: only replies to this message.
+        """
+        return aiterate(self._read_pages(feed_id, page_size, oldest_first, parent_id))
+
+    @on_loop
+    async def to_df(self, feed_id: str, *, page_size: int = 100) -> pd.DataFrame:
+        """All messages of a feed as a table, oldest first; see `spnb.client.message_table` for the columns.
+
+        Pages become columns as they come: beyond the table itself no memory is used.
+
+        Args:
+            feed_id: the channel's message feed.
+            page_size: messages per request, 1 to 100.
+        """
+        from spnb.client.message_table import MessageTable
+
+        table = MessageTable()
+        async for page in self._wire_pages(feed_id, page_size, True, None):
+            table.add(page)
+        return table.frame()
+
     async def _messages(
         self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None
     ) -> AsyncIterator[Message]:
-        pages = self._pages(
+        async for page in self._read_pages(feed_id, page_size, oldest_first, parent_id):
+            for message in page:
+                yield message
+
+    async def _read_pages(
+        self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None
+    ) -> AsyncIterator[list[Message]]:
+        async for page in self._wire_pages(feed_id, page_size, oldest_first, parent_id):
+            yield messages_of(page)
+
+    def _wire_pages(
+        self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None
+    ) -> AsyncIterator[Json]:
+        return self._pages(
             "/api/v5/messages",
             "read messages",
             page_size=page_size,
@@ -179,9 +253,6 @@ class AsyncMessages(Resource):
             isDeleted=False,
             options={"sortBy": "segmentAsc" if oldest_first else "segmentDesc"},
         )
-        async for page in pages:
-            for message in page.get("messages", []):
-                yield Message.model_validate(message)
 
     @on_loop
     async def get(self, message_id: str) -> Message:
@@ -189,10 +260,26 @@ class AsyncMessages(Resource):
         return _message(await self._get(f"/api/v5/messages/{message_id}", "read the message"))
 
     @on_loop
-    async def edit(self, message_id: str, text: str) -> Message:
-        """Change the text of your message."""
+    async def get_many(self, message_ids: Sequence[str]) -> list[Message]:
+        """Messages by id, deleted ones too; unknown ones are left out."""
+        found: list[Message] = []
+        for start in range(0, len(message_ids), IDS_AT_ONCE):
+            wanted = list(message_ids[start : start + IDS_AT_ONCE])
+            found += messages_of(await self._get("/api/v5/messages/list", "read messages", messageIds=wanted))
+        return found
+
+    @on_loop
+    async def edit(self, message_id: str, text: str, *, mentions: Sequence[str] | None = None) -> Message:
+        """Change the text of your message.
+
+        Args:
+            text: 1 to 20 000 characters.
+            mentions: public ids of users; without, those it had stay.
+        """
         checked_text("text", text, TEXT_LIMIT, required=True)
-        body = {"data": {"text": text}}
+        body: Json = {"data": {"text": text}}
+        if mentions is not None:
+            body["mentionedUsers"] = _mentioned(mentions)
         return _message(await self._put(f"/api/v5/messages/{message_id}", "edit the message", body))
 
     @on_loop
@@ -219,4 +306,21 @@ def _first(answer: Json) -> Channel:
 
 
 def _message(answer: Json) -> Message:
-    return Message.model_validate(answer["messages"][0])
+    return messages_of(answer)[0]
+
+
+def _mentioned(user_ids: Sequence[str]) -> list[Json]:
+    if isinstance(user_ids, str) or len(user_ids) > 50:
+        raise InvalidInput("name at most 50 user ids, as a list")
+    return [{"type": "user", "userIds": list(user_ids)}] if user_ids else []
+
+
+def messages_of(answer: Json) -> list[Message]:
+    """The messages of an answer or event, each with its sender."""
+    users: dict[Any, User] = {}
+    for body in answer.get("users") or []:
+        if isinstance(body, dict):
+            user = User.model_validate(body)
+            users[user.id] = user
+    bodies = [body for body in answer.get("messages") or [] if isinstance(body, dict)]
+    return [Message.model_validate({**body, "creator": users.get(body.get("creatorId"))}) for body in bodies]

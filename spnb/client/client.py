@@ -54,10 +54,10 @@ class AsyncClient(Generic[R]):
         self._connections = 0
         session = self._session
         self.files = AsyncFiles(session)
-        self.rooms: AsyncRooms[R] = AsyncRooms(session, self.files, self._hand_out)
         self.posts = AsyncPosts(session)
-        self.communities = AsyncCommunities(session)
         self.channels = AsyncChannels(session)
+        self.rooms: AsyncRooms[R] = AsyncRooms(session, self.files, self.posts, self.channels, self._hand_out)
+        self.communities = AsyncCommunities(session)
         self.messages = AsyncMessages(session)
         self.reactions = AsyncReactions(session)
         self.presence = AsyncPresence(session)

@@ -9,12 +9,15 @@ from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from spnb._loop import aiterate, on_loop
+from spnb.client.chat import AsyncChannels
 from spnb.client.files import AsyncFiles
+from spnb.client.opening import Opening
 from spnb.client.records import LivePost, Records
 from spnb.client.resource import KEY, Resource, checked_text, create_once, fresh_key, with_key
 from spnb.client.session import Session
+from spnb.client.social import AsyncPosts
 from spnb.errors import InvalidInput
-from spnb.models import BroadcasterData, Post, Recording, Room, User, normal_status
+from spnb.models import BroadcasterData, Channel, Post, Recording, Room, User, normal_status
 
 __all__ = ["AsyncRooms"]
 
@@ -22,7 +25,9 @@ R = TypeVar("R")
 Json = dict[str, Any]
 
 TITLE_LIMIT, DESCRIPTION_LIMIT, ID_LIMIT = 1000, 5000, 50
-SEARCHED_ROOMS = 60
+KEY_LIMIT = 100
+SEARCHED_ROOMS, SEARCHED_FOR_A_GIVEN_KEY = 60, 1000
+"""Among how many of the newest rooms a key is looked for: one of this moment's, and one the caller kept."""
 
 
 class AsyncRooms(Resource, Generic[R]):
@@ -31,9 +36,17 @@ class AsyncRooms(Resource, Generic[R]):
     Every room handed out goes through the client's `room_factory`: with `spnb.connect()` that makes live rooms.
     """
 
-    def __init__(self, session: Session, files: AsyncFiles, hand_out: Callable[[Room], R]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        files: AsyncFiles,
+        posts: AsyncPosts,
+        channels: AsyncChannels,
+        hand_out: Callable[[Room], R],
+    ) -> None:
         super().__init__(session)
         self._files = files
+        self._opening = Opening(posts, channels, self.record)
         self._hand_out = hand_out
 
     @on_loop
@@ -45,56 +58,104 @@ class AsyncRooms(Resource, Generic[R]):
         thumbnail: str | Path | bytes | None = None,
         metadata: Mapping[str, Any] | None = None,
         chat: bool = True,
+        community_id: str | None = None,
+        key: str | None = None,
         type: Literal["coHosts", "directStreaming"] = "coHosts",
         parent_room_id: str | None = None,
     ) -> R:
-        """Create a room. It is idle until media arrives.
+        """Create a room, publish its post and open its live chat. The room is idle until media arrives.
 
-        A request whose answer is lost is not repeated blindly: the room is looked for by a key of its own in its
-        metadata first, so there are never two.
+        A live chat needs three things in this order: the room, the post that carries it, the live channel. Each step
+        shows in the room's `steps`; after a failure the way is taken up where it broke off, and nothing is made twice.
+        A request whose answer is lost is not repeated blindly: the room is looked for by its key in its metadata first.
 
         Args:
-            title: 1 to 1000 characters (the Console shows 150).
+            title: 1 to 1000 characters (the Console shows 150). It is the post's text, until `room.post(text=…)`
+                changes that.
             description: at most 5000 characters.
             thumbnail: id of an uploaded image, or an image to upload (path or bytes, at most 2 MB).
             metadata: anything of yours, kept with the room.
-            chat: whether the room is marked for live chat.
+            chat: False makes the room alone, without post and chat.
+            community_id: the community the post goes to, of which you are a member; your own feed without it.
+            key: a name of your own for this creation, at most 100 characters: the same key gives the same room, as
+                long as it is among the newest 1000.
             type: `coHosts` goes live through LiveKit; the service's own default, `directStreaming`, cannot.
             parent_room_id: the main room, for an additional feed.
 
         Raises:
             InvalidInput: a limit is broken; nothing was sent.
+            ChatNotOpened: the room was made, but its post or channel was not; says how to go on.
         """
         checked_text("title", title, TITLE_LIMIT, required=True)
         checked_text("description", description, DESCRIPTION_LIMIT)
-        key = fresh_key()
+        checked_text("key", key, KEY_LIMIT, required=key is not None)
+        if community_id and not chat:
+            raise InvalidInput("community_id goes with chat=True; without chat, publish with room.post(community_id=…)")
         body: Json = {
             "title": title,
             "type": type,
             "liveChatEnabled": chat,
-            "metadata": with_key(metadata, key),
+            "metadata": with_key(metadata, key or fresh_key()),
         }
         if description is not None:
             body["description"] = description
-        if thumbnail is not None:
-            body["thumbnailFileId"] = await self._thumbnail_id(thumbnail)
         if parent_room_id is not None:
             body["parentRoomId"] = checked_text("parent_room_id", parent_room_id, ID_LIMIT)
+        room = await self._found(key, SEARCHED_FOR_A_GIVEN_KEY) if key else None
+        if room is None:
+            if thumbnail is not None:
+                body["thumbnailFileId"] = await self._thumbnail_id(thumbnail)
+            room = await self._made(body)
+        if chat:
+            room, _ = await self._opening.open(room.room_id, community_id, None)
+        return self._hand_out(room)
 
+    async def _made(self, body: Json) -> Room:
         async def create() -> Room:
             return _first(await self._post("/api/v1/rooms", "create the room", body))
 
         async def find() -> Room | None:
-            seen = 0
-            async for room in self._rooms(statuses=None, type=None, sort="lastCreated", deleted=False, page_size=20):
-                if (room.metadata or {}).get(KEY) == key:
-                    return room
-                seen += 1
-                if seen >= SEARCHED_ROOMS:
-                    break
-            return None
+            return await self._found(body["metadata"][KEY], SEARCHED_ROOMS)
 
-        return self._hand_out(await create_once(create, find))
+        return await create_once(create, find)
+
+    async def _found(self, key: str, most: int) -> Room | None:
+        """The user's own room with this key, among the newest `most`."""
+        seen, mine = 0, self._session.credentials.user_id
+        size = min(most, 100)
+        async for room in self._rooms(statuses=None, type=None, sort="lastCreated", deleted=False, page_size=size):
+            if (room.metadata or {}).get(KEY) == key and room.created_by in (mine, None):
+                return room
+            seen += 1
+            if seen >= most:
+                break
+        return None
+
+    @on_loop
+    async def open_chat(self, room_id: str, *, community_id: str | None = None, name: str | None = None) -> Channel:
+        """Your room's live channel; the post and the channel are made where they are missing.
+
+        Args:
+            community_id: the community a missing post goes to; your own feed without it.
+            name: of a new channel; the room's title without it.
+
+        Raises:
+            ChatNotOpened: a step failed; says which, and how to go on.
+        """
+        return (await self._opening.open(room_id, community_id, name))[1]
+
+    @on_loop
+    async def publish(
+        self, room_id: str, *, community_id: str | None = None, text: str | None = None, title: str | None = None
+    ) -> Post:
+        """Your room's livestream post. Where there is one it is that, changed to this text and title; else a new one.
+
+        Args:
+            community_id: the community it stands in; without it, where it stands already, or your own feed.
+            text: at most 50 000 characters.
+            title: at most 150 characters.
+        """
+        return await self._opening.publish(room_id, community_id, text, title)
 
     async def _thumbnail_id(self, thumbnail: str | Path | bytes) -> str:
         if isinstance(thumbnail, str):

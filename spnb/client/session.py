@@ -188,7 +188,9 @@ class Session:
     ) -> httpx.Response:
         def again(error: Exception) -> bool | float:
             if isinstance(error, RateLimited):
-                return error.retry_after if error.retry_after is not None else True
+                if error.retry_after is None:
+                    return True
+                return error.retry_after if error.retry_after <= RETRY_SECONDS else False
             if not repeatable:
                 return False
             return isinstance(error, (ServerFault, Unreachable))

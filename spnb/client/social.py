@@ -117,14 +117,17 @@ class AsyncPosts(Resource):
         post_id: str,
         *,
         text: str | None = None,
+        title: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         tags: Sequence[str] | None = None,
     ) -> Post:
-        """Change text, metadata or tags of your post."""
+        """Change text, title, metadata or tags of your post."""
         checked_text("text", text, 50_000)
+        checked_text("title", title, 150)
         body: Json = {}
-        if text is not None:
-            body["data"] = {"text": text}
+        data = {name: value for name, value in (("text", text), ("title", title)) if value is not None}
+        if data:
+            body["data"] = data
         if metadata is not None:
             body["metadata"] = dict(metadata)
         if tags is not None:

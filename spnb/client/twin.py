@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from spnb._loop import iterate, run
 from spnb.client.audience import AsyncInvitations, AsyncPresence, AsyncReactions, AsyncUsers, Subject
@@ -42,6 +42,7 @@ from spnb.client.sync.social import Communities, Posts
 from spnb.models import (
     BroadcasterData,
     Channel,
+    ChannelMember,
     Community,
     File,
     Invitation,
@@ -59,6 +60,10 @@ from spnb.realtime import Realtime
 R = TypeVar("R")
 Json = dict[str, Any]
 '''
+TABLES = """if TYPE_CHECKING:
+    import pandas as pd
+
+"""
 CLIENT = '''
 
 class Client(Generic[R]):
@@ -141,7 +146,11 @@ def generate() -> dict[str, str]:
     for source in SOURCES:
         tree = ast.parse((FOLDER / f"{source}.py").read_text())
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.startswith("Async")]
-        modules[source] = "\n".join([_head(source), *map(_class, classes)])
+        body = "\n".join(map(_class, classes))
+        head = _head(source)
+        if "pd." in body:
+            head = head.replace('R = TypeVar("R")', TABLES + 'R = TypeVar("R")')
+        modules[source] = "\n".join([head, body])
     modules["client"] = "\n".join([_head("client"), CLIENT])
     return modules
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from spnb.live.chat import AsyncChat, Chat
+from spnb.live.chat import Announcement, AsyncChat
+from spnb.live.chat_sync import Chat
 from spnb.live.collection import AsyncLiveRooms
+from spnb.live.message_log import ChatChange
 from spnb.live.room import AsyncLiveRoom, Opener, StatusChange
 from spnb.live.sync import LiveRoom, LiveRooms, Watch
 
 __all__ = [
+    "Announcement",
     "AsyncChat",
     "AsyncLiveRoom",
     "AsyncLiveRooms",
     "Chat",
+    "ChatChange",
     "LiveRoom",
     "LiveRooms",
     "Opener",

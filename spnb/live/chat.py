@@ -1,125 +1,318 @@
-"""The live chat of a room: send, read back, follow."""
+"""The live chat of a room: send, answer, edit, react, moderate, read back, follow."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spnb._loop import aiterate, iterate, on_loop, run
-from spnb.models import Channel, Message
-from spnb.realtime import Event
+from spnb._loop import aiterate, on_loop
+from spnb.live.chat_follower import ChatFollower
+from spnb.live.message_log import ChatChange
+from spnb.models import Channel, ChannelMember, Message
 
 if TYPE_CHECKING:
-    from spnb.client import AsyncClient
+    import pandas as pd
 
-__all__ = ["AsyncChat", "Chat"]
+    from spnb.client import AsyncClient
+    from spnb.live.chat_sync import Chat
+
+__all__ = ["MODERATOR", "Announcement", "AsyncChat", "announcement_of"]
+
+MODERATOR = "channel-moderator"
+PINNED = "announcement"
+"""Where in a channel's metadata a pinned announcement stands: a convention, since the service has no field for it."""
+PINNED_TEXT_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What is pinned above a chat. User content: show it as text."""
+
+    text: str
+    message_id: str | None = None
+    user_id: str | None = None
 
 
 class AsyncChat:
-    """Messages of one channel.
+    """Messages of one channel. `async for message in chat` gives all there are and then each new one.
 
     Args:
         client: whose user speaks.
         channel: the channel.
+        host: public id of the room's host.
     """
 
-    def __init__(self, client: AsyncClient[Any], channel: Channel) -> None:
+    def __init__(self, client: AsyncClient[Any], channel: Channel, *, host: str | None = None) -> None:
         self._client = client
-        self.channel = channel
+        self._channel = channel
+        self.host = host
+
+    @property
+    def channel(self) -> Channel:
+        """The channel as it is best known."""
+        return self._channel
+
+    @property
+    def user_id(self) -> str:
+        """The public id of the user who speaks here."""
+        return self._client.user_id
 
     @on_loop
-    async def send(self, text: str, *, reply_to: str | None = None) -> Message:
-        """Send a text (1 to 20 000 characters).
+    async def refresh(self) -> Channel:
+        """Read the channel again now."""
+        self._channel = await self._client.channels.get(self._channel.channel_id)
+        return self._channel
+
+    # -- messages
+
+    @on_loop
+    async def send(self, text: str, *, reply_to: Message | str | None = None, mentions: Sequence[str] = ()) -> Message:
+        """Send a text. In slow mode it waits for its turn, where that comes within 45 s.
 
         Args:
-            reply_to: id of the message it answers.
+            text: 1 to 20 000 characters.
+            reply_to: the message it answers, or its id.
+            mentions: public ids of users, at most 50.
+
+        Raises:
+            Forbidden: you are muted or banned, or the chat is muted.
+            RateLimited: slow mode, and your turn comes later.
         """
-        return await self._client.messages.send(self.channel.feed_id, text, parent_id=reply_to)
-
-    def history(self, *, page_size: int = 100) -> AsyncIterator[Message]:
-        """All messages from the first on."""
-        return self._client.messages.query(self.channel.feed_id, page_size=page_size, oldest_first=True)
-
-    def watch(self) -> AsyncIterator[Message]:
-        """All messages so far and then each new one, in their order, none twice. Ends only when it is left."""
-        return aiterate(self._watch())
-
-    async def _watch(self) -> AsyncIterator[Message]:
-        arrived: asyncio.Queue[None] = asyncio.Queue()
-
-        def heard(event: Event) -> None:
-            if event.type.startswith("message."):
-                arrived.put_nowait(None)
-
-        realtime = self._client.realtime
-        end_events = realtime.subscribe(
-            f"{self.channel.path}/#", heard, settled=lambda _granted: arrived.put_nowait(None)
+        parent = _id(reply_to) if reply_to is not None else None
+        return await self._client.messages.send(
+            self._channel.feed_id, text, parent_id=parent, mentions=mentions or None
         )
-        end_states = realtime.on_state(lambda _state: arrived.put_nowait(None))
-        last = 0
-        try:
-            while True:
-                # An event only says that there is something new: reading on from the last segment can neither miss
-                # nor double a message, however events come.
-                async for message in self._after(last):
-                    last = message.segment
-                    yield message
-                await arrived.get()
-                while not arrived.empty():
-                    arrived.get_nowait()
-        finally:
-            end_events()
-            end_states()
 
-    async def _after(self, segment: int) -> AsyncIterator[Message]:
-        if segment == 0:
-            async for message in self.history():
+    @on_loop
+    async def edit(self, message: Message | str, text: str) -> Message:
+        """Change the text of your message."""
+        return await self._client.messages.edit(_id(message), text)
+
+    @on_loop
+    async def delete(self, message: Message | str) -> None:
+        """Delete your message, or as a moderator anybody's."""
+        await self._client.messages.delete(_id(message))
+
+    @on_loop
+    async def flag(self, message: Message | str, *, reason: str | None = None) -> None:
+        """Report a message to the moderators."""
+        await self._client.messages.flag(_id(message), reason=reason)
+
+    @on_loop
+    async def unflag(self, message: Message | str) -> None:
+        """Take your report back."""
+        await self._client.messages.unflag(_id(message))
+
+    @on_loop
+    async def react(self, message: Message | str, name: str) -> None:
+        """React to a message, e.g. with `"like"`; the same reaction of a user counts once."""
+        await self._client.reactions.add(_id(message), "message", name)
+
+    @on_loop
+    async def unreact(self, message: Message | str, name: str) -> None:
+        """Take your reaction back."""
+        await self._client.reactions.remove(_id(message), "message", name)
+
+    # -- reading
+
+    async def history(self, *, page_size: int = 100, reply_to: Message | str | None = None) -> AsyncIterator[Message]:
+        """All messages from the first on, page after page.
+
+        Args:
+            page_size: messages per request, 1 to 100.
+            reply_to: only answers to this message.
+        """
+        async for page in self.pages(page_size=page_size, reply_to=reply_to):
+            for message in page:
                 yield message
-            return
-        fresh: list[Message] = []
-        async for message in self._client.messages.query(self.channel.feed_id, page_size=50):
-            if message.segment <= segment:
+
+    def pages(self, *, page_size: int = 100, reply_to: Message | str | None = None) -> AsyncIterator[list[Message]]:
+        """The same, a page at a time: one step of the iteration is one request."""
+        parent = _id(reply_to) if reply_to is not None else None
+        return self._client.messages.pages(
+            self._channel.feed_id, page_size=page_size, oldest_first=True, parent_id=parent
+        )
+
+    @on_loop
+    async def recent(self, most: int = 100) -> list[Message]:
+        """The newest messages, oldest of them first."""
+        found: list[Message] = []
+        async for message in self._client.messages.query(self._channel.feed_id, page_size=min(100, most)):
+            found.append(message)
+            if len(found) >= most:
                 break
-            fresh.append(message)
-        for message in reversed(fresh):
-            yield message
+        return found[::-1]
+
+    @property
+    def df(self) -> Coroutine[Any, Any, pd.DataFrame]:
+        """All messages as a table, oldest first: `await chat.df`. Times are UTC with milliseconds.
+
+        Pages become columns as they come, so memory holds the table and one page.
+        """
+        return self._client.messages.to_df(self._channel.feed_id)
+
+    # -- following
+
+    def __aiter__(self) -> AsyncIterator[Message]:
+        return self.watch()
+
+    def watch(self, *, last: int | None = None) -> AsyncIterator[Message]:
+        """All messages so far and then each new one, in their order, none twice. Ends when the channel is closed.
+
+        Args:
+            last: begin with this many of the newest instead of with the first; 0 gives new ones only.
+        """
+        return aiterate(self._watch(last))
+
+    def changes(self, *, last: int | None = None) -> AsyncIterator[ChatChange]:
+        """All that happens: messages added, changed (edited, reacted to, flagged) and deleted, and the channel changed.
+
+        Begins with the messages so far, as added. Who keeps a list by it has what the service has, however events are
+        lost, doubled or reordered.
+
+        Args:
+            last: begin with this many of the newest messages instead of with the first.
+        """
+        return aiterate(self._changes(last))
+
+    def batches(self, *, last: int | None = None) -> AsyncIterator[list[ChatChange]]:
+        """The same, with all that is known at a time in one list: cheaper where much happens."""
+        return aiterate(self._follow(last))
+
+    async def _watch(self, last: int | None) -> AsyncIterator[Message]:
+        async with aclosing(self._follow(last)) as batches:
+            async for batch in batches:
+                for change in batch:
+                    if change.kind == "added" and change.message is not None:
+                        yield change.message
+
+    async def _changes(self, last: int | None) -> AsyncIterator[ChatChange]:
+        async with aclosing(self._follow(last)) as batches:
+            async for batch in batches:
+                for change in batch:
+                    yield change
+
+    async def _follow(self, last: int | None) -> Any:
+        async with aclosing(ChatFollower(self._client, self._channel).batches(last)) as batches:
+            async for batch in batches:
+                for change in batch:
+                    if change.channel is not None:
+                        self._channel = change.channel
+                yield batch
+
+    # -- moderating
+
+    @property
+    def announcement(self) -> Announcement | None:
+        """What is pinned above the chat, as far as known here: `refresh()` reads it, following keeps it up to date."""
+        return announcement_of(self._channel)
+
+    @on_loop
+    async def pin(self, announcement: Message | str) -> Announcement:
+        """Pin an announcement above the chat, in place of an earlier one; moderators only.
+
+        Args:
+            announcement: a message, or a text of its own; of a long one the first 1000 characters.
+        """
+        if isinstance(announcement, Message):
+            pinned: dict[str, Any] = {
+                "text": announcement.text[:PINNED_TEXT_LIMIT],
+                "messageId": announcement.message_id,
+                "userId": announcement.creator_public_id,
+            }
+        else:
+            pinned = {"text": announcement[:PINNED_TEXT_LIMIT], "userId": self._client.user_id}
+        metadata = (await self.refresh()).metadata or {}
+        await self._update(metadata={**metadata, PINNED: pinned})
+        found = self.announcement
+        assert found is not None  # noqa: S101 - just written
+        return found
+
+    @on_loop
+    async def unpin(self) -> None:
+        """Take the announcement down; moderators only."""
+        metadata = dict((await self.refresh()).metadata or {})
+        if metadata.pop(PINNED, None) is not None:
+            await self._update(metadata=metadata)
+
+    @on_loop
+    async def slow_mode(self, seconds: float | None, *, messages: int = 1) -> None:
+        """Let everybody but moderators send only so often; moderators only.
+
+        Args:
+            seconds: the length of a turn; None or 0 ends slow mode.
+            messages: how many in one turn.
+        """
+        most, window = (messages, int(seconds * 1000)) if seconds else (0, 0)
+        await self._update(rate_limit=most, rate_limit_window=window)
+
+    async def _update(self, **changes: Any) -> None:
+        self._channel = await self._client.channels.update(self._channel.channel_id, **changes)
+
+    @on_loop
+    async def mute(self, *user_ids: str, seconds: float | None = None) -> None:
+        """Mute these users, or everybody but moderators where none is named; moderators only.
+
+        Args:
+            user_ids: public ids, at most 100.
+            seconds: how long; for ever without.
+        """
+        await self._client.channels.mute(self._channel.channel_id, seconds=seconds, user_ids=user_ids)
+
+    @on_loop
+    async def unmute(self, *user_ids: str) -> None:
+        """Let these users, or everybody where none is named, write again; moderators only."""
+        await self._client.channels.mute(self._channel.channel_id, seconds=0, user_ids=user_ids)
+
+    @on_loop
+    async def ban(self, *user_ids: str) -> None:
+        """Ban users from the chat; moderators only."""
+        await self._client.channels.ban(self._channel.channel_id, user_ids)
+
+    @on_loop
+    async def unban(self, *user_ids: str) -> None:
+        """Let banned users back in; moderators only."""
+        await self._client.channels.unban(self._channel.channel_id, user_ids)
+
+    @on_loop
+    async def moderators(self) -> list[str]:
+        """Public ids of those who moderate here."""
+        found = await self._client.channels.members(self._channel.channel_id, roles=[MODERATOR])
+        return [member.user_id for member in found]
+
+    @on_loop
+    async def muted(self) -> list[ChannelMember]:
+        """Who is muted now."""
+        return await self._client.channels.members(self._channel.channel_id, filter="muted")
+
+    @on_loop
+    async def banned(self) -> list[ChannelMember]:
+        """Who is banned."""
+        return await self._client.channels.members(self._channel.channel_id, filter="banned")
 
     @property
     def sync(self) -> Chat:
         """The blocking twin."""
+        from spnb.live.chat_sync import Chat
+
         return Chat(self)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.channel.channel_id})"
+        return f"{type(self).__name__}({self._channel.channel_id})"
 
 
-class Chat:
-    """Messages of one channel: the blocking twin of `AsyncChat`."""
+def announcement_of(channel: Channel) -> Announcement | None:
+    """The announcement a channel's metadata holds."""
+    pinned = (channel.metadata or {}).get(PINNED)
+    if isinstance(pinned, str):
+        pinned = {"text": pinned}
+    if not isinstance(pinned, dict) or not pinned.get("text"):
+        return None
+    message_id, user_id = pinned.get("messageId"), pinned.get("userId")
+    return Announcement(str(pinned["text"]), str(message_id) if message_id else None, str(user_id) if user_id else None)
 
-    def __init__(self, twin: AsyncChat) -> None:
-        self._twin = twin
 
-    @property
-    def channel(self) -> Channel:
-        """The channel."""
-        return self._twin.channel
-
-    def send(self, text: str, *, reply_to: str | None = None) -> Message:
-        """Send a text (1 to 20 000 characters).
-
-        Args:
-            reply_to: id of the message it answers.
-        """
-        return run(self._twin.send(text, reply_to=reply_to))
-
-    def history(self, *, page_size: int = 100) -> Iterator[Message]:
-        """All messages from the first on."""
-        return iterate(self._twin.history(page_size=page_size))
-
-    def watch(self) -> Iterator[Message]:
-        """All messages so far and then each new one, in their order, none twice. Ends only when it is left."""
-        return iterate(self._twin.watch())
-
-    def __repr__(self) -> str:
-        return repr(self._twin).removeprefix("Async")
+def _id(message: Message | str) -> str:
+    return message if isinstance(message, str) else message.message_id

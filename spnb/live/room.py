@@ -71,6 +71,7 @@ class AsyncLiveRoom:
         self._again = False
         self._polling: asyncio.Task[None] | None = None
         self._calls: set[asyncio.Future[Any]] = set()
+        self._chat: AsyncChat | None = None
         self.timeline: list[StatusChange] = [StatusChange(record.status, time.monotonic())]
         """The states seen so far, from this object's first sight of the room."""
 
@@ -300,30 +301,24 @@ class AsyncLiveRoom:
 
     @on_loop
     async def post(self, *, community_id: str | None = None, text: str | None = None, title: str | None = None) -> Post:
-        """Publish the room as a livestream post, in a community or in your own feed."""
-        post = await self._client.posts.create_room_post(
-            self.room_id, community_id=community_id, text=text, title=title
-        )
+        """The room's livestream post, in a community or in your own feed. Where there is one already it is that one,
+        changed to this text and title."""
+        post = await self._client.rooms.publish(self.room_id, community_id=community_id, text=text, title=title)
         await self.refresh()
         return post
 
     @on_loop
-    async def open_chat(self, *, name: str | None = None) -> AsyncChat:
+    async def open_chat(self, *, community_id: str | None = None, name: str | None = None) -> AsyncChat:
         """The room's live chat; opened where it is not, with the post it needs before.
 
         Done again, or after a crash in between, it picks up what is there: nothing is doubled.
+
+        Raises:
+            ChatNotOpened: a step failed; says which, and how to go on.
         """
-        room = await self.refresh()
-        if room.live_channel_id:
-            return AsyncChat(self._client, await self._client.channels.get(room.live_channel_id))
-        if not room.reference_id:
-            await self.post(text=room.title)
-            room = self._record
-        assert room.reference_id is not None  # noqa: S101 - the post set it
-        title = (name or room.title)[:100]
-        channel = await self._client.channels.create_live(self.room_id, room.reference_id, display_name=title)
+        channel = await self._client.rooms.open_chat(self.room_id, community_id=community_id, name=name)
         await self.refresh()
-        return AsyncChat(self._client, channel)
+        return self._chat_of(channel)
 
     @property
     def chat(self) -> AsyncChat:
@@ -337,7 +332,12 @@ class AsyncLiveRoom:
         channel_id = self._record.live_channel_id
         network = (self._record.path or "").split("/room/")[0]
         # Topic and feed follow from the id (`{network}/chat/{id}`), so opening a chat again costs no request.
-        return AsyncChat(self._client, Channel(channel_id=channel_id, path=f"{network}/chat/{channel_id}"))
+        return self._chat_of(Channel(channel_id=channel_id, path=f"{network}/chat/{channel_id}"))
+
+    def _chat_of(self, channel: Channel) -> AsyncChat:
+        if self._chat is None or self._chat.channel.channel_id != channel.channel_id:
+            self._chat = AsyncChat(self._client, channel, host=self._record.created_by)
+        return self._chat
 
     @on_loop
     async def go_live(self, source: Any = None, **options: Any) -> Any:

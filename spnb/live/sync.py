@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from spnb._loop import iterate, run
 from spnb.client.records import Records
-from spnb.live.chat import Chat
+from spnb.live.chat_sync import Chat
 from spnb.live.collection import AsyncLiveRooms
 from spnb.live.room import AsyncLiveRoom, Observer, StatusChange
 from spnb.models import BroadcasterData, Post, Recording, Room
@@ -108,12 +108,17 @@ class LiveRoom:
         return run(self._twin.refresh())
 
     def post(self, *, community_id: str | None = None, text: str | None = None, title: str | None = None) -> Post:
-        """Publish the room as a livestream post, in a community or in your own feed."""
+        """The room's livestream post, in a community or in your own feed. Where there is one already it is that one,
+        changed to this text and title."""
         return run(self._twin.post(community_id=community_id, text=text, title=title))
 
-    def open_chat(self, *, name: str | None = None) -> Chat:
-        """The room's live chat; opened where it is not, with the post it needs before."""
-        return run(self._twin.open_chat(name=name)).sync
+    def open_chat(self, *, community_id: str | None = None, name: str | None = None) -> Chat:
+        """The room's live chat; opened where it is not, with the post it needs before.
+
+        Raises:
+            ChatNotOpened: a step failed; says which, and how to go on.
+        """
+        return run(self._twin.open_chat(community_id=community_id, name=name)).sync
 
     @property
     def chat(self) -> Chat:

@@ -8,7 +8,7 @@ from typing import Any
 import traitlets
 
 from spnb.client import AsyncClient
-from spnb.errors import InvalidInput, ServiceError, Unreachable
+from spnb.errors import ChatNotOpened, InvalidInput, ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom
 from spnb.widgets.base import Widget
 
@@ -29,6 +29,7 @@ class RoomForm(Widget):
     created: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     """The room that was made last; empty before."""
     _client: AsyncClient[AsyncLiveRoom]
+    _unfinished: str | None = None
 
     async def _read_communities(self) -> None:
         found = []
@@ -50,16 +51,23 @@ class RoomForm(Widget):
         try:
             thumbnail = bytes(buffers[0]) if content.get("thumbnail") and buffers else None
             chat = bool(content.get("chat", True))
+            community = str(content.get("community") or "") or None
             room = await self._client.rooms.create(
                 str(content.get("title") or ""),
                 description=str(content.get("description") or "") or None,
                 thumbnail=thumbnail,
                 metadata=_metadata(content.get("metadata")),
                 chat=chat,
+                community_id=community if chat else None,
+                key=self._unfinished,
             )
-            await room.post(community_id=str(content.get("community") or "") or None, text=room.title)
-            if chat:
-                await room.open_chat()
+            if not chat:
+                await room.post(community_id=community, text=room.title)
+            self._unfinished = None
+        except ChatNotOpened as error:
+            # The form is sent again: it goes on with the room that is there.
+            self._unfinished = error.key
+            raise
         finally:
             self.busy = False
         record = room.record

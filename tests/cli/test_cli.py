@@ -45,7 +45,7 @@ def told(capsys: Any, *words: str) -> tuple[int, str, str]:
 def test_the_demo_tells_the_whole_story(environment: Path, capsys: Any) -> None:
     code, out, _ = told(capsys, "demo", "--seconds", "3", "--out", str(environment / "films"))
     assert code == 0, out
-    for step in ("connected", "room created", "post published", "chat opened", "live", "among them", "recorded"):
+    for step in ("connected", "room made", "post made", "channel made", "live", "among them", "recorded"):
         assert step in out
     found = re.search(r"(/\S+\.mp4)\s+([\d.]+) s, 1280×720, (\d+) frames, with sound", out.replace("\n", " "))
     assert found is not None, out

@@ -117,7 +117,7 @@ async def test_waiting_and_watching_follow_the_life(sp: Any) -> None:
 
 
 async def test_impossible_wishes_are_refused(sp: Any) -> None:
-    room = await sp.rooms.create("wishes")
+    room = await sp.rooms.create("wishes", chat=False)
     for statuses in ((), ("sideways",)):
         with pytest.raises(InvalidInput):
             await room.until(*statuses)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from spnb._loop import iterate, run
 from spnb.client.chat import AsyncChannels, AsyncMessages
 from spnb.client.sync.faces import each
 from spnb.models import (
     Channel,
+    ChannelMember,
     Message,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 R = TypeVar("R")
 Json = dict[str, Any]
@@ -76,6 +80,21 @@ class Channels:
         """Let banned users back in; moderators only."""
         run(self._twin.unban(channel_id, user_ids))
 
+    def members(
+        self,
+        channel_id: str,
+        *,
+        roles: Sequence[str] | None = None,
+        filter: Literal["all", "muted", "banned", "member&banned"] = "all",
+    ) -> list[ChannelMember]:
+        """Who belongs to the channel, oldest member first.
+
+        Args:
+            roles: only who has one of these; `channel-moderator` moderates.
+            filter: only the muted or the banned.
+        """
+        return run(self._twin.members(channel_id, roles=roles, filter=filter))
+
     def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
         """Mute the channel, or only some users; moderators only.
 
@@ -104,22 +123,25 @@ class Messages:
     ) -> Message:
         """Send a text message. Sent again after a lost answer it is still one message: its reference id tells.
 
+        In slow mode it waits for its turn, where that comes within 45 s.
+
         Args:
             feed_id: the channel's message feed (`Channel.feed_id`).
             text: 1 to 20 000 characters.
             parent_id: the message this one replies to.
-            mentions: public ids of users.
+            mentions: public ids of at most 50 users.
 
         Raises:
             InvalidInput: the text is empty or too long.
             Forbidden: muted or banned.
+            RateLimited: slow mode, and the turn comes later; `retry_after` tells when.
         """
         return run(self._twin.send(feed_id, text, parent_id=parent_id, mentions=mentions, metadata=metadata, tags=tags))
 
     def query(
         self, feed_id: str, *, page_size: int = 50, oldest_first: bool = False, parent_id: str | None = None
     ) -> Iterator[Message]:
-        """Messages of a feed, page after page.
+        """Messages of a feed, page after page. Deleted ones are not among them.
 
         Args:
             feed_id: the channel's message feed.
@@ -131,13 +153,48 @@ class Messages:
             iterate(self._twin.query(feed_id, page_size=page_size, oldest_first=oldest_first, parent_id=parent_id))
         )
 
+    def pages(
+        self, feed_id: str, *, page_size: int = 100, oldest_first: bool = False, parent_id: str | None = None
+    ) -> Iterator[list[Message]]:
+        """The same, a page at a time: one step of the iteration is one request.
+
+        Args:
+            feed_id: the channel's message feed.
+            page_size: messages per request, 1 to 100.
+            oldest_first: from the beginning instead of from the end.
+            parent_id: only replies to this message.
+        """
+        return each(
+            iterate(self._twin.pages(feed_id, page_size=page_size, oldest_first=oldest_first, parent_id=parent_id))
+        )
+
+    def to_df(self, feed_id: str, *, page_size: int = 100) -> pd.DataFrame:
+        """All messages of a feed as a table, oldest first; see `spnb.client.message_table` for the columns.
+
+        Pages become columns as they come: beyond the table itself no memory is used.
+
+        Args:
+            feed_id: the channel's message feed.
+            page_size: messages per request, 1 to 100.
+        """
+        return run(self._twin.to_df(feed_id, page_size=page_size))
+
     def get(self, message_id: str) -> Message:
         """One message."""
         return run(self._twin.get(message_id))
 
-    def edit(self, message_id: str, text: str) -> Message:
-        """Change the text of your message."""
-        return run(self._twin.edit(message_id, text))
+    def get_many(self, message_ids: Sequence[str]) -> list[Message]:
+        """Messages by id, deleted ones too; unknown ones are left out."""
+        return run(self._twin.get_many(message_ids))
+
+    def edit(self, message_id: str, text: str, *, mentions: Sequence[str] | None = None) -> Message:
+        """Change the text of your message.
+
+        Args:
+            text: 1 to 20 000 characters.
+            mentions: public ids of users; without, those it had stay.
+        """
+        return run(self._twin.edit(message_id, text, mentions=mentions))
 
     def delete(self, message_id: str) -> None:
         """Delete your message, or as a moderator anybody's."""

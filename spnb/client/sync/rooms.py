@@ -12,6 +12,8 @@ from spnb.client.rooms import AsyncRooms
 from spnb.client.sync.faces import each, face
 from spnb.models import (
     BroadcasterData,
+    Channel,
+    Post,
     Recording,
     Room,
 )
@@ -37,25 +39,33 @@ class Rooms(Generic[R]):
         thumbnail: str | Path | bytes | None = None,
         metadata: Mapping[str, Any] | None = None,
         chat: bool = True,
+        community_id: str | None = None,
+        key: str | None = None,
         type: Literal["coHosts", "directStreaming"] = "coHosts",
         parent_room_id: str | None = None,
     ) -> R:
-        """Create a room. It is idle until media arrives.
+        """Create a room, publish its post and open its live chat. The room is idle until media arrives.
 
-        A request whose answer is lost is not repeated blindly: the room is looked for by a key of its own in its
-        metadata first, so there are never two.
+        A live chat needs three things in this order: the room, the post that carries it, the live channel. Each step
+        shows in the room's `steps`; after a failure the way is taken up where it broke off, and nothing is made twice.
+        A request whose answer is lost is not repeated blindly: the room is looked for by its key in its metadata first.
 
         Args:
-            title: 1 to 1000 characters (the Console shows 150).
+            title: 1 to 1000 characters (the Console shows 150). It is the post's text, until `room.post(text=…)`
+                changes that.
             description: at most 5000 characters.
             thumbnail: id of an uploaded image, or an image to upload (path or bytes, at most 2 MB).
             metadata: anything of yours, kept with the room.
-            chat: whether the room is marked for live chat.
+            chat: False makes the room alone, without post and chat.
+            community_id: the community the post goes to, of which you are a member; your own feed without it.
+            key: a name of your own for this creation, at most 100 characters: the same key gives the same room, as
+                long as it is among the newest 1000.
             type: `coHosts` goes live through LiveKit; the service's own default, `directStreaming`, cannot.
             parent_room_id: the main room, for an additional feed.
 
         Raises:
             InvalidInput: a limit is broken; nothing was sent.
+            ChatNotOpened: the room was made, but its post or channel was not; says how to go on.
         """
         found: R = face(
             run(
@@ -65,12 +75,38 @@ class Rooms(Generic[R]):
                     thumbnail=thumbnail,
                     metadata=metadata,
                     chat=chat,
+                    community_id=community_id,
+                    key=key,
                     type=type,
                     parent_room_id=parent_room_id,
                 )
             )
         )
         return found
+
+    def open_chat(self, room_id: str, *, community_id: str | None = None, name: str | None = None) -> Channel:
+        """Your room's live channel; the post and the channel are made where they are missing.
+
+        Args:
+            community_id: the community a missing post goes to; your own feed without it.
+            name: of a new channel; the room's title without it.
+
+        Raises:
+            ChatNotOpened: a step failed; says which, and how to go on.
+        """
+        return run(self._twin.open_chat(room_id, community_id=community_id, name=name))
+
+    def publish(
+        self, room_id: str, *, community_id: str | None = None, text: str | None = None, title: str | None = None
+    ) -> Post:
+        """Your room's livestream post. Where there is one it is that, changed to this text and title; else a new one.
+
+        Args:
+            community_id: the community it stands in; without it, where it stands already, or your own feed.
+            text: at most 50 000 characters.
+            title: at most 150 characters.
+        """
+        return run(self._twin.publish(room_id, community_id=community_id, text=text, title=title))
 
     def get(self, room_id: str) -> R:
         """One room.

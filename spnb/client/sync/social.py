@@ -74,11 +74,12 @@ class Posts:
         post_id: str,
         *,
         text: str | None = None,
+        title: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         tags: Sequence[str] | None = None,
     ) -> Post:
-        """Change text, metadata or tags of your post."""
-        return run(self._twin.update(post_id, text=text, metadata=metadata, tags=tags))
+        """Change text, title, metadata or tags of your post."""
+        return run(self._twin.update(post_id, text=text, title=title, metadata=metadata, tags=tags))
 
     def delete(self, post_id: str) -> None:
         """Delete your post; the room it carried stays."""

@@ -39,6 +39,8 @@ class Services:
     api_key: str
     heartbeats: dict[str, dict[str, tuple[float, str]]] = field(default_factory=dict)
     """Room → user → (monotonic time of the last heartbeat, wire time of the first)."""
+    sent: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
+    """Channel and user → monotonic times of the latest messages, for slow mode."""
     _recent: dict[str, deque[float]] = field(default_factory=dict)
     _reads: dict[str, int] = field(default_factory=dict)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections import deque
 from datetime import timedelta
 from typing import Any
 
@@ -15,10 +18,13 @@ from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.payloads import channel_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.store import Page
 
-__all__ = ["channel_of", "check_may_write", "routes"]
+__all__ = ["channel_of", "check_may_write", "moderates", "routes", "take_turn"]
 
 FOREVER = "9999-12-31T23:59:59.999Z"
+LONG_AGO = "1970-01-01T00:00:00.000Z"
+MODERATOR = "channel-moderator"
 
 
 class ChannelCreate(BaseModel):
@@ -87,10 +93,14 @@ def _channel(call: Call) -> Json:
 
 def _moderated(call: Call, doing: str) -> Json:
     channel = _channel(call)
-    membership = call.store.members.get(f"{channel['channelId']}:{call.user_id}")
-    if membership is None or "channel-moderator" not in membership["roles"]:
+    if not moderates(call.store.members.get(f"{channel['channelId']}:{call.user_id}")):
         raise Refused.forbidden(f"Only a moderator of the channel may {doing}")
     return channel
+
+
+def moderates(membership: Json | None) -> bool:
+    """Whether who has this membership is a moderator."""
+    return membership is not None and MODERATOR in membership["roles"] and membership["membership"] != "banned"
 
 
 def _payload(call: Call, channels: list[Json]) -> Json:
@@ -120,7 +130,7 @@ async def create(call: Call) -> Json:
     if call.store.channels.get(channel_id) is not None:
         raise Refused(409, 400900, f"Channel {channel_id!r} is there already")
     channel = call.store.channels.insert(_document(call, wish, channel_id))
-    call.store.set_membership(channel_id, call.user_id, "member", roles=["channel-moderator"])
+    call.store.set_membership(channel_id, call.user_id, "member", roles=[MODERATOR])
     for user_id in wish.userIds:
         if call.store.user_by_public_id(user_id) is not None:
             call.store.set_membership(channel_id, user_id, "member")
@@ -217,10 +227,23 @@ async def leave(call: Call) -> Json:
 
 
 async def members(call: Call) -> Json:
-    """Who is a member."""
+    """Who is a member, who is banned or muted, or who has one of some roles."""
     channel, wish = _channel(call), call.query.page()
-    where = {"scopeId": channel["channelId"], "membership": call.query.many("memberships") or "member"}
-    page = call.store.members.page(where, limit=wish.limit, start=wish.start)
+    kind = call.query.choice("filter", ("all", "muted", "banned", "member&banned"), "all")
+    standing = {"banned": ["banned"], "member&banned": ["member", "banned"]}.get(kind, ["member"])
+    where = {"scopeId": channel["channelId"], "membership": call.query.many("memberships") or standing}
+    roles = set(call.query.many("roles", most=20))
+    if roles or kind == "muted":
+        # Few are: they come in one page.
+        now = call.store.clock()
+        found = call.store.members.find(where)
+        if roles:
+            found = [member for member in found if roles & set(member["roles"])]
+        if kind == "muted":
+            found = [member for member in found if moment(member.get("muteTimeout", LONG_AGO)) > now]
+        page = Page(found[: wish.limit], None, None)
+    else:
+        page = call.store.members.page(where, limit=wish.limit, start=wish.start)
     people = [call.store.user_by_public_id(found["userId"]) for found in page.documents]
     shown = [
         {
@@ -229,6 +252,7 @@ async def members(call: Call) -> Json:
             "membership": found["membership"],
             "roles": found["roles"],
             "permissions": [],
+            "muteTimeout": found.get("muteTimeout"),
         }
         for found in page.documents
     ]
@@ -291,8 +315,13 @@ async def mute_users(call: Call) -> Json:
     """Mute members for a period in milliseconds."""
     channel, wish = _moderated(call, "mute users"), call.read(Mute)
     until = _until(call, wish.mutePeriod)
+    if unknown := [user_id for user_id in wish.userIds if call.store.user_by_public_id(user_id) is None]:
+        raise Refused.not_found(f"User {unknown[0]!r}")
     for user_id in wish.userIds:
-        member = call.store.set_membership(channel["channelId"], user_id, "member")
+        # Who is banned stays banned.
+        before = call.store.membership(channel["channelId"], user_id)
+        standing = "banned" if before == "banned" else "member"
+        member = call.store.set_membership(channel["channelId"], user_id, standing)
         call.store.members.save({**member, "muteTimeout": until})
     data = {"channelId": channel["channelId"], "userIds": wish.userIds, "muteTimeout": until}
     call.publish(topics.channel(channel), "channel.setMutedUsers", data, subject_id=channel["channelId"])
@@ -309,13 +338,34 @@ def check_may_write(call: Call, channel: Json) -> None:
     now = call.store.clock()
     if membership is not None and membership["membership"] == "banned":
         raise Refused(403, 400304, "The user is banned from this channel")
-    if membership is not None and moment(membership.get("muteTimeout", "1970-01-01T00:00:00.000Z")) > now:
+    if membership is not None and moment(membership.get("muteTimeout", LONG_AGO)) > now:
         raise Refused(403, 400302, "The user is muted in this channel")
-    moderator = membership is not None and "channel-moderator" in membership["roles"]
-    if channel["isMuted"] and moment(channel["muteTimeout"]) > now and not moderator:
+    if channel["isMuted"] and moment(channel["muteTimeout"]) > now and not moderates(membership):
         raise Refused(403, 400303, "The channel is muted")
     if membership is None or membership["membership"] != "member":
         if channel["type"] != "live":
             raise Refused.forbidden("Only members may write here: join the channel first")
         # Live channels are open: who writes has joined.
         call.store.set_membership(channel["channelId"], call.user_id, "member")
+
+
+def take_turn(call: Call, channel: Json) -> None:
+    """Count a message against the channel's slow mode, which moderators are free of.
+
+    Raises:
+        Refused: 429/400311 with the seconds to wait.
+    """
+    most, window = int(channel["rateLimit"] or 0), float(channel["rateLimitWindow"] or 0) / 1000
+    if not most or not window:
+        return
+    if moderates(call.store.members.get(f"{channel['channelId']}:{call.user_id}")):
+        return
+    now = time.monotonic()
+    times = call.services.sent.setdefault((channel["channelId"], call.user_id), deque())
+    while times and now - times[0] >= window:
+        times.popleft()
+    if len(times) >= most:
+        wait = window - (now - times[0])
+        told = f"Slow mode: {most} message{'s' if most > 1 else ''} in {window:g} s"
+        raise Refused(429, 400311, told, headers={"Retry-After": str(max(1, math.ceil(wait)))})
+    times.append(now)

@@ -11,7 +11,7 @@ from spnb.sandbox import topics
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.ports import Json
 from spnb.sandbox.rest.call import Call, Services, serve
-from spnb.sandbox.rest.channels import channel_of, check_may_write
+from spnb.sandbox.rest.channels import channel_of, check_may_write, moderates, take_turn
 from spnb.sandbox.rest.payloads import message_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
@@ -101,6 +101,7 @@ async def create(call: Call) -> Json:
         parent = call.store.messages.get(wish.parentId)
         if parent is None or parent["messageFeedId"] != feed_id:
             raise Refused.not_found(f"Parent message {wish.parentId!r}")
+    take_turn(call, channel)
     message = call.store.messages.insert(_document(call, wish, channel))
     if parent is not None:
         call.store.messages.save({**parent, "childCount": parent["childCount"] + 1})
@@ -111,7 +112,8 @@ async def create(call: Call) -> Json:
 
 def _document(call: Call, wish: MessageCreate, channel: Json) -> Json:
     message_id, at, user = new_id(), call.store.now(), call.user
-    segment = call.store.messages.count({"messageFeedId": channel["channelId"]}) + 1
+    newest = call.store.messages.find({"messageFeedId": channel["channelId"]}, newest_first=True, limit=1)
+    segment = newest[0]["segment"] + 1 if newest else 1
     document = {
         "messageId": message_id,
         "publicId": message_id,
@@ -187,7 +189,7 @@ def _own(call: Call, doing: str) -> Json:
     message = _message(call)
     if message["creatorId"] != call.user["_id"]:
         membership = call.store.members.get(f"{message['messageFeedId']}:{call.user_id}")
-        if doing != "delete" or membership is None or "channel-moderator" not in membership["roles"]:
+        if doing != "delete" or not moderates(membership):
             raise Refused.forbidden(f"Only its author may {doing} a message")
     return message
 
@@ -195,6 +197,9 @@ def _own(call: Call, doing: str) -> Json:
 async def update(call: Call) -> Json:
     """Edit the caller's message."""
     message, at = _own(call, "edit"), call.store.now()
+    if message["isDeleted"]:
+        raise Refused.not_found(f"Message {message['messageId']!r}")
+    check_may_write(call, channel_of(call, message["messageFeedId"]))
     fields = call.read(MessageUpdate).model_dump(exclude_unset=True)
     _check_text(fields.get("data"))
     changed = call.store.messages.save({**message, **fields, "editedAt": at, "updatedAt": at})

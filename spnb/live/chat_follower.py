@@ -1,0 +1,234 @@
+"""`ChatFollower`: keeps a `MessageLog` fed, with events as they come and with reads where those are not enough."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from spnb.client.chat import messages_of
+from spnb.errors import NotFound, ServiceError, Unreachable
+from spnb.live.message_log import ChatChange, MessageLog
+from spnb.models import Channel, Message
+from spnb.realtime import Event
+
+if TYPE_CHECKING:
+    from spnb.client import AsyncClient
+
+__all__ = ["ChatFollower"]
+
+log = logging.getLogger(__name__)
+
+PAGE = 100
+GAP_PATIENCE = 0.15
+"""Seconds to wait for an event that was overtaken, before the service is read instead."""
+DOUBT_PATIENCE = 1.0
+"""Seconds until the state of messages that events told of is read again; many events lead to one read."""
+DOUBTFUL_AT_ONCE = 50
+SETTLED_READ = 60.0
+"""Seconds between safety reads while events come in: the loss of the newest event shows in no other way."""
+NEVER = float("inf")
+FIRST_POLL, LONGEST_POLL = 1.0, 60.0
+"""Seconds between reads without events: growing while nothing changes."""
+
+
+class ChatFollower:
+    """Follows one channel. Lives on the background loop, for one iteration.
+
+    Args:
+        client: the connection.
+        channel: the channel to follow.
+    """
+
+    def __init__(self, client: AsyncClient[Any], channel: Channel) -> None:
+        self._client = client
+        self._channel = channel
+        self._topic = f"{channel.path}/#"
+        self._log = MessageLog(client.user_id)
+        self._changes: list[ChatChange] = []
+        self._wake = asyncio.Event()
+        self._read_at = NEVER
+        self._gap_at = NEVER
+        self._doubt_at = NEVER
+        self._channel_at = NEVER
+        self._poll = FIRST_POLL
+        self._closed = False
+
+    async def batches(self, last: int | None) -> Any:
+        """Changes as they are known, some at a time, beginning with the last messages (all without a number)."""
+        await self._client.login()
+        realtime = self._client.realtime
+        ends = [
+            # Between a read and the moment from which events come in, a message could be missed: read once more then.
+            realtime.subscribe(self._topic, self._heard, settled=lambda _granted: self._read_soon()),
+            realtime.on_state(lambda _state: self._read_soon()),
+        ]
+        try:
+            async for changes in self._beginning(last):
+                yield changes
+            self._plan_safety_read()
+            while not self._closed:
+                await self._until_due()
+                await self._do_what_is_due()
+                changes, self._changes = self._changes, []
+                if changes:
+                    yield changes
+        finally:
+            for end in ends:
+                end()
+
+    # -- what comes in
+
+    def _heard(self, event: Event) -> None:
+        if event.type.startswith("message."):
+            own = self._own_reactions(event)
+            for message in messages_of(event.data):
+                if message.message_feed_id in (None, self._channel.feed_id):
+                    self._changes += self._log.news(message, sent_at=event.sent_at, own=own)
+            if self._log.missing:
+                self._gap_at = min(self._gap_at, _now() + GAP_PATIENCE)
+            self._plan_doubts()
+            self._wake.set()
+        elif event.type in ("channel.updated", "channel.setMuted"):
+            self._channel_at = _now()
+            self._wake.set()
+        elif event.type == "channel.deleted":
+            self._closed = True
+            self._wake.set()
+
+    def _own_reactions(self, event: Event) -> list[str]:
+        sign = {"message.reactionAdded": "+", "message.reactionRemoved": "-"}.get(event.type)
+        if sign is None:
+            return []
+        return [
+            f"{sign}{reactor.get('reactionName')}"
+            for subject in event.data.get("reactions") or []
+            for reactor in subject.get("reactors") or []
+            if reactor.get("userId") == self._client.user_id
+        ]
+
+    def _read_soon(self) -> None:
+        self._read_at = _now()
+        self._wake.set()
+
+    # -- when to read
+
+    async def _until_due(self) -> None:
+        """Wait until there are changes to tell or something is to be read."""
+        while not self._changes and not self._closed:
+            wait = min(self._read_at, self._gap_at, self._doubt_at, self._channel_at) - _now()
+            if wait <= 0:
+                return
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+            except TimeoutError:
+                return
+
+    async def _do_what_is_due(self) -> None:
+        now = _now()
+        gap_due, read_due = self._gap_at <= now, self._read_at <= now
+        doubt_due, channel_due = self._doubt_at <= now, self._channel_at <= now
+        try:
+            if gap_due:
+                self._gap_at = NEVER
+            if read_due or (gap_due and self._log.missing):
+                self._read_at = NEVER
+                await self._read_newest()
+                self._plan_safety_read()
+            if doubt_due:
+                self._doubt_at = NEVER
+                await self._read_doubtful()
+            if channel_due:
+                self._channel_at = NEVER
+                channel = await self._client.channels.get(self._channel.channel_id)
+                self._changes.append(ChatChange("channel", channel=channel))
+        except NotFound:
+            self._closed = True
+        except (ServiceError, Unreachable) as error:
+            log.info("chat %s could not be read: %s", self._channel.channel_id, type(error).__name__)
+            again = _now() + self._longer_poll()
+            self._read_at = min(self._read_at, again)
+            if doubt_due:
+                self._doubt_at = min(self._doubt_at, again)
+            if channel_due:
+                self._channel_at = min(self._channel_at, again)
+
+    def _plan_safety_read(self) -> None:
+        if self._client.realtime.is_subscribed(self._topic):
+            self._poll = FIRST_POLL
+            pause = SETTLED_READ * random.uniform(0.8, 1.2)
+        else:
+            pause = self._longer_poll()
+        self._read_at = min(self._read_at, _now() + pause)
+
+    def _longer_poll(self) -> float:
+        pause, self._poll = self._poll, min(LONGEST_POLL, self._poll * 2)
+        return pause * random.uniform(0.8, 1.2)
+
+    # -- reading
+
+    async def _beginning(self, last: int | None) -> AsyncIterator[list[ChatChange]]:
+        if last is None:
+            async for changes in self._whole_history():
+                yield changes
+            return
+        heard = self._log.heard
+        found: list[Message] = []
+        wanted = max(1, last)
+        async for page in self._client.messages.pages(self._channel.feed_id, page_size=min(PAGE, wanted)):
+            found += page
+            if len(found) >= wanted:
+                break
+        found = found[:wanted]
+        if len(found) == wanted:
+            self._log.begin_after(found[-1].segment - (0 if last == 0 else 1))
+        if last == 0:
+            found = []
+        changes = self._log.read(found, after=self._log.settled, heard=heard, to_end=True)
+        self._changes, told = [], self._changes
+        yield told + changes
+
+    async def _whole_history(self) -> AsyncIterator[list[ChatChange]]:
+        heard = self._log.heard
+        async for page in self._client.messages.pages(self._channel.feed_id, page_size=PAGE, oldest_first=True):
+            self._changes += self._log.read(page, after=self._log.settled, heard=heard, to_end=False)
+            changes, self._changes = self._changes, []
+            yield changes
+            heard = self._log.heard
+
+    async def _read_newest(self) -> None:
+        """From the end back to what is known, and at least one page: it shows edits and deletions that were missed."""
+        heard = self._log.heard
+        found: list[Message] = []
+        after = 0
+        async for page in self._client.messages.pages(self._channel.feed_id, page_size=PAGE):
+            found += page
+            if page and page[-1].segment <= self._log.settled:
+                after = page[-1].segment - 1
+                break
+        changes = self._log.read(found, after=after, heard=heard, to_end=True)
+        if changes:
+            self._poll = FIRST_POLL
+        self._changes += changes
+        self._plan_doubts()
+
+    async def _read_doubtful(self) -> None:
+        heard = self._log.heard
+        asked = sorted(self._log.doubtful)[:DOUBTFUL_AT_ONCE]
+        if not asked:
+            return
+        messages = await self._client.messages.get_many(asked)
+        self._changes += self._log.settle(asked, messages, heard=heard)
+        self._plan_doubts()
+
+    def _plan_doubts(self) -> None:
+        if self._log.doubtful:
+            self._doubt_at = min(self._doubt_at, _now() + DOUBT_PATIENCE)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
