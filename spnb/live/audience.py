@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from spnb._loop import aiterate, background_loop, is_background, iterate, on_loop, run
 from spnb.errors import Forbidden, NotFound, RateLimited, ServiceError, Unreachable
-from spnb.models import Viewer
+from spnb.models import User, Viewer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,6 +91,17 @@ class AsyncAudience:
     async def viewers(self) -> list[Viewer]:
         """Who watches now; the service lists at most 200."""
         return await self._client.presence.viewers(self.room_id)
+
+    @on_loop
+    async def people(self, *, most: int = 100) -> list[User]:
+        """Who watches now, with their names, who was heard last first.
+
+        Args:
+            most: how many at most; the service tells of 200.
+        """
+        ids = [viewer.user_id for viewer in await self.viewers()][:most]
+        known = {user.user_id: user for user in await self._client.users.get_many(ids)} if ids else {}
+        return [known.get(user_id) or User(user_id=user_id) for user_id in ids]
 
     def observe(self, observer: Callable[[int], Any]) -> Callable[[], None]:
         """Have `observer` called with the count at every change, on spnb's background loop.
@@ -182,6 +193,10 @@ class Audience:
     def viewers(self) -> list[Viewer]:
         """Who watches now; the service lists at most 200."""
         return run(self._twin.viewers())
+
+    def people(self, *, most: int = 100) -> list[User]:
+        """Who watches now, with their names, who was heard last first."""
+        return run(self._twin.people(most=most))
 
     def observe(self, observer: Callable[[int], Any]) -> Callable[[], None]:
         """Have `observer` called with the count at every change. Returns a function that ends it."""

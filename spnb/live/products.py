@@ -87,7 +87,9 @@ class AsyncRoomProducts:
         return self.tagged
 
     def observe(self, observer: Callable[[Shelf], Any]) -> Callable[[], None]:
-        """Have `observer` called with the shelf (`tagged`, `pinned`) at every change, on spnb's background loop.
+        """Have `observer` called with the shelf (`tagged`, `pinned`) where it is known, and at every change.
+
+        It is called on spnb's background loop and must be quick.
 
         Returns:
             A function that ends it. Both may be called from any thread.
@@ -103,8 +105,6 @@ class AsyncRoomProducts:
     async def _watch(self) -> AsyncIterator[Shelf]:
         changes: asyncio.Queue[Shelf] = asyncio.Queue()
         await self._read()
-        if self._shelf is not None:
-            changes.put_nowait(self._shelf)
         end = self.observe(changes.put_nowait)
         try:
             while True:
@@ -114,6 +114,8 @@ class AsyncRoomProducts:
 
     def _add(self, key: object, observer: Callable[[Shelf], Any]) -> None:
         self._observers[key] = observer
+        if self._shelf is not None:
+            self._call(observer, self._shelf)
         if len(self._observers) == 1:
             self._ends = [
                 self._room.observe(self._room_changed),
@@ -181,10 +183,14 @@ class AsyncRoomProducts:
         if shelf == before:
             return
         for observer in list(self._observers.values()):
-            try:
-                observer(shelf)
-            except Exception:
-                log.exception("an observer of products failed")
+            self._call(observer, shelf)
+
+    @staticmethod
+    def _call(observer: Callable[[Shelf], Any], shelf: Shelf) -> None:
+        try:
+            observer(shelf)
+        except Exception:
+            log.exception("an observer of products failed")
 
     # -- changing
 

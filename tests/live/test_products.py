@@ -64,7 +64,7 @@ async def test_products_are_tagged_pinned_and_heard_of(sp: Any, wire: Wire, view
     await other.pin("lamp")
     wire.mend()
     sp.realtime.reconnect_now()
-    await until(lambda: own and own[-1].pinned_id == "lamp")
+    await until(lambda: own and own[-1].pinned_id == "lamp", 40)
     end_own()
     end()
     # Twenty is the limit, unknown ones are none, and of the shelf's parent no post is lost.
