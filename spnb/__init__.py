@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from spnb.errors import SpnbError
     from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom, LiveRooms
     from spnb.models import Room
-    from spnb.widgets import CameraPreview, CreateRoom, GoLive, LiveNow, Player, RoomCard, RoomStatus, RoomTable, Studio
+    from spnb.widgets import (
+        CameraPreview,
+        CreateRoom,
+        GoLive,
+        LiveNow,
+        Player,
+        RoomCard,
+        RoomStatus,
+        RoomTable,
+        Studio,
+        ViewerCount,
+    )
 
 __version__ = "0.1.0"
 
@@ -53,6 +64,7 @@ _HOMES = {
     "SpnbError": "spnb.errors",
     "Studio": "spnb.widgets",
     "TestCard": "spnb.broadcast.sources",
+    "ViewerCount": "spnb.widgets",
     "connect": "spnb._connect",
     "connect_async": "spnb._connect",
 }
@@ -83,6 +95,7 @@ __all__ = [
     "SpnbError",
     "Studio",
     "TestCard",
+    "ViewerCount",
     "__version__",
     "connect",
     "connect_async",

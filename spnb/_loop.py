@@ -77,19 +77,31 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         coroutine.close()
         raise RuntimeError("a blocking call was made on spnb's own event loop: use the async twin and await it")
     over = threading.Event()
+    call: list[asyncio.Task[Any] | None] = []
 
     async def supervised() -> T:
+        if call:  # interrupted before it could begin
+            coroutine.close()
+            raise asyncio.CancelledError
+        call.append(asyncio.current_task())
         try:
             return await coroutine
         finally:
             over.set()
 
-    future = spawn(supervised())
+    def cancel() -> None:
+        if call and call[0] is not None:
+            call[0].cancel()
+        else:
+            call.append(None)
+            over.set()
+
     try:
-        return future.result()
+        return spawn(supervised()).result()
     except KeyboardInterrupt:
-        # The future counts as cancelled at once, the work only when it has cleaned up: a room must not stay live.
-        future.cancel()
+        # An interrupt comes at any moment, so it is the call that is cancelled, not a future that may not be at hand
+        # yet. It is over only when it has cleaned up: a room must not stay live.
+        background_loop().call_soon_threadsafe(cancel)
         over.wait(CLEAN_UP_SECONDS)
         raise
     except FutureCancelled:

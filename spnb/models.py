@@ -32,6 +32,7 @@ __all__ = [
     "Participant",
     "PlaybackInfo",
     "Post",
+    "Product",
     "Reactor",
     "Record",
     "Recording",
@@ -284,6 +285,25 @@ class Post(Record):
     is_deleted: bool = False
     created_at: Time | None = None
     updated_at: Time | None = None
+
+
+class Product(Record):
+    """A product of the network's catalogue."""
+
+    product_id: str
+    product_name: str = ""
+    product_url: str | None = None
+    status: str = "active"
+    price: float | None = None
+    currency: str | None = None
+    thumbnail_url: str | None = None
+    thumbnail_mode: str | None = None
+    is_deleted: bool = False
+
+    @property
+    def price_text(self) -> str:
+        """The price with its currency, e.g. `14.50 EUR`; empty without one."""
+        return "" if self.price is None else f"{self.price:.2f} {self.currency or ''}".strip()
 
 
 class Community(Record):

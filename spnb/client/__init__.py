@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from spnb.client.client import AsyncClient
+from spnb.client.products import ProductActivity, Shelf
 from spnb.client.records import LivePost, Records
 from spnb.client.sync import Client
 
-__all__ = ["AsyncClient", "Client", "LivePost", "Records"]
+__all__ = ["AsyncClient", "Client", "LivePost", "ProductActivity", "Records", "Shelf"]

@@ -15,7 +15,7 @@ from spnb.client.resource import Resource, checked_text
 from spnb.errors import InvalidInput
 from spnb.models import Invitation, Reactor, User, Viewer, WatchSession
 
-__all__ = ["AsyncInvitations", "AsyncPresence", "AsyncReactions", "AsyncUsers"]
+__all__ = ["AsyncInvitations", "AsyncPresence", "AsyncReactions", "AsyncUsers", "wire_time"]
 
 Json = dict[str, Any]
 Subject = Literal["post", "message"]
@@ -67,22 +67,30 @@ class AsyncReactions(Resource):
                     yield Reactor.model_validate(reactor)
 
     @on_loop
-    async def send_live(self, room_id: str, post_id: str, names: Sequence[str]) -> list[str]:
+    async def send_live(
+        self, room_id: str, post_id: str, names: Sequence[str], *, occurred_at: Sequence[datetime] | None = None
+    ) -> list[str]:
         """Send floating reactions to a live room, best buffered and sent once a second. Returns their ids.
+
+        `room.react()` of a live room does the buffering.
 
         Args:
             room_id: the room they float in.
             post_id: the post that carries the room.
             names: e.g. `["heart", "fire"]`, one for each reaction.
+            occurred_at: when each of them was given; the service's own time without it.
         """
         if isinstance(names, str) or not names:
             raise InvalidInput("name at least one reaction, as a list")
-        for name in names:
+        if occurred_at is not None and len(occurred_at) != len(names):
+            raise InvalidInput(f"{len(names)} reactions and {len(occurred_at)} times: give one for each")
+        reactions: list[Json] = []
+        for number, name in enumerate(names):
             checked_text("reaction", name, 100, required=True)
-        reactions = [
-            {"referencePublicId": post_id, "referenceType": "post", "reactionName": name, "roomId": room_id}
-            for name in names
-        ]
+            reaction = {"referencePublicId": post_id, "referenceType": "post", "reactionName": name, "roomId": room_id}
+            if occurred_at is not None:
+                reaction["occurredAt"] = wire_time(occurred_at[number])
+            reactions.append(reaction)
         body = {"roomId": room_id, "reactions": reactions}
         return [str(added) for added in (await self._post("/api/v1/reactions/live", "react", body))["addedIds"]]
 
@@ -93,6 +101,11 @@ def _reaction(reference_id: str, reference_type: str, name: str) -> Json:
     if reference_type == "message":
         body["referenceVersion"] = MESSAGE_VERSION
     return body
+
+
+def wire_time(at: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds and `Z`, as the service writes times."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class AsyncPresence(Resource):
@@ -141,8 +154,8 @@ class AsyncPresence(Resource):
                 "sessionId": session.session_id,
                 "roomId": session.room_id,
                 "watchSeconds": round(session.watch_seconds, 3),
-                "startTime": session.start_time.isoformat(),
-                "endTime": (session.end_time or datetime.now(UTC)).isoformat(),
+                "startTime": wire_time(session.start_time),
+                "endTime": wire_time(session.end_time or datetime.now(UTC)),
             }
             for session in sessions
         ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
@@ -10,16 +12,23 @@ from spnb._loop import on_loop
 from spnb.client.audience import AsyncInvitations, AsyncPresence, AsyncReactions, AsyncUsers
 from spnb.client.chat import AsyncChannels, AsyncMessages
 from spnb.client.files import AsyncFiles
+from spnb.client.products import AsyncProducts
 from spnb.client.rooms import AsyncRooms
 from spnb.client.session import Session
 from spnb.client.social import AsyncCommunities, AsyncPosts
 from spnb.config import Credentials, Endpoints
+from spnb.errors import SpnbError
 from spnb.models import Room, User
 from spnb.realtime import MqttLogin, Realtime
 
 __all__ = ["AsyncClient"]
 
+log = logging.getLogger(__name__)
+
 R = TypeVar("R")
+
+CLOSE_SECONDS = 3.0
+"""How long each part may take to send what still waits when a client closes."""
 
 
 class AsyncClient(Generic[R]):
@@ -52,6 +61,9 @@ class AsyncClient(Generic[R]):
         self._open_session: Session | None = None
         self._open_realtime: Realtime | None = None
         self._connections = 0
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+        self.shared: dict[tuple[str, str], Any] = {}
+        """What live objects of one kind and id share on this connection."""
         session = self._session
         self.files = AsyncFiles(session)
         self.posts = AsyncPosts(session)
@@ -61,6 +73,7 @@ class AsyncClient(Generic[R]):
         self.messages = AsyncMessages(session)
         self.reactions = AsyncReactions(session)
         self.presence = AsyncPresence(session)
+        self.products = AsyncProducts(session)
         self.invitations = AsyncInvitations(session)
         self.users = AsyncUsers(session)
 
@@ -118,9 +131,20 @@ class AsyncClient(Generic[R]):
         client_id = f"mqttjs_{self._session.device_id}_{user.id}_{self._connections}"
         return MqttLogin(username=user.id, password=token, client_id=client_id)
 
+    def at_close(self, closer: Callable[[], Awaitable[None]]) -> None:
+        """Have `closer` awaited on the background loop before the connections close: what waits to be sent goes out."""
+        self._closers.append(closer)
+
     @on_loop
     async def aclose(self) -> None:
-        """Close all connections; calling it again does nothing."""
+        """Send what still waits, then close all connections; calling it again does nothing."""
+        closers, self._closers = self._closers, []
+        for closer in closers:
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await closer()
+            except (SpnbError, TimeoutError) as error:
+                log.warning("not everything was sent before closing: %s", type(error).__name__)
         if self._open_realtime is not None:
             await self._open_realtime.aclose()
         await self._session.aclose()

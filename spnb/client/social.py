@@ -27,6 +27,7 @@ class AsyncPosts(Resource):
         title: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         tags: Sequence[str] | None = None,
+        product_ids: Sequence[str] | None = None,
     ) -> Post:
         """Publish your room as a livestream post.
 
@@ -38,9 +39,10 @@ class AsyncPosts(Resource):
             text: at most 50 000 characters.
             title: at most 150 characters.
             tags: at most 5.
+            product_ids: products to tag, at most 20.
 
         Raises:
-            NotFound: no such community or room.
+            NotFound: no such community, room or product.
             Forbidden: you are no member, or it is somebody else's room.
         """
         checked_text("text", text, 50_000)
@@ -62,6 +64,8 @@ class AsyncPosts(Resource):
         }
         if tags:
             body["tags"] = list(tags)
+        if product_ids:
+            body["productTags"] = [{"productId": product_id} for product_id in dict.fromkeys(product_ids)]
 
         async def create() -> Post:
             return _first(await self._post("/api/v4/posts", "publish the post", body))

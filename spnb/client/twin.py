@@ -15,12 +15,13 @@ __all__ = ["SOURCES", "TARGET", "generate", "write"]
 
 FOLDER = Path(__file__).parent
 TARGET = FOLDER / "sync"
-SOURCES = ("files", "rooms", "social", "chat", "audience")
+SOURCES = ("files", "rooms", "social", "chat", "audience", "products")
 HEAD = '''"""Blocking twins of `spnb.client.{source}`: written by `python -m spnb.client.twin`, change that instead."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -30,6 +31,7 @@ from spnb.client.audience import AsyncInvitations, AsyncPresence, AsyncReactions
 from spnb.client.chat import AsyncChannels, AsyncMessages
 from spnb.client.client import AsyncClient
 from spnb.client.files import AsyncFiles
+from spnb.client.products import AsyncProducts, ProductActivity, Shelf
 from spnb.client.records import LivePost, Records
 from spnb.client.rooms import AsyncRooms
 from spnb.client.social import AsyncCommunities, AsyncPosts
@@ -37,6 +39,7 @@ from spnb.client.sync.audience import Invitations, Presence, Reactions, Users
 from spnb.client.sync.chat import Channels, Messages
 from spnb.client.sync.faces import each, face
 from spnb.client.sync.files import Files
+from spnb.client.sync.products import Products
 from spnb.client.sync.rooms import Rooms
 from spnb.client.sync.social import Communities, Posts
 from spnb.models import (
@@ -48,6 +51,7 @@ from spnb.models import (
     Invitation,
     Message,
     Post,
+    Product,
     Reactor,
     Recording,
     Room,
@@ -86,6 +90,7 @@ class Client(Generic[R]):
         self.messages = Messages(twin.messages)
         self.reactions = Reactions(twin.reactions)
         self.presence = Presence(twin.presence)
+        self.products = Products(twin.products)
         self.invitations = Invitations(twin.invitations)
         self.users = Users(twin.users)
 

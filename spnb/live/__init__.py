@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from spnb.live.audience import AsyncAudience, Audience
 from spnb.live.chat import Announcement, AsyncChat
 from spnb.live.chat_sync import Chat
 from spnb.live.collection import AsyncLiveRooms
 from spnb.live.message_log import ChatChange
+from spnb.live.products import AsyncRoomProducts, RoomProducts
+from spnb.live.reactions import AsyncLiveReactions, LiveReactions
 from spnb.live.room import AsyncLiveRoom, Opener, StatusChange
 from spnb.live.sync import LiveRoom, LiveRooms, Watch
+from spnb.live.viewing import AsyncViewing, Viewing
 
 __all__ = [
     "Announcement",
+    "AsyncAudience",
     "AsyncChat",
+    "AsyncLiveReactions",
     "AsyncLiveRoom",
     "AsyncLiveRooms",
+    "AsyncRoomProducts",
+    "AsyncViewing",
+    "Audience",
     "Chat",
     "ChatChange",
+    "LiveReactions",
     "LiveRoom",
     "LiveRooms",
     "Opener",
+    "RoomProducts",
     "StatusChange",
+    "Viewing",
     "Watch",
 ]

@@ -9,8 +9,9 @@ from spnb._loop import iterate, run
 from spnb.client.records import Records
 from spnb.live.chat_sync import Chat
 from spnb.live.collection import AsyncLiveRooms
+from spnb.live.engagement import Engagement
 from spnb.live.room import AsyncLiveRoom, Observer, StatusChange
-from spnb.models import BroadcasterData, Post, Recording, Room
+from spnb.models import BroadcasterData, LiveReaction, Post, Recording, Room
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ class Watch(Generic[T]):
         return self._source
 
 
-class LiveRoom:
+class LiveRoom(Engagement):
     """A room that follows the service while anybody looks at it: the blocking twin of `AsyncLiveRoom`.
 
     Args:
@@ -89,6 +90,10 @@ class LiveRoom:
     def watch(self) -> Watch[Room]:
         """The record now, then at each change of status; ends after a final one. For `for` and `async for`."""
         return Watch(self._twin.watch())
+
+    def live_reactions(self) -> Watch[LiveReaction]:
+        """Every floating reaction from now on, one's own too. For `for` and `async for`; ends only when it is left."""
+        return Watch(self._twin.live_reactions())
 
     def until(self, *statuses: str, timeout: float | None = None) -> Room:
         """Wait until the room is in one of these states.

@@ -22,7 +22,15 @@ from spnb.sandbox.lifecycle import Lifecycle
 from spnb.sandbox.media.tokens import Grants, mint
 from spnb.sandbox.ports import Json
 from spnb.sandbox.recorder import Delivery, Recorder
-from spnb.sandbox.rest import AccessTokens, Refused, Services, envelope, found_standing_community, routes
+from spnb.sandbox.rest import (
+    AccessTokens,
+    Refused,
+    Services,
+    envelope,
+    found_catalogue,
+    found_standing_community,
+    routes,
+)
 from spnb.sandbox.security import LoopbackOnly
 from spnb.sandbox.settings import SandboxSettings
 from spnb.sandbox.store import Store
@@ -78,6 +86,7 @@ class Sandbox:
     async def start(self) -> None:
         """Start the broker and take up what an earlier process left."""
         found_standing_community(self.store, self.settings.community_id)
+        found_catalogue(self.store)
         await self.broker.start()
         await self.lifecycle.recover()
 

@@ -12,6 +12,7 @@ from spnb.widgets.room_card import RoomCard
 from spnb.widgets.room_status import RoomStatus
 from spnb.widgets.room_table import RoomTable
 from spnb.widgets.studio import Studio
+from spnb.widgets.viewer_count import ViewerCount
 
 __all__ = [
     "CameraPreview",
@@ -24,5 +25,6 @@ __all__ = [
     "RoomStatus",
     "RoomTable",
     "Studio",
+    "ViewerCount",
     "Widget",
 ]

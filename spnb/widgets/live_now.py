@@ -52,6 +52,9 @@ class LiveNow(RoomRows, Playback):
             room = self._room = await self._client.rooms.get(self.selected)
             self._take(room.record)
             self._unfollow = room.observe(self._take)
+            self._engage(room)
+        else:
+            self._disengage()
 
     def close(self) -> None:
         """Take the widget off the page and stop following."""

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import logging
-import time
-from datetime import UTC, datetime
 from typing import Any
 
 import ipywidgets
 import traitlets
 
 from spnb.errors import InvalidInput, ServiceError, Unreachable
-from spnb.live import AsyncLiveRoom
+from spnb.live import AsyncLiveRoom, AsyncViewing
 from spnb.models import Room, WatchSession
-from spnb.widgets.base import Hub, Widget
+from spnb.widgets.base import Hub
+from spnb.widgets.engagement import Engagement
 
 __all__ = ["Playback"]
 
 log = logging.getLogger(__name__)
 
-FIRST_BEAT_SECONDS = 30.0
 
-
-class Playback(Widget):
+class Playback(Engagement):
     """A widget that plays a room. Addresses are signed: they go to the page that plays, and into no trait or output."""
 
     hub = traitlets.Instance(Hub).tag(sync=True, **ipywidgets.widget_serialization)
@@ -31,18 +28,17 @@ class Playback(Widget):
     playable = traitlets.Bool(False).tag(sync=True)
     """Whether the live stream can be played now."""
     _room: AsyncLiveRoom | None
-    _sessions: dict[str, WatchSession]
+    _viewings: dict[str, AsyncViewing]
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(hub=Hub.shared(), **keywords)
-        self._sessions = {}
-        self._beat_every = 0.0
-        self._next_beat = 0.0
+        self._viewings = {}
+        self._at_end(lambda: self._spawn(self._leave()))
 
     @property
     def watched(self) -> list[WatchSession]:
         """What was watched here: one session per start of a stream, seconds without pauses and buffering."""
-        return list(self._sessions.values())
+        return [viewing.session for viewing in self._viewings.values() if viewing.session_id]
 
     def _take(self, record: Room) -> None:
         with self.hold_sync():
@@ -78,32 +74,18 @@ class Playback(Widget):
         room, name, seconds = self._room, content.get("session"), content.get("seconds")
         if room is None or not isinstance(name, str) or not isinstance(seconds, int | float) or seconds < 0:
             raise InvalidInput("a watch session has a name and seconds")
-        now = datetime.now(UTC)
-        known = self._sessions.get(name)
-        session = WatchSession(
-            session_id=name[:50],
-            room_id=room.room_id,
-            watch_seconds=max(float(seconds), known.watch_seconds if known else 0.0),
-            start_time=known.start_time if known else now,
-            end_time=now,
-        )
-        self._sessions[name] = session
-        # Being counted is a courtesy to the host: where it fails, watching goes on.
-        try:
-            await self._beat(room)
-            await room.presence.report([session])
-        except (ServiceError, Unreachable) as error:
-            log.info("the watch session was not reported: %s", type(error).__name__)
+        viewing = self._viewings.get(name)
+        if viewing is None:
+            viewing = self._viewings[name] = room.watch_session()
+            try:
+                await viewing.start()
+            except (InvalidInput, ServiceError, Unreachable) as error:
+                # Being counted is a courtesy to the host, who is no viewer either: watching goes on without.
+                log.info("this viewing is not counted: %s", error)
+        await viewing.tell(float(seconds), playing=content.get("playing") is not False)
+        if content.get("over"):
+            await viewing.end()
 
-    async def _beat(self, room: AsyncLiveRoom) -> None:
-        """Say that somebody watches, as often as the network's presence settings ask."""
-        if room.record.status != "live" or time.monotonic() < self._next_beat:
-            return
-        if not self._beat_every:
-            settings = await room.presence.settings()
-            interval = (settings.get("network") or {}).get("heartbeatInterval")
-            if not isinstance(interval, int | float) or interval <= 0:
-                interval = FIRST_BEAT_SECONDS
-            self._beat_every = float(interval)
-        self._next_beat = time.monotonic() + self._beat_every
-        await room.presence.heartbeat(room.room_id)
+    async def _leave(self) -> None:
+        for viewing in self._viewings.values():
+            await viewing.end()

@@ -12,7 +12,8 @@ __all__ = ["Player"]
 
 
 class Player(Playback):
-    """What a viewer sees of a room: a waiting card, the live stream, and the replay once it is recorded.
+    """What a viewer sees of a room: a waiting card, the live stream, and the replay once it is recorded; they react,
+    and see what is sold.
 
     The page asks for the signed address when it needs it and keeps it in memory: it is in no trait and no output.
 
@@ -27,6 +28,7 @@ class Player(Playback):
         self._room = room.asynchronous
         self._take(self._room.record)
         self._at_end(self._room.observe(self._take))
+        self._engage(self._room)
 
     def _as_text(self) -> str:
         return f"Player: {self.title} ({self.status})"

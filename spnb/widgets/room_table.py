@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from spnb.errors import ServiceError, Unreachable
+from spnb.models import Room
 from spnb.widgets.base import STATIC
 from spnb.widgets.rows import RoomRows
 
 __all__ = ["RoomTable"]
+
+PRODUCTS_SECONDS = 20.0
 
 
 class RoomTable(RoomRows):
@@ -21,6 +26,8 @@ class RoomTable(RoomRows):
     """
 
     _esm = STATIC / "roomTable.js"
+    _looked_at: Sequence[str] = ()
+    _look_again = 0.0
     statuses: ClassVar[Sequence[str]] = (
         "idle",
         "live",
@@ -46,6 +53,19 @@ class RoomTable(RoomRows):
         self.error = ""
         await self._client.rooms.delete(str(content.get("room") or ""))
         await self._collection.refresh()
+
+    async def _look_closer(self, in_sight: list[Room]) -> None:
+        """How many products are tagged: one request for all rooms in sight, when they change and now and then."""
+        posts = [room.reference_id for room in in_sight if room.reference_id]
+        now = time.monotonic()
+        if not posts or (posts == self._looked_at and now < self._look_again):
+            return
+        try:
+            shelves = await self._client.products.shelves(posts)
+        except (ServiceError, Unreachable):
+            return  # the next round asks again
+        self._looked_at, self._look_again = posts, now + PRODUCTS_SECONDS
+        self._shelves.update({shelf.room_id: len(shelf.tagged) for shelf in shelves if shelf.room_id})
 
     def _as_text(self) -> str:
         rows = self.rooms

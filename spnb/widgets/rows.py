@@ -10,7 +10,7 @@ import traitlets
 
 from spnb.client import AsyncClient, Client
 from spnb.errors import ServiceError, Unreachable
-from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom
+from spnb.live import AsyncAudience, AsyncLiveRoom, AsyncLiveRooms, LiveRoom
 from spnb.models import Room
 from spnb.widgets.base import Widget
 
@@ -38,6 +38,7 @@ class RoomRows(Widget):
         self.me = client.user_id
         self._records: list[Room] = []
         self._counts: dict[str, int] = {}
+        self._shelves: dict[str, int] = {}
         self._pictures: dict[str, bytes] = {}
         self._in_sight: list[str] = []
         self._told: dict[str, dict[str, Any]] = {}
@@ -64,7 +65,7 @@ class RoomRows(Widget):
             "created": record.created_at.timestamp() if record.created_at else 0,
             "seconds": record.duration_seconds or 0,
             "viewers": self._counts.get(record.room_id, 0),
-            "products": len((record.model_extra or {}).get("productTags") or []),
+            "products": self._shelves.get(record.room_id, 0),
             "moderation": _moderation(record),
             "description": record.description or "",
             # On air by name, without anybody who sends: its owner can end it here.
@@ -124,10 +125,12 @@ class RoomRows(Widget):
                     continue
                 try:
                     if record.is_live:
-                        self._counts[room_id] = await self._client.presence.count(room_id)
+                        audience = AsyncAudience.of(self._client, room_id)
+                        self._counts[room_id] = await audience.read(max_age=FRESH_SECONDS - 1)
                     await self._fetch_picture(record)
                 except (ServiceError, Unreachable):
                     continue  # the room may have ended meanwhile; the next round knows
+            await self._look_closer([by_id[room_id] for room_id in self._in_sight if room_id in by_id])
             self._tell()
             self._look.clear()
             try:
@@ -135,6 +138,9 @@ class RoomRows(Widget):
                     await self._look.wait()
             except TimeoutError:
                 continue
+
+    async def _look_closer(self, in_sight: list[Room]) -> None:
+        """What else a list wants to know of the rooms that are in sight."""
 
     async def _fetch_picture(self, record: Room) -> None:
         if not record.is_live and record.room_id in self._pictures:

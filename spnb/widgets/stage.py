@@ -132,7 +132,7 @@ class Stage(Widget):
                 next_count = time.monotonic() + VIEWERS_SECONDS
                 # The count is a courtesy: where it cannot be read, the last one stays.
                 with contextlib.suppress(ServiceError, Unreachable):
-                    self.viewers = await self._room.viewers()
+                    self.viewers = await self._room.audience.read(max_age=VIEWERS_SECONDS - 1)
                     self._peak = max(self._peak, self.viewers)
             await self._show.wait_ended(1.0)
 

@@ -71,6 +71,7 @@ class Studio(RoomForm, WebcamPart, Playback, Stage):
     def _use(self, room: AsyncLiveRoom) -> None:
         self.summary = {}
         super()._use(room)
+        self._engage(room)
         self.has_room = True
 
     def _take(self, record: Room) -> None:
@@ -82,6 +83,7 @@ class Studio(RoomForm, WebcamPart, Playback, Stage):
             with self.hold_sync():
                 self.phase, self.has_room, self.summary, self.created = "idle", False, {}, {}
                 self.title, self.status, self.playable, self.error = "", "idle", False, ""
+                self._disengage()
             await self._read_communities()
 
     async def _look_for_leftovers(self) -> None:

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 
 import spnb
+from spnb._loop import on_loop
 from spnb.errors import Forbidden, InvalidInput, NotFound, RateLimited
 from spnb.live import AsyncChat, ChatChange
 from tests.conftest import RunningSandbox
@@ -277,7 +278,7 @@ async def test_a_closed_channel_ends_the_following(sp: Any, sandbox: RunningSand
     following = Followed(room.chat)
     await until(lambda: sp.realtime.is_subscribed(f"{room.chat.channel.path}/#"))
     path = f"/api/v3/channels/{room.chat.channel.channel_id}"
-    await sp._session.request("DELETE", path, doing="close the chat")
+    await on_loop(sp._session.request)("DELETE", path, doing="close the chat")
     await until(lambda: following.over)
 
 

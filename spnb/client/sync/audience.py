@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from spnb._loop import iterate, run
@@ -45,15 +46,20 @@ class Reactions:
         """
         return each(iterate(self._twin.query(reference_id, reference_type, name=name, page_size=page_size)))
 
-    def send_live(self, room_id: str, post_id: str, names: Sequence[str]) -> list[str]:
+    def send_live(
+        self, room_id: str, post_id: str, names: Sequence[str], *, occurred_at: Sequence[datetime] | None = None
+    ) -> list[str]:
         """Send floating reactions to a live room, best buffered and sent once a second. Returns their ids.
+
+        `room.react()` of a live room does the buffering.
 
         Args:
             room_id: the room they float in.
             post_id: the post that carries the room.
             names: e.g. `["heart", "fire"]`, one for each reaction.
+            occurred_at: when each of them was given; the service's own time without it.
         """
-        return run(self._twin.send_live(room_id, post_id, names))
+        return run(self._twin.send_live(room_id, post_id, names, occurred_at=occurred_at))
 
 
 class Presence:

@@ -10,6 +10,7 @@ from spnb.client.client import AsyncClient
 from spnb.client.sync.audience import Invitations, Presence, Reactions, Users
 from spnb.client.sync.chat import Channels, Messages
 from spnb.client.sync.files import Files
+from spnb.client.sync.products import Products
 from spnb.client.sync.rooms import Rooms
 from spnb.client.sync.social import Communities, Posts
 from spnb.models import (
@@ -41,6 +42,7 @@ class Client(Generic[R]):
         self.messages = Messages(twin.messages)
         self.reactions = Reactions(twin.reactions)
         self.presence = Presence(twin.presence)
+        self.products = Products(twin.products)
         self.invitations = Invitations(twin.invitations)
         self.users = Users(twin.users)
 

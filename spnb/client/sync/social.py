@@ -32,6 +32,7 @@ class Posts:
         title: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         tags: Sequence[str] | None = None,
+        product_ids: Sequence[str] | None = None,
     ) -> Post:
         """Publish your room as a livestream post.
 
@@ -43,14 +44,21 @@ class Posts:
             text: at most 50 000 characters.
             title: at most 150 characters.
             tags: at most 5.
+            product_ids: products to tag, at most 20.
 
         Raises:
-            NotFound: no such community or room.
+            NotFound: no such community, room or product.
             Forbidden: you are no member, or it is somebody else's room.
         """
         return run(
             self._twin.create_room_post(
-                room_id, community_id=community_id, text=text, title=title, metadata=metadata, tags=tags
+                room_id,
+                community_id=community_id,
+                text=text,
+                title=title,
+                metadata=metadata,
+                tags=tags,
+                product_ids=product_ids,
             )
         )
 

@@ -11,13 +11,15 @@ from spnb.sandbox import topics
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.ports import Json
 from spnb.sandbox.rest.call import Call, Services, serve
-from spnb.sandbox.rest.payloads import post_payload
+from spnb.sandbox.rest.payloads import post_payload, room_payload
+from spnb.sandbox.rest.products import MOST_TAGGED, ProductTag, check_products, wire_tags
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
 
 __all__ = ["routes"]
 
 LEGACY_KINDS = frozenset({"livestream", "liveStream"})
+PRODUCT_FIELDS = frozenset({"productTags", "pinnedProductId"})
 
 
 class PostCreate(BaseModel):
@@ -27,7 +29,7 @@ class PostCreate(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict)
     metadata: dict[str, Any] | None = None
     tags: list[str] = Field(default_factory=list, max_length=5)
-    productTags: list[Any] = Field(default_factory=list, max_length=20)
+    productTags: list[ProductTag] = Field(default_factory=list, max_length=MOST_TAGGED)
     pinnedProductId: str | None = None
 
 
@@ -35,7 +37,7 @@ class PostUpdate(BaseModel):
     data: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
     tags: list[str] | None = Field(default=None, max_length=5)
-    productTags: list[Any] | None = Field(default=None, max_length=20)
+    productTags: list[ProductTag] | None = Field(default=None, max_length=MOST_TAGGED)
     pinnedProductId: str | None = None
 
 
@@ -88,6 +90,7 @@ async def create(call: Call) -> Json:
         raise Refused.invalid(["data.title: at most 150 characters"])
     target_id = _target(call, wish)
     room = _room_of(call, wish)
+    check_products(call, wire_tags(wish.productTags), wish.pinnedProductId)
     parent_kind = "text" if room else wish.dataType
     parent_data = {name: value for name, value in wish.data.items() if name in ("text", "title")} if room else wish.data
     parent = _document(call, wish, target_id, parent_kind, parent_data)
@@ -97,9 +100,11 @@ async def create(call: Call) -> Json:
         parent["children"] = [child["postId"]]
         parent["childrenNumber"] = 1
         parent["structureType"] = "room"
+        # Products are the child's, as the guide has it: whoever tags the parent is told so.
+        parent |= {"productTags": [], "pinnedProductId": None}
         call.store.posts.insert(parent)
         call.store.posts.insert(child)
-        call.store.update_room(
+        posted = call.store.update_room(
             room["roomId"],
             targetType=wish.targetType,
             targetId=target_id,
@@ -108,6 +113,9 @@ async def create(call: Call) -> Json:
             # Parent or child is undocumented; the child carries the room, and viewers read the room off it (a choice).
             referenceId=child["postId"],
         )
+        changed = room_payload(call.store, call.services.stage, posted or room, base_url=call.base_url)
+        network = call.store.network_id
+        call.publish(topics.room(network, room), "room.didUpdate", changed, subject_id=room["roomId"])
     else:
         call.store.posts.insert(parent)
     _announce(call, "post.created", parent)
@@ -176,7 +184,7 @@ def _document(
         "flagCount": 0,
         "impression": 0,
         "reach": 0,
-        "productTags": wish.productTags,
+        "productTags": wire_tags(wish.productTags),
         "pinnedProductId": wish.pinnedProductId,
         "path": path,
         "isDeleted": False,
@@ -215,22 +223,39 @@ async def one(call: Call) -> Json:
 
 async def update(call: Call) -> Json:
     """Change text, metadata, tags, products, or the pinned product of the caller's post."""
-    post = _own(call, "change")
     change = call.read(PostUpdate)
     fields = change.model_dump(exclude_unset=True)
+    post = _post(call)
+    if not (fields.keys() <= PRODUCT_FIELDS and _manages_products(call, post)):
+        _own(call, "change")
     if "data" in fields:
         fields["data"] = {**post["data"], **(fields["data"] or {})}
         fields["editedAt"] = call.store.now()
-    tags = post["productTags"] if fields.get("productTags") is None else fields["productTags"]
-    products = {tag["productId"] for tag in tags}
-    pinned = fields.get("pinnedProductId", post.get("pinnedProductId"))
-    if pinned is not None and pinned not in products:
-        if fields.get("pinnedProductId") is not None:
-            raise Refused.bad_request("Only a tagged product can be pinned: tag it first")
-        fields["pinnedProductId"] = None
+    if fields.keys() & PRODUCT_FIELDS:
+        fields |= _products_of(call, post, change)
     changed = call.store.posts.save({**post, **fields, "updatedAt": call.store.now()})
     _announce(call, "post.updated", changed)
     return _payload(call, [changed])
+
+
+def _manages_products(call: Call, post: Json) -> bool:
+    """A co-host with the right to it may tag and pin products, though the post is the host's."""
+    room = call.store.rooms.get(post["data"].get("roomId") or "")
+    people = room["participants"] if room else []
+    return any(person["userId"] == call.user_id and person.get("canManageProductTags") for person in people)
+
+
+def _products_of(call: Call, post: Json, change: PostUpdate) -> Json:
+    """The products a post has after a change; the pinned one goes when its tag goes."""
+    if post["structureType"] == "room" and not post["parentPostId"]:
+        raise Refused.bad_request("Products are tagged on the child post that carries the room, not on its parent")
+    asked = change.pinnedProductId if "pinnedProductId" in change.model_fields_set else None
+    tags = post["productTags"] if change.productTags is None else wire_tags(change.productTags)
+    new = tags if change.productTags is not None else []
+    check_products(call, new, asked, tagged=tags)
+    pinned = asked if "pinnedProductId" in change.model_fields_set else post.get("pinnedProductId")
+    still = {tag["productId"] for tag in tags}
+    return {"productTags": tags, "pinnedProductId": pinned if pinned in still else None}
 
 
 async def delete(call: Call) -> Json:

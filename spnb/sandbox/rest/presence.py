@@ -94,12 +94,16 @@ async def viewers(call: Call) -> Json:
 async def watched(call: Call) -> Json:
     """Watch sessions, by session id; the larger `watchSeconds` stays. Any signature is accepted (a choice).
 
-    Sessions count only for rooms that are on air or recorded, as documented.
+    Sessions count only for rooms that are on air or recorded, as documented; one that is told after the end of the
+    stream, while the recording is made, is a session of the stream. Who broadcasts in a room does not watch it: such
+    sessions are taken and not counted.
     """
     for session in call.read(WatchedRooms).rooms:
         room = call.store.rooms.get(session.roomId)
         if room is None or room["status"] not in ("live", "waitingReconnect", "ended", "recorded"):
             raise Refused(500, 500000, f"Room {session.roomId!r} is neither live nor recorded")
+        if any(participant["userId"] == call.user_id for participant in room["participants"]):
+            continue
         document = {**session.model_dump(), "userId": call.user_id, "userInternalId": call.user["_id"]}
         before = call.store.watch_sessions.get(session.sessionId)
         if before is not None:

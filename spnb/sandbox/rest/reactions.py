@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from typing import Any, Literal
 
@@ -151,29 +152,36 @@ async def add_live(call: Call) -> Any:
         raise Refused.not_found(f"Room {room_id!r}")
     if call.store.is_banned_viewer(room["roomId"], call.user_id):
         raise Refused(403, 400304, "The user is banned from this room")
-    added = []
+    added: list[Json] = []
+    news: dict[str, list[Json]] = {}
     for each in wish.reactions:
         if each.roomId not in (None, room["roomId"]):
             continue
         post = call.store.posts.get(each.referencePublicId or each.referenceId or room.get("referenceId") or "")
         if post is None:
             raise Refused.not_found(f"Post {each.referencePublicId!r}")
-        added.append(
-            call.store.live_reactions.insert(
-                {
-                    "_id": new_id(),
-                    "userId": call.user_id,
-                    "referenceId": post["_id"],
-                    "referencePublicId": post["postId"],
-                    "referenceType": "post",
-                    "reactionName": each.reactionName,
-                    "roomId": room["roomId"],
-                    "occurredAt": each.occurredAt or call.store.now(),
-                }
-            )
-        )
-        event = {name: value for name, value in added[-1].items() if name != "_id"}
-        call.publish(
-            topics.live_reactions(post), "liveReaction.created", {"reactions": [event]}, subject_id=post["_id"]
-        )
+        reaction = _live(call, room, post, each)
+        added.append(reaction)
+        # A sender whose answer was lost sends again: what is known already is neither kept nor announced twice.
+        if call.store.live_reactions.get(reaction["_id"]) is None:
+            call.store.live_reactions.insert(reaction)
+            news.setdefault(post["postId"], []).append({name: reaction[name] for name in reaction if name != "_id"})
+    for post in call.store.posts.get_many(list(news)):
+        data = {"reactions": news[post["postId"]]}
+        call.publish(topics.live_reactions(post), "liveReaction.created", data, subject_id=post["_id"])
     return answer({"addedIds": [reaction["_id"] for reaction in added]}, 202)
+
+
+def _live(call: Call, room: Json, post: Json, wish: LiveReactionWish) -> Json:
+    """One floating reaction. Its id follows from what it is, where the sender says when it was (a choice)."""
+    said = "\n".join((call.user_id, room["roomId"], post["postId"], wish.reactionName, wish.occurredAt or ""))
+    return {
+        "_id": hashlib.sha256(said.encode()).hexdigest()[:24] if wish.occurredAt else new_id(),
+        "userId": call.user_id,
+        "referenceId": post["_id"],
+        "referencePublicId": post["postId"],
+        "referenceType": "post",
+        "reactionName": wish.reactionName,
+        "roomId": room["roomId"],
+        "occurredAt": wish.occurredAt or call.store.now(),
+    }

@@ -1,11 +1,13 @@
 // A host's whole journey: form, preview, 3-2-1, on air, and the replay.
 import { frame, h, replace } from "./shared/dom";
+import { floatOver, reactionCounts } from "./shared/floating";
 import { clock, kilobits, label } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
 import { findHub } from "./shared/hub";
 import { OnAir, answers } from "./shared/onAir";
 import { playback } from "./shared/playback";
 import { previewPane } from "./shared/previewPane";
+import { shelf } from "./shared/products";
 import { roomForm } from "./shared/roomForm";
 import { open, sessionOf, type Part, type Session } from "./shared/session";
 import { Webcam } from "./shared/webcam";
@@ -124,7 +126,8 @@ export default {
     const formPlace = h("div");
     const over = h("div");
     const leftovers = h("div");
-    const stage = h("div", { class: "spnb-stage" }, pane.el, count);
+    const stage = h("div", { class: "spnb-stage" }, pane.el, floatOver(link).el, count);
+    const crowd = h("div", { class: "spnb-crowd" }, reactionCounts(link), shelf(link, true));
     // The controls float over the picture while on air, and stand below it otherwise.
     let floating = false;
     function float(yes: boolean) {
@@ -145,6 +148,7 @@ export default {
       sure,
       pane.controls,
       over,
+      crowd,
       strip.el,
       route,
       error,
@@ -270,6 +274,7 @@ export default {
       badge.textContent = onScreen && status === "live" ? "LIVE" : here ? label(status) : "New";
       badge.dataset["status"] = here ? status : "";
       formPlace.hidden = here;
+      crowd.hidden = !here;
       stage.hidden = done;
       count.hidden = counting === undefined;
       count.textContent = counting === undefined ? "" : String(left);

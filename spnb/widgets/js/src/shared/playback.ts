@@ -2,7 +2,9 @@
 import type Hls from "hls.js";
 import { h, replace } from "./dom";
 import { label } from "./format";
+import { floatOver, reactionBar } from "./floating";
 import { findHub } from "./hub";
+import { pinnedCard, shelf } from "./products";
 import { WatchSession } from "./watchSession";
 import { reachable, type Link, type Model } from "./widget";
 
@@ -28,7 +30,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   const sound = h("button", { type: "button", class: "spnb-sound", click: unmute }, "Tap for sound");
   let hls: Hls | undefined;
   let playing = "";
-  const session = new WatchSession(video, (seconds, name) => link.send("watched", { session: name, seconds }));
+  const session = new WatchSession(video, (told) => link.send("watched", told));
   let asked = "";
 
   const back = h("button", { type: "button", click: () => skip(-STEP) }, `− ${STEP} s`);
@@ -143,10 +145,9 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     video.removeAttribute("src");
     video.load();
   });
-  return h(
-    "div",
-    {},
-    h("figure", { class: "spnb-player" }, video, card, h("div", { class: "spnb-over-video" }, badge, sound)),
-    moves,
-  );
+  const picture = h("figure", { class: "spnb-player" }, video, card, h("div", { class: "spnb-over-video" }, badge, sound));
+  if (only) return h("div", {}, picture, moves);
+  const floating = floatOver(link);
+  picture.append(floating.el, pinnedCard(link));
+  return h("div", {}, picture, moves, reactionBar(link, floating), shelf(link));
 }

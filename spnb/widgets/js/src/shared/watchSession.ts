@@ -3,6 +3,9 @@ import { uniqueId } from "./dom";
 
 const TELL_SECONDS = 10;
 
+/** Seconds in all, whether it plays now, and whether that was all. */
+export type Told = { session: string; seconds: number; playing: boolean; over: boolean };
+
 export class WatchSession {
   seconds = 0;
   private name = "";
@@ -12,7 +15,7 @@ export class WatchSession {
 
   constructor(
     private readonly video: HTMLVideoElement,
-    private readonly tell: (seconds: number, name: string) => void,
+    private readonly tell: (told: Told) => void,
   ) {
     video.addEventListener("playing", () => this.running(true));
     for (const pause of ["pause", "waiting", "seeking", "ended", "emptied", "stalled"])
@@ -45,16 +48,18 @@ export class WatchSession {
     this.since = now;
   }
 
-  private report(): void {
+  /** Also while paused: who pauses is still there. Only a session that never played is nobody's. */
+  private report(over = false): void {
     if (!this.name) return;
     this.count();
-    if (this.seconds === this.told || (!this.seconds && this.since === undefined)) return;
+    if (this.told < 0 && !this.seconds && this.since === undefined) return;
     this.told = this.seconds;
-    this.tell(Number(this.seconds.toFixed(2)), this.name);
+    const seconds = Number(this.seconds.toFixed(2));
+    this.tell({ session: this.name, seconds, playing: this.since !== undefined && !over, over });
   }
 
   end(): void {
-    this.report();
+    this.report(true);
     clearInterval(this.timer);
     this.since = undefined;
     this.name = "";

@@ -1,0 +1,182 @@
+"""Products of live commerce: the catalogue, what a post carries, views and clicks."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from spnb._loop import aiterate, on_loop
+from spnb.client.resource import Resource
+from spnb.errors import InvalidInput
+from spnb.models import Post, Product
+
+__all__ = ["MOST_TAGGED", "AsyncProducts", "ProductActivity", "Shelf"]
+
+Json = dict[str, Any]
+
+MOST_TAGGED = 20
+"""Products on one livestream (social.plus product guide)."""
+MOST_ACTIVITIES = 1000
+MOST_POSTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The products of a livestream post: those tagged, in their order, and the one that is pinned."""
+
+    post_id: str
+    """The child post, which is the one that carries the room and its products."""
+    room_id: str | None
+    tagged: tuple[Product, ...] = ()
+    pinned_id: str | None = None
+
+    @property
+    def pinned(self) -> Product | None:
+        """The pinned product."""
+        return next((product for product in self.tagged if product.product_id == self.pinned_id), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ProductActivity:
+    """A product was seen, or its link followed."""
+
+    product_id: str
+    kind: Literal["view", "linkClicked"]
+    location: str
+    """Where on the page, e.g. `pinned` or `list`."""
+    source_id: str
+    """The room it was seen in."""
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class AsyncProducts(Resource):
+    """The network's products, and those of posts."""
+
+    @on_loop
+    async def get(self, product_id: str) -> Product:
+        """One product."""
+        answer = await self._get(f"/api/v1/products/{product_id}", "read the product")
+        return Product.model_validate(answer["products"][0])
+
+    def query(
+        self, *, keyword: str | None = None, active: bool | None = True, page_size: int = 20
+    ) -> AsyncIterator[Product]:
+        """Products of the catalogue, newest first.
+
+        Args:
+            keyword: part of the name.
+            active: False for archived ones, None for both; only active ones can be tagged.
+            page_size: products per request, 1 to 100.
+        """
+        return aiterate(self._products(keyword, active, page_size))
+
+    async def _products(self, keyword: str | None, active: bool | None, page_size: int) -> AsyncIterator[Product]:
+        pages = self._pages(
+            "/api/v1/products/search",
+            "search products",
+            page_size=page_size,
+            keyword=keyword,
+            isActive=active,
+            sortBy="createdAt",
+            sortOrder="desc",
+        )
+        async for page in pages:
+            for product in page.get("products", []):
+                yield Product.model_validate(product)
+
+    @on_loop
+    async def shelf(self, post_id: str) -> Shelf:
+        """The products of a livestream post.
+
+        Args:
+            post_id: the post or its child; a room's `reference_id` is either.
+        """
+        answer = await self._get(f"/api/v3/posts/{post_id}", "read the post's products")
+        shelves = _shelves(answer)
+        return shelves[0] if shelves else Shelf(post_id, None)
+
+    @on_loop
+    async def shelves(self, post_ids: Sequence[str]) -> list[Shelf]:
+        """The products of many livestream posts, a hundred in a request; posts without a room are left out."""
+        found: list[Shelf] = []
+        for start in range(0, len(post_ids), MOST_POSTS):
+            wanted = list(post_ids[start : start + MOST_POSTS])
+            found += _shelves(await self._get("/api/v3/posts/list", "read the posts' products", postIds=wanted))
+        return found
+
+    @on_loop
+    async def tag(self, post_id: str, product_ids: Sequence[str]) -> Shelf:
+        """Make these, and only these, the products of a livestream post; a pinned one that is not among them goes.
+
+        Args:
+            post_id: the child post that carries the room; `shelf()` tells it.
+            product_ids: at most 20 active products, in the order to show them.
+
+        Raises:
+            InvalidInput: more than 20; nothing was sent.
+            Forbidden: the post is another's, and you have no right to manage its products.
+        """
+        wanted = list(dict.fromkeys(product_ids))
+        if len(wanted) > MOST_TAGGED:
+            raise InvalidInput(f"{len(wanted)} products; a livestream carries at most {MOST_TAGGED}")
+        body = {"productTags": [{"productId": product_id} for product_id in wanted]}
+        return _shelf_of(post_id, await self._put(f"/api/v4/posts/{post_id}", "tag products", body))
+
+    @on_loop
+    async def pin(self, post_id: str, product_id: str | None) -> Shelf:
+        """Pin one of the tagged products in place of the one that is pinned; None unpins.
+
+        Args:
+            post_id: the child post that carries the room; `shelf()` tells it.
+        """
+        doing = "pin the product" if product_id else "unpin the product"
+        return _shelf_of(
+            post_id, await self._put(f"/api/v4/posts/{post_id}", doing, json={"pinnedProductId": product_id})
+        )
+
+    @on_loop
+    async def track(self, activities: Sequence[ProductActivity]) -> None:
+        """Report views and clicks of products (social.plus SDK 7.20, `analytics/activities`)."""
+        for start in range(0, len(activities), MOST_ACTIVITIES):
+            body = {"activities": [_activity(activity) for activity in activities[start : start + MOST_ACTIVITIES]]}
+            await self._post("/api/v1/analytics/activities", "report views of products", body)
+
+
+def _activity(activity: ProductActivity) -> Json:
+    return {
+        "contentId": activity.product_id,
+        "contentType": "product",
+        "activityType": activity.kind,
+        "timestamp": activity.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "metadata": {"location": activity.location, "sourceType": "room", "sourceId": activity.source_id},
+    }
+
+
+def _shelves(answer: Json) -> list[Shelf]:
+    """Shelves of the posts of an answer that carry a room: parents are passed over for their children."""
+    products = _products_by_id(answer)
+    bodies = {body["postId"]: body for body in [*answer.get("posts", []), *answer.get("postChildren", [])]}
+    return [_shelf(Post.model_validate(body), products) for body in bodies.values() if _room_id(body)]
+
+
+def _shelf_of(post_id: str, answer: Json) -> Shelf:
+    body = next((body for body in answer["posts"] if body["postId"] == post_id), answer["posts"][0])
+    return _shelf(Post.model_validate(body), _products_by_id(answer))
+
+
+def _room_id(body: Json) -> str | None:
+    return (body.get("data") or {}).get("roomId")
+
+
+def _products_by_id(answer: Json) -> dict[str, Product]:
+    products = [Product.model_validate(body) for body in answer.get("products", [])]
+    return {product.product_id: product for product in products}
+
+
+def _shelf(post: Post, products: dict[str, Product]) -> Shelf:
+    ids = [str(tag.get("productId")) for tag in post.product_tags if isinstance(tag, dict)]
+    # A product the answer does not describe is still tagged: its id stands for its name.
+    tagged = [products.get(one) or Product(product_id=one, product_name=one) for one in dict.fromkeys(ids)]
+    return Shelf(post.post_id, post.data.get("roomId"), tuple(tagged), post.pinned_product_id)

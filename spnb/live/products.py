@@ -1,0 +1,389 @@
+"""The products of a live room: tagged, pinned, seen and clicked. That they hang on a child post is hidden here."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from spnb._loop import aiterate, background_loop, is_background, iterate, on_loop, run
+from spnb.client.products import MOST_TAGGED, ProductActivity, Shelf
+from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
+from spnb.live.outbox import Outbox
+from spnb.models import Product, Room
+from spnb.realtime import Event
+
+if TYPE_CHECKING:
+    from spnb.live.room import AsyncLiveRoom
+
+__all__ = ["AsyncRoomProducts", "RoomProducts"]
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["view", "linkClicked"]
+
+SAME_SECONDS = 300.0
+"""The same product seen again at the same place within five minutes is one view (SDK 7.20)."""
+TRACK_SECONDS = 60.0
+MOST_WAITING = 5_000
+AGAIN_SECONDS = 5.0
+NO_POST = "products are tagged on the post that carries the room: call room.post() first"
+
+
+class AsyncRoomProducts:
+    """What is sold in a room: up to 20 tagged products, one of them pinned.
+
+    Follows the service while anybody observes it; `refresh()` reads it now.
+
+    Args:
+        room: the room.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, room: AsyncLiveRoom, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._room = room
+        self._client = room._client
+        self._clock = clock
+        self._shelf: Shelf | None = None
+        self._observers: dict[object, Callable[[Shelf], Any]] = {}
+        self._ends: list[Callable[[], None]] = []
+        self._topics: set[str] = set()
+        self._reading: asyncio.Task[None] | None = None
+        self._again = False
+        self._changing = asyncio.Lock()
+        self._seen: dict[tuple[str, str, str], float] = {}
+        self._numbers = itertools.count()
+        self._outbox_made: Outbox[ProductActivity] | None = None
+
+    @property
+    def tagged(self) -> list[Product]:
+        """The tagged products as they were read last, in their order."""
+        return list(self._shelf.tagged) if self._shelf else []
+
+    @property
+    def pinned(self) -> Product | None:
+        """The pinned one."""
+        return self._shelf.pinned if self._shelf else None
+
+    def __len__(self) -> int:
+        return len(self.tagged)
+
+    @property
+    def manageable(self) -> bool:
+        """Whether this user may tag and pin: the host, and co-hosts who were given the right."""
+        record = self._room.record
+        mine = [person for person in record.participants if person.user_id == self._client.user_id]
+        return record.created_by == self._client.user_id or any(person.can_manage_product_tags for person in mine)
+
+    # -- following
+
+    @on_loop
+    async def refresh(self) -> list[Product]:
+        """Read the products now; none where no post carries the room yet."""
+        await self._read()
+        return self.tagged
+
+    def observe(self, observer: Callable[[Shelf], Any]) -> Callable[[], None]:
+        """Have `observer` called with the shelf (`tagged`, `pinned`) where it is known, and at every change.
+
+        It is called on spnb's background loop and must be quick.
+
+        Returns:
+            A function that ends it. Both may be called from any thread.
+        """
+        key = object()
+        _in_loop(lambda: self._add(key, observer))
+        return lambda: _in_loop(lambda: self._drop(key))
+
+    def watch(self) -> AsyncIterator[Shelf]:
+        """The shelf at every change, first as it is now. Ends only when it is left."""
+        return aiterate(self._watch())
+
+    async def _watch(self) -> AsyncIterator[Shelf]:
+        changes: asyncio.Queue[Shelf] = asyncio.Queue()
+        await self._read()
+        end = self.observe(changes.put_nowait)
+        try:
+            while True:
+                yield await changes.get()
+        finally:
+            end()
+
+    def _add(self, key: object, observer: Callable[[Shelf], Any]) -> None:
+        self._observers[key] = observer
+        if self._shelf is not None:
+            self._call(observer, self._shelf)
+        if len(self._observers) == 1:
+            self._ends = [self._room.observe(self._room_changed)]
+            self._reconcile()
+
+    def _drop(self, key: object) -> None:
+        if self._observers.pop(key, None) is not None and not self._observers:
+            for end in self._ends:
+                end()
+            self._ends = []
+            self._topics.clear()
+            if self._reading is not None:
+                self._reading.cancel()
+                self._reading = None
+
+    def _room_changed(self, record: Room) -> None:
+        if record.reference_id and (self._shelf is None or not self._topics):
+            self._reconcile()
+
+    def _heard(self, event: Event) -> None:
+        if event.type == "post.updated":
+            self._reconcile()
+
+    def _reconcile(self) -> None:
+        """Read soon; news that comes while a read is under way leads to one more."""
+        if self._reading is not None and not self._reading.done():
+            self._again = True
+            return
+        self._reading = asyncio.create_task(self._read_until_quiet(), name="spnb-products")
+
+    async def _read_until_quiet(self) -> None:
+        while True:
+            self._again = False
+            try:
+                await self._read()
+                await self._follow_post()
+            except NotFound:
+                return
+            except (ServiceError, Unreachable) as error:
+                log.info("products could not be read: %s", type(error).__name__)
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            if not self._again:
+                return
+
+    async def _follow_post(self) -> None:
+        if self._topics or self._shelf is None or not self._observers:
+            return
+        post = await self._client.posts.get(self._shelf.post_id)
+        if post.path and self._observers:
+            self._topics.add(post.path)
+            # What happened before the broker takes the subscription is told by no event: it is read once more then.
+            subscribe = self._client.realtime.subscribe
+            self._ends.append(subscribe(post.path, self._heard, settled=lambda _granted: self._reconcile()))
+
+    async def _read(self) -> None:
+        reference = self._room.record.reference_id or (await self._room.refresh()).reference_id
+        if reference:
+            self._take(await self._client.products.shelf(reference))
+
+    def _take(self, shelf: Shelf) -> None:
+        before, self._shelf = self._shelf, shelf
+        if shelf == before:
+            return
+        for observer in list(self._observers.values()):
+            self._call(observer, shelf)
+
+    @staticmethod
+    def _call(observer: Callable[[Shelf], Any], shelf: Shelf) -> None:
+        try:
+            observer(shelf)
+        except Exception:
+            log.exception("an observer of products failed")
+
+    # -- changing
+
+    @on_loop
+    async def tag(self, *products: Product | str) -> list[Product]:
+        """Tag more products, behind those that are tagged.
+
+        Args:
+            products: products of `sp.products`, or their ids.
+
+        Raises:
+            InvalidInput: it would be more than 20, or no post carries the room.
+            Forbidden: neither host nor a co-host with the right.
+        """
+        async with self._changing:
+            shelf = await self._own_shelf()
+            ids = [*(product.product_id for product in shelf.tagged), *_ids(products)]
+            self._take(await self._client.products.tag(shelf.post_id, ids))
+        return self.tagged
+
+    @on_loop
+    async def untag(self, *products: Product | str) -> list[Product]:
+        """Take products off; a pinned one among them is unpinned."""
+        gone = set(_ids(products))
+        async with self._changing:
+            shelf = await self._own_shelf()
+            kept = [product.product_id for product in shelf.tagged if product.product_id not in gone]
+            self._take(await self._client.products.tag(shelf.post_id, kept))
+        return self.tagged
+
+    @on_loop
+    async def pin(self, product: Product | str) -> Product:
+        """Pin a product in place of the one that is pinned; it is tagged first where it is not.
+
+        Raises:
+            InvalidInput: 20 are tagged already, or no post carries the room.
+            Forbidden: neither host nor a co-host with the right.
+        """
+        wanted = _ids([product])[0]
+        async with self._changing:
+            shelf = await self._own_shelf()
+            ids = [one.product_id for one in shelf.tagged]
+            if wanted not in ids:
+                shelf = await self._client.products.tag(shelf.post_id, [*ids, wanted])
+            self._take(await self._client.products.pin(shelf.post_id, wanted))
+        pinned = self.pinned
+        if pinned is None:
+            raise InvalidInput(f"product {wanted!r} was untagged by somebody else meanwhile: pin it again")
+        return pinned
+
+    @on_loop
+    async def unpin(self) -> None:
+        """Pin none."""
+        async with self._changing:
+            shelf = await self._own_shelf()
+            self._take(await self._client.products.pin(shelf.post_id, None))
+
+    async def _own_shelf(self) -> Shelf:
+        """Read first: tagging replaces the whole list, and a co-host may have changed it."""
+        await self._read()
+        if self._shelf is None:
+            raise InvalidInput(NO_POST)
+        return self._shelf
+
+    # -- seen and clicked
+
+    @on_loop
+    async def viewed(self, product: Product | str, *, location: str = "list") -> None:
+        """A viewer saw a product; once in five minutes counts."""
+        self._track(_ids([product])[0], "view", location)
+
+    @on_loop
+    async def clicked(self, product: Product | str, *, location: str = "list") -> None:
+        """A viewer followed a product's link; once in five minutes counts."""
+        self._track(_ids([product])[0], "linkClicked", location)
+
+    def _track(self, product_id: str, kind: Kind, location: str) -> None:
+        now, key = self._clock(), (product_id, kind, location)
+        if now - self._seen.get(key, float("-inf")) < SAME_SECONDS:
+            return
+        self._seen[key] = now
+        activity = ProductActivity(product_id, kind, location, self._room.room_id)
+        self._outbox().put(next(self._numbers), activity)
+
+    @on_loop
+    async def flush(self) -> None:
+        """Send now what waits to be reported of views and clicks; done by itself once a minute."""
+        await self._outbox().flush()
+
+    def _outbox(self) -> Outbox[ProductActivity]:
+        if self._outbox_made is None:
+            self._outbox_made = Outbox(
+                self._client,
+                self._client.products.track,
+                every=TRACK_SECONDS,
+                most=MOST_WAITING,
+                batch=1000,
+                refused=_refused,
+            )
+        return self._outbox_made
+
+    @property
+    def sync(self) -> RoomProducts:
+        """The blocking twin."""
+        return RoomProducts(self)
+
+    def __repr__(self) -> str:
+        pinned = f", pinned {self.pinned.product_name!r}" if self.pinned else ""
+        return f"{type(self).__name__}({len(self)} of {MOST_TAGGED} tagged{pinned})"
+
+
+class RoomProducts:
+    """What is sold in a room: the blocking twin of `AsyncRoomProducts`."""
+
+    def __init__(self, twin: AsyncRoomProducts) -> None:
+        self._twin = twin
+
+    @property
+    def asynchronous(self) -> AsyncRoomProducts:
+        """The async twin."""
+        return self._twin
+
+    @property
+    def tagged(self) -> list[Product]:
+        """The tagged products as they were read last, in their order."""
+        return self._twin.tagged
+
+    @property
+    def pinned(self) -> Product | None:
+        """The pinned one."""
+        return self._twin.pinned
+
+    @property
+    def manageable(self) -> bool:
+        """Whether this user may tag and pin."""
+        return self._twin.manageable
+
+    def __len__(self) -> int:
+        return len(self._twin)
+
+    def refresh(self) -> list[Product]:
+        """Read the products now; none where no post carries the room yet."""
+        return run(self._twin.refresh())
+
+    def observe(self, observer: Callable[[Shelf], Any]) -> Callable[[], None]:
+        """Have `observer` called with the shelf at every change. Returns a function that ends it."""
+        return self._twin.observe(observer)
+
+    def watch(self) -> Iterator[Shelf]:
+        """The shelf at every change, first as it is now. Ends only when it is left."""
+        return iterate(self._twin.watch())
+
+    def tag(self, *products: Product | str) -> list[Product]:
+        """Tag more products, behind those that are tagged; at most 20 in all."""
+        return run(self._twin.tag(*products))
+
+    def untag(self, *products: Product | str) -> list[Product]:
+        """Take products off; a pinned one among them is unpinned."""
+        return run(self._twin.untag(*products))
+
+    def pin(self, product: Product | str) -> Product:
+        """Pin a product in place of the one that is pinned; it is tagged first where it is not."""
+        return run(self._twin.pin(product))
+
+    def unpin(self) -> None:
+        """Pin none."""
+        run(self._twin.unpin())
+
+    def viewed(self, product: Product | str, *, location: str = "list") -> None:
+        """A viewer saw a product; once in five minutes counts."""
+        run(self._twin.viewed(product, location=location))
+
+    def clicked(self, product: Product | str, *, location: str = "list") -> None:
+        """A viewer followed a product's link; once in five minutes counts."""
+        run(self._twin.clicked(product, location=location))
+
+    def flush(self) -> None:
+        """Send now what waits to be reported of views and clicks."""
+        run(self._twin.flush())
+
+    def __repr__(self) -> str:
+        return repr(self._twin).removeprefix("Async")
+
+
+def _ids(products: Sequence[Product | str]) -> list[str]:
+    if not products:
+        raise InvalidInput("name at least one product")
+    return [product if isinstance(product, str) else product.product_id for product in products]
+
+
+def _refused(activities: list[ProductActivity], error: ServiceError) -> None:
+    log.warning("%d views and clicks of products were refused: %s", len(activities), error)
+
+
+def _in_loop(work: Callable[[], Any]) -> None:
+    if is_background():
+        work()
+    else:
+        background_loop().call_soon_threadsafe(work)

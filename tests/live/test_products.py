@@ -1,0 +1,145 @@
+"""Products of a live room against the real sandbox: tag, pin, swap, who may, who hears, views and clicks."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import spnb
+from spnb.errors import BadRequest, Forbidden, InvalidInput, NotFound
+from spnb.live import AsyncRoomProducts
+from tests.conftest import RunningSandbox
+from tests.live.conftest import Wire, until
+
+
+@pytest.fixture
+def viewer(sandbox: RunningSandbox) -> Iterator[Any]:
+    with spnb.connect("shopper", url=sandbox.url, api_key=sandbox.api_key) as client:
+        yield client
+
+
+def ids(products: Any) -> list[str]:
+    return [product.product_id for product in products.tagged]
+
+
+async def test_products_are_tagged_pinned_and_heard_of(sp: Any, wire: Wire, viewer: Any) -> None:
+    room = await sp.rooms.create("shop", chat=False)
+    products = room.products
+    assert await products.refresh() == []
+    with pytest.raises(InvalidInput, match=r"room\.post"):
+        await products.tag("mug")
+    theirs = await viewer.asynchronous.rooms.get(room.room_id)
+    shelves: list[Any] = []
+    end = theirs.products.observe(shelves.append)
+    parent = await room.post(text="come and buy")
+    assert parent.children == [room.record.reference_id], "products hang on the child"
+    await products.tag("mug", "lamp", "mug")
+    assert ids(products) == ["mug", "lamp"]
+    await until(lambda: shelves and ids(theirs.products) == ["mug", "lamp"])
+    # Pinned, swapped for one that was not tagged yet, unpinned.
+    assert (await products.pin("lamp")).product_name == "Desk lamp"
+    await until(lambda: shelves[-1].pinned_id == "lamp")
+    cloth = await sp.products.get("tripod")
+    assert cloth.price_text == "45.00 EUR"
+    await products.pin(cloth)
+    assert ids(products) == ["mug", "lamp", "tripod"]
+    await until(lambda: shelves[-1].pinned is not None and shelves[-1].pinned.product_id == "tripod")
+    await products.untag("tripod")
+    assert products.pinned is None
+    await products.pin("mug")
+    await products.unpin()
+    await until(lambda: ids(theirs.products) == ["mug", "lamp"] and theirs.products.pinned is None)
+    assert "2 of 20 tagged" in repr(products)
+    # What happened while real time was away is read when it is back.
+    own: list[Any] = []
+    end_own = products.observe(own.append)
+    await until(lambda: all(sp.realtime.is_subscribed(topic) for topic in products._topics or {"none yet"}))
+    await wire.cut()
+    await until(lambda: sp.realtime.state == "away")
+    other = (await sp.rooms.get(room.room_id)).products
+    await other.pin("lamp")
+    wire.mend()
+    sp.realtime.reconnect_now()
+    await until(lambda: own and own[-1].pinned_id == "lamp", 40)
+    end_own()
+    end()
+    # Twenty is the limit, unknown ones are none, and of the shelf's parent no post is lost.
+    with pytest.raises(InvalidInput, match="at most 20"):
+        await products.tag(*[f"p{number}" for number in range(19)])
+    with pytest.raises(InvalidInput, match="at least one"):
+        await products.tag()
+    with pytest.raises(NotFound):
+        await products.tag("nothing")
+    assert ids(products) == ["mug", "lamp"]
+    by_parent = await sp.products.shelf(parent.post_id)
+    assert by_parent.post_id == room.record.reference_id
+    assert await sp.products.shelves([parent.post_id, by_parent.post_id, "none"]) == [by_parent]
+    with pytest.raises(BadRequest, match="child"):
+        await sp.products.pin(parent.post_id, "mug")
+
+
+async def test_a_co_host_needs_the_right(sp: Any, viewer: Any) -> None:
+    room = await sp.rooms.create("shared shop")
+    await sp.posts.create_room_post(room.room_id, product_ids=["mug"])
+    theirs = await viewer.asynchronous.rooms.get(room.room_id)
+    assert not theirs.products.manageable
+    assert room.products.manageable
+    with pytest.raises(Forbidden):
+        await theirs.products.pin("mug")
+    invitation = await sp.invitations.create(room.room_id, "shopper")
+    await viewer.asynchronous.invitations.accept(invitation.invitation_id)
+    with pytest.raises(Forbidden):
+        await theirs.products.pin("mug")
+    await sp.rooms.set_participant(room.room_id, "shopper", can_manage_product_tags=True)
+    await theirs.refresh()
+    assert theirs.products.manageable
+    assert (await theirs.products.pin("mug")).product_id == "mug"
+
+
+async def test_views_and_clicks_count_once_in_five_minutes(sp: Any, sandbox: RunningSandbox) -> None:
+    room = await sp.rooms.create("seen shop")
+    now = [0.0]
+    products = AsyncRoomProducts(room, clock=lambda: now[0])
+    for _ in range(3):
+        await products.viewed("mug")
+        await products.viewed("mug", location="pinned")
+        await products.clicked("mug")
+    now[0] = 301
+    await products.viewed("mug")
+    await products.flush()
+    with sqlite3.connect(sandbox.data_dir / "sandbox.sqlite") as database:
+        rows = database.execute(
+            "SELECT doc ->> 'activityType', doc ->> '$.metadata.location' FROM activities"
+            " WHERE doc ->> '$.metadata.sourceId' = ?",
+            (room.room_id,),
+        ).fetchall()
+    assert sorted(rows) == [("linkClicked", "list"), ("view", "list"), ("view", "list"), ("view", "pinned")]
+
+
+async def test_the_blocking_face(sp: Any, viewer: Any) -> None:
+    room = (await sp.rooms.create("plain shop")).sync
+
+    def shop() -> None:
+        room.post()
+        products = room.products
+        assert products.manageable
+        products.tag("mug", "lamp")
+        assert products.pin("mug") == products.pinned
+        assert len(products) == len(products.refresh()) == 2
+        assert next(iter(products.watch())).pinned_id == "mug"
+        end = products.observe(lambda _shelf: None)
+        end()
+        products.unpin()
+        products.untag("mug")
+        products.viewed("lamp")
+        products.clicked("lamp")
+        products.flush()
+        assert "1 of 20" in repr(products)
+        found = list(viewer.products.query(keyword="lamp"))
+        assert [product.product_id for product in found] == ["lamp"]
+
+    await asyncio.to_thread(shop)
