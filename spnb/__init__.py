@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spnb.broadcast.sources import Camera, Generator, MediaFile, Screen, TestCard
     from spnb.client import AsyncClient, Client
     from spnb.errors import SpnbError
-    from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom, LiveRooms
+    from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom, LiveRooms, off, on
     from spnb.models import Room
     from spnb.widgets import CameraPreview, CreateRoom, GoLive, LiveNow, Player, RoomCard, RoomStatus, RoomTable, Studio
 
@@ -53,6 +53,8 @@ _HOMES = {
     "SpnbError": "spnb.errors",
     "Studio": "spnb.widgets",
     "TestCard": "spnb.broadcast.sources",
+    "off": "spnb.live.hooks",
+    "on": "spnb.live.hooks",
     "connect": "spnb._connect",
     "connect_async": "spnb._connect",
 }
@@ -88,6 +90,8 @@ __all__ = [
     "connect_async",
     "errors",
     "models",
+    "off",
+    "on",
     "sandbox",
     "widgets",
 ]

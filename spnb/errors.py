@@ -15,6 +15,7 @@
     ├── RealtimeError           MQTT refused or lost for good
     ├── BroadcastError          publishing failed
     │   └── SourceError         the camera, file or generator gave no media
+    ├── DownloadError           a file could not be fetched safely, or not wholly
     ├── RoomOver                the room ended in another way than was waited for
     └── SandboxError            the sandbox could not start or stop
 
@@ -30,6 +31,7 @@ __all__ = [
     "BroadcastError",
     "ConfigError",
     "Conflict",
+    "DownloadError",
     "Forbidden",
     "InvalidInput",
     "NotFound",
@@ -126,6 +128,13 @@ class BroadcastError(SpnbError):
 
 class SourceError(BroadcastError):
     """A media source (camera, file, screen, generator) cannot give media."""
+
+
+class DownloadError(SpnbError):
+    """A file could not be fetched: its server led somewhere unsafe, it is too large, or the disk is full.
+
+    What has arrived stays in the `.part` file; the next download goes on there.
+    """
 
 
 class RoomOver(SpnbError):

@@ -46,6 +46,7 @@ from spnb.models import (
     File,
     Invitation,
     Message,
+    PlaybackInfo,
     Post,
     Reactor,
     Recording,

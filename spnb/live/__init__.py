@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from spnb.live.chat import AsyncChat, Chat
 from spnb.live.collection import AsyncLiveRooms
-from spnb.live.room import AsyncLiveRoom, Opener, StatusChange
+from spnb.live.hooks import off, on
+from spnb.live.room import AsyncLiveRoom, Opener
 from spnb.live.sync import LiveRoom, LiveRooms, Watch
+from spnb.live.timeline import Timeline, TimelineEntry
 
 __all__ = [
     "AsyncChat",
@@ -15,6 +17,9 @@ __all__ = [
     "LiveRoom",
     "LiveRooms",
     "Opener",
-    "StatusChange",
+    "Timeline",
+    "TimelineEntry",
     "Watch",
+    "off",
+    "on",
 ]

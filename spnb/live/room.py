@@ -10,24 +10,26 @@ import asyncio
 import inspect
 import logging
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from spnb._loop import aiterate, background_loop, is_background, on_loop
 from spnb.errors import ConfigError, InvalidInput, NotFound, RoomOver, ServiceError, Unreachable
+from spnb.live import hooks
 from spnb.live.chat import AsyncChat
 from spnb.live.status import advance, can_still_reach, room_of_event
-from spnb.models import FINAL_STATUSES, STATUS_LABELS, BroadcasterData, Channel, Post, Recording, Room, normal_status
+from spnb.live.timeline import Diary, Timeline, Told
+from spnb.models import FINAL_STATUSES, STATUS_LABELS, BroadcasterData, Channel, Post, Room, normal_status
 from spnb.realtime import Event
 
 if TYPE_CHECKING:
     from spnb.client import AsyncClient
     from spnb.client.audience import AsyncPresence
     from spnb.live.sync import LiveRoom
+    from spnb.recordings import AsyncRecording, ProgressWish
 
-__all__ = ["AsyncLiveRoom", "Observer", "Opener", "StatusChange"]
+__all__ = ["AsyncLiveRoom", "Observer", "Opener"]
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +43,6 @@ class Opener(Protocol):
     def __call__(self, room: AsyncLiveRoom, source: Any = None, **options: Any) -> Awaitable[Any]:
         """Go live with a source."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class StatusChange:
-    """A state a room was seen to enter, and when (`time.monotonic()` seconds, so no clock change makes it negative)."""
-
-    status: str
-    since: float
 
 
 class AsyncLiveRoom:
@@ -71,8 +65,8 @@ class AsyncLiveRoom:
         self._again = False
         self._polling: asyncio.Task[None] | None = None
         self._calls: set[asyncio.Future[Any]] = set()
-        self.timeline: list[StatusChange] = [StatusChange(record.status, time.monotonic())]
-        """The states seen so far, from this object's first sight of the room."""
+        self._diary = Diary(record)
+        hooks.joined(client)
 
     # -- the record
 
@@ -95,6 +89,11 @@ class AsyncLiveRoom:
     def title(self) -> str:
         """Its title. User content: show it as text."""
         return self._record.title
+
+    def timeline(self) -> Timeline:
+        """All that happened to the room since this object's first sight of it: events heard, readings that found news,
+        own calls, webhooks; each with the time on this machine's clocks and on the service's."""
+        return self._diary.timeline()
 
     def __getattr__(self, name: str) -> Any:
         # Fields of the record read as fields of the room: `room.live_at`, `room.created_by`, …
@@ -213,13 +212,18 @@ class AsyncLiveRoom:
                 task.cancel()
         self._polling = self._reconciling = None
 
-    def _heard(self, event: Event) -> None:
+    def hear(self, event: Event) -> None:
+        """Take news that came another way than this object's own, a webhook. May be called from any thread."""
+        self._in_loop(lambda: self._heard(event, "webhook"))
+
+    def _heard(self, event: Event, source: Told = "event") -> None:
         if not event.type.startswith("room."):
             return
         told = room_of_event(event, self.room_id)
         if told is not None:
-            self._take(told)
-        self._reconcile()
+            self._take(told, source, event)
+        if self._followers:
+            self._reconcile()
 
     def _state_changed(self, state: str) -> None:
         if state == "connected":
@@ -262,14 +266,18 @@ class AsyncLiveRoom:
             # The next event, reconnection or poll reads again; observers keep what is known.
             log.info("room %s could not be read: %s", self.room_id, type(error).__name__)
 
-    def _take(self, told: Room) -> None:
+    def _take(self, told: Room, source: Told = "read", event: Event | None = None) -> None:
         before = self._record
         after = advance(before, told)
-        if after is before or after == before:
+        same, moved = after is before or after == before, after.status != before.status
+        if event is not None or not same:
+            at = event.sent_at if event is not None else told.updated_at
+            what = event.type if event is not None else "new state" if moved else "changed"
+            self._diary.write(what, source, after.status, changed=moved, told_at=at)
+        if same:
             return
         self._record = after
-        if after.status != before.status:
-            self.timeline.append(StatusChange(after.status, time.monotonic()))
+        hooks.saw(self._client, before, after)
         for observer in list(self._observers.values()):
             self._call(observer, after)
 
@@ -282,18 +290,22 @@ class AsyncLiveRoom:
         if inspect.isawaitable(result):
             future = asyncio.ensure_future(result)
             self._calls.add(future)
-            future.add_done_callback(self._called)
+            future.add_done_callback(self._answered)
 
-    def _called(self, future: asyncio.Future[Any]) -> None:
+    def _answered(self, future: asyncio.Future[Any]) -> None:
         self._calls.discard(future)
         if not future.cancelled() and (error := future.exception()) is not None:
             log.error("an observer of room %s failed", self.room_id, exc_info=error)
 
     # -- doing
 
+    def _called(self, what: str) -> None:
+        self._diary.write(f"{what}()", "call", self.status, changed=False)
+
     @on_loop
     async def post(self, *, community_id: str | None = None, text: str | None = None, title: str | None = None) -> Post:
         """Publish the room as a livestream post, in a community or in your own feed."""
+        self._called("post")
         post = await self._client.posts.create_room_post(
             self.room_id, community_id=community_id, text=text, title=title
         )
@@ -306,6 +318,7 @@ class AsyncLiveRoom:
 
         Done again, or after a crash in between, it picks up what is there: nothing is doubled.
         """
+        self._called("open_chat")
         room = await self.refresh()
         if room.live_channel_id:
             return AsyncChat(self._client, await self._client.channels.get(room.live_channel_id))
@@ -345,6 +358,7 @@ class AsyncLiveRoom:
         """
         if self._opener is None:
             raise ConfigError("this room was not handed out by spnb.connect(): use spnb.broadcast.go_live(room)")
+        self._called("go_live")
         return await self._opener(self, source, **options)
 
     @on_loop
@@ -355,33 +369,49 @@ class AsyncLiveRoom:
     @on_loop
     async def stop(self) -> Room:
         """End the broadcast for good. A `Broadcast` of this room does so by itself, after it has disconnected."""
+        self._called("stop")
         await self._client.rooms.stop(self.room_id)
         return await self.refresh()
 
     @on_loop
     async def update(self, **changes: Any) -> Room:
         """Change fields; see `rooms.update`."""
+        self._called("update")
         await self._client.rooms.update(self.room_id, **changes)
         return await self.refresh()
 
     @on_loop
     async def delete(self) -> None:
         """Delete the room."""
+        self._called("delete")
         await self._client.rooms.delete(self.room_id)
 
     @on_loop
-    async def recording(self, *, timeout: float | None = None) -> Recording:
-        """Wait until the room is recorded, by its event, and fetch the addresses of its files.
+    async def recording(
+        self, *, timeout: float | None = None, details: bool = True, progress: ProgressWish = None
+    ) -> AsyncRecording:
+        """Wait until the room is recorded, by its event, and hand out its files in order.
 
         Args:
             timeout: seconds; for ever without.
+            details: whether to ask the files' server for sizes, durations and thumbnails too.
+            progress: a function that is told how the wait goes, or False for silence.
 
         Raises:
             RoomOver: the room was terminated or failed: there will be none.
             TimeoutError: it was not ready in time.
         """
-        await self.until("recorded", timeout=timeout)
-        return await self._client.rooms.recording(self.room_id)
+        from spnb.live.waiting import recorded
+        from spnb.recordings import AsyncRecording
+
+        await recorded(self, timeout=timeout, progress=progress)
+        return await AsyncRecording.of(self._client, self._record, details=details)
+
+    @on_loop
+    async def download(self, folder: str | Path, *, timeout: float | None = None, **options: Any) -> list[Path]:
+        """Wait for the recording and fetch its files; see `AsyncRecording.download`."""
+        recording = await self.recording(timeout=timeout, progress=options.get("progress"))
+        return await recording.download(folder, **options)
 
     @on_loop
     async def viewers(self) -> int:
