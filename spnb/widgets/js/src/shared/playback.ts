@@ -124,6 +124,18 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     drawEdge();
   }
 
+  /** What moderation has ended goes off at once; what ends by itself plays to its end. */
+  function cutOff() {
+    if (link.get<string>("status") !== "terminated" || !playing) return;
+    hls?.destroy();
+    hls = undefined;
+    playing = "";
+    session.end();
+    video.pause();
+    video.removeAttribute("src");
+    video.load();
+  }
+
   video.addEventListener("volumechange", draw);
   link.hear((reply) => {
     if (reply.type === "play") void play(String(reply["kind"]), String(reply["url"]));
@@ -133,6 +145,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     }
   });
   link.follow(["status", "playable", "error"], () => {
+    cutOff();
     draw();
     ask();
   });
