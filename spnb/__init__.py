@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from spnb.errors import SpnbError
     from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom, LiveRooms, off, on
     from spnb.models import Room
-    from spnb.widgets import CameraPreview, CreateRoom, GoLive, LiveNow, Player, RoomCard, RoomStatus, RoomTable, Studio
+    from spnb.widgets import (
+        CameraPreview,
+        CreateRoom,
+        GoLive,
+        LiveNow,
+        Player,
+        RecordingPlayer,
+        RoomCard,
+        RoomStatus,
+        RoomTable,
+        Studio,
+    )
 
 __version__ = "0.1.0"
 
@@ -45,6 +56,7 @@ _HOMES = {
     "LiveRooms": "spnb.live",
     "MediaFile": "spnb.broadcast.sources",
     "Player": "spnb.widgets",
+    "RecordingPlayer": "spnb.widgets",
     "Room": "spnb.models",
     "RoomCard": "spnb.widgets",
     "RoomStatus": "spnb.widgets",
@@ -77,6 +89,7 @@ __all__ = [
     "LiveRooms",
     "MediaFile",
     "Player",
+    "RecordingPlayer",
     "Room",
     "RoomCard",
     "RoomStatus",

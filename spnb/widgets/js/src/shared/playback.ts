@@ -9,7 +9,7 @@ import { reachable, type Link, type Model } from "./widget";
 const STEP = 10;
 const FAR_BEHIND = 12;
 
-const CARDS: Record<string, [string, string]> = {
+export const CARDS: Record<string, [string, string]> = {
   idle: ["The broadcast has not started", "It begins here by itself."],
   live: ["Starting…", "The first seconds are on their way."],
   waitingReconnect: ["The host is reconnecting", "Stay here: it goes on by itself."],
