@@ -13,6 +13,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakValueDictionary
 
 from spnb._loop import aiterate, background_loop, is_background, on_loop
 from spnb.errors import ConfigError, InvalidInput, NotFound, RoomOver, ServiceError, Unreachable
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 Observer = Callable[[Room], Any]
 FIRST_POLL, LONGEST_POLL = 1.0, 60.0
+_shows: WeakValueDictionary[str, Any] = WeakValueDictionary()
+"""What this process has put on air, by room."""
 
 
 class Opener(Protocol):
@@ -359,7 +362,8 @@ class AsyncLiveRoom:
         if self._opener is None:
             raise ConfigError("this room was not handed out by spnb.connect(): use spnb.broadcast.go_live(room)")
         self._called("go_live")
-        return await self._opener(self, source, **options)
+        show = _shows[self.room_id] = await self._opener(self, source, **options)
+        return show
 
     @on_loop
     async def broadcaster_data(self) -> BroadcasterData:
@@ -368,7 +372,12 @@ class AsyncLiveRoom:
 
     @on_loop
     async def stop(self) -> Room:
-        """End the broadcast for good. A `Broadcast` of this room does so by itself, after it has disconnected."""
+        """End the broadcast for good. What this process has on air in the room disconnects first."""
+        show = _shows.get(self.room_id)
+        if show is not None and show.on_air:
+            # The other way round is the guide's first mistake; the broadcast comes back here when it has left the air.
+            await show.stop()
+            return await self.refresh()
         self._called("stop")
         await self._client.rooms.stop(self.room_id)
         return await self.refresh()

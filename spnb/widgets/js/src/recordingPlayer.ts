@@ -95,7 +95,7 @@ export default {
       replace(card, h("strong", {}, head), h("span", {}, link.get<string>("error") || text));
       for (const control of [play, back, forth, slider]) control.disabled = !ready;
       play.textContent = video.paused ? "▶ Play" : "❚❚ Pause";
-      sound.textContent = video.muted ? "🔇 Sound off" : "🔊 Sound on";
+      sound.textContent = video.muted ? "Unmute" : "Mute";
       sound.setAttribute("aria-pressed", String(video.muted));
       slider.max = String(total);
       if (!dragging) slider.value = String(now());

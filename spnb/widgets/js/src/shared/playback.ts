@@ -117,7 +117,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     const covered = !playing || over || (status === "recorded" && playing !== "recording");
     card.hidden = !covered;
     video.hidden = covered && !playing;
-    replace(card, h("strong", {}, head), h("span", {}, link.get<string>("error") || text));
+    replace(card, h("strong", {}, head), h("span", {}, (!only && link.get<string>("error")) || text));
     badge.textContent = playing === "recording" ? "REPLAY" : status === "live" ? "LIVE" : label(status);
     badge.dataset["status"] = playing === "recording" ? "recorded" : status;
     sound.hidden = !playing || covered || !video.muted;
