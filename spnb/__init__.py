@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spnb.broadcast.sources import Camera, Generator, MediaFile, Screen, TestCard
     from spnb.client import AsyncClient, Client
     from spnb.errors import SpnbError
-    from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom, LiveRooms
+    from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom, LiveRooms, off, on
     from spnb.models import Room
     from spnb.widgets import (
         CameraPreview,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         GoLive,
         LiveNow,
         Player,
+        RecordingPlayer,
         RoomCard,
         RoomStatus,
         RoomTable,
@@ -56,6 +57,7 @@ _HOMES = {
     "LiveRooms": "spnb.live",
     "MediaFile": "spnb.broadcast.sources",
     "Player": "spnb.widgets",
+    "RecordingPlayer": "spnb.widgets",
     "Room": "spnb.models",
     "RoomCard": "spnb.widgets",
     "RoomStatus": "spnb.widgets",
@@ -65,6 +67,8 @@ _HOMES = {
     "Studio": "spnb.widgets",
     "TestCard": "spnb.broadcast.sources",
     "ViewerCount": "spnb.widgets",
+    "off": "spnb.live.hooks",
+    "on": "spnb.live.hooks",
     "connect": "spnb._connect",
     "connect_async": "spnb._connect",
 }
@@ -87,6 +91,7 @@ __all__ = [
     "LiveRooms",
     "MediaFile",
     "Player",
+    "RecordingPlayer",
     "Room",
     "RoomCard",
     "RoomStatus",
@@ -101,6 +106,8 @@ __all__ = [
     "connect_async",
     "errors",
     "models",
+    "off",
+    "on",
     "sandbox",
     "widgets",
 ]

@@ -9,6 +9,7 @@ from spnb.client import AsyncClient, Client
 from spnb.config import Credentials, Endpoints, credentials_from_environment
 from spnb.errors import ConfigError
 from spnb.live import AsyncLiveRoom, LiveRoom
+from spnb.live.hooks import joined
 from spnb.models import Room
 
 __all__ = ["connect", "connect_async"]
@@ -89,6 +90,7 @@ async def connect_async(
     except BaseException:
         await client.aclose()
         raise
+    joined(client)
     return client
 
 

@@ -16,6 +16,7 @@
     ├── BroadcastError          publishing failed
     │   └── SourceError         the camera, file or generator gave no media
     ├── ChatNotOpened           a step on the way to a room's live chat failed
+    ├── DownloadError           a file could not be fetched safely, or not wholly
     ├── RoomOver                the room ended in another way than was waited for
     └── SandboxError            the sandbox could not start or stop
 
@@ -32,6 +33,7 @@ __all__ = [
     "ChatNotOpened",
     "ConfigError",
     "Conflict",
+    "DownloadError",
     "Forbidden",
     "InvalidInput",
     "NotFound",
@@ -146,6 +148,13 @@ class ChatNotOpened(SpnbError):
         self.step = step
         self.room_id = room_id
         self.key = key
+
+
+class DownloadError(SpnbError):
+    """A file could not be fetched: its server led somewhere unsafe, it is too large, or the disk is full.
+
+    What has arrived stays in the `.part` file; the next download goes on there.
+    """
 
 
 class RoomOver(SpnbError):

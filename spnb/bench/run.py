@@ -27,6 +27,8 @@ BENCHMARKS: dict[str, str] = {
     "recorder": "spnb.bench.recording:recorder_cost",
     "preview": "spnb.bench.studio:preview",
     "studio": "spnb.bench.studio:studio",
+    "recordings": "spnb.bench.replay:recordings",
+    "hooks": "spnb.bench.replay:hooks",
     "rooms": "spnb.bench.studio:rooms_list",
 }
 """Name → module and function; a function takes nothing and yields figures."""

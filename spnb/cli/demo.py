@@ -41,7 +41,7 @@ def run_demo(*, seconds: float, source: str, out: Path | None, title: str) -> in
         0 when the recording is on disk and holds video, else 1 (errors of spnb are raised).
     """
     import spnb
-    from spnb.recordings import download, probe
+    from spnb.recordings import probe
 
     if seconds <= 0:
         raise InvalidInput(f"--seconds {seconds:g} is no time on air: give a number above 0")
@@ -84,11 +84,7 @@ def run_demo(*, seconds: float, source: str, out: Path | None, title: str) -> in
         forget()
         recording = room.recording(timeout=120)
         say("recorded", f"{len(recording.urls)} file(s)")
-        folder = out or _videos_folder()
-        paths = [
-            download(url, folder / f"spnb-{room.room_id}-{number}.mp4")
-            for number, url in enumerate(recording.urls, start=1)
-        ]
+        paths = recording.download(out or _videos_folder()) if recording.files else []
     for path in paths:
         facts = probe(path)
         console.print(Text.assemble(("▶ ", "bold green"), (str(path.resolve()), "bold"), f"  {facts}"), soft_wrap=True)

@@ -68,7 +68,7 @@ class AsyncClient(Generic[R]):
         self.files = AsyncFiles(session)
         self.posts = AsyncPosts(session)
         self.channels = AsyncChannels(session)
-        self.rooms: AsyncRooms[R] = AsyncRooms(session, self.files, self.posts, self.channels, self._hand_out)
+        self.rooms: AsyncRooms[R] = AsyncRooms(session, self.files, self.posts, self.channels, self.hand_out)
         self.communities = AsyncCommunities(session)
         self.messages = AsyncMessages(session)
         self.reactions = AsyncReactions(session)
@@ -83,8 +83,14 @@ class AsyncClient(Generic[R]):
             self._open_session = Session(self._endpoints, self._credentials, timeout=self._timeout)
         return self._open_session
 
-    def _hand_out(self, room: Room) -> R:
+    def hand_out(self, room: Room) -> R:
+        """What this client makes of a room's record: a live room, where `spnb.connect()` made it."""
         return cast(R, room) if self._factory is None else self._factory(self, room)
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the service is."""
+        return self._endpoints
 
     @property
     def user_id(self) -> str:

@@ -17,7 +17,7 @@ from spnb.client.resource import KEY, Resource, checked_text, create_once, fresh
 from spnb.client.session import Session
 from spnb.client.social import AsyncPosts
 from spnb.errors import InvalidInput
-from spnb.models import BroadcasterData, Channel, Post, Recording, Room, User, normal_status
+from spnb.models import BroadcasterData, Channel, PlaybackInfo, Post, Recording, Room, User, normal_status
 
 __all__ = ["AsyncRooms"]
 
@@ -342,6 +342,13 @@ class AsyncRooms(Resource, Generic[R]):
         path = f"/api/v1/rooms/{_id(room_id)}/recorded"
         answer = await self._session.request("GET", path, doing="get the recording")
         return Recording.from_answer(answer.json())
+
+    @on_loop
+    async def thumbnail_address(self, info: PlaybackInfo) -> str | None:
+        """The signed address of a recorded file's thumbnail; None where there is none. Secret."""
+        if info.thumbnail_url is None:
+            return None
+        return await self._session.signed(info.thumbnail_url, doing="get the thumbnail")
 
     @on_loop
     async def thumbnail(self, room: Room) -> bytes | None:

@@ -50,6 +50,7 @@ from spnb.models import (
     File,
     Invitation,
     Message,
+    PlaybackInfo,
     Post,
     Product,
     Reactor,

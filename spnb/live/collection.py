@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from spnb._loop import aiterate, background_loop, is_background, on_loop
 from spnb.client.records import Records
 from spnb.errors import ServiceError, Unreachable
-from spnb.live.status import advance, room_of_event
+from spnb.live.hooks import saw
+from spnb.live.status import STATUS_OF_EVENT, advance, room_of_event
 from spnb.models import Room, normal_status
 from spnb.realtime import Event
 
@@ -143,6 +144,7 @@ class AsyncLiveRooms:
             if told is None:
                 continue
             known = self._rooms.get(told.room_id)
+            saw(self._client, known or (None if event.type in STATUS_OF_EVENT else told), told)
             self._put(advance(known, told) if known is not None else told)
         self._wake.set()
 

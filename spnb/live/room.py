@@ -10,30 +10,35 @@ import asyncio
 import inspect
 import logging
 import random
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakValueDictionary
 
 from spnb._loop import aiterate, background_loop, is_background, on_loop
 from spnb.errors import ConfigError, InvalidInput, NotFound, RoomOver, ServiceError, Unreachable
+from spnb.live import hooks
 from spnb.live.chat import AsyncChat
 from spnb.live.engagement import AsyncEngagement
 from spnb.live.status import advance, can_still_reach, room_of_event
-from spnb.models import FINAL_STATUSES, STATUS_LABELS, BroadcasterData, Channel, Post, Recording, Room, normal_status
+from spnb.live.timeline import Diary, Timeline, Told
+from spnb.models import FINAL_STATUSES, STATUS_LABELS, BroadcasterData, Channel, Post, Room, normal_status
 from spnb.realtime import Event
 
 if TYPE_CHECKING:
     from spnb.client import AsyncClient
     from spnb.client.audience import AsyncPresence
     from spnb.live.sync import LiveRoom
+    from spnb.recordings import AsyncRecording, ProgressWish
 
-__all__ = ["AsyncLiveRoom", "Observer", "Opener", "StatusChange"]
+__all__ = ["AsyncLiveRoom", "Observer", "Opener"]
 
 log = logging.getLogger(__name__)
 
 Observer = Callable[[Room], Any]
 FIRST_POLL, LONGEST_POLL = 1.0, 60.0
+_shows: WeakValueDictionary[str, Any] = WeakValueDictionary()
+"""What this process has put on air, by room."""
 
 
 class Opener(Protocol):
@@ -42,14 +47,6 @@ class Opener(Protocol):
     def __call__(self, room: AsyncLiveRoom, source: Any = None, **options: Any) -> Awaitable[Any]:
         """Go live with a source."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class StatusChange:
-    """A state a room was seen to enter, and when (`time.monotonic()` seconds, so no clock change makes it negative)."""
-
-    status: str
-    since: float
 
 
 class AsyncLiveRoom(AsyncEngagement):
@@ -73,8 +70,8 @@ class AsyncLiveRoom(AsyncEngagement):
         self._polling: asyncio.Task[None] | None = None
         self._calls: set[asyncio.Future[Any]] = set()
         self._chat: AsyncChat | None = None
-        self.timeline: list[StatusChange] = [StatusChange(record.status, time.monotonic())]
-        """The states seen so far, from this object's first sight of the room."""
+        self._diary = Diary(record)
+        hooks.joined(client)
 
     # -- the record
 
@@ -97,6 +94,11 @@ class AsyncLiveRoom(AsyncEngagement):
     def title(self) -> str:
         """Its title. User content: show it as text."""
         return self._record.title
+
+    def timeline(self) -> Timeline:
+        """All that happened to the room since this object's first sight of it: events heard, readings that found news,
+        own calls, webhooks; each with the time on this machine's clocks and on the service's."""
+        return self._diary.timeline()
 
     def __getattr__(self, name: str) -> Any:
         # Fields of the record read as fields of the room: `room.live_at`, `room.created_by`, …
@@ -215,13 +217,18 @@ class AsyncLiveRoom(AsyncEngagement):
                 task.cancel()
         self._polling = self._reconciling = None
 
-    def _heard(self, event: Event) -> None:
+    def hear(self, event: Event) -> None:
+        """Take news that came another way than this object's own, a webhook. May be called from any thread."""
+        self._in_loop(lambda: self._heard(event, "webhook"))
+
+    def _heard(self, event: Event, source: Told = "event") -> None:
         if not event.type.startswith("room."):
             return
         told = room_of_event(event, self.room_id)
         if told is not None:
-            self._take(told)
-        self._reconcile()
+            self._take(told, source, event)
+        if self._followers:
+            self._reconcile()
 
     def _settled(self, granted: bool) -> None:
         # What happened before the broker took the subscription is told by no event.
@@ -271,14 +278,18 @@ class AsyncLiveRoom(AsyncEngagement):
             # The next event, reconnection or poll reads again; observers keep what is known.
             log.info("room %s could not be read: %s", self.room_id, type(error).__name__)
 
-    def _take(self, told: Room) -> None:
+    def _take(self, told: Room, source: Told = "read", event: Event | None = None) -> None:
         before = self._record
         after = advance(before, told)
-        if after is before or after == before:
+        same, moved = after is before or after == before, after.status != before.status
+        if event is not None or not same:
+            at = event.sent_at if event is not None else told.updated_at
+            what = event.type if event is not None else "new state" if moved else "changed"
+            self._diary.write(what, source, after.status, changed=moved, told_at=at)
+        if same:
             return
         self._record = after
-        if after.status != before.status:
-            self.timeline.append(StatusChange(after.status, time.monotonic()))
+        hooks.saw(self._client, before, after)
         for observer in list(self._observers.values()):
             self._call(observer, after)
 
@@ -291,19 +302,23 @@ class AsyncLiveRoom(AsyncEngagement):
         if inspect.isawaitable(result):
             future = asyncio.ensure_future(result)
             self._calls.add(future)
-            future.add_done_callback(self._called)
+            future.add_done_callback(self._answered)
 
-    def _called(self, future: asyncio.Future[Any]) -> None:
+    def _answered(self, future: asyncio.Future[Any]) -> None:
         self._calls.discard(future)
         if not future.cancelled() and (error := future.exception()) is not None:
             log.error("an observer of room %s failed", self.room_id, exc_info=error)
 
     # -- doing
 
+    def _called(self, what: str) -> None:
+        self._diary.write(f"{what}()", "call", self.status, changed=False)
+
     @on_loop
     async def post(self, *, community_id: str | None = None, text: str | None = None, title: str | None = None) -> Post:
         """The room's livestream post, in a community or in your own feed. Where there is one already it is that one,
         changed to this text and title."""
+        self._called("post")
         post = await self._client.rooms.publish(self.room_id, community_id=community_id, text=text, title=title)
         await self.refresh()
         return post
@@ -317,6 +332,7 @@ class AsyncLiveRoom(AsyncEngagement):
         Raises:
             ChatNotOpened: a step failed; says which, and how to go on.
         """
+        self._called("open_chat")
         channel = await self._client.rooms.open_chat(self.room_id, community_id=community_id, name=name)
         await self.refresh()
         return self._chat_of(channel)
@@ -353,7 +369,9 @@ class AsyncLiveRoom(AsyncEngagement):
         """
         if self._opener is None:
             raise ConfigError("this room was not handed out by spnb.connect(): use spnb.broadcast.go_live(room)")
-        return await self._opener(self, source, **options)
+        self._called("go_live")
+        show = _shows[self.room_id] = await self._opener(self, source, **options)
+        return show
 
     @on_loop
     async def broadcaster_data(self) -> BroadcasterData:
@@ -362,34 +380,55 @@ class AsyncLiveRoom(AsyncEngagement):
 
     @on_loop
     async def stop(self) -> Room:
-        """End the broadcast for good. A `Broadcast` of this room does so by itself, after it has disconnected."""
+        """End the broadcast for good. What this process has on air in the room disconnects first."""
+        show = _shows.get(self.room_id)
+        if show is not None and show.on_air:
+            # The other way round is the guide's first mistake; the broadcast comes back here when it has left the air.
+            await show.stop()
+            return await self.refresh()
+        self._called("stop")
         await self._client.rooms.stop(self.room_id)
         return await self.refresh()
 
     @on_loop
     async def update(self, **changes: Any) -> Room:
         """Change fields; see `rooms.update`."""
+        self._called("update")
         await self._client.rooms.update(self.room_id, **changes)
         return await self.refresh()
 
     @on_loop
     async def delete(self) -> None:
         """Delete the room."""
+        self._called("delete")
         await self._client.rooms.delete(self.room_id)
 
     @on_loop
-    async def recording(self, *, timeout: float | None = None) -> Recording:
-        """Wait until the room is recorded, by its event, and fetch the addresses of its files.
+    async def recording(
+        self, *, timeout: float | None = None, details: bool = True, progress: ProgressWish = None
+    ) -> AsyncRecording:
+        """Wait until the room is recorded, by its event, and hand out its files in order.
 
         Args:
             timeout: seconds; for ever without.
+            details: whether to ask the files' server for sizes, durations and thumbnails too.
+            progress: a function that is told how the wait goes, or False for silence.
 
         Raises:
             RoomOver: the room was terminated or failed: there will be none.
             TimeoutError: it was not ready in time.
         """
-        await self.until("recorded", timeout=timeout)
-        return await self._client.rooms.recording(self.room_id)
+        from spnb.live.waiting import recorded
+        from spnb.recordings import AsyncRecording
+
+        await recorded(self, timeout=timeout, progress=progress)
+        return await AsyncRecording.of(self._client, self._record, details=details)
+
+    @on_loop
+    async def download(self, folder: str | Path, *, timeout: float | None = None, **options: Any) -> list[Path]:
+        """Wait for the recording and fetch its files; see `AsyncRecording.download`."""
+        recording = await self.recording(timeout=timeout, progress=options.get("progress"))
+        return await recording.download(folder, **options)
 
     @on_loop
     async def viewers(self) -> int:

@@ -10,11 +10,17 @@ from spnb.client.records import Records
 from spnb.live.chat_sync import Chat
 from spnb.live.collection import AsyncLiveRooms
 from spnb.live.engagement import Engagement
-from spnb.live.room import AsyncLiveRoom, Observer, StatusChange
-from spnb.models import BroadcasterData, LiveReaction, Post, Recording, Room
+from spnb.live.room import AsyncLiveRoom, Observer
+from spnb.live.timeline import Timeline
+from spnb.models import BroadcasterData, LiveReaction, Post, Room
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
+
+    from spnb.realtime import Event
+    from spnb.recordings import ProgressWish, Recording
 
 __all__ = ["LiveRoom", "LiveRooms", "Watch"]
 
@@ -69,10 +75,13 @@ class LiveRoom(Engagement):
         """Its title. User content: show it as text."""
         return self._twin.title
 
-    @property
-    def timeline(self) -> list[StatusChange]:
-        """The states seen so far."""
-        return self._twin.timeline
+    def timeline(self) -> Timeline:
+        """All that happened to the room since this object's first sight of it, with sources and both clocks."""
+        return self._twin.timeline()
+
+    def hear(self, event: Event) -> None:
+        """Take news that came another way than this object's own, a webhook."""
+        self._twin.hear(event)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -155,13 +164,15 @@ class LiveRoom(Engagement):
         """Delete the room."""
         run(self._twin.delete())
 
-    def recording(self, *, timeout: float | None = None) -> Recording:
-        """Wait until the room is recorded and fetch the addresses of its files.
+    def recording(
+        self, *, timeout: float | None = None, details: bool = True, progress: ProgressWish = None
+    ) -> Recording:
+        """Wait until the room is recorded and hand out its files in order; see `AsyncLiveRoom.recording`."""
+        return run(self._twin.recording(timeout=timeout, details=details, progress=progress)).sync
 
-        Args:
-            timeout: seconds; for ever without.
-        """
-        return run(self._twin.recording(timeout=timeout))
+    def download(self, folder: str | Path, *, timeout: float | None = None, **options: Any) -> list[Path]:
+        """Wait for the recording and fetch its files; see `Recording.download`."""
+        return run(self._twin.download(folder, timeout=timeout, **options))
 
     def viewers(self) -> int:
         """How many users watch now."""

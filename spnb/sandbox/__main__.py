@@ -17,15 +17,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
     parser.add_argument("--grace", type=float, help="seconds a room waits for its publisher")
     parser.add_argument("--heartbeat", type=int, help="seconds between heartbeats of viewers")
+    parser.add_argument("--flag-at", type=float, default=0.4, help="how sure moderation flags a stream, 0 to 1")
+    parser.add_argument("--terminate-at", type=float, default=0.75, help="how sure it terminates one, 0 to 1")
     parser.add_argument("--no-rate-limit", action="store_true", help="never answer 429")
     parser.add_argument("--idle-exit", action="store_true", help="end when nobody holds a lease any more")
     wish = parser.parse_args(arguments)
 
     from spnb.sandbox import default_data_dir
     from spnb.sandbox.process import run_foreground
-    from spnb.sandbox.settings import SandboxSettings
+    from spnb.sandbox.settings import CATEGORIES, SandboxSettings
 
     choices: dict[str, object] = {"data_dir": (wish.data_dir or default_data_dir()).resolve()}
+    choices["moderation"] = {name: {"flag": wish.flag_at, "terminate": wish.terminate_at} for name in CATEGORIES}
     if wish.grace is not None:
         choices["grace_seconds"] = wish.grace
     if wish.heartbeat is not None:

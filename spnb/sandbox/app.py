@@ -20,6 +20,7 @@ from spnb.sandbox.deployment import LiveKitDeployment
 from spnb.sandbox.embedded import EmbeddedMedia
 from spnb.sandbox.lifecycle import Lifecycle
 from spnb.sandbox.media.tokens import Grants, mint
+from spnb.sandbox.moderation import Moderation
 from spnb.sandbox.ports import Json
 from spnb.sandbox.recorder import Delivery, Recorder
 from spnb.sandbox.rest import (
@@ -75,6 +76,7 @@ class Sandbox:
             *self.broker.routes(),
             *self.media.routes(),
             *delivery.routes(),
+            *Moderation(self.store, self.lifecycle, self.broker, settings, self._has_key).routes(),
             Route("/sandbox/info", self._info, methods=["GET"]),
             Route("/sandbox/livekit-token", self._livekit_token, methods=["POST"]),
             WebSocketRoute("/sandbox/lease", self._lease),

@@ -184,13 +184,34 @@ class Lifecycle:
 
     # -- endings
 
-    def _end(self, room_id: str, *, sender: str = "") -> Json | None:
+    def flag(self, room_id: str, moderation: Json) -> Json | None:
+        """Write what the moderation found; the stream goes on."""
+        room = self._store.update_room(room_id, moderation=moderation)
+        if room is not None:
+            self._announce("room.didUpdate", room)
+        return room
+
+    async def terminate(self, room_id: str, moderation: Json) -> Json | None:
+        """End a stream for what the moderation found. What was recorded stays on disk and is given to nobody."""
+        room = self._end(room_id, "terminated", "room.terminated", moderation=moderation)
+        await self._media.close_room(room_id)
+        return room
+
+    def _end(
+        self,
+        room_id: str,
+        status: str = "ended",
+        event_type: str = "room.endBroadcasting",
+        *,
+        sender: str = "",
+        **changes: Any,
+    ) -> Json | None:
         self._stop_waiting(room_id)
         self._publishing.pop(room_id, None)
-        room = self._store.transition(room_id, "ended")
+        room = self._store.transition(room_id, status, **changes)
         if room is None:
             return None
-        self._announce("room.endBroadcasting", room, sender=sender)
+        self._announce(event_type, room, sender=sender)
         end_tap = self._taps.pop(room_id, None)
         if end_tap is not None:
             end_tap()

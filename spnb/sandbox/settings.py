@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["SandboxSettings"]
+__all__ = ["CATEGORIES", "SandboxSettings", "Thresholds"]
+
+CATEGORIES = ("pornography", "violence", "prohibited", "inappropriate", "profanity")
+"""What the automatic moderation looks for (social.plus moderation pages)."""
+
+
+class Thresholds(BaseModel):
+    """How sure the automatic moderation must be to act, 0 to 1. Documented defaults: 40 % and 75 %."""
+
+    model_config = ConfigDict(frozen=True)
+
+    flag: float = Field(default=0.4, ge=0, le=1)
+    terminate: float = Field(default=0.75, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Thresholds:
+        if self.flag > self.terminate:
+            raise ValueError("a room is flagged before it is terminated: flag must not be above terminate")
+        return self
 
 
 class SandboxSettings(BaseModel):
@@ -40,6 +58,8 @@ class SandboxSettings(BaseModel):
     """Documented: visitors and bots share a quota of 100 reads a day."""
     upload_limit_bytes: int = 64 * 2**20
     """*Choice*: the service allows 1 GiB, a laptop's sandbox need not."""
+    moderation: dict[str, Thresholds] = Field(default_factory=lambda: {name: Thresholds() for name in CATEGORIES})
+    """By category: when a stream is flagged, and when it is terminated."""
     community_id: str = "sandbox"
     """A community that is always there, so that a first post has a place."""
 

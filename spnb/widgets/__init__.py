@@ -8,6 +8,7 @@ from spnb.widgets.create_room import CreateRoom
 from spnb.widgets.go_live import GoLive
 from spnb.widgets.live_now import LiveNow
 from spnb.widgets.player import Player
+from spnb.widgets.recording_player import RecordingPlayer
 from spnb.widgets.room_card import RoomCard
 from spnb.widgets.room_status import RoomStatus
 from spnb.widgets.room_table import RoomTable
@@ -21,6 +22,7 @@ __all__ = [
     "Hub",
     "LiveNow",
     "Player",
+    "RecordingPlayer",
     "RoomCard",
     "RoomStatus",
     "RoomTable",

@@ -54,7 +54,7 @@ class Playback(Engagement):
         try:
             record = await room.refresh()
             if content.get("kind") == "recording":
-                recording = await room.recording(timeout=30)
+                recording = await room.recording(timeout=30, details=False, progress=False)
                 url = recording.urls[0] if recording.urls else None
                 if url is None:
                     self.error = "Nothing was recorded of this stream."

@@ -10,6 +10,7 @@ from spnb.errors import ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom, LiveRoom
 from spnb.models import Room
 from spnb.widgets.base import STATIC, Widget
+from spnb.widgets.moderation import finding
 
 __all__ = ["RoomCard"]
 
@@ -27,6 +28,8 @@ class RoomCard(Widget):
     creator = traitlets.Unicode("").tag(sync=True)
     post = traitlets.Unicode("").tag(sync=True)
     """The text of the post that carries the room; empty without one."""
+    moderation = traitlets.Unicode("").tag(sync=True)
+    """What the automatic moderation found; empty where nothing."""
     since = traitlets.Float(0.0).tag(sync=True)
     seconds = traitlets.Float(0.0).tag(sync=True)
     picture = traitlets.Bytes(b"").tag(sync=True)
@@ -41,6 +44,7 @@ class RoomCard(Widget):
     def _take(self, record: Room) -> None:
         with self.hold_sync():
             self.title, self.status = record.title, record.status
+            self.moderation = finding(record)
             self.creator = record.created_by or ""
             self.since = record.live_at.timestamp() if record.live_at else 0.0
             self.seconds = record.duration_seconds or 0.0

@@ -38,7 +38,7 @@ class RoomStatus(Widget):
         with self.hold_sync():
             self.title = record.title
             self.status = record.status
-            self.timeline = [{"status": stay.status, "since": stay.since} for stay in self._room.timeline]
+            self.timeline = [{"status": stay.status, "since": stay.since} for stay in self._room.timeline().changes]
             self.now = time.monotonic()
 
     def _as_text(self) -> str:

@@ -13,6 +13,7 @@ from spnb.errors import ServiceError, Unreachable
 from spnb.live import AsyncAudience, AsyncLiveRoom, AsyncLiveRooms, LiveRoom
 from spnb.models import Room
 from spnb.widgets.base import Widget
+from spnb.widgets.moderation import finding
 
 __all__ = ["RoomRows"]
 
@@ -66,7 +67,7 @@ class RoomRows(Widget):
             "seconds": record.duration_seconds or 0,
             "viewers": self._counts.get(record.room_id, 0),
             "products": self._shelves.get(record.room_id, 0),
-            "moderation": _moderation(record),
+            "moderation": finding(record),
             "description": record.description or "",
             # On air by name, without anybody who sends: its owner can end it here.
             "ghost": record.status == "waitingReconnect",
@@ -160,10 +161,3 @@ class RoomRows(Widget):
         if ticker is not None:
             ticker.get_loop().call_soon_threadsafe(ticker.cancel)
         super().close()
-
-
-def _moderation(record: Room) -> str:
-    findings = record.moderation
-    if findings is None:
-        return ""
-    return "terminated" if findings.terminate_labels else "flagged" if findings.flag_labels else ""

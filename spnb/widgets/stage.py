@@ -26,6 +26,7 @@ from spnb.errors import InvalidInput, ServiceError, SpnbError, Unreachable
 from spnb.live import AsyncLiveRoom, LiveRoom
 from spnb.models import Room
 from spnb.widgets.base import Widget
+from spnb.widgets.moderation import finding, verdict
 
 __all__ = ["Stage", "kernel_source"]
 
@@ -48,6 +49,8 @@ class Stage(Widget):
     connection = traitlets.Unicode("").tag(sync=True)
     """`connected`, `reconnecting` or `reconnected`; empty while not on air."""
     muted = traitlets.Dict({"audio": False, "video": False}).tag(sync=True)
+    moderation = traitlets.Unicode("").tag(sync=True)
+    """What the automatic moderation found; empty where nothing."""
     summary: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     """Numbers of a broadcast that is over."""
     _show: AsyncBroadcast | None = None
@@ -87,6 +90,15 @@ class Stage(Widget):
     def _take(self, record: Room) -> None:
         self.title = record.title
         self.status = record.status
+        self._judge(record)
+
+    def _judge(self, record: Room) -> None:
+        """Show what the moderation found; a room it has terminated closes the stage, with the reason."""
+        self.moderation = finding(record)
+        if record.status == "terminated":
+            self.error = verdict(record)
+            if self.phase == "idle":
+                self.phase = "ended"
 
     def _source_for(self, content: dict[str, Any]) -> Source:
         """The source a page asks for."""
@@ -151,7 +163,11 @@ class Stage(Widget):
             self._ended(event.reason)
 
     def _ended(self, reason: str) -> None:
-        self.error = "" if reason == "stopped" else f"Left the air: {reason}."
+        ended = self._room.record if self._room is not None else None
+        if ended is not None and ended.status == "terminated":
+            self.error = verdict(ended)
+        else:
+            self.error = "" if reason == "stopped" else f"Left the air: {reason}."
         show = self._show
         history = list(show.history) if show is not None else []
         with self.hold_sync():

@@ -76,6 +76,7 @@ class Studio(RoomForm, WebcamPart, Playback, Stage):
 
     def _take(self, record: Room) -> None:
         Playback._take(self, record)
+        self._judge(record)
 
     async def do_new(self, _content: dict[str, Any], _buffers: list[Any]) -> None:
         """Another room, after one is over."""
@@ -84,6 +85,7 @@ class Studio(RoomForm, WebcamPart, Playback, Stage):
                 self.phase, self.has_room, self.summary, self.created = "idle", False, {}, {}
                 self.title, self.status, self.playable, self.error = "", "idle", False, ""
                 self._disengage()
+                self.moderation = ""
             await self._read_communities()
 
     async def _look_for_leftovers(self) -> None:

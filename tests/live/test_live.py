@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from typing import Any
 
@@ -112,8 +113,9 @@ async def test_waiting_and_watching_follow_the_life(sp: Any) -> None:
     with pytest.raises(RoomOver, match="will not be live") as over:
         await room.until("live", timeout=5)
     assert over.value.status == "recorded"
-    assert [stay.status for stay in room.timeline] == statuses
-    assert all(later.since >= earlier.since for earlier, later in zip(room.timeline, room.timeline[1:], strict=False))
+    stays = room.timeline().changes
+    assert [stay.status for stay in stays] == statuses
+    assert all(later.since >= earlier.since for earlier, later in itertools.pairwise(stays))
 
 
 async def test_impossible_wishes_are_refused(sp: Any) -> None:
@@ -218,7 +220,7 @@ def test_the_blocking_room_speaks_the_same_words(sandbox: RunningSandbox) -> Non
         assert room.chat.channel.channel_id == chat.channel.channel_id
         assert room.broadcaster_data().co_host_token
         assert room.viewers() == 0
-        assert room.timeline[0].status == "idle"
+        assert room.timeline()[0].status == "idle"
         assert "blocking" not in repr(room)
         assert "told" in repr(room)
         assert "told" in room._repr_html_()

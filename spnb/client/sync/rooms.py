@@ -13,6 +13,7 @@ from spnb.client.sync.faces import each, face
 from spnb.models import (
     BroadcasterData,
     Channel,
+    PlaybackInfo,
     Post,
     Recording,
     Room,
@@ -222,6 +223,10 @@ class Rooms(Generic[R]):
             BadRequest: the room is not recorded yet.
         """
         return run(self._twin.recording(room_id))
+
+    def thumbnail_address(self, info: PlaybackInfo) -> str | None:
+        """The signed address of a recorded file's thumbnail; None where there is none. Secret."""
+        return run(self._twin.thumbnail_address(info))
 
     def thumbnail(self, room: Room) -> bytes | None:
         """The picture of a room: what is live now, or the host's own; None where there is none (yet)."""

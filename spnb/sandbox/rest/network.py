@@ -52,8 +52,10 @@ async def deep_links(_call: Call) -> Json:
     return {"enabled": False, "domain": "", "patterns": {}}
 
 
-async def video_streaming(_call: Call) -> Json:
+async def video_streaming(call: Call) -> Json:
     """Moderation thresholds; the documented defaults are 40 % to flag and 75 % to terminate."""
-    names = ("pornography", "violence", "prohibited", "inappropriate", "profanity")
-    categories = [{"category": name, "flagThreshold": 0.4, "terminateThreshold": 0.75} for name in names]
-    return {"enabled": True, "moderation": {"enabled": False, "categories": categories}}
+    categories = [
+        {"category": name, "flagThreshold": known.flag, "terminateThreshold": known.terminate}
+        for name, known in call.services.settings.moderation.items()
+    ]
+    return {"enabled": True, "moderation": {"enabled": True, "categories": categories}}

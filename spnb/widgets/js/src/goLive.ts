@@ -2,6 +2,7 @@
 import { field, frame, h, replace } from "./shared/dom";
 import { clock, label } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
+import { drawFinding, findingBadge } from "./shared/moderation";
 import { Link, type View } from "./shared/widget";
 
 type Phase = "idle" | "starting" | "live" | "stopping" | "ended";
@@ -14,6 +15,7 @@ export default {
 
     const title = h("strong", { class: "spnb-title" });
     const badge = h("span", { class: "spnb-badge", role: "status" });
+    const finding = findingBadge();
     const timer = h("span", { class: "spnb-timer", "aria-label": "time on air" });
     const viewers = h("span", { class: "spnb-note" });
     const strip = new HealthStrip();
@@ -67,6 +69,7 @@ export default {
       title.textContent = link.get<string>("title");
       badge.textContent = onAir && status === "live" ? "LIVE" : label(status);
       badge.dataset["status"] = status;
+      drawFinding(finding, link.get<string>("moderation"));
       pathField.hidden = source.value !== "file";
       setup.hidden = onAir || phase === "ended" || phase === "starting" || counting !== undefined;
       count.hidden = counting === undefined;
@@ -91,7 +94,7 @@ export default {
       viewers.textContent = phase === "live" ? `${watching} ${watching === 1 ? "viewer" : "viewers"}` : "";
     }
 
-    link.follow(["phase", "status", "title", "error", "live_since", "viewers"], draw);
+    link.follow(["phase", "status", "title", "error", "live_since", "viewers", "moderation"], draw);
     link.follow(["stats"], () => {
       const stats = link.get<Second | null>("stats");
       if (stats) strip.add(stats);
@@ -103,7 +106,7 @@ export default {
       h(
         "div",
         { class: "spnb-card spnb-golive" },
-        h("div", { class: "spnb-head" }, badge, title, timer, viewers),
+        h("div", { class: "spnb-head" }, badge, title, finding, timer, viewers),
         setup,
         count,
         strip.el,

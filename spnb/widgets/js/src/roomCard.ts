@@ -1,6 +1,7 @@
 // One room as it stands in a feed: its post's text, its picture, and whether it is on air.
 import { frame, h } from "./shared/dom";
 import { clock, label } from "./shared/format";
+import { drawFinding, findingBadge } from "./shared/moderation";
 import { Link, type View } from "./shared/widget";
 
 export default {
@@ -8,6 +9,7 @@ export default {
     const link = new Link(model);
     const picture = h("img", { alt: "", hidden: true });
     const badge = h("span", { class: "spnb-badge" });
+    const finding = findingBadge();
     const time = h("span", { class: "spnb-timer" });
     const title = h("span", { class: "spnb-title" });
     const who = h("span", { class: "spnb-note" });
@@ -21,6 +23,7 @@ export default {
       title.textContent = link.get<string>("title");
       who.textContent = link.get<string>("creator");
       text.textContent = link.get<string>("post");
+      drawFinding(finding, link.get<string>("moderation"));
       text.hidden = !text.textContent;
       tick();
     }
@@ -44,7 +47,7 @@ export default {
       }
       picture.hidden = !address;
     });
-    link.follow(["title", "status", "creator", "post", "since", "seconds"], draw);
+    link.follow(["title", "status", "creator", "post", "since", "seconds", "moderation"], draw);
     link.every(1000, tick);
     link.atEnd(() => address && URL.revokeObjectURL(address));
     frame(el);
@@ -56,6 +59,7 @@ export default {
         h("span", { class: "spnb-thumb" }, picture, badge, time),
         title,
         who,
+        finding,
       ),
     );
     return () => link.end();

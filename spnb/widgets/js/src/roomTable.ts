@@ -1,6 +1,7 @@
 // All rooms, to look after them: the Console's table, with what its owner may do.
 import { frame, h, replace } from "./shared/dom";
 import { clock, label } from "./shared/format";
+import { findingBadge } from "./shared/moderation";
 import { Filters } from "./shared/roomList";
 import { Rows, type Row } from "./shared/rows";
 import { Link, type View } from "./shared/widget";
@@ -130,7 +131,7 @@ export default {
         h("td", {}, row.products ? String(row.products) : "–"),
         h("td", {}, h("span", { class: "spnb-badge", "data-status": row.status }, label(row.status))),
         h("td", { class: "spnb-timer" }, since ? clock(since) : "–"),
-        h("td", {}, row.moderation || "–"),
+        h("td", {}, row.moderation ? findingBadge(row.moderation) : "–"),
         h("td", {}, row.created ? new Date(row.created * 1000).toLocaleString() : "–"),
         h("td", {}, actions(row)),
       );

@@ -4,6 +4,7 @@ import { floatOver, reactionCounts } from "./shared/floating";
 import { clock, kilobits, label } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
 import { findHub } from "./shared/hub";
+import { drawFinding, findingBadge } from "./shared/moderation";
 import { OnAir, answers } from "./shared/onAir";
 import { playback } from "./shared/playback";
 import { previewPane } from "./shared/previewPane";
@@ -97,9 +98,10 @@ export default {
 
     const badge = h("span", { class: "spnb-badge", role: "status" });
     const title = h("strong", { class: "spnb-title" });
+    const finding = findingBadge();
     const timer = h("span", { class: "spnb-timer", "aria-label": "time on air" });
     const viewers = h("span", { class: "spnb-note" });
-    const head = h("div", { class: "spnb-head" }, badge, title, timer, viewers);
+    const head = h("div", { class: "spnb-head" }, badge, title, finding, timer, viewers);
     const banner = h("div", { class: "spnb-banner", role: "alert" });
     const count = h("div", { class: "spnb-count", "aria-live": "assertive" });
     const error = h("p", { class: "spnb-error", role: "alert" });
@@ -273,6 +275,7 @@ export default {
       title.textContent = here ? link.get<string>("title") : "Studio";
       badge.textContent = onScreen && status === "live" ? "LIVE" : here ? label(status) : "New";
       badge.dataset["status"] = here ? status : "";
+      drawFinding(finding, link.get<string>("moderation"));
       formPlace.hidden = here;
       crowd.hidden = !here;
       stage.hidden = done;
@@ -420,6 +423,7 @@ export default {
         "holder",
         "filtered",
         "kernel_source",
+        "moderation",
       ],
       draw,
     );

@@ -11,7 +11,7 @@ import { reachable, type Link, type Model } from "./widget";
 const STEP = 10;
 const FAR_BEHIND = 12;
 
-const CARDS: Record<string, [string, string]> = {
+export const CARDS: Record<string, [string, string]> = {
   idle: ["The broadcast has not started", "It begins here by itself."],
   live: ["Starting…", "The first seconds are on their way."],
   waitingReconnect: ["The host is reconnecting", "Stay here: it goes on by itself."],
@@ -119,11 +119,23 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     const covered = !playing || over || (status === "recorded" && playing !== "recording");
     card.hidden = !covered;
     video.hidden = covered && !playing;
-    replace(card, h("strong", {}, head), h("span", {}, link.get<string>("error") || text));
+    replace(card, h("strong", {}, head), h("span", {}, (!only && link.get<string>("error")) || text));
     badge.textContent = playing === "recording" ? "REPLAY" : status === "live" ? "LIVE" : label(status);
     badge.dataset["status"] = playing === "recording" ? "recorded" : status;
     sound.hidden = !playing || covered || !video.muted;
     drawEdge();
+  }
+
+  /** What moderation has ended goes off at once; what ends by itself plays to its end. */
+  function cutOff() {
+    if (link.get<string>("status") !== "terminated" || !playing) return;
+    hls?.destroy();
+    hls = undefined;
+    playing = "";
+    session.end();
+    video.pause();
+    video.removeAttribute("src");
+    video.load();
   }
 
   video.addEventListener("volumechange", draw);
@@ -135,6 +147,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     }
   });
   link.follow(["status", "playable", "error"], () => {
+    cutOff();
     draw();
     ask();
   });

@@ -1,0 +1,53 @@
+"""Waiting for a recording: by its event, telling how the wait goes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from spnb.errors import ServiceError, Unreachable
+from spnb.recordings.progress import Listener, Progress, ProgressWish, listener_of
+
+if TYPE_CHECKING:
+    from spnb.live.room import AsyncLiveRoom
+
+__all__ = ["recorded"]
+
+TELL_SECONDS = 0.5
+SAFETY_SECONDS = 60.0
+"""Seconds between safety readings while events come in: the one event that counts may be the one that is lost."""
+
+WORDS = {
+    "idle": "The broadcast has not begun",
+    "live": "On air: the recording is made after the end",
+    "waitingReconnect": "On air, waiting for the host: the recording is made after the end",
+    "ended": "The recording is being made",
+    "recorded": "Recorded",
+}
+
+
+async def recorded(room: AsyncLiveRoom, *, timeout: float | None, progress: ProgressWish) -> None:
+    """Wait until a room is recorded; see `AsyncLiveRoom.recording`."""
+    told = listener_of(progress)
+    telling = asyncio.create_task(_tell(room, told), name=f"wait {room.room_id}")
+    try:
+        await room.until("recorded", timeout=timeout)
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+        told(Progress("done", WORDS.get(room.status, room.status)))
+
+
+async def _tell(room: AsyncLiveRoom, told: Listener) -> None:
+    began = read = time.monotonic()
+    while True:
+        now = time.monotonic()
+        words = WORDS.get(room.status, f"The room is {room.status}")
+        told(Progress("waiting", f"{words} ({now - began:.0f} s)"))
+        if now - read >= SAFETY_SECONDS:
+            read = now
+            with contextlib.suppress(ServiceError, Unreachable):
+                await room.refresh()
+        await asyncio.sleep(TELL_SECONDS)

@@ -1,0 +1,75 @@
+"""What a media file holds, on disk or wherever it can be read from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spnb.errors import InvalidInput
+
+__all__ = ["MediaFacts", "MediaHead", "probe", "read_head"]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFacts:
+    """What a media file holds."""
+
+    duration_seconds: float
+    width: int
+    height: int
+    video_frames: int
+    has_audio: bool
+
+    def __str__(self) -> str:
+        sound = "with sound" if self.has_audio else "silent"
+        return f"{self.duration_seconds:.1f} s, {self.width}×{self.height}, {self.video_frames} frames, {sound}"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaHead:
+    """What a media file's head tells, without reading it through."""
+
+    duration_seconds: float
+    width: int
+    height: int
+
+
+def read_head(file: Any) -> MediaHead | None:
+    """What the head of a media file tells; None where it is none.
+
+    Args:
+        file: a path, or an object with `read` and `seek`.
+    """
+    import av
+
+    try:
+        with av.open(file) as container:
+            video = container.streams.video[0] if container.streams.video else None
+            seconds = (container.duration or 0) / av.time_base
+            return MediaHead(seconds, video.width if video else 0, video.height if video else 0)
+    except av.FFmpegError:
+        return None
+
+
+def probe(path: Path) -> MediaFacts:
+    """Read a media file through to its end and tell what it holds.
+
+    Raises:
+        InvalidInput: the file is no media file.
+    """
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            video = container.streams.video[0] if container.streams.video else None
+            frames = sum(1 for packet in container.demux(video) if packet.size) if video else 0
+            return MediaFacts(
+                duration_seconds=(container.duration or 0) / av.time_base,
+                width=video.width if video else 0,
+                height=video.height if video else 0,
+                video_frames=frames,
+                has_audio=bool(container.streams.audio),
+            )
+    except av.FFmpegError as error:
+        raise InvalidInput(f"{path} is no media file that can be read: {error.strerror}") from error

@@ -1,0 +1,340 @@
+"""`AsyncRecording`: the files of a recorded room, in order: what they are, fetched, cut, and looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spnb._loop import on_loop
+from spnb.errors import DownloadError, InvalidInput, ServiceError, Unreachable
+from spnb.models import PlaybackInfo, Room
+from spnb.recordings.fetching import Address, fetch, look
+from spnb.recordings.media import read_head
+from spnb.recordings.pieces import Source, pieces
+from spnb.recordings.places import named, place_in
+from spnb.recordings.progress import Progress, ProgressWish, listener_of
+from spnb.recordings.reach import Reach, is_loopback
+from spnb.recordings.remote import RemoteFile
+
+if TYPE_CHECKING:
+    from spnb.client import AsyncClient
+    from spnb.models import Recording as Addresses
+    from spnb.recordings.sheet import ContactSheet
+    from spnb.recordings.sync import Recording
+
+__all__ = ["AsyncRecording", "RecordedFile"]
+
+THUMBNAIL_BYTES = 2_000_000
+SHOWN_BYTES = 200_000
+PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFile:
+    """One file of a recording. What its server does not tell is None."""
+
+    number: int
+    """From 1, in the order of playing."""
+    url: str = field(repr=False)
+    """Signed and short-lived: a secret."""
+    thumbnail_url: str | None = field(default=None, repr=False)
+    thumbnail: bytes | None = field(default=None, repr=False)
+    """A picture of it, JPEG or PNG."""
+    size_bytes: int | None = None
+    duration_seconds: float | None = None
+    width: int | None = None
+    height: int | None = None
+    content_type: str = ""
+
+
+class AsyncRecording:
+    """The recording of a room. `room.recording()` hands it out.
+
+    Args:
+        client: the connection, for fresh addresses.
+        room: the record of the recorded room.
+        addresses: what the service answered.
+        files: the files, in order.
+    """
+
+    def __init__(
+        self, client: AsyncClient[Any], room: Room, addresses: Addresses, files: Sequence[RecordedFile]
+    ) -> None:
+        self._client = client
+        self._room = room
+        self._addresses = addresses
+        self.files: tuple[RecordedFile, ...] = tuple(files)
+        """The files, in order."""
+
+    @classmethod
+    async def of(cls, client: AsyncClient[Any], room: Room, *, details: bool = True) -> AsyncRecording:
+        """The recording of a room that is recorded.
+
+        Args:
+            details: whether to ask for size, duration and thumbnail of each file too, which costs some requests.
+        """
+        addresses = await client.rooms.recording(room.room_id)
+        thumbnails = [info.thumbnail_url for info in room.recorded_playback_infos]
+        thumbnails += [None] * (len(addresses.urls) - len(thumbnails))
+        plain = [
+            RecordedFile(number, url, thumbnail)
+            for number, (url, thumbnail) in enumerate(zip(addresses.urls, thumbnails, strict=False), start=1)
+        ]
+        made = cls(client, room, addresses, plain)
+        if details and plain:
+            async with made._reach() as reach:
+                made.files = tuple(await asyncio.gather(*(made._described(reach, file) for file in plain)))
+        return made
+
+    @property
+    def urls(self) -> list[str]:
+        """Signed addresses of the files, in order. They expire: secrets."""
+        return [file.url for file in self.files]
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the addresses end, where the service says so."""
+        return self._addresses.expires_at
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Length of all files together; None where one is not known."""
+        lengths = [file.duration_seconds for file in self.files]
+        return None if None in lengths else sum(length for length in lengths if length is not None)
+
+    # -- what the files are
+
+    def _reach(self) -> Reach:
+        return Reach(loopback=is_loopback(self._client.endpoints.rest))
+
+    def _address(self, file: RecordedFile) -> Address:
+        return Address(file.url, self._renewal(file.number))
+
+    def _renewal(self, number: int) -> Callable[[], Awaitable[str]]:
+        async def renew() -> str:
+            fresh = await self._client.rooms.recording(self._room.room_id)
+            if len(fresh.urls) < number:
+                raise DownloadError("the recording has fewer files than before: read it again with room.recording()")
+            return fresh.urls[number - 1]
+
+        return renew
+
+    async def _described(self, reach: Reach, file: RecordedFile) -> RecordedFile:
+        """The file with what its server tells; what it does not stays None: a recording is no less there for it."""
+        thumbnail = await self._thumbnail(reach, file)
+        address = self._address(file)
+        size, kind, head = None, "", None
+        with contextlib.suppress(Unreachable, DownloadError, ServiceError):
+            remote = await look(reach, address)
+            size, kind = remote.size, remote.content_type
+            if remote.ranges and size:
+                head = await asyncio.to_thread(read_head, RemoteFile(reach, address, size))
+        return RecordedFile(
+            number=file.number,
+            url=address.url,
+            thumbnail_url=file.thumbnail_url,
+            thumbnail=thumbnail,
+            size_bytes=size,
+            duration_seconds=head.duration_seconds if head else None,
+            width=head.width if head else None,
+            height=head.height if head else None,
+            content_type=kind,
+        )
+
+    async def _thumbnail(self, reach: Reach, file: RecordedFile) -> bytes | None:
+        if file.thumbnail_url is None:
+            return None
+        with contextlib.suppress(Unreachable, DownloadError, ServiceError):
+            info = PlaybackInfo(url=file.url, thumbnail_url=file.thumbnail_url)
+            signed = await self._client.rooms.thumbnail_address(info)
+            if signed is None:
+                return None
+            picture = b""
+            async with reach.ask(signed) as answer:
+                if answer.status != 200:
+                    return None
+                async for chunk in answer.body:
+                    picture += chunk
+                    if len(picture) > THUMBNAIL_BYTES:
+                        return None
+            return picture if picture.startswith(PICTURES) else None
+        return None
+
+    # -- what can be done with them
+
+    @on_loop
+    async def download(
+        self,
+        folder: str | Path,
+        *,
+        name: str | None = None,
+        most_bytes: int | None = None,
+        overwrite: bool = False,
+        progress: ProgressWish = None,
+    ) -> list[Path]:
+        """Fetch all files into a folder.
+
+        Each grows in a `.part` file and is renamed when it is whole. Called again after a break, it goes on where it
+        stopped; what is there already is not fetched again. An address that has expired is replaced once.
+
+        Args:
+            folder: made where it is not there.
+            name: what to call the files, e.g. `talk` → `talk-1.mp4`; made of title, room and number without.
+            most_bytes: refuse a file that is larger.
+            overwrite: whether other files of the same names may be replaced.
+            progress: a function that is told, or False for silence.
+
+        Returns:
+            The absolute paths, in order.
+
+        Raises:
+            InvalidInput: the name does not stay in the folder, or is taken.
+            DownloadError: an unsafe redirect, a file that is too large, a full disk.
+            Unreachable: the server failed, again and again.
+        """
+        if not self.files:
+            raise InvalidInput("nothing was recorded of this stream: there is no file to download")
+        told = listener_of(progress)
+        paths = []
+        async with self._reach() as reach:
+            for file in self.files:
+                kind = file.content_type or "video/mp4"
+                called = named(self._room.title, self._room.room_id, file.number, kind)
+                if name is not None:
+                    place_in(Path(folder), name)
+                    called = f"{name}-{file.number}{Path(called).suffix}"
+
+                def meter(done: int, total: int | None, number: int = file.number) -> None:
+                    told(Progress("downloading", _words(number, len(self.files), done, total), done, total))
+
+                paths.append(
+                    await fetch(
+                        reach,
+                        self._address(file),
+                        Path(folder),
+                        called,
+                        most_bytes=most_bytes,
+                        overwrite=overwrite,
+                        meter=meter,
+                    )
+                )
+        told(Progress("done", f"{len(paths)} file(s) downloaded"))
+        return paths
+
+    @asynccontextmanager
+    async def _sources(self) -> AsyncIterator[list[Source]]:
+        """The files to read from, without downloading them."""
+        if not self.files:
+            raise InvalidInput("nothing was recorded of this stream: there is no file to read")
+        async with self._reach() as reach:
+            files = self.files
+            if any(file.duration_seconds is None for file in files):
+                files = tuple(await asyncio.gather(*(self._described(reach, file) for file in files)))
+            sources = []
+            for file in files:
+                if file.size_bytes is None or file.duration_seconds is None:
+                    raise Unreachable(
+                        "the recording cannot be read in parts from its server: download() it, and use the file"
+                    )
+                remote = RemoteFile(reach, self._address(file), file.size_bytes)
+                sources.append(Source(remote, file.duration_seconds))
+            yield sources
+
+    @on_loop
+    async def clip(
+        self, start: float, end: float, path: str | Path, *, exact: bool = False, overwrite: bool = False
+    ) -> Path:
+        """Write `start` to `end` seconds of the recording into an MP4 file; only that part is fetched.
+
+        Args:
+            start, end: seconds from the recording's beginning, over all files.
+            path: the file to write.
+            exact: False copies without loss and begins at the keyframe at or before `start` (so up to a few seconds
+                earlier). True encodes anew and begins at the very frame.
+            overwrite: whether a file of this name may be replaced.
+
+        Returns:
+            The absolute path.
+
+        Raises:
+            InvalidInput: no such span, the name is taken, or files of different kinds without `exact`.
+        """
+        from spnb.recordings.clip import cut
+
+        wanted = Path(path)
+        target = place_in(wanted.parent, wanted.name)
+        if target.exists() and not overwrite:
+            raise InvalidInput(f"{target} is there already: choose another name, or pass overwrite=True")
+        async with self._sources() as sources:
+            chosen = list(pieces(sources, start, end))
+            return await asyncio.to_thread(cut, chosen, target, exact=exact)
+
+    @on_loop
+    async def contact_sheet(self, *, columns: int = 4, count: int = 12, width: int = 240) -> ContactSheet:
+        """Pictures of the recording at even distances; only those pictures are fetched.
+
+        Args:
+            columns: pictures per row.
+            count: pictures in all.
+            width: pixels of each.
+        """
+        from spnb.recordings.sheet import contact_sheet
+
+        async with self._sources() as sources:
+            return await asyncio.to_thread(contact_sheet, sources, columns=columns, count=count, width=width)
+
+    # -- how it shows itself
+
+    @property
+    def sync(self) -> Recording:
+        """The blocking twin."""
+        from spnb.recordings.sync import Recording
+
+        return Recording(self)
+
+    def __repr__(self) -> str:
+        length = f", {self.duration_seconds:.1f} s" if self.duration_seconds is not None else ""
+        return f"{type(self).__name__}({len(self.files)} file(s){length})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(_row(file) for file in self.files)
+        head = "".join(
+            f"<th style='text-align:left'>{name}</th>" for name in ("", "file", "duration", "picture", "size")
+        )
+        expires = f", addresses expire {self.expires_at:%Y-%m-%d %H:%M} UTC" if self.expires_at else ""
+        caption = f"Recording of {escape(self._room.title)}: {len(self.files)} file(s){expires}"
+        return f"<table><caption>{caption}</caption><tr>{head}</tr>{rows}</table>"
+
+
+def _row(file: RecordedFile) -> str:
+    picture = ""
+    if file.thumbnail is not None and len(file.thumbnail) <= SHOWN_BYTES:
+        kind = "png" if file.thumbnail.startswith(PICTURES[1]) else "jpeg"
+        data = base64.b64encode(file.thumbnail).decode()
+        picture = f"<img alt='' style='width:120px;margin:0;border-radius:4px' src='data:image/{kind};base64,{data}'>"
+    cells = (
+        picture,
+        str(file.number),
+        f"{file.duration_seconds:.1f} s" if file.duration_seconds is not None else "–",
+        f"{file.width}×{file.height}" if file.width else "–",
+        _size(file.size_bytes) if file.size_bytes is not None else "–",
+    )
+    return "<tr>" + "".join(f"<td style='text-align:left'>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+def _words(number: int, count: int, done: int, total: int | None) -> str:
+    of = f" of {_size(total)}" if total is not None else ""
+    which = f"file {number} of {count}: " if count > 1 else ""
+    return f"Downloading {which}{_size(done)}{of}"

@@ -1,0 +1,226 @@
+// A recording of several files as one: one time line, marks, and a kernel that follows and seeks.
+import { frame, h, replace } from "./shared/dom";
+import { clock } from "./shared/format";
+import { span, whole } from "./shared/parts";
+import { CARDS } from "./shared/playback";
+import { WatchSession } from "./shared/watchSession";
+import { Link, reachable, type View } from "./shared/widget";
+
+type Mark = { at: number; label: string };
+
+const STEP = 10;
+const TELL_MS = 500;
+const AGAIN_MS = 2000;
+
+export default {
+  render({ model, el }: View) {
+    const link = new Link(model);
+    const title = h("p", { class: "spnb-title" });
+    const video = h("video", { playsinline: true, "aria-label": "recording", tabindex: 0 });
+    const card = h("div", { class: "spnb-waiting", role: "status" });
+    const play = h("button", { type: "button", click: toggle });
+    const back = h("button", { type: "button", click: () => seek(now() - STEP) }, `− ${STEP} s`);
+    const forth = h("button", { type: "button", click: () => seek(now() + STEP) }, `+ ${STEP} s`);
+    const sound = h("button", { type: "button", click: () => (video.muted = !video.muted) });
+    const speed = h(
+      "select",
+      { "aria-label": "speed" },
+      ...[0.5, 1, 1.5, 2].map((rate) => h("option", { value: rate, selected: rate === 1 }, `${rate}×`)),
+    );
+    const wide = h("button", { type: "button", click: () => void figure.requestFullscreen?.() }, "Full screen");
+    const slider = h("input", { type: "range", min: 0, step: 0.1, value: 0, "aria-label": "position" });
+    const ticks = h("div", { class: "spnb-ticks", "aria-hidden": "true" });
+    const time = h("span", { class: "spnb-timer" });
+    const chapters = h("ol", { class: "spnb-marks", "aria-label": "marks" });
+    const figure = h("figure", { class: "spnb-player" }, video, card);
+
+    const session = new WatchSession(video, (told) => link.send("watched", told));
+    const known: number[] = [];
+    let file = -1;
+    let wanted = { file: 0, offset: 0 };
+    let going = false;
+    let tried = false;
+    let told = "";
+    let dragging = false;
+
+    /** Seconds of each file: what the kernel says, or the file itself once it was opened. */
+    const lengths = () => link.get<number[]>("files").map((seconds, index) => known[index] || seconds);
+    const now = () =>
+      file < 0 ? whole(lengths(), wanted.file, wanted.offset) : whole(lengths(), file, video.currentTime);
+
+    function ask(number: number, stale = false) {
+      link.send("play", { file: number, stale });
+    }
+
+    function seek(seconds: number) {
+      const parts = lengths();
+      if (!parts.length) return;
+      wanted = span(parts, seconds);
+      if (wanted.file === file) {
+        video.currentTime = wanted.offset;
+        draw();
+      } else {
+        // The files before it stay in the browser's cache; the address is asked for anew, it may have expired.
+        file = -1;
+        ask(wanted.file);
+      }
+    }
+
+    function toggle() {
+      going = video.paused;
+      if (going) {
+        if (file === lengths().length - 1 && video.ended) seek(0);
+        void video.play().catch(() => undefined);
+      } else {
+        video.pause();
+      }
+    }
+
+    function tell() {
+      if (file < 0) return;
+      const at = Number(now().toFixed(1));
+      const state = `${at} ${video.paused}`;
+      if (state === told) return;
+      told = state;
+      link.send("at", { seconds: at, playing: !video.paused });
+    }
+
+    function draw() {
+      const status = link.get<string>("status");
+      const parts = lengths();
+      const total = parts.reduce((sum, seconds) => sum + seconds, 0);
+      const ready = status === "recorded" && parts.length > 0;
+      const [head, text] = CARDS[status] ?? [status, ""];
+      card.hidden = ready && file >= 0;
+      replace(card, h("strong", {}, head), h("span", {}, link.get<string>("error") || text));
+      for (const control of [play, back, forth, slider]) control.disabled = !ready;
+      play.textContent = video.paused ? "▶ Play" : "❚❚ Pause";
+      sound.textContent = video.muted ? "Unmute" : "Mute";
+      sound.setAttribute("aria-pressed", String(video.muted));
+      slider.max = String(total);
+      if (!dragging) slider.value = String(now());
+      slider.setAttribute("aria-valuetext", `${clock(now())} of ${clock(total)}`);
+      time.textContent = ready ? `${clock(now())} / ${clock(total)}` : "";
+    }
+
+    function drawMarks() {
+      const total = lengths().reduce((sum, seconds) => sum + seconds, 0);
+      const marks = link.get<Mark[]>("marks");
+      replace(
+        chapters,
+        ...marks.map((mark) =>
+          h(
+            "li",
+            {},
+            h(
+              "button",
+              { type: "button", click: () => seek(mark.at) },
+              h("span", { class: "spnb-timer" }, clock(mark.at)),
+              h("span", {}, mark.label),
+            ),
+          ),
+        ),
+      );
+      chapters.hidden = !marks.length;
+      replace(
+        ticks,
+        ...marks.filter((mark) => total && mark.at <= total).map((mark) => {
+          const tick = h("span");
+          tick.style.left = `${(100 * mark.at) / total}%`;
+          return tick;
+        }),
+      );
+    }
+
+    async function load(number: number, address: string) {
+      if (number !== wanted.file) return;
+      if (file < 0 && !told) session.begin();
+      file = number;
+      video.src = reachable(address);
+      video.playbackRate = Number(speed.value);
+      video.currentTime = wanted.offset;
+      if (going) await video.play().catch(() => undefined);
+      draw();
+    }
+
+    video.addEventListener("loadedmetadata", () => {
+      tried = false;
+      if (file >= 0 && Number.isFinite(video.duration)) known[file] = video.duration;
+      video.playbackRate = Number(speed.value);
+      draw();
+      drawMarks();
+    });
+    video.addEventListener("ended", () => {
+      if (file >= 0 && file < lengths().length - 1) {
+        wanted = { file: file + 1, offset: 0 };
+        ask(wanted.file);
+      } else {
+        going = false;
+      }
+    });
+    video.addEventListener("error", () => {
+      if (file < 0) return;
+      // The address has expired, as a rule: once, a fresh one.
+      wanted = { file, offset: video.currentTime };
+      file = -1;
+      if (!tried) ask(wanted.file, true);
+      tried = true;
+      draw();
+    });
+    for (const event of ["play", "pause", "seeked", "timeupdate", "volumechange", "ended"])
+      video.addEventListener(event, draw);
+    for (const event of ["pause", "seeked"]) video.addEventListener(event, tell);
+    video.addEventListener("click", toggle);
+    video.addEventListener("keydown", (event) => {
+      if (event.key === " " || event.key === "k") toggle();
+      else if (event.key === "ArrowLeft") seek(now() - STEP);
+      else if (event.key === "ArrowRight") seek(now() + STEP);
+      else return;
+      event.preventDefault();
+      event.stopPropagation();
+    });
+    slider.addEventListener("input", () => {
+      dragging = true;
+      time.textContent = clock(Number(slider.value));
+    });
+    slider.addEventListener("change", () => {
+      dragging = false;
+      seek(Number(slider.value));
+    });
+    speed.addEventListener("change", () => (video.playbackRate = Number(speed.value)));
+
+    link.hear((reply) => {
+      if (reply.type === "play") void load(Number(reply["file"]), String(reply["url"]));
+      if (reply.type === "seek") seek(Number(reply["seconds"]));
+      if (reply.type === "wait" && link.get<string>("status") === "recorded" && lengths().length)
+        setTimeout(() => file < 0 && ask(wanted.file), AGAIN_MS);
+    });
+    link.follow(["title"], () => {
+      title.textContent = link.get<string>("title");
+    });
+    link.follow(["status", "files", "error"], () => {
+      // A page that comes later begins where the playing was.
+      if (file < 0 && !told && lengths().length && link.get<string>("status") === "recorded")
+        seek(link.get<number>("current_time"));
+      draw();
+      drawMarks();
+    });
+    link.follow(["marks"], drawMarks);
+    link.every(TELL_MS, tell);
+    link.atEnd(() => {
+      session.end();
+      video.pause();
+      video.removeAttribute("src");
+      video.load();
+    });
+    frame(el);
+    el.append(
+      title,
+      figure,
+      h("div", { class: "spnb-track" }, ticks, slider),
+      h("div", { class: "spnb-row spnb-wrap spnb-moves" }, play, back, forth, sound, speed, wide, time),
+      chapters,
+    );
+    return () => link.end();
+  },
+};
