@@ -16,6 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data-dir", type=Path, help="folder for rooms and recordings")
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
     parser.add_argument("--grace", type=float, help="seconds a room waits for its publisher")
+    parser.add_argument("--most-co-hosts", type=int, help="co-hosts a room may have beside its host")
     parser.add_argument("--no-rate-limit", action="store_true", help="never answer 429")
     parser.add_argument("--idle-exit", action="store_true", help="end when nobody holds a lease any more")
     wish = parser.parse_args(arguments)
@@ -27,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     choices: dict[str, object] = {"data_dir": (wish.data_dir or default_data_dir()).resolve()}
     if wish.grace is not None:
         choices["grace_seconds"] = wish.grace
+    if wish.most_co_hosts is not None:
+        choices["most_co_hosts"] = wish.most_co_hosts
     if wish.no_rate_limit:
         choices["rate_limit"] = False
     try:
