@@ -120,6 +120,7 @@ class PagePublisher:
         told: dict[str, Callable[[], None]] = {
             "reconnecting": self._events.reconnecting,
             "reconnected": self._events.reconnected,
+            "others": lambda: self._events.others(_identities(content.get("others"))),
             "stats": lambda: self._measured(content),
             "lost": lambda: self._events.source(str(content.get("reason") or "the camera is gone")[:200]),
             "restored": self._events.restored,
@@ -183,3 +184,7 @@ class PagePublisher:
 
     def ended(self) -> None:
         """Nothing: the page tells by itself."""
+
+
+def _identities(told: Any) -> frozenset[str]:
+    return frozenset(one for one in told if isinstance(one, str)) if isinstance(told, list) else frozenset()

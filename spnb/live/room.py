@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from spnb._loop import aiterate, background_loop, is_background, on_loop
 from spnb.errors import ConfigError, InvalidInput, NotFound, RoomOver, ServiceError, Unreachable
 from spnb.live.chat import AsyncChat
+from spnb.live.co_hosting import AsyncCoHosting
 from spnb.live.status import advance, can_still_reach, room_of_event
 from spnb.models import FINAL_STATUSES, STATUS_LABELS, BroadcasterData, Channel, Post, Recording, Room, normal_status
 from spnb.realtime import Event
@@ -51,7 +52,7 @@ class StatusChange:
     since: float
 
 
-class AsyncLiveRoom:
+class AsyncLiveRoom(AsyncCoHosting):
     """A room that follows the service while anybody looks at it.
 
     Args:

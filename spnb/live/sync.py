@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from spnb._loop import iterate, run
 from spnb.client.records import Records
 from spnb.live.chat import Chat
+from spnb.live.co_hosting import CoHosting
 from spnb.live.collection import AsyncLiveRooms
 from spnb.live.room import AsyncLiveRoom, Observer, StatusChange
 from spnb.models import BroadcasterData, Post, Recording, Room
@@ -33,7 +34,7 @@ class Watch(Generic[T]):
         return self._source
 
 
-class LiveRoom:
+class LiveRoom(CoHosting):
     """A room that follows the service while anybody looks at it: the blocking twin of `AsyncLiveRoom`.
 
     Args:
