@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -22,6 +25,7 @@ from spnb.live import AsyncLiveInvitations, LiveInvitations
 from tests.broadcast.test_broadcast import Audience
 from tests.conftest import RunningSandbox
 from tests.live.conftest import until
+from tests.recorder.test_composition import WIDE, scenes_in
 
 pytestmark = pytest.mark.media
 
@@ -119,7 +123,7 @@ async def test_nobody_comes_onto_the_stage_out_of_turn(host: Any, guest: Any) ->
 
 
 async def test_two_are_on_stage_and_a_co_hosts_leaving_ends_nothing(
-    host: Any, guest: Any, sandbox: RunningSandbox
+    host: Any, guest: Any, sandbox: RunningSandbox, tmp_path: Path
 ) -> None:
     room, show, there, joined = await both_on_air(host, guest, "Two on stage")
     stages: list[dict[str, bool | None]] = []
@@ -159,6 +163,20 @@ async def test_two_are_on_stage_and_a_co_hosts_leaving_ends_nothing(
     await until(lambda: stages[-1] == {"stage-host": False}, 15)
     for end in ends:
         end()
+
+    # The recording is one file: the host alone, both side by side, the host alone again.
+    recording = await room.recording(timeout=30)
+    assert len(recording.urls) == 1
+    path = tmp_path / "both.mp4"
+    path.write_bytes(httpx.get(recording.urls[0], trust_env=False).content)
+    scenes = scenes_in(path, 2)
+    sizes = [size for size, _ in itertools.groupby(size for _, size, _ in scenes)]
+    assert (sizes[0], sizes[-1]) == (CARD, CARD)
+    assert WIDE in sizes
+    together = [numbers for _, size, numbers in scenes if size == WIDE and None not in numbers]
+    assert len({left for left, _ in together}) > 20
+    assert len({right for _, right in together}) > 20
+    assert max(later - earlier for (earlier, *_), (later, *_) in itertools.pairwise(scenes)) < 0.5
 
 
 async def test_a_removed_co_host_is_told_and_stays_out(host: Any, guest: Any) -> None:
