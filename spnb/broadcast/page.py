@@ -115,7 +115,8 @@ class PagePublisher:
 
     def heard(self, content: dict[str, Any]) -> None:
         """Something the page tells."""
-        if self._left or not self._joined:
+        # Who else is there is told on joining, a moment before the answer.
+        if self._left or not (self._joined or content.get("event") == "others"):
             return
         told: dict[str, Callable[[], None]] = {
             "reconnecting": self._events.reconnecting,

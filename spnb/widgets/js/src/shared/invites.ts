@@ -25,6 +25,12 @@ export function invites(link: Link, session: Session<unknown>): { el: HTMLElemen
     user,
     h("button", { type: "submit" }, "Invite"),
   );
+  // A notebook keeps Enter from submitting a form by itself.
+  user.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
   const list = h("ul", { class: "spnb-invited", "aria-label": "invitations", "aria-live": "polite" });
   const note = h("p", { class: "spnb-error", role: "alert" });
   const summary = h("summary", {}, "Co-hosts");
