@@ -74,6 +74,7 @@ async def test_two_studios_share_a_stage(lab: Lab) -> None:
     await host.get_by_role("button", name="from the stage").click()
     await expect(guest.get_by_text("The host took you off the stage.").first).to_be_visible(timeout=20_000)
     await expect(host.locator(".spnb-tile")).to_have_count(0, timeout=20_000)
+    await expect(host.locator(".spnb-invited")).to_contain_text("no co-host any more")
     await expect(host.locator(badge)).to_have_text("LIVE")
     assert await House(lab).status(room_id) == "live"
     await lab.shot("co-hosts-removed")
@@ -90,3 +91,59 @@ async def test_two_studios_share_a_stage(lab: Lab) -> None:
     }"""
     assert await replay.evaluate(through), "one recording from the first picture to the last"
     assert not [line for line in lab.console if line.startswith("pageerror") or "eyJ" in line]
+
+
+KERNEL = (
+    CONNECT
+    + """
+from spnb.broadcast.sources import TestCard
+guest = spnb.connect(f'guest-{sp.user_id}', url=os.environ['TEST_URL'], api_key=os.environ['TEST_KEY'])
+room = sp.rooms.create('From the kernel')
+studio = spnb.Studio(sp, room, countdown=0)
+studio"""
+)
+
+
+async def test_viewers_and_a_host_without_a_camera_see_who_comes_and_goes(lab: Lab) -> None:
+    await lab.write_and_run("co-hosts-kernel.ipynb", KERNEL, "spnb.Player(room)")
+    page = lab.page
+    studio, video = page.locator(".spnb-studio"), page.locator(".spnb-player:not(.spnb-preview) video")
+    await studio.get_by_label("source", exact=True).select_option("test-card")
+    await studio.get_by_role("button", name="Go live").click()
+    await expect(studio.locator(".spnb-head .spnb-badge")).to_have_text("LIVE", timeout=25_000)
+    await expect(video).to_be_visible(timeout=25_000)
+    assert await video.evaluate(PLAYING) == [1280, 720]
+    said = await lab.run_code(
+        "room.invite(guest.user_id)\nthere = guest.rooms.get(room.room_id).invitation().accept()\n"
+        "show = there.join_stage(TestCard(640, 360))"
+    )
+    assert said == ""
+    await expect(studio.locator(".spnb-tile")).to_contain_text("co-host · on stage", timeout=20_000)
+    await expect(studio.locator(".spnb-letter")).to_be_visible()
+    # The picture that viewers get becomes one with both, and theirs alone again, in one stream that never stands still.
+    dark = "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab %s'})"
+    await page.evaluate(dark % "Dark")
+    await page.wait_for_function(BOTH, timeout=30_000)
+    await lab.shot("co-hosts-kernel-dark")
+    await page.evaluate(dark % "Light")
+    assert await lab.run_code("there.leave_stage()") == ""
+    await expect(studio.locator(".spnb-tile")).to_have_count(0, timeout=20_000)
+    await page.wait_for_function(f"{BOTH} === false", timeout=30_000)
+    assert await video.evaluate(PLAYING) == [1280, 720]
+    await studio.get_by_role("button", name="End", exact=True).click()
+    await expect(page.locator(".spnb-player .spnb-badge").last).to_have_text("REPLAY", timeout=40_000)
+    assert not [line for line in lab.console if line.startswith("pageerror")]
+
+
+BOTH = """(() => {
+    const video = document.querySelector('.spnb-player:not(.spnb-preview) video');
+    if (video.readyState < 2) return undefined;
+    const canvas = document.createElement('canvas');
+    [canvas.width, canvas.height] = [16, 9];
+    const pen = canvas.getContext('2d');
+    pen.drawImage(video, 0, 0, 16, 9);
+    const brightest = (x, y) => Math.max(...pen.getImageData(x, y, 1, 1).data.slice(0, 3));
+    // Two pictures side by side have dark grey above and below them, and their colours begin a quarter down.
+    const grey = [[2, 0], [13, 0], [2, 8], [13, 8]].every(([x, y]) => brightest(x, y) < 40);
+    return grey && brightest(2, 3) > 100 && brightest(10, 3) > 100;
+})()"""

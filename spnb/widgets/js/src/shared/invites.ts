@@ -6,6 +6,8 @@ import type { Link } from "./widget";
 type Sent = { id: string; user: string; status: string };
 type Received = { id: string; title: string; from: string; live: boolean };
 
+type Person = { user: string };
+
 const WORDS: Record<string, string> = { pending: "invited", approved: "accepted", rejected: "declined", cancelled: "taken back" };
 
 /** The host's side. */
@@ -38,6 +40,9 @@ export function invites(link: Link, session: Session<unknown>): { el: HTMLElemen
 
   function draw(): void {
     const sent = link.get<Sent[]>("invitations");
+    const there = new Set(link.get<Person[]>("people").map((person) => person.user));
+    const word = ({ status, user }: Sent) =>
+      status === "approved" && !there.has(user) ? "no co-host any more" : (WORDS[status] ?? status);
     const waiting = sent.filter((one) => one.status === "pending").length;
     summary.textContent = waiting ? `Co-hosts · ${waiting} invited` : "Co-hosts";
     note.textContent = link.get<string>("invite_error");
@@ -48,7 +53,7 @@ export function invites(link: Link, session: Session<unknown>): { el: HTMLElemen
           "li",
           {},
           h("span", {}, one.user),
-          h("span", { class: "spnb-note" }, WORDS[one.status] ?? one.status),
+          h("span", { class: "spnb-note" }, word(one)),
           one.status === "pending" &&
             h(
               "button",
