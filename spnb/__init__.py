@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from spnb.broadcast.sources import Camera, Generator, MediaFile, Screen, TestCard
     from spnb.client import AsyncClient, Client
     from spnb.errors import SpnbError
-    from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom, LiveRooms, off, on
+    from spnb.live import (
+        AsyncLiveInvitations,
+        AsyncLiveRoom,
+        AsyncLiveRooms,
+        LiveInvitations,
+        LiveRoom,
+        LiveRooms,
+        off,
+        on,
+    )
     from spnb.models import Room
     from spnb.widgets import (
         CameraPreview,
@@ -43,6 +52,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AsyncBroadcast": "spnb.broadcast",
     "AsyncClient": "spnb.client",
+    "AsyncLiveInvitations": "spnb.live",
     "AsyncLiveRoom": "spnb.live",
     "AsyncLiveRooms": "spnb.live",
     "Broadcast": "spnb.broadcast",
@@ -53,6 +63,7 @@ _HOMES = {
     "Generator": "spnb.broadcast.sources",
     "GoLive": "spnb.widgets",
     "LiveNow": "spnb.widgets",
+    "LiveInvitations": "spnb.live",
     "LiveRoom": "spnb.live",
     "LiveRooms": "spnb.live",
     "MediaFile": "spnb.broadcast.sources",
@@ -77,6 +88,7 @@ _MODULES = ("broadcast", "client", "errors", "models", "sandbox", "widgets")
 __all__ = [
     "AsyncBroadcast",
     "AsyncClient",
+    "AsyncLiveInvitations",
     "AsyncLiveRoom",
     "AsyncLiveRooms",
     "Broadcast",
@@ -86,6 +98,7 @@ __all__ = [
     "CreateRoom",
     "Generator",
     "GoLive",
+    "LiveInvitations",
     "LiveNow",
     "LiveRoom",
     "LiveRooms",

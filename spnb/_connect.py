@@ -99,9 +99,22 @@ def _live(client: AsyncClient[AsyncLiveRoom], room: Room) -> AsyncLiveRoom:
 
 
 async def _go_live(room: AsyncLiveRoom, source: Any = None, **options: Any) -> Any:
-    from spnb.broadcast import go_live
+    from spnb.broadcast import BroadcastEvent, Ended, OthersOnAir, go_live
 
-    return await go_live(room, source, **options)
+    show = await go_live(room, source, **options)
+    me = str(room._client.user_id)
+
+    def told(event: BroadcastEvent) -> None:
+        # What the media server shows goes before what events tell.
+        if isinstance(event, OthersOnAir):
+            room.stage.seen({me, *event.others})
+        elif isinstance(event, Ended):
+            room.stage.seen(show.others)
+            room.stage.seen(None)
+
+    show.observe(told)
+    room.stage.seen({me, *show.others})
+    return show
 
 
 async def _destination(

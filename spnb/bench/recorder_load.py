@@ -1,6 +1,6 @@
 """Feeds a recorder with 720p30 in real time and prints what it cost.
 
-`python -m spnb.bench.recorder_load CODEC SECONDS DIR` is a process of its own, so that nothing but
+`python -m spnb.bench.recorder_load CODEC SECONDS DIR [PUBLISHERS]` is a process of its own, so that nothing but
 the recorder is counted; encoding the test pictures is done before.
 """
 
@@ -59,22 +59,25 @@ def _complain(_room: str, problem: str) -> None:
     raise SystemExit(problem)
 
 
-async def feed(codec: Literal["h264", "vp8"], seconds: int, folder: Path) -> dict[str, float]:
+async def feed(codec: Literal["h264", "vp8"], seconds: int, folder: Path, publishers: int = 1) -> dict[str, float]:
     """Record in real time; the share of a core, frames sent and frames kept."""
     video_frames, audio_frames = pictures(codec, seconds), sounds(seconds)
     recorder = Recorder(folder, on_ready=lambda _room: None, on_problem=_complain)
     tap = recorder.start("bench")
-    video = TapTrack("v", "host", "video", codec, 90000, "camera")
-    audio = TapTrack("a", "host", "audio", "opus", 48000, "microphone")
-    tap.track_started(video)
-    tap.track_started(audio)
+    names = [f"host {number}" for number in range(publishers)]
+    videos = [TapTrack(f"v {name}", name, "video", codec, 90000, "camera") for name in names]
+    audios = [TapTrack(f"a {name}", name, "audio", "opus", 48000, "microphone") for name in names]
+    for track in (*videos, *audios):
+        tap.track_started(track)
     spent, began, heard = time.process_time(), time.monotonic(), 0
     for number, (data, keyframe) in enumerate(video_frames):
         await asyncio.sleep(max(0.0, began + number / FPS - time.monotonic()))
         now = time.monotonic()
-        tap.frame(video, EncodedFrame(data, number * 3000, keyframe, now))
+        for video in videos:
+            tap.frame(video, EncodedFrame(data, number * 3000, keyframe, now))
         while heard < len(audio_frames) and heard / 50 <= number / FPS:
-            tap.frame(audio, EncodedFrame(audio_frames[heard], heard * 960, True, now))
+            for audio in audios:
+                tap.frame(audio, EncodedFrame(audio_frames[heard], heard * 960, True, now))
             heard += 1
     share = (time.process_time() - spent) / (time.monotonic() - began)
     files = await recorder.finish("bench")
@@ -86,4 +89,6 @@ async def feed(codec: Literal["h264", "vp8"], seconds: int, folder: Path) -> dic
 
 if __name__ == "__main__":
     chosen: Literal["h264", "vp8"] = "h264" if sys.argv[1] == "h264" else "vp8"
-    sys.stdout.write(orjson.dumps(asyncio.run(feed(chosen, int(sys.argv[2]), Path(sys.argv[3])))).decode() + "\n")
+    together = int(sys.argv[4]) if len(sys.argv) > 4 else 1
+    told = asyncio.run(feed(chosen, int(sys.argv[2]), Path(sys.argv[3]), together))
+    sys.stdout.write(orjson.dumps(told).decode() + "\n")

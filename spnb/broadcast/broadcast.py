@@ -1,7 +1,7 @@
 """`AsyncBroadcast`: the one owner of order: credentials, connection, media; out again disconnect first, then stop.
 
-There is one broadcast per room in a process: going live a second time hands out the running one. Every way out, a
-normal one, an exception, an interrupted cell, the end of the interpreter, ends the room.
+There is one broadcast per user and room in a process: going live a second time hands out the running one. Every way
+out, a normal one, an exception, an interrupted cell, the end of the interpreter, ends the room; a co-host's leaves it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from spnb.broadcast.events import (
     Disconnected,
     Ended,
     Observers,
+    OthersOnAir,
     Reconnected,
     Reconnecting,
     SourceLost,
@@ -54,11 +55,12 @@ EXIT_SECONDS = 10.0
 
 
 _running: dict[str, AsyncBroadcast] = {}
+"""By seat: a user's place in a room."""
 
 
 def is_running(room_id: str) -> bool:
     """Whether this process has the room on air."""
-    return room_id in _running
+    return any(show.room.room_id == room_id for show in _running.values())
 
 
 @on_loop
@@ -72,10 +74,10 @@ async def go_live(
     simulcast: bool = False,
     on_event: Callable[[BroadcastEvent], Any] | None = None,
 ) -> AsyncBroadcast:
-    """Put a room on air from this process.
+    """Put a room on air from this process, or come onto its stage as a co-host.
 
     Args:
-        room: the room; it must be idle, or live from here already.
+        room: the room; it must be idle, or live from here already. For a co-host it must be live.
         source: what to send; a test card without.
         audio: whether to send the source's sound.
         codec: `h264` is recorded as it is; `vp8` copes better with very restless pictures at low bit rates.
@@ -90,13 +92,13 @@ async def go_live(
         SourceError: the source cannot give media; nothing was published.
         BroadcastError: the connection failed; the room is not left live.
     """
-    running = _running.get(room.room_id)
+    running = _running.get(room.seat)
     if running is None:
         options = PublishOptions(codec=codec, max_bitrate=max_bitrate, simulcast=simulcast)
         running = AsyncBroadcast(room, source, options, audio=audio)
         if on_event is not None:
             running.observe(on_event)
-        _running[room.room_id] = running
+        _running[room.seat] = running
     await running._started()
     return running
 
@@ -112,6 +114,8 @@ class AsyncBroadcast:
         self.room = room
         self.history: deque[BroadcastStats] = deque(maxlen=HISTORY_SECONDS)
         """One entry a second, at most an hour of them."""
+        self.others: frozenset[str] = frozenset()
+        """Who else publishes in the room, by user id, as the media server shows it."""
         self._source: Source = source
         self._options = options
         self._audio = audio
@@ -184,7 +188,7 @@ class AsyncBroadcast:
         self._observers.tell(Connected())
 
     async def _credentials(self) -> BroadcasterData:
-        data = prepared(self.room.room_id) or await self.room.broadcaster_data()
+        data = prepared(self.room) or await self.room.broadcaster_data()
         if not data.co_host_url or not data.co_host_token:
             raise ConfigError(
                 "this room is for direct streaming and has no LiveKit address: create it with type='coHosts'"
@@ -210,10 +214,16 @@ class AsyncBroadcast:
             reconnected=lambda: self._observers.tell(Reconnected()),
             source=self._source_news,
             restored=self._source_back,
+            others=self._others_seen,
         )
         if isinstance(self._source, PublishesItself):
             return self._source.publisher(self._options, events)
         return Publisher(self._options, events)
+
+    def _others_seen(self, others: frozenset[str]) -> None:
+        if others != self.others:
+            self.others = others
+            self._observers.tell(OthersOnAir(others=others))
 
     def _sink(self) -> Connection:
         assert self._publisher is not None  # noqa: S101 - joined before
@@ -221,13 +231,14 @@ class AsyncBroadcast:
 
     async def _abandon(self) -> None:
         """Undo a start that failed, in the same order as any end."""
-        _running.pop(self.room.room_id, None)
+        _running.pop(self.room.seat, None)
         await asyncio.to_thread(self._source.close)
         publisher, self._publisher = self._publisher, None
         if publisher is not None:
             await publisher.leave()
-            with contextlib.suppress(ServiceError, Unreachable):
-                await self.room.stop()
+            if self.room.hosted:
+                with contextlib.suppress(ServiceError, Unreachable):
+                    await self.room.stop()
         self._over.set()
 
     # -- on air
@@ -353,7 +364,8 @@ class AsyncBroadcast:
             return
         self._observers.tell(Disconnected(reason=reason))
         if reason in ("room deleted", "room closed", "participant removed", "duplicate identity"):
-            self._end_soon(f"the media server put us out: {reason}")
+            out = reason == "participant removed" and not self.room.hosted
+            self._end_soon("the host took you off the stage" if out else f"the media server put us out: {reason}")
         elif self._stop is None and self._rejoining is None:
             self._rejoining = asyncio.create_task(self._rejoin(), name=f"rejoin {self.room.room_id}")
 
@@ -385,7 +397,9 @@ class AsyncBroadcast:
 
     @on_loop
     async def stop(self) -> None:
-        """Leave the air: disconnect from LiveKit first, then stop the room. Called again, it waits for the same end.
+        """Leave the air: disconnect from LiveKit first, then stop the room, unless you are a co-host in it.
+
+        Called again, it waits for the same end.
 
         Raises:
             BroadcastError: the service could not be told; it ends the room by itself after its grace time.
@@ -416,7 +430,8 @@ class AsyncBroadcast:
 
     async def _stop_room(self, reason: str) -> None:
         try:
-            await self.room.stop()
+            if self.room.hosted:
+                await self.room.stop()
         except BadRequest:
             # No media had arrived: the room is idle, there is nothing to stop.
             log.debug("room %s had not been live", self.room.room_id)
@@ -426,8 +441,8 @@ class AsyncBroadcast:
                 "it ends the room by itself after its grace time"
             ) from error
         finally:
-            if _running.get(self.room.room_id) is self:
-                del _running[self.room.room_id]
+            if _running.get(self.room.seat) is self:
+                del _running[self.room.seat]
             self._over.set()
             self._observers.tell(Ended(reason=reason))
 

@@ -24,6 +24,16 @@ class BroadcastRoom(Protocol):
         """Its state as it is known."""
         ...
 
+    @property
+    def seat(self) -> str:
+        """The user's place in the room: one broadcast for each."""
+        ...
+
+    @property
+    def hosted(self) -> bool:
+        """Whether the room is the user's own; a co-host's leaving does not end it."""
+        ...
+
     def observe(self, observer: Callable[[Room], Any]) -> Callable[[], None]:
         """Have changes told."""
         ...
@@ -47,10 +57,10 @@ async def prepare(room: BroadcastRoom) -> str:
     Returns:
         LiveKit's address, which is no secret.
     """
-    data = _prepared[room.room_id] = await room.broadcaster_data()
+    data = _prepared[room.seat] = await room.broadcaster_data()
     return data.co_host_url or ""
 
 
-def prepared(room_id: str) -> BroadcasterData | None:
+def prepared(room: BroadcastRoom) -> BroadcasterData | None:
     """What was fetched ahead, once."""
-    return _prepared.pop(room_id, None)
+    return _prepared.pop(room.seat, None)

@@ -17,6 +17,7 @@ __all__ = [
     "Disconnected",
     "Ended",
     "Observers",
+    "OthersOnAir",
     "Reconnected",
     "Reconnecting",
     "SourceLost",
@@ -53,6 +54,14 @@ class Disconnected(BroadcastEvent):
     """The connection is over."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OthersOnAir(BroadcastEvent):
+    """Who else publishes in the room has changed."""
+
+    others: frozenset[str]
+    """User ids."""
 
 
 @dataclass(frozen=True, slots=True)

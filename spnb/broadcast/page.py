@@ -115,11 +115,13 @@ class PagePublisher:
 
     def heard(self, content: dict[str, Any]) -> None:
         """Something the page tells."""
-        if self._left or not self._joined:
+        # Who else is there is told on joining, a moment before the answer.
+        if self._left or not (self._joined or content.get("event") == "others"):
             return
         told: dict[str, Callable[[], None]] = {
             "reconnecting": self._events.reconnecting,
             "reconnected": self._events.reconnected,
+            "others": lambda: self._events.others(_identities(content.get("others"))),
             "stats": lambda: self._measured(content),
             "lost": lambda: self._events.source(str(content.get("reason") or "the camera is gone")[:200]),
             "restored": self._events.restored,
@@ -183,3 +185,7 @@ class PagePublisher:
 
     def ended(self) -> None:
         """Nothing: the page tells by itself."""
+
+
+def _identities(told: Any) -> frozenset[str]:
+    return frozenset(one for one in told if isinstance(one, str)) if isinstance(told, list) else frozenset()

@@ -66,6 +66,7 @@ class PublisherEvents:
         reconnecting, reconnected: called around an interruption.
         source: called with a reason when the source is lost, with None at its end.
         restored: called when a lost source gives media again.
+        others: called with who else publishes in the room, by identity, when that changes.
     """
 
     disconnected: Callable[[str], None]
@@ -73,6 +74,7 @@ class PublisherEvents:
     reconnected: Callable[[], None]
     source: Callable[[str | None], None]
     restored: Callable[[], None]
+    others: Callable[[frozenset[str]], None] = lambda _others: None
 
 
 class Connection(Sink, Protocol):
@@ -152,11 +154,19 @@ class Publisher:
         room.on("reconnecting", self._events.reconnecting)
         room.on("reconnected", self._events.reconnected)
         room.on("disconnected", self._disconnected)
+        for change in ("participant_disconnected", "track_published", "track_unpublished"):
+            room.on(change, self._others_changed)
         try:
             await room.connect(url, token, rtc.RoomOptions(auto_subscribe=False, single_peer_connection=False))
         except rtc.ConnectError as error:
             raise ConnectionRefused(f"LiveKit refused the connection: {_shown(error)}") from None
         self._room = room
+        self._others_changed()
+
+    def _others_changed(self, *_what: Any) -> None:
+        if self._room is not None:
+            others = self._room.remote_participants.values()
+            self._events.others(frozenset(other.identity for other in others if other.track_publications))
 
     def _disconnected(self, reason: Any) -> None:
         if not self._left:

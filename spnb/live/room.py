@@ -19,6 +19,7 @@ from spnb._loop import aiterate, background_loop, is_background, on_loop
 from spnb.errors import ConfigError, InvalidInput, NotFound, RoomOver, ServiceError, Unreachable
 from spnb.live import hooks
 from spnb.live.chat import AsyncChat
+from spnb.live.co_hosting import AsyncCoHosting
 from spnb.live.engagement import AsyncEngagement
 from spnb.live.status import advance, can_still_reach, room_of_event
 from spnb.live.timeline import Diary, Timeline, Told
@@ -49,7 +50,7 @@ class Opener(Protocol):
         ...
 
 
-class AsyncLiveRoom(AsyncEngagement):
+class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     """A room that follows the service while anybody looks at it.
 
     Args:

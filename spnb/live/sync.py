@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from spnb._loop import iterate, run
 from spnb.client.records import Records
 from spnb.live.chat_sync import Chat
+from spnb.live.co_hosting import CoHosting
 from spnb.live.collection import AsyncLiveRooms
 from spnb.live.engagement import Engagement
 from spnb.live.room import AsyncLiveRoom, Observer
@@ -40,7 +41,7 @@ class Watch(Generic[T]):
         return self._source
 
 
-class LiveRoom(Engagement):
+class LiveRoom(CoHosting, Engagement):
     """A room that follows the service while anybody looks at it: the blocking twin of `AsyncLiveRoom`.
 
     Args:

@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--heartbeat", type=int, help="seconds between heartbeats of viewers")
     parser.add_argument("--flag-at", type=float, default=0.4, help="how sure moderation flags a stream, 0 to 1")
     parser.add_argument("--terminate-at", type=float, default=0.75, help="how sure it terminates one, 0 to 1")
+    parser.add_argument("--most-co-hosts", type=int, help="co-hosts a room may have beside its host")
     parser.add_argument("--no-rate-limit", action="store_true", help="never answer 429")
     parser.add_argument("--idle-exit", action="store_true", help="end when nobody holds a lease any more")
     wish = parser.parse_args(arguments)
@@ -33,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
         choices["grace_seconds"] = wish.grace
     if wish.heartbeat is not None:
         choices["heartbeat_seconds"] = wish.heartbeat
+    if wish.most_co_hosts is not None:
+        choices["most_co_hosts"] = wish.most_co_hosts
     if wish.no_rate_limit:
         choices["rate_limit"] = False
     try:

@@ -21,6 +21,7 @@ from spnb.sandbox.embedded import EmbeddedMedia
 from spnb.sandbox.lifecycle import Lifecycle
 from spnb.sandbox.media.tokens import Grants, mint
 from spnb.sandbox.moderation import Moderation
+from spnb.sandbox.on_stage import OnStage
 from spnb.sandbox.ports import Json
 from spnb.sandbox.recorder import Delivery, Recorder
 from spnb.sandbox.rest import (
@@ -69,6 +70,8 @@ class Sandbox:
         self.lifecycle = Lifecycle(self.store, self.broker, self.media, self.recorder, delivery, settings)
         self.lifecycle.base_url = self.url
         self.media.listen(self.lifecycle.on_media)
+        on_stage = OnStage(self.store, self.broker, self.lifecycle, self.media, base_url=self.url)
+        self.media.listen(on_stage.on_media)
         self.services = Services(self.store, self.lifecycle, self.broker, settings, self._tokens, self.api_key)
         self.leases = 0
         parts: list[BaseRoute] = [

@@ -134,6 +134,15 @@ class _Writer(WriterAdapter):
                 log.debug("an MQTT socket was closed by the client first")
 
 
+class _Subscriptions(dict[str, Any]):
+    """The broker's table of who follows what. amqtt waits while it goes through it, and others subscribe meanwhile: it
+    is given a copy to go through, or an event would be lost for those who come after the change."""
+
+    def items(self) -> Any:
+        """Filters and their subscribers as they are now."""
+        return [(topic, list(subscribers)) for topic, subscribers in super().items()]
+
+
 class Broker:
     """The broker and its one route. Implements `ports.Events`.
 
@@ -157,6 +166,7 @@ class Broker:
         listener = ListenerConfig(type=ListenerType.EXTERNAL, bind="external")
         gate = f"{_Gate.__module__}.{_Gate.__qualname__}"
         self._broker = MqttBroker(BrokerConfig(listeners={"default": listener}, plugins={gate: {}}))
+        self._broker._subscriptions = _Subscriptions()
         await self._broker.start()
         for plugin in self._broker.plugins_manager.plugins:
             if isinstance(plugin, _Gate):

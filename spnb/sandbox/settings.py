@@ -36,6 +36,8 @@ class SandboxSettings(BaseModel):
     network_id: str = "sandbox"
     grace_seconds: float = Field(default=30.0, ge=0)
     """*Choice*: how long a room waits for its publisher (`waitingReconnect`) before it ends."""
+    most_co_hosts: int = Field(default=6, ge=0)
+    """*Choice*: co-hosts a room may have beside its host; the guide only warns above four to six."""
     rate_limit: bool = True
     rate_limit_requests: int = 100
     rate_limit_window: float = 5.0

@@ -12,9 +12,10 @@ from spnb.errors import NotFound, ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom, LiveRoom
 from spnb.models import Room
 from spnb.widgets.base import STATIC
+from spnb.widgets.co_hosts import CoHosts
 from spnb.widgets.playback import Playback
 from spnb.widgets.room_form import RoomForm
-from spnb.widgets.stage import Stage, kernel_source
+from spnb.widgets.stage import kernel_source
 from spnb.widgets.webcam import WebcamPart
 
 if TYPE_CHECKING:
@@ -26,8 +27,10 @@ __all__ = ["Studio"]
 MOST_LEFTOVERS = 5
 
 
-class Studio(RoomForm, WebcamPart, Playback, Stage):
+class Studio(RoomForm, WebcamPart, Playback, CoHosts):
     """Room form, preview, Go live, on-air controls, health, and afterwards the replay with the stream's numbers.
+
+    A host invites co-hosts and sees who is on the stage; a user who is invited accepts here, and joins the stage.
 
     The page's camera is published by the page itself where LiveKit answers the page, and by the kernel otherwise, or
     where Python changes the pictures (`@studio.on_frame`); the Studio says which and why.
@@ -62,6 +65,7 @@ class Studio(RoomForm, WebcamPart, Playback, Stage):
         else:
             self._spawn(self._read_communities())
         self._spawn(self._look_for_leftovers())
+        self._follow_inbox()
 
     # -- the room
 
@@ -75,18 +79,24 @@ class Studio(RoomForm, WebcamPart, Playback, Stage):
         self.has_room = True
 
     def _take(self, record: Room) -> None:
-        Playback._take(self, record)
-        self._judge(record)
+        # A room that has left this stage may go on elsewhere.
+        if self._room is not None and record.room_id == self._room.room_id:
+            Playback._take(self, record)
+            self._judge(record)
 
     async def do_new(self, _content: dict[str, Any], _buffers: list[Any]) -> None:
         """Another room, after one is over."""
         if self.phase == "ended":
             with self.hold_sync():
-                self.phase, self.has_room, self.summary, self.created = "idle", False, {}, {}
-                self.title, self.status, self.playable, self.error = "", "idle", False, ""
-                self._disengage()
-                self.moderation = ""
+                self._clear()
+                self.error = ""
             await self._read_communities()
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._disengage()
+        self.moderation = ""
+        self.has_room, self.summary, self.created, self.playable = False, {}, {}, False
 
     async def _look_for_leftovers(self) -> None:
         found = []
@@ -127,7 +137,8 @@ class Studio(RoomForm, WebcamPart, Playback, Stage):
 
     async def do_route(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A page asks where LiveKit is, to see whether it can be reached from there."""
-        if self._room is not None and self.phase == "idle":
+        early = self.role == "coHost" and self.status == "idle"  # credentials are given once the room is live
+        if self._room is not None and self.phase == "idle" and not early:
             url = await prepare(self._room)
             self.send({"type": "route", "client": content.get("client"), "url": url})
 

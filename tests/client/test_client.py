@@ -175,7 +175,9 @@ def test_reactions_presence_invitations_and_users(sp: Any, guest: Any) -> None:
     guest.invitations.accept(sp.invitations.create(room.room_id, "sync-guest").invitation_id)
     statuses = [one.status for one in sp.invitations.of_room(room.room_id)]
     assert statuses == ["approved", "cancelled", "rejected"]
-    assert guest.rooms.broadcaster_data(room.room_id).co_host_token
+    assert sp.rooms.broadcaster_data(room.room_id).co_host_token
+    with pytest.raises(BadRequest, match="not live yet"):
+        guest.rooms.broadcaster_data(room.room_id)
     changed = sp.rooms.set_participant(room.room_id, "sync-guest", can_manage_product_tags=True)
     assert changed.participants[1].can_manage_product_tags
     guest.rooms.leave(room.room_id)

@@ -412,7 +412,11 @@ def test_co_hosts_broadcast_only_after_they_accepted(host: Caller, guest: Caller
     assert host.post(f"{path}/accept", expect=403)
     assert guest.post(f"{path}/accept") == {"success": True}
     assert guest.post(f"{path}/accept", expect=400)
-    assert guest.get(token)["coHostToken"]
+    assert guest.post("/api/v1/invitations", wish, expect=403)
+    assert "broadcaster of this room already" in host.post("/api/v1/invitations", wish, expect=400)["message"]
+    # A host may fetch a token ahead; a co-host gets one while the room is live.
+    assert host.get(token)["coHostToken"]
+    assert "not live yet" in guest.get(token, expect=400)["message"]
     participants = host.get(f"/api/v1/rooms/{room['roomId']}")["rooms"][0]["participants"]
     assert [(one["type"], one["userId"]) for one in participants] == [("host", "host"), ("coHost", "guest")]
     granted = host.call("PUT", f"/api/v1/rooms/{room['roomId']}/participants/guest", {"canManageProductTags": True})
@@ -436,6 +440,22 @@ def test_co_hosts_broadcast_only_after_they_accepted(host: Caller, guest: Caller
     assert host.call("DELETE", f"/api/v1/rooms/{room['roomId']}/participants/guest", expect=404)
     for broken in ({**wish, "type": "x"}, {**wish, "targetId": "none"}, {**wish, "userIds": ["unknown"]}):
         assert host.http.post("/api/v1/invitations", json=broken).status_code in (400, 404)
+
+
+def test_a_room_takes_so_many_co_hosts_and_no_more(host: Caller, sandbox: RunningSandbox) -> None:
+    room = host.room()
+    guests = [Caller(sandbox) for _ in range(8)]
+    wish = {"targetId": room["roomId"], "userIds": [guest.user_id for guest in guests[:7]]}
+    invitations = host.post("/api/v1/invitations", wish)["invitations"]
+    assert len({invitation["invitationId"] for invitation in invitations}) == 7
+    for guest, invitation in zip(guests[:6], invitations, strict=False):
+        guest.post(f"/api/v1/invitations/{invitation['invitationId']}/accept")
+    last = f"/api/v1/invitations/{invitations[6]['invitationId']}/accept"
+    assert "6 co-hosts" in guests[6].post(last, expect=400)["message"]
+    one_more = {"targetId": room["roomId"], "userIds": [guests[7].user_id]}
+    assert "remove one first" in host.post("/api/v1/invitations", one_more, expect=400)["message"]
+    host.call("DELETE", f"/api/v1/rooms/{room['roomId']}/participants/{guests[0].user_id}")
+    assert guests[6].post(last) == {"success": True}, "a refused answer leaves the invitation open"
 
 
 def test_users_are_read_searched_and_changed(host: Caller, guest: Caller) -> None:

@@ -63,6 +63,7 @@ class Participant:
         self.sid = new_sid("PA")
         self.send = send
         self.auto_subscribe = auto_subscribe and who.grants.can_subscribe
+        self.wanted: set[str] = set()  # asked for before their first packet
         self.joined_at = time.time()
         self.last_heard = time.monotonic()
         self.active = False

@@ -115,7 +115,7 @@ class MediaRoom:
         for tap in self.taps:
             track.add_tap(tap)
         for other in self.participants.values():
-            if other is not publisher and other.auto_subscribe:
+            if other is not publisher and (other.auto_subscribe or track.info.sid in other.wanted):
                 other.subscribe(track)
 
     def track_ended(self, publisher: Participant, track: PublishedTrack) -> None:

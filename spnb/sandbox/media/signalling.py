@@ -254,9 +254,12 @@ class _Client:
             for track in other.tracks.values():
                 if track.info.sid not in wanted or other is participant:
                     continue
-                if wish.subscribe and track.flowing:
+                if wish.subscribe and not track.flowing:
+                    participant.wanted.add(track.info.sid)
+                elif wish.subscribe:
                     participant.subscribe(track)
-                elif not wish.subscribe:
+                else:
+                    participant.wanted.discard(track.info.sid)
                     participant.unsubscribe(track.info.sid)
 
     def _metadata(self, participant: Participant, change: signal.UpdateParticipantMetadata) -> None:

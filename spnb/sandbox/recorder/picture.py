@@ -10,7 +10,7 @@ import av
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-__all__ = ["CLOCK", "PictureTranscoder", "jpeg", "keyframe_picture"]
+__all__ = ["CLOCK", "KEYFRAME_SECONDS", "PictureTranscoder", "h264_encoder", "jpeg", "keyframe_picture"]
 
 CLOCK = 90_000
 KEYFRAME_SECONDS = 2.0
@@ -73,12 +73,16 @@ class PictureTranscoder:
 
     def _open(self, width: int, height: int) -> None:
         self._size = (width, height)
-        encoder = av.CodecContext.create("libx264", "w")
-        encoder.width, encoder.height = width, height
-        encoder.pix_fmt = "yuv420p"
-        encoder.time_base = Fraction(1, CLOCK)
-        encoder.framerate = Fraction(30)
-        encoder.thread_count = 1
-        # No look-ahead and no B frames: each picture comes out as it goes in, and pts needs no reordering.
-        encoder.options = {"preset": "superfast", "tune": "zerolatency", "crf": "25", "g": "300", "profile": "baseline"}
-        self._encoder = encoder
+        self._encoder = h264_encoder(width, height)
+
+
+def h264_encoder(width: int, height: int) -> VideoCodecContext:
+    """An encoder whose pictures come out as they go in: no look-ahead, no B frames, so pts needs no reordering."""
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height = width, height
+    encoder.pix_fmt = "yuv420p"
+    encoder.time_base = Fraction(1, CLOCK)
+    encoder.framerate = Fraction(30)
+    encoder.thread_count = 1
+    encoder.options = {"preset": "superfast", "tune": "zerolatency", "crf": "25", "g": "300", "profile": "baseline"}
+    return encoder

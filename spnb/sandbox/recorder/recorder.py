@@ -20,10 +20,11 @@ ROOM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class RecorderSettings:
-    """Choices of the recorder, in seconds."""
+    """Choices of the recorder: times in seconds, and the size of a picture of several publishers."""
 
     segment_seconds: float = 2.0
     thumbnail_seconds: float = 5.0
+    composed: tuple[int, int] = (1280, 720)
 
 
 class Recorder:
@@ -79,6 +80,7 @@ class Recorder:
                 host=host,
                 segment_seconds=self._settings.segment_seconds,
                 thumbnail_seconds=self._settings.thumbnail_seconds,
+                composed=self._settings.composed,
                 on_ready=lambda: self._tell(self._on_ready, room_id),
                 on_problem=lambda problem: self._tell(self._on_problem, room_id, problem),
             )

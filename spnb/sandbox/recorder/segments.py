@@ -26,6 +26,8 @@ class Segment:
     name: str
     start: float
     seconds: float
+    changed: bool = False
+    """Whether its pictures are encoded in another way than those before."""
 
 
 def segment_files(folder: Path) -> list[Path]:
@@ -52,6 +54,7 @@ class SegmentWriter:
         self._start = 0.0
         self._last_dts = -1
         self._last_audio = -1
+        self._change = self._changed = False
         self.segments: list[Segment] = []
         self.end = 0.0
 
@@ -99,6 +102,7 @@ class SegmentWriter:
         self.cut(position)
         self._number += 1
         self._start = position
+        self._changed, self._change = self._change and bool(self.segments), False
         self._part = self._folder / f"segment-{self._number:06d}.ts.part"
         # Time stamps as they are: the muxer's own offset would differ from segment to segment.
         options = {"mpegts_copyts": "1", "flush_packets": "1"}
@@ -111,6 +115,11 @@ class SegmentWriter:
             self._audio = self._container.add_mux_stream("aac", rate=RATE)
             self._audio.time_base = Fraction(1, RATE)
 
+    def change(self, position: float) -> None:
+        """Finish the open segment: from `position` on, with a key frame, pictures are encoded in another way."""
+        self.cut(position)
+        self._change = True
+
     def cut(self, position: float) -> None:
         """Finish the open segment, which ends at `position`, and list it."""
         if self._container is None or self._part is None:
@@ -122,7 +131,7 @@ class SegmentWriter:
             return  # nothing was written into it
         final = part.with_suffix("")
         part.rename(final)
-        self.segments.append(Segment(final.name, self._start, max(0.001, position - self._start)))
+        self.segments.append(Segment(final.name, self._start, max(0.001, position - self._start), self._changed))
         self._write_playlist(ended=False)
 
     def abandon(self) -> None:
@@ -152,7 +161,10 @@ class SegmentWriter:
             f"#EXT-X-MEDIA-SEQUENCE:{first}",
             "#EXT-X-INDEPENDENT-SEGMENTS",
         ]
+        if any(segment.changed for segment in self.segments):
+            lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{sum(segment.changed for segment in self.segments[:first])}")
         for segment in shown:
+            lines += ["#EXT-X-DISCONTINUITY"] if segment.changed else []
             lines += [f"#EXTINF:{segment.seconds:.3f},", segment.name]
         if ended:
             lines.append("#EXT-X-ENDLIST")

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from spnb.sandbox.media.frames import EncodedFrame, TapTrack
+from spnb.sandbox.recorder.composition import Composition
 from spnb.sandbox.recorder.picture import PictureTranscoder, jpeg, keyframe_picture
 from spnb.sandbox.recorder.segments import SegmentWriter
-from spnb.sandbox.recorder.sound import SoundTranscoder
+from spnb.sandbox.recorder.sound import SoundMixer
 from spnb.sandbox.recorder.timeline import Timeline, TrackClock
 
 __all__ = ["LiveFiles", "RoomWriter"]
@@ -41,13 +42,14 @@ class LiveFiles:
 class RoomWriter:
     """A `Tap` that records.
 
-    One picture is recorded: the host's where there is one, else the first; and the sound of the same publisher. When
-    it goes away, another publisher's takes its place. (A composed picture of several would begin here.)
+    The frames of a single publisher are taken as they are. The pictures of several are composed into one, the host's
+    first, from when the second has one to when all but one have left, on one timeline without a gap. Sounds are mixed.
 
     Args:
         folder: where this recording's segments go; made if missing.
         host: the identity to prefer.
         segment_seconds, thumbnail_seconds: shortest segment; distance of thumbnails.
+        composed: width and height of a picture of several publishers.
         on_ready: called once, on the writer's thread, when the live playlist can be played.
         on_problem: called once, on the writer's thread, when nothing more can be written.
     """
@@ -59,12 +61,14 @@ class RoomWriter:
         host: str,
         segment_seconds: float,
         thumbnail_seconds: float,
+        composed: tuple[int, int],
         on_ready: Callable[[], None],
         on_problem: Callable[[str], None],
     ) -> None:
         self.folder = folder
         self._host = host
         self._thumbnail_seconds = thumbnail_seconds
+        self._composed = composed
         self._on_ready = on_ready
         self._on_problem = on_problem
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -74,9 +78,13 @@ class RoomWriter:
         self._clocks: dict[str, TrackClock] = {}
         self._tracks: dict[str, TapTrack] = {}
         self._video: str | None = None
-        self._audio: str | None = None
-        self._sound: SoundTranscoder | None = None
+        self._composition: Composition | None = None
+        self._composing = False
+        """Whether the last picture was a composed one."""
+        self._sound: SoundMixer | None = None
         self._transcoder: PictureTranscoder | None = None
+        self._changed = False
+        """Whether the next picture is encoded in another way than the last: it must be a key frame."""
         self._size = (0, 0)
         self._last_thumbnail = -thumbnail_seconds
         self._last_asked = 0.0
@@ -156,47 +164,85 @@ class RoomWriter:
     def _end_track(self, track: TapTrack) -> None:
         self._tracks.pop(track.sid, None)
         self._clocks.pop(track.sid, None)
+        if self._sound is not None:
+            self._sound.remove(track.sid)
         self._choose()
 
     def _choose(self) -> None:
         def rank(track: TapTrack) -> tuple[bool, bool]:
-            return track.identity != self._host, track.source not in ("camera", "microphone", "unknown")
+            return track.identity != self._host, track.source not in ("camera", "unknown")
 
-        video = min((track for track in self._tracks.values() if track.kind == "video"), key=rank, default=None)
-        if video is None or video.sid != self._video:
-            self._video = video.sid if video else None
-            self._transcoder = PictureTranscoder() if video is not None and video.codec == "vp8" else None
-            if video is not None:
-                video.request_keyframe()
-        sounds = [track for track in self._tracks.values() if track.kind == "audio"]
-        shown = video.identity if video is not None else self._host
-        best = min(sounds, key=lambda track: (track.identity != shown, *rank(track)), default=None)
-        self._audio = best.sid if best is not None else None
+        # Of each publisher the best picture, the host's first, then as they came.
+        best: dict[str, TapTrack] = {}
+        for track in sorted((track for track in self._tracks.values() if track.kind == "video"), key=rank):
+            best.setdefault(track.identity, track)
+        shown = list(best.values())
+        if len(shown) > 1:
+            self._composition = self._composition or Composition(self._composed)
+            self._composition.arrange(shown)
+        elif self._composition is not None and shown and self._composing:
+            # Alone again: it is composed until its own key frame comes, so that no moment is missing.
+            self._composition.arrange(shown)
+            shown[0].request_keyframe()
+        else:
+            self._composition, self._composing = None, False
+        first = shown[0] if shown else None
+        if first is None or first.sid != self._video:
+            self._video = first.sid if first else None
+            if not self._composing:
+                self._pass_on(first)
+
+    def _pass_on(self, track: TapTrack | None) -> None:
+        """The pictures of this track are the next to be taken as they are."""
+        self._transcoder = PictureTranscoder() if track is not None and track.codec == "vp8" else None
+        self._changed = True
+        if track is not None:
+            track.request_keyframe()
 
     def _write(self, track: TapTrack, frame: EncodedFrame) -> None:
-        if self._broken or track.sid not in (self._video, self._audio):
+        if self._broken or track.sid not in self._tracks:
             return
         clock = self._clocks.get(track.sid)
         if clock is None:
             clock = self._clocks[track.sid] = TrackClock(self._timeline, track)
         position = clock.place(frame)
         if track.kind == "audio":
-            self._write_sound(frame.data, position)
-        elif self._transcoder is not None:
-            for data, at, keyframe in self._transcoder.add(frame.data, position):
-                self._write_picture(track, data, at, keyframe=keyframe)
-        else:
-            self._write_picture(track, frame.data, position, keyframe=frame.keyframe)
+            self._write_sound(track.sid, frame.data, position)
+        elif not self._compose(track, frame, position) and track.sid == self._video:
+            if self._transcoder is None:
+                self._write_picture(track, frame.data, position, keyframe=frame.keyframe)
+            else:
+                for data, at, keyframe in self._transcoder.add(frame.data, position):
+                    self._write_picture(track, data, at, keyframe=keyframe)
 
-    def _write_sound(self, opus: bytes, position: float) -> None:
+    def _compose(self, track: TapTrack, frame: EncodedFrame, position: float) -> bool:
+        """Whether the frame has gone into a composed picture; where not, it is taken as it is."""
+        composition = self._composition
+        if composition is None or track.sid not in composition:
+            return self._composing
+        if self._composing and len(composition) == 1 and frame.keyframe:
+            self._composition, self._composing = None, False
+            self._size = composition.picture_size(track.sid)
+            self._pass_on(track)
+            return False
+        for data, at, keyframe in composition.add(track.sid, frame, position):
+            if not self._composing:
+                self._composing = self._changed = True
+                self._size = composition.size
+            self._write_picture(track, data, at, keyframe=keyframe)
+        return self._composing
+
+    def _write_sound(self, microphone: str, opus: bytes, position: float) -> None:
         if self._sound is None:
-            self._sound = SoundTranscoder()
-        for packet in self._sound.add(opus, position):
+            self._sound = SoundMixer()
+        for packet in self._sound.add(microphone, opus, position):
             # Where a picture is on its way, it begins the first segment, not the sound.
             self._segments.audio(packet, with_video=self._video is not None)
         self._tell_ready()
 
     def _write_picture(self, track: TapTrack, data: bytes, position: float, *, keyframe: bool) -> None:
+        if self._changed and not keyframe:
+            return
         if keyframe and (self._size == (0, 0) or position - self._last_thumbnail >= self._thumbnail_seconds):
             self._take_thumbnail(data, position)
         if self._size == (0, 0):
@@ -204,10 +250,14 @@ class RoomWriter:
         if self._sound is not None:
             for packet in self._sound.silence_until(position - SOUND_LEAD_SECONDS):
                 self._segments.audio(packet, with_video=True)
-        with_sound = self._audio is not None or self._sound is not None
+        if self._changed:
+            self._changed = False
+            self._segments.change(position)
+        with_sound = self._sound is not None or any(known.kind == "audio" for known in self._tracks.values())
         self._segments.video(data, position, keyframe=keyframe, size=self._size, with_sound=with_sound)
         self.frames += 1
-        if position - self._last_asked >= self._segment_seconds and self._transcoder is None:
+        encoded_here = self._transcoder is not None or self._composing
+        if position - self._last_asked >= self._segment_seconds and not encoded_here:
             # Segments begin with key frames, which WebRTC encoders make only when asked.
             self._last_asked = position
             track.request_keyframe()

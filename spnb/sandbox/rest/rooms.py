@@ -17,7 +17,7 @@ from spnb.sandbox.rest.payloads import post_payload, room_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
 
-__all__ = ["own_room", "routes", "visible_room"]
+__all__ = ["announce", "own_room", "routes", "visible_room"]
 
 CHAT_NAMES = AliasChoices("liveChatEnabled", "channelEnabled", "liveChannelEnabled")
 
@@ -191,6 +191,8 @@ async def broadcaster_data(call: Call) -> Json:
         raise Refused.forbidden("Only the host and co-hosts who accepted may broadcast in this room")
     if room["status"] not in ("idle", "live", "waitingReconnect"):
         raise Refused.bad_request(f"The room is {room['status']}: it cannot go live again, create a new one")
+    if room["status"] == "idle" and room["createdBy"] != call.user_id:
+        raise Refused.bad_request("The room is not live yet: co-hosts come onto the stage once the host is on air")
     return call.services.stage.broadcaster_data(room, call.user)
 
 
@@ -233,7 +235,8 @@ async def thumbnail(call: Call) -> Response:
     return RedirectResponse(f"{call.base_url}{_playback(call)['thumbnailUrl']}", status_code=302)
 
 
-def announce(call: Call, event_type: str, room: Json, **extra: Any) -> None:
-    """Send a room event to watchers and streamers."""
+def announce(call: Call, event_type: str, room: Json, *, subject_id: str = "", **extra: Any) -> None:
+    """Send a room event to watchers and streamers; its subject is the room where no other is named."""
     data = {**room_payload(call.store, call.services.stage, room, base_url=call.base_url), **extra}
-    call.publish(topics.room(call.store.network_id, room), event_type, data, subject_id=room["roomId"])
+    subject = subject_id or room["roomId"]
+    call.publish(topics.room(call.store.network_id, room), event_type, data, subject_id=subject)

@@ -104,8 +104,9 @@ async def _take_off(call: Call, room: Json, user_id: str, event_type: str) -> Js
         raise Refused.not_found(f"Participant {user_id!r}")
     staying = [found for found in room["participants"] if found["userId"] != user_id]
     changed = call.store.update_room(room["roomId"], participants=staying) or room
+    # The participant first, the media then: whoever reads the room at the stage event finds it true.
     await call.services.stage.remove(room["roomId"], user_id)
-    announce(call, event_type, changed, eventActor=_actor(leaving[0]))
+    announce(call, event_type, changed, subject_id=user_id, eventActor=_actor(leaving[0]))
     return room_payload(call.store, call.services.stage, changed, reader=call.user_id, base_url=call.base_url)
 
 
@@ -197,19 +198,31 @@ async def invite(call: Call) -> Json:
         raise Refused.forbidden("Only the host may invite co-hosts")
     if room["type"] != "coHosts":
         raise Refused.bad_request("A directStreaming room has no co-hosts")
-    made = [_invitation(call, room, user) for user in _known(call, wish.userIds)]
-    for invitation in made:
-        _announce_invitation(call, "room.didCohostInvite", invitation)
-    return invitation_payload(call.store, made)
+    _check_room(call, room)
+    users = _known(call, list(dict.fromkeys(wish.userIds)))
+    for user in users:
+        if any(participant["userId"] == user["userId"] for participant in room["participants"]):
+            raise Refused.bad_request(f"User {user['userId']!r} is a broadcaster of this room already")
+    return invitation_payload(call.store, [_invitation(call, room, user) for user in users])
+
+
+def _check_room(call: Call, room: Json) -> None:
+    """Refuse where the room takes no more co-hosts."""
+    if room["status"] not in ("idle", "live", "waitingReconnect"):
+        raise Refused.bad_request(f"The room is {room['status']}: nobody can join its stage any more")
+    most = call.services.settings.most_co_hosts
+    if sum(participant["type"] == "coHost" for participant in room["participants"]) >= most:
+        raise Refused.bad_request(f"The room has {most} co-hosts, the most it may have: remove one first")
 
 
 def _invitation(call: Call, room: Json, user: Json) -> Json:
+    """The user's pending invitation, or a new one, which is announced."""
     where = {"targetId": room["roomId"], "invitedUserPublicId": user["userId"], "status": "pending"}
     pending = call.store.invitations.first(where)
     if pending is not None:
         return pending
     invitation_id, at = new_id(), call.store.now()
-    return call.store.invitations.insert(
+    made = call.store.invitations.insert(
         {
             "_id": invitation_id,
             "invitationId": invitation_id,
@@ -231,6 +244,8 @@ def _invitation(call: Call, room: Json, user: Json) -> Json:
             "updatedAt": at,
         }
     )
+    _announce_invitation(call, "room.didCohostInvite", made)
+    return made
 
 
 async def invitations(call: Call) -> Json:
@@ -259,9 +274,13 @@ def _listed(call: Call, *, invited: str | None) -> Json:
 
 async def accept(call: Call) -> Json:
     """The invited user becomes a co-host."""
-    invitation = _answered(call, "approved")
+    invitation = _own(call)
     room = call.store.rooms.get(invitation["targetId"])
-    if room is not None and all(found["userId"] != call.user_id for found in room["participants"]):
+    if room is None or room["isDeleted"]:
+        raise Refused.not_found(f"Room {invitation['targetId']!r}")
+    _check_room(call, room)
+    answered = _settle(call, invitation, "approved")
+    if all(found["userId"] != call.user_id for found in room["participants"]):
         participant = {
             "type": "coHost",
             "userId": call.user_id,
@@ -269,14 +288,14 @@ async def accept(call: Call) -> Json:
             "canManageProductTags": False,
         }
         room = call.store.update_room(room["roomId"], participants=[*room["participants"], participant]) or room
-        announce(call, "room.participantJoined", room, eventActor=_actor(participant))
-    _announce_invitation(call, "room.didCohostInviteAccept", invitation)
+        announce(call, "room.participantJoined", room, subject_id=call.user_id, eventActor=_actor(participant))
+    _announce_invitation(call, "room.didCohostInviteAccept", answered)
     return {"success": True}
 
 
 async def reject(call: Call) -> Json:
     """The invited user declines."""
-    _announce_invitation(call, "room.didCohostInviteReject", _answered(call, "rejected"))
+    _announce_invitation(call, "room.didCohostInviteReject", _settle(call, _own(call), "rejected"))
     return {"success": True}
 
 
@@ -289,11 +308,12 @@ async def cancel(call: Call) -> Json:
     return {"success": True}
 
 
-def _answered(call: Call, status: str) -> Json:
+def _own(call: Call) -> Json:
+    """The pending invitation of the path, which must be the caller's to answer."""
     invitation = _pending(call)
     if invitation["invitedUserPublicId"] != call.user_id:
         raise Refused.forbidden("Only the invited user may answer an invitation")
-    return _settle(call, invitation, status)
+    return invitation
 
 
 def _pending(call: Call) -> Json:

@@ -1,9 +1,11 @@
 // A host's whole journey: form, preview, 3-2-1, on air, and the replay.
+import { Company } from "./shared/company";
 import { frame, h, replace } from "./shared/dom";
 import { floatOver, reactionCounts } from "./shared/floating";
 import { clock, kilobits, label } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
 import { findHub } from "./shared/hub";
+import { invites, received } from "./shared/invites";
 import { drawFinding, findingBadge } from "./shared/moderation";
 import { OnAir, answers } from "./shared/onAir";
 import { playback } from "./shared/playback";
@@ -11,6 +13,7 @@ import { previewPane } from "./shared/previewPane";
 import { shelf } from "./shared/products";
 import { roomForm } from "./shared/roomForm";
 import { open, sessionOf, type Part, type Session } from "./shared/session";
+import { stageGrid } from "./shared/stageGrid";
 import { Webcam } from "./shared/webcam";
 import { Link, type Model, type Reply, type View } from "./shared/widget";
 
@@ -24,6 +27,7 @@ const TOAST_MS = 6000;
 class StudioPart implements Part {
   readonly webcam: Webcam;
   readonly onAir: OnAir;
+  readonly company: Company;
   reachable: boolean | undefined;
   private routed: (() => void)[] = [];
 
@@ -34,6 +38,8 @@ class StudioPart implements Part {
     const plain = session as Session<unknown>;
     const webcam = (this.webcam = new Webcam(plain));
     this.onAir = new OnAir(plain, () => findHub(model), () => webcam.stream, () => void webcam.wake());
+    this.company = new Company(plain);
+    this.onAir.onRoom = (room, hub) => (room && hub ? this.company.follow(room, hub) : this.company.leave());
     webcam.byPage = () => this.onAir.publishing;
     webcam.onStream = () => {
       const [video] = webcam.stream?.getVideoTracks() ?? [];
@@ -88,7 +94,7 @@ export default {
   render({ model, el }: View) {
     const link = new Link(model);
     const session = sessionOf<StudioPart>(model);
-    const { webcam, onAir } = session.part;
+    const { webcam, onAir, company } = session.part;
     const pane = previewPane(session, webcam);
     const strip = new HealthStrip();
     let counting: ReturnType<typeof setTimeout> | undefined;
@@ -122,6 +128,8 @@ export default {
     const dark = h("button", { type: "button", click: () => toggle("video") });
     const share = h("button", { type: "button", click: () => void (webcam.sharing ? webcam.unshare() : webcam.share()) });
     const end = h("button", { type: "button", class: "spnb-danger", click: ask }, "End");
+    const decline = h("button", { type: "button", click: () => session.send("leave_stage") }, "Stop co-hosting");
+    const waiting = h("span", { class: "spnb-note" }, "The room is not live yet: you can join once the host is on air.");
     const another = h("button", { type: "button", click: () => session.send("new") }, "New stream");
     const actions = h("div", { class: "spnb-row spnb-wrap spnb-actions" });
     const sure = h("div", { class: "spnb-banner", role: "alertdialog" });
@@ -129,6 +137,9 @@ export default {
     const over = h("div");
     const leftovers = h("div");
     const stage = h("div", { class: "spnb-stage" }, pane.el, floatOver(link).el, count);
+    const grid = stageGrid(link, session, company, stage);
+    const guests = invites(link, session);
+    const coHosts = () => link.get<string>("role") === "coHost";
     const crowd = h("div", { class: "spnb-crowd" }, reactionCounts(link), shelf(link, true));
     // The controls float over the picture while on air, and stand below it otherwise.
     let floating = false;
@@ -137,16 +148,17 @@ export default {
       floating = yes;
       actions.classList.toggle("spnb-floating", yes);
       if (yes) stage.append(actions);
-      else section.append(actions);
+      else guests.el.before(actions);
     }
     const numbers = h("p", { class: "spnb-summary" });
     const section = h(
       "section",
       { class: "spnb-card spnb-studio", "aria-label": "studio" },
       head,
+      received(link, session),
       leftovers,
       banner,
-      stage,
+      grid.el,
       sure,
       pane.controls,
       over,
@@ -155,6 +167,7 @@ export default {
       route,
       error,
       actions,
+      guests.el,
     );
 
     async function snapshot(): Promise<Blob | null> {
@@ -231,8 +244,8 @@ export default {
 
     function ask() {
       const watching = link.get<number>("viewers");
-      if (!watching) {
-        session.send("stop");
+      if (coHosts() || !watching) {
+        session.send(coHosts() ? "leave_stage" : "stop");
         return;
       }
       leaving = true;
@@ -278,13 +291,19 @@ export default {
       drawFinding(finding, link.get<string>("moderation"));
       formPlace.hidden = here;
       crowd.hidden = !here;
-      stage.hidden = done;
+      grid.el.hidden = done;
+      grid.draw();
+      guests.draw();
+      guests.el.hidden = !here || done || coHosts();
+      const early = coHosts() && status === "idle";
+      go.textContent = coHosts() ? "Join stage" : "Go live";
+      end.textContent = coHosts() ? "Leave stage" : "End";
       count.hidden = counting === undefined;
       count.textContent = counting === undefined ? "" : String(left);
       pane.controls.hidden = done || (source.value !== "page" && here);
       source.hidden = !here || done || counting !== undefined || phase === "starting";
       path.hidden = source.hidden || source.value !== "file";
-      go.disabled = webcam.state === "asking";
+      go.disabled = webcam.state === "asking" || early;
       const muted = link.get<Record<string, boolean>>("muted");
       mute.textContent = muted["audio"] ? "Unmute" : "Mute";
       mute.setAttribute("aria-pressed", String(Boolean(muted["audio"])));
@@ -293,10 +312,10 @@ export default {
       share.textContent = webcam.sharing ? "Stop sharing" : "Share screen";
       share.hidden = source.value !== "page" || webcam.state !== "on";
       const away = link.get<boolean>("away");
-      float(phase === "live" && source.value === "page" && webcam.state === "on");
+      float(phase === "live" && source.value === "page" && webcam.state === "on" && !grid.shared());
       if (!here) replace(actions);
       else if (counting !== undefined) replace(actions, cancel);
-      else if (phase === "idle") replace(actions, source, path, go);
+      else if (phase === "idle") replace(actions, source, path, go, coHosts() && decline, early && waiting);
       else if (phase === "starting") replace(actions, h("span", { class: "spnb-note" }, "Connecting…"));
       else if (phase === "live") replace(actions, mute, dark, share, source, path, end);
       else if (phase === "stopping") replace(actions, h("span", { class: "spnb-note" }, "Leaving the air…"));
@@ -424,6 +443,10 @@ export default {
         "filtered",
         "kernel_source",
         "moderation",
+        "role",
+        "people",
+        "invitations",
+        "invite_error",
       ],
       draw,
     );
@@ -434,6 +457,7 @@ export default {
     return () => {
       detach();
       pane.end();
+      grid.end();
       link.end();
     };
   },

@@ -10,6 +10,8 @@ export type Health = { fps: number; kbps: number; width: number; height: number;
 export class OnAir {
   state: "" | "connecting" | "connected" | "reconnecting" = "";
   health: Health | null = null;
+  /** Told of the room this page has joined, and of its end. */
+  onRoom: (room?: Room, hub?: Hub) => void = () => undefined;
   private room: Room | undefined;
   private video: LocalTrackPublication | undefined;
   private audio: LocalTrackPublication | undefined;
@@ -56,7 +58,8 @@ export class OnAir {
 
   private async connect(url: string, token: string, wish: Reply): Promise<void> {
     await this.leave();
-    const { Room, RoomEvent } = await this.hub();
+    const hub = await this.hub();
+    const { Room, RoomEvent } = hub;
     // Two peer connections, as every server speaks: a server that knows only those refuses the newer path, and browsers
     // log a refused WebSocket with its whole address, token included.
     const room = (this.room = new Room({
@@ -107,6 +110,7 @@ export class OnAir {
       throw error;
     }
     told("connected");
+    if (this.room === room) this.onRoom(room, hub);
   }
 
   private async publish(room: Room, wish: Reply): Promise<void> {
@@ -221,6 +225,7 @@ export class OnAir {
     this.card = undefined;
     this.hidden = false;
     this.room = undefined;
+    this.onRoom();
     this.video = this.audio = undefined;
     this.health = null;
     this.before = { at: 0, bytes: 0, packets: 0, lost: 0, frames: 0 };

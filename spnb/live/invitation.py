@@ -1,0 +1,172 @@
+"""An invitation to co-host, with what its two sides can do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from spnb._loop import on_loop, run
+from spnb.errors import InvalidInput
+from spnb.models import Invitation
+
+if TYPE_CHECKING:
+    from spnb.client import AsyncClient
+    from spnb.live.room import AsyncLiveRoom
+    from spnb.live.sync import LiveRoom
+
+__all__ = ["AsyncLiveInvitation", "LiveInvitation"]
+
+
+class AsyncLiveInvitation:
+    """An invitation as it was last read. The invited user accepts or rejects it, the host cancels it.
+
+    Args:
+        client: the connection of one of the two.
+        record: the invitation.
+    """
+
+    def __init__(self, client: AsyncClient[Any], record: Invitation) -> None:
+        self._client = client
+        self._record = record
+
+    @property
+    def record(self) -> Invitation:
+        """The invitation as it was last read."""
+        return self._record
+
+    @property
+    def invitation_id(self) -> str:
+        """Its id."""
+        return self._record.invitation_id
+
+    @property
+    def room_id(self) -> str:
+        """The room it is for."""
+        return self._record.target_id or ""
+
+    @property
+    def user_id(self) -> str:
+        """Who is invited."""
+        return self._record.invited_user_public_id or ""
+
+    @property
+    def host_id(self) -> str:
+        """Who invites."""
+        return self._record.inviter_user_public_id or ""
+
+    @property
+    def status(self) -> str:
+        """`pending`, `approved`, `rejected` or `cancelled`."""
+        return self._record.status
+
+    @on_loop
+    async def accept(self) -> AsyncLiveRoom:
+        """Become a co-host; `join_stage()` of the room that comes back is the way onto the stage, once it is live.
+
+        Raises:
+            Forbidden: somebody else is invited.
+            BadRequest: the invitation was answered or cancelled, the room is over or full.
+        """
+        await self._client.invitations.accept(self.invitation_id)
+        self._record = self._record.model_copy(update={"status": "approved"})
+        room: AsyncLiveRoom = await self._client.rooms.get(self.room_id)
+        return room
+
+    @on_loop
+    async def reject(self) -> None:
+        """Decline.
+
+        Raises:
+            Forbidden: somebody else is invited.
+            BadRequest: the invitation was answered or cancelled.
+        """
+        await self._client.invitations.reject(self.invitation_id)
+        self._record = self._record.model_copy(update={"status": "rejected"})
+
+    @on_loop
+    async def cancel(self) -> None:
+        """Take it back.
+
+        Raises:
+            Forbidden: somebody else invited.
+            BadRequest: it was answered already; remove the co-host instead.
+        """
+        await self._client.invitations.cancel(self.invitation_id)
+        self._record = self._record.model_copy(update={"status": "cancelled"})
+
+    @property
+    def sync(self) -> LiveInvitation:
+        """The blocking twin."""
+        return LiveInvitation(self)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.user_id} into {self.room_id}, {self.status})"
+
+    def _repr_html_(self) -> str:
+        return self._record._repr_html_()
+
+
+class LiveInvitation:
+    """An invitation to co-host: the blocking twin of `AsyncLiveInvitation`."""
+
+    def __init__(self, twin: AsyncLiveInvitation) -> None:
+        self._twin = twin
+
+    @property
+    def asynchronous(self) -> AsyncLiveInvitation:
+        """The async twin."""
+        return self._twin
+
+    @property
+    def record(self) -> Invitation:
+        """The invitation as it was last read."""
+        return self._twin.record
+
+    @property
+    def invitation_id(self) -> str:
+        """Its id."""
+        return self._twin.invitation_id
+
+    @property
+    def room_id(self) -> str:
+        """The room it is for."""
+        return self._twin.room_id
+
+    @property
+    def user_id(self) -> str:
+        """Who is invited."""
+        return self._twin.user_id
+
+    @property
+    def host_id(self) -> str:
+        """Who invites."""
+        return self._twin.host_id
+
+    @property
+    def status(self) -> str:
+        """`pending`, `approved`, `rejected` or `cancelled`."""
+        return self._twin.status
+
+    def accept(self) -> LiveRoom:
+        """Become a co-host; `join_stage()` of the room that comes back is the way onto the stage, once it is live."""
+        return run(self._twin.accept()).sync
+
+    def reject(self) -> None:
+        """Decline."""
+        run(self._twin.reject())
+
+    def cancel(self) -> None:
+        """Take it back."""
+        run(self._twin.cancel())
+
+    def __repr__(self) -> str:
+        return repr(self._twin).removeprefix("Async")
+
+    def _repr_html_(self) -> str:
+        return self._twin._repr_html_()
+
+
+def checked_user(user_id: str) -> str:
+    """A public user id, which must not be empty."""
+    if not user_id.strip():
+        raise InvalidInput("name the user by id")
+    return user_id.strip()

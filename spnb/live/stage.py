@@ -1,0 +1,221 @@
+"""`AsyncStage`: who broadcasts in a room, and who of them is on the stage right now.
+
+The room's record names its broadcasters. Whether one is on the stage no read of the service tells: it is pieced
+together from stage events, from the room's status, and, best of all, from the media server, while this process is on
+air there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from spnb.errors import ServiceError, Unreachable
+from spnb.live.collection import _in_loop
+from spnb.models import Room
+from spnb.realtime import Event
+
+if TYPE_CHECKING:
+    from spnb.live.room import AsyncLiveRoom
+
+__all__ = ["AsyncStage", "Broadcaster", "Stage"]
+
+log = logging.getLogger(__name__)
+
+JOINED, LEFT = "room.participantStageJoined", "room.participantStageLeft"
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcaster:
+    """A broadcaster of a room: its host or a co-host."""
+
+    user_id: str
+    name: str
+    """Display name, or the id where it is not known. User content: show it as text."""
+    role: Literal["host", "coHost"]
+    on_stage: bool | None
+    """Whether media comes from them now; None where nothing has told yet."""
+    can_manage_product_tags: bool = False
+
+
+class AsyncStage:
+    """The broadcasters of a room, kept up to date while anybody observes them.
+
+    Args:
+        room: the room.
+    """
+
+    def __init__(self, room: AsyncLiveRoom) -> None:
+        self._room = room
+        self._heard_of: dict[str, tuple[datetime, bool]] = {}
+        self._names: dict[str, str] = {}
+        self._media: frozenset[str] | None = None
+        self._told: list[Broadcaster] | None = None
+        self._observers: dict[object, Callable[[list[Broadcaster]], Any]] = {}
+        self._ends: list[Callable[[], None]] = []
+        self._naming: asyncio.Task[None] | None = None
+
+    @property
+    def people(self) -> list[Broadcaster]:
+        """The host and the co-hosts who accepted, in the order they came."""
+        record = self._room.record
+        return [
+            Broadcaster(
+                user_id=participant.user_id,
+                name=self._names.get(participant.user_id, participant.user_id),
+                role="host" if participant.type == "host" else "coHost",
+                on_stage=self._on_stage(record, participant.user_id),
+                can_manage_product_tags=participant.can_manage_product_tags,
+            )
+            for participant in record.participants
+        ]
+
+    def _on_stage(self, record: Room, user_id: str) -> bool | None:
+        if record.status != "live":
+            return False  # idle, over, or waiting for its last publisher to come back
+        if self._media is not None:
+            return user_id in self._media
+        known = self._heard_of.get(user_id)
+        if known is not None:
+            return known[1]
+        # A room is live by somebody's media.
+        return True if len(record.participants) == 1 else None
+
+    def observe(self, observer: Callable[[list[Broadcaster]], Any]) -> Callable[[], None]:
+        """Have `observer` called with all broadcasters, first with what is known now, then at every change.
+
+        It is called on spnb's background loop and must be quick.
+
+        Returns:
+            A function that ends it. Both may be called from any thread.
+        """
+        key = object()
+        _in_loop(lambda: self._add(key, observer))
+        return lambda: _in_loop(lambda: self._drop(key))
+
+    def seen(self, user_ids: Iterable[str] | None) -> None:
+        """Who the media server shows on the stage, you included; None when it is not known any more (you left)."""
+        seen = None if user_ids is None else frozenset(user_ids)
+        if seen is None and self._media is not None:
+            # What was seen last is still the best guess, until events tell more.
+            for participant in self._room.record.participants:
+                at, _ = self._heard_of.get(participant.user_id, (LONG_AGO, False))
+                self._heard_of[participant.user_id] = (at, participant.user_id in self._media)
+        self._media = seen
+        self._tell()
+
+    def _add(self, key: object, observer: Callable[[list[Broadcaster]], Any]) -> None:
+        self._observers[key] = observer
+        if len(self._observers) == 1:
+            self._follow()
+        self._call(observer, self.people)
+
+    def _drop(self, key: object) -> None:
+        if self._observers.pop(key, None) is not None and not self._observers:
+            for end in self._ends:
+                end()
+            self._ends = []
+            if self._naming is not None:
+                self._naming.cancel()
+
+    def _follow(self) -> None:
+        client, record = self._room._client, self._room.record
+        network = (record.path or "").split("/room/")[0] or client.network_id
+        self._told = self.people
+        self._ends = [self._room.observe(lambda _record: self._tell())]
+        if network:
+            # Which of a room's two topics carries its stage events is not documented: both are followed.
+            for topic in (f"{network}/room/{record.id or record.room_id}", f"{network}/room/{record.room_id}/streamer"):
+                self._ends.append(client.realtime.subscribe(topic, self._heard))
+        self._naming = asyncio.create_task(self._read_names(), name=f"names {record.room_id}")
+
+    async def _read_names(self) -> None:
+        """The names of those who were there before; who comes later is named by the event that tells of it."""
+        unknown = [found.user_id for found in self._room.record.participants if found.user_id not in self._names]
+        with contextlib.suppress(ServiceError, Unreachable):
+            for user in await self._room._client.users.get_many(unknown):
+                self._names[user.user_id] = user.display_name or user.user_id
+        self._tell()
+
+    def _heard(self, event: Event) -> None:
+        for user in event.data.get("users") or []:
+            if isinstance(user, dict) and user.get("userId") and user.get("displayName"):
+                self._names[str(user["userId"])] = str(user["displayName"])
+        if event.type in (JOINED, LEFT):
+            who = self._actor(event)
+            at = event.sent_at or datetime.now(UTC)
+            # Delivery may be doubled and out of order: older news changes nothing.
+            if who and at >= self._heard_of.get(who, (LONG_AGO, False))[0]:
+                self._heard_of[who] = (at, event.type == JOINED)
+        self._tell()
+
+    def _actor(self, event: Event) -> str:
+        actor = event.data.get("eventActor")
+        if not isinstance(actor, dict):
+            return ""
+        if actor.get("userId"):
+            return str(actor["userId"])
+        internal = actor.get("userInternalId")
+        participants = self._room.record.participants
+        return next((found.user_id for found in participants if found.user_internal_id == internal), "")
+
+    def _tell(self) -> None:
+        people = self.people
+        if not self._observers or people == self._told:
+            return
+        self._told = people
+        for observer in list(self._observers.values()):
+            self._call(observer, people)
+
+    def _call(self, observer: Callable[[list[Broadcaster]], Any], people: list[Broadcaster]) -> None:
+        try:
+            observer(people)
+        except Exception:
+            log.exception("an observer of the stage of room %s failed", self._room.room_id)
+
+    @property
+    def sync(self) -> Stage:
+        """The blocking twin."""
+        return Stage(self)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{person.user_id} ({_word(person.on_stage)})" for person in self.people)
+        return f"{type(self).__name__}({shown})"
+
+
+class Stage:
+    """The broadcasters of a room: the plain twin of `AsyncStage`."""
+
+    def __init__(self, twin: AsyncStage) -> None:
+        self._twin = twin
+
+    @property
+    def asynchronous(self) -> AsyncStage:
+        """The async twin."""
+        return self._twin
+
+    @property
+    def people(self) -> list[Broadcaster]:
+        """The host and the co-hosts who accepted, in the order they came."""
+        return self._twin.people
+
+    def observe(self, observer: Callable[[list[Broadcaster]], Any]) -> Callable[[], None]:
+        """Have `observer` called with all broadcasters, on spnb's background loop, at every change.
+
+        Returns:
+            A function that ends it.
+        """
+        return self._twin.observe(observer)
+
+    def __repr__(self) -> str:
+        return repr(self._twin).removeprefix("Async")
+
+
+def _word(on_stage: bool | None) -> str:
+    return {True: "on stage", False: "off stage", None: "unknown"}[on_stage]

@@ -1,0 +1,83 @@
+// Who else is on the stage, as this page's own connection to LiveKit shows it: their pictures, their sound.
+import type { RemoteParticipant, RemoteTrack, RemoteTrackPublication, Room } from "livekit-client";
+import type { Hub } from "../hub";
+import type { Session } from "./session";
+
+export type Other = { picture: MediaStreamTrack | null; muted: boolean; dark: boolean };
+
+export class Company {
+  private room: Room | undefined;
+  private sounds = new Map<string, HTMLMediaElement>();
+  private told = "";
+
+  constructor(private readonly session: Session<unknown>) {}
+
+  /** Whether this page can see the others at all. */
+  get sees(): boolean {
+    return this.room !== undefined;
+  }
+
+  /** What comes from somebody; undefined for who is not in the room. */
+  other(user: string): Other | undefined {
+    const participant = this.room?.remoteParticipants.get(user);
+    if (!participant?.trackPublications.size) return undefined;
+    const publications = [...participant.trackPublications.values()];
+    const camera = publications.find((publication) => (publication.kind as string) === "video");
+    const microphone = publications.find((publication) => (publication.kind as string) === "audio");
+    return {
+      picture: camera?.isMuted ? null : (camera?.track?.mediaStreamTrack ?? null),
+      muted: microphone?.isMuted ?? true,
+      dark: !camera || camera.isMuted,
+    };
+  }
+
+  /** Look at a room this page has joined, until it leaves. */
+  follow(room: Room, { RoomEvent }: Hub): void {
+    this.leave();
+    this.room = room;
+    const changed = () => this.changed(room);
+    const heard = (track: RemoteTrack, publication: RemoteTrackPublication) => {
+      if ((track.kind as string) === "audio") this.sounds.set(publication.trackSid, track.attach());
+      changed();
+    };
+    const gone = (track: RemoteTrack, publication: RemoteTrackPublication) => {
+      for (const element of track.detach()) element.remove();
+      this.sounds.delete(publication.trackSid);
+      changed();
+    };
+    // Only who is here is subscribed to, one by one: a host who is alone negotiates nothing for it.
+    const wanted = (publication: RemoteTrackPublication) => {
+      publication.setSubscribed(true);
+      changed();
+    };
+    room.on(RoomEvent.TrackPublished, wanted);
+    room.on(RoomEvent.TrackUnpublished, changed);
+    room.on(RoomEvent.TrackSubscribed, heard);
+    room.on(RoomEvent.TrackUnsubscribed, gone);
+    room.on(RoomEvent.TrackMuted, changed);
+    room.on(RoomEvent.TrackUnmuted, changed);
+    room.on(RoomEvent.ParticipantDisconnected, changed);
+    room.remoteParticipants.forEach((participant: RemoteParticipant) => participant.trackPublications.forEach(wanted));
+    changed();
+  }
+
+  private changed(room: Room): void {
+    if (this.room !== room) return;
+    const others = [...room.remoteParticipants.values()]
+      .filter((participant) => participant.trackPublications.size)
+      .map((participant) => participant.identity);
+    const told = JSON.stringify(others);
+    if (told !== this.told) {
+      this.told = told;
+      this.session.send("on_air", { event: "others", others });
+    }
+    this.session.changed();
+  }
+
+  leave(): void {
+    this.room = undefined;
+    this.told = "";
+    for (const element of this.sounds.values()) element.remove();
+    this.sounds.clear();
+  }
+}

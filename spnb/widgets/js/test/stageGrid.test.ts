@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Window } from "happy-dom";
+import type { Company } from "../src/shared/company";
+import type { Session } from "../src/shared/session";
+import type { Link } from "../src/shared/widget";
+
+const window = new Window();
+Object.assign(globalThis, { document: window.document, HTMLElement: window.HTMLElement, Node: window.Node });
+
+const person = (user: string, changes: object = {}) => ({
+  user,
+  name: user,
+  role: "coHost",
+  on: true,
+  me: false,
+  products: false,
+  ...changes,
+});
+
+async function stage(people: object[]) {
+  const { stageGrid } = await import("../src/shared/stageGrid");
+  const sent: [string, unknown][] = [];
+  const link = { get: () => people } as unknown as Link;
+  const session = { send: (action: string, content: unknown) => sent.push([action, content]) } as unknown as Session<unknown>;
+  const company = { other: () => ({ picture: null, muted: true, dark: true }) } as unknown as Company;
+  const grid = stageGrid(link, session, company, document.createElement("div"));
+  return { grid, sent, people };
+}
+
+void test("names are text, and states are words", async () => {
+  const name = "<img src=x onerror=alert(1)>";
+  const { grid } = await stage([person("me", { me: true, role: "host" }), person("guest", { name })]);
+  grid.draw();
+  assert.equal(grid.shared(), true);
+  const caption = grid.el.querySelector("figcaption");
+  assert.equal(caption?.textContent, `${name}co-host · on stage · camera off · muted`);
+  assert.equal(grid.el.querySelectorAll("img").length, 0);
+});
+
+void test("a tile stays the same element while its person stays, and goes with them", async () => {
+  const { grid, people } = await stage([person("me", { me: true, role: "host" }), person("a"), person("b")]);
+  grid.draw();
+  const [first] = grid.el.querySelectorAll(".spnb-tile");
+  people.splice(2, 1, person("c", { on: false }));
+  grid.draw();
+  const after = grid.el.querySelectorAll(".spnb-tile");
+  assert.equal(after.length, 2);
+  assert.equal(after[0], first);
+  assert.match(after[1]?.textContent ?? "", /c.*off stage/);
+  people.splice(1);
+  grid.draw();
+  assert.equal(grid.shared(), false);
+  assert.equal(grid.el.querySelectorAll(".spnb-tile").length, 0);
+});
+
+void test("only a host is offered to remove, and only co-hosts", async () => {
+  const host = await stage([person("me", { me: true, role: "host" }), person("guest")]);
+  host.grid.draw();
+  const remove = host.grid.el.querySelector<HTMLButtonElement>("[aria-label='remove guest from the stage']");
+  assert.equal(remove?.hidden, false);
+  remove?.click();
+  host.grid.el.querySelector<HTMLButtonElement>("[aria-label='let guest manage products']")?.click();
+  assert.deepEqual(host.sent, [
+    ["remove", { user: "guest" }],
+    ["let_manage_products", { user: "guest", allowed: true }],
+  ]);
+  const guest = await stage([person("boss", { role: "host" }), person("me", { me: true })]);
+  guest.grid.draw();
+  assert.equal(guest.grid.el.querySelector<HTMLButtonElement>("[aria-label='remove boss from the stage']")?.hidden, true);
+});

@@ -1,0 +1,299 @@
+"""Two hosts of one room: invitations, the stage, and every way off it, through the real service and media."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+
+import spnb
+from spnb._loop import spawn
+from spnb.broadcast import Ended
+from spnb.broadcast.sources import TestCard
+from spnb.errors import BadRequest, Forbidden, InvalidInput, NotFound
+from spnb.live import AsyncLiveInvitations, LiveInvitations
+from tests.broadcast.test_broadcast import Audience
+from tests.conftest import RunningSandbox
+from tests.live.conftest import until
+from tests.recorder.test_composition import WIDE, scenes_in
+
+pytestmark = pytest.mark.media
+
+CARD = (320, 180)
+
+
+@pytest_asyncio.fixture
+async def host(sandbox: RunningSandbox) -> AsyncIterator[Any]:
+    client = await spnb.connect_async("stage-host", url=sandbox.url, api_key=sandbox.api_key, display_name="Hana Host")
+    yield client
+    await client.aclose()
+
+
+@pytest_asyncio.fixture
+async def guest(sandbox: RunningSandbox) -> AsyncIterator[Any]:
+    client = await spnb.connect_async("stage-guest", url=sandbox.url, api_key=sandbox.api_key, display_name="Gus Guest")
+    yield client
+    await client.aclose()
+
+
+def on_stage(room: Any) -> dict[str, bool | None]:
+    return {person.user_id: person.on_stage for person in room.stage.people}
+
+
+async def both_on_air(host: Any, guest: Any, title: str) -> tuple[Any, Any, Any, Any]:
+    """A live room with an accepted co-host on its stage: host's room and show, guest's room and show."""
+    room = await host.rooms.create(title)
+    show = await room.go_live(TestCard(*CARD))
+    await room.until("live", timeout=20)
+    invitation = await room.invite(guest.user_id)
+    theirs = await (await guest.rooms.get(room.room_id)).invitation()
+    assert theirs.invitation_id == invitation.invitation_id
+    room_there = await theirs.accept()
+    assert theirs.status == "approved"
+    return room, show, room_there, await room_there.join_stage(TestCard(*CARD))
+
+
+async def test_an_invitation_is_seen_answered_and_taken_back(host: Any, guest: Any) -> None:
+    inbox = AsyncLiveInvitations(guest)
+    told: list[list[str]] = []
+    end = inbox.observe(lambda invitations: told.append([one.status for one in invitations]))
+    await until(lambda: guest.realtime.is_subscribed(f"sandbox/user/{guest.user.id}"))
+    room = await host.rooms.create("An invitation")
+    sent = AsyncLiveInvitations(host, room_id=room.room_id)
+    end_sent = sent.observe(lambda _invitations: None)
+    first = await room.invite("stage-guest")
+    assert (await room.invite("stage-guest")).invitation_id == first.invitation_id, "one that waits is not doubled"
+    await until(lambda: len(inbox.pending) == 1 and len(sent.pending) == 1)
+    watch = inbox.watch()
+    arrived = await anext(watch)
+    await watch.aclose()
+    assert (arrived.room_id, arrived.host_id, arrived.user_id) == (room.room_id, "stage-host", "stage-guest")
+    await arrived.reject()
+    await until(lambda: not sent.pending and [one.status for one in sent.invitations] == ["rejected"])
+    with pytest.raises(BadRequest, match="rejected already"):
+        await first.accept()
+    second = await room.invite("stage-guest")
+    await until(lambda: len(inbox.pending) == 1)
+    with pytest.raises(Forbidden):
+        await inbox.pending[0].cancel()
+    await second.cancel()
+    assert second.status == "cancelled"
+    await until(lambda: not inbox.pending)
+    assert [one.status for one in await room.invitations()] == ["cancelled", "rejected"]
+    assert told[-1] == ["cancelled", "rejected"]
+    assert "0 pending of 2" in repr(sent)
+    end()
+    end_sent()
+    with pytest.raises(InvalidInput, match="by id"):
+        await room.invite(" ")
+    with pytest.raises(NotFound):
+        await room.invite("nobody of this network")
+
+
+async def test_nobody_comes_onto_the_stage_out_of_turn(host: Any, guest: Any) -> None:
+    room = await host.rooms.create("In turn")
+    there = await guest.rooms.get(room.room_id)
+    with pytest.raises(Forbidden, match="co-hosts who accepted"):
+        await there.join_stage()
+    with pytest.raises(Forbidden, match="Only the host may invite"):
+        await there.invite("stage-host")
+    await room.invite("stage-guest")
+    await (await there.invitation()).accept()
+    with pytest.raises(BadRequest, match="not live yet"):
+        await there.join_stage()
+    with pytest.raises(InvalidInput, match="go_live"):
+        await room.join_stage()
+    with pytest.raises(BadRequest, match="host cannot leave"):
+        await room.leave_stage()
+    await room.let_manage_products("stage-guest")
+    assert [person.can_manage_product_tags for person in (await room.refresh()).participants] == [True, True]
+    await there.leave_stage()
+    with pytest.raises(NotFound):
+        await there.leave_stage()
+
+
+async def test_two_are_on_stage_and_a_co_hosts_leaving_ends_nothing(
+    host: Any, guest: Any, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    room, show, there, joined = await both_on_air(host, guest, "Two on stage")
+    stages: list[dict[str, bool | None]] = []
+    ends = [
+        room.stage.observe(lambda people: stages.append({person.user_id: person.on_stage for person in people})),
+        there.stage.observe(lambda _people: None),
+    ]
+    both = {"stage-host": True, "stage-guest": True}
+    await until(lambda: on_stage(room) == both and on_stage(there) == both, 15)
+    assert show is not joined
+    assert show.others == {"stage-guest"}
+    await until(lambda: [person.name for person in room.stage.people] == ["Hana Host", "Gus Guest"])
+    assert [person.role for person in there.stage.people] == ["host", "coHost"]
+    viewer = await Audience(sandbox).viewer(room.room_id)
+    seen = {}
+    while len(seen) < 2:
+        track, who = await viewer.track()
+        seen[who] = await viewer.counters(track, 20)
+    assert seen.keys() == {"stage-host", "stage-guest"}
+    assert all(len(numbers) == 20 for numbers in seen.values())
+
+    # Off the air and on again: still a co-host, and the room has not noticed.
+    await joined.stop()
+    await until(lambda: on_stage(room) == {"stage-host": True, "stage-guest": False}, 15)
+    assert (await room.refresh()).status == "live"
+    joined = await there.join_stage(TestCard(*CARD))
+    await until(lambda: on_stage(room) == both, 15)
+    await there.leave_stage()
+    await until(lambda: on_stage(room) == {"stage-host": True}, 15)
+    assert not joined.on_air
+    assert (await room.refresh()).status == "live"
+    with pytest.raises(Forbidden):
+        await there.join_stage()
+    await viewer.room.disconnect()
+    await show.stop()
+    await room.until("ended", "recorded", timeout=20)
+    await until(lambda: stages[-1] == {"stage-host": False}, 15)
+    for end in ends:
+        end()
+
+    # The recording is one file: the host alone, both side by side, the host alone again.
+    recording = await room.recording(timeout=30)
+    assert len(recording.urls) == 1
+    path = tmp_path / "both.mp4"
+    path.write_bytes(httpx.get(recording.urls[0], trust_env=False).content)
+    scenes = scenes_in(path, 2)
+    sizes = [size for size, _ in itertools.groupby(size for _, size, _ in scenes)]
+    assert (sizes[0], sizes[-1]) == (CARD, CARD)
+    assert WIDE in sizes
+    together = [numbers for _, size, numbers in scenes if size == WIDE and None not in numbers]
+    assert len({left for left, _ in together}) > 20
+    assert len({right for _, right in together}) > 20
+    assert max(later - earlier for (earlier, *_), (later, *_) in itertools.pairwise(scenes)) < 0.5
+
+
+async def test_a_removed_co_host_is_told_and_stays_out(host: Any, guest: Any) -> None:
+    room, show, there, joined = await both_on_air(host, guest, "Removed")
+    with pytest.raises(Forbidden):
+        await there.remove("stage-host")
+    credentials = await there.broadcaster_data()
+    events = joined.events()
+    await room.remove("stage-guest")
+    async with asyncio.timeout(15):
+        async for event in events:
+            if isinstance(event, Ended):
+                assert event.reason == "the host took you off the stage"
+    assert (await room.refresh()).status == "live"
+    with pytest.raises(Forbidden):
+        await there.join_stage(TestCard(*CARD))
+
+    # A token that outlives the removal opens no way back.
+    from tests.media.conftest import LiveKit, publisher
+
+    class Kept(LiveKit):
+        def token(self, room: str, identity: str, **_: object) -> str:
+            return str(credentials.co_host_token)
+
+    async with publisher(Kept(str(credentials.co_host_url), "", "", embedded=True), room.room_id) as sneaking:
+        await until(lambda: not sneaking.isconnected(), 15)
+    await until(lambda: not show.others, 15)
+    await show.stop()
+
+
+async def test_the_room_lives_on_while_one_of_two_is_there(host: Any, guest: Any) -> None:
+    room, show, there, joined = await both_on_air(host, guest, "Lives on")
+    end = there.stage.observe(lambda _people: None)
+    both = {"stage-host": True, "stage-guest": True}
+    await until(lambda: on_stage(there) == both and on_stage(room) == both, 15)
+    # The host's connection is cut without a word to the service.
+    await asyncio.wrap_future(spawn(show._publisher.leave()))
+    await until(lambda: on_stage(there) == {"stage-host": False, "stage-guest": True}, 15)
+    assert (await there.refresh()).status == "live"
+    # The room ends under the co-host when its owner ends it.
+    await room.stop()
+    assert await joined.wait_ended(15)
+    end()
+    await show.stop()
+    with pytest.raises(BadRequest):
+        await there.join_stage()
+
+
+CO_HOST = """
+import sys, time
+import spnb
+from spnb.broadcast.sources import TestCard
+sp = spnb.connect("stage-guest", url=sys.argv[1], api_key=sys.argv[2])
+room = sp.rooms.get(sys.argv[3])
+room.invitation().accept()
+room.join_stage(TestCard(320, 180))
+print("on stage", flush=True)
+time.sleep(600)
+"""
+
+
+async def test_a_killed_co_host_goes_offline_for_the_host(host: Any, guest: Any, sandbox: RunningSandbox) -> None:
+    room = await host.rooms.create("Killed")
+    show = await room.go_live(TestCard(*CARD))
+    await room.until("live", timeout=20)
+    end = room.stage.observe(lambda _people: None)
+    await room.invite("stage-guest")
+    command = [sys.executable, "-c", CO_HOST, sandbox.url, sandbox.api_key, room.room_id]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert await asyncio.to_thread(process.stdout.readline) == "on stage\n"
+    await until(lambda: on_stage(room) == {"stage-host": True, "stage-guest": True}, 15)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    await until(lambda: on_stage(room) == {"stage-host": True, "stage-guest": False}, 40)
+    assert (await room.refresh()).status == "live", "the room is the host's"
+    assert show.on_air
+    end()
+    await show.stop()
+
+
+def test_the_blocking_twins_say_the_same(sandbox: RunningSandbox) -> None:
+    with (
+        spnb.connect("twin-host", url=sandbox.url, api_key=sandbox.api_key) as sp,
+        spnb.connect("twin-guest", url=sandbox.url, api_key=sandbox.api_key) as guest,
+    ):
+        room = sp.rooms.create("Twins")
+        assert room.hosted
+        invitation = room.invite("twin-guest")
+        assert repr(invitation) == f"LiveInvitation(twin-guest into {room.room_id}, pending)"
+        assert "pending" in invitation._repr_html_()
+        inbox = LiveInvitations(guest)
+        assert [one.invitation_id for one in inbox.refresh()] == [invitation.invitation_id]
+        assert len(inbox) == len(inbox.pending) == len(inbox.invitations) == 1
+        arrived = next(iter(inbox.watch()))
+        assert (arrived.room_id, arrived.host_id, arrived.status) == (room.room_id, "twin-host", "pending")
+        there = arrived.accept()
+        assert not there.hosted
+        assert guest.rooms.get(room.room_id).invitation().status == "approved"
+        assert [one.status for one in room.invitations()] == ["approved"]
+        with room.go_live(TestCard(*CARD)):
+            room.until("live", timeout=20)
+            with there.join_stage(TestCard(*CARD)) as joined:
+                assert joined.on_air
+            people = room.refresh() and room.stage.people
+            assert [person.user_id for person in people] == ["twin-host", "twin-guest"]
+            assert "twin-host (on stage)" in repr(room.stage)
+            room.let_manage_products("twin-guest")
+            room.remove("twin-guest")
+            again = room.invite("twin-guest")
+            again.cancel()
+            second = room.invite("twin-guest")
+            guest.rooms.get(room.room_id).invitation().reject()
+            with pytest.raises(BadRequest):
+                second.cancel()
+            with pytest.raises(spnb.SpnbError):
+                there.leave_stage()
+        room.stage.observe(lambda _people: None)()
+        inbox.observe(lambda _invitations: None)()
+        assert isinstance(repr(inbox), str)
