@@ -21,10 +21,19 @@ from spnb.sandbox.rest import (
 from spnb.sandbox.rest.call import Services
 from spnb.sandbox.rest.communities import found_standing_community
 from spnb.sandbox.rest.payloads import room_payload
-from spnb.sandbox.rest.refused import Refused, envelope
+from spnb.sandbox.rest.refused import Refused, answer, envelope
 from spnb.sandbox.rest.tokens import AccessTokens
 
-__all__ = ["AccessTokens", "Refused", "Services", "envelope", "found_standing_community", "room_payload", "routes"]
+__all__ = [
+    "AccessTokens",
+    "Refused",
+    "Services",
+    "answer",
+    "envelope",
+    "found_standing_community",
+    "room_payload",
+    "routes",
+]
 
 
 def routes(services: Services) -> list[BaseRoute]:
