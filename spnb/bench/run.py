@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, str] = {
     "preview": "spnb.bench.studio:preview",
     "studio": "spnb.bench.studio:studio",
     "rooms": "spnb.bench.studio:rooms_list",
+    "webhooks": "spnb.bench.webhooks:webhook_receiver",
 }
 """Name → module and function; a function takes nothing and yields figures."""
 

@@ -44,6 +44,7 @@ Handler = Callable[[Delivery], Any]
 H = TypeVar("H", bound=Handler)
 MOST_REFUSALS = 200
 BATCH = 100
+NOTE_SECONDS = 0.02
 COLUMNS = ("number", "id", "event", "name", "source", "room", "subject", "received", "happened", "copies", "handled")
 
 
@@ -247,14 +248,30 @@ class AsyncReceiver:
             self._changed()
             try:
                 while batch := await asyncio.wrap_future(self._store.waiting(BATCH)):
-                    for delivery in batch:
-                        for client in self._clients:
-                            tell(client, delivery)
-                        self._store.mark(delivery.number, failed=not await self._handle(delivery))
+                    await self._handle_all(batch)
                     self._changed()
             except (sqlite3.Error, ConfigError) as error:
                 # Closed, or the disk is full: what waits is taken up by the next delivery or the next start.
                 log.info("deliveries could not be handled: %s", error)
+
+    async def _handle_all(self, batch: list[Delivery]) -> None:
+        done: list[int] = []
+        noted = time.monotonic()
+        try:
+            for delivery in batch:
+                for client in self._clients:
+                    tell(client, delivery)
+                if await self._handle(delivery):
+                    done.append(delivery.number)
+                else:
+                    self._store.mark([delivery.number], failed=True)
+                # Quick handlers share a note of what is done; a slow one has its own, so that little is done twice
+                # after a crash.
+                if time.monotonic() - noted > NOTE_SECONDS:
+                    self._store.mark(done, failed=False)
+                    done, noted = [], time.monotonic()
+        finally:
+            self._store.mark(done, failed=False)
 
     def _changed(self) -> None:
         for observer in list(self._observers):
@@ -315,7 +332,7 @@ class AsyncReceiver:
                 if fnmatchcase(delivery.name, event) or fnmatchcase(delivery.event, event):
                     count += 1
                     fine = await self._handle(replace(delivery, replayed=True))
-                    self._store.mark(delivery.number, failed=not fine)
+                    self._store.mark([delivery.number], failed=not fine)
             if len(page) < BATCH:
                 self._changed()
                 return count

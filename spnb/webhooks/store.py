@@ -143,10 +143,10 @@ class DeliveryStore:
         query = "SELECT * FROM deliveries WHERE handled = 0 ORDER BY number LIMIT ?"
         return self._submit(lambda db: [of_row(row) for row in db.execute(query, (most,)).fetchall()])
 
-    def mark(self, number: int, *, failed: bool) -> None:
-        """The handlers of a delivery have run."""
-        state = FAILED if failed else DONE
-        self._submit(lambda db: db.execute("UPDATE deliveries SET handled = ? WHERE number = ?", (state, number)))
+    def mark(self, numbers: Sequence[int], *, failed: bool) -> None:
+        """The handlers of these deliveries have run."""
+        rows = [(FAILED if failed else DONE, number) for number in numbers]
+        self._submit(lambda db: db.executemany("UPDATE deliveries SET handled = ? WHERE number = ?", rows))
 
     def find(
         self,
