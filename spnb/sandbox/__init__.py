@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from spnb.sandbox.control import faults, webhooks
-from spnb.sandbox.door import SandboxInfo, default_data_dir, ensure, home, start
+from spnb.sandbox.door import SandboxInfo, default_data_dir, ensure, home, running, start
 
-__all__ = ["SandboxInfo", "default_data_dir", "ensure", "faults", "home", "serve", "start", "webhooks"]
+__all__ = ["SandboxInfo", "default_data_dir", "ensure", "faults", "home", "running", "serve", "start", "webhooks"]
 
 
 def serve(
