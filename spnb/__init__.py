@@ -24,7 +24,19 @@ if TYPE_CHECKING:
     from spnb.errors import SpnbError
     from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom, LiveRooms
     from spnb.models import Room
-    from spnb.widgets import CameraPreview, CreateRoom, GoLive, LiveNow, Player, RoomCard, RoomStatus, RoomTable, Studio
+    from spnb.widgets import (
+        CameraPreview,
+        CreateRoom,
+        Faults,
+        GoLive,
+        LiveNow,
+        Player,
+        RoomCard,
+        RoomStatus,
+        RoomTable,
+        Studio,
+        WebhookInspector,
+    )
 
 __version__ = "0.1.0"
 
@@ -38,6 +50,7 @@ _HOMES = {
     "CameraPreview": "spnb.widgets",
     "Client": "spnb.client",
     "CreateRoom": "spnb.widgets",
+    "Faults": "spnb.widgets",
     "Generator": "spnb.broadcast.sources",
     "GoLive": "spnb.widgets",
     "LiveNow": "spnb.widgets",
@@ -53,6 +66,7 @@ _HOMES = {
     "SpnbError": "spnb.errors",
     "Studio": "spnb.widgets",
     "TestCard": "spnb.broadcast.sources",
+    "WebhookInspector": "spnb.widgets",
     "connect": "spnb._connect",
     "connect_async": "spnb._connect",
 }
@@ -68,6 +82,7 @@ __all__ = [
     "CameraPreview",
     "Client",
     "CreateRoom",
+    "Faults",
     "Generator",
     "GoLive",
     "LiveNow",
@@ -83,6 +98,7 @@ __all__ = [
     "SpnbError",
     "Studio",
     "TestCard",
+    "WebhookInspector",
     "__version__",
     "connect",
     "connect_async",

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-__all__ = ["Delivery", "Facts", "Malformed", "Refusal", "Source", "of_row", "read_body", "shown_body"]
+__all__ = ["HANDLED", "Delivery", "Facts", "Malformed", "Refusal", "Source", "of_row", "read_body", "shown_body"]
 
 Json = dict[str, Any]
 Source = Literal["social.plus", "livekit"]
+Handled = Literal["waiting", "done", "failed"]
+HANDLED: tuple[Handled, ...] = ("waiting", "done", "failed")
+"""What the numbers in the database stand for."""
 SUBJECTS = ("messages", "posts", "rooms", "videoStreamings", "channels", "communities", "users")
 """Lists of an event's `data`, the one the event is about before those that go along."""
 SUBJECT_IDS = ("messageId", "postId", "roomId", "streamId", "channelId", "communityId", "userId", "_id")
@@ -64,7 +67,7 @@ class Delivery:
     happened_at: datetime | None
     copies: int
     """How often it came: retries and duplicates are stored once."""
-    handled: Literal["waiting", "done", "failed"]
+    handled: Handled
     body: bytes = field(repr=False)
     """As it came. Users' content and signed addresses are in it: never print it."""
     replayed: bool = False
@@ -188,6 +191,6 @@ def of_row(row: Mapping[str, Any]) -> Delivery:
         received_at=datetime.fromtimestamp(row["received"], UTC),
         happened_at=None if happened is None else datetime.fromtimestamp(happened, UTC),
         copies=row["copies"],
-        handled=("waiting", "done", "failed")[row["handled"]],
+        handled=HANDLED[row["handled"]],
         body=row["body"],
     )

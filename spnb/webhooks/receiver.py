@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from spnb._loop import background_loop, on_loop
 from spnb.errors import ConfigError, InvalidInput
-from spnb.webhooks.delivery import Delivery, Refusal
+from spnb.webhooks.delivery import HANDLED, Delivery, Refusal
 from spnb.webhooks.feed import tell
 from spnb.webhooks.intake import Intake, Refused
 from spnb.webhooks.names import EventNames
@@ -351,6 +351,31 @@ class AsyncReceiver:
         return await asyncio.wrap_future(self._store.find(newest=newest, room_id=room_id))
 
     @on_loop
+    async def delivery(self, number: int) -> Delivery | None:
+        """One delivery by its number; None where there is none (any more)."""
+        found = await asyncio.wrap_future(self._store.find(after=number - 1, most=1))
+        return found[0] if found and found[0].number == number else None
+
+    @on_loop
+    async def rows(self, *, newest: int) -> list[dict[str, Any]]:
+        """The newest deliveries without their bodies, for a table on a page; ids are text, times seconds."""
+        names = ("number", "received", "event", "name", "room", "source", "copies", "handled")
+        found = await asyncio.wrap_future(self._store.columns(names, newest=newest))
+        return [
+            {
+                "id": str(number),
+                "at": received,
+                "event": event,
+                "name": name,
+                "room": room,
+                "source": source,
+                "copies": copies,
+                "handled": HANDLED[handled],
+            }
+            for number, received, event, name, room, source, copies, handled in found
+        ]
+
+    @on_loop
     async def frame(self) -> pd.DataFrame:
         """All deliveries as a table, without their bodies; times in UTC."""
         rows = await asyncio.wrap_future(self._store.columns(COLUMNS))
@@ -422,7 +447,7 @@ def _frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     for name in ("received", "happened"):
         seconds = pd.to_numeric(table[name])
         table[name] = pd.to_datetime((seconds * 1000).round(), unit="ms", utc=True).astype("datetime64[ms, UTC]")
-    table["handled"] = table["handled"].map({0: "waiting", 1: "done", 2: "failed"})
+    table["handled"] = table["handled"].map(dict(enumerate(HANDLED)))
     return table.rename(
         columns={"room": "room_id", "subject": "subject_id", "received": "received_at", "happened": "happened_at"}
     )

@@ -176,10 +176,10 @@ class DeliveryStore:
 
         return self._submit(job)
 
-    def columns(self, names: Sequence[str]) -> Future[list[tuple[Any, ...]]]:
-        """These columns of all deliveries, without their bodies."""
-        query = f"SELECT {', '.join(names)} FROM deliveries ORDER BY number"
-        return self._submit(lambda db: [tuple(row) for row in db.execute(query).fetchall()])
+    def columns(self, names: Sequence[str], *, newest: int = -1) -> Future[list[tuple[Any, ...]]]:
+        """These columns of all deliveries, or of the `newest` so many, without their bodies, oldest first."""
+        query = f"SELECT {', '.join(names)} FROM deliveries ORDER BY number DESC LIMIT ?"
+        return self._submit(lambda db: [tuple(row) for row in db.execute(query, (newest,)).fetchall()][::-1])
 
     def close(self) -> None:
         """Finish what was submitted and close the file."""
