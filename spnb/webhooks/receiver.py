@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import json
 import logging
 import os
 import sqlite3
@@ -123,7 +124,7 @@ class AsyncReceiver:
                 self._tell_dispatcher()
         except Refused as refused:
             self._refuse(refused)
-            await _answer(send, refused.status, b'{"message":"' + refused.reason.encode() + b'"}')
+            await _answer(send, refused.status, json.dumps({"message": refused.reason}).encode())
         except (sqlite3.Error, ConfigError) as error:
             log.error("a webhook could not be kept: %s", error)
             self._refuse(Refused(503, "the delivery could not be kept: send it again"))

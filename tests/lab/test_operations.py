@@ -25,6 +25,7 @@ RECEIVE = (
     "    raise RuntimeError('a fault of a handler')\n"
     "spnb.WebhookInspector(receiver)"
 )
+THEME = "(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
 ATTACK = "<img src=x onerror=window.struck=1>"
 
 
@@ -57,6 +58,11 @@ async def test_webhooks_are_seen_as_they_come(lab: Lab) -> None:
     assert await page.evaluate("window.struck") is None
     await expect(row.get_by_role("button", name="Hide body")).to_be_focused()
     await lab.shot("webhook-inspector")
+    await lab.page.evaluate(THEME, "JupyterLab Dark")
+    await page.wait_for_selector("body[data-jp-theme-light='false']", state="attached")
+    await lab.shot("webhook-inspector-dark")
+    await lab.page.evaluate(THEME, "JupyterLab Light")
+    await page.wait_for_selector("body[data-jp-theme-light='true']", state="attached")
     # What comes in moves the row but keeps it open, and the focus where it is.
     await lab.run_code("post('room.didUpdate', roomId='room-9')")
     await expect(page.get_by_role("heading", name="Webhooks · 5")).to_be_visible()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -247,6 +248,30 @@ async def test_live_objects_hear_of_webhooks_when_real_time_is_away(
     stop()
     following.cancel()
     await other.aclose()
+
+
+async def test_livekits_own_webhooks_are_a_reason_to_read_the_room(sp: AsyncClient, tmp_path: Path) -> None:
+    from spnb.sandbox.media import MediaEvent
+    from spnb.sandbox.media.webhook import WebhookSender
+
+    pair = ("key", "a secret of livekit, over thirty-two bytes")
+    async with AsyncReceiver(livekit=pair, path=tmp_path / "livekit.sqlite") as receiver:
+        receiver.feed(sp)
+        room = await sp.rooms.create("before")
+        titles: list[str] = []
+        stop = room.observe(lambda record: titles.append(record.title))
+        await until(lambda: sp.realtime.is_subscribed(f"{sp.network_id}/room/{room.room_id}"))
+        sender = WebhookSender(receiver.url, *pair)
+        with spnb.sandbox.faults(sp) as faults:
+            faults.add("drop")
+            await sp.rooms.update(room.room_id, title="after")
+            sender(MediaEvent("track_published", room.room_id, "host", "PA_1", track_sid="TR_1", at=time.time()))
+            await until(lambda: titles == ["after"])
+        stop()
+        await sender.aclose()
+        (delivery,) = await receiver.deliveries()
+        assert (delivery.source, delivery.name) == ("livekit", "livekit.track_published")
+        assert delivery.data["participant"]["identity"] == "host"
 
 
 def test_endpoints_are_few_and_on_loopback(hooked: RunningSandbox, hooks: Webhooks) -> None:

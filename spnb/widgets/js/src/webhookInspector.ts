@@ -73,7 +73,7 @@ export default {
       return h(
         "tr",
         { "data-delivery": row.id },
-        h("td", { class: "spnb-timer", title: at.toISOString() }, at.toLocaleTimeString()),
+        h("td", { class: "spnb-timer", title: at.toISOString() }, at.toLocaleTimeString([], { hourCycle: "h23" })),
         h("td", {}, h("span", { class: "spnb-title" }, row.name || "–"), same ? null : h("div", { class: "spnb-note" }, row.event)),
         h("td", { class: "spnb-id" }, row.room || "–"),
         h("td", {}, row.refused ? h("span", { class: "spnb-over" }, `✕ ${row.refused}`) : `✓ ${row.source}`),
