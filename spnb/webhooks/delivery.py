@@ -102,11 +102,13 @@ def read_body(body: bytes, source: Source) -> Facts:
     event = told.get("event") if isinstance(told, dict) else None
     if not isinstance(event, str) or not event or len(event) > 200:
         raise Malformed("the body has no event")
+    if any("\ud800" <= mark <= "\udfff" for mark in event):
+        raise Malformed("the event's name is no text")
     digest = hashlib.sha256(body).hexdigest()[:32]
     if source == "livekit":
         room = told.get("room")
-        name = str(room.get("name") or "") if isinstance(room, dict) else ""
-        return Facts(digest, f"livekit.{event}", name, str(told.get("id") or ""), _moment(told.get("createdAt")))
+        name = _plain(room.get("name") or "") if isinstance(room, dict) else ""
+        return Facts(digest, f"livekit.{event}", name, _plain(told.get("id") or ""), _moment(told.get("createdAt")))
     data = told.get("data")
     data = data if isinstance(data, dict) else {}
     return Facts(digest, event, _room_id(data), _subject_id(data), _happened_at(told, data))
@@ -123,7 +125,7 @@ def _room_id(data: Json) -> str:
         for where in (place, inner if isinstance(inner, dict) else {}):
             for name in ("roomId", "streamId"):
                 if isinstance(where.get(name), str):
-                    return str(where[name])
+                    return _plain(where[name])
     return ""
 
 
@@ -131,8 +133,13 @@ def _subject_id(data: Json) -> str:
     for place in (*_firsts(data), data):
         for name in SUBJECT_IDS:
             if isinstance(place.get(name), str):
-                return str(place[name])
+                return _plain(place[name])
     return ""
+
+
+def _plain(text: Any) -> str:
+    """An id as text; half a character, which JSON allows and no database takes, becomes a mark."""
+    return str(text).encode("utf-8", "replace").decode()[:200]
 
 
 def _happened_at(told: Json, data: Json) -> float | None:

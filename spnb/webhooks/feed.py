@@ -37,15 +37,14 @@ def tell(client: AsyncClient[Any], delivery: Delivery) -> None:
         return
     # Whatever else tells of a room, LiveKit's own news too, is a reason to read it again.
     event_type = REALTIME.get(delivery.name, delivery.name if kind == "room" else "room.didUpdate")
+    if not isinstance(data.get("rooms"), list):
+        data = {"rooms": []}  # the service's guide gives only the id of a stream that has started
     topic = f"{client.network_id}/room/{_internal_id(data, delivery.room_id)}"
-    rooms = data.get("rooms")
-    # The service's guide gives only the id of a stream that has started.
-    data = data if isinstance(rooms, list) else {"rooms": []}
     client.realtime.tell(Event(event_type, data, topic, delivery.room_id, delivery.happened_at))
 
 
 def _internal_id(data: dict[str, Any], room_id: str) -> str:
-    for room in data.get("rooms") or []:
+    for room in data["rooms"]:
         if isinstance(room, dict) and room.get("roomId") == room_id and isinstance(room.get("_id"), str):
             return str(room["_id"])
     return room_id

@@ -95,23 +95,31 @@ class DeliveryStore:
         self._db.close()
 
     def _do(self, batch: list[tuple[Job, Future[Any]]]) -> None:
-        results: list[tuple[Future[Any], Any]] = []
+        outcomes: list[tuple[Future[Any], Any, Exception | None]] = []
         try:
             self._db.execute("BEGIN IMMEDIATE")
             for job, future in batch:
                 if future.set_running_or_notify_cancel():
-                    results.append((future, job(self._db)))
+                    outcomes.append((future, *self._tried(job)))
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             # A full disk, say: nobody is told that something was kept.
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-            return
-        for future, result in results:
-            future.set_result(result)
+            outcomes = [(future, None, error) for _, future in batch if not future.cancelled()]
+        for future, result, failure in outcomes:
+            if failure is not None:
+                future.set_exception(failure)
+            else:
+                future.set_result(result)
+
+    def _tried(self, job: Job) -> tuple[Any, Exception | None]:
+        try:
+            return job(self._db), None
+        except Exception as error:
+            if not self._db.in_transaction:
+                raise  # the database gave up the whole batch
+            return None, error
 
     def add(self, facts: Facts, name: str, source: Source, body: bytes, now: float) -> Future[tuple[int, int]]:
         """Keep a delivery, or count a copy of one that is kept. Gives its number and how often it came."""

@@ -274,6 +274,30 @@ def test_the_table_has_facts_and_no_bodies(receiver: Receiver, http: httpx.Clien
     assert "body" not in table.columns
 
 
+def test_nothing_is_acknowledged_that_could_not_be_kept(receiver: Receiver, http: httpx.Client) -> None:
+    post(http, receiver, event(room="first"))
+    until(lambda: receiver.deliveries()[0].handled == "done")
+    store = receiver.asynchronous._store
+    # The database may grow no more: to SQLite that is a full disk.
+    pages = store._submit(lambda db: db.execute("PRAGMA page_count").fetchone()[0]).result()
+    store._submit(lambda db: db.execute(f"PRAGMA max_page_count = {pages}")).result()
+    large = event(room="second", filler="x" * 500_000)
+    assert post(http, receiver, large).status_code == 503
+    assert receiver.refusals[-1].status == 503
+    store._submit(lambda db: db.execute("PRAGMA max_page_count = 1000000")).result()
+    assert post(http, receiver, large).status_code == 200
+    assert [one.room_id for one in receiver.deliveries()] == ["first", "second"]
+
+
+def test_half_characters_break_nothing(receiver: Receiver, http: httpx.Client) -> None:
+    assert post(http, receiver, b'{"event": "a\\ud800"}').status_code == 400
+    assert post(http, receiver, b'{"event": "a", "data": {"roomId": "r\\ud800"}}').status_code == 200
+    assert [one.room_id for one in receiver.deliveries()] == ["r?"]
+    with pytest.raises(UnicodeEncodeError):
+        receiver.asynchronous._store._submit(lambda db: db.execute("SELECT ?", ("\ud800",))).result(10)
+    assert len(receiver.deliveries()) == 1, "one that fails takes nothing along"
+
+
 # -- endings
 
 

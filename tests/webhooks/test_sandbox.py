@@ -250,6 +250,26 @@ async def test_live_objects_hear_of_webhooks_when_real_time_is_away(
     await other.aclose()
 
 
+async def test_bodies_of_another_shape_are_news_all_the_same(sp: AsyncClient, receiver: AsyncReceiver) -> None:
+    receiver.feed(sp)
+    room = await sp.rooms.create("before")
+    titles: list[str] = []
+    stop = room.observe(lambda record: titles.append(record.title))
+    await until(lambda: sp.realtime.is_subscribed(f"{sp.network_id}/room/{room.room_id}"))
+    with spnb.sandbox.faults(sp) as faults:
+        faults.add("drop")
+        bodies: list[Any] = [{"streamId": room.room_id}, {"roomId": room.room_id, "rooms": 7}]
+        for number, data in enumerate(bodies):
+            await sp.rooms.update(room.room_id, title=f"odd {number}")
+            for name in ("message.didCreate", "stream.updated"):
+                body = json.dumps({"event": name, "data": {**data, "messages": number}}).encode()
+                headers = {"x-amity-signature": spnb.webhooks.signed(body, SECRET), "content-type": "application/json"}
+                async with httpx.AsyncClient(trust_env=False) as http:
+                    assert (await http.post(receiver.url, content=body, headers=headers)).is_success
+            await until(lambda number=number: titles[-1:] == [f"odd {number}"])  # type: ignore[misc]
+    stop()
+
+
 async def test_livekits_own_webhooks_are_a_reason_to_read_the_room(sp: AsyncClient, tmp_path: Path) -> None:
     from spnb.sandbox.media import MediaEvent
     from spnb.sandbox.media.webhook import WebhookSender
