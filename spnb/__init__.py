@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spnb import errors, models, sandbox, widgets
+    from spnb import errors, models, sandbox, webhooks, widgets
     from spnb._connect import connect, connect_async
     from spnb.broadcast import AsyncBroadcast, Broadcast
     from spnb.broadcast.sources import Camera, Generator, MediaFile, Screen, TestCard
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from spnb.widgets import (
         CameraPreview,
         CreateRoom,
+        Faults,
         GoLive,
         LiveNow,
         Player,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         RoomTable,
         Studio,
         ViewerCount,
+        WebhookInspector,
     )
 
 __version__ = "0.1.0"
@@ -60,6 +62,7 @@ _HOMES = {
     "CameraPreview": "spnb.widgets",
     "Client": "spnb.client",
     "CreateRoom": "spnb.widgets",
+    "Faults": "spnb.widgets",
     "Generator": "spnb.broadcast.sources",
     "GoLive": "spnb.widgets",
     "LiveNow": "spnb.widgets",
@@ -80,10 +83,11 @@ _HOMES = {
     "ViewerCount": "spnb.widgets",
     "off": "spnb.live.hooks",
     "on": "spnb.live.hooks",
+    "WebhookInspector": "spnb.widgets",
     "connect": "spnb._connect",
     "connect_async": "spnb._connect",
 }
-_MODULES = ("broadcast", "client", "errors", "models", "sandbox", "widgets")
+_MODULES = ("broadcast", "client", "errors", "models", "sandbox", "webhooks", "widgets")
 
 __all__ = [
     "AsyncBroadcast",
@@ -96,6 +100,7 @@ __all__ = [
     "CameraPreview",
     "Client",
     "CreateRoom",
+    "Faults",
     "Generator",
     "GoLive",
     "LiveInvitations",
@@ -114,6 +119,7 @@ __all__ = [
     "Studio",
     "TestCard",
     "ViewerCount",
+    "WebhookInspector",
     "__version__",
     "connect",
     "connect_async",
@@ -122,6 +128,7 @@ __all__ = [
     "off",
     "on",
     "sandbox",
+    "webhooks",
     "widgets",
 ]
 

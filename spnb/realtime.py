@@ -127,6 +127,10 @@ class Realtime:
 
         return end
 
+    def tell(self, event: Event) -> None:
+        """Hand in an event that came another way, by webhook say, as if it had come over this connection."""
+        self._on_loop(lambda: self._heard(event))
+
     def reconnect_now(self) -> None:
         """Do not wait out the back-off: something says that the network is there again."""
         self._on_loop(self._hurry.set)
@@ -286,8 +290,11 @@ class Realtime:
         if event is None:
             log.debug("a malformed message on %s was dropped", topic)
             return
+        self._heard(event)
+
+    def _heard(self, event: Event) -> None:
         for pattern, callbacks in list(self._callbacks.items()):
-            if not _matches(pattern, topic):
+            if not _matches(pattern, event.topic):
                 continue
             for callback in list(callbacks):
                 try:

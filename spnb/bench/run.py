@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, str] = {
     "recordings": "spnb.bench.replay:recordings",
     "hooks": "spnb.bench.replay:hooks",
     "rooms": "spnb.bench.studio:rooms_list",
+    "webhooks": "spnb.bench.webhooks:webhook_receiver",
 }
 """Name → module and function; a function takes nothing and yields figures."""
 

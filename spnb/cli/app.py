@@ -10,11 +10,13 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 import spnb
+from spnb.cli.faults import faults
 from spnb.errors import SpnbError
 
 __all__ = ["app", "main"]
 
 app = App(name="spnb", version=spnb.__version__, help="social.plus livestreaming from a notebook or a terminal.")
+app.command(faults)
 
 
 @app.command

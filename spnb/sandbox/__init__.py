@@ -1,16 +1,18 @@
 """The sandbox: a local process that speaks social.plus's REST, MQTT and LiveKit wire, no account needed.
 
 `ensure()` starts or joins the one that all notebooks of a user share; `start()` runs a private one; `serve()` runs one
-in the foreground. Nothing else of spnb imports what is inside.
+in the foreground; `faults()` makes one misbehave, `webhooks()` has it send webhooks. Nothing else of spnb imports what
+is inside.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from spnb.sandbox.door import SandboxInfo, default_data_dir, ensure, home, start
+from spnb.sandbox.control import faults, webhooks
+from spnb.sandbox.door import SandboxInfo, default_data_dir, ensure, home, running, start
 
-__all__ = ["SandboxInfo", "default_data_dir", "ensure", "home", "serve", "start"]
+__all__ = ["SandboxInfo", "default_data_dir", "ensure", "faults", "home", "running", "serve", "start", "webhooks"]
 
 
 def serve(

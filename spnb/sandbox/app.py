@@ -18,6 +18,7 @@ import spnb
 from spnb.sandbox.broker import Broker
 from spnb.sandbox.deployment import LiveKitDeployment
 from spnb.sandbox.embedded import EmbeddedMedia
+from spnb.sandbox.hooks import Announcer, HookRoutes, WebhookSender
 from spnb.sandbox.lifecycle import Lifecycle
 from spnb.sandbox.media.tokens import Grants, mint
 from spnb.sandbox.moderation import Moderation
@@ -36,6 +37,7 @@ from spnb.sandbox.rest import (
 from spnb.sandbox.security import LoopbackOnly
 from spnb.sandbox.settings import SandboxSettings
 from spnb.sandbox.store import Store
+from spnb.sandbox.trouble import Cut, Disturbance, FaultRoutes, Faults, FaultyRequests
 
 __all__ = ["Sandbox"]
 
@@ -59,7 +61,10 @@ class Sandbox:
         self.store = Store(settings.data_dir / "sandbox.sqlite", network_id=settings.network_id)
         self.api_key = self.store.secret("api-key")
         self._tokens = AccessTokens(self.store, settings)
-        self.broker = Broker(settings.network_id, self._may_connect)
+        self.faults = Faults()
+        self.broker = Broker(settings.network_id, self._may_connect, disturb=Disturbance(self.faults, "mqtt"))
+        self.webhooks = WebhookSender(self.store, self.faults)
+        events = Announcer(self.broker, self.webhooks)
         self.recorder = Recorder(
             settings.data_dir / "recordings", on_ready=self._on_playable, on_problem=self._on_recorder_problem
         )
@@ -67,32 +72,44 @@ class Sandbox:
         self.media: EmbeddedMedia | LiveKitDeployment = LiveKitDeployment.from_environment(os.environ) or EmbeddedMedia(
             "sandbox", self.store.secret("livekit-secret"), f"ws://127.0.0.1:{port}"
         )
-        self.lifecycle = Lifecycle(self.store, self.broker, self.media, self.recorder, delivery, settings)
+        self.lifecycle = Lifecycle(self.store, events, self.media, self.recorder, delivery, settings)
         self.lifecycle.base_url = self.url
         self.media.listen(self.lifecycle.on_media)
-        on_stage = OnStage(self.store, self.broker, self.lifecycle, self.media, base_url=self.url)
+        on_stage = OnStage(self.store, events, self.lifecycle, self.media, base_url=self.url)
         self.media.listen(on_stage.on_media)
-        self.services = Services(self.store, self.lifecycle, self.broker, settings, self._tokens, self.api_key)
+        self.services = Services(self.store, self.lifecycle, events, settings, self._tokens, self.api_key)
         self.leases = 0
         parts: list[BaseRoute] = [
             *routes(self.services),
             *self.broker.routes(),
             *self.media.routes(),
             *delivery.routes(),
-            *Moderation(self.store, self.lifecycle, self.broker, settings, self._has_key).routes(),
+            *Moderation(self.store, self.lifecycle, events, settings, self._has_key).routes(),
+            *self._fault_routes(),
+            *HookRoutes(self.api_key, self.store, self.webhooks).routes(),
             Route("/sandbox/info", self._info, methods=["GET"]),
             Route("/sandbox/livekit-token", self._livekit_token, methods=["POST"]),
             WebSocketRoute("/sandbox/lease", self._lease),
         ]
-        self.app: ASGIApp = LoopbackOnly(
-            Starlette(routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed})
-        )
+        app = Starlette(routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed})
+        self.app: ASGIApp = LoopbackOnly(FaultyRequests(app, self.faults))
+
+    def _fault_routes(self) -> list[BaseRoute]:
+        media = self.media if isinstance(self.media, EmbeddedMedia) else None
+        cuts: dict[str, Cut] = {"realtime": self.broker.cut}
+        if media is not None:
+            cuts |= {"signalling": media.cut_signalling, "transports": media.cut_transports}
+        expire = media.expire_tokens if media is not None else None
+        return FaultRoutes(
+            self.api_key, self.faults, self.store, self._tokens, cuts=cuts, expire_livekit=expire
+        ).routes()
 
     async def start(self) -> None:
         """Start the broker and take up what an earlier process left."""
         found_standing_community(self.store, self.settings.community_id)
         found_catalogue(self.store)
         await self.broker.start()
+        await self.webhooks.start()
         await self.lifecycle.recover()
 
     async def aclose(self) -> None:
@@ -100,6 +117,7 @@ class Sandbox:
         await self.media.aclose()
         await self.lifecycle.aclose()
         await self.recorder.aclose()
+        await self.webhooks.aclose()
         await self.broker.aclose()
         self.store.close()
 

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 Authenticate = Callable[[str, str], bool]
 """`(username, password) → welcome?`"""
+Disturb = Callable[[str, Callable[[], None]], None]
+"""`(event type, deliver)`: calls `deliver` once, or as faults on demand will have it."""
 
 
 def may_follow_topic(network_id: str, internal_id: str, topic: str) -> bool:
@@ -150,12 +152,22 @@ class Broker:
         network_id: root of all topics.
         authenticate: `(user's internal id, access token) → bool`.
         clock: gives `sentTime`.
+        disturb: lets faults on demand strike events on their way.
     """
 
-    def __init__(self, network_id: str, authenticate: Authenticate, *, clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        network_id: str,
+        authenticate: Authenticate,
+        *,
+        clock: Clock = system_clock,
+        disturb: Disturb | None = None,
+    ) -> None:
         self._network_id = network_id
         self._authenticate = authenticate
         self._clock = clock
+        self._disturb: Disturb = disturb or (lambda _event_type, deliver: deliver())
+        self._sockets: set[WebSocket] = set()
         self._queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
         self._sender: asyncio.Task[None] | None = None
         self._broker: MqttBroker | None = None
@@ -192,11 +204,13 @@ class Broker:
         await socket.accept(subprotocol=next((name for name in ("mqtt", "mqttv3.1") if name in names), None))
         reader, writer = _Reader(socket), _Writer(socket)
         self.connections += 1
+        self._sockets.add(socket)
         assert self._broker is not None  # noqa: S101 - routes are served only after start
         try:
             await self._broker.external_connected(reader, writer, "default")
         finally:
             self.connections -= 1
+            self._sockets.discard(socket)
             await self._forget()
             await writer.close()
 
@@ -219,6 +233,7 @@ class Broker:
     ) -> None:
         """Send one event on each topic, in the service's envelope."""
         sent = stamp(self._clock())
+        packets: list[tuple[str, bytes]] = []
         for topic in dict.fromkeys(topics):
             envelope = {
                 "eventType": event_type,
@@ -230,7 +245,22 @@ class Broker:
                 "version": 1,
                 "data": data,
             }
-            self._queue.put_nowait((topic, orjson.dumps(envelope)))
+            packets.append((topic, orjson.dumps(envelope)))
+        self._disturb(event_type, lambda: self._enqueue(packets))
+
+    def _enqueue(self, packets: list[tuple[str, bytes]]) -> None:
+        for packet in packets:
+            self._queue.put_nowait(packet)
+
+    async def cut(self, _room_id: str | None = None) -> int:
+        """Drop all connections, as a network would; clients come back by themselves. Returns how many."""
+        sockets = list(self._sockets)
+        for socket in sockets:
+            try:
+                await socket.close(1011)
+            except (WebSocketDisconnect, RuntimeError):
+                log.debug("an MQTT socket was closed by the client first")
+        return len(sockets)
 
     async def _send(self) -> None:
         assert self._broker is not None  # noqa: S101 - started together

@@ -24,7 +24,7 @@ import psutil
 import spnb
 from spnb.errors import SandboxError
 
-__all__ = ["SandboxInfo", "default_data_dir", "ensure", "home", "start"]
+__all__ = ["SandboxInfo", "default_data_dir", "ensure", "home", "running", "start"]
 
 START_SECONDS = 30.0
 
@@ -129,6 +129,18 @@ def ensure() -> SandboxInfo:
             _write_private(folder / "running.json", _facts(info))
         _hold(info)
         return info
+
+
+def running() -> SandboxInfo:
+    """This user's sandbox, as long as it runs; neither started nor held.
+
+    Raises:
+        SandboxError: it does not run.
+    """
+    info = _running(home())
+    if info is None:
+        raise SandboxError("your sandbox does not run: `spnb.connect()` or `spnb lab` starts it")
+    return info
 
 
 def start(data_dir: Path, *, port: int = 0, idle_exit: bool = False, options: tuple[str, ...] = ()) -> SandboxInfo:

@@ -50,6 +50,18 @@ class EmbeddedMedia:
         """Put one participant out."""
         return await self._server.remove_participant(room_id, identity)
 
+    async def cut_signalling(self, room_id: str | None) -> int:
+        """A fault on demand: close signalling sockets of a room, or of all."""
+        return await self._server.cut_signalling(room_id)
+
+    async def cut_transports(self, room_id: str | None) -> int:
+        """A fault on demand: drop media connections of a room, or of all."""
+        return await self._server.cut_transports(room_id)
+
+    def expire_tokens(self) -> None:
+        """A fault on demand: tokens made so far have expired."""
+        self._server.expire_tokens()
+
     async def aclose(self) -> None:
         """Put everybody out of every room."""
         await self._server.aclose()

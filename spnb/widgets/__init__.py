@@ -5,6 +5,7 @@ from __future__ import annotations
 from spnb.widgets.base import Hub, Widget
 from spnb.widgets.camera_preview import CameraPreview
 from spnb.widgets.create_room import CreateRoom
+from spnb.widgets.faults import Faults
 from spnb.widgets.go_live import GoLive
 from spnb.widgets.live_now import LiveNow
 from spnb.widgets.player import Player
@@ -14,10 +15,12 @@ from spnb.widgets.room_status import RoomStatus
 from spnb.widgets.room_table import RoomTable
 from spnb.widgets.studio import Studio
 from spnb.widgets.viewer_count import ViewerCount
+from spnb.widgets.webhook_inspector import WebhookInspector
 
 __all__ = [
     "CameraPreview",
     "CreateRoom",
+    "Faults",
     "GoLive",
     "Hub",
     "LiveNow",
@@ -28,5 +31,6 @@ __all__ = [
     "RoomTable",
     "Studio",
     "ViewerCount",
+    "WebhookInspector",
     "Widget",
 ]

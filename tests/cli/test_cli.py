@@ -168,3 +168,30 @@ def test_every_benchmark_can_be_loaded() -> None:
 
     for name in BENCHMARKS:
         assert callable(_load(name))
+
+
+def test_faults_are_switched_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    import spnb.sandbox
+
+    monkeypatch.setenv("SPNB_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in ("SOCIALPLUS_API_KEY", "SOCIALPLUS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    code, _, err = told(capsys, "faults", "list")
+    assert (code, "does not run" in err) == (1, True)
+    info = spnb.sandbox.ensure()
+    assert "healthy" in told(capsys, "faults", "list")[1]
+    code, out, _ = told(capsys, "faults", "add", "rate-limit", "--match", "POST /api/v1/rooms", "--times", "2")
+    assert code == 0
+    assert all(word in out for word in ("rate-limit", "rest", "POST /api/v1/rooms", "100%"))
+    assert "[bold]" in told(capsys, "faults", "add", "drop", "--where", "webhook", "--match", "[bold]*")[1]
+    assert "earthquake" not in told(capsys, "faults", "list")[1]
+    code, _, err = told(capsys, "faults", "add", "earthquake")
+    assert (code, "kind" in err) == (1, True)
+    assert "f2" not in told(capsys, "faults", "clear", "f2")[1]
+    by_address = ("--url", info.url, "--key", info.api_key)
+    assert "healthy" in told(capsys, "faults", "clear", *by_address)[1]
+    assert "cut 0 connections" in told(capsys, "faults", "cut", "realtime", *by_address)[1]
+    assert "have expired" in told(capsys, "faults", "expire", "access")[1]
+    assert "goes with a key" in told(capsys, "faults", "list", "--url", info.url)[2]
+    info.stop()

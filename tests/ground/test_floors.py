@@ -21,6 +21,7 @@ FLOORS = {
     "recordings": 2,
     "broadcast": 3,
     "analytics": 3,
+    "webhooks": 3,
     "_connect": 4,
     "widgets": 5,
     "bench": 5,

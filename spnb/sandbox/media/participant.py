@@ -469,6 +469,12 @@ class Participant:
                 for packet in track.feedback(FEEDBACK_SSRC, REMB_BITS_PER_SECOND):
                     self._publisher.send_rtcp(packet)
 
+    async def drop_transports(self) -> None:
+        """Lose both connections without a word: a fault on demand."""
+        for transport in (self._publisher, self._subscriber):
+            if transport is not None:
+                await transport.drop()
+
     async def aclose(self) -> None:
         """Close both connections."""
         self.gone = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -115,6 +116,22 @@ class MediaServer:
             return False
         await found.aclose(models.DisconnectReason.ROOM_DELETED)
         return True
+
+    async def cut_signalling(self, room: str | None) -> int:
+        """Close the signalling sockets of a room, of all without one. Returns how many."""
+        return await self._signalling.cut(room)
+
+    async def cut_transports(self, room: str | None) -> int:
+        """Drop the media connections of everybody in a room, of all rooms without one. Returns how many."""
+        names = list(self.rooms) if room is None else [room]
+        participants = [participant for name in names for participant in self.participants(name)]
+        for participant in participants:
+            await participant.drop_transports()
+        return len(participants)
+
+    def expire_tokens(self) -> None:
+        """Tokens issued so far let nobody in any more; who is in stays."""
+        self._signalling.expired_before = time.time()
 
     async def _tick(self) -> None:
         while True:

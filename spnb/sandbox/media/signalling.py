@@ -39,6 +39,16 @@ class Signalling:
 
     def __init__(self, server: MediaServer) -> None:
         self._server = server
+        self._clients: set[_Client] = set()
+        self.expired_before = 0.0
+        """Tokens issued before this moment (seconds of the epoch) count as expired: a fault on demand."""
+
+    async def cut(self, room: str | None) -> int:
+        """Close the signalling sockets of a room (of all without) without a word. Returns how many."""
+        clients = [client for client in self._clients if room in (None, client.room_name)]
+        for client in clients:
+            await client.hang_up()
+        return len(clients)
 
     def identify(self, connection: HTTPConnection) -> Identity:
         """Check the token of a request (query `access_token` or bearer header).
@@ -51,6 +61,8 @@ class Signalling:
         if not token:
             raise InvalidToken("no token was sent")
         who = verify(self._server.api_key, self._server.api_secret, token)
+        if who.issued_at < self.expired_before:
+            raise InvalidToken("the token has expired: fetch new broadcaster data")
         if not who.grants.room_join or not who.grants.room:
             raise InvalidToken("the token does not allow joining a room")
         if not who.identity:
@@ -92,7 +104,12 @@ class Signalling:
             await socket.send_bytes(signal.SignalResponse(leave=leave).SerializeToString())
             await socket.close(1000)
             return
-        await _Client(self._server, socket, who).run()
+        client = _Client(self._server, socket, who)
+        self._clients.add(client)
+        try:
+            await client.run()
+        finally:
+            self._clients.discard(client)
 
 
 class _Client:
@@ -104,6 +121,14 @@ class _Client:
         self._who = who
         self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._said_leave = False
+        self.room_name = who.grants.room
+
+    async def hang_up(self) -> None:
+        """Close the socket; the client learns no reason."""
+        try:
+            await self._socket.close(1011)
+        except (WebSocketDisconnect, RuntimeError):
+            log.debug("a signalling socket was closed by the client first")
 
     def _send(self, message: signal.SignalResponse) -> None:
         self._outbox.put_nowait(message.SerializeToString())

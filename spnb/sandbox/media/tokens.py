@@ -53,6 +53,7 @@ class Identity:
     metadata: str
     grants: Grants
     expires_at: float
+    issued_at: float = 0.0
     attributes: dict[str, str] = field(default_factory=dict)
 
 
@@ -73,6 +74,7 @@ def mint(
         "sub": identity,
         "name": name or identity,
         "nbf": int(now) - 1,
+        "iat": now,
         "exp": now + ttl,
         "video": grants.to_claim(),
         "metadata": metadata,
@@ -118,5 +120,6 @@ def verify(api_key: str, api_secret: str, token: str) -> Identity:
         metadata=str(claims.get("metadata") or ""),
         grants=grants,
         expires_at=float(claims["exp"]),
+        issued_at=float(claims.get("iat") or claims.get("nbf") or 0),
         attributes={str(key): str(value) for key, value in (claims.get("attributes") or {}).items()},
     )

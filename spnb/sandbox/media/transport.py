@@ -255,6 +255,10 @@ class MediaTransport:
             self._told.add(state)
             self._on_state(state)
 
+    async def drop(self) -> None:
+        """Lose the connection without a word, as a network would."""
+        await self._ice.stop()
+
     async def aclose(self) -> None:
         """Say good-bye on DTLS and close the socket."""
         self._told |= {"connected", "closed"}

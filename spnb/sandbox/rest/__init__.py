@@ -23,13 +23,14 @@ from spnb.sandbox.rest.call import Services
 from spnb.sandbox.rest.communities import found_standing_community
 from spnb.sandbox.rest.payloads import room_payload
 from spnb.sandbox.rest.products import found_catalogue
-from spnb.sandbox.rest.refused import Refused, envelope
+from spnb.sandbox.rest.refused import Refused, answer, envelope
 from spnb.sandbox.rest.tokens import AccessTokens
 
 __all__ = [
     "AccessTokens",
     "Refused",
     "Services",
+    "answer",
     "envelope",
     "found_catalogue",
     "found_standing_community",

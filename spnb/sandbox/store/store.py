@@ -66,6 +66,7 @@ class Store:
         self.watch_sessions = Collection(self._db, "watch_sessions", "sessionId", ["roomId", "userId"])
         self.products = Collection(self._db, "products", "productId", ["status", "isDeleted"])
         self.activities = Collection(self._db, "activities", "_id", ["contentId"])
+        self.webhooks = Collection(self._db, "webhooks", "webhookId", [])
         self.flags = Collection(self._db, "flags", "_id", ["referenceType", "referenceId", "userId"])
 
     def close(self) -> None:

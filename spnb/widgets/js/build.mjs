@@ -8,7 +8,10 @@ const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathna
 const target = path.join(here, "..", "static");
 const check = process.argv.includes("--check");
 const outdir = check ? await mkdtemp(path.join(tmpdir(), "spnb-widgets-")) : target;
-const names = ["hub", "createRoom", "goLive", "liveNow", "roomStatus", "player", "cameraPreview", "studio", "roomTable", "roomCard", "viewerCount", "recordingPlayer"];
+const names = [
+  ...["hub", "createRoom", "goLive", "liveNow", "roomStatus", "player", "cameraPreview", "studio", "roomTable", "roomCard"],
+  ...["viewerCount", "recordingPlayer", "webhookInspector", "faults"],
+];
 
 await build({
   absWorkingDir: here,

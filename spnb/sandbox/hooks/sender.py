@@ -1,0 +1,184 @@
+"""Sends events to the registered endpoints: signed, within the time limit, again after a failure.
+
+Body, signature and time limit are the service's: `{"event", "data"}`, base64 of HMAC-SHA256 over the raw body in
+`x-amity-signature`, 1.5 s; a twin with the legacy header `x-eko-signature` follows. Retries are a choice: nobody
+documents them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+import httpx
+import orjson
+
+from spnb.sandbox.clock import new_id
+from spnb.sandbox.hooks.names import webhook_name
+from spnb.sandbox.ports import Json
+from spnb.sandbox.store import Store
+from spnb.sandbox.trouble import Disturbance, Faults
+
+__all__ = ["TIME_LIMIT_SECONDS", "WebhookSender"]
+
+log = logging.getLogger(__name__)
+
+TIME_LIMIT_SECONDS = 1.5
+MOST_WAITING = 10_000
+MOST_REMEMBERED = 200
+
+
+@dataclass(slots=True)
+class _Outgoing:
+    """One event on its way to one endpoint."""
+
+    event: str
+    body: bytes
+    delivery_id: str = field(default_factory=new_id)
+    attempts: int = 0
+    status: int | None = None
+    done: bool = False
+
+    def describe(self) -> Json:
+        return {
+            "deliveryId": self.delivery_id,
+            "event": self.event,
+            "attempts": self.attempts,
+            "status": self.status,
+            "delivered": self.done,
+        }
+
+
+class _Outbox:
+    """Deliveries to one endpoint: first attempts in their order, retries beside them."""
+
+    def __init__(self, endpoint: Json, client: httpx.AsyncClient) -> None:
+        self._endpoint = endpoint
+        self._client = client
+        self._queue: asyncio.Queue[_Outgoing] = asyncio.Queue(MOST_WAITING)
+        self._retries: set[asyncio.Task[None]] = set()
+        self._worker = asyncio.create_task(self._run(), name=f"webhook {endpoint['webhookId']}")
+        self.log: deque[_Outgoing] = deque(maxlen=MOST_REMEMBERED)
+
+    def put(self, outgoing: _Outgoing) -> None:
+        """Queue a delivery."""
+        self.log.append(outgoing)
+        try:
+            self._queue.put_nowait(outgoing)
+        except asyncio.QueueFull:
+            log.warning("a webhook endpoint is %d deliveries behind: one was dropped", MOST_WAITING)
+
+    async def _run(self) -> None:
+        while True:
+            outgoing = await self._queue.get()
+            if not await self._attempt(outgoing):
+                task = asyncio.create_task(self._retry(outgoing))
+                self._retries.add(task)
+                task.add_done_callback(self._retries.discard)
+
+    async def _retry(self, outgoing: _Outgoing) -> None:
+        for wait in self._endpoint["retrySeconds"]:
+            await asyncio.sleep(wait)
+            if await self._attempt(outgoing):
+                return
+        log.info("webhook %s was given up after %d attempts", outgoing.event, outgoing.attempts)
+
+    async def _attempt(self, outgoing: _Outgoing) -> bool:
+        outgoing.attempts += 1
+        outgoing.status = await self._post(outgoing.body, "x-amity-signature")
+        outgoing.done = outgoing.status is not None and 200 <= outgoing.status < 300
+        if outgoing.done and self._endpoint["legacy"]:
+            await self._post(outgoing.body, "x-eko-signature")
+        return outgoing.done
+
+    async def _post(self, body: bytes, header: str) -> int | None:
+        digest = hmac.new(self._endpoint["secret"].encode(), body, hashlib.sha256).digest()
+        headers = {
+            header: base64.b64encode(digest).decode(),
+            "Content-Type": "application/json",
+            "User-Agent": "spnb-sandbox",
+        }
+        try:
+            async with asyncio.timeout(TIME_LIMIT_SECONDS):
+                answer = await self._client.post(self._endpoint["url"], content=body, headers=headers)
+        except (TimeoutError, httpx.HTTPError) as error:
+            log.info("a webhook was not taken: %s", type(error).__name__)
+            return None
+        return answer.status_code
+
+    async def aclose(self) -> None:
+        """Stop sending."""
+        tasks = [self._worker, *self._retries]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class WebhookSender:
+    """All endpoints and their deliveries. Implements `ports.Events`.
+
+    Args:
+        store: keeps the endpoints.
+        faults: may drop, double, delay or reorder what is sent.
+    """
+
+    def __init__(self, store: Store, faults: Faults) -> None:
+        self._store = store
+        self._disturb = Disturbance(faults, "webhook")
+        # Redirects are not followed: they could lead away from loopback.
+        self._client = httpx.AsyncClient(trust_env=False, timeout=TIME_LIMIT_SECONDS)
+        self._outboxes: dict[str, _Outbox] = {}
+
+    async def start(self) -> None:
+        """Take up the endpoints of an earlier process."""
+        for endpoint in self._store.webhooks.find({}):
+            self.open(endpoint)
+
+    def open(self, endpoint: Json) -> None:
+        """Begin to send to an endpoint."""
+        self._outboxes[endpoint["webhookId"]] = _Outbox(endpoint, self._client)
+
+    async def close(self, webhook_id: str) -> None:
+        """Send no more to an endpoint."""
+        outbox = self._outboxes.pop(webhook_id, None)
+        if outbox is not None:
+            await outbox.aclose()
+
+    def deliveries(self, webhook_id: str) -> list[Json]:
+        """The last deliveries to an endpoint, oldest first."""
+        outbox = self._outboxes.get(webhook_id)
+        return [outgoing.describe() for outgoing in outbox.log] if outbox else []
+
+    def publish(
+        self,
+        topics: Sequence[str],  # noqa: ARG002 - webhooks know no topics
+        event_type: str,
+        data: Mapping[str, Any],
+        *,
+        subject_id: str = "",  # noqa: ARG002
+        sender_id: str = "",  # noqa: ARG002
+    ) -> None:
+        """Send one event to all endpoints that want it."""
+        if not self._outboxes:
+            return
+        for endpoint in self._store.webhooks.find({}):
+            name = webhook_name(endpoint["style"], event_type)
+            if name is None or not any(fnmatchcase(event_type, pattern) for pattern in endpoint["events"]):
+                continue
+            body = orjson.dumps({"event": name, "data": data})
+            outbox = self._outboxes[endpoint["webhookId"]]
+            self._disturb(event_type, lambda outbox=outbox, name=name, body=body: outbox.put(_Outgoing(name, body)))  # type: ignore[misc]
+
+    async def aclose(self) -> None:
+        """Stop sending; what was not taken yet is lost with this process."""
+        for webhook_id in list(self._outboxes):
+            await self.close(webhook_id)
+        await self._client.aclose()

@@ -1,0 +1,66 @@
+"""The sandbox's own calls, below `/sandbox/`: they need its API key and answer in the service's error envelope."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from spnb.sandbox.ports import Json
+from spnb.sandbox.rest import Refused, answer, envelope
+
+__all__ = ["OwnCall", "own_route"]
+
+B = TypeVar("B", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCall:
+    """A call that was let in."""
+
+    request: Request
+    body: Any
+
+    def path(self, name: str) -> str:
+        """A path parameter."""
+        return str(self.request.path_params[name])
+
+    def read(self, model: type[B]) -> B:
+        """The JSON body as `model`.
+
+        Raises:
+            Refused: 422 with every broken rule.
+        """
+        try:
+            return model.model_validate(self.body)
+        except ValidationError as error:
+            raise Refused.invalid(
+                [f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in error.errors()]
+            ) from None
+
+
+def own_route(api_key: str, method: str, path: str, handler: Callable[[OwnCall], Awaitable[Json]]) -> Route:
+    """A route that checks the key, reads the JSON body and turns refusals into envelopes."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            given = request.headers.get("x-api-key", "")
+            if not hmac.compare_digest(given.encode(), api_key.encode()):
+                raise Refused.unauthorized("The API key is not this sandbox's: check X-API-Key")
+            raw = await request.body()
+            try:
+                body = orjson.loads(raw) if raw.strip() else {}
+            except orjson.JSONDecodeError as error:
+                raise Refused.bad_request(f"The body is no JSON: {error}") from None
+            return answer(await handler(OwnCall(request, body)))
+        except Refused as refused:
+            return envelope(refused)
+
+    return Route(path, endpoint, methods=[method], name=f"{method} {path}")

@@ -1,0 +1,20 @@
+"""Webhooks of social.plus and LiveKit: received, verified, kept once, handled afterwards.
+
+receiver = spnb.webhooks.Receiver("the secret of the webhook")
+
+@receiver.on("room.live")
+def went_live(delivery):
+    ...
+
+receiver.serve()          # on 127.0.0.1; or mount `receiver`, an ASGI app, in a server of your own
+"""
+
+from __future__ import annotations
+
+from spnb.webhooks.delivery import Delivery, Refusal
+from spnb.webhooks.names import EventNames
+from spnb.webhooks.receiver import AsyncReceiver
+from spnb.webhooks.signature import signed
+from spnb.webhooks.sync import Receiver
+
+__all__ = ["AsyncReceiver", "Delivery", "EventNames", "Receiver", "Refusal", "signed"]

@@ -1,0 +1,67 @@
+"""One set of names for events that webhooks call differently.
+
+The livestream guide says `stream.started`, the API specification `video-streaming.didStart` and `message.didCreate`
+(some with a version before them), real time `room.startBroadcasting`; no source documents webhooks of rooms. Handlers
+here go by one set: a subject, and what happened to it; what happened to a room is the status it is in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+__all__ = ["EventNames"]
+
+LIVESTREAM: dict[str, str] = {
+    "stream.started": "room.live",
+    "stream.ended": "room.ended",
+    "recording.completed": "room.recorded",
+    "video-streaming.didStart": "room.live",
+    "video-streaming.didStop": "room.ended",
+    "video-streaming.didRecord": "room.recorded",
+    "room.startBroadcasting": "room.live",
+    "room.waitingReconnect": "room.waitingReconnect",
+    "room.endBroadcasting": "room.ended",
+    "room.recordedAvailable": "room.recorded",
+    "room.recordingAvailable": "room.recorded",
+    "room.terminated": "room.terminated",
+    "room.didUpdate": "room.updated",
+}
+HAPPENED: dict[str, str] = {
+    "didCreate": "created",
+    "didUpdate": "updated",
+    "didDelete": "deleted",
+    "didFlag": "flagged",
+    "didUnflag": "unflagged",
+    "didClearflag": "flagsCleared",
+    "didClearFlag": "flagsCleared",
+    "didAddReaction": "reactionAdded",
+    "didRemoveReaction": "reactionRemoved",
+    "didReact": "reactionAdded",
+    "didJoin": "joined",
+    "didLeave": "left",
+    "didBan": "banned",
+    "addReaction": "reactionAdded",
+    "removeReaction": "reactionRemoved",
+}
+VERSION = re.compile(r"^v\d+\.")
+
+
+class EventNames:
+    """Translates the names of webhooks.
+
+    Args:
+        more: further translations, or other ones, e.g. `{"broadcast.begun": "room.live"}`.
+    """
+
+    def __init__(self, more: Mapping[str, str] | None = None) -> None:
+        self._names = {**LIVESTREAM, **(more or {})}
+
+    def common(self, event: str) -> str:
+        """The name handlers go by; an event nobody knows keeps its own."""
+        plain = VERSION.sub("", event)
+        for name in (event, plain):
+            if name in self._names:
+                return self._names[name]
+        subject, dot, happened = plain.partition(".")
+        return f"{subject}{dot}{HAPPENED.get(happened, happened)}"
