@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 Observer = Callable[[Room], Any]
 FIRST_POLL, LONGEST_POLL = 1.0, 60.0
 _shows: WeakValueDictionary[str, Any] = WeakValueDictionary()
-"""What this process has put on air, by room."""
+"""What this process has put on air, by room and user."""
 
 
 class Opener(Protocol):
@@ -371,7 +371,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         if self._opener is None:
             raise ConfigError("this room was not handed out by spnb.connect(): use spnb.broadcast.go_live(room)")
         self._called("go_live")
-        show = _shows[self.room_id] = await self._opener(self, source, **options)
+        show = _shows[self.seat] = await self._opener(self, source, **options)
         return show
 
     @on_loop
@@ -382,7 +382,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     @on_loop
     async def stop(self) -> Room:
         """End the broadcast for good. What this process has on air in the room disconnects first."""
-        show = _shows.get(self.room_id)
+        show = _shows.get(self.seat)
         if show is not None and show.on_air:
             # The other way round is the guide's first mistake; the broadcast comes back here when it has left the air.
             await show.stop()
