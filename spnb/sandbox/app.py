@@ -26,6 +26,7 @@ from spnb.sandbox.rest import AccessTokens, Refused, Services, envelope, found_s
 from spnb.sandbox.security import LoopbackOnly
 from spnb.sandbox.settings import SandboxSettings
 from spnb.sandbox.store import Store
+from spnb.sandbox.tables import TableExport
 
 __all__ = ["Sandbox"]
 
@@ -67,6 +68,7 @@ class Sandbox:
             *self.broker.routes(),
             *self.media.routes(),
             *delivery.routes(),
+            *TableExport(settings.data_dir / "sandbox.sqlite", self._has_key).routes(),
             Route("/sandbox/info", self._info, methods=["GET"]),
             Route("/sandbox/livekit-token", self._livekit_token, methods=["POST"]),
             WebSocketRoute("/sandbox/lease", self._lease),

@@ -39,6 +39,8 @@ class Services:
     api_key: str
     heartbeats: dict[str, dict[str, tuple[float, str]]] = field(default_factory=dict)
     """Room → user → (monotonic time of the last heartbeat, wire time of the first)."""
+    sampled: dict[str, float] = field(default_factory=dict)
+    """Room → monotonic time of the last presence count that was kept."""
     _recent: dict[str, deque[float]] = field(default_factory=dict)
     _reads: dict[str, int] = field(default_factory=dict)
 
