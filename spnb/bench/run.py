@@ -28,6 +28,8 @@ BENCHMARKS: dict[str, str] = {
     "preview": "spnb.bench.studio:preview",
     "studio": "spnb.bench.studio:studio",
     "rooms": "spnb.bench.studio:rooms_list",
+    "viewers": "spnb.bench.audience:simulated_viewers",
+    "back-fill": "spnb.bench.audience:back_fill",
 }
 """Name → module and function; a function takes nothing and yields figures."""
 

@@ -1,7 +1,7 @@
 """The sandbox: a local process that speaks social.plus's REST, MQTT and LiveKit wire, no account needed.
 
 `ensure()` starts or joins the one that all notebooks of a user share; `start()` runs a private one; `serve()` runs one
-in the foreground. `backfill()` writes months of past streams. Nothing else
+in the foreground. `simulate()` sends viewers into a live room, `backfill()` writes months of past streams. Nothing else
 of spnb imports what is inside.
 """
 
@@ -14,11 +14,22 @@ from typing import TYPE_CHECKING, Any
 from spnb.sandbox.door import SandboxInfo, default_data_dir, ensure, home, start
 
 if TYPE_CHECKING:
-    from spnb.sandbox.audience import Past, backfill
+    from spnb.sandbox.audience import Past, Simulation, backfill, simulate
 
-__all__ = ["Past", "SandboxInfo", "backfill", "default_data_dir", "ensure", "home", "serve", "start"]
+__all__ = [
+    "Past",
+    "SandboxInfo",
+    "Simulation",
+    "backfill",
+    "default_data_dir",
+    "ensure",
+    "home",
+    "serve",
+    "simulate",
+    "start",
+]
 
-_AUDIENCE = ("Past", "backfill")
+_AUDIENCE = ("Past", "Simulation", "backfill", "simulate")
 
 
 def serve(

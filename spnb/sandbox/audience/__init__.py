@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from spnb.sandbox.audience.past import Past, backfill
+from spnb.sandbox.audience.plan import AudiencePlan
+from spnb.sandbox.audience.simulation import Progress, Simulation, simulate
 
-__all__ = ["Past", "backfill"]
+__all__ = ["AudiencePlan", "Past", "Progress", "Simulation", "backfill", "simulate"]

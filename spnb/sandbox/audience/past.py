@@ -133,7 +133,7 @@ def backfill(
     assert process.stderr is not None  # noqa: S101
     path = None
     try:
-        process.stdin.write(json.dumps({**wish, **target}))
+        process.stdin.write(json.dumps({**wish, **target}) + "\n")
         process.stdin.close()
         for line in process.stdout:
             said = json.loads(line)

@@ -17,7 +17,7 @@ from typing import Literal
 from spnb.errors import InvalidInput
 from spnb.sandbox.audience.words import BURSTS, CHAT, MOMENTS, QUESTIONS, REACTIONS, TROLL
 
-__all__ = ["Act", "AudiencePlan", "Moment", "Reaction", "Said", "Sitting", "plan_audience", "timeline"]
+__all__ = ["Act", "AudiencePlan", "Moment", "Reaction", "Said", "Sitting", "check_sizes", "plan_audience", "timeline"]
 
 MOST_VIEWERS, MOST_SECONDS, MOST_MESSAGES = 20_000, 21_600.0, 1_000_000
 BURST_SECONDS = 8.0
@@ -130,8 +130,8 @@ def plan_audience(
     Raises:
         InvalidInput: a size is out of bounds.
     """
-    _check(viewers, seconds, seed, chattiness, moments)
-    rng = random.Random(f"{seed}/{viewers}/{seconds}")  # noqa: S311 - a plan, no secret
+    check_sizes(viewers, seconds, seed, chattiness, moments)
+    rng = random.Random(f"{seed}/{viewers}/{seconds}")
     count = max(1, min(6, int(seconds // 30))) if moments is None else moments
     planted = tuple(
         Moment(
@@ -148,7 +148,8 @@ def plan_audience(
     return AudiencePlan(seed, viewers, seconds, planted, sittings, messages, reactions, troll)
 
 
-def _check(viewers: int, seconds: float, seed: int, chattiness: float, moments: int | None) -> None:
+def check_sizes(viewers: int, seconds: float, seed: int, chattiness: float, moments: int | None) -> None:
+    """Refuse sizes that are out of bounds; see `plan_audience`."""
     for what, value, least, most in (
         ("viewers", viewers, 1, MOST_VIEWERS),
         ("seconds", seconds, 1, MOST_SECONDS),

@@ -5,8 +5,8 @@
     reactions  reaction_id, room_id, user_id, name, at, added (false: taken back); on messages, on posts, and floating
     presence   room_id, at, viewers: how many the heartbeats counted, while they came
     status     room_id, status, at: every change, the first one (`idle`) too
-    rooms      room_id, title, creator_id, community_id, channel_id, type, status, created_at, live_at, ended_at,
-               recorded_at, duration_seconds
+    rooms      room_id, title, creator_id, community_id, channel_id, post_id, type, status, created_at, live_at,
+               ended_at, recorded_at, duration_seconds
 
 Times are milliseconds since 1970 in UTC. Rows come in no promised order. Deleted rooms are left out, and what belongs
 to no room at all.
@@ -71,6 +71,7 @@ SCHEMAS: Mapping[str, Kinds] = MappingProxyType(
             "creator_id": "text",
             "community_id": "text",
             "channel_id": "text",
+            "post_id": "text",
             "type": "text",
             "status": "text",
             "created_at": "time",
@@ -148,6 +149,7 @@ class Tables:
                 room["createdBy"],
                 room.get("targetId") if room.get("targetType") == "community" else None,
                 room.get("liveChannelId"),
+                room.get("referenceId"),
                 room["type"],
                 room["status"],
                 *(milliseconds(room.get(name)) for name in ("createdAt", "liveAt", "endedAt", "recordedAt")),
