@@ -169,12 +169,12 @@ def _sittings(rng: random.Random, viewers: int, seconds: float) -> tuple[Sitting
     for viewer in range(viewers):
         wave = rng.random()
         if wave < 0.5:
-            arrive = rng.expovariate(1 / 0.06)
+            arrive = rng.expovariate(1 / 0.1)
         elif wave < 0.7:
             arrive = second_wave + rng.expovariate(1 / 0.05)
         else:
-            arrive = rng.uniform(0, 0.9)
-        start = min(arrive, 0.95) * seconds
+            arrive = rng.uniform(0, 0.84)
+        start = min(arrive, 0.84) * seconds
         habit = rng.random()
         if habit < 0.25:
             stay = rng.expovariate(1 / (0.12 * seconds))
@@ -182,7 +182,8 @@ def _sittings(rng: random.Random, viewers: int, seconds: float) -> tuple[Sitting
             stay = rng.uniform(0.2, 0.9) * seconds
         else:
             stay = seconds
-        end = min(seconds, start + max(0.5, stay))
+        # Whoever stays to the end leaves within the last seconds, not all in the same instant.
+        end = min(seconds - rng.uniform(0, min(6, 0.15 * seconds)), start + max(0.005 * seconds, stay))
         stretches = [(start, end)]
         if rng.random() < 0.12 and end - start > 2:
             # The connection is lost for a while.
