@@ -32,6 +32,8 @@ BENCHMARKS: dict[str, str] = {
     "hooks": "spnb.bench.replay:hooks",
     "rooms": "spnb.bench.studio:rooms_list",
     "webhooks": "spnb.bench.webhooks:webhook_receiver",
+    "viewers": "spnb.bench.audience:simulated_viewers",
+    "back-fill": "spnb.bench.audience:back_fill",
 }
 """Name → module and function; a function takes nothing and yields figures."""
 

@@ -85,6 +85,54 @@ def sandbox(
 
 
 @app.command
+def simulate(
+    room: str, *, viewers: int = 200, seed: int = 1, seconds: float = 60.0, chattiness: float = 0.5, json: bool = False
+) -> int:
+    """Send simulated viewers into a room of the sandbox that is on air: they come and go, chat and react.
+
+    Args:
+        room: the room's id.
+        viewers: how many people, up to 20 000.
+        seed: the same seed and sizes give the same audience.
+        seconds: for how long; Ctrl-C sends them home earlier.
+        chattiness: messages a viewer writes in a minute, apart from bursts around planted moments.
+        json: print the outcome as one line of JSON.
+    """
+    from spnb.cli.audience import send_audience
+
+    return send_audience(room, viewers=viewers, seed=seed, seconds=seconds, chattiness=chattiness, as_json=json)
+
+
+@app.command
+def backfill(
+    *,
+    days: int = 90,
+    streams: int = 300,
+    seed: int = 1,
+    views: int | None = None,
+    messages: int | None = None,
+    data_dir: Path | None = None,
+    json: bool = False,
+) -> int:
+    """Fill the sandbox with months of past streams, chats, reactions and watch sessions, to analyse.
+
+    Args:
+        days: how many days, until the last midnight (UTC).
+        streams: how many rooms.
+        seed: the same seed and sizes give the same past.
+        views: watch sessions in all [default: 3 333 a stream].
+        messages: chat messages in all [default: 6 667 a stream].
+        data_dir: the folder of a sandbox that need not run [default: your sandbox, which is started].
+        json: print the outcome as one line of JSON.
+    """
+    from spnb.cli.audience import fill_past
+
+    return fill_past(
+        days=days, streams=streams, seed=seed, views=views, messages=messages, data_dir=data_dir, as_json=json
+    )
+
+
+@app.command
 def rooms(*, status: list[str] | None = None, limit: int = 20, json: bool = False) -> int:
     """List rooms, the newest first.
 

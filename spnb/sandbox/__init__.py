@@ -1,18 +1,39 @@
 """The sandbox: a local process that speaks social.plus's REST, MQTT and LiveKit wire, no account needed.
 
 `ensure()` starts or joins the one that all notebooks of a user share; `start()` runs a private one; `serve()` runs one
-in the foreground; `faults()` makes one misbehave, `webhooks()` has it send webhooks. Nothing else of spnb imports what
-is inside.
+in the foreground. `simulate()` sends viewers into a live room, `backfill()` writes months of past streams, `faults()`
+makes one misbehave, `webhooks()` has it send webhooks. Nothing else of spnb imports what is inside.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from spnb.sandbox.control import faults, webhooks
 from spnb.sandbox.door import SandboxInfo, default_data_dir, ensure, home, running, start
 
-__all__ = ["SandboxInfo", "default_data_dir", "ensure", "faults", "home", "running", "serve", "start", "webhooks"]
+if TYPE_CHECKING:
+    from spnb.sandbox.audience import Past, Simulation, backfill, simulate
+
+__all__ = [
+    "Past",
+    "SandboxInfo",
+    "Simulation",
+    "backfill",
+    "default_data_dir",
+    "ensure",
+    "faults",
+    "home",
+    "running",
+    "serve",
+    "simulate",
+    "start",
+    "webhooks",
+]
+
+_AUDIENCE = ("Past", "Simulation", "backfill", "simulate")
 
 
 def serve(
@@ -46,3 +67,10 @@ def serve(
     if grace is not None:
         settings = settings.model_copy(update={"grace_seconds": grace})
     return run_foreground(settings, port=port, as_json=as_json)
+
+
+def __getattr__(name: str) -> Any:
+    # Audiences bring numpy along: they load on first use.
+    if name in _AUDIENCE:
+        return getattr(import_module("spnb.sandbox.audience"), name)
+    raise AttributeError(f"module 'spnb.sandbox' has no attribute {name!r}")

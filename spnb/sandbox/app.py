@@ -37,6 +37,7 @@ from spnb.sandbox.rest import (
 from spnb.sandbox.security import LoopbackOnly
 from spnb.sandbox.settings import SandboxSettings
 from spnb.sandbox.store import Store
+from spnb.sandbox.tables import TableExport
 from spnb.sandbox.trouble import Cut, Disturbance, FaultRoutes, Faults, FaultyRequests
 
 __all__ = ["Sandbox"]
@@ -87,6 +88,7 @@ class Sandbox:
             *Moderation(self.store, self.lifecycle, events, settings, self._has_key).routes(),
             *self._fault_routes(),
             *HookRoutes(self.api_key, self.store, self.webhooks).routes(),
+            *TableExport(settings.data_dir / "sandbox.sqlite", self._has_key).routes(),
             Route("/sandbox/info", self._info, methods=["GET"]),
             Route("/sandbox/livekit-token", self._livekit_token, methods=["POST"]),
             WebSocketRoute("/sandbox/lease", self._lease),

@@ -239,7 +239,7 @@ async def test_every_step_survives(sp: AsyncClient, faults: Faults, name: str) -
     assert recording.urls
     assert (await room.refresh()).status == "recorded"
     assert [one.room_id async for one in sp.rooms.query(page_size=100) if one.title == title] == [room.room_id]
-    statuses = [stay.status for stay in room.timeline if stay.status != "waitingReconnect"]
+    statuses = [stay.status for stay in room.timeline().changes if stay.status != "waitingReconnect"]
     assert statuses == sorted(statuses, key=["idle", "live", "ended", "recorded"].index), "never backward"
     with contextlib.suppress(ServiceError):
         await room.delete()

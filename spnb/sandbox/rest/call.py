@@ -41,6 +41,8 @@ class Services:
     """Room → user → (monotonic time of the last heartbeat, wire time of the first)."""
     sent: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
     """Channel and user → monotonic times of the latest messages, for slow mode."""
+    sampled: dict[str, float] = field(default_factory=dict)
+    """Room → monotonic time of the last presence count that was kept."""
     _recent: dict[str, deque[float]] = field(default_factory=dict)
     _reads: dict[str, int] = field(default_factory=dict)
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from spnb.sandbox.clock import new_id
 from spnb.sandbox.ports import Json
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.refused import Refused, answer
@@ -16,6 +17,7 @@ from spnb.sandbox.rest.rooms import visible_room
 __all__ = ["routes", "watching"]
 
 LISTED_VIEWERS = 200
+SAMPLE_SECONDS = 10.0
 
 
 class WatchedRoom(BaseModel):
@@ -59,9 +61,19 @@ def watching(services: Services, room_id: str) -> dict[str, tuple[float, str]]:
     """User → (last heartbeat, when the user came) of all whose heartbeat is recent; the silent ones are dropped."""
     oldest = time.monotonic() - services.settings.presence_seconds
     beats = services.heartbeats.get(room_id, {})
-    for user_id in [user_id for user_id, (last, _) in beats.items() if last < oldest]:
-        del beats[user_id]
+    # Whoever beats goes to the end, so the silent ones are in front: nobody else is looked at.
+    while beats and (first := next(iter(beats))) and beats[first][0] < oldest:
+        del beats[first]
     return beats
+
+
+def _sampled(call: Call, room_id: str, viewers: int) -> None:
+    """Keep the count for analysis, now and then while heartbeats come."""
+    now = time.monotonic()
+    if now - call.services.sampled.get(room_id, -SAMPLE_SECONDS) >= SAMPLE_SECONDS:
+        call.services.sampled[room_id] = now
+        sample = {"_id": new_id(), "roomId": room_id, "at": call.store.now(), "viewers": viewers}
+        call.store.presence.insert(sample)
 
 
 async def heartbeat(call: Call) -> Response:
@@ -72,8 +84,9 @@ async def heartbeat(call: Call) -> Response:
     if all(participant["userId"] != call.user_id for participant in room["participants"]):
         beats = call.services.heartbeats.setdefault(room["roomId"], {})
         watching(call.services, room["roomId"])
-        joined = beats[call.user_id][1] if call.user_id in beats else call.store.now()
+        _, joined = beats.pop(call.user_id, (0.0, call.store.now()))
         beats[call.user_id] = (time.monotonic(), joined)
+        _sampled(call, room["roomId"], len(beats))
     return answer({"success": True}, 202)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,10 @@ import orjson
 __all__ = ["Collection", "Page"]
 
 Json = dict[str, Any]
+ROWS_AT_ONCE = 32
+# Nearly every row has the same value, one of a few, or is found by another column first: an index on such a column
+# would cost more at writing than it gives.
+UNSELECTIVE = frozenset({"isDeleted", "membership", "reactionName", "referenceType", "segment", "targetType"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +39,20 @@ class Collection:
         name: table name, a fixed word of the schema.
         key: the document's field that identifies it.
         columns: fields of the document that are kept as columns for filtering; dots reach into nested objects.
+        expand: makes the whole document of one that was stored short, as an array (see `past`).
     """
 
-    def __init__(self, connection: sqlite3.Connection, name: str, key: str, columns: Sequence[str]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        name: str,
+        key: str,
+        columns: Sequence[str],
+        *,
+        expand: Callable[[list[Any]], Json] | None = None,
+    ) -> None:
         self._db = connection
+        self._expand = expand
         self._name = name
         self._key = key
         self._fields = tuple(columns)
@@ -49,10 +64,15 @@ class Collection:
             f" (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, doc BLOB{definitions})"
         )
         for column in self._columns:
-            self._db.execute(f"CREATE INDEX IF NOT EXISTS {name}_{column} ON {name} ({column}, n)")
+            if column not in UNSELECTIVE:
+                self._db.execute(
+                    f"CREATE INDEX IF NOT EXISTS {name}_{column} ON {name} ({column}, n) WHERE {column} IS NOT NULL"
+                )
         marks = ", ".join("?" * (2 + len(self._columns)))
         names = ", ".join(("id", "doc", *self._columns))
         self._insert = f"INSERT INTO {name} ({names}) VALUES ({marks})"
+        self._insert_row = f"INSERT INTO {name} (n, {names}) VALUES (?, {marks})"
+        self._insert_rows = f"{self._insert_row}{f', (?, {marks})' * (ROWS_AT_ONCE - 1)}"
         assignments = ", ".join(f"{column} = ?" for column in ("doc", *self._columns))
         self._update = f"UPDATE {name} SET {assignments} WHERE id = ?"
         self._select = f"SELECT doc FROM {name} WHERE id = ?"
@@ -65,6 +85,13 @@ class Collection:
         """
         self._db.execute(self._insert, (document[self._key], orjson.dumps(document), *self._values(document)))
         return document
+
+    def insert_rows(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Add many documents at once, each as `(row number or None, key, document as JSON, *columns)`."""
+        listed = iter(rows)
+        while len(some := list(itertools.islice(listed, ROWS_AT_ONCE))) == ROWS_AT_ONCE:
+            self._db.execute(self._insert_rows, tuple(itertools.chain.from_iterable(some)))
+        self._db.executemany(self._insert_row, some)
 
     def save(self, document: Json) -> Json:
         """Write a document that is there already."""
@@ -80,7 +107,7 @@ class Collection:
     def get(self, key: str) -> Json | None:
         """The document with this key."""
         row = self._db.execute(self._select, (key,)).fetchone()
-        return None if row is None else orjson.loads(row[0])
+        return None if row is None else self._read(row[0])
 
     def get_many(self, keys: Sequence[str]) -> list[Json]:
         """The documents with these keys that exist, in the order of the keys."""
@@ -126,9 +153,7 @@ class Collection:
         more = 0 <= limit < len(rows)
         following = rows[limit][0] if more else None
         kept = rows[:limit] if more else rows
-        return Page(
-            [orjson.loads(doc) for _, doc in kept], following, self._previous(where, limit, newest_first, start)
-        )
+        return Page([self._read(doc) for _, doc in kept], following, self._previous(where, limit, newest_first, start))
 
     def _previous(self, where: Mapping[str, Any], limit: int, newest_first: bool, start: int | None) -> int | None:
         if start is None or limit <= 0:
@@ -151,6 +176,9 @@ class Collection:
                 continue
             if column not in self._columns:
                 raise KeyError(f"{self._name} cannot be filtered by {field}")
+            if column in UNSELECTIVE:
+                # A database of before may still have an index on it; the plus keeps SQLite from walking that.
+                column = f"+{column}"
             if isinstance(wanted, (list, tuple, set, frozenset)):
                 parts.append(f"{column} IN ({', '.join('?' * len(wanted))})")
                 values.extend(wanted)
@@ -158,6 +186,13 @@ class Collection:
                 parts.append(f"{column} = ?")
                 values.append(wanted)
         return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
+
+    def _read(self, stored: bytes) -> Json:
+        document: Any = orjson.loads(stored)
+        if isinstance(document, list) and self._expand is not None:
+            return self._expand(document)
+        found: Json = document
+        return found
 
     def _values(self, document: Json) -> list[Any]:
         return [_reach(document, field) for field in self._fields]

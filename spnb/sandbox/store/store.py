@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import secrets
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,12 @@ from typing import Any
 from spnb.sandbox.clock import Clock, moment, new_id, stamp, system_clock
 from spnb.sandbox.store.collection import Collection
 from spnb.sandbox.store.lifecycle import may_follow
+from spnb.sandbox.store.past import (
+    live_reaction_document,
+    message_document,
+    reaction_document,
+    watch_session_document,
+)
 
 __all__ = ["Store"]
 
@@ -52,18 +60,31 @@ class Store:
         self.members = Collection(self._db, "members", "_id", ["scopeId", "userId", "membership"])
         self.channels = Collection(self._db, "channels", "channelId", ["type", "isDeleted"])
         self.messages = Collection(
-            self._db, "messages", "messageId", ["messageFeedId", "parentId", "isDeleted", "referenceId", "segment"]
+            self._db,
+            "messages",
+            "messageId",
+            ["messageFeedId", "parentId", "isDeleted", "referenceId", "segment"],
+            expand=message_document(network_id),
         )
         self.reactions = Collection(
-            self._db, "reactions", "reactionId", ["referenceType", "referenceId", "userId", "reactionName"]
+            self._db,
+            "reactions",
+            "reactionId",
+            ["referenceType", "referenceId", "userId", "reactionName"],
+            expand=reaction_document,
         )
-        self.live_reactions = Collection(self._db, "live_reactions", "_id", ["roomId"])
+        self.reactions_removed = Collection(self._db, "reactions_removed", "reactionId", ["referenceId"])
+        self.live_reactions = Collection(self._db, "live_reactions", "_id", ["roomId"], expand=live_reaction_document)
         self.invitations = Collection(
             self._db, "invitations", "invitationId", ["targetId", "targetType", "type", "status", "invitedUserPublicId"]
         )
         self.files = Collection(self._db, "files", "fileId", [])
         self.bans = Collection(self._db, "bans", "_id", ["roomId", "userId"])
-        self.watch_sessions = Collection(self._db, "watch_sessions", "sessionId", ["roomId", "userId"])
+        self.watch_sessions = Collection(
+            self._db, "watch_sessions", "sessionId", ["roomId"], expand=watch_session_document
+        )
+        self.presence = Collection(self._db, "presence", "_id", ["roomId"])
+        self.statuses = Collection(self._db, "statuses", "_id", ["roomId"])
         self.products = Collection(self._db, "products", "productId", ["status", "isDeleted"])
         self.activities = Collection(self._db, "activities", "_id", ["contentId"])
         self.webhooks = Collection(self._db, "webhooks", "webhookId", [])
@@ -72,6 +93,19 @@ class Store:
     def close(self) -> None:
         """Close the database; what was answered is on disk."""
         self._db.close()
+
+    @contextmanager
+    def bulk(self) -> Iterator[None]:
+        """One transaction for many rows, waiting patiently for a sandbox that writes to the same file."""
+        for pragma in ("busy_timeout = 60000", "wal_autocheckpoint = 20000", "cache_size = -262144"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
     def now(self) -> str:
         """The present moment as the wire writes it."""
@@ -148,6 +182,7 @@ class Store:
             room["durationSeconds"] = max(
                 0, math.ceil((moment(room["endedAt"]) - moment(room["liveAt"])).total_seconds())
             )
+        self.statuses.insert({"_id": new_id(), "roomId": room_id, "status": status, "at": when})
         return self.rooms.save(room)
 
     def update_room(self, room_id: str, **changes: Any) -> Json | None:

@@ -1,0 +1,226 @@
+"""`simulate()`: viewers for a live room, played by a process of their own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+from spnb.errors import InvalidInput, SandboxError
+from spnb.sandbox.audience.plan import AudiencePlan, check_sizes, plan_audience
+from spnb.sandbox.audience.player import Destination, wish_of
+from spnb.sandbox.audience.target import reached
+from spnb.sandbox.door import SandboxInfo
+
+__all__ = ["Progress", "Simulation", "simulate"]
+
+Json = dict[str, Any]
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a simulation is.
+
+    Attributes:
+        prepared: viewers who are logged in; the clock starts when all are.
+        elapsed: seconds since the clock started.
+        watching: how many watch now.
+        behind: by how many seconds the newest act was late; `worst` the most so far.
+        sessions, heartbeats, messages, reactions: sent and accepted.
+        refused: what the sandbox refused, e.g. for a ban, slow mode, or the end of the stream.
+        failed: what got no answer.
+    """
+
+    prepared: int = 0
+    elapsed: float = 0.0
+    watching: int = 0
+    behind: float = 0.0
+    worst: float = 0.0
+    sessions: int = 0
+    heartbeats: int = 0
+    messages: int = 0
+    reactions: int = 0
+    refused: int = 0
+    failed: int = 0
+
+
+class Simulation:
+    """A running audience. As a context manager it is stopped at the end of the block.
+
+    Attributes:
+        plan: what was planted, the truth for scoring: moments, sittings, messages, reactions, the troll. Its times are
+            seconds since `began`.
+        name: begins the user ids of this audience: viewer 7 is `{name}-7`.
+    """
+
+    def __init__(self, plan: AudiencePlan, name: str, process: subprocess.Popen[str]) -> None:
+        self.plan = plan
+        self.name = name
+        self._process = process
+        self._progress = Progress()
+        self._began: float | None = None
+        self._finished = False
+        self._stopped = False
+        self._error: str | None = None
+        self._over = threading.Event()
+        threading.Thread(target=self._listen, name="simulated audience", daemon=True).start()
+
+    def _listen(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+        names = {field.name for field in fields(Progress)}
+        for line in self._process.stdout:
+            said = json.loads(line)
+            self._error = said.get("error", self._error)
+            if "prepared" in said:
+                self._progress = Progress(**{name: said[name] for name in names})
+                self._began = said["began"]
+                self._finished = said.get("finished", False)
+        self._process.wait()
+        self._over.set()
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is; renewed twice a second."""
+        return self._progress
+
+    @property
+    def began(self) -> datetime | None:
+        """When the clock of the plan started, in UTC; None while viewers log in."""
+        return None if self._began is None else datetime.fromtimestamp(self._began, UTC)
+
+    @property
+    def running(self) -> bool:
+        """Whether it goes on."""
+        return not self._over.is_set()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the whole plan was played."""
+        return self._finished
+
+    def wait(self, timeout: float | None = None) -> Progress:
+        """Wait for the end.
+
+        Args:
+            timeout: seconds, at most; without end where None.
+
+        Returns:
+            The last progress.
+
+        Raises:
+            TimeoutError: it still goes on.
+            SandboxError: it broke off, e.g. since the sandbox has gone.
+        """
+        if not self._over.wait(timeout):
+            raise TimeoutError(f"the simulated audience still goes on after {timeout:g} s")
+        if not self._finished and not self._stopped:
+            raise SandboxError(f"the simulated audience broke off: {self._error or 'its process ended'}")
+        return self._progress
+
+    def stop(self) -> None:
+        """Send everybody home at once. Their heartbeats stop, so the count falls within the sandbox's presence time."""
+        self._stopped = True
+        assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
+        self._process.stdin.close()
+        if not self._over.wait(STOP_SECONDS):
+            self._process.kill()
+            self._over.wait()
+
+    def __enter__(self) -> Simulation:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        state = "running" if self.running else "finished" if self.finished else "stopped"
+        return f"<Simulation {state}: {self.plan.viewers} viewers, {self._progress.watching} watching>"
+
+
+def simulate(
+    room: Any,
+    *,
+    viewers: int = 200,
+    seconds: float = 60.0,
+    seed: int = 1,
+    chattiness: float = 0.5,
+    moments: int | None = None,
+    sandbox: SandboxInfo | None = None,
+) -> Simulation:
+    """Send an audience into a room that is on air (or recorded), in the background.
+
+    Every viewer is a user with a session, heartbeats, watch sessions, messages and reactions through the public API.
+    The same seed and sizes give the same audience.
+
+    Args:
+        room: a room or its id.
+        viewers: how many people, up to 20 000.
+        seconds: for how long.
+        seed: from 0 on.
+        chattiness: messages a viewer writes in a minute, apart from bursts around planted moments.
+        moments: how many moments are planted [default: by length].
+        sandbox: a running one [default: the environment's, else this user's].
+
+    Raises:
+        InvalidInput: a size is out of bounds, or the room is unknown or not to be watched.
+        SandboxError: there is no such sandbox.
+    """
+    sizes = {"viewers": viewers, "seconds": seconds, "seed": seed, "chattiness": chattiness, "moments": moments}
+    check_sizes(viewers, seconds, seed, chattiness, moments)
+    info = reached(sandbox)
+    found = _room(info, str(getattr(room, "room_id", room)))
+    channel_id, post_id = found.get("channel_id"), found.get("post_id")
+    wish = {**sizes, "chat": channel_id is not None, "post": post_id is not None}
+    plan = plan_audience(**wish)  # type: ignore[arg-type]
+    name = f"viewer-{secrets.token_hex(4)}"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spnb.sandbox.audience", "simulate"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # Interrupting a cell ends what waits for the audience, not the audience.
+        start_new_session=True,
+    )
+    assert process.stdin is not None  # noqa: S101 - a pipe was asked for
+    process.stdin.write(wish_of(wish, Destination(info.url, info.api_key, found["room_id"], channel_id, post_id), name))
+    process.stdin.flush()
+    return Simulation(plan, name, process)
+
+
+def _room(info: SandboxInfo, room_id: str) -> Json:
+    """The room as the tables tell it: needs no user's session.
+
+    Raises:
+        InvalidInput: it is unknown, or nobody can watch it.
+        SandboxError: the sandbox does not answer.
+    """
+    try:
+        answer = httpx.get(
+            f"{info.url}/sandbox/tables/rooms",
+            params={"room_id": room_id, "format": "json"},
+            headers={"X-API-Key": info.api_key},
+            timeout=10,
+            trust_env=False,
+        )
+    except httpx.HTTPError as error:
+        raise SandboxError(f"the sandbox at {info.url} does not answer: {type(error).__name__}") from None
+    if answer.status_code != 200:
+        raise SandboxError(f"the sandbox at {info.url} refused to tell of its rooms with {answer.status_code}")
+    if not answer.content.strip():
+        raise InvalidInput(f"there is no room {room_id!r} in the sandbox at {info.url}")
+    found: Json = json.loads(answer.text)
+    if found["status"] not in ("live", "waitingReconnect", "recorded"):
+        hint = "go live first" if found["status"] == "idle" else "take one that is live"
+        raise InvalidInput(f"room {room_id!r} is {found['status']}, nobody can watch it: {hint}")
+    return found

@@ -1,0 +1,8 @@
+"""The sandbox's exact rows, for analysis: what the service's own API does not give."""
+
+from __future__ import annotations
+
+from spnb.sandbox.tables.export import TableExport
+from spnb.sandbox.tables.rows import SCHEMAS, Tables
+
+__all__ = ["SCHEMAS", "TableExport", "Tables"]
