@@ -137,7 +137,7 @@ async def test_a_life_is_told_in_three_styles_under_one_set_of_names(
     # Three endpoints, one name, so one body: kept once.
     assert [(one.copies, one.data["messages"][0]["data"]["text"]) for one in messages] == [(3, "hello")]
     undated = {one.event for one in stored if one.happened_at is None}
-    assert undated <= {"room.didCohostInvite"}
+    assert undated <= {"room.didCohostInvite", "room.participantStageJoined", "room.participantStageLeft"}
     assert not receiver.refusals
 
 
