@@ -77,7 +77,7 @@ async def test_two_files_play_as_one_and_follow_a_chart(lab: Lab, tmp_path: Path
     await page.wait_for_function("Math.abs(Number(document.querySelector('.spnb-track input').value) - 1) < 0.3")
 
     # Python seeks, into the other file.
-    await lab.run_code("player.seek(6)")
+    assert await lab.run_code("player.seek(6)") == ""
     await page.wait_for_function("Math.abs(Number(document.querySelector('.spnb-track input').value) - 6) < 0.3")
     await expect(video).to_have_js_property("paused", True)
 
