@@ -1,4 +1,4 @@
-"""Fetching a file: into `.part`, resumed where it broke off, checked for its length, renamed when whole."""
+"""Fetching a file: into `.part`, resumed where it broke off, checked for length and hash, renamed when whole."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import IO
 
 from spnb._loop import on_loop
 from spnb.errors import DownloadError, InvalidInput, Unreachable
+from spnb.recordings.digest import Digest, promised
 from spnb.recordings.places import part_of, place_in, tag_of
 from spnb.recordings.reach import Answer, Reach
 
@@ -152,6 +153,7 @@ class _Download:
         self._overwrite = overwrite
         self._meter = meter
         self._have = 0
+        self._digest: Digest | None = None
 
     async def run(self) -> Path:
         wait, reason = FIRST_WAIT, ""
@@ -183,6 +185,11 @@ class _Download:
         raise Unreachable(f"{reason}{kept}")
 
     def _finish(self) -> None:
+        if self._digest is not None and not self._digest.fits(self._part):
+            # Going on from damage leads nowhere.
+            self._part.unlink()
+            self._tag.unlink(missing_ok=True)
+            raise DownloadError("the recording arrived damaged: its hash is not what the server said; download again")
         self._part.replace(self._target)
         self._tag.unlink(missing_ok=True)
 
@@ -205,6 +212,7 @@ class _Download:
                 raise _Refused(said)
             if answer.headers.get("content-encoding", "identity") != "identity":
                 raise DownloadError("the server sends the recording compressed, so its length cannot be checked")
+            self._digest = promised(answer.headers)
             start, total = _content_range(answer) if answer.status == 206 else (0, _length(answer))
             if start != self._have:
                 if answer.status == 206:

@@ -73,8 +73,10 @@ class RecordingPlayer(Playback):
         wanted = float(seconds)
         if not 0 <= wanted < float("inf"):
             raise InvalidInput(f"{seconds!r} is no moment of a recording: give seconds from its beginning")
-        self.current_time = min(wanted, self.duration) if self.duration else wanted
-        self.send({"type": "seek", "seconds": self.current_time})
+        at = min(wanted, self.duration) if self.duration else wanted
+        self.current_time = at
+        # Not the trait: the page may have told where it was in between.
+        self.send({"type": "seek", "seconds": at})
 
     def follow(self, figure: Any, *, line: bool = True) -> Callable[[], None]:
         """Seek to where a chart is clicked. Its x axis is seconds since the stream began, or points in time.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+import spnb
 from tests.lab.conftest import CONNECT, Lab
 from tests.lab.test_story import PLAYING
 from tests.recordings.planted import film, plant
@@ -32,8 +33,30 @@ async def test_two_files_play_as_one_and_follow_a_chart(lab: Lab, tmp_path: Path
     room_id = (await lab.run_code("print(room.room_id)")).strip()
     size = (640, 360)
     parts = [film(tmp_path / "one.mp4", 4, size=size), film(tmp_path / "two.mp4", 4, first=100, size=size)]
+    # Waiting for it shows quietly how the wait goes, and then what there is.
+    host_id = (await lab.run_code("print(sp.user_id)")).strip()
+    await page.evaluate(
+        """() => {
+            const { commands } = window.jupyterapp;
+            const { content } = window.spnbPanel;
+            content.activeCellIndex = content.widgets.length - 1;
+            return commands.execute('notebook:insert-cell-below').then(() => {
+                content.activeCell.model.sharedModel.setSource('room.recording()');
+                commands.execute('notebook:run-cell');
+            });
+        }"""
+    )
+    waiting = page.locator(".jp-OutputArea [role=status]", has_text="The broadcast has not begun (")
+    await expect(waiting).to_be_visible(timeout=20_000)
     plant(lab.sandbox, room_id, parts)
-    await lab.run_code("room.refresh()")
+    host = await spnb.connect_async(host_id, url=lab.sandbox.url, api_key=lab.sandbox.api_key)
+    await host.rooms.update(room_id, description="the event by which the kernel looks")
+    await host.aclose()
+    table = page.locator("table", has_text="Recording of Talk in two parts: 2 file(s)")
+    await expect(table.locator("img")).to_have_count(2, timeout=20_000)
+    await expect(waiting).to_have_count(0)
+    await table.scroll_into_view_if_needed()
+    await lab.shot("recording-table")
     position = page.get_by_label("position")
     await expect(position).to_be_enabled(timeout=20_000)
     await expect(page.locator(".spnb-timer").first).to_contain_text("0:00 / 0:08", timeout=20_000)
@@ -54,7 +77,7 @@ async def test_two_files_play_as_one_and_follow_a_chart(lab: Lab, tmp_path: Path
     await page.wait_for_function("Math.abs(Number(document.querySelector('.spnb-track input').value) - 1) < 0.3")
 
     # Python seeks, into the other file.
-    await lab.run_code("player.seek(6)")
+    assert await lab.run_code("player.seek(6)") == ""
     await page.wait_for_function("Math.abs(Number(document.querySelector('.spnb-track input').value) - 6) < 0.3")
     await expect(video).to_have_js_property("paused", True)
 

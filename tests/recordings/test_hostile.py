@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import ipaddress
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from spnb._loop import run
 from spnb.errors import DownloadError, InvalidInput, Unreachable
 from spnb.recordings import download
+from spnb.recordings.digest import promised
 from spnb.recordings.fetching import Address, fetch
 from spnb.recordings.places import LONGEST_NAME, named, place_in
 from spnb.recordings.reach import Reach, is_loopback
@@ -194,6 +197,33 @@ def test_what_servers_refuse_is_told_without_trying_for_ever(cdn: Cdn, tmp_path:
         download(f"{cdn.url}/film", tmp_path / "packed.mp4")
     with pytest.raises(InvalidInput, match="http"):
         download("gopher://x/y", tmp_path / "x.mp4")
+
+
+def promises(content: bytes) -> list[dict[str, str]]:
+    sha, md5 = (base64.b64encode(hashlib.new(name, content).digest()).decode() for name in ("sha256", "md5"))
+    return [
+        {"Repr-Digest": f"sha-256=:{sha}:, unheard-of=:AAAA:"},
+        {"Digest": f"SHA-256={sha}"},
+        {"x-amz-checksum-sha256": sha},
+        {"x-goog-hash": f"crc32c=AAAAAA==,md5={md5}"},
+    ]
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_what_arrives_damaged_is_not_taken(cdn: Cdn, tmp_path: Path, number: int) -> None:
+    cdn.headers = promises(cdn.content)[number]
+    cdn.cuts = [300_000]
+    good = download(f"{cdn.url}/film", tmp_path / "good.mp4")
+    assert good.read_bytes() == cdn.content
+    cdn.headers = promises(cdn.content[::-1])[number]
+    with pytest.raises(DownloadError, match="damaged"):
+        download(f"{cdn.url}/film", tmp_path / "bad.mp4")
+    assert sorted(tmp_path.iterdir()) == [good]
+
+
+def test_promises_nobody_can_read_are_none() -> None:
+    for headers in ({}, {"digest": "sha-256=AAAA"}, {"repr-digest": "sha-256=:A:"}, {"x-amz-checksum-sha256": "a-2"}):
+        assert promised(headers) is None
 
 
 def test_a_part_from_elsewhere_in_the_file_is_not_taken(cdn: Cdn, tmp_path: Path) -> None:

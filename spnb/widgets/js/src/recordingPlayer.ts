@@ -10,7 +10,7 @@ type Mark = { at: number; label: string };
 
 const STEP = 10;
 const TELL_MS = 500;
-const AGAIN_MS = 2000;
+const AGAIN_MS = 4000;
 
 export default {
   render({ model, el }: View) {
@@ -48,8 +48,13 @@ export default {
     const now = () =>
       file < 0 ? whole(lengths(), wanted.file, wanted.offset) : whole(lengths(), file, video.currentTime);
 
+    let again: ReturnType<typeof setTimeout> | undefined;
+
+    /** Ask for a file, and once more where no answer came: the service may have been away. */
     function ask(number: number, stale = false) {
       link.send("play", { file: number, stale });
+      clearTimeout(again);
+      again = setTimeout(() => file < 0 && wanted.file === number && ask(number), AGAIN_MS);
     }
 
     function seek(seconds: number) {
@@ -192,8 +197,6 @@ export default {
     link.hear((reply) => {
       if (reply.type === "play") void load(Number(reply["file"]), String(reply["url"]));
       if (reply.type === "seek") seek(Number(reply["seconds"]));
-      if (reply.type === "wait" && link.get<string>("status") === "recorded" && lengths().length)
-        setTimeout(() => file < 0 && ask(wanted.file), AGAIN_MS);
     });
     link.follow(["title"], () => {
       title.textContent = link.get<string>("title");
@@ -209,6 +212,7 @@ export default {
     link.every(TELL_MS, tell);
     link.atEnd(() => {
       session.end();
+      clearTimeout(again);
       video.pause();
       video.removeAttribute("src");
       video.load();
