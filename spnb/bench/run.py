@@ -28,6 +28,8 @@ BENCHMARKS: dict[str, str] = {
     "preview": "spnb.bench.studio:preview",
     "studio": "spnb.bench.studio:studio",
     "rooms": "spnb.bench.studio:rooms_list",
+    "reactions": "spnb.bench.engagement:reactions",
+    "presence": "spnb.bench.engagement:presence",
 }
 """Name → module and function; a function takes nothing and yields figures."""
 

@@ -71,9 +71,10 @@ async def heartbeat(call: Call) -> Response:
         raise Refused(403, 400304, "The user is banned from this room")
     if all(participant["userId"] != call.user_id for participant in room["participants"]):
         beats = call.services.heartbeats.setdefault(room["roomId"], {})
-        watching(call.services, room["roomId"])
-        joined = beats[call.user_id][1] if call.user_id in beats else call.store.now()
-        beats[call.user_id] = (time.monotonic(), joined)
+        # Only the own entry is looked at: the silent ones are dropped when somebody counts.
+        now, before = time.monotonic(), beats.get(call.user_id)
+        stayed = before is not None and now - before[0] <= call.services.settings.presence_seconds
+        beats[call.user_id] = (now, before[1] if before is not None and stayed else call.store.now())
     return answer({"success": True}, 202)
 
 
