@@ -72,6 +72,7 @@ class Realtime:
         self._url = urlsplit(url)
         self._login = login
         self._callbacks: dict[str, list[Callback]] = {}
+        self._ready: dict[tuple[str, Callback], Callable[[], None]] = {}
         self._state_callbacks: list[Callable[[State], None]] = []
         self._state: State = "idle"
         self._task: asyncio.Task[None] | None = None
@@ -95,13 +96,19 @@ class Realtime:
         """Whether events of this topic come in now."""
         return self._state == "connected" and topic in self._subscribed
 
-    def subscribe(self, topic: str, callback: Callback) -> Callable[[], None]:
+    def subscribe(
+        self, topic: str, callback: Callback, *, ready: Callable[[], None] | None = None
+    ) -> Callable[[], None]:
         """Have `callback` called, on the background loop, with every event of a topic filter.
+
+        Args:
+            ready: called when events begin to come in, again after each reconnection: what was read before then may
+                be old.
 
         Returns:
             A function that ends it. Both may be called from any thread.
         """
-        self._on_loop(lambda: self._add(topic, callback))
+        self._on_loop(lambda: self._add(topic, callback, ready))
         return lambda: self._on_loop(lambda: self._remove(topic, callback))
 
     def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
@@ -126,6 +133,7 @@ class Realtime:
     async def aclose(self) -> None:
         """Disconnect for good."""
         self._callbacks.clear()
+        self._ready.clear()
         self._closing = True
         if self._task is not None:
             # Python 3.11's `wait_for`, in the library, may lose a cancellation that comes while it connects.
@@ -142,10 +150,14 @@ class Realtime:
         else:
             background_loop().call_soon_threadsafe(work)
 
-    def _add(self, topic: str, callback: Callback) -> None:
+    def _add(self, topic: str, callback: Callback, ready: Callable[[], None] | None) -> None:
         if self._state == "closed":
             return
         self._callbacks.setdefault(topic, []).append(callback)
+        if ready is not None:
+            self._ready[topic, callback] = ready
+            if self.is_subscribed(topic):
+                self._tell_ready(topic)
         self._changed.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="spnb-realtime")
@@ -154,6 +166,7 @@ class Realtime:
         callbacks = self._callbacks.get(topic, [])
         if callback in callbacks:
             callbacks.remove(callback)
+        self._ready.pop((topic, callback), None)
         if not callbacks:
             self._callbacks.pop(topic, None)
             self._changed.set()
@@ -250,6 +263,7 @@ class Realtime:
                     code = granted[0] if granted else 0
                     value = code if isinstance(code, int) else code.value
                     (self._refused if value >= REFUSED else self._subscribed).add(topic)
+                    self._tell_ready(topic)
                 for topic in self._subscribed - wanted:
                     await client.unsubscribe(topic)
                     self._subscribed.discard(topic)
@@ -257,6 +271,11 @@ class Realtime:
         except aiomqtt.MqttError as error:
             # The connection is gone; reading messages notices it too and reconnects.
             log.debug("subscribing failed: %s", type(error).__name__)
+
+    def _tell_ready(self, topic: str) -> None:
+        for (known, _), ready in list(self._ready.items()):
+            if known == topic:
+                ready()
 
     def _received(self, topic: str, payload: Any) -> None:
         event = _read(topic, payload)

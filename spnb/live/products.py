@@ -117,10 +117,7 @@ class AsyncRoomProducts:
         if self._shelf is not None:
             self._call(observer, self._shelf)
         if len(self._observers) == 1:
-            self._ends = [
-                self._room.observe(self._room_changed),
-                self._client.realtime.on_state(lambda state: self._reconcile() if state == "connected" else None),
-            ]
+            self._ends = [self._room.observe(self._room_changed)]
             self._reconcile()
 
     def _drop(self, key: object) -> None:
@@ -169,9 +166,8 @@ class AsyncRoomProducts:
         post = await self._client.posts.get(self._shelf.post_id)
         if post.path and self._observers:
             self._topics.add(post.path)
-            self._ends.append(self._client.realtime.subscribe(post.path, self._heard))
-            # What happened between the read and the subscription is read once more.
-            self._again = True
+            # Read once more when events come in: what happened before then was told to nobody.
+            self._ends.append(self._client.realtime.subscribe(post.path, self._heard, ready=self._reconcile))
 
     async def _read(self) -> None:
         reference = self._room.record.reference_id or (await self._room.refresh()).reference_id

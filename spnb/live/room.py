@@ -201,7 +201,7 @@ class AsyncLiveRoom(AsyncEngagement):
         network = (self._record.path or "").split("/room/")[0] or self._client.network_id
         if network:
             topic = f"{network}/room/{self._record.id or self.room_id}"
-            self._ends.append(realtime.subscribe(topic, self._heard))
+            self._ends.append(realtime.subscribe(topic, self._heard, ready=self._reconcile))
         self._reconcile()
         self._state_changed(realtime.state)
 

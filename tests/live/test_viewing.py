@@ -155,6 +155,12 @@ async def test_a_viewing_ends_with_the_stream_and_with_the_connection(
         await other.tell(4.5)
         await other.tell(3.0, playing=False)
         assert (other.seconds, other.state) == (4.5, "paused")
+        told = other.session
+        assert not other._silent
+        clock.now += viewing.FRESH_SECONDS + 1
+        assert other._silent
+        assert other.session == told
+        clock.now -= viewing.FRESH_SECONDS + 1
         clock.now += 7
     # The host's own absence is not watched.
     await theirs.until("waitingReconnect", timeout=20)
