@@ -156,8 +156,8 @@ class Realtime:
         self._callbacks.setdefault(topic, []).append(callback)
         if ready is not None:
             self._ready[topic, callback] = ready
-            if self.is_subscribed(topic):
-                self._tell_ready(topic)
+            if topic in self._subscribed:
+                ready()
         self._changed.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="spnb-realtime")
