@@ -139,10 +139,13 @@ class Realtime:
     async def aclose(self) -> None:
         """Disconnect for good."""
         self._callbacks.clear()
+        self._settled.clear()
         self._closing = True
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            # Python 3.11's `wait_for`, in the library, may lose a cancellation that comes while it connects.
+            while not self._task.done():
+                self._task.cancel()
+                await asyncio.wait({self._task}, timeout=1)
             self._task = None
         self._set_state("closed")
 

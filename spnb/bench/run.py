@@ -34,6 +34,8 @@ BENCHMARKS: dict[str, str] = {
     "webhooks": "spnb.bench.webhooks:webhook_receiver",
     "viewers": "spnb.bench.audience:simulated_viewers",
     "back-fill": "spnb.bench.audience:back_fill",
+    "reactions": "spnb.bench.engagement:reactions",
+    "presence": "spnb.bench.engagement:presence",
 }
 """Name → module and function; a function takes nothing and yields figures."""
 

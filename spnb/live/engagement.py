@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, cast
 
-from spnb._loop import on_loop
+from spnb._loop import on_loop, run
 from spnb.live.audience import AsyncAudience, Audience
 from spnb.live.products import AsyncRoomProducts, RoomProducts
 from spnb.live.reactions import AsyncLiveReactions, LiveReactions
@@ -85,16 +85,14 @@ class Engagement:
         """Floating reactions counted by name, from the first look on."""
         return self._twin.reactions.sync
 
-    def react(self, name: str, times: int = 1) -> None:
+    def react(self, name: str, times: int = 1) -> list[LiveReaction]:
         """Send a floating reaction: gathered for a second, kept while the network is away, flushed at the close.
 
         Args:
             name: e.g. `heart`; at most 100 characters.
             times: how often.
         """
-        from spnb._loop import run
-
-        run(self._twin.react(name, times))
+        return run(self._twin.react(name, times))
 
     @property
     def audience(self) -> Audience:

@@ -115,6 +115,7 @@ class AsyncViewing:
         self._seconds = 0.0
         self._since: float | None = None
         self._told_at: float | None = None
+        self._told_when: datetime | None = None
         self._started: datetime | None = None
         self._unfollow: Callable[[], None] | None = None
         self._ticker: asyncio.Task[None] | None = None
@@ -148,7 +149,7 @@ class AsyncViewing:
             room_id=self._room.room_id,
             watch_seconds=round(self.seconds, 3),
             start_time=self._started,
-            end_time=datetime.now(UTC),
+            end_time=self._told_when or datetime.now(UTC),
         )
 
     # -- what happens
@@ -205,7 +206,7 @@ class AsyncViewing:
         """
         if self._state in ("new", "ended"):
             return
-        self._told_at = self._clock()
+        self._told_at, self._told_when = self._clock(), datetime.now(UTC)
         self._since = None
         self._seconds = max(self._seconds, seconds)
         self._state = "watching" if playing else "paused"
@@ -288,11 +289,15 @@ class AsyncViewing:
     def _present(self) -> None:
         """A viewer is there also while the picture stands; a replay has no audience that is counted."""
         heart = Heartbeat.of(self._client, self._room.room_id)
-        gone = self._told_at is not None and self._clock() - self._told_at > FRESH_SECONDS
-        if self._replay or gone:
+        if self._replay or self._silent:
             heart.release(self)
         else:
             heart.hold(self)
+
+    @property
+    def _silent(self) -> bool:
+        """Whether a player that measures by itself has told nothing for long."""
+        return self._told_at is not None and self._clock() - self._told_at > FRESH_SECONDS
 
     def _report(self) -> None:
         WatchReports.of(self._client).put(self.session)
@@ -300,7 +305,8 @@ class AsyncViewing:
     async def _tick(self) -> None:
         while True:
             self._present()
-            self._report()
+            if not self._silent:
+                self._report()
             await asyncio.sleep(REPORT_SECONDS)
 
     async def __aenter__(self) -> AsyncViewing:

@@ -330,3 +330,22 @@ def test_closing_while_the_broker_answers_ends(sandbox: RunningSandbox) -> None:
             await client.aclose()
 
     run(close_at_the_answer())
+
+
+async def test_a_follower_is_told_when_events_begin_to_come_in(sp: Any, wire: Wire) -> None:
+    told: list[str] = []
+
+    def heard(_event: Any) -> None:
+        return None
+
+    end = sp.realtime.subscribe("sandbox", heard, settled=lambda granted: told.append("first"))
+    await until(lambda: told == ["first"], 20)
+    other = sp.realtime.subscribe("sandbox", lambda _event: None, settled=lambda granted: told.append("second"))
+    await until(lambda: told == ["first", "second"])
+    other()
+    await wire.cut()
+    await until(lambda: sp.realtime.state == "away")
+    wire.mend()
+    sp.realtime.reconnect_now()
+    await until(lambda: told == ["first", "second", "first"], 40)
+    end()

@@ -82,6 +82,10 @@ async def test_reactions_of_two_users_are_counted_by_both(sp: Any, fan: Any) -> 
     assert "heart 4, fire 3, clap 1" in repr(mine)
     assert "heart 4" in repr(LiveRoom(room).reactions)
     assert await asyncio.to_thread(lambda: LiveRoom(room).reactions.counts) == wanted
+    plain = LiveRoom(room)
+    assert len(await asyncio.to_thread(plain.react, "like", 2)) == 2
+    await asyncio.to_thread(plain.reactions.flush)
+    assert (plain.reactions.waiting, plain.reactions["like"], len(plain.reactions)) == (0, 2, 4)
     for name, times in (("", 1), ("x" * 101, 1), ("heart", 0)):
         with pytest.raises(InvalidInput):
             await room.react(name, times)

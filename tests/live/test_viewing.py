@@ -155,6 +155,12 @@ async def test_a_viewing_ends_with_the_stream_and_with_the_connection(
         await other.tell(4.5)
         await other.tell(3.0, playing=False)
         assert (other.seconds, other.state) == (4.5, "paused")
+        told = other.session
+        assert not other._silent
+        clock.now += viewing.FRESH_SECONDS + 1
+        assert other._silent
+        assert other.session == told
+        clock.now -= viewing.FRESH_SECONDS + 1
         clock.now += 7
     # The host's own absence is not watched.
     await theirs.until("waitingReconnect", timeout=20)
@@ -171,6 +177,26 @@ async def test_a_viewing_ends_with_the_stream_and_with_the_connection(
     assert third.state == "ended"
     seconds = [found["watchSeconds"] for found in stored(sandbox, room.room_id).values()]
     assert sorted(seconds) == [0, 4.5, 7]
+
+
+async def test_who_comes_on_stage_is_no_viewer_any_more(sp: Any, fan: Any, sandbox: RunningSandbox) -> None:
+    room = await sp.rooms.create("stage")
+    theirs = await fan.rooms.get(room.room_id)
+    async with await on_air(room):
+        await theirs.until("live", timeout=20)
+        async with theirs.watch_session() as seen:
+            invitation = await sp.invitations.create(room.room_id, "fan")
+            await until(lambda: fan.realtime.state == "connected", 20)
+            await fan.invitations.accept(invitation.invitation_id)
+            assert await room.audience.read() == 0
+            await until(lambda: seen.state == "ended", 20)
+        with pytest.raises(InvalidInput, match="no viewers"):
+            await theirs.watch_session().start()
+        # What is reported all the same does not count.
+        later = seen.session.model_copy(update={"watch_seconds": 999.0, "session_id": "room_of_a_co_host"})
+        assert await fan.presence.report([later])
+        assert "room_of_a_co_host" not in stored(sandbox, room.room_id)
+    await room.stop()
 
 
 async def test_the_blocking_faces(sp: Any, fan: Any) -> None:

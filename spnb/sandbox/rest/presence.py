@@ -90,16 +90,22 @@ async def heartbeat(call: Call) -> Response:
     return answer({"success": True}, 202)
 
 
+def _audience(call: Call) -> dict[str, tuple[float, str]]:
+    """Who watches the room of the path. Who has become a co-host since the last heartbeat is no viewer any more."""
+    room = visible_room(call)
+    on_stage = {participant["userId"] for participant in room["participants"]}
+    beats = watching(call.services, room["roomId"])
+    return {user_id: beat for user_id, beat in beats.items() if user_id not in on_stage}
+
+
 async def count(call: Call) -> Json:
     """How many watch now."""
-    room = visible_room(call)
-    return {"count": len(watching(call.services, room["roomId"])), "referenceTimestamp": call.store.now()}
+    return {"count": len(_audience(call)), "referenceTimestamp": call.store.now()}
 
 
 async def viewers(call: Call) -> Json:
     """Who watches now: at most 200, the newest heartbeat first; `total` is the number returned."""
-    room = visible_room(call)
-    beats = sorted(watching(call.services, room["roomId"]).items(), key=lambda beat: -beat[1][0])[:LISTED_VIEWERS]
+    beats = sorted(_audience(call).items(), key=lambda beat: -beat[1][0])[:LISTED_VIEWERS]
     listed = [{"userId": user_id, "joinedAt": joined} for user_id, (_, joined) in beats]
     return {"viewers": listed, "total": len(listed), "limit": LISTED_VIEWERS}
 

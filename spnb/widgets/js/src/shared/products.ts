@@ -134,7 +134,7 @@ function productSearch(link: Link): HTMLElement {
           {},
           h(
             "button",
-            { type: "button", "aria-label": `add ${product.name}`, click: () => link.send("tag", { product: product.id }) },
+            { type: "button", "aria-label": `add ${product.name}`, click: () => add(product) },
             face(product),
             words(product),
           ),
@@ -145,6 +145,14 @@ function productSearch(link: Link): HTMLElement {
     found.hidden = !open;
   }
 
+  function add(product: Product) {
+    link.send("tag", { product: product.id });
+    text.value = "";
+    text.focus();
+    open = false;
+    draw();
+  }
+
   function search() {
     clearTimeout(timer);
     timer = setTimeout(() => link.send("search", { keyword: text.value }), SEARCH_MS);
@@ -152,7 +160,10 @@ function productSearch(link: Link): HTMLElement {
 
   const el = h("div", { class: "spnb-adder" }, text, found);
   text.addEventListener("input", search);
-  text.addEventListener("focus", search);
+  text.addEventListener("click", search);
+  text.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown") search();
+  });
   el.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     open = false;
