@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from spnb.errors import SpnbError
     from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom, LiveRooms
     from spnb.models import Room
-    from spnb.widgets import CameraPreview, CreateRoom, GoLive, LiveNow, Player, RoomCard, RoomStatus, RoomTable, Studio
+    from spnb.widgets import (
+        CameraPreview,
+        Chat,
+        CreateRoom,
+        GoLive,
+        LiveNow,
+        Player,
+        RoomCard,
+        RoomStatus,
+        RoomTable,
+        Studio,
+    )
 
 __version__ = "0.1.0"
 
@@ -36,6 +47,7 @@ _HOMES = {
     "Broadcast": "spnb.broadcast",
     "Camera": "spnb.broadcast.sources",
     "CameraPreview": "spnb.widgets",
+    "Chat": "spnb.widgets",
     "Client": "spnb.client",
     "CreateRoom": "spnb.widgets",
     "Generator": "spnb.broadcast.sources",
@@ -66,6 +78,7 @@ __all__ = [
     "Broadcast",
     "Camera",
     "CameraPreview",
+    "Chat",
     "Client",
     "CreateRoom",
     "Generator",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spnb.widgets.base import Hub, Widget
 from spnb.widgets.camera_preview import CameraPreview
+from spnb.widgets.chat import Chat
 from spnb.widgets.create_room import CreateRoom
 from spnb.widgets.go_live import GoLive
 from spnb.widgets.live_now import LiveNow
@@ -15,6 +16,7 @@ from spnb.widgets.studio import Studio
 
 __all__ = [
     "CameraPreview",
+    "Chat",
     "CreateRoom",
     "GoLive",
     "Hub",

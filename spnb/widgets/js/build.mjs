@@ -8,7 +8,7 @@ const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathna
 const target = path.join(here, "..", "static");
 const check = process.argv.includes("--check");
 const outdir = check ? await mkdtemp(path.join(tmpdir(), "spnb-widgets-")) : target;
-const names = ["hub", "createRoom", "goLive", "liveNow", "roomStatus", "player", "cameraPreview", "studio", "roomTable", "roomCard"];
+const names = ["hub", "createRoom", "goLive", "liveNow", "roomStatus", "player", "cameraPreview", "studio", "roomTable", "roomCard", "chat"];
 
 await build({
   absWorkingDir: here,
