@@ -58,6 +58,7 @@ export class ChatPane {
       },
       () => ({ id: this.state.me ?? "", moderator: !!this.state.moderator }),
       () => this.drawSoon(),
+      () => this.list.focus({ preventScroll: true }),
     );
     this.list = h("ol", {
       class: "spnb-lines",
@@ -294,6 +295,7 @@ export class ChatPane {
         this.words.value = "";
         if (!editing) this.free = Date.now() + (this.state.slow ?? 0) * 1000;
         this.turnTo(null, null);
+        if (!editing) this.toEnd();
       }
       this.drawTurn();
     });

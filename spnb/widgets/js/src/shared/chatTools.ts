@@ -24,13 +24,16 @@ export class ChatTools {
     private readonly deeds: Deeds,
     private readonly me: () => { id: string; moderator: boolean },
     private readonly settled: () => void,
+    private readonly leave: () => void,
   ) {
-    const change = (busy: boolean) => () => {
-      this.busy = busy;
-      if (!busy) this.settled();
-    };
-    this.el.addEventListener("pointerenter", change(true));
-    this.el.addEventListener("pointerleave", change(false));
+    // A pointer that rests where the tools appear means nothing by it; one that moves on them does.
+    this.el.addEventListener("pointermove", () => (this.busy = true));
+    this.el.addEventListener("pointerleave", () => this.rest());
+    this.el.addEventListener("click", (event) => {
+      // Who clicked is done; who came by keyboard stays where they are.
+      if (event.detail > 0 && !this.sure && this.line) this.leave();
+      this.rest();
+    });
   }
 
   /** Stand on this line; on none without one. */
@@ -45,6 +48,11 @@ export class ChatTools {
     }
     this.fill();
     line.append(this.el);
+  }
+
+  private rest(): void {
+    this.busy = false;
+    this.settled();
   }
 
   get holder(): Line | null {
