@@ -28,6 +28,8 @@ BENCHMARKS: dict[str, str] = {
     "preview": "spnb.bench.studio:preview",
     "studio": "spnb.bench.studio:studio",
     "rooms": "spnb.bench.studio:rooms_list",
+    "chat": "spnb.bench.chat:chat_widget",
+    "chat-history": "spnb.bench.chat:chat_history",
 }
 """Name → module and function; a function takes nothing and yields figures."""
 
