@@ -125,7 +125,8 @@ export class ChatPane {
   private heard(reply: Reply): void {
     if (reply.type === "chat") {
       const news = reply as unknown as News;
-      this.list.setAttribute("aria-live", news.rows.length > READ_ALOUD ? "off" : "polite");
+      const aloud = news.rows.length > READ_ALOUD ? "off" : "polite";
+      if (this.list.ariaLive !== aloud) this.list.ariaLive = aloud;
       this.rows.take(news);
       this.drawSoon();
     } else if (reply.type === "chatAnswer") {
