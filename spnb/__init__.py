@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from spnb.models import Room
     from spnb.widgets import (
         CameraPreview,
+        Chat,
         CreateRoom,
         Faults,
         GoLive,
@@ -60,6 +61,7 @@ _HOMES = {
     "Broadcast": "spnb.broadcast",
     "Camera": "spnb.broadcast.sources",
     "CameraPreview": "spnb.widgets",
+    "Chat": "spnb.widgets",
     "Client": "spnb.client",
     "CreateRoom": "spnb.widgets",
     "Faults": "spnb.widgets",
@@ -98,6 +100,7 @@ __all__ = [
     "Broadcast",
     "Camera",
     "CameraPreview",
+    "Chat",
     "Client",
     "CreateRoom",
     "Faults",

@@ -36,6 +36,8 @@ BENCHMARKS: dict[str, str] = {
     "back-fill": "spnb.bench.audience:back_fill",
     "reactions": "spnb.bench.engagement:reactions",
     "presence": "spnb.bench.engagement:presence",
+    "chat": "spnb.bench.chat:chat_widget",
+    "chat-history": "spnb.bench.chat:chat_history",
 }
 """Name → module and function; a function takes nothing and yields figures."""
 

@@ -424,7 +424,7 @@ async def _rooms_list(sandbox: OwnSandbox) -> list[Figure]:
     cell = (
         CONNECT + "import asyncio, time\nfrom spnb._loop import run\n"
         "async def make(client, count):\n    gate = asyncio.Semaphore(16)\n    async def one(number):\n"
-        "        async with gate:\n            return await client.rooms.create(f'Room {number:04}')\n"
+        "        async with gate:\n            return await client.rooms.create(f'Room {number:04}', chat=False)\n"
         "    return await asyncio.gather(*(one(number) for number in range(count)))\n"
         "rooms = run(make(sp.asynchronous, 1000))\ntable = spnb.RoomTable(sp)\ntable"
     )

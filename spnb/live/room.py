@@ -87,6 +87,11 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         return self._record.room_id
 
     @property
+    def user_id(self) -> str:
+        """The public id of the user on whose connection it lives."""
+        return self._client.user_id
+
+    @property
     def status(self) -> str:
         """Its state: `idle`, `live`, `waitingReconnect`, `ended`, `recorded`, `terminated` or `error`."""
         return self._record.status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from spnb.widgets.base import Hub, Widget
 from spnb.widgets.camera_preview import CameraPreview
+from spnb.widgets.chat import Chat
 from spnb.widgets.create_room import CreateRoom
 from spnb.widgets.faults import Faults
 from spnb.widgets.go_live import GoLive
@@ -19,6 +20,7 @@ from spnb.widgets.webhook_inspector import WebhookInspector
 
 __all__ = [
     "CameraPreview",
+    "Chat",
     "CreateRoom",
     "Faults",
     "GoLive",

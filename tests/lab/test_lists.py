@@ -20,7 +20,7 @@ MANY = (
     "    gate = asyncio.Semaphore(16)\n"
     "    async def one(number):\n"
     "        async with gate:\n"
-    "            return await client.rooms.create(f'Room {number:04}')\n"
+    "            return await client.rooms.create(f'Room {number:04}', chat=False)\n"
     "    return await asyncio.gather(*(one(number) for number in range(count)))\n"
 )
 

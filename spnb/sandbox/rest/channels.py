@@ -18,6 +18,7 @@ from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.payloads import channel_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.rest.rooms import announce
 from spnb.sandbox.store import Page
 
 __all__ = ["channel_of", "check_may_write", "moderates", "routes", "take_turn"]
@@ -135,7 +136,10 @@ async def create(call: Call) -> Json:
         if call.store.user_by_public_id(user_id) is not None:
             call.store.set_membership(channel_id, user_id, "member")
     if room is not None:
-        call.store.update_room(room["roomId"], liveChannelId=channel_id)
+        # That viewers of the room hear of its chat in this way is a choice: no event is documented for it.
+        changed = call.store.update_room(room["roomId"], liveChannelId=channel_id)
+        assert changed is not None  # noqa: S101 - it was read above, on the same thread
+        announce(call, "room.didUpdate", changed)
     return _payload(call, [channel])
 
 

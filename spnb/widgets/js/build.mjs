@@ -10,7 +10,7 @@ const check = process.argv.includes("--check");
 const outdir = check ? await mkdtemp(path.join(tmpdir(), "spnb-widgets-")) : target;
 const names = [
   ...["hub", "createRoom", "goLive", "liveNow", "roomStatus", "player", "cameraPreview", "studio", "roomTable", "roomCard"],
-  ...["viewerCount", "recordingPlayer", "webhookInspector", "faults"],
+  ...["viewerCount", "recordingPlayer", "webhookInspector", "faults", "chat"],
 ];
 
 await build({

@@ -1,0 +1,305 @@
+// A live chat, for any widget that has one: `new ChatPane(link).el`. Its kernel side is `ChatPart`.
+import { draw, quoted, type Line } from "./chatLine";
+import { ChatRows, type News, type Row } from "./chatRows";
+import { ChatTools } from "./chatTools";
+import { h, replace } from "./dom";
+import type { Link, Reply } from "./widget";
+
+type State = {
+  open: boolean;
+  canOpen?: boolean;
+  closed?: boolean;
+  me?: string;
+  moderator?: boolean;
+  slow?: number;
+  muted?: boolean;
+  announcement?: { text: string; user: string } | null;
+};
+
+const AT_END_PIXELS = 40;
+/** More new messages at once than this, and reading them aloud would be no help. */
+const READ_ALOUD = 3;
+const TURNS = [0, 5, 15, 30, 60];
+
+export class ChatPane {
+  readonly el: HTMLElement;
+  readonly rows = new ChatRows();
+  private readonly lines = new Map<string, Line>();
+  private readonly list: HTMLOListElement;
+  private readonly fresh: HTMLButtonElement;
+  private readonly pinned = h("div", { class: "spnb-banner spnb-announcement", hidden: true });
+  private readonly about = h("div", { class: "spnb-banner", hidden: true });
+  private readonly problem = h("p", { class: "spnb-error", role: "alert" });
+  private readonly note = h("span", { class: "spnb-note" });
+  private readonly words: HTMLTextAreaElement;
+  private readonly say: HTMLButtonElement;
+  private readonly form: HTMLFormElement;
+  private readonly slow: HTMLSelectElement;
+  private readonly hush: HTMLButtonElement;
+  private readonly controls: HTMLElement;
+  private readonly empty = h("p", { class: "spnb-empty" });
+  private readonly opener: HTMLButtonElement;
+  private readonly tools: ChatTools;
+  private readonly asked = new Map<number, (error: string) => void>();
+  private asks = 0;
+  private answering: Row | null = null;
+  private editing: Row | null = null;
+  private sending = false;
+  private free = 0;
+  private frame = 0;
+
+  constructor(private readonly link: Link) {
+    this.tools = new ChatTools(
+      {
+        react: (row, name) => this.react(row, name),
+        reply: (row) => this.turnTo(row, null),
+        edit: (row) => this.turnTo(null, row),
+        tell: (action, content) => this.ask(action, content),
+      },
+      () => ({ id: this.state.me ?? "", moderator: !!this.state.moderator }),
+      () => this.drawSoon(),
+      () => this.list.focus({ preventScroll: true }),
+    );
+    this.list = h("ol", {
+      class: "spnb-lines",
+      role: "log",
+      tabindex: "0",
+      "aria-label": "messages",
+      scroll: () => this.scrolled(),
+      pointerover: (event) => this.pointed(event),
+      pointerleave: () => this.list.contains(document.activeElement) || this.tools.on(null),
+      focusin: (event) => this.pointed(event),
+      focusout: () => this.drawSoon(),
+      keydown: (event) => this.key(event as KeyboardEvent),
+    });
+    this.list.dataset["lmSuppressShortcuts"] = "true";
+    this.fresh = h("button", { type: "button", class: "spnb-fresh", hidden: true, click: () => this.toEnd() });
+    this.words = h("textarea", {
+      rows: "1",
+      maxlength: "20000",
+      placeholder: "Say something…",
+      "aria-label": "your message",
+      keydown: (event) => {
+        const { key, shiftKey, isComposing } = event as KeyboardEvent;
+        if (key === "Enter" && !shiftKey && !isComposing) {
+          event.preventDefault();
+          this.form.requestSubmit();
+        } else if (key === "Escape") this.turnTo(null, null);
+      },
+    });
+    this.say = h("button", { type: "submit", class: "spnb-primary" }, "Send");
+    this.form = h("form", { class: "spnb-row spnb-compose", submit: (event) => this.submit(event) }, this.words, this.say);
+    this.slow = h(
+      "select",
+      { "aria-label": "slow mode", change: () => this.ask("chat_slow", { seconds: Number(this.slow.value) }) },
+      ...TURNS.map((seconds) => h("option", { value: seconds }, seconds ? `Slow: ${seconds} s` : "Slow mode off")),
+    );
+    this.hush = h("button", {
+      type: "button",
+      click: () => this.ask("chat_mute", { seconds: this.state.muted ? 0 : null }),
+    });
+    this.controls = h("span", { class: "spnb-small" }, this.slow, this.hush);
+    this.opener = h("button", { type: "button", class: "spnb-primary", click: () => this.ask("chat_open", {}) }, "Open the chat");
+    this.el = h(
+      "section",
+      { class: "spnb-chat", "aria-label": "live chat" },
+      h("div", { class: "spnb-head" }, h("strong", {}, "Live chat"), this.note, this.controls),
+      this.pinned,
+      h("div", { class: "spnb-lines-box" }, this.list, this.empty, this.fresh),
+      h("div", { class: "spnb-row" }, this.opener),
+      this.about,
+      this.problem,
+      this.form,
+    );
+    link.hear((reply) => this.heard(reply));
+    link.follow(["chat_state"], () => this.drawState());
+    link.every(500, () => this.drawTurn());
+    link.atEnd(() => cancelAnimationFrame(this.frame));
+    link.send("chat_hello");
+  }
+
+  private get state(): State {
+    return this.link.get<State>("chat_state");
+  }
+
+  private heard(reply: Reply): void {
+    if (reply.type === "chat") {
+      const news = reply as unknown as News;
+      const aloud = news.rows.length > READ_ALOUD ? "off" : "polite";
+      if (this.list.ariaLive !== aloud) this.list.ariaLive = aloud;
+      this.rows.take(news);
+      this.drawSoon();
+    } else if (reply.type === "chatAnswer") {
+      const number = Number(reply["ask"]);
+      this.asked.get(number)?.(reply["error"] as string);
+      this.asked.delete(number);
+    }
+  }
+
+  /** Ask the kernel for something; what goes wrong is told below the messages. */
+  private ask(action: string, content: Record<string, unknown>, done?: (error: string) => void): void {
+    const number = ++this.asks;
+    this.asked.set(number, (error) => {
+      this.problem.textContent = error;
+      done?.(error);
+    });
+    this.link.send(action, { ask: number, ...content });
+  }
+
+  private react(row: Row, name: string): void {
+    this.ask("chat_react", { message: row.id, name, on: !row.mine?.includes(name) });
+  }
+
+  // -- the list
+
+  private get atEnd(): boolean {
+    const { scrollHeight, scrollTop, clientHeight } = this.list;
+    return scrollHeight - scrollTop - clientHeight < AT_END_PIXELS;
+  }
+
+  /** Whether the messages must stand still: the reader has scrolled up, or is about to do something with one. */
+  private get reading(): boolean {
+    const focused = document.activeElement;
+    const inList = focused !== this.list && this.list.contains(focused);
+    return !this.atEnd || this.tools.busy || inList;
+  }
+
+  private scrolled(): void {
+    if (this.rows.held !== this.reading) this.drawSoon();
+  }
+
+  private drawSoon(): void {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      this.draw();
+    });
+  }
+
+  private draw(): void {
+    const reading = this.lines.size > 0 && this.reading;
+    if (reading) this.rows.hold();
+    else if (this.rows.held) this.rows.release();
+    const holder = this.tools.holder;
+    if (holder && !this.rows.shown.has(holder.dataset["id"] ?? "")) this.tools.on(null);
+    draw(this.list, this.lines, this.rows.shown, (row, name) => this.react(row, name));
+    if (!reading) this.list.scrollTop = this.list.scrollHeight;
+    const { unseen } = this.rows;
+    this.fresh.hidden = unseen <= 0;
+    this.fresh.textContent = `${unseen} new ↓`;
+    this.drawEmpty();
+  }
+
+  private toEnd(): void {
+    this.tools.on(null);
+    if (this.list.contains(document.activeElement)) this.list.focus();
+    this.rows.release();
+    this.draw();
+    this.list.scrollTop = this.list.scrollHeight;
+    this.drawSoon();
+  }
+
+  private pointed(event: Event): void {
+    const line = (event.target as HTMLElement).closest<Line>(".spnb-line");
+    if (line && this.state.open) this.tools.on(line);
+  }
+
+  private key(event: KeyboardEvent): void {
+    const step = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    const here = (document.activeElement as HTMLElement | null)?.closest<HTMLElement>(".spnb-line");
+    if (step) {
+      const all = [...this.list.children] as HTMLElement[];
+      const at = here ? all.indexOf(here) + step : step < 0 ? all.length - 1 : 0;
+      event.preventDefault();
+      if (at >= all.length) this.toEnd();
+      else all[Math.max(0, at)]?.focus();
+    } else if (event.key === "End" || (event.key === "Escape" && here)) {
+      event.preventDefault();
+      this.toEnd();
+    }
+  }
+
+  // -- around it
+
+  private drawState(): void {
+    const state = this.state;
+    const { open, announcement, moderator } = state;
+    this.form.hidden = !open;
+    this.opener.hidden = !state.canOpen;
+    this.controls.hidden = !open || !moderator;
+    const slow = String(state.slow ?? 0);
+    if (![...this.slow.options].some((option) => option.value === slow)) this.slow.append(h("option", { value: slow }, `Slow: ${slow} s`));
+    this.slow.value = slow;
+    this.hush.textContent = state.muted ? "Unmute all" : "Mute all";
+    this.hush.setAttribute("aria-pressed", String(!!state.muted));
+    const notes = [];
+    if (state.muted) notes.push("only moderators may write");
+    if (state.slow) notes.push(`slow mode: one message in ${state.slow} s`);
+    this.note.textContent = notes.join(" · ");
+    this.pinned.hidden = !announcement;
+    replace(
+      this.pinned,
+      h("strong", { "aria-label": "pinned" }, "📌"),
+      h("span", { dir: "auto" }, announcement?.text ?? ""),
+      !!moderator && h("button", { type: "button", click: () => this.ask("chat_pin", {}) }, "Unpin"),
+    );
+    this.drawEmpty();
+    this.drawTurn();
+  }
+
+  private drawEmpty(): void {
+    const { open, closed, canOpen } = this.state;
+    this.empty.hidden = this.rows.shown.size > 0;
+    this.empty.textContent = closed
+      ? "This chat is closed."
+      : open
+        ? "Nobody has said anything yet."
+        : canOpen
+          ? "This room has no chat yet."
+          : "The host has not opened the chat yet.";
+  }
+
+  /** In slow mode the button counts down to one's next turn. */
+  private drawTurn(): void {
+    const left = this.state.slow && !this.state.moderator ? Math.ceil((this.free - Date.now()) / 1000) : 0;
+    this.say.disabled = this.sending || left > 0;
+    this.say.textContent = left > 0 ? `${left} s` : this.editing ? "Save" : "Send";
+  }
+
+  private turnTo(answering: Row | null, editing: Row | null): void {
+    if (editing) this.words.value = editing.text;
+    else if (this.editing) this.words.value = "";
+    this.answering = answering;
+    this.editing = editing;
+    this.about.hidden = !answering && !editing;
+    replace(
+      this.about,
+      h("span", { dir: "auto" }, answering ? quoted(answering) : "Editing your message"),
+      h("button", { type: "button", "aria-label": "cancel", click: () => this.turnTo(null, null) }, "✕"),
+    );
+    this.drawTurn();
+    if (answering || editing) {
+      this.tools.on(null);
+      this.words.focus();
+    }
+  }
+
+  private submit(event: Event): void {
+    event.preventDefault();
+    const text = this.words.value.trim();
+    if (!text || this.say.disabled) return;
+    this.sending = true;
+    const { editing, answering } = this;
+    const content = editing ? { message: editing.id, text } : { text, replyTo: answering?.id };
+    this.ask(editing ? "chat_edit" : "chat_send", content, (error) => {
+      this.sending = false;
+      if (!error) {
+        this.words.value = "";
+        if (!editing) this.free = Date.now() + (this.state.slow ?? 0) * 1000;
+        this.turnTo(null, null);
+        if (!editing) this.toEnd();
+      }
+      this.drawTurn();
+    });
+    this.drawTurn();
+  }
+}

@@ -1,0 +1,198 @@
+"""The chat in browsers: two users in two of them, forty attacks, and a flood."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.lab.attacks import ATTACKS
+from tests.lab.conftest import BASE, CONNECT, Lab
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
+
+CHAT = "room = sp.rooms.create('Chat across browsers')\nchat = spnb.Chat(room)\nchat"
+GUEST = (
+    "import os, spnb\n"
+    "sp = spnb.connect('gwen', display_name='Gwen', url=os.environ['TEST_URL'], api_key=os.environ['TEST_KEY'])\n"
+)
+
+
+@asynccontextmanager
+async def second_browser(lab: Lab) -> AsyncIterator[Lab]:
+    """Another user's browser on the same lab: nothing is shared with the first one's."""
+    browser = lab.page.context.browser
+    assert browser is not None
+    context = await browser.new_context(viewport={"width": 1280, "height": 1400})
+    page = await context.new_page()
+    await page.goto(f"{lab.url}{BASE}lab/workspaces/second?token={lab.token}")
+    await page.wait_for_function("window.jupyterapp && window.jupyterapp.started")
+    await page.evaluate("window.jupyterapp.started")
+    other = replace(lab, page=page)
+    try:
+        yield other
+    finally:
+        await other.close()
+        await context.close()
+
+
+async def say(page: Page, text: str) -> None:
+    await page.get_by_label("your message").fill(text)
+    await page.get_by_label("your message").press("Enter")
+
+
+async def tool(page: Page, text: str, name: str) -> None:
+    """Point at the message with this text and press one of its buttons."""
+    line = page.locator(".spnb-line", has=page.locator(".spnb-words", has_text=text))
+    await line.hover()
+    await line.locator(".spnb-tools button", has_text=name).click()
+
+
+async def test_two_users_in_two_browsers_talk(lab: Lab) -> None:
+    await lab.write_and_run("host-chat.ipynb", CONNECT + CHAT)
+    room_id = (await lab.run_code("print(room.room_id)")).strip()
+    host = lab.page
+    await expect(host.get_by_text("Nobody has said anything yet.")).to_be_visible()
+    async with second_browser(lab) as other:
+        await other.write_and_run("guest-chat.ipynb", GUEST + f"chat = spnb.Chat(sp.rooms.get({room_id!r}))\nchat")
+        guest = other.page
+        await say(guest, "Good morning")
+        await expect(host.locator(".spnb-line")).to_contain_text("Gwen")
+        await expect(host.locator(".spnb-words")).to_have_text(["Good morning"])
+        await tool(host, "Good morning", "Reply")
+        await say(host, "Welcome @gwen")
+        answer = guest.locator(".spnb-line", has_text="Welcome")
+        await expect(answer.locator(".spnb-quote")).to_have_text("↩ Gwen: Good morning")
+        await expect(answer.locator(".spnb-role")).to_have_text(["HOST", "@you"])
+        await tool(guest, "Welcome", "❤️")
+        await expect(host.locator(".spnb-chips")).to_have_text("❤️ 1")
+        await host.get_by_role("button", name="love: 1").click()
+        await expect(guest.locator(".spnb-chips")).to_have_text("❤️ 2")
+        await expect(guest.get_by_role("button", name="love: 2, yours too")).to_be_visible()
+        await tool(guest, "Good morning", "Edit")
+        await say(guest, "Good evening")
+        await expect(host.locator(".spnb-words")).to_have_text(["Good evening", "Welcome @gwen"])
+        await tool(host, "Good evening", "Pin")
+        await expect(guest.locator(".spnb-pinned")).to_contain_text("Good evening")
+        await expect(guest.get_by_role("button", name="Unpin")).to_have_count(0)
+        # By keyboard alone: up from the end to the message, and on to its tools.
+        await guest.get_by_label("messages").focus()
+        await guest.keyboard.press("ArrowUp")
+        await expect(guest.locator(".spnb-line", has_text="Welcome")).to_be_focused()
+        await guest.keyboard.press("ArrowUp")
+        await expect(guest.locator(".spnb-line .spnb-tools")).to_be_visible()
+        await lab.shot("chat-host")
+        await other.shot("chat-guest")
+        await guest.evaluate("document.body.dataset.jpThemeLight = 'false'")
+        await guest.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+        await guest.wait_for_function("document.body.dataset.jpThemeName === 'JupyterLab Dark'")
+        await other.shot("chat-dark")
+        await host.get_by_label("slow mode").select_option("30")
+        await expect(guest.get_by_text("slow mode: one message in 30 s")).to_be_visible()
+        await guest.keyboard.press("Escape")
+        await say(guest, "once")
+        await expect(guest.locator(".spnb-compose button")).to_be_disabled()
+        await host.get_by_label("slow mode").select_option("0")
+        await expect(guest.locator(".spnb-compose button")).to_be_enabled()
+        await tool(host, "once", "Delete")
+        await host.get_by_role("button", name="Delete, really").click()
+        await expect(guest.locator(".spnb-words")).to_have_text(["Good evening", "Welcome @gwen"])
+        await tool(host, "Good evening", "Ban")
+        await host.get_by_role("button", name="Ban, really").click()
+        await expect(host.get_by_role("button", name="Ban, really")).to_have_count(0)
+        await say(guest, "let me in")
+        await expect(guest.locator(".spnb-chat .spnb-error")).to_contain_text("banned")
+        await expect(guest.get_by_label("your message")).to_have_value("let me in")
+        await expect(host.locator(".spnb-words")).to_have_text(["Good evening", "Welcome @gwen"])
+
+
+async def test_forty_attacks_are_only_text(lab: Lab) -> None:
+    assert len(ATTACKS) >= 40
+    # Names, quotations, reactions and announcements are as foreign as texts.
+    attack = json.dumps(ATTACKS)
+    await lab.write_and_run("attacked.ipynb", CONNECT + CHAT)
+    await lab.page.evaluate("window.spnbHit = []")
+    for name in ("alert", "confirm", "prompt"):
+        await lab.page.evaluate(f"void (window.{name} = (what) => window.spnbHit.push(String(what)))")
+    await lab.run_code(
+        "import json\n"
+        f"attacks = json.loads({attack!r})\n"
+        "url, key = os.environ['TEST_URL'], os.environ['TEST_KEY']\n"
+        "mallory = spnb.connect('mallory', display_name=attacks[0][:100], url=url, api_key=key)\n"
+        "theirs = mallory.rooms.get(room.room_id).chat\n"
+        "sent = [theirs.send(text) for text in attacks]\n"
+        "theirs.send(attacks[1], reply_to=sent[0])\n"
+        "for message, name in zip(sent, attacks): theirs.react(message, name[:100])\n"
+        "room.chat.pin(attacks[0])\n"
+    )
+    page = lab.page
+    shown = page.locator(".spnb-words")
+    await expect(shown).to_have_count(len(ATTACKS) + 1, timeout=20_000)
+    assert await shown.evaluate_all("(all) => all.map((one) => one.textContent)") == [*ATTACKS, ATTACKS[1]]
+    await expect(page.locator(".spnb-chips")).to_have_count(len(ATTACKS), timeout=20_000)
+    await expect(page.locator(".spnb-pinned span")).to_have_text(ATTACKS[0])
+    # Whatever could be triggered later is tried: every line is hovered, focused and answered.
+    for at in range(0, len(ATTACKS), 10):
+        await page.locator(".spnb-line").nth(at).hover()
+    await tool(page, ATTACKS[2], "Reply")
+    inside = (
+        "img, script, iframe, object, embed, svg, link, style, base, form form, a, math, video, audio, details, meta"
+    )
+    assert await page.locator(f".spnb-chat :is({inside})").count() == 0
+    assert await page.evaluate(
+        "[...document.querySelectorAll('.spnb-chat *')].every((one) =>"
+        " [...one.attributes].every((attribute) => !attribute.name.startsWith('on')))"
+    )
+    assert await page.evaluate("window.spnbHit") == []
+    await lab.shot("chat-attacked")
+
+
+FLOOD = """
+import asyncio, json
+from spnb._loop import run
+floods = [spnb.connect(f'flood-{n}', url=os.environ['TEST_URL'], api_key=os.environ['TEST_KEY']) for n in range(4)]
+feed = room.chat.channel.feed_id
+async def pour(client, count):
+    for number in range(count):
+        await client.asynchronous.messages.send(feed, f'message {number} of the flood, as long as messages are')
+async def flood(count):
+    await asyncio.gather(*(pour(client, count // 4) for client in floods))
+"""
+
+
+async def test_a_flood_is_shown_held_and_stays_small(lab: Lab) -> None:
+    await lab.write_and_run("flood.ipynb", CONNECT + CHAT)
+    await lab.run_code(FLOOD)
+    page = lab.page
+    await lab.run_code("run(flood(2000))")
+    await lab.run_code("last = room.chat.send('the last of them')")
+    await expect(page.locator(".spnb-words").last).to_have_text("the last of them", timeout=20_000)
+    await expect(page.locator(".spnb-line")).to_have_count(100)
+    at_end = "(list) => list.scrollHeight - list.scrollTop - list.clientHeight < 2"
+    assert await page.locator(".spnb-lines").evaluate(at_end)
+    # What the page was sent: in batches, and only what it shows.
+    seconds = float(
+        await lab.run_code("print((last.created_at - room.chat.recent(100)[0].created_at).total_seconds())")
+    )
+    spent = json.loads(await lab.run_code("print(json.dumps([chat.chat_messages, chat.chat_bytes, len(chat._rows)]))"))
+    assert spent[2] == 100
+    assert spent[0] < 1000, (spent, seconds)
+    assert spent[1] < 2000 * 250
+    held = await lab.run_code("print(len(chat._rows._quotes) <= 1000, len(chat._rows._gone), len(chat._rows._fresh))")
+    assert held.split() == ["True", "0", "0"]
+    # Who reads further up stays there, and sees how many are new.
+    await page.locator(".spnb-lines").evaluate("(list) => { list.scrollTop = 0; }")
+    top = await page.locator(".spnb-words").first.text_content()
+    await lab.run_code("[room.chat.send(f'new {n}') for n in range(12)]")
+    await expect(page.get_by_role("button", name="12 new ↓")).to_be_visible()
+    assert await page.locator(".spnb-words").first.text_content() == top
+    assert await page.locator(".spnb-lines").evaluate("(list) => list.scrollTop") == 0
+    await lab.shot("chat-held")
+    await page.get_by_role("button", name="12 new ↓").click()
+    await expect(page.locator(".spnb-words").last).to_have_text("new 11")
+    await expect(page.locator(".spnb-line")).to_have_count(100)
+    await expect(page.locator(".spnb-fresh")).to_be_hidden()
