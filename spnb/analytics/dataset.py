@@ -122,7 +122,7 @@ class Dataset:
         """The day each stream began (midnight UTC), by room id."""
         rooms = self.rooms
         began = rooms["live_at"].fillna(rooms["created_at"]).dt.floor("D")
-        return pd.Series(began.to_numpy(), index=pd.Index(rooms["room_id"])).dt.tz_localize("UTC").astype(TIME)
+        return began.set_axis(pd.Index(rooms["room_id"])).astype(TIME)
 
     @property
     def rooms(self) -> pd.DataFrame:
@@ -173,10 +173,16 @@ class Dataset:
 
     @cached_property
     def kpis(self) -> pd.DataFrame:
-        """All numbers of each stream in a row; see `spnb.analytics.kpis`."""
-        from spnb.analytics.kpis import kpis
+        """All numbers of each stream in a row; `spnb.analytics.KPIS` has their definitions."""
+        from spnb.analytics.kpis import kpis_of
 
-        return kpis(self)
+        return kpis_of(self)
+
+    @cached_property
+    def quality(self) -> Quality:
+        """What was mended when it was loaded and while its numbers were reckoned."""
+        reckoned: Quality = self.kpis.attrs["quality"]
+        return self.mended + reckoned
 
     def report(self, room_id: str, *, sensitivity: float = 0.5) -> StreamReport:
         """Everything about one stream; see `spnb.analytics.StreamReport`."""

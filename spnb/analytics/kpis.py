@@ -23,7 +23,7 @@ from spnb.analytics.windows import NEVER, Windows, milliseconds, moments_of
 if TYPE_CHECKING:
     from spnb.analytics.dataset import Dataset
 
-__all__ = ["KPIS", "kpis"]
+__all__ = ["KPIS", "kpis_of"]
 
 KPIS: Mapping[str, str] = MappingProxyType(
     {
@@ -53,7 +53,7 @@ KPIS: Mapping[str, str] = MappingProxyType(
 """Each number's definition, to be shown beside it."""
 
 
-def kpis(dataset: Dataset) -> pd.DataFrame:
+def kpis_of(dataset: Dataset) -> pd.DataFrame:
     """All numbers of each stream, one row per stream, `room_id` as index, beside the columns of the rooms table.
 
     Ratios are NaN where there is nothing to divide by. What was mended on the way is in `frame.attrs["quality"]`.

@@ -1,13 +1,6 @@
 """Watch sessions as columns of numbers: mended, clipped to the live window, in order. All audience metrics start here.
 
-The rules of repair are named; `Sessions.quality` tells how many rows each one met:
-
-    no end                  the session's end is its start plus what was watched, else the end of the live window
-    end before start        the end is the start plus what was watched
-    after the live window   marked as replay, or left out while the stream is still on air
-    before the live window  left out
-    watched longer than it lasted   cut to the session's length
-
+The rules of repair stand in `spnb.analytics.repair`; `Sessions.quality` tells how many rows each one met.
 Two more findings change no row: `reconnect` (counts as no new view) and `overlap` (two tabs are one viewer, two views).
 """
 
@@ -22,14 +15,13 @@ from numpy.typing import NDArray
 
 from spnb.analytics.frames import ensured
 from spnb.analytics.quality import Quality, Step
+from spnb.analytics.repair import clipped, ended, replays_marked, watched_within, windows_guessed
 from spnb.analytics.windows import NEVER, Whole, Windows, milliseconds, moments_of
 
-__all__ = ["RECONNECT_SECONDS", "Sessions", "coded", "in_order", "sessions_of"]
+__all__ = ["RECONNECT_SECONDS", "Sessions", "coded", "in_order", "repaired", "sessions_of"]
 
 RECONNECT_SECONDS = 30.0
 """Sessions of one user in one room less than this apart are one view."""
-SKEW_MS = 1000
-"""Clocks of player and server may differ this much before it is worth a word."""
 
 Flags = NDArray[np.bool_]
 
@@ -84,12 +76,12 @@ class Sessions:
         live = ~self.replay[places] & (end > start)
         return room[live], user[live], start[live], end[live]
 
-    def frame(self) -> pd.DataFrame:
-        """The mended sessions as a views table, with `reconnect` beside it."""
+    def frame(self, users: Any) -> pd.DataFrame:
+        """The mended sessions as a table, with `reconnect` beside it; `users` are the ids by code."""
         return pd.DataFrame(
             {
                 "room_id": self.windows.names[self.room],
-                "user": self.user,
+                "user_id": np.asarray(users, dtype=object)[self.user],
                 "start": moments_of(self.start),
                 "end": moments_of(self.end),
                 "watch_seconds": self.watched,
@@ -97,6 +89,22 @@ class Sessions:
                 "reconnect": ~self.is_view(),
             }
         )
+
+
+def repaired(views: Any, rooms: Any = None, *, as_of: Any = None) -> tuple[pd.DataFrame, Quality]:
+    """A views table as the metrics see it, and what was mended on the way.
+
+    Args:
+        views: the views table, any frame.
+        rooms: the rooms table, for the live windows; without it a stream's sessions make its window.
+        as_of: end of the window of rooms still on air.
+
+    Returns:
+        `room_id, user_id, start, end, watch_seconds, replay, reconnect`, ordered by stream, user and time.
+    """
+    table = ensured("views", views)
+    made = sessions_of(table, rooms, as_of=as_of)
+    return made.frame(table["user_id"].unique()), made.quality
 
 
 def sessions_of(views: Any, rooms: Any = None, *, as_of: Any = None) -> Sessions:
@@ -140,78 +148,17 @@ def coded(
     # Most tables need little mending: each rule looks first, and touches columns only where it finds something.
     steps: list[Step] = []
     known = watched >= 0  # neither NaN nor negative
-    start, end = _ended(windows, room, start, end, np.where(known, watched, 0.0), steps)
+    start, end = ended(windows, room, start, end, np.where(known, watched, 0.0), steps)
     lasted = end - start
-    windows = _guessed(windows, room, start, end, replay, steps)
-    begin, finish = windows.begin[room], windows.finish[room]
-
-    after = (start >= finish) & ~replay
-    if after.any():
-        after &= windows.over[room]
-        replay = replay | after
-    steps.append(Step("after the live window", "views", int(after.sum()), "marked as replay"))
-    unclipped = ((start < begin) | (end > finish)) & ~replay
-    outside = np.zeros(0, dtype=bool)
-    if unclipped.any():
-        unclipped &= begin != NEVER
-        before = unclipped & (start < begin) & (end <= begin)
-        ahead = unclipped & (start > finish)
-        steps.append(Step("before the live window", "views", int(before.sum()), "left out"))
-        steps.append(Step("after the moment reckoned to", "views", int(ahead.sum()), "left out"))
-        outside = before | ahead
-        start = np.where(unclipped, np.maximum(start, begin), start)
-        end = np.where(unclipped, np.maximum(np.minimum(end, finish), start), end)
-
-    longer = watched * 1000.0 > lasted + SKEW_MS
-    if outside.size:
-        longer &= ~outside
-    steps.append(Step("watched longer than it lasted", "views", int(longer.sum()), "cut to its length"))
-    length = (end - start) / 1000.0
-    watched = np.minimum(watched, length) if known.all() else np.where(known, np.minimum(watched, length), length)
-
+    windows = windows_guessed(windows, room, start, end, replay, steps)
+    replay = replays_marked(windows, room, start, replay, steps)
+    start, end, outside = clipped(windows, room, start, end, replay, steps)
+    watched = watched_within(watched, known, start, end, lasted, outside, steps)
     if outside.any():
         kept = ~outside
         room, user, replay = room[kept], user[kept], replay[kept]
         start, end, watched = start[kept], end[kept], watched[kept]
     return in_order(windows, room, user, start, end, watched, replay, steps)
-
-
-def _ended(
-    windows: Windows, room: Whole, start: Whole, end: Whole, watched: NDArray[np.float64], steps: list[Step]
-) -> tuple[Whole, Whole]:
-    """Give an end to sessions that have none, and a later one to those that ended before they began."""
-    backward = end < start  # no end is the smallest number there is
-    if not backward.any():
-        return start, end
-    played = np.rint(watched * 1000.0).astype(np.int64)
-    open_ = end == NEVER
-    finish = windows.finish[room]
-    # An open session that began after the stream's end watched the recording; nobody knows how long.
-    otherwise = np.maximum(start, np.where(finish == NEVER, start, finish))
-    end = np.where(open_, np.where(played > 0, start + played, otherwise), np.where(backward, start + played, end))
-    steps.append(Step("no end", "views", int(open_.sum()), "ended after what was watched, else with the stream"))
-    steps.append(Step("end before start", "views", int((backward & ~open_).sum()), "ended after what was watched"))
-    return start, end
-
-
-def _guessed(windows: Windows, room: Whole, start: Whole, end: Whole, replay: Flags, steps: list[Step]) -> Windows:
-    """Windows with the unknown ones filled from the live sessions themselves."""
-    count = len(windows.names)
-    no_begin, no_finish = windows.begin == NEVER, windows.finish == NEVER
-    if not (no_begin.any() or no_finish.any()):
-        return windows
-    far = np.iinfo(np.int64).max
-    first, last = np.full(count, far), np.full(count, NEVER)
-    np.minimum.at(first, room[~replay], start[~replay])
-    np.maximum.at(last, room[~replay], end[~replay])
-    seen = first != far
-    begin = np.where(no_begin & seen, first, windows.begin)
-    # A window that is known to have begun cannot finish before it did.
-    finish = np.where(no_finish & seen, np.maximum(last, begin), windows.finish)
-    finish = np.where(no_finish & ~seen & (begin != NEVER), begin, finish)
-    guessed = int((no_begin & seen).sum())
-    steps.append(Step("stream without its times", "rooms", guessed, "its window is that of its sessions"))
-    return Windows(windows.names, begin, finish, windows.over)
 
 
 def in_order(
