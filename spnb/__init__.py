@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spnb import errors, models, sandbox, widgets
+    from spnb import analytics, errors, models, sandbox, widgets
     from spnb._connect import connect, connect_async
     from spnb.broadcast import AsyncBroadcast, Broadcast
     from spnb.broadcast.sources import Camera, Generator, MediaFile, Screen, TestCard
@@ -56,7 +56,7 @@ _HOMES = {
     "connect": "spnb._connect",
     "connect_async": "spnb._connect",
 }
-_MODULES = ("broadcast", "client", "errors", "models", "sandbox", "widgets")
+_MODULES = ("analytics", "broadcast", "client", "errors", "models", "sandbox", "widgets")
 
 __all__ = [
     "AsyncBroadcast",
@@ -84,6 +84,7 @@ __all__ = [
     "Studio",
     "TestCard",
     "__version__",
+    "analytics",
     "connect",
     "connect_async",
     "errors",

@@ -122,7 +122,8 @@ class Dataset:
         """The day each stream began (midnight UTC), by room id."""
         rooms = self.rooms
         began = rooms["live_at"].fillna(rooms["created_at"]).dt.floor("D")
-        return began.set_axis(pd.Index(rooms["room_id"])).astype(TIME)
+        made: pd.Series[Any] = began.set_axis(pd.Index(rooms["room_id"])).astype(TIME)
+        return made
 
     @property
     def rooms(self) -> pd.DataFrame:

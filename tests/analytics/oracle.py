@@ -6,6 +6,7 @@ Nothing here is shared with what it judges. A world is small: streams with their
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pandas as pd
 
@@ -120,9 +121,7 @@ def moments_that_matter(kept: list[Sitting], room: str) -> list[int]:
 
 def viewer_seconds(kept: list[Sitting], room: str) -> float:
     times = moments_that_matter(kept, room)
-    return sum(
-        concurrency(kept, room, now) * (after - now) / 1000 for now, after in zip(times, times[1:], strict=False)
-    )
+    return sum(concurrency(kept, room, now) * (after - now) / 1000 for now, after in pairwise(times))
 
 
 def views(kept: list[Sitting], room: str, gap_ms: int = 30_000, replay: bool | None = None) -> int:
@@ -147,7 +146,6 @@ def unique(kept: list[Sitting], room: str) -> int:
 
 def returning(world: World, kept: list[Sitting], room: str) -> int:
     creator, live, _ = world.rooms.get(room, ("", None, None))
-    _, known, ended = world.rooms.get(room, ("", None, None))
     if live is None:
         return 0
     earlier = {
@@ -155,10 +153,7 @@ def returning(world: World, kept: list[Sitting], room: str) -> int:
         for name, (other, began, _) in world.rooms.items()
         if other == creator and began is not None and began < live
     }
-    return len(
-        {one.user for one in kept if one.room == room}
-        & {one.user for one in kept if one.room in earlier}
-    )
+    return len({one.user for one in kept if one.room == room} & {one.user for one in kept if one.room in earlier})
 
 
 def stays(kept: list[Sitting], windows: dict[str, tuple[int, int] | None], room: str) -> list[tuple[int, bool]]:
@@ -167,11 +162,7 @@ def stays(kept: list[Sitting], windows: dict[str, tuple[int, int] | None], room:
     for user in sorted({one.user for one in kept if one.room == room and not one.replay}):
         mine = [one for one in kept if one.room == room and one.user == user and not one.replay]
         times = sorted({time for one in mine for time in (one.start, one.end)})
-        length = sum(
-            after - now
-            for now, after in zip(times, times[1:], strict=False)
-            if any(one.start <= now < one.end for one in mine)
-        )
+        length = sum(after - now for now, after in pairwise(times) if any(one.start <= now < one.end for one in mine))
         span = windows[room]
         assert span is not None
         last = max((one.end for one in mine if one.end > one.start), default=None)

@@ -16,8 +16,19 @@ def season(*, streams: int, seed: int, viewers: int = 40) -> dict[str, pd.DataFr
         length = float(draw.integers(900, 3600))
         ended = live + pd.Timedelta(seconds=length)
         room = f"s{number}"
-        rooms.append((room, f"<b>Stream</b> {number}", f"creator{number % 3}", "talk", "coHosts", "recorded",
-                      live - pd.Timedelta("5min"), live, ended))
+        rooms.append(
+            (
+                room,
+                f"<b>Stream</b> {number}",
+                f"creator{number % 3}",
+                "talk",
+                "coHosts",
+                "recorded",
+                live - pd.Timedelta("5min"),
+                live,
+                ended,
+            )
+        )
         status += [(room, "live", live), (room, "ended", ended)]
         for place in range(int(draw.integers(5, viewers))):
             user = f"u{draw.integers(0, viewers)}"
@@ -27,22 +38,49 @@ def season(*, streams: int, seed: int, viewers: int = 40) -> dict[str, pd.DataFr
             views.append((f"{room}-{place}", room, user, start, end, round(stay * 0.9, 3), False))
             for _ in range(draw.poisson(1.5)):
                 at = live + pd.Timedelta(milliseconds=int(draw.uniform(0, length) * 1000))
-                messages.append((f"{room}-m{len(messages)}", room, f"c{room}", user, at,
-                                 bool(draw.random() < 0.05), bool(draw.random() < 0.1), int(draw.integers(1, 80))))
+                messages.append(
+                    (
+                        f"{room}-m{len(messages)}",
+                        room,
+                        f"c{room}",
+                        user,
+                        at,
+                        bool(draw.random() < 0.05),
+                        bool(draw.random() < 0.1),
+                        int(draw.integers(1, 80)),
+                    )
+                )
             for _ in range(draw.poisson(1)):
                 at = live + pd.Timedelta(milliseconds=int(draw.uniform(0, length) * 1000))
-                reactions.append((f"{room}-r{len(reactions)}", room, user, str(draw.choice(["like", "fire"])), at, True))
+                reactions.append(
+                    (f"{room}-r{len(reactions)}", room, user, str(draw.choice(["like", "fire"])), at, True)
+                )
         for second in range(0, int(length), 60):
             at = live + pd.Timedelta(seconds=second)
             presence.append((room, at, int(draw.integers(0, 30))))
             health.append((room, at, float(draw.normal(2000, 100)), float(draw.normal(29, 2)), 30.0))
     return {
-        "rooms": pd.DataFrame(rooms, columns=["room_id", "title", "creator_id", "community_id", "type", "status",
-                                              "created_at", "live_at", "ended_at"]),
-        "views": pd.DataFrame(views, columns=["session_id", "room_id", "user_id", "start", "end", "watch_seconds",
-                                              "replay"]),
-        "messages": pd.DataFrame(messages, columns=["message_id", "room_id", "channel_id", "user_id", "created_at",
-                                                    "deleted", "is_reply", "length"]),
+        "rooms": pd.DataFrame(
+            rooms,
+            columns=[
+                "room_id",
+                "title",
+                "creator_id",
+                "community_id",
+                "type",
+                "status",
+                "created_at",
+                "live_at",
+                "ended_at",
+            ],
+        ),
+        "views": pd.DataFrame(
+            views, columns=["session_id", "room_id", "user_id", "start", "end", "watch_seconds", "replay"]
+        ),
+        "messages": pd.DataFrame(
+            messages,
+            columns=["message_id", "room_id", "channel_id", "user_id", "created_at", "deleted", "is_reply", "length"],
+        ),
         "reactions": pd.DataFrame(reactions, columns=["reaction_id", "room_id", "user_id", "name", "at", "added"]),
         "presence": pd.DataFrame(presence, columns=["room_id", "at", "viewers"]),
         "status": pd.DataFrame(status, columns=["room_id", "status", "at"]),

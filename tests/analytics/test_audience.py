@@ -128,7 +128,7 @@ def test_retention_is_kaplan_and_meiers(world: World) -> None:
 @given(worlds())
 def test_watched_seconds_are_the_area_under_the_curve(world: World) -> None:
     """Σ seconds = ∫ c(t) dt = average × live duration, where nobody watches twice at once."""
-    views, rooms, as_of, kept, windows = judged(world)
+    views, rooms, as_of, _, windows = judged(world)
     made, _ = repaired(views, rooms, as_of=as_of)
     steps = metrics.concurrency(views, rooms, as_of=as_of)
     mean = metrics.average(views, rooms, as_of=as_of)

@@ -182,9 +182,7 @@ def test_the_dial_of_sensitivity() -> None:
 def test_reactions_alone_can_be_a_moment() -> None:
     draw = np.random.default_rng(3)
     at = stream(draw, 30, 20, [900.0])
-    table = pd.DataFrame(
-        {"room_id": "r", "user_id": "u", "name": "fire", "at": ZERO + pd.to_timedelta(at, unit="s")}
-    )
+    table = pd.DataFrame({"room_id": "r", "user_id": "u", "name": "fire", "at": ZERO + pd.to_timedelta(at, unit="s")})
     rooms = ROOMS.assign(ended_at=ZERO + pd.Timedelta(minutes=30))
     found = metrics.moments(reactions=table, rooms=rooms)
     assert len(found) == 1

@@ -1,4 +1,5 @@
-"""Small random worlds: ties, sessions of no length, overlaps, two tabs, missing ends, clocks gone wrong, empty streams."""
+"""Small random worlds: ties, sessions of no length, overlaps, two tabs, missing ends, clocks gone wrong, empty
+streams."""
 
 from __future__ import annotations
 

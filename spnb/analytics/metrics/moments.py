@@ -38,14 +38,14 @@ Floats = NDArray[np.float32]
 
 
 def threshold_of(sensitivity: float) -> float:
-    """The robust z-score from which on something is a moment: 8 at sensitivity 0, 5 at 0.5, 2 at 1.
+    """The robust z-score from which on something is a moment: 7 at sensitivity 0, 4 at 0.5, 1 at 1.
 
     Raises:
         InvalidInput: the dial goes from 0 to 1.
     """
     if not 0 <= sensitivity <= 1:
         raise InvalidInput(f"sensitivity goes from 0 (only the loudest) to 1 (everything), not {sensitivity!r}")
-    return 8.0 - 6.0 * sensitivity
+    return 7.0 - 6.0 * sensitivity
 
 
 def moments(
