@@ -28,6 +28,11 @@ BENCHMARKS: dict[str, str] = {
     "preview": "spnb.bench.studio:preview",
     "studio": "spnb.bench.studio:studio",
     "rooms": "spnb.bench.studio:rooms_list",
+    "analytics-import": "spnb.bench.analytics:analytics_import",
+    "analytics-season": "spnb.bench.analytics:season",
+    "analytics-messages": "spnb.bench.analytics:messages",
+    "analytics-page": "spnb.bench.analytics:stream_page",
+    "analytics-growth": "spnb.bench.analytics:growth",
 }
 """Name → module and function; a function takes nothing and yields figures."""
 

@@ -78,8 +78,9 @@ def test_joins_go_up_and_leaves_down(report: analytics.StreamReport) -> None:
 
 def test_the_health_strip_says_each_grade_in_a_mark(report: analytics.StreamReport) -> None:
     made = figures.health_strip(report)
-    for mark, grade in (("●", "good"), ("◐", "fair"), ("○", "poor")):
-        assert len(trace(made, mark).x) == (report.health["grade"] == grade).sum()
+    for grade in ("good", "fair", "poor"):
+        assert len(trace(made, grade).x) == (report.health["grade"] == grade).sum()
+    assert len({trace(made, grade).marker.symbol for grade in ("good", "fair", "poor")}) == 3
 
 
 def test_thinning_keeps_the_peak() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from spnb.analytics.figures.template import COLOURS, GRADES, MARKS, clock, figure, title_of
+from spnb.analytics.figures.template import COLOURS, GRADES, SYMBOLS, clock, figure, title_of
 from spnb.analytics.metrics.retention import Retention
 from spnb.analytics.report import StreamReport
 from spnb.errors import InvalidInput
@@ -184,16 +184,16 @@ def health_strip(report: StreamReport, *, dark: bool = False, time_zone: str | N
             go.Scatter(
                 x=place(mine["at"]),
                 y=np.zeros(len(mine)),
-                mode="text",
-                text=[MARKS[grade]] * len(mine),
-                textfont={"color": colour, "size": 14},
-                name=f"{MARKS[grade]} {grade}",
+                mode="markers",
+                marker={"color": colour, "size": 8, "symbol": SYMBOLS[grade]},
+                name=grade,
+                cliponaxis=False,
                 hovertemplate=f"{grade}<extra></extra>",
             )
         )
     made = figure(*traces, title="Health of the broadcast", dark=dark)
     made.update_layout(
-        yaxis={"title": "kb/s"}, yaxis2={"title": "frames/s", "overlaying": "y", "side": "right", "rangemode": "tozero"}
+        yaxis={"title": "kb/s"}, yaxis2={"title": "frames/s", "overlaying": "y", "side": "right", "showgrid": False}
     )
     _time_axis(made, report, zero, time_zone)
     return made

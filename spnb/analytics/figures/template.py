@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-__all__ = ["COLOURS", "GRADES", "MARKS", "clock", "figure", "title_of"]
+__all__ = ["COLOURS", "GRADES", "SYMBOLS", "clock", "figure", "title_of"]
 
 COLOURS = {
     "viewers": "#0072B2",
@@ -18,8 +18,8 @@ COLOURS = {
     "moments": "#D55E00",
 }
 GRADES = {"good": "#009E73", "fair": "#E69F00", "poor": "#D55E00"}
-MARKS = {"good": "●", "fair": "◐", "poor": "○"}
-"""Each grade has a mark of its own: no meaning by colour alone."""
+SYMBOLS = {"good": "circle", "fair": "diamond", "poor": "x"}
+"""Each grade has a symbol of its own: no meaning by colour alone."""
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
 FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"
 INK = {False: "#1f2328", True: "#e6e6e6"}
@@ -41,9 +41,9 @@ def template(dark: bool) -> Any:
             "hovermode": "x unified",
             "hoverlabel": {"bgcolor": PAPER[dark], "font": {"color": INK[dark]}},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-            "margin": {"l": 60, "r": 20, "t": 70, "b": 50},
-            "title": {"x": 0, "xanchor": "left", "xref": "paper", "font": {"size": 16}},
-            "colorscale": {"sequential": "Viridis"},
+            "margin": {"l": 60, "r": 20, "t": 90, "b": 50},
+            "height": 450,
+            "title": {"y": 0.97, "yanchor": "top", "x": 0, "xanchor": "left", "xref": "paper", "font": {"size": 16}},
         }
     )
 

@@ -36,13 +36,14 @@ IRC = re.compile(
 def kind_of_log(path: str | Path) -> Kind | None:
     """Which kind of chat log a file is, by its first lines; None for none of them."""
     head = text_of(path)[:20_000].lstrip()
+    if any(IRC.match(line) for line in head.splitlines()[:50]):
+        return "irc"
     if head.startswith(("{", "[")):
         if '"commenter"' in head or '"comments"' in head:
             return "twitch"
         if any(mark in head for mark in ('"timestampUsec"', "replayChatItemAction", '"timestamp_usec"', '"author"')):
             return "youtube"
-        return None
-    return "irc" if any(IRC.match(line) for line in head.splitlines()[:50]) else None
+    return None
 
 
 def read_chat_log(

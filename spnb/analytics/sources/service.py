@@ -115,6 +115,7 @@ async def _messages(client: AsyncClient[Any], room: Room) -> Rows:
 async def _reactions(client: AsyncClient[Any], room: Room) -> Rows:
     if room.reference_type != "post" or not room.reference_id:
         return []
+    post = await client.posts.get(room.reference_id)  # the part that carries the room; people react to the whole
     return [
         {
             "reaction_id": reactor.reaction_id,
@@ -123,5 +124,6 @@ async def _reactions(client: AsyncClient[Any], room: Room) -> Rows:
             "name": reactor.reaction_name,
             "at": reactor.created_at,
         }
-        async for reactor in client.reactions.query(room.reference_id, "post", page_size=100)
+        for post_id in dict.fromkeys((post.post_id, post.parent_post_id or post.post_id))
+        async for reactor in client.reactions.query(post_id, "post", page_size=100)
     ]
