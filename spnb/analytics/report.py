@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from spnb.analytics import metrics
+from spnb.analytics.kpis import KPIS
 from spnb.analytics.metrics.retention import Retention
 from spnb.analytics.quality import Quality
 
@@ -93,7 +94,7 @@ def stream_report(dataset: Dataset, room_id: str, *, sensitivity: float = 0.5) -
     length = float(row["duration_seconds"]) if pd.notna(row["duration_seconds"]) else 0.0
     width = next((float(seconds) for seconds in ROUND if length / seconds <= BINS), float(ROUND[-1]))
     width = max(width, FEWEST_SECONDS_OF_A_BIN)
-    kpis: pd.Series[Any] = row.drop(labels=[name for name in rooms.columns if name in row.index])
+    kpis: pd.Series[Any] = row[list(KPIS)].copy()
     # Whether somebody came back is told by the other streams, of which only the same creator's count.
     came_back = _returning(dataset, room_id)
     kpis["returning_viewers"], kpis["returning_share"] = came_back

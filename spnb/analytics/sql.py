@@ -19,6 +19,7 @@ def connected(store: Store) -> duckdb.DuckDBPyConnection:
     """A connection in memory with each table as a view; times are in UTC."""
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set enable_progress_bar = false")
     for name, source in store.sources().items():
         if isinstance(source, str):
             path = source.replace("'", "''")

@@ -59,6 +59,8 @@ def season(*, streams: int, seed: int, viewers: int = 40) -> dict[str, pd.DataFr
             at = live + pd.Timedelta(seconds=second)
             presence.append((room, at, int(draw.integers(0, 30))))
             health.append((room, at, float(draw.normal(2000, 100)), float(draw.normal(29, 2)), 30.0))
+    # the service's own duration, floored, stands among the rooms: it must not be taken for the exact one
+    lengths = [float(int((ended - live).total_seconds())) for *_, live, ended in rooms]
     return {
         "rooms": pd.DataFrame(
             rooms,
@@ -73,7 +75,7 @@ def season(*, streams: int, seed: int, viewers: int = 40) -> dict[str, pd.DataFr
                 "live_at",
                 "ended_at",
             ],
-        ),
+        ).assign(duration_seconds=lengths),
         "views": pd.DataFrame(
             views, columns=["session_id", "room_id", "user_id", "start", "end", "watch_seconds", "replay"]
         ),
