@@ -43,7 +43,7 @@ def kpi_cards(overview: Overview, *, dark: bool = False, names: Sequence[str] = 
     for place, name in enumerate(names):
         card: dict[Any, Any] = overview.cards.loc[name].to_dict()
         left, right = place * width + 0.01, (place + 1) * width - 0.01
-        change = "n/a" if pd.isna(card["change"]) else f"{'▲' if card['change'] >= 0 else '▼'} {card['change']:+.0%}"
+        change = _change(float(card["change"]))
         now = "n/a" if pd.isna(card["now"]) else f"{card['now']:,.2f}".removesuffix(".00")
         middle = {"x": (left + right) / 2, "xref": "paper", "yref": "paper", "showarrow": False, "xanchor": "center"}
         made.add_annotation(text=TITLES[name], y=1.0, font={"size": 13}, **middle)
@@ -69,6 +69,15 @@ def kpi_cards(overview: Overview, *, dark: bool = False, names: Sequence[str] = 
         )
     made.update_layout(hovermode="closest")
     return made
+
+
+def _change(share: float) -> str:
+    """A change in words: nothing before is n/a, the same is ±0 %, and less than half a percent is no zero."""
+    if np.isnan(share):
+        return "n/a"
+    if share == 0:
+        return "±0%"
+    return f"{'▲' if share > 0 else '▼'} {share:+.{0 if abs(share) >= 0.005 else 2}%}"
 
 
 def weekday_hours(

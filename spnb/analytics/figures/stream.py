@@ -193,7 +193,8 @@ def health_strip(report: StreamReport, *, dark: bool = False, time_zone: str | N
         )
     made = figure(*traces, title="Health of the broadcast", dark=dark)
     made.update_layout(
-        yaxis={"title": "kb/s"}, yaxis2={"title": "frames/s", "overlaying": "y", "side": "right", "showgrid": False}
+        yaxis={"title": "kb/s"},
+        yaxis2={"title": "frames/s", "overlaying": "y", "side": "right", "showgrid": False, "tickmode": "auto"},
     )
     _time_axis(made, report, zero, time_zone)
     return made
