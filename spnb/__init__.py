@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spnb import errors, models, sandbox, webhooks, widgets
+    from spnb import analytics, errors, models, sandbox, webhooks, widgets
     from spnb._connect import connect, connect_async
     from spnb.broadcast import AsyncBroadcast, Broadcast
     from spnb.broadcast.sources import Camera, Generator, MediaFile, Screen, TestCard
@@ -89,7 +89,7 @@ _HOMES = {
     "connect": "spnb._connect",
     "connect_async": "spnb._connect",
 }
-_MODULES = ("broadcast", "client", "errors", "models", "sandbox", "webhooks", "widgets")
+_MODULES = ("analytics", "broadcast", "client", "errors", "models", "sandbox", "webhooks", "widgets")
 
 __all__ = [
     "AsyncBroadcast",
@@ -124,6 +124,7 @@ __all__ = [
     "ViewerCount",
     "WebhookInspector",
     "__version__",
+    "analytics",
     "connect",
     "connect_async",
     "errors",

@@ -3,6 +3,7 @@
     SpnbError
     ├── ConfigError             settings are missing or contradict each other
     ├── InvalidInput            refused before anything was sent (also a ValueError)
+    │   └── TableError          a table lacks columns, zones or sense
     ├── ServiceError            the service answered with an error
     │   ├── BadRequest          400, 422
     │   ├── Unauthorized        401: no session, or it ended
@@ -45,6 +46,7 @@ __all__ = [
     "ServiceError",
     "SourceError",
     "SpnbError",
+    "TableError",
     "Unauthorized",
     "Unreachable",
 ]
@@ -60,6 +62,10 @@ class ConfigError(SpnbError):
 
 class InvalidInput(SpnbError, ValueError):
     """An argument breaks a documented limit; nothing was sent."""
+
+
+class TableError(InvalidInput):
+    """A table or file for analysis cannot be used as it is: columns, types, zones or the file itself."""
 
 
 class ServiceError(SpnbError):

@@ -38,6 +38,11 @@ BENCHMARKS: dict[str, str] = {
     "presence": "spnb.bench.engagement:presence",
     "chat": "spnb.bench.chat:chat_widget",
     "chat-history": "spnb.bench.chat:chat_history",
+    "analytics-import": "spnb.bench.analytics:analytics_import",
+    "analytics-season": "spnb.bench.analytics:season",
+    "analytics-messages": "spnb.bench.analytics:messages",
+    "analytics-page": "spnb.bench.analytics:stream_page",
+    "analytics-growth": "spnb.bench.analytics:growth",
 }
 """Name → module and function; a function takes nothing and yields figures."""
 

@@ -1,0 +1,77 @@
+"""Analytics: who watched, wrote and reacted, per stream and over many, from raw rows that are yours.
+
+    from spnb import analytics
+    dataset = analytics.load(sp)               # a client, a sandbox, a folder, frames, an export, a chat log
+    dataset.kpis                               # every number of every stream
+    report = dataset.report(room_id)           # one stream: concurrency, retention, chat, reactions, moments
+    dataset.save("season")                     # Parquet, readable by any tool
+
+Everything here loads on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spnb.analytics import figures, metrics
+    from spnb.analytics.dataset import Dataset
+    from spnb.analytics.kpis import KPIS
+    from spnb.analytics.portfolio import Overview, cohorts, grouped, overview
+    from spnb.analytics.quality import Quality
+    from spnb.analytics.report import StreamReport
+    from spnb.analytics.sessions import repaired
+    from spnb.analytics.sources import console_csv, load, read_chat_log, read_console
+    from spnb.analytics.tables import describe
+
+_HOMES = {
+    "Dataset": "spnb.analytics.dataset",
+    "KPIS": "spnb.analytics.kpis",
+    "Overview": "spnb.analytics.portfolio",
+    "Quality": "spnb.analytics.quality",
+    "StreamReport": "spnb.analytics.report",
+    "cohorts": "spnb.analytics.portfolio",
+    "console_csv": "spnb.analytics.sources",
+    "describe": "spnb.analytics.tables",
+    "grouped": "spnb.analytics.portfolio",
+    "load": "spnb.analytics.sources",
+    "overview": "spnb.analytics.portfolio",
+    "read_chat_log": "spnb.analytics.sources",
+    "read_console": "spnb.analytics.sources",
+    "repaired": "spnb.analytics.sessions",
+}
+_MODULES = ("figures", "metrics")
+
+__all__ = [
+    "KPIS",
+    "Dataset",
+    "Overview",
+    "Quality",
+    "StreamReport",
+    "cohorts",
+    "console_csv",
+    "describe",
+    "figures",
+    "grouped",
+    "load",
+    "metrics",
+    "overview",
+    "read_chat_log",
+    "read_console",
+    "repaired",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value
+    if name in _MODULES:
+        return import_module(f"spnb.analytics.{name}")
+    raise AttributeError(f"module 'spnb.analytics' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_MODULES})

@@ -1,0 +1,249 @@
+"""A dataset: the tables of one audience, what was mended in them, and every way to look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from spnb.analytics.folder import CARD, Folder, save_table, write_card
+from spnb.analytics.frames import TIME, utc_now, validated
+from spnb.analytics.quality import Quality, Step
+from spnb.analytics.store import Memory, Store
+from spnb.analytics.tables import TABLES, table_named
+from spnb.errors import TableError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from spnb.analytics.report import StreamReport
+
+__all__ = ["Dataset"]
+
+
+class Dataset:
+    """The tables of one audience. Made by `spnb.analytics.load`.
+
+    `rooms`, `views`, `presence`, `messages`, `reactions`, `status` and `health` are pandas frames in the schema of
+    `spnb.analytics.describe()`; of a saved dataset each is read when it is asked for.
+
+    Attributes:
+        as_of: the moment up to which it reaches; streams still on air are reckoned until then.
+        mended: what was mended when it was loaded.
+    """
+
+    def __init__(self, store: Store, *, as_of: pd.Timestamp | None, mended: Quality) -> None:
+        self._store = store
+        self.as_of = as_of
+        self.mended = mended
+
+    @classmethod
+    def of(cls, tables: Mapping[str, Any], *, as_of: Any = None, now: pd.Timestamp | None = None) -> Dataset:
+        """A dataset of frames.
+
+        Args:
+            tables: frames by name, e.g. `{"rooms": …, "views": …}`; missing tables are empty.
+            as_of: the moment up to which they reach; the last time in them without it.
+            now: rows later than this come from a wrong clock; the present without it.
+
+        Raises:
+            TableError: a table lacks columns, zones or sense.
+        """
+        for name in tables:
+            table_named(name)
+        now = pd.Timestamp(now) if now is not None else utc_now()
+        frames: dict[str, pd.DataFrame] = {}
+        mended = Quality()
+        for name, frame in tables.items():
+            frames[name], steps = validated(name, frame, now=now)
+            mended += steps
+        rooms, step = _all_rooms(frames)
+        frames["rooms"] = rooms
+        reach = pd.Timestamp(as_of).tz_convert("UTC") if as_of is not None else _last(frames)
+        return cls(Memory(frames), as_of=reach, mended=mended + Quality.of([step]))
+
+    @classmethod
+    def saved(cls, folder: str | Path) -> Dataset:
+        """A dataset that `save` wrote. Nothing but the rooms is read yet.
+
+        Raises:
+            TableError: the folder holds none.
+        """
+        store = Folder(Path(folder))
+        return cls(store, as_of=store.as_of, mended=Quality())
+
+    def save(self, folder: str | Path, *, replace: bool = False) -> Path:
+        """Write all tables as Parquet, each row under the day its stream began.
+
+        Args:
+            folder: a new or empty folder.
+            replace: write over a dataset that is there.
+
+        Raises:
+            TableError: the folder holds something already.
+        """
+        place = Path(folder)
+        if place.exists() and any(place.iterdir()):
+            if not replace:
+                raise TableError(f"{place} is not empty: take another folder, or replace=True to write over it")
+            if not (place / CARD).exists():
+                raise TableError(f"{place} holds something that is no dataset: nothing was written over")
+            for old in [*place.glob("*/day=*/*.parquet"), place / "rooms.parquet"]:
+                old.unlink(missing_ok=True)
+        frames = {name: self.table(name) for name in TABLES}
+        named = [frame["user_id"] for frame in frames.values() if "user_id" in frame.columns]
+        users = pd.Index(pd.concat(named, ignore_index=True).unique())
+        for name, frame in frames.items():
+            if len(frame):
+                save_table(place, name, frame, self.days, users)
+        write_card(place, self.as_of, len(users))
+        return place
+
+    def table(self, name: str, room_ids: Sequence[str] | None = None) -> pd.DataFrame:
+        """One table, or the rows of some streams."""
+        table_named(name)
+        return self._store.frame(name, room_ids)
+
+    def rows(self, name: str) -> int:
+        """How many rows a table has, without reading them."""
+        table_named(name)
+        return self._store.rows(name)
+
+    @property
+    def store(self) -> Store:
+        """Where the tables are."""
+        return self._store
+
+    @cached_property
+    def days(self) -> pd.Series[Any]:
+        """The day each stream began (midnight UTC), by room id."""
+        rooms = self.rooms
+        began = rooms["live_at"].fillna(rooms["created_at"]).dt.floor("D")
+        made: pd.Series[Any] = began.set_axis(pd.Index(rooms["room_id"])).astype(TIME)
+        return made
+
+    @property
+    def rooms(self) -> pd.DataFrame:
+        """One row per stream."""
+        return self.table("rooms")
+
+    @property
+    def views(self) -> pd.DataFrame:
+        """Watch sessions."""
+        return self.table("views")
+
+    @property
+    def presence(self) -> pd.DataFrame:
+        """Polled viewer counts."""
+        return self.table("presence")
+
+    @property
+    def messages(self) -> pd.DataFrame:
+        """Chat messages."""
+        return self.table("messages")
+
+    @property
+    def reactions(self) -> pd.DataFrame:
+        """Reactions given and taken back."""
+        return self.table("reactions")
+
+    @property
+    def status(self) -> pd.DataFrame:
+        """Changes of status."""
+        return self.table("status")
+
+    @property
+    def health(self) -> pd.DataFrame:
+        """WebRTC statistics."""
+        return self.table("health")
+
+    def of_rooms(self, room_ids: Sequence[str]) -> Dataset:
+        """The dataset of some streams only.
+
+        Raises:
+            TableError: a stream is not in it.
+        """
+        wanted = list(dict.fromkeys(room_ids))
+        if missing := set(wanted) - set(self.rooms["room_id"]):
+            raise TableError(f"there is no stream {', '.join(sorted(missing))}: `dataset.rooms` lists them")
+        tables = {name: self.table(name, wanted) for name in TABLES}
+        return Dataset(Memory(tables), as_of=self.as_of, mended=self.mended)
+
+    @cached_property
+    def kpis(self) -> pd.DataFrame:
+        """All numbers of each stream in a row; `spnb.analytics.KPIS` has their definitions."""
+        from spnb.analytics.kpis import kpis_of
+
+        return kpis_of(self)
+
+    @cached_property
+    def quality(self) -> Quality:
+        """What was mended when it was loaded and while its numbers were reckoned."""
+        reckoned: Quality = self.kpis.attrs["quality"]
+        return self.mended + reckoned
+
+    def report(self, room_id: str, *, sensitivity: float = 0.5) -> StreamReport:
+        """Everything about one stream; see `spnb.analytics.StreamReport`."""
+        from spnb.analytics.report import stream_report
+
+        return stream_report(self, room_id, sensitivity=sensitivity)
+
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with the seven tables as views; saved ones are read from their files as far as needed."""
+        from spnb.analytics.sql import connected
+
+        return connected(self._store)
+
+    def sql(self, query: str, **parameters: Any) -> pd.DataFrame:
+        """Ask in SQL: `dataset.sql("select room_id, count(*) from views group by all")`.
+
+        Args:
+            query: DuckDB's SQL over rooms, views, presence, messages, reactions, status, health.
+            parameters: values for `$name` in it.
+
+        Raises:
+            TableError: DuckDB cannot make sense of it.
+        """
+        from spnb.analytics.sql import asked
+
+        return asked(self._store, query, parameters)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{rows} {name}" for name in TABLES if (rows := self.rows(name)))
+        reach = f", up to {self.as_of:%Y-%m-%d %H:%M:%S} UTC" if self.as_of is not None else ""
+        return f"Dataset({counts or 'empty'}{reach})"
+
+
+def _all_rooms(frames: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, Step]:
+    """The rooms table with a bare row for each stream that only other tables know."""
+    rooms = frames.get("rooms")
+    known = (
+        rooms if rooms is not None else validated("rooms", pd.DataFrame({"room_id": pd.Series([], dtype=object)}))[0]
+    )
+    seen = pd.Index([])
+    for name, frame in frames.items():
+        if name != "rooms":
+            seen = seen.append(pd.Index(frame["room_id"].unique()))
+    bare = pd.Index(seen.unique()).difference(pd.Index(known["room_id"]), sort=False)
+    step = Step(
+        "stream not among the rooms", "rooms", len(bare) if rooms is not None else 0, "added, without its times"
+    )
+    if len(bare):
+        added = validated("rooms", pd.DataFrame({"room_id": bare}))[0]
+        known = added if known.empty else pd.concat([known, added], ignore_index=True)
+    return known, step
+
+
+def _last(frames: Mapping[str, pd.DataFrame]) -> pd.Timestamp | None:
+    """The last time in any table."""
+    times = [
+        frame[column.name].max()
+        for name, frame in frames.items()
+        for column in TABLES[name].columns
+        if column.kind == "time"
+    ]
+    known = [time for time in times if not pd.isna(time)]
+    return max(known) if known else None

@@ -1,0 +1,22 @@
+"""Figures: pure functions on metrics, in one template for light and dark."""
+
+from spnb.analytics.figures.portfolio import (
+    cohort_grid,
+    kpi_cards,
+    leaderboard,
+    streams_compared,
+    weekday_hours,
+)
+from spnb.analytics.figures.stream import health_strip, joins_and_leaves, retention_curve, stream_stack
+
+__all__ = [
+    "cohort_grid",
+    "health_strip",
+    "joins_and_leaves",
+    "kpi_cards",
+    "leaderboard",
+    "retention_curve",
+    "stream_stack",
+    "streams_compared",
+    "weekday_hours",
+]

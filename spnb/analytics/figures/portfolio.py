@@ -1,0 +1,206 @@
+"""Figures of many streams: cards, weekday × hour, comparisons, leaderboards, cohorts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from spnb.analytics.dataset import Dataset
+from spnb.analytics.figures.stream import thinned
+from spnb.analytics.figures.template import COLOURS, INK, clock, figure, title_of
+from spnb.analytics.metrics.concurrency import concurrency
+from spnb.analytics.portfolio import WEEKDAYS, Overview, grouped
+from spnb.errors import InvalidInput
+
+__all__ = ["cohort_grid", "kpi_cards", "leaderboard", "streams_compared", "weekday_hours"]
+
+TITLES = {
+    "streams": "Streams",
+    "views": "Views",
+    "unique_viewers": "Unique viewers",
+    "minutes_watched": "Minutes watched",
+    "minutes_per_stream": "Minutes per stream",
+    "minutes_per_viewer": "Minutes per viewer",
+    "messages": "Messages",
+    "reactions": "Reactions",
+    "peak_viewers": "Peak viewers",
+    "average_viewers": "Average viewers",
+    "engagement_rate": "(Messages + reactions) ÷ unique viewers",
+}
+
+
+def kpi_cards(overview: Overview, *, dark: bool = False, names: Sequence[str] = tuple(TITLES)[:6]) -> Any:
+    """The cards of a period, each with its change against the period before and a sparkline by day.
+
+    A change from nothing is n/a.
+    """
+    made = figure(title=f"{overview.start:%d %b %Y} – {overview.end:%d %b %Y}", dark=dark, height=300)
+    width = 1 / len(names)
+    for place, name in enumerate(names):
+        card: dict[Any, Any] = overview.cards.loc[name].to_dict()
+        left, right = place * width + 0.01, (place + 1) * width - 0.01
+        change = _change(float(card["change"]))
+        now = "n/a" if pd.isna(card["now"]) else f"{card['now']:,.2f}".removesuffix(".00")
+        middle = {"x": (left + right) / 2, "xref": "paper", "yref": "paper", "showarrow": False, "xanchor": "center"}
+        made.add_annotation(text=TITLES[name], y=1.0, font={"size": 13}, **middle)
+        made.add_annotation(text=f"<b>{now}</b>", y=0.82, font={"size": 24}, **middle)
+        made.add_annotation(text=f"{change} vs before", y=0.6, font={"size": 12, "color": INK[dark]}, **middle)
+        axis = "" if place == 0 else str(place + 1)
+        made.add_scatter(
+            x=overview.trend["day"].dt.tz_localize(None),
+            y=overview.trend[name],
+            xaxis=f"x{axis}",
+            yaxis=f"y{axis}",
+            name=TITLES[name],
+            mode="lines",
+            line={"shape": "hv", "color": COLOURS["viewers"]},
+            showlegend=False,
+            hovertemplate="%{x|%a %d %b}: %{y:,.2f}<extra></extra>",
+        )
+        made.update_layout(
+            {
+                f"xaxis{axis}": {"domain": [left, right], "visible": False, "anchor": f"y{axis}"},
+                f"yaxis{axis}": {"domain": [0, 0.4], "visible": False, "anchor": f"x{axis}", "rangemode": "tozero"},
+            }
+        )
+    made.update_layout(hovermode="closest")
+    return made
+
+
+def _change(share: float) -> str:
+    """A change in words: nothing before is n/a, the same is ±0 %, and less than half a percent is no zero."""
+    if np.isnan(share):
+        return "n/a"
+    if share == 0:
+        return "±0%"
+    return f"{'▲' if share > 0 else '▼'} {share:+.{0 if abs(share) >= 0.005 else 2}%}"
+
+
+def weekday_hours(
+    dataset: Dataset, *, metric: str = "average_viewers", time_zone: str = "UTC", dark: bool = False
+) -> Any:
+    """Weekday × hour of going on air, in one zone; empty where no stream began."""
+    table = grouped(dataset, ["weekday", "hour"], time_zone=time_zone)
+    if metric not in table.columns:
+        raise InvalidInput(f"there is no metric {metric!r}: choose from {', '.join(table.columns)}")
+    grid, count = (
+        table[name].unstack("hour").reindex(index=list(WEEKDAYS), columns=range(24)) for name in (metric, "streams")
+    )
+    title = TITLES.get(metric, metric.replace("_", " "))
+    made = figure(
+        go.Heatmap(
+            z=grid.to_numpy(dtype=float),
+            x=[f"{hour:02}:00" for hour in range(24)],
+            y=list(WEEKDAYS),
+            customdata=count.fillna(0).to_numpy(dtype=int),
+            colorbar={"title": title},
+            colorscale="Cividis",
+            hovertemplate="%{y} %{x}: %{z:.1f}, %{customdata} streams<extra></extra>",
+            xgap=1,
+            ygap=1,
+        ),
+        title=f"{title} by weekday and hour of going on air",
+        dark=dark,
+    )
+    made.update_yaxes(autorange="reversed")
+    made.update_xaxes(title=f"hour, {time_zone}")
+    made.update_layout(hovermode="closest")
+    return made
+
+
+def streams_compared(
+    dataset: Dataset, room_ids: Sequence[str], *, align: Literal["start", "share"] = "start", dark: bool = False
+) -> Any:
+    """Concurrent viewers of several streams, aligned at their start or by share of their length.
+
+    Raises:
+        InvalidInput: `align` is neither.
+    """
+    if align not in ("start", "share"):
+        raise InvalidInput(f"align is start or share, not {align!r}")
+    chosen = dataset.of_rooms(room_ids)
+    steps = concurrency(chosen.views, chosen.rooms, as_of=chosen.as_of)
+    lengths = chosen.kpis["duration_seconds"]
+    made = figure(title="Streams compared", dark=dark)
+    for room in room_ids:
+        mine = thinned(steps[steps["room_id"] == room])
+        title = chosen.rooms.loc[chosen.rooms["room_id"] == room, "title"].iloc[0]
+        seconds = (mine["at"] - mine["at"].min()).dt.total_seconds().to_numpy()
+        length = float(lengths[room])
+        x = np.append(seconds, length) if align == "start" else np.append(seconds, length) / (length or 1.0) * 100
+        y = [*mine["viewers"], mine["viewers"].iloc[-1] if len(mine) else 0]
+        made.add_scatter(
+            x=x,
+            y=y,
+            name=title_of(title or room, 30),
+            line={"shape": "hv"},
+            customdata=[clock(second) for second in (*seconds, length)],
+            hovertemplate="%{y} watching at %{customdata}",
+        )
+    made.update_yaxes(title="viewers")
+    made.update_xaxes(title="seconds since the stream began" if align == "start" else "share of the stream, %")
+    return made
+
+
+def leaderboard(table: pd.DataFrame, metric: str, *, most: int = 10, dark: bool = False) -> Any:
+    """The best streams, or groups of them, by a metric.
+
+    Args:
+        table: `dataset.kpis`, or what `grouped` returned.
+        metric: one of its columns.
+        most: how many.
+    """
+    if metric not in table.columns:
+        raise InvalidInput(f"there is no metric {metric!r}: choose from {', '.join(table.columns)}")
+    best = table.dropna(subset=[metric]).nlargest(most, metric).iloc[::-1]
+    names = best["title"] if "title" in best.columns else best.index.map(str)
+    labels = [f"{title_of(name, 40)}{chr(8203) * place}" for place, name in enumerate(names)]  # alike titles stay apart
+    made = figure(
+        go.Bar(
+            x=best[metric],
+            y=labels,
+            orientation="h",
+            marker={"color": COLOURS["viewers"]},
+            hovertemplate="%{y}: %{x:,.2f}<extra></extra>",
+        ),
+        title=f"Top {len(best)} by {TITLES.get(metric, metric.replace('_', ' ')).lower()}",
+        dark=dark,
+    )
+    made.update_xaxes(title=TITLES.get(metric, metric.replace("_", " ")))
+    made.update_layout(hovermode="closest")
+    return made
+
+
+def cohort_grid(cohorts: pd.DataFrame, *, dark: bool = False) -> Any:
+    """What `spnb.analytics.cohorts` returned: of each period's new viewers, the share that watched again, in
+    percent."""
+    share = cohorts.drop(columns="viewers")
+    sizes = cohorts["viewers"].to_numpy()
+    rows = [f"{day:%d %b %Y} ({size})" for day, size in zip(cohorts.index, sizes, strict=True)]
+    values = share.to_numpy(dtype=float) * 100
+    made = figure(
+        go.Heatmap(
+            z=values,
+            x=[str(number) for number in share.columns],
+            y=rows,
+            text=[["" if np.isnan(value) else f"{value:.0f}" for value in row] for row in values],
+            texttemplate="%{text}",
+            zmin=0,
+            zmax=100,
+            colorbar={"title": "%"},
+            colorscale="Cividis",
+            hovertemplate="first watched %{y}: %{z:.1f} % watched %{x} periods later<extra></extra>",
+            xgap=1,
+            ygap=1,
+        ),
+        title="Returning viewers",
+        dark=dark,
+    )
+    made.update_yaxes(autorange="reversed", title="first watched (viewers)", type="category")
+    made.update_xaxes(title="periods since then", type="category")
+    made.update_layout(hovermode="closest")
+    return made

@@ -1,0 +1,274 @@
+"""Figures of one stream: viewers, chat and reactions on one time axis; retention; joins and leaves; health."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from spnb.analytics.figures.template import COLOURS, GRADES, SYMBOLS, clock, figure, title_of
+from spnb.analytics.metrics.retention import Retention
+from spnb.analytics.report import StreamReport
+from spnb.errors import InvalidInput
+
+__all__ = ["MOST_POINTS", "axis_of", "health_strip", "joins_and_leaves", "retention_curve", "stream_stack", "thinned"]
+
+MOST_POINTS = 20_000
+"""Points a browser draws easily; of more, those that make the line's shape are kept."""
+TICKS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
+
+
+def stream_stack(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
+    """Concurrent viewers as exact steps, chat and reactions per bin, on one time axis, with the moments marked.
+
+    Args:
+        report: the stream.
+        dark: for dark themes.
+        time_zone: clock times of this zone on the axis; without it time since the stream began.
+    """
+    zero = _begin(report)
+    steps = thinned(report.concurrency)
+    place = axis_of(zero, time_zone)
+    end = _end(report, zero)
+    last = steps["viewers"].iloc[-1] if len(steps) else 0
+    at = pd.concat([steps["at"], pd.Series([end])], ignore_index=True)
+    viewers = [*steps["viewers"], last]
+    traces: list[Any] = [
+        go.Scatter(
+            x=place(at),
+            y=viewers,
+            name="viewers",
+            line={"shape": "hv", "color": COLOURS["viewers"], "width": 1.5},
+            fill="tozeroy",
+            customdata=_clocks(at, zero),
+            hovertemplate="%{y} watching at %{customdata}<extra></extra>",
+        ),
+        _bars(report.chat["at"], report.chat["messages"], "messages", place, zero, "y2", report.bin_seconds),
+    ]
+    totals = report.reactions.groupby("at", as_index=False)["reactions"].sum()
+    traces.append(_bars(totals["at"], totals["reactions"], "reactions", place, zero, "y3", report.bin_seconds))
+    if len(report.moments):
+        held = report.concurrency
+        places = np.searchsorted(held["at"].to_numpy(), report.moments["peak_at"].to_numpy(), side="right") - 1
+        traces.append(
+            go.Scatter(
+                x=place(report.moments["peak_at"]),
+                y=held["viewers"].to_numpy()[np.maximum(places, 0)] if len(held) else np.zeros(len(places)),
+                mode="markers",
+                name="moments",
+                marker={"symbol": "star", "size": 13, "color": COLOURS["moments"], "line": {"width": 1}},
+                customdata=np.column_stack(
+                    [
+                        [clock(second) for second in report.moments["seconds"]],
+                        report.moments["messages"],
+                        report.moments["reactions"],
+                        report.moments["score"].round(1),
+                    ]
+                ),
+                hovertemplate="moment at %{customdata[0]}: %{customdata[1]} messages, %{customdata[2]} reactions, "
+                "score %{customdata[3]}<extra></extra>",
+            )
+        )
+    made = figure(*traces, title=title_of(report.room["title"]), dark=dark, height=620)
+    per = f"per {report.bin_seconds:g} s"
+    made.update_layout(
+        yaxis={"domain": [0.46, 1], "title": "viewers"},
+        yaxis2={"domain": [0.23, 0.41], "title": f"messages<br>{per}"},
+        yaxis3={"domain": [0, 0.18], "title": f"reactions<br>{per}"},
+        bargap=0,
+        xaxis={"anchor": "y3", "showspikes": True, "spikemode": "across", "spikethickness": 1},
+    )
+    _time_axis(made, report, zero, time_zone)
+    for moment in report.moments.itertuples():
+        first, last_x = place(pd.Series([moment.start, moment.end]))
+        made.add_vrect(x0=first, x1=last_x, fillcolor=COLOURS["moments"], opacity=0.15, line_width=0)
+    return made
+
+
+def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = False) -> Any:
+    """Retention in percent over time watched, with its 95 % band and the marks at 30 s, 5 min and 25 % of the
+    stream."""
+    frame = curve.frame
+    if len(frame) > MOST_POINTS:
+        frame = frame.iloc[np.unique(np.linspace(0, len(frame) - 1, MOST_POINTS).astype(int))]
+    seconds, colour = frame["seconds"], COLOURS["viewers"]
+    clocks = [clock(second) for second in seconds]
+    marks = curve.marks.dropna()
+    made = figure(
+        go.Scatter(
+            x=seconds,
+            y=frame["high"] * 100,
+            line={"shape": "hv", "width": 0, "color": colour},
+            showlegend=False,
+            hoverinfo="skip",
+        ),
+        go.Scatter(
+            x=seconds,
+            y=frame["low"] * 100,
+            line={"shape": "hv", "width": 0, "color": colour},
+            fill="tonexty",
+            name="95 % confidence",
+            hoverinfo="skip",
+        ),
+        go.Scatter(
+            x=seconds,
+            y=frame["retention"] * 100,
+            line={"shape": "hv", "color": colour, "width": 2},
+            name=f"{curve.viewers} viewers, {curve.censored} still there at the end",
+            customdata=np.column_stack([clocks, frame["at_risk"]]),
+            hovertemplate="%{y:.1f} % watched longer than %{customdata[0]}, of %{customdata[1]} who could"
+            "<extra></extra>",
+        ),
+        go.Scatter(
+            x=marks["seconds"],
+            y=marks["retention"] * 100,
+            mode="markers+text",
+            text=[f"{row.mark}: {row.retention:.0%}" for row in marks.itertuples()],
+            textposition="top right",
+            marker={"size": 9, "color": COLOURS["moments"], "symbol": "diamond"},
+            name="marks",
+            hoverinfo="skip",
+        ),
+        title=title_of(title),
+        dark=dark,
+    )
+    made.update_yaxes(title="viewers still watching, %", range=[0, 104])
+    made.update_xaxes(title="time watched, HH:MM:SS", **_ticks(float(seconds.max())))
+    return made
+
+
+def joins_and_leaves(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
+    """Sessions begun (up) and ended (down) per bin."""
+    zero, frame = _begin(report), report.joins_leaves
+    place = axis_of(zero, time_zone)
+    made = figure(
+        _bars(frame["at"], frame["joins"], "joins", place, zero, "y", report.bin_seconds),
+        _bars(frame["at"], -frame["leaves"], "leaves", place, zero, "y", report.bin_seconds, shown=frame["leaves"]),
+        title="Joins and leaves",
+        dark=dark,
+        barmode="relative",
+        bargap=0,
+    )
+    made.update_yaxes(title=f"sessions per {report.bin_seconds:g} s (leaves below)")
+    _time_axis(made, report, zero, time_zone)
+    return made
+
+
+def health_strip(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
+    """The publisher's bit rate and frame rate, each measurement marked by its grade."""
+    zero, frame = _begin(report), report.health
+    place = axis_of(zero, time_zone)
+    traces: list[Any] = [
+        go.Scatter(
+            x=place(frame["at"]),
+            y=frame["bitrate_kbps"],
+            name="bit rate",
+            line={"color": COLOURS["viewers"]},
+            customdata=_clocks(frame["at"], zero),
+            hovertemplate="%{y:.0f} kb/s at %{customdata}<extra></extra>",
+        ),
+        go.Scatter(
+            x=place(frame["at"]),
+            y=frame["fps"],
+            name="frames per second",
+            yaxis="y2",
+            line={"color": COLOURS["reactions"], "dash": "dot"},
+            hovertemplate="%{y:.0f} frames/s<extra></extra>",
+        ),
+    ]
+    for grade, colour in GRADES.items():
+        mine = frame[frame["grade"] == grade]
+        traces.append(
+            go.Scatter(
+                x=place(mine["at"]),
+                y=np.zeros(len(mine)),
+                mode="markers",
+                marker={"color": colour, "size": 8, "symbol": SYMBOLS[grade]},
+                name=grade,
+                cliponaxis=False,
+                hovertemplate=f"{grade}<extra></extra>",
+            )
+        )
+    made = figure(*traces, title="Health of the broadcast", dark=dark)
+    made.update_layout(
+        yaxis={"title": "kb/s"},
+        yaxis2={"title": "frames/s", "overlaying": "y", "side": "right", "showgrid": False, "tickmode": "auto"},
+    )
+    _time_axis(made, report, zero, time_zone)
+    return made
+
+
+def thinned(steps: pd.DataFrame, most: int = MOST_POINTS) -> pd.DataFrame:
+    """A step function with at most so many steps; the lowest and highest of each stretch stay, so no peak is lost."""
+    if len(steps) <= most:
+        return steps
+    stretch = np.arange(len(steps)) * (most // 4) // len(steps)
+    groups = steps["viewers"].reset_index(drop=True).groupby(stretch)
+    kept = np.unique(
+        np.concatenate([groups.idxmax(), groups.idxmin(), groups.head(1).index, groups.tail(1).index]).astype(int)
+    )
+    return steps.iloc[kept]
+
+
+def axis_of(zero: pd.Timestamp, time_zone: str | None) -> Any:
+    """How times stand on the axis: seconds since the stream began, or clock times of a zone.
+
+    Raises:
+        InvalidInput: there is no such zone.
+    """
+    if time_zone is None:
+        return lambda at: (pd.to_datetime(pd.Series(at)) - zero).dt.total_seconds().to_numpy()
+    try:
+        zero.tz_convert(time_zone)
+    except (KeyError, ValueError, OSError) as error:
+        raise InvalidInput(f"there is no time zone {time_zone!r}: name one like Europe/Berlin") from error
+    return lambda at: pd.to_datetime(pd.Series(at)).dt.tz_convert(time_zone).dt.tz_localize(None).to_numpy()
+
+
+def _begin(report: StreamReport) -> pd.Timestamp:
+    if len(report.concurrency):
+        return pd.Timestamp(report.concurrency["at"].iloc[0])
+    if len(report.chat):
+        return pd.Timestamp(report.chat["at"].iloc[0])
+    known = [report.room["live_at"], report.room["created_at"], report.as_of]
+    return pd.Timestamp(next((time for time in known if not pd.isna(time)), pd.Timestamp(0, tz="UTC")))
+
+
+def _end(report: StreamReport, zero: pd.Timestamp) -> pd.Timestamp:
+    seconds = report.kpis["duration_seconds"]
+    return zero + pd.Timedelta(seconds=0.0 if pd.isna(seconds) else float(seconds))
+
+
+def _clocks(at: Any, zero: pd.Timestamp) -> list[str]:
+    return [clock(second) for second in (pd.to_datetime(pd.Series(at)) - zero).dt.total_seconds()]
+
+
+def _bars(
+    at: Any, height: Any, name: str, place: Any, zero: pd.Timestamp, axis: str, width: float, shown: Any = None
+) -> Any:
+    middle = pd.Series(at) + pd.Timedelta(seconds=width / 2)
+    return go.Bar(
+        x=place(middle),
+        y=height,
+        name=name,
+        yaxis=axis,
+        marker={"color": COLOURS[name], "line": {"width": 0}},
+        customdata=np.column_stack([_clocks(at, zero), height if shown is None else shown]),
+        hovertemplate=f"%{{customdata[1]}} {name} from %{{customdata[0]}}<extra></extra>",
+    )
+
+
+def _time_axis(made: Any, report: StreamReport, zero: pd.Timestamp, time_zone: str | None) -> None:
+    if time_zone is None:
+        seconds = (_end(report, zero) - zero).total_seconds()
+        made.update_xaxes(title="time since the stream began, HH:MM:SS", **_ticks(seconds))
+    else:
+        made.update_xaxes(title=f"time, {time_zone}", tickformat="%H:%M:%S")
+
+
+def _ticks(seconds: float) -> dict[str, Any]:
+    step = next((tick for tick in TICKS if seconds / tick <= 10), TICKS[-1])
+    places = np.arange(0, seconds + 1, step)
+    return {"tickvals": places, "ticktext": [clock(place) for place in places]}

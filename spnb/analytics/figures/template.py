@@ -1,0 +1,68 @@
+"""One look for all figures, in light and dark: step lines for counts, units on axes, colours that colour-blind readers
+tell apart (Okabe and Ito, 2008), times to the second."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+__all__ = ["COLOURS", "GRADES", "SYMBOLS", "clock", "figure", "title_of"]
+
+COLOURS = {
+    "viewers": "#0072B2",
+    "messages": "#E69F00",
+    "reactions": "#CC79A7",
+    "joins": "#009E73",
+    "leaves": "#D55E00",
+    "moments": "#D55E00",
+}
+GRADES = {"good": "#009E73", "fair": "#E69F00", "poor": "#D55E00"}
+SYMBOLS = {"good": "circle", "fair": "diamond", "poor": "x"}
+"""Each grade has a symbol of its own: no meaning by colour alone."""
+SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
+FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"
+INK = {False: "#1f2328", True: "#e6e6e6"}
+PAPER = {False: "#ffffff", True: "#111111"}
+GRID = {False: "#e3e6ea", True: "#333333"}
+
+
+def template(dark: bool) -> Any:
+    """The template."""
+    axis = {"gridcolor": GRID[dark], "zerolinecolor": GRID[dark], "linecolor": GRID[dark], "automargin": True}
+    return go.layout.Template(
+        layout={
+            "font": {"family": FONT, "size": 13, "color": INK[dark]},
+            "paper_bgcolor": PAPER[dark],
+            "plot_bgcolor": PAPER[dark],
+            "colorway": list(SERIES),
+            "xaxis": axis,
+            "yaxis": {**axis, "rangemode": "tozero"},
+            "hovermode": "x unified",
+            "hoverlabel": {"bgcolor": PAPER[dark], "font": {"color": INK[dark]}},
+            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+            "margin": {"l": 60, "r": 20, "t": 90, "b": 50},
+            "height": 450,
+            "title": {"y": 0.97, "yanchor": "top", "x": 0, "xanchor": "left", "xref": "paper", "font": {"size": 16}},
+        }
+    )
+
+
+def figure(*traces: Any, title: str, dark: bool, **layout: Any) -> Any:
+    """A figure in the house's look."""
+    made = go.Figure(list(traces))
+    made.update_layout(template=template(dark), title_text=title, **layout)
+    return made
+
+
+def clock(seconds: float) -> str:
+    """Seconds as HH:MM:SS."""
+    whole = max(0, round(float(seconds)))
+    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def title_of(text: object, most: int = 80) -> str:
+    """User content for a figure, where plotly would read tags: it is text, whatever it holds."""
+    plain = " ".join(str(text).split())
+    cut = plain if len(plain) <= most else plain[: most - 1] + "…"
+    return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

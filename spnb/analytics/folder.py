@@ -1,0 +1,263 @@
+"""A dataset as a folder of Parquet files, which any tool can read.
+
+    <folder>/dataset.json               which schema this is, and the moment up to which it reaches
+    <folder>/rooms.parquet
+    <folder>/views/day=2026-03-01/part-0.parquet      and so on for each table
+
+Beside `user_id` stands `user`, a number of that user in the whole dataset, so that nobody is looked up by name to be
+counted once. A row lies in the day its stream began (UTC), so that every stream is in one place: a stream is read
+without looking at others, and a season is reckoned day by day in little memory. Rows are ordered by stream, user and
+time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from spnb.analytics.frames import FALLBACKS, TIME
+from spnb.analytics.store import Part, empty
+from spnb.analytics.tables import TABLES, Table, table_named
+from spnb.analytics.windows import NEVER, Whole
+from spnb.errors import TableError
+
+__all__ = ["CARD", "Folder", "arrow_schema", "save_table", "write_card", "write_parquet"]
+
+CARD = "dataset.json"
+FORMAT = 1
+TYPES = {
+    "text": pa.string(),
+    "time": pa.timestamp("ms", tz="UTC"),
+    "number": pa.float64(),
+    "count": pa.int64(),
+    "flag": pa.bool_(),
+}
+REPEATED = ("room_id", "user_id", "channel_id", "name", "status")
+"""Text columns whose values repeat; ids of single rows do not."""
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The columns of a table in Arrow's types."""
+    return pa.schema([(column.name, TYPES[column.kind]) for column in table.columns])
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write one file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(
+        table,
+        draft,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=[name for name in table.column_names if name in REPEATED],
+        dictionary_pagesize_limit=1 << 26,  # a day's users stay a dictionary, so that reading them needs no hashing
+        row_group_size=1 << 20,
+    )
+    draft.replace(path)
+
+
+def write_card(folder: Path, as_of: pd.Timestamp | None, users: int | None = None) -> None:
+    """Say what the folder is; `users` is how many there are where every file numbers them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    card = {"format": FORMAT, "as_of": as_of.isoformat() if as_of is not None else None, "users": users}
+    draft = folder / f".{CARD}.{os.getpid()}"
+    draft.write_text(json.dumps(card) + "\n")
+    draft.replace(folder / CARD)
+
+
+def save_table(folder: Path, name: str, frame: pd.DataFrame, days: pd.Series[Any], users: pd.Index[Any]) -> None:
+    """Write a table's rows to their days.
+
+    Args:
+        folder: the dataset.
+        name: the table; `rooms` is one file.
+        frame: its rows.
+        days: the day each stream began (a date by room id).
+        users: all users of the dataset; a user's number is its place.
+    """
+    if name == "rooms":
+        write_parquet(pa.Table.from_pandas(frame, preserve_index=False), folder / "rooms.parquet")
+        return
+    table = table_named(name)
+    own = frame[table.time].dt.tz_convert("UTC").dt.floor("D")
+    day = frame["room_id"].map(days).astype(TIME).fillna(own)
+    order = [column for column in ("room_id", "user_id", table.time) if column in frame.columns]
+    ordered = frame.assign(day=day).sort_values(["day", *order], kind="stable")
+    for start, rows in ordered.groupby("day", sort=False):
+        made = pa.Table.from_pandas(rows[list(table.names)], schema=arrow_schema(table), preserve_index=False)
+        if "user_id" in table.names:
+            made = made.append_column("user", pa.array(users.get_indexer(pd.Index(rows["user_id"])), pa.int32()))
+        place = folder / name / f"day={pd.Timestamp(start):%Y-%m-%d}"  # type: ignore[arg-type]
+        write_parquet(made.replace_schema_metadata(None), place / "part-0.parquet")
+
+
+class Folder:
+    """A saved dataset, read only as far as it is asked for.
+
+    Raises:
+        TableError: the folder is none, or of a newer kind.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            card = json.loads((path / CARD).read_text())
+        except (OSError, ValueError) as error:
+            raise TableError(f"{path} is no saved dataset: it has no readable {CARD}") from error
+        if card.get("format") != FORMAT:
+            raise TableError(f"{path} was saved by a newer spnb (format {card.get('format')}): update spnb to read it")
+        as_of = card.get("as_of")
+        self.as_of = pd.Timestamp(as_of) if as_of else None
+        self.users: int | None = card.get("users")
+        self.rooms = self._read_rooms()
+
+    def _read_rooms(self) -> pd.DataFrame:
+        file = self.path / "rooms.parquet"
+        if not file.exists():
+            return empty("rooms")
+        made: pd.DataFrame = read_file(file).to_pandas()
+        kinds = {column.name: FALLBACKS[column.kind] for column in TABLES["rooms"].columns}
+        return made.astype({name: kind for name, kind in kinds.items() if name in made.columns})
+
+    def files(self, name: str, days: Sequence[str] | None = None) -> list[Path]:
+        """The files of a table, of some days or of all."""
+        places = (
+            sorted((self.path / name).glob("day=*")) if days is None else [self.path / name / f"day={d}" for d in days]
+        )
+        return [file for place in places for file in sorted(place.glob("[!.]*.parquet"))]
+
+    def rows(self, name: str) -> int:
+        """How many rows a table has; only the files' footers are read."""
+        if name == "rooms":
+            return len(self.rooms)
+        return sum(opened(file).metadata.num_rows for file in self.files(name))
+
+    def frame(self, name: str, room_ids: Sequence[str] | None = None) -> pd.DataFrame:
+        """A table, or the rows of some streams; of those only their days are opened."""
+        if name == "rooms":
+            rooms = self.rooms
+            return rooms if room_ids is None else rooms[rooms["room_id"].isin(list(room_ids))].reset_index(drop=True)
+        days, filters = None, None
+        if room_ids is not None:
+            began = self.rooms.set_index("room_id")[["live_at", "created_at"]].reindex(list(room_ids))
+            day = began["live_at"].fillna(began["created_at"])
+            # a stream without its times lies wherever its rows' own days are
+            days = None if day.isna().any() else sorted({f"{moment:%Y-%m-%d}" for moment in day})
+            filters = [("room_id", "in", list(room_ids))]
+        tables = [read_file(file, filters=filters) for file in self.files(name, days)]
+        tables = [table for table in tables if len(table)]
+        if not tables:
+            return empty(name)
+        kinds = {column.name: FALLBACKS[column.kind] for column in TABLES[name].columns}
+        made: pd.DataFrame = pa.concat_tables(tables).select(list(kinds)).to_pandas()
+        return made.astype(kinds)
+
+    def parts(self, name: str, columns: Sequence[str]) -> Iterator[Any]:
+        """Files that share streams together, each group as a function that reads it."""
+        numbered = self.users is not None
+        wanted = ["user" if column == "user_id" and numbered else column for column in columns]
+        for group in self._groups(name):
+            yield lambda group=group: _part([read_file(file, wanted, coded=True) for file in group], numbered)
+
+    def _groups(self, name: str) -> list[list[Path]]:
+        """Usually one file each; a stream that lies in several files ties them together."""
+        files = self.files(name)
+        group_of: dict[str, int] = {}
+        groups: dict[int, list[Path]] = {}
+        for place, file in enumerate(files):
+            rooms = read_file(file, ["room_id"], coded=True)["room_id"]
+            names = {value for chunk in rooms.chunks for value in chunk.dictionary.to_pylist()}
+            tied = {group_of[room] for room in names if room in group_of}
+            joined = [path for other in sorted(tied) for path in groups.pop(other)]
+            groups[place] = [*joined, file]
+            for room in [room for room, group in group_of.items() if group in tied] if tied else ():
+                group_of[room] = place
+            group_of |= dict.fromkeys(names, place)
+        return list(groups.values())
+
+    def sources(self) -> Mapping[str, Any]:
+        """Paths with stars, for SQL."""
+        made: dict[str, Any] = {"rooms": self.rooms}
+        for name in TABLES:
+            if name != "rooms":
+                files = self.files(name)
+                made[name] = str(self.path / name / "day=*" / "*.parquet") if files else empty(name)
+        return made
+
+
+def opened(file: Path) -> pq.ParquetFile:
+    """A Parquet file.
+
+    Raises:
+        TableError: it is none, or only part of one.
+    """
+    try:
+        return pq.ParquetFile(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise TableError(
+            f"{quote(str(file), safe='/ ')} cannot be read: it is damaged or was not written to its end. Restore "
+            f"it, or move it away to go on without its rows"
+        ) from error
+
+
+def read_file(
+    file: Path, columns: Sequence[str] | None = None, *, coded: bool = False, filters: Any = None
+) -> pa.Table:
+    """The rows of a file; `coded` leaves ids as dictionaries.
+
+    Raises:
+        TableError: the file is damaged.
+    """
+    try:
+        if filters is not None:
+            return pq.read_table(file, columns=columns, filters=filters, partitioning=None, use_threads=False)
+        dictionaries = [name for name in REPEATED if coded and name in (columns or ())]
+        with pq.ParquetFile(file, read_dictionary=dictionaries) as reader:
+            return reader.read(columns=list(columns) if columns is not None else None, use_threads=False)
+    except (pa.ArrowInvalid, OSError):
+        opened(file).close()
+        raise
+
+
+def _part(tables: list[pa.Table], numbered: bool) -> Part:
+    table = pa.concat_tables(tables) if len(tables) > 1 else tables[0]
+    codes: dict[str, Whole] = {}
+    values: dict[str, Any] = {"user_id": pa.array([], pa.string()), "name": pa.array([], pa.string())}
+    made: dict[str, NDArray[Any]] = {}
+    for column in table.column_names:
+        data = table[column]
+        if pa.types.is_dictionary(data.type):
+            whole = data.unify_dictionaries().combine_chunks()
+            if isinstance(whole, pa.ChunkedArray):
+                whole = whole.chunk(0) if whole.num_chunks else pa.array([], data.type)
+            codes[column] = whole.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+            values[column] = whole.dictionary
+        elif pa.types.is_timestamp(data.type):
+            numbers = data.cast(pa.timestamp("ms", tz="UTC")).cast(pa.int64())
+            made[column] = numbers.fill_null(NEVER).to_numpy() if numbers.null_count else numbers.to_numpy()
+        elif pa.types.is_floating(data.type):
+            made[column] = data.to_numpy()
+        else:
+            made[column] = data.to_numpy(zero_copy_only=False)
+    if "name" in codes:
+        made["name"] = codes["name"]
+    user = made.pop("user").astype(np.int64) if numbered else codes["user_id"]
+    return Part(
+        np.asarray(values["room_id"].to_pylist(), dtype=object),
+        None if numbered else values["user_id"],
+        codes["room_id"],
+        user,
+        made,
+        np.asarray(values["name"].to_pylist(), dtype=object),
+    )

@@ -1,0 +1,240 @@
+"""Frames come in from pandas, polars, Arrow or DuckDB, are checked against the schema, and leave as pandas.
+
+Nothing is guessed: a missing column, a naive time stamp or a wrong type is an error that says what to do. What can be
+mended without changing a number is mended, and told.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from spnb.analytics.quality import Quality, Step
+from spnb.analytics.tables import Column, Table, table_named
+from spnb.errors import TableError
+
+__all__ = ["CLOCK_SKEW_SECONDS", "TEXT", "TIME", "ensured", "utc_now", "validated"]
+
+TIME = pd.DatetimeTZDtype("ms", "UTC")
+TEXT = pd.StringDtype(storage="pyarrow", na_value=np.nan)
+CLOCK_SKEW_SECONDS = 300.0
+"""How far a clock may run ahead before its rows count as from the future."""
+
+ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2}|UTC|GMT)\s*$"
+FALLBACKS: dict[str, Any] = {"text": TEXT, "time": TIME, "number": "float64", "count": "int64", "flag": "bool"}
+
+
+def utc_now() -> pd.Timestamp:
+    """This moment."""
+    return pd.Timestamp.now("UTC")
+
+
+def validated(name: str, frame: Any, *, now: pd.Timestamp | None = None) -> tuple[pd.DataFrame, Quality]:
+    """A frame as one of the schema's tables.
+
+    Args:
+        name: the table, e.g. `views`.
+        frame: anything that narwhals understands: pandas, polars, Arrow, a DuckDB relation, …
+        now: rows later than this (and five minutes) come from a wrong clock and are left out.
+
+    Returns:
+        The table in pandas, and what was mended.
+
+    Raises:
+        TableError: a column is missing or of a wrong type, or a time has no zone.
+    """
+    table = table_named(name)
+    given = _pandas(table, frame)
+    if missing := [column for column in table.required if column not in given.columns]:
+        raise TableError(
+            f"the table {name} lacks {', '.join(missing)}: it needs {', '.join(table.required)} "
+            f"and may have {', '.join(column for column in table.names if column not in table.required)}; "
+            f"it has {', '.join(map(str, given.columns)) or 'no columns'}"
+        )
+    columns = {column.name: _column(table, column, given) for column in table.columns}
+    if name == "rooms":
+        columns |= {str(extra): given[extra] for extra in given.columns if extra not in columns}
+    made = pd.DataFrame(columns, index=given.index)
+    steps = []
+    made, step = _without_empty(table, made)
+    steps.append(step)
+    made, step = _without_future(table, made, now or utc_now())
+    steps.append(step)
+    made, step = _without_doubles(table, made)
+    steps.append(step)
+    return made.reset_index(drop=True), Quality.of(steps)
+
+
+def ensured(name: str, frame: Any) -> pd.DataFrame:
+    """The frame if it is such a table already, else what `validated` makes of it, with a warning where rows were
+    mended."""
+    table = table_named(name)
+    if isinstance(frame, pd.DataFrame) and all(
+        column.name in frame.columns and frame[column.name].dtype == FALLBACKS[column.kind] for column in table.columns
+    ):
+        return frame
+    made, quality = validated(name, frame)
+    for step in quality:
+        warnings.warn(str(step), stacklevel=3)
+    return made
+
+
+def _pandas(table: Table, frame: Any) -> pd.DataFrame:
+    if isinstance(frame, pd.DataFrame):
+        return frame.reset_index(drop=True)
+    try:
+        known = nw.from_native(frame)
+    except TypeError as error:
+        raise TableError(
+            f"the table {table.name} must be a data frame (pandas, polars, Arrow, DuckDB), not {type(frame).__name__}"
+        ) from error
+    if isinstance(known, nw.LazyFrame):
+        known = known.collect("pyarrow")
+    wanted = list(known.columns) if table.name == "rooms" else [c for c in known.columns if c in table.names]
+    made: pd.DataFrame = known.select(wanted).to_arrow().to_pandas()
+    return made
+
+
+def _column(table: Table, column: Column, given: pd.DataFrame) -> Any:
+    if column.name not in given.columns:
+        if column.kind == "flag":
+            return np.full(len(given), bool(column.default))
+        if column.kind == "count":
+            return np.full(len(given), int(column.default or 0))
+        if column.kind == "text":
+            return pd.Series(column.default, index=given.index, dtype=TEXT)
+        return pd.Series(None, index=given.index, dtype=FALLBACKS[column.kind])
+    values = given[column.name]
+    if isinstance(values, pd.DataFrame):
+        raise TableError(f"the table {table.name} has the column {column.name} more than once: keep one")
+    read = {"text": _text, "time": _time, "number": _number, "count": _count, "flag": _flag}[column.kind]
+    return read(f"{table.name}.{column.name}", column, values)
+
+
+def _text(where: str, column: Column, values: pd.Series[Any]) -> Any:
+    if values.dtype == TEXT:
+        made = values
+    elif values.isna().all():
+        made = pd.Series(None, index=values.index, dtype=TEXT)
+    elif pd.api.types.is_integer_dtype(values.dtype):
+        made = values.astype(str).astype(TEXT)  # ids are often numbers
+    else:
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            values = values.astype(object)
+        odd = values.dropna().map(lambda value: not isinstance(value, (str, int)))
+        if odd.any():
+            raise TableError(f"{where} must be text, not {type(values.dropna()[odd].iloc[0]).__name__}")
+        made = values.map(str, na_action="ignore").astype(TEXT)
+    return made if column.default is None else made.fillna(column.default)
+
+
+def _time(where: str, column: Column, values: pd.Series[Any]) -> Any:
+    zone = f'say which zone they are in, e.g. frame["{column.name}"] = frame["{column.name}"].dt.tz_localize("UTC")'
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        return values.dt.tz_convert("UTC").astype(TIME)
+    if values.isna().all():
+        return pd.Series(None, index=values.index, dtype=TIME)
+    if pd.api.types.is_datetime64_dtype(values.dtype):
+        raise TableError(f"{where} holds time stamps without a zone: {zone}")
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        raise TableError(
+            f'{where} holds numbers, not times: frame["{column.name}"] = '
+            f'pandas.to_datetime(frame["{column.name}"], unit="ms", utc=True), with the unit they are in'
+        )
+    if values.dtype == object and not values.dropna().map(lambda value: isinstance(value, str)).all():
+        naive = values.dropna().map(lambda value: getattr(value, "tzinfo", None) is None and not _zoned(value))
+        if naive.any():
+            raise TableError(f"{where} holds time stamps without a zone, e.g. {values.dropna()[naive].iloc[0]}: {zone}")
+    else:
+        text = values.dropna().astype(TEXT)
+        naive = ~text.str.contains(ZONED, regex=True)
+        if naive.any():
+            raise TableError(
+                f"{where} holds time stamps without a zone, e.g. {text[naive].iloc[0]!r}: end them with Z or an offset "
+                f"such as +02:00"
+            )
+    try:
+        return pd.to_datetime(values, utc=True, format="ISO8601").astype(TIME)
+    except (ValueError, TypeError) as error:
+        raise TableError(f"{where} holds something that is no ISO 8601 time: {error}") from error
+
+
+def _zoned(value: object) -> bool:
+    return isinstance(value, str) and re.search(ZONED, value) is not None
+
+
+def _number(where: str, column: Column, values: pd.Series[Any]) -> Any:
+    if values.isna().all():
+        return pd.Series(np.nan, index=values.index, dtype="float64")
+    numeric = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype)
+    if not numeric:
+        try:
+            if values.dropna().map(lambda value: isinstance(value, (str, bool))).any():
+                raise TypeError
+            values = values.astype("float64")
+        except (TypeError, ValueError):
+            example = values.dropna().iloc[0]
+            raise TableError(
+                f"{where} must be numbers, not {type(example).__name__} such as {example!r}: "
+                f'pandas.to_numeric(frame["{column.name}"])'
+            ) from None
+    made = values.astype("float64")
+    return made.where(np.isfinite(made))
+
+
+def _count(where: str, column: Column, values: pd.Series[Any]) -> Any:
+    numbers = _number(where, column, values)
+    if column.required and numbers.isna().any():
+        raise TableError(f"{where} must be whole numbers; row {int(np.flatnonzero(numbers.isna())[0])} has none")
+    return numbers.fillna(column.default or 0).round().astype("int64")
+
+
+def _flag(where: str, column: Column, values: pd.Series[Any]) -> Any:
+    if values.dtype == np.bool_:
+        return values
+    made = values.map(lambda value: bool(column.default) if pd.isna(value) else value)
+    if not made.map(lambda value: isinstance(value, (bool, np.bool_)) or value in (0, 1)).all():
+        raise TableError(f"{where} must be True or False, not such as {made.iloc[0]!r}")
+    return made.astype("bool")
+
+
+def _without_empty(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
+    """Rows that lack a required value cannot be counted anywhere."""
+    empty = frame[list(table.required)].isna().any(axis=1)
+    named = " or ".join(table.required)
+    return frame[~empty], Step(f"without {named}", table.name, int(empty.sum()), "left out")
+
+
+def _without_future(table: Table, frame: pd.DataFrame, now: pd.Timestamp) -> tuple[pd.DataFrame, Step]:
+    """A row from the future was stamped by a wrong clock."""
+    latest = now + pd.Timedelta(seconds=CLOCK_SKEW_SECONDS)
+    future = (frame[table.time] > latest).fillna(False)
+    made = frame[~future]
+    if table.name == "views":
+        # A session that began in the past and ends in the future is open still.
+        made = made.assign(end=made["end"].where(~(made["end"] > latest)))
+    return made, Step(
+        "from the future", table.name, int(future.sum()), "left out: the clock that stamped them is wrong"
+    )
+
+
+def _without_doubles(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
+    """Deliveries repeat: the same id is one row, of a watch session the one with the most seconds."""
+    key = list(table.key)
+    named = frame[key].notna().all(axis=1)
+    if table.name == "views":
+        order = frame["watch_seconds"].fillna(-1.0).to_numpy()
+        longest = np.argsort(-order, kind="stable")
+        double = frame.iloc[longest].duplicated(key).sort_index() & named
+    else:
+        double = frame.duplicated(key, keep="last" if table.name == "rooms" else "first") & named
+    if table.name not in ("messages", "reactions"):
+        # Without an id only rows that agree in everything are doubles. Of messages and reactions not even those: a user
+        # may well send two in the same millisecond, or in the same second of a coarse log.
+        double |= ~named & frame.duplicated()
+    return frame[~double], Step("double", table.name, int(double.sum()), f"left out: same {' and '.join(key)}")

@@ -1,0 +1,156 @@
+"""Every number of every stream, in one pass over the tables; the same numbers that the single metrics give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from spnb.analytics.events import Events
+from spnb.analytics.metrics.audience import returned
+from spnb.analytics.metrics.chat import chat_columns
+from spnb.analytics.metrics.concurrency import averaged, sweep
+from spnb.analytics.quality import Quality
+from spnb.analytics.reckon import over_events, over_sessions, same_people
+from spnb.analytics.sessions import Sessions
+from spnb.analytics.store import Part
+from spnb.analytics.windows import NEVER, Windows, milliseconds, moments_of
+
+if TYPE_CHECKING:
+    from spnb.analytics.dataset import Dataset
+
+__all__ = ["KPIS", "kpis_of"]
+
+KPIS: Mapping[str, str] = MappingProxyType(
+    {
+        "duration_seconds": "live duration, on air to off air",
+        "views": "sessions started, repeats counted, reconnects within 30 s not",
+        "replay_views": "views of the recording",
+        "unique_viewers": "distinct users with a session",
+        "watch_seconds": "seconds played, without pauses and buffering",
+        "minutes_watched": "watch time ÷ 60",
+        "minutes_per_viewer": "minutes watched ÷ unique viewers",
+        "view_seconds": "watch time ÷ views",
+        "peak_viewers": "most distinct users watching at once",
+        "peak_at": "when there were first that many",
+        "average_viewers": "live viewer-seconds ÷ live duration",
+        "messages": "messages while live, deleted ones not",
+        "deleted_messages": "deleted messages",
+        "chatters": "distinct users who wrote",
+        "messages_per_chatter": "messages ÷ chatters",
+        "messages_per_minute": "messages ÷ live minutes",
+        "chat_penetration": "chatters ÷ unique viewers",
+        "reactions": "reactions given − taken back, while live",
+        "engagement_rate": "(messages + reactions) ÷ unique viewers",
+        "returning_viewers": "viewers who saw an earlier stream of the same creator",
+        "returning_share": "returning viewers ÷ unique viewers",
+    }
+)
+"""Each number's definition, to be shown beside it."""
+
+
+def kpis_of(dataset: Dataset) -> pd.DataFrame:
+    """All numbers of each stream, one row per stream, `room_id` as index, beside the columns of the rooms table.
+
+    Ratios are NaN where there is nothing to divide by. What was mended on the way is in `frame.attrs["quality"]`.
+    """
+    rooms = dataset.rooms
+    windows = Windows.of(rooms, dataset.as_of)
+    index = pd.Index(rooms["room_id"], name="room_id")
+    audience, quality = _audience(dataset, windows, index, rooms)
+    written, more = _events(dataset, windows, index)
+    made = rooms.set_index("room_id").assign(**audience, **written)
+    viewers = made["unique_viewers"].where(made["unique_viewers"] > 0)
+    made["minutes_watched"] = made["watch_seconds"] / 60
+    made["minutes_per_viewer"] = made["minutes_watched"] / viewers
+    made["view_seconds"] = made["watch_seconds"] / made["views"].where(made["views"] > 0)
+    made["chat_penetration"] = made["chatters"] / viewers
+    made["engagement_rate"] = (made["messages"] + made["reactions"]) / viewers
+    made["returning_share"] = made["returning_viewers"] / viewers
+    made = made[[*[name for name in made.columns if name not in KPIS], *KPIS]]
+    made.attrs["quality"] = quality + more
+    return made
+
+
+def _audience(
+    dataset: Dataset, windows: Windows, index: pd.Index[Any], rooms: pd.DataFrame
+) -> tuple[dict[str, Any], Quality]:
+    def reduce(sessions: Sessions, part: Part) -> tuple[Any, ...]:
+        count = len(sessions.windows.names)
+        is_view, once = sessions.is_view(), sessions.is_viewer()
+        swept = sweep(sessions)
+        seconds = sessions.windows.seconds
+        columns = {
+            "duration_seconds": seconds,
+            "views": np.bincount(sessions.room[is_view], minlength=count),
+            "replay_views": np.bincount(sessions.room[is_view & sessions.replay], minlength=count),
+            "unique_viewers": np.bincount(sessions.room[once], minlength=count),
+            "watch_seconds": np.bincount(sessions.room, sessions.watched, count),
+            "peak_viewers": swept.peak,
+            "peak_at": swept.peak_at,
+            "average_viewers": averaged(swept.seconds, seconds),
+        }
+        pairs = (sessions.room[once].astype(np.int32), sessions.user[once].astype(np.int32))
+        return part.rooms, columns, pairs, part.users, sessions.quality
+
+    known = windows.seconds
+    made: dict[str, NDArray[Any]] = {
+        "duration_seconds": known,
+        "views": np.zeros(len(index), dtype=np.int64),
+        "replay_views": np.zeros(len(index), dtype=np.int64),
+        "unique_viewers": np.zeros(len(index), dtype=np.int64),
+        "watch_seconds": np.zeros(len(index)),
+        "peak_viewers": np.zeros(len(index), dtype=np.int64),
+        "peak_at": np.full(len(index), NEVER),
+        "average_viewers": np.where(known > 0, 0.0, np.nan),
+    }
+    parts = over_sessions(dataset.store, windows, reduce)
+    quality = Quality()
+    pairs_of_rooms, pairs_of_users = [], []
+    people = same_people([users for *_, users, _ in parts])
+    for number, (names, columns, (room, user), _, found) in enumerate(parts):
+        places = index.get_indexer(pd.Index(names, dtype=object))
+        for name, values in columns.items():
+            made[name][places] = values
+        pairs_of_rooms.append(places[room])
+        pairs_of_users.append(people[number][user] if people is not None else user)
+        quality += found
+    creator, _ = pd.factorize(rooms["creator_id"])
+    made["returning_viewers"] = returned(
+        np.concatenate(pairs_of_rooms) if parts else np.zeros(0, dtype=np.int64),
+        np.concatenate(pairs_of_users) if parts else np.zeros(0, dtype=np.int64),
+        creator.astype(np.int64),
+        milliseconds(rooms["live_at"]),
+    )
+    return made | {"peak_at": moments_of(made["peak_at"])}, quality
+
+
+def _events(dataset: Dataset, windows: Windows, index: pd.Index[Any]) -> tuple[dict[str, Any], Quality]:
+    def chats(events: Events, part: Part) -> tuple[Any, ...]:
+        return part.rooms, chat_columns(events), events.quality
+
+    def reacted(events: Events, part: Part) -> tuple[Any, ...]:
+        net = np.bincount(events.room, events.weight, len(events.windows.names))
+        return part.rooms, {"reactions": np.rint(net).astype(np.int64)}, events.quality
+
+    live = windows.seconds > 0
+    made: dict[str, NDArray[Any]] = {
+        "messages": np.zeros(len(index), dtype=np.int64),
+        "deleted_messages": np.zeros(len(index), dtype=np.int64),
+        "chatters": np.zeros(len(index), dtype=np.int64),
+        "messages_per_chatter": np.full(len(index), np.nan),
+        "messages_per_minute": np.where(live, 0.0, np.nan),
+        "reactions": np.zeros(len(index), dtype=np.int64),
+    }
+    quality = Quality()
+    for name, reduce in (("messages", chats), ("reactions", reacted)):
+        for names, columns, found in over_events(dataset.store, windows, name, reduce):
+            places = index.get_indexer(pd.Index(names, dtype=object))
+            for column, values in columns.items():
+                made[column][places] = values
+            quality += found
+    return made, quality

@@ -1,0 +1,128 @@
+"""One stream: every table of its page in one pass over its own rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from spnb.analytics import metrics
+from spnb.analytics.kpis import KPIS
+from spnb.analytics.metrics.retention import Retention
+from spnb.analytics.quality import Quality
+
+if TYPE_CHECKING:
+    from spnb.analytics.dataset import Dataset
+
+__all__ = ["StreamReport", "stream_report"]
+
+FEWEST_SECONDS_OF_A_BIN = 1.0
+BINS = 240
+"""About so many bins make a stream's curves."""
+ROUND = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamReport:
+    """One stream's page.
+
+    Attributes:
+        room: the stream's row of the rooms table.
+        kpis: its numbers (see `spnb.analytics.KPIS`).
+        bin_seconds: length of the bins of joins, chat and reactions.
+        concurrency: `at, viewers`: the exact step function.
+        retention: Kaplan and Meier's curve with its marks.
+        joins_leaves, chat, reactions: per bin.
+        moments: what stood out.
+        health: the publisher's measurements, graded; empty where there are none.
+        presence: polled counts; empty where there are none.
+        quality: what was mended.
+        as_of: the moment up to which a stream still on air is reckoned.
+    """
+
+    room: pd.Series[Any]
+    kpis: pd.Series[Any]
+    bin_seconds: float
+    concurrency: pd.DataFrame
+    retention: Retention
+    joins_leaves: pd.DataFrame
+    chat: pd.DataFrame
+    reactions: pd.DataFrame
+    moments: pd.DataFrame
+    health: pd.DataFrame
+    presence: pd.DataFrame
+    quality: Quality
+    as_of: pd.Timestamp | None
+
+    @property
+    def churn(self) -> pd.DataFrame:
+        """Drop-off per bin of watching time; empty below 20 viewers."""
+        return metrics.churn(self.retention, bin_seconds=self.bin_seconds)
+
+    def figures(self, *, dark: bool = False, time_zone: str | None = None) -> dict[str, Any]:
+        """The page's figures by name; `time_zone` puts clock times on the axis instead of time since the start."""
+        from spnb.analytics.figures.page import page_figures
+
+        return page_figures(self, dark=dark, time_zone=time_zone)
+
+    def to_html(self, *, dark: bool = False) -> str:
+        """The page as one file that needs no network. Titles and names are text in it, whatever they hold.
+
+        Raises:
+            TableError: it would have over a million rows; the message says how to get by with fewer.
+        """
+        from spnb.analytics.figures.html import page_html
+
+        return page_html(self, dark=dark)
+
+
+def stream_report(dataset: Dataset, room_id: str, *, sensitivity: float = 0.5) -> StreamReport:
+    """Everything about one stream; only its rows are read.
+
+    Args:
+        dataset: the audience.
+        room_id: the stream.
+        sensitivity: of its moments, 0 to 1.
+
+    Raises:
+        TableError: there is no such stream.
+    """
+    one = dataset.of_rooms([room_id])
+    rooms, as_of = one.rooms, one.as_of
+    row: pd.Series[Any] = one.kpis.iloc[0]
+    length = float(row["duration_seconds"]) if pd.notna(row["duration_seconds"]) else 0.0
+    width = next((float(seconds) for seconds in ROUND if length / seconds <= BINS), float(ROUND[-1]))
+    width = max(width, FEWEST_SECONDS_OF_A_BIN)
+    kpis: pd.Series[Any] = row[list(KPIS)].copy()
+    # Whether somebody came back is told by the other streams, of which only the same creator's count.
+    came_back = _returning(dataset, room_id)
+    kpis["returning_viewers"], kpis["returning_share"] = came_back
+    return StreamReport(
+        room=rooms.iloc[0],
+        kpis=kpis,
+        bin_seconds=width,
+        concurrency=metrics.concurrency(one.views, rooms, as_of=as_of).drop(columns="room_id"),
+        retention=metrics.retention(one.views, rooms, as_of=as_of),
+        joins_leaves=metrics.joins_leaves(one.views, rooms, bin_seconds=width, as_of=as_of).drop(columns="room_id"),
+        chat=metrics.chat_rate(one.messages, rooms, bin_seconds=width, as_of=as_of).drop(columns="room_id"),
+        reactions=metrics.reactions(one.reactions, rooms, bin_seconds=width, as_of=as_of).drop(columns="room_id"),
+        moments=metrics.moments(one.messages, one.reactions, rooms, sensitivity=sensitivity, as_of=as_of).drop(
+            columns="room_id"
+        ),
+        health=metrics.health(one.health).drop(columns="room_id"),
+        presence=one.presence,
+        quality=one.quality,
+        as_of=as_of,
+    )
+
+
+def _returning(dataset: Dataset, room_id: str) -> tuple[int, float]:
+    rooms = dataset.rooms
+    this = rooms[rooms["room_id"] == room_id].iloc[0]
+    if pd.isna(this["creator_id"]) or pd.isna(this["live_at"]):
+        return 0, float("nan")
+    same = rooms[(rooms["creator_id"] == this["creator_id"]) & (rooms["live_at"] < this["live_at"])]
+    before = dataset.of_rooms([room_id, *same["room_id"]])
+    table = metrics.returning(before.views, before.rooms, as_of=dataset.as_of).loc[[room_id]]
+    return int(table["returning_viewers"].iloc[0]), float(table["returning_share"].iloc[0])

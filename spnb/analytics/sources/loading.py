@@ -1,0 +1,102 @@
+"""`load()`: from wherever the rows are to a dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from spnb._loop import run
+from spnb.analytics.dataset import Dataset
+from spnb.analytics.folder import CARD, read_file
+from spnb.analytics.quality import Quality, Step
+from spnb.analytics.sources.chat_logs import kind_of_log, read_chat_log
+from spnb.analytics.sources.console import looks_like_console, read_console
+from spnb.analytics.tables import TABLES
+from spnb.client import AsyncClient, Client
+from spnb.errors import TableError
+
+__all__ = ["load"]
+
+
+def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
+    """A dataset from any source.
+
+    Args:
+        source: one of
+            a mapping of frames, `{"views": …, "rooms": …}` (pandas, polars, Arrow, DuckDB);
+            a folder that `Dataset.save` wrote, or one with `views.parquet`, `views/*.parquet` and so on;
+            a client of `spnb.connect()`: rooms, messages and reactions by REST;
+            a sandbox (`spnb.sandbox.ensure()` or anything with `url` and `api_key`): every row, exactly;
+            the Console's CSV export: streams with the Console's sums as columns `console_…`;
+            a chat log of YouTube, Twitch or IRC.
+        as_of: the moment up to which frames reach; the last time in them without it.
+        options: for a client `most` (rooms, 1000), for a chat log `room_id`, `kind`, `time_zone`, for the Console's
+            export `time_zone`.
+
+    Raises:
+        TableError: the source cannot be used; the message says what to do.
+    """
+    if isinstance(source, Dataset):
+        return source
+    if isinstance(source, Mapping):
+        return Dataset.of(source, as_of=as_of)
+    if isinstance(source, (str, Path)):
+        return _from_path(Path(source), as_of, options)
+    if isinstance(source, Client):
+        source = source.asynchronous
+    if isinstance(source, AsyncClient):
+        from spnb.analytics.sources.service import load_service
+
+        return run(load_service(source, **options))
+    url, key = getattr(source, "url", None), getattr(source, "api_key", None)
+    if isinstance(url, str) and isinstance(key, str):
+        from spnb.analytics.sources.exact import load_exact
+
+        return run(load_exact(url, key))
+    raise TableError(
+        f"nothing can be loaded from {type(source).__name__}: give frames by name ({', '.join(TABLES)}), a folder of "
+        f"Parquet, a client, a sandbox, the Console's CSV export or a chat log"
+    )
+
+
+def _from_path(path: Path, as_of: Any, options: Mapping[str, Any]) -> Dataset:
+    if not path.exists():
+        raise TableError(f"there is no {path}")
+    if path.is_dir():
+        return Dataset.saved(path) if (path / CARD).exists() else _from_parquet(path, as_of)
+    if path.suffix == ".parquet":
+        name = path.stem if path.stem in TABLES else "views"
+        return Dataset.of({name: read_file(path).to_pandas()}, as_of=as_of)
+    if kind := options.get("kind") or kind_of_log(path):
+        messages = read_chat_log(path, **{**options, "kind": kind})
+        return Dataset.of({"messages": messages}, as_of=as_of)
+    if looks_like_console(path):
+        return _from_console(path, options)
+    raise TableError(f"{path.name} is neither the Console's export of streams nor a chat log: say which with kind=…")
+
+
+def _from_parquet(folder: Path, as_of: Any) -> Dataset:
+    tables = {}
+    for name in TABLES:
+        files = sorted([*folder.glob(f"{name}.parquet"), *folder.glob(f"{name}/**/*.parquet")])
+        if files:
+            frames = [read_file(file).to_pandas() for file in files]
+            tables[name] = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    if not tables:
+        raise TableError(
+            f"{folder} holds no tables: it needs {', '.join(f'{name}.parquet' for name in TABLES)}, or some"
+        )
+    return Dataset.of(tables, as_of=as_of)
+
+
+def _from_console(path: Path, options: Mapping[str, Any]) -> Dataset:
+    frame = read_console(path, **options)
+    if "room_id" not in frame.columns:
+        frame.insert(0, "room_id", [f"console-{number}" for number in range(1, len(frame) + 1)])
+    known = set(TABLES["rooms"].names)
+    made = Dataset.of({"rooms": frame.rename(columns=lambda name: name if name in known else f"console_{name}")})
+    step = Step("sums of the Console only", "rooms", len(frame), "no sessions: see the columns console_…")
+    return Dataset(made.store, as_of=made.as_of, mended=made.mended + Quality.of([step]))

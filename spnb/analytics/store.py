@@ -1,0 +1,116 @@
+"""Where a dataset's tables are: in memory, or in a folder. Both hand out whole tables, one stream's rows, and parts.
+
+A part holds whole streams only, so that whatever is reckoned per stream can be reckoned part by part, in any order,
+on all cores, without ever holding more than a few parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from spnb.analytics.frames import validated
+from spnb.analytics.tables import TABLES, table_named
+from spnb.analytics.windows import Whole, milliseconds
+
+__all__ = ["Memory", "Part", "Store", "empty"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Columns of some streams.
+
+    Attributes:
+        rooms: ids of its streams; `room` holds places in it.
+        users: ids of its users as an Arrow array; `user` holds places in it. None where `user` numbers the users of the
+            whole dataset already.
+        room, user: codes per row.
+        columns: the other columns by name: times as milliseconds, names of reactions as codes.
+        kinds: names of the reactions.
+    """
+
+    rooms: NDArray[np.object_]
+    users: Any
+    room: Whole
+    user: Whole
+    columns: Mapping[str, NDArray[Any]]
+    kinds: NDArray[np.object_]
+
+
+class Store(Protocol):
+    """What both places can do."""
+
+    def rows(self, name: str) -> int:
+        """How many rows a table has."""
+
+    def frame(self, name: str, room_ids: Sequence[str] | None = None) -> pd.DataFrame:
+        """A table, or the rows of some streams."""
+
+    def parts(self, name: str, columns: Sequence[str]) -> Iterator[Any]:
+        """Parts of a table, each as a function that reads it; together they are the table."""
+
+    def sources(self) -> Mapping[str, Any]:
+        """For SQL: each table as a data frame or as a path with stars."""
+
+
+def empty(name: str) -> pd.DataFrame:
+    """A table without rows."""
+    columns = list(table_named(name).required)
+    return validated(name, pd.DataFrame({column: pd.Series([], dtype=object) for column in columns}))[0]
+
+
+class Memory:
+    """Tables that are pandas frames already."""
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        self._tables = {name: tables[name] if name in tables else empty(name) for name in TABLES}
+
+    def rows(self, name: str) -> int:
+        """How many rows a table has."""
+        return len(self._tables[name])
+
+    def frame(self, name: str, room_ids: Sequence[str] | None = None) -> pd.DataFrame:
+        """A table, or the rows of some streams."""
+        frame = self._tables[name]
+        return frame if room_ids is None else frame[frame["room_id"].isin(list(room_ids))].reset_index(drop=True)
+
+    def parts(self, name: str, columns: Sequence[str]) -> Iterator[Any]:
+        """One part: the table."""
+        frame = self._tables[name]
+
+        def read() -> Part:
+            room, rooms = pd.factorize(frame["room_id"])
+            user, _ = pd.factorize(frame["user_id"])
+            kinds: Any = []
+            made: dict[str, NDArray[Any]] = {}
+            for column in columns:
+                kind = table_named(name).column(column).kind
+                if column in ("room_id", "user_id"):
+                    continue
+                if kind == "time":
+                    made[column] = milliseconds(frame[column])
+                elif kind == "text":
+                    codes, kinds = pd.factorize(frame[column])
+                    made[column] = codes.astype(np.int64)
+                else:
+                    made[column] = frame[column].to_numpy()
+            return Part(
+                np.asarray(rooms, dtype=object),
+                None,  # one part: its users are all there are
+                room.astype(np.int64),
+                user.astype(np.int64),
+                made,
+                np.asarray(kinds, dtype=object),
+            )
+
+        if len(frame):
+            yield read
+
+    def sources(self) -> Mapping[str, Any]:
+        """The frames."""
+        return self._tables

@@ -1,0 +1,90 @@
+"""A small season: streams of a few creators with audiences that come back, write and react."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+BEGIN = pd.Timestamp("2026-02-20T17:00:00Z")
+
+
+def season(*, streams: int, seed: int, viewers: int = 40) -> dict[str, pd.DataFrame]:
+    draw = np.random.default_rng(seed)
+    rooms, views, messages, reactions, presence, status, health = [], [], [], [], [], [], []
+    for number in range(streams):
+        live = BEGIN + pd.Timedelta(hours=float(31 * number + draw.integers(0, 4)))
+        length = float(draw.integers(900, 3600))
+        ended = live + pd.Timedelta(seconds=length)
+        room = f"s{number}"
+        rooms.append(
+            (
+                room,
+                f"<b>Stream</b> {number}",
+                f"creator{number % 3}",
+                "talk",
+                "coHosts",
+                "recorded",
+                live - pd.Timedelta("5min"),
+                live,
+                ended,
+            )
+        )
+        status += [(room, "live", live), (room, "ended", ended)]
+        for place in range(int(draw.integers(5, viewers))):
+            user = f"u{draw.integers(0, viewers)}"
+            start = live + pd.Timedelta(milliseconds=int(draw.uniform(-60, length) * 1000))
+            stay = float(draw.exponential(600))
+            end = start + pd.Timedelta(milliseconds=int(stay * 1000))
+            views.append((f"{room}-{place}", room, user, start, end, round(stay * 0.9, 3), False))
+            for _ in range(draw.poisson(1.5)):
+                at = live + pd.Timedelta(milliseconds=int(draw.uniform(0, length) * 1000))
+                messages.append(
+                    (
+                        f"{room}-m{len(messages)}",
+                        room,
+                        f"c{room}",
+                        user,
+                        at,
+                        bool(draw.random() < 0.05),
+                        bool(draw.random() < 0.1),
+                        int(draw.integers(1, 80)),
+                    )
+                )
+            for _ in range(draw.poisson(1)):
+                at = live + pd.Timedelta(milliseconds=int(draw.uniform(0, length) * 1000))
+                reactions.append(
+                    (f"{room}-r{len(reactions)}", room, user, str(draw.choice(["like", "fire"])), at, True)
+                )
+        for second in range(0, int(length), 60):
+            at = live + pd.Timedelta(seconds=second)
+            presence.append((room, at, int(draw.integers(0, 30))))
+            health.append((room, at, float(draw.normal(2000, 100)), float(draw.normal(29, 2)), 30.0))
+    # the service's own duration, floored, stands among the rooms: it must not be taken for the exact one
+    lengths = [float(int((ended - live).total_seconds())) for *_, live, ended in rooms]
+    return {
+        "rooms": pd.DataFrame(
+            rooms,
+            columns=[
+                "room_id",
+                "title",
+                "creator_id",
+                "community_id",
+                "type",
+                "status",
+                "created_at",
+                "live_at",
+                "ended_at",
+            ],
+        ).assign(duration_seconds=lengths),
+        "views": pd.DataFrame(
+            views, columns=["session_id", "room_id", "user_id", "start", "end", "watch_seconds", "replay"]
+        ),
+        "messages": pd.DataFrame(
+            messages,
+            columns=["message_id", "room_id", "channel_id", "user_id", "created_at", "deleted", "is_reply", "length"],
+        ),
+        "reactions": pd.DataFrame(reactions, columns=["reaction_id", "room_id", "user_id", "name", "at", "added"]),
+        "presence": pd.DataFrame(presence, columns=["room_id", "at", "viewers"]),
+        "status": pd.DataFrame(status, columns=["room_id", "status", "at"]),
+        "health": pd.DataFrame(health, columns=["room_id", "at", "bitrate_kbps", "fps", "target_fps"]),
+    }

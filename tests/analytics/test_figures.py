@@ -1,0 +1,173 @@
+"""Figures, judged by the data in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spnb import analytics
+from spnb.analytics import figures
+from spnb.analytics.dataset import Dataset
+from spnb.analytics.figures.stream import thinned
+from spnb.analytics.figures.template import COLOURS, clock, title_of
+from spnb.errors import InvalidInput, TableError
+from tests.analytics.season import season
+
+
+@pytest.fixture(scope="module")
+def dataset() -> Dataset:
+    return analytics.load(season(streams=12, seed=1))
+
+
+@pytest.fixture(scope="module")
+def report(dataset: Dataset) -> analytics.StreamReport:
+    return dataset.report("s3", sensitivity=0.9)
+
+
+def trace(made, name: str):
+    return next(one for one in made.data if one.name and one.name.startswith(name))
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_stack_shows_exact_steps_on_a_shared_axis(report: analytics.StreamReport, dark: bool) -> None:
+    made = figures.stream_stack(report, dark=dark)
+    viewers = trace(made, "viewers")
+    zero = report.concurrency["at"].iloc[0]
+    assert viewers.line.shape == "hv"  # steps, never interpolated
+    assert list(viewers.y[:-1]) == report.concurrency["viewers"].tolist()
+    assert list(viewers.x[:-1]) == (report.concurrency["at"] - zero).dt.total_seconds().tolist()
+    assert viewers.x[-1] == report.kpis["duration_seconds"]
+    assert viewers.customdata[-1] == clock(report.kpis["duration_seconds"])
+    assert sum(trace(made, "messages").y) == report.kpis["messages"]
+    assert sum(trace(made, "reactions").y) == report.kpis["reactions"]
+    assert max(viewers.y) == report.kpis["peak_viewers"]
+    assert made.layout.yaxis.title.text == "viewers"
+    assert f"per {report.bin_seconds:g} s" in made.layout.yaxis2.title.text
+    assert "HH:MM:SS" in made.layout.xaxis.title.text
+    assert made.layout.title.text == "&lt;b&gt;Stream&lt;/b&gt; 3"  # markup in a title is text
+    assert (made.layout.template.layout.paper_bgcolor == "#111111") == dark
+    if len(report.moments):
+        assert len(trace(made, "moments").x) == len(report.moments) == len(made.layout.shapes)
+
+
+def test_a_time_zone_is_chosen_once_for_the_page(report: analytics.StreamReport) -> None:
+    made = report.figures(time_zone="Asia/Tokyo")
+    first = pd.Timestamp(trace(made["stack"], "viewers").x[0])
+    assert first == report.concurrency["at"].iloc[0].tz_convert("Asia/Tokyo").tz_localize(None)
+    assert made["stack"].layout.xaxis.title.text == "time, Asia/Tokyo"
+    assert set(made) == {"stack", "retention", "joins_leaves", "health"}
+    with pytest.raises(InvalidInput, match="no time zone 'Mars'"):
+        report.figures(time_zone="Mars")
+
+
+def test_retention_has_its_band_and_marks(report: analytics.StreamReport) -> None:
+    made = figures.retention_curve(report.retention)
+    curve = trace(made, f"{report.retention.viewers} viewers")
+    np.testing.assert_allclose(curve.y, report.retention.frame["retention"] * 100)
+    marks = trace(made, "marks")
+    np.testing.assert_allclose(marks.y, report.retention.marks["retention"].dropna() * 100)
+    assert made.data[0].y[0] >= curve.y[0] >= made.data[1].y[0]
+    assert "%" in made.layout.yaxis.title.text
+
+
+def test_joins_go_up_and_leaves_down(report: analytics.StreamReport) -> None:
+    made = figures.joins_and_leaves(report)
+    assert sum(trace(made, "joins").y) == -sum(trace(made, "leaves").y) == report.joins_leaves["joins"].sum()
+
+
+def test_the_health_strip_says_each_grade_in_a_mark(report: analytics.StreamReport) -> None:
+    made = figures.health_strip(report)
+    for grade in ("good", "fair", "poor"):
+        assert len(trace(made, grade).x) == (report.health["grade"] == grade).sum()
+    assert len({trace(made, grade).marker.symbol for grade in ("good", "fair", "poor")}) == 3
+
+
+def test_thinning_keeps_the_peak() -> None:
+    draw = np.random.default_rng(0)
+    steps = pd.DataFrame({"at": range(100_000), "viewers": draw.integers(0, 1000, 100_000)})
+    steps.loc[777, "viewers"] = 5000
+    few = thinned(steps)
+    assert len(few) <= 20_000
+    assert few["viewers"].max() == 5000
+    assert few["at"].is_monotonic_increasing
+    assert {0, 99_999} <= set(few["at"])
+
+
+def test_cards_show_change_and_never_growth_from_nothing(dataset: Dataset) -> None:
+    begin = dataset.rooms["created_at"].min().floor("D")
+    made = analytics.overview(dataset, begin, begin + pd.Timedelta("7D"))
+    assert made.cards["before"].fillna(0).eq(0).all()
+    assert made.cards["change"].isna().all()
+    shown = figures.kpi_cards(made)
+    texts = [note.text for note in shown.layout.annotations]
+    assert "n/a vs before" in texts
+    assert f"<b>{made.cards.loc['views', 'now']:,.0f}</b>" in texts
+    assert list(trace(shown, "Views").y) == made.trend["views"].tolist()
+    later = analytics.overview(dataset, begin + pd.Timedelta("7D"), begin + pd.Timedelta("14D"))
+    np.testing.assert_allclose(later.cards["before"], made.cards["now"])
+
+
+def test_the_heat_map_has_every_hour_of_the_week(dataset: Dataset) -> None:
+    made = figures.weekday_hours(dataset, metric="views", time_zone="Europe/Berlin").data[0]
+    assert made.z.shape == (7, 24)
+    assert np.nansum(made.z) == dataset.kpis["views"].sum()
+    assert made.customdata.sum() == 12
+    with pytest.raises(InvalidInput, match="no metric"):
+        figures.weekday_hours(dataset, metric="fame")
+
+
+def test_streams_are_aligned_at_their_start_or_by_share(dataset: Dataset) -> None:
+    for align, end in (("start", dataset.kpis.loc["s1", "duration_seconds"]), ("share", 100)):
+        made = figures.streams_compared(dataset, ["s1", "s2"], align=align)
+        assert len(made.data) == 2
+        assert made.data[0].x[0] == 0
+        assert made.data[0].x[-1] == pytest.approx(end)
+        assert max(made.data[0].y) == dataset.kpis.loc["s1", "peak_viewers"]
+    with pytest.raises(InvalidInput, match="start or share"):
+        figures.streams_compared(dataset, ["s1"], align="end")
+
+
+def test_the_leaderboard_is_in_order(dataset: Dataset) -> None:
+    made = figures.leaderboard(dataset.kpis, "views", most=5).data[0]
+    assert list(made.x) == sorted(dataset.kpis["views"].nlargest(5))
+    assert made.marker.color == COLOURS["viewers"]
+    by_creator = analytics.grouped(dataset, "creator_id")
+    assert len(figures.leaderboard(by_creator, "minutes_watched").data[0].x) == 3
+    with pytest.raises(InvalidInput):
+        figures.leaderboard(dataset.kpis, "fame")
+
+
+def test_the_cohort_grid(dataset: Dataset) -> None:
+    table = analytics.cohorts(dataset, period="W")
+    made = figures.cohort_grid(table).data[0]
+    assert made.z.shape == (len(table), len(table.columns) - 1)
+    assert (made.z[:, 0] == 100).all()
+
+
+def test_a_page_is_one_file_without_network_and_without_markup(report: analytics.StreamReport) -> None:
+    page = report.to_html()
+    assert "<b>Stream</b>" not in page
+    assert "<script src=" not in page
+    assert "&lt;b&gt;Stream&lt;/b&gt; 3" in page
+    assert "distinct users with a session" in page
+    assert page.count("Plotly.newPlot") >= 4
+
+
+def test_a_page_too_long_for_a_browser_is_refused_with_a_way_out(report: analytics.StreamReport) -> None:
+    import dataclasses
+
+    rows = pd.DataFrame({"at": np.zeros(1_000_001), "viewers": 0})
+    with pytest.raises(TableError, match=r"dataset\.save"):
+        dataclasses.replace(report, concurrency=rows).to_html()
+
+
+def test_titles_are_short_text() -> None:
+    assert title_of("<img onerror=x>\n& more") == "&lt;img onerror=x&gt; &amp; more"
+    assert len(title_of("x" * 200)) == 80
+    assert clock(3 * 3600 + 125.4) == "03:02:05"
+
+
+def test_a_stream_without_anything_has_a_page_too() -> None:
+    empty = analytics.load({"rooms": pd.DataFrame({"room_id": ["r"]})})
+    assert "Plotly.newPlot" in empty.report("r").to_html(dark=True)
