@@ -151,7 +151,7 @@ def test_nobody_answers() -> None:
 
 def test_the_service_gives_rooms_chat_and_reactions(sandbox: RunningSandbox) -> None:
     with spnb.connect("analyst", url=sandbox.url, api_key=sandbox.api_key) as sp:
-        room = sp.rooms.create("An evening of numbers")
+        room = sp.rooms.create("An evening of numbers", chat=False)
         post = sp.posts.create_room_post(room.room_id)
         channel = sp.channels.create_live(room.room_id, post.post_id)
         for words in ("one", "three", "fifteen"):

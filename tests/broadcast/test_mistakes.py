@@ -45,7 +45,7 @@ async def test_stopping_the_room_itself_disconnects_first(sp: Any) -> None:
 
 
 async def test_a_chat_whose_opening_broke_off_is_picked_up(sp: Any) -> None:
-    room = await sp.rooms.create("Half a chat")
+    room = await sp.rooms.create("Half a chat", chat=False)
     with pytest.raises(InvalidInput, match=r"open_chat\(\)"):
         _ = room.chat
     post = await room.post(text="the post was made, then the program ended")

@@ -69,15 +69,15 @@ async def test_two_users_in_two_browsers_talk(lab: Lab) -> None:
         await expect(answer.locator(".spnb-quote")).to_have_text("↩ Gwen: Good morning")
         await expect(answer.locator(".spnb-role")).to_have_text(["HOST", "@you"])
         await tool(guest, "Welcome", "❤️")
-        await expect(host.locator(".spnb-chips")).to_have_text("❤️ 1")
+        await expect(host.locator(".spnb-tallies")).to_have_text("❤️ 1")
         await host.get_by_role("button", name="love: 1").click()
-        await expect(guest.locator(".spnb-chips")).to_have_text("❤️ 2")
+        await expect(guest.locator(".spnb-tallies")).to_have_text("❤️ 2")
         await expect(guest.get_by_role("button", name="love: 2, yours too")).to_be_visible()
         await tool(guest, "Good morning", "Edit")
         await say(guest, "Good evening")
         await expect(host.locator(".spnb-words")).to_have_text(["Good evening", "Welcome @gwen"])
         await tool(host, "Good evening", "Pin")
-        await expect(guest.locator(".spnb-pinned")).to_contain_text("Good evening")
+        await expect(guest.locator(".spnb-announcement")).to_contain_text("Good evening")
         await expect(guest.get_by_role("button", name="Unpin")).to_have_count(0)
         # By keyboard alone: up from the end to the message, and on to its tools.
         await guest.get_by_label("messages").focus()
@@ -133,8 +133,8 @@ async def test_forty_attacks_are_only_text(lab: Lab) -> None:
     shown = page.locator(".spnb-words")
     await expect(shown).to_have_count(len(ATTACKS) + 1, timeout=20_000)
     assert await shown.evaluate_all("(all) => all.map((one) => one.textContent)") == [*ATTACKS, ATTACKS[1]]
-    await expect(page.locator(".spnb-chips")).to_have_count(len(ATTACKS), timeout=20_000)
-    await expect(page.locator(".spnb-pinned span")).to_have_text(ATTACKS[0])
+    await expect(page.locator(".spnb-tallies")).to_have_count(len(ATTACKS), timeout=20_000)
+    await expect(page.locator(".spnb-announcement span")).to_have_text(ATTACKS[0])
     # Whatever could be triggered later is tried: every line is hovered, focused and answered.
     for at in range(0, len(ATTACKS), 10):
         await page.locator(".spnb-line").nth(at).hover()
