@@ -10,7 +10,7 @@ export function drawFinding(badge: HTMLElement, finding: string): void {
 }
 
 export function findingBadge(finding = ""): HTMLElement {
-  const badge = h("span", { class: "spnb-badge spnb-finding", title: "found by the automatic moderation" });
+  const badge = h("span", { class: "spnb-finding", title: "found by the automatic moderation" });
   drawFinding(badge, finding);
   return badge;
 }
