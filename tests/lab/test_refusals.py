@@ -79,14 +79,15 @@ async def test_a_connection_that_fails_is_told_and_may_be_tried_again(lab: Lab) 
 async def test_a_room_of_somebody_else_cannot_be_put_on_air(lab: Lab) -> None:
     await lab.write_and_run(
         "not-mine.ipynb",
-        CONNECT + OTHER + "theirs = other.rooms.create('Not yours')\n"
+        CONNECT + OTHER + "theirs = other.rooms.create('Not yours')\nshow = theirs.go_live()\ntheirs.until('live')\n"
         "studio = spnb.Studio(sp, sp.rooms.get(theirs.room_id), countdown=0)\nstudio",
     )
     page = lab.page
-    await page.get_by_role("button", name="Go live").click()
-    await expect(page.locator(".spnb-studio > .spnb-error")).to_contain_text(re.compile("host|co-host|not yours"))
-    await expect(page.get_by_role("button", name="Go live")).to_be_visible()
-    assert (await lab.run_code("print(theirs.refresh().status)")).strip() == "idle"
+    await page.get_by_role("button", name="Join stage").click()
+    await expect(page.locator(".spnb-studio > .spnb-error")).to_contain_text("co-host")
+    await expect(page.get_by_role("button", name="Join stage")).to_be_visible()
+    assert (await lab.run_code("print(theirs.stage.people)")).count("coHost") == 0
+    await lab.run_code("show.stop()")
 
 
 async def test_bad_thumbnails_are_refused_and_the_form_stays(lab: Lab) -> None:
