@@ -20,7 +20,7 @@ from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["aiterate", "background_loop", "is_background", "iterate", "on_loop", "run", "spawn"]
+__all__ = ["aiterate", "background_loop", "in_loop", "is_background", "iterate", "on_loop", "run", "spawn"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -58,6 +58,14 @@ def is_background() -> bool:
         return asyncio.get_running_loop() is _loop
     except RuntimeError:
         return False
+
+
+def in_loop(work: Callable[[], Any]) -> None:
+    """Do `work` on the background loop: at once where the caller is on it, soon where it is another thread's."""
+    if is_background():
+        work()
+    else:
+        background_loop().call_soon_threadsafe(work)
 
 
 def spawn(coroutine: Coroutine[Any, Any, T]) -> Future[T]:

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from spnb._loop import background_loop, is_background, on_loop
+from spnb._loop import in_loop, on_loop
 from spnb.errors import RealtimeError, SpnbError
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ class Realtime:
         Returns:
             A function that ends it. Both may be called from any thread.
         """
-        self._on_loop(lambda: self._add(topic, callback, settled))
-        return lambda: self._on_loop(lambda: self._remove(topic, callback, settled))
+        in_loop(lambda: self._add(topic, callback, settled))
+        return lambda: in_loop(lambda: self._remove(topic, callback, settled))
 
     def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
         """Have `callback` called, on the background loop, with every change of `state`.
@@ -129,11 +129,11 @@ class Realtime:
 
     def tell(self, event: Event) -> None:
         """Hand in an event that came another way, by webhook say, as if it had come over this connection."""
-        self._on_loop(lambda: self._heard(event))
+        in_loop(lambda: self._heard(event))
 
     def reconnect_now(self) -> None:
         """Do not wait out the back-off: something says that the network is there again."""
-        self._on_loop(self._hurry.set)
+        in_loop(self._hurry.set)
 
     @on_loop
     async def aclose(self) -> None:
@@ -148,13 +148,6 @@ class Realtime:
                 await asyncio.wait({self._task}, timeout=1)
             self._task = None
         self._set_state("closed")
-
-    @staticmethod
-    def _on_loop(work: Callable[[], Any]) -> None:
-        if is_background():
-            work()
-        else:
-            background_loop().call_soon_threadsafe(work)
 
     def _add(self, topic: str, callback: Callback, settled: Callable[[bool], None] | None) -> None:
         if self._state == "closed":

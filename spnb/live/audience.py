@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
-from spnb._loop import aiterate, background_loop, is_background, iterate, on_loop, run
+from spnb._loop import aiterate, in_loop, iterate, on_loop, run
 from spnb.errors import Forbidden, NotFound, RateLimited, ServiceError, Unreachable
 from spnb.models import User, Viewer
 
@@ -110,8 +110,8 @@ class AsyncAudience:
             A function that ends it. Both may be called from any thread.
         """
         key = object()
-        _in_loop(lambda: self._add(key, observer))
-        return lambda: _in_loop(lambda: self._drop(key))
+        in_loop(lambda: self._add(key, observer))
+        return lambda: in_loop(lambda: self._drop(key))
 
     def watch(self) -> AsyncIterator[int]:
         """The count now, then at every change. Ends only when it is left."""
@@ -265,10 +265,3 @@ class Heartbeat:
             told = (settings.get("network") or {}).get("heartbeatInterval")
             self._every = float(told) if isinstance(told, int | float) and told > 0 else BEAT_SECONDS
         return self._every
-
-
-def _in_loop(work: Callable[[], Any]) -> None:
-    if is_background():
-        work()
-    else:
-        background_loop().call_soon_threadsafe(work)

@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from spnb._loop import aiterate, background_loop, is_background, on_loop
+from spnb._loop import aiterate, in_loop, on_loop
 from spnb.client.records import Records
 from spnb.errors import ServiceError, Unreachable
 from spnb.live.hooks import saw
@@ -78,8 +78,8 @@ class AsyncLiveRooms:
             A function that ends it. Both may be called from any thread.
         """
         key = object()
-        _in_loop(lambda: self._add(key, observer))
-        return lambda: _in_loop(lambda: self._drop(key))
+        in_loop(lambda: self._add(key, observer))
+        return lambda: in_loop(lambda: self._drop(key))
 
     def watch(self) -> AsyncIterator[list[Room]]:
         """All rooms now, then at every change. Ends only when it is left."""
@@ -199,10 +199,3 @@ class AsyncLiveRooms:
 
 def _age(room: Room) -> str:
     return room.created_at.isoformat() if room.created_at else ""
-
-
-def _in_loop(work: Callable[[], None]) -> None:
-    if is_background():
-        work()
-    else:
-        background_loop().call_soon_threadsafe(work)

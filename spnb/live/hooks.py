@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakKeyDictionary
 
-from spnb._loop import background_loop, is_background, spawn
+from spnb._loop import in_loop, spawn
 from spnb.errors import InvalidInput, ServiceError, Unreachable
 from spnb.live.status import RANK, advance
 from spnb.models import Message, Room
@@ -95,7 +95,7 @@ def off(hook: Callable[[Any], Any]) -> None:
 
 def joined(client: AsyncClient[Any]) -> None:
     """A connection is there: while there are hooks, they hear of its rooms."""
-    _on_loop(lambda: _board.join(client))
+    in_loop(lambda: _board.join(client))
 
 
 def saw(client: AsyncClient[Any], before: Room | None, after: Room) -> None:
@@ -105,13 +105,6 @@ def saw(client: AsyncClient[Any], before: Room | None, after: Room) -> None:
         before: what it knew; None where it had not known the room, and this is news.
     """
     _board.saw(client, before, after)
-
-
-def _on_loop(work: Callable[[], Any]) -> None:
-    if is_background():
-        work()
-    else:
-        background_loop().call_soon_threadsafe(work)
 
 
 class _Board:
@@ -127,11 +120,11 @@ class _Board:
     def add(self, name: str, hook: Callable[[Any], Any]) -> Callable[[], None]:
         key = object()
         self._hooks[key] = (name, hook)
-        _on_loop(self._attend)
+        in_loop(self._attend)
 
         def end() -> None:
             self._hooks.pop(key, None)
-            _on_loop(self._attend)
+            in_loop(self._attend)
 
         return end
 
@@ -139,7 +132,7 @@ class _Board:
         for key, (_, known) in list(self._hooks.items()):
             if known == hook:
                 del self._hooks[key]
-        _on_loop(self._attend)
+        in_loop(self._attend)
 
     def wants(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern, _ in list(self._hooks.values()))

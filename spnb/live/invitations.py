@@ -9,9 +9,8 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from spnb._loop import aiterate, iterate, on_loop, run
+from spnb._loop import aiterate, in_loop, iterate, on_loop, run
 from spnb.errors import Forbidden, ServiceError, Unreachable
-from spnb.live.collection import _in_loop
 from spnb.live.invitation import AsyncLiveInvitation, LiveInvitation
 from spnb.models import Invitation
 from spnb.realtime import Event
@@ -73,8 +72,8 @@ class AsyncLiveInvitations:
             A function that ends it. Both may be called from any thread.
         """
         key = object()
-        _in_loop(lambda: self._add(key, observer))
-        return lambda: _in_loop(lambda: self._drop(key))
+        in_loop(lambda: self._add(key, observer))
+        return lambda: in_loop(lambda: self._drop(key))
 
     def watch(self) -> AsyncIterator[AsyncLiveInvitation]:
         """Each invitation that waits for an answer, once, as it comes. Ends only when it is left."""

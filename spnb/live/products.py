@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from spnb._loop import aiterate, background_loop, is_background, iterate, on_loop, run
+from spnb._loop import aiterate, in_loop, iterate, on_loop, run
 from spnb.client.products import MOST_TAGGED, ProductActivity, Shelf
 from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
 from spnb.live.outbox import Outbox
@@ -95,8 +95,8 @@ class AsyncRoomProducts:
             A function that ends it. Both may be called from any thread.
         """
         key = object()
-        _in_loop(lambda: self._add(key, observer))
-        return lambda: _in_loop(lambda: self._drop(key))
+        in_loop(lambda: self._add(key, observer))
+        return lambda: in_loop(lambda: self._drop(key))
 
     def watch(self) -> AsyncIterator[Shelf]:
         """The shelf at every change, first as it is now. Ends only when it is left."""
@@ -380,10 +380,3 @@ def _ids(products: Sequence[Product | str]) -> list[str]:
 
 def _refused(activities: list[ProductActivity], error: ServiceError) -> None:
     log.warning("%d views and clicks of products were refused: %s", len(activities), error)
-
-
-def _in_loop(work: Callable[[], Any]) -> None:
-    if is_background():
-        work()
-    else:
-        background_loop().call_soon_threadsafe(work)

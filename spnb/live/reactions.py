@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from spnb._loop import aiterate, background_loop, is_background, on_loop, run
+from spnb._loop import aiterate, in_loop, on_loop, run
 from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
 from spnb.live.outbox import Outbox
 from spnb.models import LiveReaction, Room
@@ -133,8 +133,8 @@ class AsyncLiveReactions(Mapping[str, int]):
         """
         key = object()
         self.follow()
-        _in_loop(lambda: self._observers.__setitem__(key, observer))
-        return lambda: _in_loop(lambda: self._observers.pop(key, None))
+        in_loop(lambda: self._observers.__setitem__(key, observer))
+        return lambda: in_loop(lambda: self._observers.pop(key, None))
 
     def watch(self) -> AsyncIterator[LiveReaction]:
         """Every reaction from now on. Ends only when it is left."""
@@ -151,11 +151,11 @@ class AsyncLiveReactions(Mapping[str, int]):
 
     def follow(self) -> None:
         """Start counting; done by itself with the first look."""
-        _in_loop(self._follow)
+        in_loop(self._follow)
 
     def stop(self) -> None:
         """Stop counting; observers hear nothing until it is followed again."""
-        _in_loop(self._stop)
+        in_loop(self._stop)
 
     @property
     def following(self) -> bool:
@@ -380,10 +380,3 @@ class LiveReactions(Mapping[str, int]):
 
     def __repr__(self) -> str:
         return repr(self._twin).removeprefix("Async")
-
-
-def _in_loop(work: Callable[[], Any]) -> None:
-    if is_background():
-        work()
-    else:
-        background_loop().call_soon_threadsafe(work)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
-from spnb._loop import aiterate, background_loop, is_background, on_loop
+from spnb._loop import aiterate, in_loop, on_loop
 from spnb.errors import ConfigError, InvalidInput, NotFound, RoomOver, ServiceError, Unreachable
 from spnb.live import hooks
 from spnb.live.chat import AsyncChat
@@ -123,8 +123,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             A function that ends it. Both may be called from any thread.
         """
         key = object()
-        self._in_loop(lambda: self._add(key, observer))
-        return lambda: self._in_loop(lambda: self._drop(key))
+        in_loop(lambda: self._add(key, observer))
+        return lambda: in_loop(lambda: self._drop(key))
 
     def watch(self) -> AsyncIterator[Room]:
         """The record now, then at each change of status; ends after a final one (recorded, terminated, error)."""
@@ -185,13 +185,6 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         self._take(await self._client.rooms.record(self.room_id))
         return self._record
 
-    @staticmethod
-    def _in_loop(work: Callable[[], None]) -> None:
-        if is_background():
-            work()
-        else:
-            background_loop().call_soon_threadsafe(work)
-
     def _add(self, key: object, observer: Observer) -> None:
         self._observers[key] = observer
         self._followers += 1
@@ -225,7 +218,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     def hear(self, event: Event) -> None:
         """Take news that came another way than this object's own, a webhook. May be called from any thread."""
-        self._in_loop(lambda: self._heard(event, "webhook"))
+        in_loop(lambda: self._heard(event, "webhook"))
 
     def _heard(self, event: Event, source: Told = "event") -> None:
         if not event.type.startswith("room."):

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from spnb._loop import in_loop
 from spnb.errors import ServiceError, Unreachable
-from spnb.live.collection import _in_loop
 from spnb.models import Room
 from spnb.realtime import Event
 
@@ -96,8 +96,8 @@ class AsyncStage:
             A function that ends it. Both may be called from any thread.
         """
         key = object()
-        _in_loop(lambda: self._add(key, observer))
-        return lambda: _in_loop(lambda: self._drop(key))
+        in_loop(lambda: self._add(key, observer))
+        return lambda: in_loop(lambda: self._drop(key))
 
     def seen(self, user_ids: Iterable[str] | None) -> None:
         """Who the media server shows on the stage, you included; None when it is not known any more (you left)."""

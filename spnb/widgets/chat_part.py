@@ -10,7 +10,7 @@ from typing import Any
 
 import traitlets
 
-from spnb._loop import background_loop, is_background
+from spnb._loop import in_loop
 from spnb.errors import InvalidInput, ServiceError, SpnbError, Unreachable
 from spnb.live import AsyncChat, AsyncLiveRoom
 from spnb.models import Message, Room
@@ -54,7 +54,7 @@ class ChatPart(Widget):
 
     def _room_changed(self, record: Room) -> None:
         if record.live_channel_id:
-            _on_loop(self._follow_chat)
+            in_loop(self._follow_chat)
 
     def _follow_chat(self) -> None:
         if self._following is None and self._chat_room is not None:
@@ -69,7 +69,7 @@ class ChatPart(Widget):
             if self._flushing is not None:
                 self._flushing.cancel()
 
-        _on_loop(end)
+        in_loop(end)
 
     async def _keep_following(self, chat: AsyncChat, rows: ChatRows) -> None:
         wait = FIRST_WAIT
@@ -219,10 +219,3 @@ class ChatPart(Widget):
         except SpnbError as caught:
             error = str(caught)
         self.send({"type": "chatAnswer", "client": content.get("client"), "ask": content.get("ask"), "error": error})
-
-
-def _on_loop(work: Callable[[], None]) -> None:
-    if is_background():
-        work()
-    else:
-        background_loop().call_soon_threadsafe(work)
