@@ -67,9 +67,10 @@ def run_benchmarks(names: Iterable[str], *, as_json: bool = False) -> int:
     figures: list[Figure] = []
     for name in chosen:
         with console.status(f"measuring {name} …"):
-            figures.extend(_load(name)())
+            fresh = list(_load(name)())
+        figures += fresh
         if as_json:
-            for figure in figures[-1:]:
+            for figure in fresh:
                 sys.stdout.write(json.dumps({**asdict(figure), "holds": figure.holds}, ensure_ascii=False) + "\n")
     if not as_json:
         console.print(_table(figures))

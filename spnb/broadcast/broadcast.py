@@ -23,7 +23,6 @@ from spnb.broadcast.events import (
     Connected,
     Disconnected,
     Ended,
-    Observers,
     OthersOnAir,
     Reconnected,
     Reconnecting,
@@ -40,6 +39,7 @@ from spnb.broadcast.publisher import (
 )
 from spnb.errors import BadRequest, BroadcastError, ConfigError, ServiceError, SpnbError, Unreachable
 from spnb.models import BroadcasterData, Room
+from spnb.observers import Observers
 
 if TYPE_CHECKING:
     from spnb.broadcast.sources.base import Source
@@ -126,7 +126,7 @@ class AsyncBroadcast:
         self._rejoining: asyncio.Task[None] | None = None
         self._quiet: asyncio.Task[None] | None = None
         self._forget: Callable[[], None] | None = None
-        self._observers = Observers()
+        self._observers = Observers[BroadcastEvent]("the broadcast")
         self._over = asyncio.Event()
         self._source_lost = False
         self._muted: dict[Literal["audio", "video"], bool] = {"audio": False, "video": False}

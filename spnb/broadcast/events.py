@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import logging
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 __all__ = [
     "BroadcastEvent",
@@ -16,15 +11,12 @@ __all__ = [
     "Connected",
     "Disconnected",
     "Ended",
-    "Observers",
     "OthersOnAir",
     "Reconnected",
     "Reconnecting",
     "SourceLost",
     "SourceRestored",
 ]
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,30 +91,3 @@ class BroadcastStats:
     jitter_ms: float
     limited_by: str
     """What keeps the encoder below its wish: `none`, `cpu`, `bandwidth` or `other`."""
-
-
-class Observers:
-    """Who is told about events; one observer's fault does not touch the others."""
-
-    def __init__(self) -> None:
-        self._observers: dict[object, Callable[[BroadcastEvent], Any]] = {}
-        self._calls: set[asyncio.Future[Any]] = set()
-
-    def add(self, observer: Callable[[BroadcastEvent], Any]) -> Callable[[], None]:
-        """Have `observer` told; returns a function that ends it."""
-        key = object()
-        self._observers[key] = observer
-        return lambda: self._observers.pop(key, None) and None
-
-    def tell(self, event: BroadcastEvent) -> None:
-        """Tell everybody; coroutine functions run on the current loop."""
-        for observer in list(self._observers.values()):
-            try:
-                result = observer(event)
-            except Exception:
-                log.exception("an observer of the broadcast failed")
-                continue
-            if inspect.isawaitable(result):
-                future = asyncio.ensure_future(result)
-                self._calls.add(future)
-                future.add_done_callback(self._calls.discard)

@@ -9,9 +9,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
-from spnb._loop import aiterate, in_loop, iterate, on_loop, run
+from spnb._loop import aiterate, iterate, on_loop, run
 from spnb.errors import Forbidden, NotFound, RateLimited, ServiceError, Unreachable
 from spnb.models import User, Viewer
+from spnb.observers import Observers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ class AsyncAudience:
         self.peak = 0
         """The most that were seen here at once."""
         self._read_at = float("-inf")
-        self._observers: dict[object, Callable[[int], Any]] = {}
+        self._observers = Observers[int]("an audience", first=self._follow, last=self._unfollow)
         self._poller: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[int] | None = None
 
@@ -80,11 +81,7 @@ class AsyncAudience:
         before, self.count = self.count, count
         self.peak = max(self.peak, count)
         if count != before:
-            for observer in list(self._observers.values()):
-                try:
-                    observer(count)
-                except Exception:
-                    log.exception("an observer of an audience failed")
+            self._observers.tell(count)
         return count
 
     @on_loop
@@ -109,9 +106,7 @@ class AsyncAudience:
         Returns:
             A function that ends it. Both may be called from any thread.
         """
-        key = object()
-        in_loop(lambda: self._add(key, observer))
-        return lambda: in_loop(lambda: self._drop(key))
+        return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[int]:
         """The count now, then at every change. Ends only when it is left."""
@@ -128,13 +123,12 @@ class AsyncAudience:
         finally:
             end()
 
-    def _add(self, key: object, observer: Callable[[int], Any]) -> None:
-        self._observers[key] = observer
+    def _follow(self) -> None:
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll(), name=f"count viewers {self.room_id}")
 
-    def _drop(self, key: object) -> None:
-        if self._observers.pop(key, None) is not None and not self._observers and self._poller is not None:
+    def _unfollow(self) -> None:
+        if self._poller is not None:
             self._poller.cancel()
             self._poller = None
 

@@ -9,10 +9,11 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from spnb._loop import aiterate, in_loop, iterate, on_loop, run
+from spnb._loop import aiterate, iterate, on_loop, run
 from spnb.errors import Forbidden, ServiceError, Unreachable
 from spnb.live.invitation import AsyncLiveInvitation, LiveInvitation
 from spnb.models import Invitation
+from spnb.observers import Observers
 from spnb.realtime import Event
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class AsyncLiveInvitations:
         self._client = client
         self._room_id = room_id
         self._records: list[Invitation] = []
-        self._observers: dict[object, Observer] = {}
+        self._observers = Observers[list[AsyncLiveInvitation]](
+            "invitations", first=self._follow, last=self._unfollow, now=lambda: self.invitations
+        )
         self._reader: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
@@ -71,9 +74,7 @@ class AsyncLiveInvitations:
         Returns:
             A function that ends it. Both may be called from any thread.
         """
-        key = object()
-        in_loop(lambda: self._add(key, observer))
-        return lambda: in_loop(lambda: self._drop(key))
+        return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[AsyncLiveInvitation]:
         """Each invitation that waits for an answer, once, as it comes. Ends only when it is left."""
@@ -82,8 +83,7 @@ class AsyncLiveInvitations:
     async def _watch(self) -> AsyncIterator[AsyncLiveInvitation]:
         changes: asyncio.Queue[list[AsyncLiveInvitation]] = asyncio.Queue()
         seen: set[str] = set()
-        key = object()
-        self._add(key, changes.put_nowait)
+        end = self.observe(changes.put_nowait)
         try:
             while True:
                 for invitation in reversed(await changes.get()):
@@ -91,16 +91,13 @@ class AsyncLiveInvitations:
                         seen.add(invitation.invitation_id)
                         yield invitation
         finally:
-            self._drop(key)
+            end()
 
-    def _add(self, key: object, observer: Observer) -> None:
-        self._observers[key] = observer
-        if len(self._observers) == 1:
-            self._reader = asyncio.create_task(self._keep_reading(), name="spnb-invitations")
-        self._call(observer)
+    def _follow(self) -> None:
+        self._reader = asyncio.create_task(self._keep_reading(), name="spnb-invitations")
 
-    def _drop(self, key: object) -> None:
-        if self._observers.pop(key, None) is not None and not self._observers and self._reader is not None:
+    def _unfollow(self) -> None:
+        if self._reader is not None:
             self._reader.cancel()
             self._reader = None
 
@@ -143,14 +140,7 @@ class AsyncLiveInvitations:
             return
         if fresh != self._records:
             self._records = fresh
-            for observer in list(self._observers.values()):
-                self._call(observer)
-
-    def _call(self, observer: Observer) -> None:
-        try:
-            observer(self.invitations)
-        except Exception:
-            log.exception("an observer of invitations failed")
+            self._observers.tell(self.invitations)
 
     @property
     def sync(self) -> LiveInvitations:

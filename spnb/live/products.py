@@ -9,11 +9,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from spnb._loop import aiterate, in_loop, iterate, on_loop, run
+from spnb._loop import aiterate, iterate, on_loop, run
 from spnb.client.products import MOST_TAGGED, ProductActivity, Shelf
 from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
 from spnb.live.outbox import Outbox
 from spnb.models import Product, Room
+from spnb.observers import Observers
 from spnb.realtime import Event
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class AsyncRoomProducts:
         self._client = room._client
         self._clock = clock
         self._shelf: Shelf | None = None
-        self._observers: dict[object, Callable[[Shelf], Any]] = {}
+        self._observers = Observers[Shelf]("products", first=self._follow, last=self._unfollow, now=lambda: self._shelf)
         self._ends: list[Callable[[], None]] = []
         self._topics: set[str] = set()
         self._reading: asyncio.Task[None] | None = None
@@ -94,9 +95,7 @@ class AsyncRoomProducts:
         Returns:
             A function that ends it. Both may be called from any thread.
         """
-        key = object()
-        in_loop(lambda: self._add(key, observer))
-        return lambda: in_loop(lambda: self._drop(key))
+        return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[Shelf]:
         """The shelf at every change, first as it is now. Ends only when it is left."""
@@ -112,23 +111,18 @@ class AsyncRoomProducts:
         finally:
             end()
 
-    def _add(self, key: object, observer: Callable[[Shelf], Any]) -> None:
-        self._observers[key] = observer
-        if self._shelf is not None:
-            self._call(observer, self._shelf)
-        if len(self._observers) == 1:
-            self._ends = [self._room.observe(self._room_changed)]
-            self._reconcile()
+    def _follow(self) -> None:
+        self._ends = [self._room.observe(self._room_changed)]
+        self._reconcile()
 
-    def _drop(self, key: object) -> None:
-        if self._observers.pop(key, None) is not None and not self._observers:
-            for end in self._ends:
-                end()
-            self._ends = []
-            self._topics.clear()
-            if self._reading is not None:
-                self._reading.cancel()
-                self._reading = None
+    def _unfollow(self) -> None:
+        for end in self._ends:
+            end()
+        self._ends = []
+        self._topics.clear()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
 
     def _room_changed(self, record: Room) -> None:
         if record.reference_id and (self._shelf is None or not self._topics):
@@ -177,17 +171,8 @@ class AsyncRoomProducts:
 
     def _take(self, shelf: Shelf) -> None:
         before, self._shelf = self._shelf, shelf
-        if shelf == before:
-            return
-        for observer in list(self._observers.values()):
-            self._call(observer, shelf)
-
-    @staticmethod
-    def _call(observer: Callable[[Shelf], Any], shelf: Shelf) -> None:
-        try:
-            observer(shelf)
-        except Exception:
-            log.exception("an observer of products failed")
+        if shelf != before:
+            self._observers.tell(shelf)
 
     # -- changing
 

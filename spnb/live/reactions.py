@@ -15,6 +15,7 @@ from spnb._loop import aiterate, in_loop, on_loop, run
 from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
 from spnb.live.outbox import Outbox
 from spnb.models import LiveReaction, Room
+from spnb.observers import Observers
 from spnb.realtime import Event
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class AsyncLiveReactions(Mapping[str, int]):
         self._room = room
         self._client = room._client
         self._tally = Tally()
-        self._observers: dict[object, ReactionObserver] = {}
+        self._observers = Observers[LiveReaction]("reactions")
         self._unfollow: list[Callable[[], None]] = []
         self._subscribing: asyncio.Task[None] | None = None
         self._post_id: str | None = None
@@ -131,10 +132,8 @@ class AsyncLiveReactions(Mapping[str, int]):
         Returns:
             A function that ends it. Both may be called from any thread.
         """
-        key = object()
         self.follow()
-        in_loop(lambda: self._observers.__setitem__(key, observer))
-        return lambda: in_loop(lambda: self._observers.pop(key, None))
+        return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[LiveReaction]:
         """Every reaction from now on. Ends only when it is left."""
@@ -216,13 +215,8 @@ class AsyncLiveReactions(Mapping[str, int]):
             self._count(reaction)
 
     def _count(self, reaction: LiveReaction) -> None:
-        if not self._tally.add(reaction):
-            return
-        for observer in list(self._observers.values()):
-            try:
-                observer(reaction)
-            except Exception:
-                log.exception("an observer of reactions failed")
+        if self._tally.add(reaction):
+            self._observers.tell(reaction)
 
     # -- sending
 

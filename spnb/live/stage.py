@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from spnb._loop import in_loop
 from spnb.errors import ServiceError, Unreachable
 from spnb.models import Room
+from spnb.observers import Observers
 from spnb.realtime import Event
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ class AsyncStage:
         self._names: dict[str, str] = {}
         self._media: frozenset[str] | None = None
         self._told: list[Broadcaster] | None = None
-        self._observers: dict[object, Callable[[list[Broadcaster]], Any]] = {}
+        self._observers = Observers[list[Broadcaster]](
+            "the stage", first=self._follow, last=self._unfollow, now=lambda: self.people
+        )
         self._ends: list[Callable[[], None]] = []
         self._naming: asyncio.Task[None] | None = None
 
@@ -95,9 +97,7 @@ class AsyncStage:
         Returns:
             A function that ends it. Both may be called from any thread.
         """
-        key = object()
-        in_loop(lambda: self._add(key, observer))
-        return lambda: in_loop(lambda: self._drop(key))
+        return self._observers.add(observer)
 
     def seen(self, user_ids: Iterable[str] | None) -> None:
         """Who the media server shows on the stage, you included; None when it is not known any more (you left)."""
@@ -110,19 +110,12 @@ class AsyncStage:
         self._media = seen
         self._tell()
 
-    def _add(self, key: object, observer: Callable[[list[Broadcaster]], Any]) -> None:
-        self._observers[key] = observer
-        if len(self._observers) == 1:
-            self._follow()
-        self._call(observer, self.people)
-
-    def _drop(self, key: object) -> None:
-        if self._observers.pop(key, None) is not None and not self._observers:
-            for end in self._ends:
-                end()
-            self._ends = []
-            if self._naming is not None:
-                self._naming.cancel()
+    def _unfollow(self) -> None:
+        for end in self._ends:
+            end()
+        self._ends = []
+        if self._naming is not None:
+            self._naming.cancel()
 
     def _follow(self) -> None:
         client, record = self._room._client, self._room.record
@@ -170,14 +163,7 @@ class AsyncStage:
         if not self._observers or people == self._told:
             return
         self._told = people
-        for observer in list(self._observers.values()):
-            self._call(observer, people)
-
-    def _call(self, observer: Callable[[list[Broadcaster]], Any], people: list[Broadcaster]) -> None:
-        try:
-            observer(people)
-        except Exception:
-            log.exception("an observer of the stage of room %s failed", self._room.room_id)
+        self._observers.tell(people)
 
     @property
     def sync(self) -> Stage:

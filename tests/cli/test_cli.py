@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from spnb.bench.figures import at_least, at_most, quantile
+from spnb.bench.figures import Figure, at_least, at_most, quantile
 from spnb.bench.run import BENCHMARKS, run_benchmarks
 from spnb.cli.app import main
 from spnb.cli.lab import copy_notebooks, shipped_notebooks
@@ -157,10 +157,27 @@ def test_figures_know_their_bars(capsys: Any) -> None:
     assert quantile(list(range(1, 101)), 0.95) == 95
     assert run_benchmarks(["list"]) == 0
     assert set(capsys.readouterr().out.split()) == set(BENCHMARKS)
-    assert run_benchmarks(["import"]) == 0
-    assert "holds" in capsys.readouterr().out
-    assert run_benchmarks(["import"], as_json=True) == 0
-    assert json.loads(capsys.readouterr().out)["holds"] is True
+
+
+def two_figures() -> Iterator[Figure]:
+    yield at_most("first", 1, 2, "s")
+    yield at_least("second", 1, 2, "s")
+
+
+def test_every_figure_is_told_and_the_code_says_whether_all_hold(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BENCHMARKS, "two", f"{__name__}:two_figures")
+    assert run_benchmarks(["two"]) == 1
+    table = capsys.readouterr().out
+    assert "first" in table
+    assert "misses" in table
+    assert run_benchmarks(["two"], as_json=True) == 1
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["name"], line["holds"]) for line in lines] == [("first", True), ("second", False)]
+
+    told = run_benchmarks(["import"], as_json=True)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines
+    assert told == (0 if all(line["holds"] for line in lines) else 1)
 
 
 def test_every_benchmark_can_be_loaded() -> None:

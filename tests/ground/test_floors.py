@@ -15,6 +15,7 @@ FLOORS = {
     "models": 0,
     "config": 0,
     "_loop": 0,
+    "observers": 0,
     "client": 1,
     "realtime": 1,
     "live": 2,
