@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import httpx
-import stamina
 
 from spnb.client.errors import error_of
+from spnb.client.retries import Retries
 from spnb.config import Credentials, Endpoints
-from spnb.errors import RateLimited, ServerFault, Unauthorized, Unreachable
+from spnb.errors import Unauthorized, Unreachable
 from spnb.models import User
 
 __all__ = ["Session"]
@@ -26,8 +26,6 @@ Json = dict[str, Any]
 RENEW_AT = 0.8
 """Share of a token's life after which it is renewed, as the service's SDKs do."""
 MARGIN = dt.timedelta(minutes=5)
-ATTEMPTS = 5
-RETRY_SECONDS = 45.0
 
 
 def system_time() -> dt.datetime:
@@ -56,6 +54,7 @@ class Session:
         self.credentials = credentials
         self.device_id = credentials.device_id or f"spnb-{secrets.token_hex(12)}"
         self.user: User | None = None
+        self.retries = Retries()
         self._clock = clock
         # Loopback must not go through a proxy that the environment names for the outside world.
         local = endpoints.rest.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
@@ -186,18 +185,7 @@ class Session:
     async def _with_retries(
         self, method: str, url: str, doing: str, *, repeatable: bool = True, **options: Any
     ) -> httpx.Response:
-        def again(error: Exception) -> bool | float:
-            if isinstance(error, RateLimited):
-                if error.retry_after is None:
-                    return True
-                return error.retry_after if error.retry_after <= RETRY_SECONDS else False
-            if not repeatable:
-                return False
-            return isinstance(error, (ServerFault, Unreachable))
-
-        async for attempt in stamina.retry_context(
-            on=again, attempts=ATTEMPTS, timeout=RETRY_SECONDS, wait_initial=0.2, wait_max=8.0, wait_jitter=0.5
-        ):
+        async for attempt in self.retries.of(doing, repeatable=repeatable):
             with attempt:
                 return await self._once(method, url, doing, **options)
         raise AssertionError("unreachable")

@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
-import stamina
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,6 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import spnb
+from spnb.client.retries import Retries
 from spnb.live import AsyncLiveRoom
 from tests.conftest import RunningSandbox
 
@@ -80,6 +80,9 @@ async def serving(proxy: FaultProxy) -> AsyncIterator[None]:
         await asyncio.to_thread(thread.join, 10)
 
 
+AT_ONCE = Retries(first=0.0, longest=0.0, jitter=0.0)
+
+
 @pytest_asyncio.fixture
 async def proxy(sandbox: RunningSandbox) -> AsyncIterator[FaultProxy]:
     made = FaultProxy(sandbox.url)
@@ -91,8 +94,7 @@ async def proxy(sandbox: RunningSandbox) -> AsyncIterator[FaultProxy]:
 async def faulty(proxy: FaultProxy, sandbox: RunningSandbox) -> AsyncIterator[Any]:
     """A client whose requests go through the proxy; waits between retries are left out."""
     client: spnb.AsyncClient[AsyncLiveRoom] = await spnb.connect_async("faulty", url=proxy.url, api_key=sandbox.api_key)
-    stamina.set_testing(True, attempts=5)
+    client._session.retries = AT_ONCE
     proxy.seen.clear()
     yield client
-    stamina.set_testing(False)
     await client.aclose()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
+import subprocess
+import sys
 from typing import Any
 
 import pytest
-import stamina
-from stamina.instrumentation import set_on_retry_hooks
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 import spnb
 from spnb.client.resource import KEY
+from spnb.client.retries import Retries
 from spnb.client.session import Session
 from spnb.config import Credentials, Endpoints
 from spnb.errors import (
@@ -65,16 +66,33 @@ async def test_retries_are_bounded_and_the_error_tells(faulty: Any, proxy: Fault
     assert proxy.calls("GET", "/api/v3/users/faulty") == 5
 
 
-async def test_a_rate_limit_is_waited_out_as_it_asks(faulty: Any, proxy: FaultProxy) -> None:
-    stamina.set_testing(False)
-    waits: list[float] = []
-    set_on_retry_hooks([lambda details: waits.append(details.wait_for)])
+async def test_a_rate_limit_is_waited_out_as_it_asks(
+    faulty: Any, proxy: FaultProxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="spnb.client.retries")
     proxy.fault = first(1, error(429, 400311, **{"Retry-After": "0.2"}), method="POST", path="/api/v1/rooms")
     room = await faulty.rooms.create("After the wait")
     assert room.title == "After the wait"
     assert proxy.calls("POST", "/api/v1/rooms") == 2
-    set_on_retry_hooks(None)
-    assert waits == [0.2]
+    assert [record.message for record in caplog.records] == ["create the room: RateLimited; again in 0.20 s"]
+
+
+def test_a_retry_is_no_warning_to_whoever_calls(sandbox: RunningSandbox) -> None:
+    program = (
+        "import sys, spnb, spnb.errors\n"
+        "from spnb.client.retries import Retries\n"
+        "sp = spnb.connect('quiet', url=sys.argv[1], api_key=sys.argv[2])\n"
+        "sp.asynchronous._session.endpoints = sp.asynchronous._session.endpoints.of_url('http://127.0.0.1:9')\n"
+        "sp.asynchronous._session.retries = Retries(first=0.0, longest=0.0, jitter=0.0)\n"
+        "try:\n"
+        "    sp.users.get('quiet')\n"
+        "except spnb.errors.Unreachable:\n"
+        "    print('told once')\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, sandbox.url, sandbox.api_key], capture_output=True, text=True, check=True
+    )
+    assert (ran.stdout, ran.stderr) == ("told once\n", "")
 
 
 async def test_an_endless_rate_limit_is_told(faulty: Any, proxy: FaultProxy) -> None:
@@ -119,7 +137,7 @@ async def test_a_service_that_stays_away_is_unreachable(faulty: Any, proxy: Faul
     with pytest.raises(ServerFault):
         await faulty.rooms.create("never")
     client = spnb.AsyncClient(Endpoints.of_url("http://127.0.0.1:9"), Credentials("key", "user"))
-    stamina.set_testing(True, attempts=2)
+    client._session.retries = Retries(attempts=2, first=0.0)
     with pytest.raises(Unreachable, match="cannot be reached"):
         await client.login()
     await client.aclose()
