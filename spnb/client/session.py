@@ -13,6 +13,7 @@ from typing import Any, Literal
 import httpx
 import stamina
 
+from spnb.client.discretion import be_discreet
 from spnb.client.errors import error_of
 from spnb.config import Credentials, Endpoints
 from spnb.errors import RateLimited, ServerFault, Unauthorized, Unreachable
@@ -21,6 +22,7 @@ from spnb.models import User
 __all__ = ["Session"]
 
 log = logging.getLogger(__name__)
+be_discreet()
 
 Json = dict[str, Any]
 RENEW_AT = 0.8
@@ -232,7 +234,7 @@ class Session:
     async def fetch(self, address: str, *, most: int = 4_000_000) -> bytes | None:
         """Bytes behind an address the service gave (a thumbnail); None where it gives none, or more than `most`.
 
-        The address may be signed: it is never logged, and no token goes along.
+        The address may be signed: no log gets it, and no token goes along.
         """
         try:
             answer = await self._http.get(address, follow_redirects=True)
