@@ -5,6 +5,16 @@ from __future__ import annotations
 from spnb.client.client import AsyncClient
 from spnb.client.products import ProductActivity, Shelf
 from spnb.client.records import LivePost, Records
+from spnb.client.settings import ModerationSettings, Thresholds
 from spnb.client.sync import Client
 
-__all__ = ["AsyncClient", "Client", "LivePost", "ProductActivity", "Records", "Shelf"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "LivePost",
+    "ModerationSettings",
+    "ProductActivity",
+    "Records",
+    "Shelf",
+    "Thresholds",
+]

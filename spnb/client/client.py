@@ -15,6 +15,7 @@ from spnb.client.files import AsyncFiles
 from spnb.client.products import AsyncProducts
 from spnb.client.rooms import AsyncRooms
 from spnb.client.session import Session
+from spnb.client.settings import AsyncSettings
 from spnb.client.social import AsyncCommunities, AsyncPosts
 from spnb.config import Credentials, Endpoints
 from spnb.errors import SpnbError
@@ -76,6 +77,7 @@ class AsyncClient(Generic[R]):
         self.products = AsyncProducts(session)
         self.invitations = AsyncInvitations(session)
         self.users = AsyncUsers(session)
+        self.settings = AsyncSettings(session)
 
     @property
     def _session(self) -> Session:

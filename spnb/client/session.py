@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import httpx
 
+from spnb.client.discretion import be_discreet
 from spnb.client.errors import error_of
 from spnb.client.retries import Retries
 from spnb.config import Credentials, Endpoints
@@ -21,6 +22,7 @@ from spnb.models import User
 __all__ = ["Session"]
 
 log = logging.getLogger(__name__)
+be_discreet()
 
 Json = dict[str, Any]
 RENEW_AT = 0.8
@@ -220,7 +222,7 @@ class Session:
     async def fetch(self, address: str, *, most: int = 4_000_000) -> bytes | None:
         """Bytes behind an address the service gave (a thumbnail); None where it gives none, or more than `most`.
 
-        The address may be signed: it is never logged, and no token goes along.
+        The address may be signed: no log gets it, and no token goes along.
         """
         try:
             answer = await self._http.get(address, follow_redirects=True)

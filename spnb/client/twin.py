@@ -15,7 +15,7 @@ __all__ = ["SOURCES", "TARGET", "generate", "write"]
 
 FOLDER = Path(__file__).parent
 TARGET = FOLDER / "sync"
-SOURCES = ("files", "rooms", "social", "chat", "audience", "products")
+SOURCES = ("files", "rooms", "social", "chat", "audience", "products", "settings")
 HEAD = '''"""Blocking twins of `spnb.client.{source}`: written by `python -m spnb.client.twin`, change that instead."""
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from spnb.client.files import AsyncFiles
 from spnb.client.products import AsyncProducts, ProductActivity, Shelf
 from spnb.client.records import LivePost, Records
 from spnb.client.rooms import AsyncRooms
+from spnb.client.settings import AsyncSettings, ModerationSettings, Thresholds
 from spnb.client.social import AsyncCommunities, AsyncPosts
 from spnb.client.sync.audience import Invitations, Presence, Reactions, Users
 from spnb.client.sync.chat import Channels, Messages
@@ -41,6 +42,7 @@ from spnb.client.sync.faces import each, face
 from spnb.client.sync.files import Files
 from spnb.client.sync.products import Products
 from spnb.client.sync.rooms import Rooms
+from spnb.client.sync.settings import Settings
 from spnb.client.sync.social import Communities, Posts
 from spnb.models import (
     BroadcasterData,
@@ -94,6 +96,7 @@ class Client(Generic[R]):
         self.products = Products(twin.products)
         self.invitations = Invitations(twin.invitations)
         self.users = Users(twin.users)
+        self.settings = Settings(twin.settings)
 
     @property
     def asynchronous(self) -> AsyncClient[Any]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
+from spnb._loop import aiterate, iterate
 from spnb.errors import ServiceError, Unreachable
 from spnb.models import Room
 from spnb.observers import Observers
@@ -28,6 +30,7 @@ __all__ = ["AsyncStage", "Broadcaster", "Stage"]
 log = logging.getLogger(__name__)
 
 JOINED, LEFT = "room.participantStageJoined", "room.participantStageLeft"
+ROLES = {"host": "host", "coHost": "co-host"}
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -98,6 +101,19 @@ class AsyncStage:
             A function that ends it. Both may be called from any thread.
         """
         return self._observers.add(observer)
+
+    def watch(self) -> AsyncIterator[list[Broadcaster]]:
+        """All broadcasters now, then at every change. Ends only when it is left."""
+        return aiterate(self._watch())
+
+    async def _watch(self) -> AsyncIterator[list[Broadcaster]]:
+        changes: asyncio.Queue[list[Broadcaster]] = asyncio.Queue()
+        end = self.observe(changes.put_nowait)
+        try:
+            while True:
+                yield await changes.get()
+        finally:
+            end()
 
     def seen(self, user_ids: Iterable[str] | None) -> None:
         """Who the media server shows on the stage, you included; None when it is not known any more (you left)."""
@@ -174,6 +190,18 @@ class AsyncStage:
         shown = ", ".join(f"{person.user_id} ({_word(person.on_stage)})" for person in self.people)
         return f"{type(self).__name__}({shown})"
 
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            "<tr>"
+            + "".join(
+                f"<td style='text-align:left'>{escape(cell)}</td>"
+                for cell in (person.name, ROLES[person.role], _word(person.on_stage))
+            )
+            + "</tr>"
+            for person in self.people
+        )
+        return f"<table><caption>Stage of {escape(self._room.title)}</caption>{rows}</table>"
+
 
 class Stage:
     """The broadcasters of a room: the plain twin of `AsyncStage`."""
@@ -199,8 +227,15 @@ class Stage:
         """
         return self._twin.observe(observer)
 
+    def watch(self) -> Iterator[list[Broadcaster]]:
+        """All broadcasters now, then at every change. Ends only when it is left."""
+        return iterate(self._twin.watch())
+
     def __repr__(self) -> str:
         return repr(self._twin).removeprefix("Async")
+
+    def _repr_html_(self) -> str:
+        return self._twin._repr_html_()
 
 
 def _word(on_stage: bool | None) -> str:

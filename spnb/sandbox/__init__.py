@@ -2,7 +2,8 @@
 
 `ensure()` starts or joins the one that all notebooks of a user share; `start()` runs a private one; `serve()` runs one
 in the foreground. `simulate()` sends viewers into a live room, `backfill()` writes months of past streams, `faults()`
-makes one misbehave, `webhooks()` has it send webhooks. Nothing else of spnb imports what is inside.
+makes one misbehave, `webhooks()` has it send webhooks; each has an async twin, `simulate_async()` and so on. Nothing
+else of spnb imports what is inside.
 """
 
 from __future__ import annotations
@@ -11,29 +12,43 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spnb.sandbox.control import faults, webhooks
+from spnb.sandbox.control import faults_async, webhooks_async
+from spnb.sandbox.control_sync import faults, webhooks
 from spnb.sandbox.door import SandboxInfo, default_data_dir, ensure, home, running, start
 
 if TYPE_CHECKING:
-    from spnb.sandbox.audience import Past, Simulation, backfill, simulate
+    from spnb.sandbox.audience import (
+        AsyncSimulation,
+        Past,
+        Simulation,
+        backfill,
+        backfill_async,
+        simulate,
+        simulate_async,
+    )
 
 __all__ = [
+    "AsyncSimulation",
     "Past",
     "SandboxInfo",
     "Simulation",
     "backfill",
+    "backfill_async",
     "default_data_dir",
     "ensure",
     "faults",
+    "faults_async",
     "home",
     "running",
     "serve",
     "simulate",
+    "simulate_async",
     "start",
     "webhooks",
+    "webhooks_async",
 ]
 
-_AUDIENCE = ("Past", "Simulation", "backfill", "simulate")
+_AUDIENCE = ("AsyncSimulation", "Past", "Simulation", "backfill", "backfill_async", "simulate", "simulate_async")
 
 
 def serve(

@@ -22,6 +22,7 @@ from spnb.sandbox.hooks import Announcer, HookRoutes, WebhookSender
 from spnb.sandbox.lifecycle import Lifecycle
 from spnb.sandbox.media.tokens import Grants, mint
 from spnb.sandbox.moderation import Moderation
+from spnb.sandbox.network_settings import NetworkSettings
 from spnb.sandbox.on_stage import OnStage
 from spnb.sandbox.ports import Json
 from spnb.sandbox.recorder import Delivery, Recorder
@@ -64,7 +65,8 @@ class Sandbox:
         self._tokens = AccessTokens(self.store, settings)
         self.faults = Faults()
         self.broker = Broker(settings.network_id, self._may_connect, disturb=Disturbance(self.faults, "mqtt"))
-        self.webhooks = WebhookSender(self.store, self.faults)
+        network = NetworkSettings(self.store, settings.moderation)
+        self.webhooks = WebhookSender(self.store, self.faults, network)
         events = Announcer(self.broker, self.webhooks)
         self.recorder = Recorder(
             settings.data_dir / "recordings", on_ready=self._on_playable, on_problem=self._on_recorder_problem
@@ -78,14 +80,14 @@ class Sandbox:
         self.media.listen(self.lifecycle.on_media)
         on_stage = OnStage(self.store, events, self.lifecycle, self.media, base_url=self.url)
         self.media.listen(on_stage.on_media)
-        self.services = Services(self.store, self.lifecycle, events, settings, self._tokens, self.api_key)
+        self.services = Services(self.store, self.lifecycle, events, settings, network, self._tokens, self.api_key)
         self.leases = 0
         parts: list[BaseRoute] = [
             *routes(self.services),
             *self.broker.routes(),
             *self.media.routes(),
             *delivery.routes(),
-            *Moderation(self.store, self.lifecycle, events, settings, self._has_key).routes(),
+            *Moderation(self.store, self.lifecycle, events, network, self._has_key).routes(),
             *self._fault_routes(),
             *HookRoutes(self.api_key, self.store, self.webhooks).routes(),
             *TableExport(settings.data_dir / "sandbox.sqlite", self._has_key).routes(),

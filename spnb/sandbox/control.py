@@ -5,18 +5,26 @@ Both talk to a running sandbox by its own calls; nothing here works on the real 
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urlsplit
 
 import httpx
 
+from spnb._loop import on_loop
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.door import SandboxInfo, ensure
 
-__all__ = ["Fault", "Faults", "Webhook", "Webhooks", "faults", "webhooks"]
+if TYPE_CHECKING:
+    from typing import Self
+
+    from spnb.sandbox.control_sync import Faults, Webhooks
+
+__all__ = ["AsyncFaults", "AsyncWebhooks", "Fault", "Webhook", "faults_async", "webhooks_async"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -53,11 +61,22 @@ class _Control:
         self._url = url
         self._headers = {"X-API-Key": api_key}
 
-    def _call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    @classmethod
+    def of(cls, sandbox: Any = None, *, url: str | None = None, api_key: str | None = None) -> Self:
+        """Of a client, of what `spnb.sandbox.start()` gave, or of an address; of this user's own sandbox without any,
+        which is started where it does not run: that blocks.
+
+        Raises:
+            SandboxError: it is the real service.
+        """
+        return cls(*_reached(sandbox, url, api_key))
+
+    async def _call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        # A sandbox is reached without TLS: authorities need not be loaded, which would hold up the loop.
+        nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
-            answer = httpx.request(
-                method, f"{self._url}{path}", json=body, headers=self._headers, timeout=15, trust_env=False
-            )
+            async with httpx.AsyncClient(verify=nobody, timeout=15, trust_env=False, headers=self._headers) as web:
+                answer = await web.request(method, f"{self._url}{path}", json=body)
             told = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise SandboxError(f"the sandbox at {self._url} does not answer ({type(error).__name__})") from None
@@ -73,10 +92,11 @@ class _Control:
         return f"{type(self).__name__}({self._url})"
 
 
-class Faults(_Control):
+class AsyncFaults(_Control):
     """Makes a sandbox misbehave. As a context manager it is healthy again afterwards."""
 
-    def add(
+    @on_loop
+    async def add(
         self,
         kind: str,
         *,
@@ -115,22 +135,26 @@ class Faults(_Control):
             "retryAfter": retry_after,
             "seed": seed,
         }
-        return _fault(self._call("POST", "/sandbox/faults", wish)["faults"][0])
+        return _fault((await self._call("POST", "/sandbox/faults", wish))["faults"][0])
 
-    def active(self) -> list[Fault]:
+    @on_loop
+    async def active(self) -> list[Fault]:
         """All faults, also those used up."""
-        return [_fault(told) for told in self._call("GET", "/sandbox/faults")["faults"]]
+        return [_fault(told) for told in (await self._call("GET", "/sandbox/faults"))["faults"]]
 
-    def remove(self, fault: Fault | str) -> None:
+    @on_loop
+    async def remove(self, fault: Fault | str) -> None:
         """Switch one off."""
         fault_id = fault if isinstance(fault, str) else fault.fault_id
-        self._call("DELETE", f"/sandbox/faults/{quote(fault_id, safe='')}")
+        await self._call("DELETE", f"/sandbox/faults/{quote(fault_id, safe='')}")
 
-    def clear(self) -> None:
+    @on_loop
+    async def clear(self) -> None:
         """Switch all off; events that were held back are delivered."""
-        self._call("DELETE", "/sandbox/faults")
+        await self._call("DELETE", "/sandbox/faults")
 
-    def cut(self, what: Literal["signalling", "transports", "realtime"], room_id: str | None = None) -> int:
+    @on_loop
+    async def cut(self, what: Literal["signalling", "transports", "realtime"], room_id: str | None = None) -> int:
         """Cut connections now: LiveKit signalling sockets, media transports, or MQTT.
 
         Args:
@@ -139,34 +163,43 @@ class Faults(_Control):
         Returns:
             How many were cut.
         """
-        return int(self._call("POST", "/sandbox/faults/cut", {"what": what, "roomId": room_id})["cut"])
+        return int((await self._call("POST", "/sandbox/faults/cut", {"what": what, "roomId": room_id}))["cut"])
 
-    def expire(self, what: Literal["access", "livekit"], user_id: str | None = None) -> None:
+    @on_loop
+    async def expire(self, what: Literal["access", "livekit"], user_id: str | None = None) -> None:
         """Let tokens made so far expire now.
 
         Args:
             what: access tokens of REST and MQTT, or LiveKit tokens.
             user_id: for access tokens, only this user's; everybody's without.
         """
-        self._call("POST", "/sandbox/faults/expire", {"what": what, "userId": user_id})
+        await self._call("POST", "/sandbox/faults/expire", {"what": what, "userId": user_id})
 
-    def __enter__(self) -> Faults:
+    @property
+    def sync(self) -> Faults:
+        """The blocking twin."""
+        from spnb.sandbox.control_sync import Faults
+
+        return Faults(self)
+
+    async def __aenter__(self) -> AsyncFaults:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.clear()
+        await self.clear()
 
 
 def _fault(told: dict[str, Any]) -> Fault:
     return Fault(told["faultId"], told["kind"], told["where"], told["match"], told["share"], told["hits"], told["left"])
 
 
-class Webhooks(_Control):
+class AsyncWebhooks(_Control):
     """The endpoints a sandbox sends signed webhooks to; at most ten, on loopback only."""
 
-    def add(
+    @on_loop
+    async def add(
         self,
         url: str,
         secret: str,
@@ -198,20 +231,30 @@ class Webhooks(_Control):
             "legacy": legacy,
             "retrySeconds": [*retry_seconds],
         }
-        return _webhook(self._call("POST", "/sandbox/webhooks", wish)["webhooks"][0])
+        return _webhook((await self._call("POST", "/sandbox/webhooks", wish))["webhooks"][0])
 
-    def registered(self) -> list[Webhook]:
+    @on_loop
+    async def registered(self) -> list[Webhook]:
         """All endpoints."""
-        return [_webhook(told) for told in self._call("GET", "/sandbox/webhooks")["webhooks"]]
+        return [_webhook(told) for told in (await self._call("GET", "/sandbox/webhooks"))["webhooks"]]
 
-    def remove(self, webhook: Webhook | str) -> None:
+    @on_loop
+    async def remove(self, webhook: Webhook | str) -> None:
         """Send no more to an endpoint."""
-        self._call("DELETE", self._path(webhook))
+        await self._call("DELETE", self._path(webhook))
 
-    def deliveries(self, webhook: Webhook | str) -> list[dict[str, Any]]:
+    @on_loop
+    async def deliveries(self, webhook: Webhook | str) -> list[dict[str, Any]]:
         """The last deliveries to an endpoint: `{deliveryId, event, attempts, status, delivered}`, oldest first."""
-        found: list[dict[str, Any]] = self._call("GET", f"{self._path(webhook)}/deliveries")["deliveries"]
+        found: list[dict[str, Any]] = (await self._call("GET", f"{self._path(webhook)}/deliveries"))["deliveries"]
         return found
+
+    @property
+    def sync(self) -> Webhooks:
+        """The blocking twin."""
+        from spnb.sandbox.control_sync import Webhooks
+
+        return Webhooks(self)
 
     @staticmethod
     def _path(webhook: Webhook | str) -> str:
@@ -223,22 +266,14 @@ def _webhook(told: dict[str, Any]) -> Webhook:
     return Webhook(told["webhookId"], told["url"], told["style"])
 
 
-def faults(sandbox: Any = None, *, url: str | None = None, api_key: str | None = None) -> Faults:
-    """Faults on demand of a sandbox.
-
-    Args:
-        sandbox: a client connected to it, or what `spnb.sandbox.start()` gave; this user's own without.
-        url, api_key: its address and key instead.
-
-    Raises:
-        SandboxError: it is the real service, where no fault can be had.
-    """
-    return Faults(*_reached(sandbox, url, api_key))
+async def faults_async(sandbox: Any = None, *, url: str | None = None, api_key: str | None = None) -> AsyncFaults:
+    """Faults on demand of a sandbox; see `faults`."""
+    return await asyncio.to_thread(AsyncFaults.of, sandbox, url=url, api_key=api_key)
 
 
-def webhooks(sandbox: Any = None, *, url: str | None = None, api_key: str | None = None) -> Webhooks:
+async def webhooks_async(sandbox: Any = None, *, url: str | None = None, api_key: str | None = None) -> AsyncWebhooks:
     """The webhook endpoints of a sandbox; arguments as for `faults`."""
-    return Webhooks(*_reached(sandbox, url, api_key))
+    return await asyncio.to_thread(AsyncWebhooks.of, sandbox, url=url, api_key=api_key)
 
 
 def _reached(sandbox: Any, url: str | None, api_key: str | None) -> tuple[str, str]:

@@ -16,10 +16,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from spnb.sandbox import topics
+from spnb.sandbox.network_settings import NetworkSettings
 from spnb.sandbox.ports import Events, Json, Stage
 from spnb.sandbox.rest import Refused, envelope
 from spnb.sandbox.rest.payloads import post_payload
-from spnb.sandbox.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
 __all__ = ["Moderation"]
@@ -51,7 +51,7 @@ class Moderation:
 
     Args:
         store, stage, events: the sandbox's parts.
-        settings: the thresholds.
+        network: the thresholds, and whether anything is looked at.
         has_key: whether a request bears the sandbox's key.
     """
 
@@ -60,13 +60,13 @@ class Moderation:
         store: Store,
         stage: Judged,
         events: Events,
-        settings: SandboxSettings,
+        network: NetworkSettings,
         has_key: Callable[[HTTPConnection], bool],
     ) -> None:
         self._store = store
         self._stage = stage
         self._events = events
-        self._settings = settings
+        self._network = network
         self._has_key = has_key
 
     def routes(self) -> list[BaseRoute]:
@@ -99,10 +99,12 @@ class Moderation:
             raise Refused.not_found(f"Room {room_id!r}")
         if room["status"] not in ("live", "waitingReconnect"):
             raise Refused.bad_request(f"The room is {room['status']}: only what is on air is looked at")
-        thresholds = self._settings.moderation.get(finding.category)
+        thresholds = self._network.thresholds.get(finding.category)
         if thresholds is None:
-            known = ", ".join(self._settings.moderation)
+            known = ", ".join(self._network.thresholds)
             raise Refused.bad_request(f"There is no category {finding.category!r}: choose from {known}")
+        if not self._network.moderated:
+            return {"action": "pass", "category": finding.category, "threshold": thresholds.flag}
         if finding.confidence >= thresholds.terminate:
             moderation = self._noted(room, "terminateLabels", finding.category, thresholds.terminate)
             await self._stage.terminate(room_id, moderation)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import traitlets
 
 from spnb.client import Client
 from spnb.live import LiveRoom
-from spnb.sandbox.control import faults
+from spnb.sandbox.control import AsyncFaults
 from spnb.widgets.base import STATIC, Widget
 
 __all__ = ["Faults"]
@@ -37,7 +37,7 @@ class Faults(Widget):
     _ticker: asyncio.Task[None] | None = None
 
     def __init__(self, client: Client[LiveRoom], **keywords: Any) -> None:
-        self._control = faults(client)
+        self._control = AsyncFaults.of(client)
         super().__init__(**keywords)
         self._look = asyncio.Event()
         self._spawn(self._keep_fresh())
@@ -55,7 +55,7 @@ class Faults(Widget):
                 continue
 
     async def _refresh(self) -> None:
-        active = await asyncio.to_thread(self._control.active)
+        active = await self._control.active()
         self.active = [
             {
                 "id": fault.fault_id,
@@ -69,10 +69,10 @@ class Faults(Widget):
             for fault in active
         ]
 
-    async def _do(self, work: Callable[[], Any], done: Callable[[Any], str]) -> None:
+    async def _do(self, work: Awaitable[Any], done: Callable[[Any], str]) -> None:
         self.error = ""
         self.told = ""
-        self.told = done(await asyncio.to_thread(work))
+        self.told = done(await work)
         await self._refresh()
         self._look.set()
 
@@ -85,28 +85,26 @@ class Faults(Widget):
             "share": float(content.get("share") or 1),
             "seconds": content.get("seconds"),
         }
-        await self._do(
-            lambda: self._control.add(kind, where=where, match=match, **wish), lambda made: f"{made.kind} is on"
-        )
+        await self._do(self._control.add(kind, where=where, match=match, **wish), lambda made: f"{made.kind} is on")
 
     async def do_remove(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A fault's Remove was pressed."""
         fault_id = str(content.get("fault") or "")
-        await self._do(lambda: self._control.remove(fault_id), lambda _: "removed")
+        await self._do(self._control.remove(fault_id), lambda _: "removed")
 
     async def do_clear(self, _content: dict[str, Any], _buffers: list[Any]) -> None:
         """Clear all was pressed."""
-        await self._do(self._control.clear, lambda _: "healthy again")
+        await self._do(self._control.clear(), lambda _: "healthy again")
 
     async def do_cut(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A cut was pressed."""
         what: Any = content.get("what")
-        await self._do(lambda: self._control.cut(what), lambda count: f"{what}: {count} cut")
+        await self._do(self._control.cut(what), lambda count: f"{what}: {count} cut")
 
     async def do_expire(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """An expiry was pressed."""
         what: Any = content.get("what")
-        await self._do(lambda: self._control.expire(what), lambda _: f"{what} tokens made so far have expired")
+        await self._do(self._control.expire(what), lambda _: f"{what} tokens made so far have expired")
 
     def close(self) -> None:
         """Take the widget off the page; faults that are on stay on."""

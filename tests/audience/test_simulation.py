@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from collections import Counter
@@ -62,11 +61,12 @@ async def test_what_arrives_is_what_was_planned(sandbox: RunningSandbox) -> None
     async with publisher(Given(data["coHostUrl"], "", "", embedded=True), room["roomId"]):
         await live.until("live", timeout=20)
         info = SandboxInfo.read(sandbox.info)
-        simulation = await asyncio.to_thread(
-            door.simulate, live, viewers=40, seconds=6, seed=7, chattiness=6, sandbox=info
-        )
+        simulation = await door.simulate_async(live, viewers=40, seconds=6, seed=7, chattiness=6, sandbox=info)
         assert info.api_key not in " ".join(psutil.Process(simulation._process.pid).cmdline())
-        end = await asyncio.to_thread(simulation.wait, 60)
+        told = [progress async for progress in simulation.watch()]
+        end = await simulation.wait(60)
+        assert told[-1] == end
+        assert any(0 < progress.sessions < end.sessions for progress in told)
         present = host.get(f"/api/v1/presence/rooms/{room['roomId']}/users/count")["count"]
     await client.aclose()
     plan = simulation.plan
@@ -106,8 +106,7 @@ def started(watched: tuple[RunningSandbox, str], **sizes: float) -> Simulation:
 
 
 def wait_for(simulation: Simulation, sessions: int) -> None:
-    while simulation.running and simulation.progress.sessions < sessions:
-        simulation._over.wait(0.05)
+    assert any(progress.sessions >= sessions for progress in simulation.watch())
     assert simulation.running
 
 
@@ -117,7 +116,7 @@ def test_an_audience_can_be_sent_home(watched: tuple[RunningSandbox, str]) -> No
         with pytest.raises(TimeoutError):
             simulation.wait(0.01)
         wait_for(simulation, 1)
-        process = psutil.Process(simulation._process.pid)
+        process = psutil.Process(simulation.asynchronous._process.pid)
     assert not process.is_running()
     assert not simulation.running
     assert not simulation.finished
@@ -129,7 +128,7 @@ def test_an_audience_can_be_sent_home(watched: tuple[RunningSandbox, str]) -> No
 def test_an_audience_that_dies_is_told(watched: tuple[RunningSandbox, str]) -> None:
     simulation = started(watched, viewers=5, seconds=600)
     wait_for(simulation, 1)
-    os.kill(simulation._process.pid, signal.SIGKILL)
+    os.kill(simulation.asynchronous._process.pid, signal.SIGKILL)
     with pytest.raises(SandboxError, match="broke off"):
         simulation.wait(20)
     gone = SandboxInfo.read({**watched[0].info, "apiKey": "wrong"})

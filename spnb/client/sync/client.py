@@ -12,6 +12,7 @@ from spnb.client.sync.chat import Channels, Messages
 from spnb.client.sync.files import Files
 from spnb.client.sync.products import Products
 from spnb.client.sync.rooms import Rooms
+from spnb.client.sync.settings import Settings
 from spnb.client.sync.social import Communities, Posts
 from spnb.models import (
     User,
@@ -45,6 +46,7 @@ class Client(Generic[R]):
         self.products = Products(twin.products)
         self.invitations = Invitations(twin.invitations)
         self.users = Users(twin.users)
+        self.settings = Settings(twin.settings)
 
     @property
     def asynchronous(self) -> AsyncClient[Any]:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from spnb.sandbox.audience.past import Past, backfill
+from spnb.sandbox.audience.past import Past, backfill_async
 from spnb.sandbox.audience.plan import AudiencePlan
-from spnb.sandbox.audience.simulation import Progress, Simulation, simulate
+from spnb.sandbox.audience.simulation import AsyncSimulation, Progress, simulate_async
+from spnb.sandbox.audience.sync import Simulation, backfill, simulate
 
-__all__ = ["AudiencePlan", "Past", "Progress", "Simulation", "backfill", "simulate"]
+__all__ = [
+    "AsyncSimulation",
+    "AudiencePlan",
+    "Past",
+    "Progress",
+    "Simulation",
+    "backfill",
+    "backfill_async",
+    "simulate",
+    "simulate_async",
+]

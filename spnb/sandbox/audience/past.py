@@ -1,13 +1,14 @@
-"""`backfill()`: months of streams in a minute, with what was planted kept aside.
+"""`backfill_async()`: months of streams in a minute, with what was planted kept aside.
 
 The writing is done by a process of its own, so that nothing in the caller's process waits for it; the caller does.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from spnb._loop import on_loop
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.audience.history import plan_history
 from spnb.sandbox.audience.target import reached
 from spnb.sandbox.door import SandboxInfo
 
-__all__ = ["Past", "backfill", "write_from"]
+__all__ = ["Past", "backfill_async", "write_from"]
 
 Json = dict[str, Any]
 
@@ -71,7 +73,8 @@ class Past:
         return found
 
 
-def backfill(
+@on_loop
+async def backfill_async(
     *,
     days: int = 90,
     streams: int = 300,
@@ -97,7 +100,7 @@ def backfill(
         until: when the past ends [default: the last midnight, UTC].
         sandbox: a running one [default: the environment's, else this user's].
         data_dir: the folder of a sandbox that need not run, instead of `sandbox`.
-        progress: called with streams done and streams in all.
+        progress: called with streams done and streams in all, on spnb's background loop; it must be quick.
 
     Raises:
         InvalidInput: a size is out of bounds.
@@ -111,46 +114,50 @@ def backfill(
         "messages": streams * 20_000 // 3 if messages is None else messages,
         "until": until.isoformat() if until is not None else None,
     }
-    _planned(wish)  # refuses what is out of bounds before anything is started
+    await asyncio.to_thread(_planned, wish)  # refuses what is out of bounds before anything is started
     if data_dir is not None and sandbox is not None:
         raise InvalidInput("give a running sandbox or a data_dir, not both")
     if data_dir is not None:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        data_dir.chmod(0o700)
+        await asyncio.to_thread(_make_private, data_dir)
         target = {"data_dir": str(data_dir), "network_id": "sandbox"}
     else:
-        info = reached(sandbox)
+        info = await asyncio.to_thread(reached, sandbox)
         target = {"data_dir": str(info.data_dir), "network_id": info.network_id}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "spnb.sandbox.audience", "backfill"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "spnb.sandbox.audience", "backfill"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     assert process.stdin is not None  # noqa: S101 - pipes were asked for
     assert process.stdout is not None  # noqa: S101
     assert process.stderr is not None  # noqa: S101
     path = None
+    complaints = asyncio.create_task(process.stderr.read())
     try:
-        process.stdin.write(json.dumps({**wish, **target}) + "\n")
+        process.stdin.write(json.dumps({**wish, **target}).encode() + b"\n")
         process.stdin.close()
-        for line in process.stdout:
+        async for line in process.stdout:
             said = json.loads(line)
             if "truth" in said:
                 path = Path(said["truth"])
             elif progress is not None:
                 progress(said["done"], streams)
-        told = process.stderr.read().strip().splitlines()
+        told = (await complaints).decode(errors="replace").strip().splitlines()
     finally:
         # Also when the caller is interrupted: what is whole stays, the next run goes on from there.
-        process.terminate()
-        process.wait()
-        process.stdout.close()
-        process.stderr.close()
+        complaints.cancel()
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
     if path is None:
         raise SandboxError(f"the back-fill stopped: {told[-1] if told else 'it was ended'}; run it again to go on")
     return Past.read(path)
+
+
+def _make_private(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
 
 
 def _planned(wish: Json) -> Any:

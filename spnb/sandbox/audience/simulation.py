@@ -1,26 +1,31 @@
-"""`simulate()`: viewers for a live room, played by a process of their own."""
+"""`simulate_async()`: viewers for a live room, played by a process of their own."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import secrets
-import subprocess
 import sys
-import threading
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from spnb._loop import aiterate, on_loop
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.audience.plan import AudiencePlan, check_sizes, plan_audience
 from spnb.sandbox.audience.player import Destination, wish_of
 from spnb.sandbox.audience.target import reached
 from spnb.sandbox.door import SandboxInfo
 
-__all__ = ["Progress", "Simulation", "simulate"]
+if TYPE_CHECKING:
+    from spnb.sandbox.audience.sync import Simulation
+
+__all__ = ["AsyncSimulation", "Progress", "simulate_async"]
 
 Json = dict[str, Any]
 STOP_SECONDS = 10.0
@@ -53,7 +58,7 @@ class Progress:
     failed: int = 0
 
 
-class Simulation:
+class AsyncSimulation:
     """A running audience. As a context manager it is stopped at the end of the block.
 
     Attributes:
@@ -62,7 +67,7 @@ class Simulation:
         name: begins the user ids of this audience: viewer 7 is `{name}-7`.
     """
 
-    def __init__(self, plan: AudiencePlan, name: str, process: subprocess.Popen[str]) -> None:
+    def __init__(self, plan: AudiencePlan, name: str, process: asyncio.subprocess.Process) -> None:
         self.plan = plan
         self.name = name
         self._process = process
@@ -71,21 +76,28 @@ class Simulation:
         self._finished = False
         self._stopped = False
         self._error: str | None = None
-        self._over = threading.Event()
-        threading.Thread(target=self._listen, name="simulated audience", daemon=True).start()
+        self._over = asyncio.Event()
+        self._watchers: set[asyncio.Queue[Progress | None]] = set()
+        self._listening = asyncio.create_task(self._listen(), name="simulated audience")
 
-    def _listen(self) -> None:
+    async def _listen(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
         names = {field.name for field in fields(Progress)}
-        for line in self._process.stdout:
+        async for line in self._process.stdout:
             said = json.loads(line)
             self._error = said.get("error", self._error)
             if "prepared" in said:
                 self._progress = Progress(**{name: said[name] for name in names})
                 self._began = said["began"]
                 self._finished = said.get("finished", False)
-        self._process.wait()
+                self._tell(self._progress)
+        await self._process.wait()
         self._over.set()
+        self._tell(None)
+
+    def _tell(self, progress: Progress | None) -> None:
+        for watcher in self._watchers:
+            watcher.put_nowait(progress)
 
     @property
     def progress(self) -> Progress:
@@ -107,7 +119,22 @@ class Simulation:
         """Whether the whole plan was played."""
         return self._finished
 
-    def wait(self, timeout: float | None = None) -> Progress:
+    def watch(self) -> AsyncIterator[Progress]:
+        """How far it is now, then twice a second; ends with the audience."""
+        return aiterate(self._watch())
+
+    async def _watch(self) -> AsyncIterator[Progress]:
+        told: asyncio.Queue[Progress | None] = asyncio.Queue()
+        self._watchers.add(told)
+        try:
+            yield self._progress
+            while self.running and (progress := await told.get()) is not None:
+                yield progress
+        finally:
+            self._watchers.discard(told)
+
+    @on_loop
+    async def wait(self, timeout: float | None = None) -> Progress:
         """Wait for the end.
 
         Args:
@@ -120,35 +147,51 @@ class Simulation:
             TimeoutError: it still goes on.
             SandboxError: it broke off, e.g. since the sandbox has gone.
         """
-        if not self._over.wait(timeout):
-            raise TimeoutError(f"the simulated audience still goes on after {timeout:g} s")
+        try:
+            async with asyncio.timeout(timeout if self.running else None):
+                await self._over.wait()
+        except TimeoutError:
+            raise TimeoutError(f"the simulated audience still goes on after {timeout:g} s") from None
         if not self._finished and not self._stopped:
             raise SandboxError(f"the simulated audience broke off: {self._error or 'its process ended'}")
         return self._progress
 
-    def stop(self) -> None:
+    @on_loop
+    async def stop(self) -> None:
         """Send everybody home at once. Their heartbeats stop, so the count falls within the sandbox's presence time."""
         self._stopped = True
         assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
         self._process.stdin.close()
-        if not self._over.wait(STOP_SECONDS):
-            self._process.kill()
-            self._over.wait()
+        try:
+            async with asyncio.timeout(STOP_SECONDS if self.running else None):
+                await self._over.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._over.wait()
 
-    def __enter__(self) -> Simulation:
+    async def __aenter__(self) -> AsyncSimulation:
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        await self.stop()
+
+    @property
+    def sync(self) -> Simulation:
+        """The blocking twin."""
+        from spnb.sandbox.audience.sync import Simulation
+
+        return Simulation(self)
 
     def __repr__(self) -> str:
         state = "running" if self.running else "finished" if self.finished else "stopped"
-        return f"<Simulation {state}: {self.plan.viewers} viewers, {self._progress.watching} watching>"
+        return f"<{type(self).__name__} {state}: {self.plan.viewers} viewers, {self._progress.watching} watching>"
 
 
-def simulate(
+@on_loop
+async def simulate_async(
     room: Any,
     *,
     viewers: int = 200,
@@ -157,7 +200,7 @@ def simulate(
     chattiness: float = 0.5,
     moments: int | None = None,
     sandbox: SandboxInfo | None = None,
-) -> Simulation:
+) -> AsyncSimulation:
     """Send an audience into a room that is on air (or recorded), in the background.
 
     Every viewer is a user with a session, heartbeats, watch sessions, messages and reactions through the public API.
@@ -178,24 +221,23 @@ def simulate(
     """
     sizes = {"viewers": viewers, "seconds": seconds, "seed": seed, "chattiness": chattiness, "moments": moments}
     check_sizes(viewers, seconds, seed, chattiness, moments)
-    info = reached(sandbox)
-    found = _room(info, str(getattr(room, "room_id", room)))
+    info = await asyncio.to_thread(reached, sandbox)
+    found = await asyncio.to_thread(_room, info, str(getattr(room, "room_id", room)))
     channel_id, post_id = found.get("channel_id"), found.get("post_id")
     wish = {**sizes, "chat": channel_id is not None, "post": post_id is not None}
-    plan = plan_audience(**wish)  # type: ignore[arg-type]
+    plan = await asyncio.to_thread(lambda: plan_audience(**wish))  # type: ignore[arg-type]
     name = f"viewer-{secrets.token_hex(4)}"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "spnb.sandbox.audience", "simulate"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "spnb.sandbox.audience", "simulate"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
         # Interrupting a cell ends what waits for the audience, not the audience.
         start_new_session=True,
     )
     assert process.stdin is not None  # noqa: S101 - a pipe was asked for
-    process.stdin.write(wish_of(wish, Destination(info.url, info.api_key, found["room_id"], channel_id, post_id), name))
-    process.stdin.flush()
-    return Simulation(plan, name, process)
+    destination = Destination(info.url, info.api_key, found["room_id"], channel_id, post_id)
+    process.stdin.write(wish_of(wish, destination, name).encode())
+    return AsyncSimulation(plan, name, process)
 
 
 def _room(info: SandboxInfo, room_id: str) -> Json:

@@ -23,6 +23,7 @@ import orjson
 
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.hooks.names import webhook_name
+from spnb.sandbox.network_settings import NetworkSettings
 from spnb.sandbox.ports import Json
 from spnb.sandbox.store import Store
 from spnb.sandbox.trouble import Disturbance, Faults
@@ -128,10 +129,12 @@ class WebhookSender:
     Args:
         store: keeps the endpoints.
         faults: may drop, double, delay or reorder what is sent.
+        network: says whether webhooks are on.
     """
 
-    def __init__(self, store: Store, faults: Faults) -> None:
+    def __init__(self, store: Store, faults: Faults, network: NetworkSettings) -> None:
         self._store = store
+        self._network = network
         self._disturb = Disturbance(faults, "webhook")
         # Redirects are not followed: they could lead away from loopback.
         self._client = httpx.AsyncClient(trust_env=False, timeout=TIME_LIMIT_SECONDS)
@@ -167,7 +170,7 @@ class WebhookSender:
         sender_id: str = "",  # noqa: ARG002
     ) -> None:
         """Send one event to all endpoints that want it."""
-        if not self._outboxes:
+        if not self._outboxes or not self._network.webhooks:
             return
         for endpoint in self._store.webhooks.find({}):
             name = webhook_name(endpoint["style"], event_type)

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from spnb.sandbox.network_settings import NetworkSettings
 from spnb.sandbox.ports import Events, Json, Stage
 from spnb.sandbox.rest.query import Query
 from spnb.sandbox.rest.refused import Refused, answer, envelope
@@ -35,6 +36,7 @@ class Services:
     stage: Stage
     events: Events
     settings: SandboxSettings
+    network: NetworkSettings
     tokens: AccessTokens
     api_key: str
     heartbeats: dict[str, dict[str, tuple[float, str]]] = field(default_factory=dict)

@@ -1,13 +1,49 @@
-"""Settings that SDKs ask for at login."""
+"""Settings of the network: those that SDKs ask for at login, and those that can be changed.
+
+*Choice*: any user of the sandbox may change them; the service lets a network's administrators only.
+"""
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, model_validator
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.ports import Json
 from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.settings import Thresholds
 
 __all__ = ["routes"]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class WebhookWish(BaseModel):
+    webhookEnabled: bool
+
+
+class CategoryWish(BaseModel):
+    category: Literal["pornography", "violence", "prohibited", "inappropriate", "profanity"]
+    flagThreshold: Share
+    terminateThreshold: Share
+
+    @model_validator(mode="after")
+    def _in_order(self) -> CategoryWish:
+        self.thresholds()
+        return self
+
+    def thresholds(self) -> Thresholds:
+        return Thresholds(flag=self.flagThreshold, terminate=self.terminateThreshold)
+
+
+class ModerationWish(BaseModel):
+    enabled: bool | None = None
+    categories: list[CategoryWish] = []
+
+
+class VideoStreamingWish(BaseModel):
+    moderation: ModerationWish = ModerationWish()
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -20,6 +56,9 @@ def routes(services: Services) -> list[BaseRoute]:
         serve(services, "GET", f"{base}/feed-setting", feeds),
         serve(services, "GET", f"{base}/shareable-deep-links", deep_links),
         serve(services, "GET", f"{base}/video-streaming", video_streaming),
+        serve(services, "PUT", f"{base}/video-streaming", change_video_streaming),
+        serve(services, "GET", f"{base}/webhook", webhook),
+        serve(services, "PUT", f"{base}/webhook", change_webhook),
     ]
 
 
@@ -54,8 +93,29 @@ async def deep_links(_call: Call) -> Json:
 
 async def video_streaming(call: Call) -> Json:
     """Moderation thresholds; the documented defaults are 40 % to flag and 75 % to terminate."""
+    network = call.services.network
     categories = [
         {"category": name, "flagThreshold": known.flag, "terminateThreshold": known.terminate}
-        for name, known in call.services.settings.moderation.items()
+        for name, known in network.thresholds.items()
     ]
-    return {"enabled": True, "moderation": {"enabled": True, "categories": categories}}
+    return {"enabled": True, "moderation": {"enabled": network.moderated, "categories": categories}}
+
+
+async def change_video_streaming(call: Call) -> Json:
+    """Change moderation; categories that are not named keep their thresholds."""
+    wish = call.read(VideoStreamingWish).moderation
+    network = call.services.network
+    enabled = network.moderated if wish.enabled is None else wish.enabled
+    network.moderate(enabled, {each.category: each.thresholds() for each in wish.categories})
+    return await video_streaming(call)
+
+
+async def webhook(call: Call) -> Json:
+    """Whether webhooks are on."""
+    return {"enabled": call.services.network.webhooks}
+
+
+async def change_webhook(call: Call) -> Json:
+    """Switch webhooks on or off; it is asked for by another name than it is answered with."""
+    call.services.network.webhooks = call.read(WebhookWish).webhookEnabled
+    return await webhook(call)

@@ -113,12 +113,21 @@ class Store:
 
     def secret(self, name: str) -> str:
         """A random secret of this data folder, made at its first use."""
-        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        if row is not None:
-            return str(row[0])
+        known = self.fact(name)
+        if known is not None:
+            return known
         value = secrets.token_hex(24)
-        self._db.execute("INSERT INTO facts (name, value) VALUES (?, ?)", (name, value))
+        self.keep_fact(name, value)
         return value
+
+    def fact(self, name: str) -> str | None:
+        """A fact of this data folder; None where nothing was kept under this name."""
+        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def keep_fact(self, name: str, value: str) -> None:
+        """Keep a fact, in place of an earlier one."""
+        self._db.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (name, value))
 
     def user_by_public_id(self, user_id: str) -> Json | None:
         """The user with this public id."""

@@ -1,0 +1,124 @@
+"""Settings of the network: webhooks on or off, and what the automatic moderation acts on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+from spnb._loop import on_loop
+from spnb.client.resource import Resource
+from spnb.errors import InvalidInput
+
+__all__ = ["AsyncSettings", "ModerationSettings", "Thresholds"]
+
+Json = dict[str, Any]
+
+BASE = "/api/v3/network-settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """How sure the automatic moderation must be to act, 0 to 1. The service's defaults are 40 % and 75 %.
+
+    Raises:
+        InvalidInput: they are out of bounds, or a stream would be terminated before it is flagged.
+    """
+
+    flag: float = 0.4
+    """From here on a stream is flagged and goes on."""
+    terminate: float = 0.75
+    """From here on it is stopped, and its post deleted."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.flag <= self.terminate <= 1:
+            raise InvalidInput(
+                f"thresholds are 0 ≤ flag ≤ terminate ≤ 1, e.g. 0.4 and 0.75; not {self.flag} and {self.terminate}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ModerationSettings:
+    """The automatic moderation of streams."""
+
+    enabled: bool
+    thresholds: dict[str, Thresholds] = field(default_factory=dict)
+    """By category: `pornography`, `violence`, `prohibited`, `inappropriate`, `profanity`."""
+
+    @classmethod
+    def of(cls, answer: Json) -> ModerationSettings:
+        """From what the service answers; a category it does not tell both thresholds of has the default ones."""
+        told = answer.get("moderation") or {}
+        return cls(
+            bool(told.get("enabled")),
+            {
+                str(each["category"]): Thresholds(each.get("flagThreshold", 0.4), each.get("terminateThreshold", 0.75))
+                for each in told.get("categories") or []
+            },
+        )
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{escape(name)}</td>"
+            f"<td>{each.flag:.0%}</td><td>{each.terminate:.0%}</td></tr>"
+            for name, each in self.thresholds.items()
+        )
+        caption = f"Moderation, {'on' if self.enabled else 'off'}"
+        head = "<th style='text-align:left'>category</th><th>flags from</th><th>terminates from</th>"
+        return f"<table><caption>{caption}</caption><tr>{head}</tr>{rows}</table>"
+
+
+class AsyncSettings(Resource):
+    """Settings of the whole network. The service lets only its administrators see and change them."""
+
+    @on_loop
+    async def webhooks(self) -> bool:
+        """Whether the network's webhooks are on."""
+        return bool((await self._get(f"{BASE}/webhook", "read whether webhooks are on")).get("enabled"))
+
+    @on_loop
+    async def set_webhooks(self, enabled: bool) -> bool:
+        """Switch the network's webhooks on or off. Where they go to is set in the Console.
+
+        Returns:
+            Whether they are on now.
+        """
+        doing = f"switch webhooks {'on' if enabled else 'off'}"
+        return bool((await self._put(f"{BASE}/webhook", doing, {"webhookEnabled": enabled})).get("enabled"))
+
+    @on_loop
+    async def moderation(self) -> ModerationSettings:
+        """What the automatic moderation of streams acts on."""
+        return ModerationSettings.of(await self._get(f"{BASE}/video-streaming", "read the moderation settings"))
+
+    @on_loop
+    async def set_moderation(
+        self, thresholds: Mapping[str, Thresholds | tuple[float, float]] | None = None, *, enabled: bool | None = None
+    ) -> ModerationSettings:
+        """Change the automatic moderation of streams.
+
+        Args:
+            thresholds: by category, as `Thresholds` or as `(flag, terminate)`, 0 to 1; others stay as they are.
+            enabled: on or off; as it is without.
+
+        Returns:
+            The settings as they are now.
+
+        Raises:
+            InvalidInput: thresholds that are none; nothing was sent.
+        """
+        wished = {
+            name: each if isinstance(each, Thresholds) else Thresholds(*each)
+            for name, each in (thresholds or {}).items()
+        }
+        # What is not sent could be reset by the service: all that is known goes along.
+        now = await self._get(f"{BASE}/video-streaming", "read the moderation settings")
+        known = ModerationSettings.of(now)
+        categories = [
+            {"category": name, "flagThreshold": each.flag, "terminateThreshold": each.terminate}
+            for name, each in {**known.thresholds, **wished}.items()
+        ]
+        moderation = {"enabled": known.enabled if enabled is None else enabled, "categories": categories}
+        body = {"enabled": bool(now.get("enabled", True)), "moderation": moderation}
+        return ModerationSettings.of(await self._put(f"{BASE}/video-streaming", "change the moderation settings", body))
