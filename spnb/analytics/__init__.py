@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spnb.analytics import figures, metrics
+    from spnb.analytics import figures, metrics, portable
     from spnb.analytics.dataset import Dataset
     from spnb.analytics.kpis import KPIS
     from spnb.analytics.portfolio import Overview, cohorts, grouped, overview
@@ -41,7 +41,7 @@ _HOMES = {
     "read_console": "spnb.analytics.sources",
     "repaired": "spnb.analytics.sessions",
 }
-_MODULES = ("figures", "metrics")
+_MODULES = ("figures", "metrics", "portable")
 
 __all__ = [
     "KPIS",
@@ -57,6 +57,7 @@ __all__ = [
     "load",
     "metrics",
     "overview",
+    "portable",
     "read_chat_log",
     "read_console",
     "repaired",

@@ -88,3 +88,37 @@ def season(*, streams: int, seed: int, viewers: int = 40) -> dict[str, pd.DataFr
         "status": pd.DataFrame(status, columns=["room_id", "status", "at"]),
         "health": pd.DataFrame(health, columns=["room_id", "at", "bitrate_kbps", "fps", "target_fps"]),
     }
+
+
+def troubled(tables: dict[str, pd.DataFrame], *, seed: int) -> dict[str, pd.DataFrame]:
+    """The season as trouble leaves it: ends missing, before starts or after the stream's, replays, tabs and reconnects,
+    doubles, streams on air, without times, or ended before they began."""
+    draw = np.random.default_rng(seed)
+    rooms, views = tables["rooms"].copy(), tables["views"].copy()
+    some = draw.permutation(len(rooms))
+    rooms.loc[some[0], "ended_at"] = pd.NaT
+    rooms.loc[some[1], ["live_at", "ended_at"]] = pd.NaT
+    rooms.loc[some[2], "ended_at"] = rooms.loc[some[2], "live_at"] - pd.Timedelta("1min")
+    rooms.loc[some[3], "creator_id"] = None
+    rooms.loc[some[4], "live_at"] = rooms.loc[some[5], "live_at"]  # two begin at once
+    dice = draw.random(len(views))
+    views.loc[dice < 0.1, "end"] = pd.NaT
+    backward = (dice >= 0.1) & (dice < 0.2)
+    views.loc[backward, "end"] = views.loc[backward, "start"] - pd.Timedelta("3s")
+    views.loc[(dice >= 0.05) & (dice < 0.25), "watch_seconds"] = np.nan
+    views.loc[(dice >= 0.25) & (dice < 0.35), "watch_seconds"] *= 3
+    views.loc[(dice >= 0.35) & (dice < 0.45), "replay"] = True
+    empty = (dice >= 0.45) & (dice < 0.5)
+    views.loc[empty, "end"] = views.loc[empty, "start"]
+    late = (dice >= 0.5) & (dice < 0.55)
+    views.loc[late, ["start", "end"]] += pd.Timedelta("2h")
+    again = views[(dice >= 0.6) & (dice < 0.7)]
+    away = pd.to_timedelta(draw.integers(-400, 60, len(again)), unit="s")
+    back = again.assign(
+        session_id=again["session_id"] + "b", start=again["end"] + away, end=again["end"] + pd.Timedelta("5min")
+    )
+    doubled = views[dice > 0.9].assign(watch_seconds=lambda rows: rows["watch_seconds"] - 1)
+    nameless = views[(dice > 0.7) & (dice < 0.75)].assign(
+        session_id=None, start=lambda rows: rows["start"] + pd.Timedelta("1s")
+    )
+    return {**tables, "rooms": rooms, "views": pd.concat([views, back, doubled, nameless], ignore_index=True)}
