@@ -1,8 +1,8 @@
 """What the libraries underneath log of our requests: nothing that is secret.
 
 httpx logs every address at INFO, and addresses of thumbnails and recordings are signed; httpcore logs the headers of
-answers at DEBUG, where a redirect names such an address. Only what is logged on spnb's own event loop is touched: whatever else in the
-process uses these libraries logs as before.
+answers at DEBUG, where a redirect names such an address. Only what is logged on spnb's own event loop is touched:
+whatever else in the process uses these libraries logs as before.
 """
 
 from __future__ import annotations
