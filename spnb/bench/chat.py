@@ -46,7 +46,7 @@ LONG_FRAMES = """() => {
 
 
 def chat_widget() -> Iterator[Figure]:
-    """A chat widget in a notebook, and what is written elsewhere: in another notebook, then by a process that floods."""
+    """A chat widget in a notebook, and what is written elsewhere: in another notebook, then by a flooding process."""
     with own_sandbox() as sandbox:
         yield from run(_chat_widget(sandbox))
 
