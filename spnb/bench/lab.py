@@ -12,17 +12,17 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-__all__ = ["BASE", "HUB", "Lab", "browser_options", "chromium", "open_lab", "restless_camera"]
+__all__ = ["BASE", "HUB", "Lab", "another_page", "browser_options", "chromium", "open_lab", "restless_camera"]
 
 BASE = "/user/ann/"
 HUB = "hub.example"
@@ -282,6 +282,28 @@ async def open_lab(
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(20)
         log.close()
+
+
+AnyLab = TypeVar("AnyLab", bound=Lab)
+
+
+@asynccontextmanager
+async def another_page(lab: AnyLab) -> AsyncIterator[AnyLab]:
+    """Another user's page on the same lab, for notebooks of their own: no cookie and no workspace is shared."""
+    browser = lab.page.context.browser
+    assert browser is not None  # noqa: S101 - Playwright's own
+    context = await browser.new_context(viewport={"width": 1280, "height": 1400})
+    page = await context.new_page()
+    await page.add_init_script(TRACKS)
+    await page.goto(f"{lab.url}{BASE}lab/workspaces/another?token={lab.token}")
+    await page.wait_for_function("window.jupyterapp && window.jupyterapp.started")
+    await page.evaluate("window.jupyterapp.started")
+    other = replace(lab, page=page)
+    try:
+        yield other
+    finally:
+        await other.close()
+        await context.close()
 
 
 async def _answers(url: str, server: subprocess.Popen[bytes]) -> None:

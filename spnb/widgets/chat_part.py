@@ -31,9 +31,11 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0
 class ChatPart(Widget):
     """A widget with the live chat of a room. Messages go to the page as messages, in batches; no trait holds them."""
 
-    chat_state: traitlets.Dict[str, Any] = traitlets.Dict({"open": False}).tag(sync=True)
-    """`open`, `canOpen`, `me`, `moderator`, `slow` (seconds of a turn, 0 without), `muted`, `announcement`."""
+    chat_state: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    """`room`, `there` (it has a chat), `open` (and it is read), `trouble` (it could not be read), `closed`, `canOpen`,
+    `me`, `moderator`, `slow` (seconds of a turn, 0 without), `muted`, `announcement`; empty without a room."""
     _chat_room: AsyncLiveRoom | None = None
+    _unobserve_chat: Callable[[], None] | None = None
     _chat: AsyncChat | None = None
     _rows: ChatRows | None = None
     _following: asyncio.Task[None] | None = None
@@ -44,17 +46,43 @@ class ChatPart(Widget):
     chat_messages = 0
     """How many messages that were."""
 
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self._at_end(self._leave_chat)
+
     def _use_chat(self, room: AsyncLiveRoom, user_id: str) -> None:
-        """Show this room's chat, as soon as there is one."""
+        """Show this room's chat in place of another's, as soon as there is one."""
+        self._leave_chat()
         self._chat_room = room
-        self.chat_state = {"open": False, "me": user_id, "canOpen": room.record.created_by == user_id}
-        self._at_end(self._end_chat)
-        self._at_end(room.observe(self._room_changed))
-        self._room_changed(room.record)
+        there = bool(room.record.live_channel_id)
+        self.chat_state = {
+            "room": room.room_id,
+            "there": there,
+            "open": False,
+            "me": user_id,
+            "canOpen": not there and room.record.created_by == user_id,
+        }
+        self._unobserve_chat = room.observe(self._room_changed)
+        in_loop(lambda: self._room_changed(room.record))
+
+    def _leave_chat(self) -> None:
+        """Show no room's chat any more."""
+        unobserve, self._unobserve_chat = self._unobserve_chat, None
+        if unobserve is not None:
+            unobserve()
+        self._chat_room = None
+        self.chat_state = {}
+        in_loop(self._stop_following)
 
     def _room_changed(self, record: Room) -> None:
-        if record.live_channel_id:
-            in_loop(self._follow_chat)
+        room = self._chat_room
+        if room is not None and record.room_id == room.room_id and record.live_channel_id:
+            if not self.chat_state.get("there"):
+                self._show_state(there=True, canOpen=False)
+            self._follow_chat()
+
+    def _show_state(self, **changes: Any) -> None:
+        self.chat_state = {**self.chat_state, **changes}
 
     def _follow_chat(self) -> None:
         if self._following is None and self._chat_room is not None:
@@ -62,14 +90,13 @@ class ChatPart(Widget):
             self._rows = ChatRows(self._chat.user_id, self._chat.host)
             self._following = asyncio.create_task(self._keep_following(self._chat, self._rows), name="spnb-chat-widget")
 
-    def _end_chat(self) -> None:
-        def end() -> None:
-            if self._following is not None:
-                self._following.cancel()
-            if self._flushing is not None:
-                self._flushing.cancel()
-
-        in_loop(end)
+    def _stop_following(self) -> None:
+        following, self._following = self._following, None
+        flushing, self._flushing = self._flushing, None
+        self._chat = self._rows = None
+        for running in (following, flushing):
+            if running is not None:
+                running.cancel()
 
     async def _keep_following(self, chat: AsyncChat, rows: ChatRows) -> None:
         wait = FIRST_WAIT
@@ -91,10 +118,11 @@ class ChatPart(Widget):
                         else:
                             self._flush_soon()
                     first = False
-                self.chat_state = {**self.chat_state, "open": False, "canOpen": False, "closed": True}
+                self._show_state(open=False, closed=True)
                 return
             except (ServiceError, Unreachable) as error:
                 log.info("the chat could not be read: %s", type(error).__name__)
+                self._show_state(trouble=True)
                 await asyncio.sleep(wait)
                 wait = min(LONGEST_WAIT, wait * 2)
 
@@ -102,15 +130,14 @@ class ChatPart(Widget):
         channel, pinned = chat.channel, chat.announcement
         moderator = self._rows is not None and chat.user_id in self._rows.moderators
         slow = (channel.rate_limit_window or 0) / 1000 if channel.is_rate_limited else 0
-        self.chat_state = {
-            "open": True,
-            "canOpen": False,
-            "me": chat.user_id,
-            "moderator": moderator,
-            "slow": slow,
-            "muted": channel.is_muted,
-            "announcement": None if pinned is None else {"text": pinned.text, "user": pinned.user_id or ""},
-        }
+        self._show_state(
+            open=True,
+            trouble=False,
+            moderator=moderator,
+            slow=slow,
+            muted=channel.is_muted,
+            announcement=None if pinned is None else {"text": pinned.text, "user": pinned.user_id or ""},
+        )
 
     def _flush_soon(self) -> None:
         """Tell the page now, or as soon as it may be told again."""

@@ -6,14 +6,15 @@ from typing import Any
 
 from spnb.live import LiveRoom
 from spnb.widgets.base import STATIC
+from spnb.widgets.chat_part import ChatPart
 from spnb.widgets.playback import Playback
 
 __all__ = ["Player"]
 
 
-class Player(Playback):
-    """What a viewer sees of a room: a waiting card, the live stream, and the replay once it is recorded; they react,
-    and see what is sold.
+class Player(Playback, ChatPart):
+    """What a viewer sees of a room: a waiting card, the live stream, and the replay once it is recorded; they chat,
+    react, and see what is sold.
 
     The page asks for the signed address when it needs it and keeps it in memory: it is in no trait and no output.
 
@@ -29,6 +30,7 @@ class Player(Playback):
         self._take(self._room.record)
         self._at_end(self._room.observe(self._take))
         self._engage(self._room)
+        self._use_chat(self._room, self._room.user_id)
 
     def _as_text(self) -> str:
         return f"Player: {self.title} ({self.status})"

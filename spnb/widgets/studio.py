@@ -12,6 +12,7 @@ from spnb.errors import NotFound, ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom, LiveRoom
 from spnb.models import Room
 from spnb.widgets.base import STATIC
+from spnb.widgets.chat_part import ChatPart
 from spnb.widgets.co_hosts import CoHosts
 from spnb.widgets.playback import Playback
 from spnb.widgets.room_form import RoomForm
@@ -27,10 +28,11 @@ __all__ = ["Studio"]
 MOST_LEFTOVERS = 5
 
 
-class Studio(RoomForm, WebcamPart, Playback, CoHosts):
+class Studio(RoomForm, WebcamPart, Playback, CoHosts, ChatPart):
     """Room form, preview, Go live, on-air controls, health, and afterwards the replay with the stream's numbers.
 
-    A host invites co-hosts and sees who is on the stage; a user who is invited accepts here, and joins the stage.
+    A host invites co-hosts and sees who is on the stage; a user who is invited accepts here, and joins the stage. The
+    room's chat stands beside the picture, before, on air and after.
 
     The page's camera is published by the page itself where LiveKit answers the page, and by the kernel otherwise, or
     where Python changes the pictures (`@studio.on_frame`); the Studio says which and why.
@@ -76,6 +78,7 @@ class Studio(RoomForm, WebcamPart, Playback, CoHosts):
         self.summary = {}
         super()._use(room)
         self._engage(room)
+        self._use_chat(room, self._client.user_id)
         self.has_room = True
 
     def _take(self, record: Room) -> None:
@@ -95,6 +98,7 @@ class Studio(RoomForm, WebcamPart, Playback, CoHosts):
     def _clear(self) -> None:
         super()._clear()
         self._disengage()
+        self._leave_chat()
         self.moderation = ""
         self.has_room, self.summary, self.created, self.playable = False, {}, {}, False
 

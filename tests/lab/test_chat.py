@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import pytest
 from playwright.async_api import Page, expect
 
+import spnb
+from spnb.bench.chat import flood
+from spnb.bench.lab import another_page
 from tests.lab.attacks import ATTACKS
-from tests.lab.conftest import BASE, CONNECT, Lab
+from tests.lab.conftest import CONNECT, Lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -20,24 +20,6 @@ GUEST = (
     "import os, spnb\n"
     "sp = spnb.connect('gwen', display_name='Gwen', url=os.environ['TEST_URL'], api_key=os.environ['TEST_KEY'])\n"
 )
-
-
-@asynccontextmanager
-async def second_browser(lab: Lab) -> AsyncIterator[Lab]:
-    """Another user's browser on the same lab: nothing is shared with the first one's."""
-    browser = lab.page.context.browser
-    assert browser is not None
-    context = await browser.new_context(viewport={"width": 1280, "height": 1400})
-    page = await context.new_page()
-    await page.goto(f"{lab.url}{BASE}lab/workspaces/second?token={lab.token}")
-    await page.wait_for_function("window.jupyterapp && window.jupyterapp.started")
-    await page.evaluate("window.jupyterapp.started")
-    other = replace(lab, page=page)
-    try:
-        yield other
-    finally:
-        await other.close()
-        await context.close()
 
 
 async def say(page: Page, text: str) -> None:
@@ -57,7 +39,7 @@ async def test_two_users_in_two_browsers_talk(lab: Lab) -> None:
     room_id = (await lab.run_code("print(room.room_id)")).strip()
     host = lab.page
     await expect(host.get_by_text("Nobody has said anything yet.")).to_be_visible()
-    async with second_browser(lab) as other:
+    async with another_page(lab) as other:
         await other.write_and_run("guest-chat.ipynb", GUEST + f"chat = spnb.Chat(sp.rooms.get({room_id!r}))\nchat")
         guest = other.page
         await say(guest, "Good morning")
@@ -172,8 +154,8 @@ async def test_a_flood_is_shown_held_and_stays_small(lab: Lab) -> None:
     await lab.run_code("last = room.chat.send('the last of them')")
     await expect(page.locator(".spnb-words").last).to_have_text("the last of them", timeout=20_000)
     await expect(page.locator(".spnb-line")).to_have_count(100)
-    at_end = "(list) => list.scrollHeight - list.scrollTop - list.clientHeight < 2"
-    assert await page.locator(".spnb-lines").evaluate(at_end)
+    # The list scrolls from its end: there is 0, and what is above is negative.
+    assert await page.locator(".spnb-lines").evaluate("(list) => list.scrollTop") == 0
     # What the page was sent: in batches, and only what it shows.
     seconds = float(
         await lab.run_code("print((last.created_at - room.chat.recent(100)[0].created_at).total_seconds())")
@@ -185,14 +167,70 @@ async def test_a_flood_is_shown_held_and_stays_small(lab: Lab) -> None:
     held = await lab.run_code("print(len(chat._rows._quotes) <= 1000, len(chat._rows._gone), len(chat._rows._fresh))")
     assert held.split() == ["True", "0", "0"]
     # Who reads further up stays there, and sees how many are new.
-    await page.locator(".spnb-lines").evaluate("(list) => { list.scrollTop = 0; }")
+    await page.locator(".spnb-lines").evaluate("(list) => { list.scrollTop = -list.scrollHeight; }")
+    up = await page.locator(".spnb-lines").evaluate("(list) => list.scrollTop")
     top = await page.locator(".spnb-words").first.text_content()
     await lab.run_code("[room.chat.send(f'new {n}') for n in range(12)]")
     await expect(page.get_by_role("button", name="12 new ↓")).to_be_visible()
     assert await page.locator(".spnb-words").first.text_content() == top
-    assert await page.locator(".spnb-lines").evaluate("(list) => list.scrollTop") == 0
+    assert await page.locator(".spnb-lines").evaluate("(list) => list.scrollTop") == up < -1000
     await lab.shot("chat-held")
     await page.get_by_role("button", name="12 new ↓").click()
     await expect(page.locator(".spnb-words").last).to_have_text("new 11")
     await expect(page.locator(".spnb-line")).to_have_count(100)
     await expect(page.locator(".spnb-fresh")).to_be_hidden()
+
+
+IN_ORDER = """() => {
+    // At each moment: no message twice, none before an earlier one of its sender, at most a hundred.
+    window.spnbFaults = [];
+    window.spnbMost = 0;
+    const list = document.querySelector('.spnb-lines ol');
+    new MutationObserver(() => {
+        const ids = new Set(), newest = {};
+        for (const line of list.children) {
+            const text = line.querySelector('.spnb-words')?.textContent ?? 'nothing';
+            if (ids.has(line.dataset.id)) window.spnbFaults.push(`twice: ${text}`);
+            ids.add(line.dataset.id);
+            const [, number, sender] = text.match(/^message (\\d+) of sender (\\d+),/) ?? [];
+            if (number <= newest[sender]) window.spnbFaults.push(`out of order: ${text}`);
+            newest[sender] = Number(number);
+        }
+        window.spnbMost = Math.max(window.spnbMost, ids.size);
+    }).observe(list, {childList: true});
+}"""
+MINUTE, EACH_SECOND = 60, 500
+
+
+async def test_a_minute_of_five_hundred_messages_a_second(lab: Lab) -> None:
+    page, received = lab.page, 0
+
+    def count(frame: str | bytes) -> None:
+        nonlocal received
+        received += len(frame)
+
+    page.on("websocket", lambda socket: socket.on("framereceived", count))
+    await lab.write_and_run("minute.ipynb", "import json\n" + CONNECT + CHAT)
+    await expect(page.get_by_text("Nobody has said anything yet.")).to_be_visible()
+    feed = (await lab.run_code("print(room.chat.channel.feed_id)")).strip()
+    await page.evaluate(IN_ORDER)
+    before = received
+    async with await spnb.connect_async("flood", url=lab.sandbox.url, api_key=lab.sandbox.api_key) as writer:
+        sent, took = await flood(lab.sandbox.url, await writer.access_token(), feed, MINUTE, EACH_SECOND)
+    assert sent == MINUTE * EACH_SECOND
+    await lab.run_code("last = room.chat.send('the last of them')")
+    await expect(page.locator(".spnb-words").last).to_have_text("the last of them", timeout=20_000)
+    # Nothing was lost on the way, and the end is shown as the service has it.
+    await expect(page.locator(".spnb-line")).to_have_count(100)
+    told = await lab.run_code("print(last.segment, json.dumps([m.text for m in room.chat.recent(100)]))")
+    segment, texts = told.split(" ", 1)
+    assert int(segment) == sent + 1
+    assert await page.locator(".spnb-words").all_text_contents() == json.loads(texts)
+    assert await page.evaluate("[window.spnbFaults, window.spnbMost <= 100]") == [[], True]
+    # All that came to the page, JupyterLab's own messages included.
+    assert received - before < 1_000_000 * took
+    state = await lab.run_code("print(chat.chat_messages, len(chat._rows), len(chat._rows._fresh), chat.error == '')")
+    messages, shown, untold, fine = state.split()
+    assert [shown, untold, fine] == ["100", "0", "True"]
+    assert int(messages) <= 11 * took
+    await lab.shot("chat-minute")

@@ -73,7 +73,8 @@ class Page(Sent):
 def test_host_and_guest_talk_through_two_widgets(sp: Any, guest: Any) -> None:
     room = sp.rooms.create("Talk", chat=False)
     mine, theirs = Chat(room), Chat(guest.rooms.get(room.room_id))
-    assert mine.chat_state == {"open": False, "me": "chat-widget-host", "canOpen": True}
+    about = {"room": room.room_id, "there": False, "open": False}
+    assert mine.chat_state == {**about, "me": "chat-widget-host", "canOpen": True}
     assert not theirs.chat_state["canOpen"]
     command(mine, "chat_send", ask=0, text="too early")
     until(lambda: "no live chat yet" in mine.error)
@@ -127,13 +128,14 @@ def test_host_and_guest_talk_through_two_widgets(sp: Any, guest: Any) -> None:
     assert host.ask("chat_ban", user="ann") == ""
     assert "banned" in ann.ask("chat_send", text="x")
 
+    following = mine._following
+    assert following is not None
     for widget, client in ((mine, sp), (theirs, guest)):
         assert "Hello" not in state_of(widget)
         assert client.access_token() not in state_of(widget)
         assert "chat" in repr(widget)
         widget.close()
-    assert mine._following is not None
-    until(mine._following.done)
+    until(following.done)
 
 
 def test_a_form_whose_way_broke_off_goes_on_with_its_room(sp: Any) -> None:

@@ -1,4 +1,4 @@
-// The one heavy module: LiveKit's client and the HLS player. Widgets ask for it through the Hub model, so that it
+// The one heavy module: LiveKit's client, the HLS player and the chat's pane. Widgets ask for it through the Hub model, so that it
 // travels once per page however many widgets there are.
 import Hls from "hls.js";
 import {
@@ -13,9 +13,11 @@ import {
   createLocalTracks,
   createLocalVideoTrack,
 } from "livekit-client";
+import { ChatPane } from "./shared/chatPane";
 import { announceHub } from "./shared/hub";
 
 const hub = {
+  ChatPane,
   ConnectionState,
   Hls,
   LocalAudioTrack,
@@ -31,6 +33,7 @@ const hub = {
 export type Hub = typeof hub;
 
 export {
+  ChatPane,
   ConnectionState,
   Hls,
   LocalAudioTrack,

@@ -1,4 +1,5 @@
 // What a viewer sees of a room.
+import { chatBeside } from "./shared/chatBeside";
 import { frame, h } from "./shared/dom";
 import { playback } from "./shared/playback";
 import { Link, type View } from "./shared/widget";
@@ -11,7 +12,10 @@ export default {
       title.textContent = link.get<string>("title");
     });
     frame(el);
-    el.append(playback(link, model), title);
+    const head = h("div", { class: "spnb-head" }, title);
+    const beside = chatBeside(link, model, el, h("div", {}, playback(link, model), head));
+    head.append(beside.toggle);
+    el.append(beside.el);
     return () => link.end();
   },
 };

@@ -1,4 +1,5 @@
 // A host's whole journey: form, preview, 3-2-1, on air, and the replay.
+import { chatBeside } from "./shared/chatBeside";
 import { Company } from "./shared/company";
 import { frame, h, replace } from "./shared/dom";
 import { floatOver, reactionCounts } from "./shared/floating";
@@ -151,6 +152,9 @@ export default {
       else guests.el.before(actions);
     }
     const numbers = h("p", { class: "spnb-summary" });
+    const work = [grid.el, sure, pane.controls, over, crowd, strip.el, route, error, actions, guests.el];
+    const talk = chatBeside(link, model, el, h("div", {}, ...work));
+    head.append(talk.toggle);
     const section = h(
       "section",
       { class: "spnb-card spnb-studio", "aria-label": "studio" },
@@ -158,16 +162,7 @@ export default {
       received(link, session),
       leftovers,
       banner,
-      grid.el,
-      sure,
-      pane.controls,
-      over,
-      crowd,
-      strip.el,
-      route,
-      error,
-      actions,
-      guests.el,
+      talk.el,
     );
 
     async function snapshot(): Promise<Blob | null> {

@@ -1,9 +1,10 @@
 // One message of a chat. Everything users wrote becomes a text node.
-import { h, replace } from "./dom";
+import { h } from "./dom";
 import { emoji } from "./emoji";
 import type { Row } from "./chatRows";
 
 const ROLES: Record<string, string> = { host: "HOST", moderator: "MOD" };
+const LONG_TEXT = 300;
 const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 
 export type Line = HTMLLIElement & { spnbRow?: Row };
@@ -24,7 +25,7 @@ export function fill(line: Line, row: Row, react: (row: Row, name: string) => vo
     row.edited && h("span", { class: "spnb-when" }, "edited"),
     !!row.flags && h("span", { class: "spnb-role", "data-role": "flag" }, `⚑ ${row.flags} reported`),
     row.quote && h("div", { class: "spnb-quote", dir: "auto" }, quoted(row.quote)),
-    h("div", { class: "spnb-words", dir: "auto" }, row.text),
+    h("div", { class: long(row.text) ? "spnb-words spnb-long" : "spnb-words", dir: "auto" }, row.text),
   );
   const reactions = Object.entries(row.reactions ?? {});
   if (reactions.length) {
@@ -53,6 +54,11 @@ export function fill(line: Line, row: Row, react: (row: Row, name: string) => vo
   else line.prepend(body);
 }
 
+/** Whether a text may need to scroll in itself; a hundred boxes that could would cost at every frame. */
+function long(text: string): boolean {
+  return text.length > LONG_TEXT || text.includes("\n");
+}
+
 export function quoted(quote: { name: string; text: string }): string {
   return quote.name ? `↩ ${quote.name}: ${quote.text}` : "↩ an earlier message";
 }
@@ -69,17 +75,17 @@ export function draw(
     line.remove();
     lines.delete(id);
   }
-  const fresh: Line[] = [];
+  let place = list.firstElementChild;
   for (const [id, row] of rows) {
     let line = lines.get(id);
-    if (!line) {
+    if (line) {
+      place = line.nextElementSibling;
+    } else {
       line = h("li", { class: "spnb-line", tabindex: "-1" });
       line.dataset["id"] = id;
       lines.set(id, line);
-      fresh.push(line);
+      list.insertBefore(line, place);
     }
     fill(line, row, react);
   }
-  list.append(...fresh);
-  if (list.childElementCount !== rows.size) replace(list, ...[...rows.keys()].map((id) => lines.get(id)));
 }

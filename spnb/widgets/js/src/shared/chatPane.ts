@@ -1,12 +1,19 @@
 // A live chat, for any widget that has one: `new ChatPane(link).el`. Its kernel side is `ChatPart`.
+//
+// The list scrolls from its end (`column-reverse`): at the end it stays there by itself, whatever comes and however tall
+// it is, so that nothing has to be measured when hundreds of messages come in a second. While they do only its end is
+// drawn; what stands above follows when there is time, or at once where somebody scrolls up to it.
 import { draw, quoted, type Line } from "./chatLine";
-import { ChatRows, type News, type Row } from "./chatRows";
+import { ChatRows, SHOWN, last, type News, type Row } from "./chatRows";
 import { ChatTools } from "./chatTools";
 import { h, replace } from "./dom";
 import type { Link, Reply } from "./widget";
 
-type State = {
-  open: boolean;
+export type ChatState = {
+  room?: string;
+  there?: boolean;
+  open?: boolean;
+  trouble?: boolean;
   canOpen?: boolean;
   closed?: boolean;
   me?: string;
@@ -19,13 +26,19 @@ type State = {
 const AT_END_PIXELS = 40;
 /** More new messages at once than this, and reading them aloud would be no help. */
 const READ_ALOUD = 3;
+/** More than this at once is a flood; then this many are drawn, more than fit in sight. */
+const FLOOD = 10;
+const DRAWN_IN_FLOOD = 30;
+const CALM_MS = 300;
+const MORE_MS = 50;
 const TURNS = [0, 5, 15, 30, 60];
 
 export class ChatPane {
   readonly el: HTMLElement;
   readonly rows = new ChatRows();
   private readonly lines = new Map<string, Line>();
-  private readonly list: HTMLOListElement;
+  private readonly list = h("ol");
+  private readonly log: HTMLElement;
   private readonly fresh: HTMLButtonElement;
   private readonly pinned = h("div", { class: "spnb-banner spnb-announcement", hidden: true });
   private readonly about = h("div", { class: "spnb-banner", hidden: true });
@@ -47,6 +60,12 @@ export class ChatPane {
   private sending = false;
   private free = 0;
   private frame = 0;
+  /** How far above the end the reader is, in pixels; known from scrolling, since to ask for it costs a layout. */
+  private above = 0;
+  private asleep = false;
+  /** How many of the messages are drawn, from the end. */
+  private drawn = SHOWN;
+  private calm: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly link: Link) {
     this.tools = new ChatTools(
@@ -58,21 +77,25 @@ export class ChatPane {
       },
       () => ({ id: this.state.me ?? "", moderator: !!this.state.moderator }),
       () => this.drawSoon(),
-      () => this.list.focus({ preventScroll: true }),
+      () => this.log.focus({ preventScroll: true }),
     );
-    this.list = h("ol", {
-      class: "spnb-lines",
-      role: "log",
-      tabindex: "0",
-      "aria-label": "messages",
-      scroll: () => this.scrolled(),
-      pointerover: (event) => this.pointed(event),
-      pointerleave: () => this.list.contains(document.activeElement) || this.tools.on(null),
-      focusin: (event) => this.pointed(event),
-      focusout: () => this.drawSoon(),
-      keydown: (event) => this.key(event as KeyboardEvent),
-    });
-    this.list.dataset["lmSuppressShortcuts"] = "true";
+    this.log = h(
+      "div",
+      {
+        class: "spnb-lines",
+        role: "log",
+        tabindex: "0",
+        "aria-label": "messages",
+        scroll: () => this.scrolled(),
+        pointerover: (event) => this.pointed(event),
+        pointerleave: () => this.log.contains(document.activeElement) || this.tools.on(null),
+        focusin: (event) => this.pointed(event),
+        focusout: () => this.drawSoon(),
+        keydown: (event) => this.key(event as KeyboardEvent),
+      },
+      this.list,
+    );
+    this.log.dataset["lmSuppressShortcuts"] = "true";
     this.fresh = h("button", { type: "button", class: "spnb-fresh", hidden: true, click: () => this.toEnd() });
     this.words = h("textarea", {
       rows: "1",
@@ -105,7 +128,7 @@ export class ChatPane {
       { class: "spnb-chat", "aria-label": "live chat" },
       h("div", { class: "spnb-head" }, h("strong", {}, "Live chat"), this.note, this.controls),
       this.pinned,
-      h("div", { class: "spnb-lines-box" }, this.list, this.empty, this.fresh),
+      h("div", { class: "spnb-lines-box" }, this.log, this.empty, this.fresh),
       h("div", { class: "spnb-row" }, this.opener),
       this.about,
       this.problem,
@@ -114,20 +137,36 @@ export class ChatPane {
     link.hear((reply) => this.heard(reply));
     link.follow(["chat_state"], () => this.drawState());
     link.every(500, () => this.drawTurn());
-    link.atEnd(() => cancelAnimationFrame(this.frame));
+    link.atEnd(() => {
+      cancelAnimationFrame(this.frame);
+      clearTimeout(this.calm);
+    });
     link.send("chat_hello");
   }
 
-  private get state(): State {
-    return this.link.get<State>("chat_state");
+  private get state(): ChatState {
+    return this.link.get<ChatState>("chat_state");
+  }
+
+  /** Out of sight nothing is drawn; what comes is kept all the same. */
+  sleep(yes: boolean): void {
+    this.asleep = yes;
+    // Out of sight it has lost its place, and shown again it begins at the end.
+    this.above = 0;
+    if (!yes) this.drawSoon();
   }
 
   private heard(reply: Reply): void {
     if (reply.type === "chat") {
       const news = reply as unknown as News;
       const aloud = news.rows.length > READ_ALOUD ? "off" : "polite";
-      if (this.list.ariaLive !== aloud) this.list.ariaLive = aloud;
+      if (this.log.ariaLive !== aloud) this.log.ariaLive = aloud;
       this.rows.take(news);
+      if (news.rows.length > FLOOD) {
+        this.drawn = DRAWN_IN_FLOOD;
+        clearTimeout(this.calm);
+        this.calm = setTimeout(() => this.drawMore(), CALM_MS);
+      }
       this.drawSoon();
     } else if (reply.type === "chatAnswer") {
       const number = Number(reply["ask"]);
@@ -152,23 +191,20 @@ export class ChatPane {
 
   // -- the list
 
-  private get atEnd(): boolean {
-    const { scrollHeight, scrollTop, clientHeight } = this.list;
-    return scrollHeight - scrollTop - clientHeight < AT_END_PIXELS;
-  }
-
   /** Whether the messages must stand still: the reader has scrolled up, or is about to do something with one. */
   private get reading(): boolean {
     const focused = document.activeElement;
-    const inList = focused !== this.list && this.list.contains(focused);
-    return !this.atEnd || this.tools.busy || inList;
+    const inList = focused !== this.log && this.log.contains(focused);
+    return this.above > AT_END_PIXELS || this.tools.busy || inList;
   }
 
   private scrolled(): void {
+    this.above = -this.log.scrollTop;
     if (this.rows.held !== this.reading) this.drawSoon();
   }
 
   private drawSoon(): void {
+    if (this.asleep) return;
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.draw();
@@ -179,23 +215,35 @@ export class ChatPane {
     const reading = this.lines.size > 0 && this.reading;
     if (reading) this.rows.hold();
     else if (this.rows.held) this.rows.release();
+    if (!reading && this.above) this.goToEnd();
     const holder = this.tools.holder;
     if (holder && !this.rows.shown.has(holder.dataset["id"] ?? "")) this.tools.on(null);
-    draw(this.list, this.lines, this.rows.shown, (row, name) => this.react(row, name));
-    if (!reading) this.list.scrollTop = this.list.scrollHeight;
+    if (reading) this.drawn = SHOWN;
+    draw(this.list, this.lines, last(this.rows.shown, this.drawn), (row, name) => this.react(row, name));
     const { unseen } = this.rows;
     this.fresh.hidden = unseen <= 0;
     this.fresh.textContent = `${unseen} new ↓`;
     this.drawEmpty();
   }
 
+  private goToEnd(): void {
+    this.log.scrollTop = 0;
+    this.above = 0;
+  }
+
+  private drawMore(): void {
+    if (this.drawn >= SHOWN) return;
+    this.drawn += DRAWN_IN_FLOOD;
+    this.drawSoon();
+    this.calm = setTimeout(() => this.drawMore(), MORE_MS);
+  }
+
   private toEnd(): void {
     this.tools.on(null);
-    if (this.list.contains(document.activeElement)) this.list.focus();
+    if (this.log.contains(document.activeElement)) this.log.focus({ preventScroll: true });
     this.rows.release();
+    this.goToEnd();
     this.draw();
-    this.list.scrollTop = this.list.scrollHeight;
-    this.drawSoon();
   }
 
   private pointed(event: Event): void {
@@ -247,15 +295,17 @@ export class ChatPane {
   }
 
   private drawEmpty(): void {
-    const { open, closed, canOpen } = this.state;
+    const { open, closed, canOpen, there, trouble } = this.state;
+    const words: [unknown, string][] = [
+      [closed, "This chat is closed."],
+      [trouble, "The chat cannot be read just now; it is tried again."],
+      [open, "Nobody has said anything yet."],
+      [canOpen, "This room has no chat yet."],
+      [there, "Reading the chat…"],
+      [true, "The host has not opened the chat yet."],
+    ];
     this.empty.hidden = this.rows.shown.size > 0;
-    this.empty.textContent = closed
-      ? "This chat is closed."
-      : open
-        ? "Nobody has said anything yet."
-        : canOpen
-          ? "This room has no chat yet."
-          : "The host has not opened the chat yet.";
+    this.empty.textContent = words.find(([holds]) => holds)?.[1] ?? "";
   }
 
   /** In slow mode the button counts down to one's next turn. */

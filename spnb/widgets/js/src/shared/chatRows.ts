@@ -62,6 +62,11 @@ export class ChatRows {
   }
 }
 
+/** The newest of the rows, in their order. */
+export function last(rows: Map<string, Row>, count: number): Map<string, Row> {
+  return rows.size <= count ? rows : new Map([...rows].slice(-count));
+}
+
 function prune(rows: Map<string, Row>): void {
   for (const id of rows.keys()) {
     if (rows.size <= SHOWN) return;
