@@ -193,7 +193,7 @@ def grouped(dataset: Dataset, by: str | Sequence[str], *, time_zone: str = "UTC"
     groups = table.groupby(names, observed=True)
     sums = groups[["views", "minutes_watched", "messages", "reactions", "viewer_seconds", "duration_seconds"]].sum()
     made = pd.DataFrame({"streams": groups.size()}).join(sums)
-    code = np.asarray(groups.ngroup(), dtype=np.int64)
+    code = groups.ngroup().fillna(-1).to_numpy(dtype=np.int64)
     room, user = _viewers(dataset)
     inside = code[room] >= 0
     members: Whole = code[room[inside]]

@@ -114,6 +114,20 @@ def test_own_columns_can_be_grouped_by() -> None:
     assert analytics.grouped(analytics.load(tables), "topic")["streams"].tolist() == [2, 2]
 
 
+@pytest.mark.filterwarnings("error")
+def test_streams_without_the_value_are_in_no_group() -> None:
+    tables = season(streams=5, seed=9)
+    tables["rooms"].loc[2, ["live_at", "ended_at"]] = pd.NaT
+    tables["rooms"].loc[3, "community_id"] = None
+    dataset = analytics.load(tables)
+    for by, left_out in (("hour", "s2"), ("community_id", "s3")):
+        made = analytics.grouped(dataset, by)
+        assert made["streams"].sum() == 4
+        assert made["views"].sum() == dataset.kpis["views"].drop(left_out).sum()
+    others = dataset.views[dataset.views["room_id"] != "s3"]
+    assert made["unique_viewers"].tolist() == [others["user_id"].nunique()]
+
+
 def test_cohorts_are_shares_of_those_who_first_came_then(dataset: Dataset, memory: Dataset) -> None:
     made = analytics.cohorts(dataset, period="W")
     mended, _ = repaired(memory.views, memory.rooms)

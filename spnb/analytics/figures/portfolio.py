@@ -38,7 +38,8 @@ def kpi_cards(overview: Overview, *, dark: bool = False, names: Sequence[str] = 
 
     A change from nothing is n/a.
     """
-    made = figure(title=f"{overview.start:%d %b %Y} – {overview.end:%d %b %Y}", dark=dark, height=300)
+    last = overview.end - pd.Timedelta(milliseconds=1)  # the period ends before its end
+    made = figure(title=f"{overview.start:%d %b %Y} – {last:%d %b %Y}", dark=dark, height=300)
     width = 1 / len(names)
     for place, name in enumerate(names):
         card: dict[Any, Any] = overview.cards.loc[name].to_dict()
