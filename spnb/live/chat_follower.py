@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from spnb.client.chat import messages_of
 from spnb.errors import NotFound, ServiceError, Unreachable
 from spnb.live.message_log import ChatChange, MessageLog
+from spnb.live.reading import Pauses
 from spnb.models import Channel, Message
 from spnb.realtime import Event
 
@@ -27,11 +27,9 @@ GAP_PATIENCE = 0.15
 DOUBT_PATIENCE = 1.0
 """Seconds until the state of messages that events told of is read again; many events lead to one read."""
 DOUBTFUL_AT_ONCE = 50
-SETTLED_READ = 60.0
-"""Seconds between safety reads while events come in: the loss of the newest event shows in no other way."""
 NEVER = float("inf")
-FIRST_POLL, LONGEST_POLL = 1.0, 60.0
-"""Seconds between reads without events: growing while nothing changes."""
+FIRST_POLL = 1.0
+"""Seconds between the first reads while events are away."""
 
 
 class ChatFollower:
@@ -53,7 +51,7 @@ class ChatFollower:
         self._gap_at = NEVER
         self._doubt_at = NEVER
         self._channel_at = NEVER
-        self._poll = FIRST_POLL
+        self._pauses = Pauses(FIRST_POLL)
         self._closed = False
 
     async def batches(self, last: int | None) -> Any:
@@ -150,7 +148,7 @@ class ChatFollower:
             self._closed = True
         except (ServiceError, Unreachable) as error:
             log.info("chat %s could not be read: %s", self._channel.channel_id, type(error).__name__)
-            again = _now() + self._longer_poll()
+            again = _now() + self._pauses.next(followed=False)
             self._read_at = min(self._read_at, again)
             if doubt_due:
                 self._doubt_at = min(self._doubt_at, again)
@@ -158,16 +156,8 @@ class ChatFollower:
                 self._channel_at = min(self._channel_at, again)
 
     def _plan_safety_read(self) -> None:
-        if self._client.realtime.is_subscribed(self._topic):
-            self._poll = FIRST_POLL
-            pause = SETTLED_READ * random.uniform(0.8, 1.2)
-        else:
-            pause = self._longer_poll()
+        pause = self._pauses.next(followed=self._client.realtime.is_subscribed(self._topic))
         self._read_at = min(self._read_at, _now() + pause)
-
-    def _longer_poll(self) -> float:
-        pause, self._poll = self._poll, min(LONGEST_POLL, self._poll * 2)
-        return pause * random.uniform(0.8, 1.2)
 
     # -- reading
 
@@ -212,7 +202,7 @@ class ChatFollower:
                 break
         changes = self._log.read(found, after=after, heard=heard, to_end=True)
         if changes:
-            self._poll = FIRST_POLL
+            self._pauses.anew()
         self._changes += changes
         self._plan_doubts()
 

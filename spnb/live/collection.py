@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from spnb._loop import aiterate, in_loop, on_loop
 from spnb.client.records import Records
 from spnb.errors import ServiceError, Unreachable
 from spnb.live.hooks import saw
+from spnb.live.reading import Reader
 from spnb.live.status import STATUS_OF_EVENT, advance, room_of_event
 from spnb.models import Room, normal_status
 from spnb.realtime import Event
@@ -24,10 +24,8 @@ __all__ = ["AsyncLiveRooms"]
 
 log = logging.getLogger(__name__)
 
-SETTLED_READ = 60.0
-"""Seconds between safety reads while events come in: no event announces that a room was created or deleted."""
-BLIND_READ, BLIND_LONGEST = 3.0, 60.0
-"""The same without events: growing from 3 s to 60 s while nothing changes."""
+BLIND_READ = 3.0
+"""Seconds between the first reads while events are away: a collection is more to read than a room."""
 
 
 class AsyncLiveRooms:
@@ -52,8 +50,8 @@ class AsyncLiveRooms:
         self._rooms: dict[str, Room] = {}
         self._observers: dict[object, Callable[[list[Room]], Any]] = {}
         self._ends: list[Callable[[], None]] = []
-        self._reader: asyncio.Task[None] | None = None
-        self._wake = asyncio.Event()
+        self._topic = ""
+        self._reader: Reader | None = None
 
     @property
     def rooms(self) -> list[Room]:
@@ -102,7 +100,14 @@ class AsyncLiveRooms:
     def _add(self, key: object, observer: Callable[[list[Room]], Any]) -> None:
         self._observers[key] = observer
         if len(self._observers) == 1:
-            self._reader = asyncio.create_task(self._keep_reading(), name="spnb-live-rooms")
+            # No event announces that a room was created or deleted: a read finds it.
+            self._reader = Reader(
+                self._keep_up,
+                lambda: bool(self._topic) and self._client.realtime.is_subscribed(self._topic),
+                first=BLIND_READ,
+                name="spnb-live-rooms",
+            )
+            self._reader.start()
         self._call(observer)
 
     def _drop(self, key: object) -> None:
@@ -111,31 +116,30 @@ class AsyncLiveRooms:
                 end()
             self._ends = []
             if self._reader is not None:
-                self._reader.cancel()
+                self._reader.close()
                 self._reader = None
 
-    async def _keep_reading(self) -> None:
-        await self._client.login()
-        realtime = self._client.realtime
-        topic = f"{self._client.network_id}/room/+"
+    async def _keep_up(self) -> bool:
+        """Follow, if that is not so yet, and read; whether anything was new."""
+        before = self.rooms
+        await self._follow()
+        await self._read()
+        return self.rooms != before
+
+    async def _follow(self) -> None:
+        if self._ends or self._reader is None:
+            return
+        try:
+            await self._client.login()
+        except (ServiceError, Unreachable) as error:
+            log.info("live rooms cannot be followed yet: %s", type(error).__name__)
+            return
+        realtime, soon = self._client.realtime, self._reader.soon
+        self._topic = f"{self._client.network_id}/room/+"
         self._ends = [
-            realtime.subscribe(topic, self._heard, settled=lambda _granted: self._wake.set()),
-            realtime.on_state(lambda _state: self._wake.set()),
+            realtime.subscribe(self._topic, self._heard, settled=lambda _granted: soon()),
+            realtime.on_state(lambda _state: soon()),
         ]
-        wait = BLIND_READ
-        while True:
-            before = self.rooms
-            await self._read()
-            followed = realtime.is_subscribed(topic)
-            wait = BLIND_READ if self.rooms != before else min(BLIND_LONGEST, wait * 2)
-            pause = (SETTLED_READ if followed else wait) * random.uniform(0.8, 1.2)
-            self._wake.clear()
-            try:
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-                wait = BLIND_READ / 2  # something has happened: look often again
-            except TimeoutError:
-                continue
 
     def _heard(self, event: Event) -> None:
         for body in event.data.get("rooms") or []:
@@ -146,7 +150,8 @@ class AsyncLiveRooms:
             known = self._rooms.get(told.room_id)
             saw(self._client, known or (None if event.type in STATUS_OF_EVENT else told), told)
             self._put(advance(known, told) if known is not None else told)
-        self._wake.set()
+        if self._reader is not None:
+            self._reader.soon()
 
     def _put(self, room: Room) -> None:
         before = self._rooms.get(room.room_id)

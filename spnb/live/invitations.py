@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import random
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from spnb._loop import aiterate, iterate, on_loop, run
 from spnb.errors import Forbidden, ServiceError, Unreachable
 from spnb.live.invitation import AsyncLiveInvitation, LiveInvitation
+from spnb.live.reading import Reader
 from spnb.models import Invitation
 from spnb.observers import Observers
 from spnb.realtime import Event
@@ -23,8 +22,8 @@ __all__ = ["AsyncLiveInvitations", "LiveInvitations"]
 
 log = logging.getLogger(__name__)
 
-BLIND_READ, BLIND_LONGEST = 2.0, 60.0
-"""Seconds between reads while events are away: growing while nothing changes."""
+BLIND_READ = 2.0
+"""Seconds between the first reads while events are away."""
 
 Observer = Callable[[list[AsyncLiveInvitation]], Any]
 
@@ -42,10 +41,11 @@ class AsyncLiveInvitations:
         self._room_id = room_id
         self._records: list[Invitation] = []
         self._observers = Observers[list[AsyncLiveInvitation]](
-            "invitations", first=self._follow, last=self._unfollow, now=lambda: self.invitations
+            "invitations", first=self._begin, last=self._end, now=lambda: self.invitations
         )
-        self._reader: asyncio.Task[None] | None = None
-        self._wake = asyncio.Event()
+        self._topics: list[str] = []
+        self._ends: list[Callable[[], None]] = []
+        self._reader: Reader | None = None
 
     @property
     def invitations(self) -> list[AsyncLiveInvitation]:
@@ -93,41 +93,48 @@ class AsyncLiveInvitations:
         finally:
             end()
 
-    def _follow(self) -> None:
-        self._reader = asyncio.create_task(self._keep_reading(), name="spnb-invitations")
+    def _begin(self) -> None:
+        self._reader = Reader(self._keep_up, self._followed, first=BLIND_READ, name="spnb-invitations")
+        self._reader.start()
 
-    def _unfollow(self) -> None:
+    def _end(self) -> None:
         if self._reader is not None:
-            self._reader.cancel()
+            self._reader.close()
             self._reader = None
+            for end in self._ends:
+                end()
+            self._ends = []
 
-    async def _keep_reading(self) -> None:
-        """Read at every event and (re)connection, and with back-off only while real time is away."""
-        with contextlib.suppress(ServiceError, Unreachable):
-            await self._client.login()
-        realtime, network = self._client.realtime, self._client.network_id
-        if self._room_id is not None:
-            topics = [f"{network}/room/{self._room_id}", f"{network}/room/{self._room_id}/streamer"]
-        else:
-            topics = [f"{network}/user/{self._client.user.id}"] if self._client.user is not None else []
-        with contextlib.ExitStack() as ends:
-            for topic in topics:
-                ends.callback(realtime.subscribe(topic, self._heard))
-            ends.callback(realtime.on_state(lambda _state: self._wake.set()))
-            wait = BLIND_READ
-            while True:
-                self._wake.clear()
-                before = self._records
-                await self._read()
-                followed = realtime.state == "connected"
-                wait = BLIND_READ if self._records != before else min(BLIND_LONGEST, wait * 2)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(None if followed else wait * random.uniform(0.8, 1.2)):
-                        await self._wake.wait()
+    def _followed(self) -> bool:
+        # Which of a room's two topics carries its invitations is not documented: one of them has to come in.
+        return any(self._client.realtime.is_subscribed(topic) for topic in self._topics)
+
+    async def _keep_up(self) -> bool:
+        """Follow, if that is not so yet, and read; whether anything was new."""
+        before = self._records
+        await self._follow()
+        await self._read()
+        return self._records is not before
+
+    async def _follow(self) -> None:
+        if self._ends or self._reader is None:
+            return
+        try:
+            user = await self._client.login()
+        except (ServiceError, Unreachable) as error:
+            log.info("invitations cannot be followed yet: %s", type(error).__name__)
+            return
+        realtime, network, soon = self._client.realtime, self._client.network_id, self._reader.soon
+        room = f"{network}/room/{self._room_id}"
+        self._topics = [f"{network}/user/{user.id}"] if self._room_id is None else [room, f"{room}/streamer"]
+        self._ends = [
+            *(realtime.subscribe(topic, self._heard, settled=lambda _granted: soon()) for topic in self._topics),
+            realtime.on_state(lambda _state: soon()),
+        ]
 
     def _heard(self, event: Event) -> None:
-        if event.type.startswith("room.didCohostInvite"):
-            self._wake.set()
+        if event.type.startswith("room.didCohostInvite") and self._reader is not None:
+            self._reader.soon()
 
     async def _read(self) -> None:
         invitations = self._client.invitations

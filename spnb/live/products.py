@@ -13,6 +13,7 @@ from spnb._loop import aiterate, iterate, on_loop, run
 from spnb.client.products import MOST_TAGGED, ProductActivity, Shelf
 from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
 from spnb.live.outbox import Outbox
+from spnb.live.reading import Reader
 from spnb.models import Product, Room
 from spnb.observers import Observers
 from spnb.realtime import Event
@@ -30,7 +31,8 @@ SAME_SECONDS = 300.0
 """The same product seen again at the same place within five minutes is one view (SDK 7.20)."""
 TRACK_SECONDS = 60.0
 MOST_WAITING = 5_000
-AGAIN_SECONDS = 5.0
+BLIND_READ = 5.0
+"""Seconds between the first reads while events are away."""
 NO_POST = "products are tagged on the post that carries the room: call room.post() first"
 
 
@@ -52,8 +54,7 @@ class AsyncRoomProducts:
         self._observers = Observers[Shelf]("products", first=self._follow, last=self._unfollow, now=lambda: self._shelf)
         self._ends: list[Callable[[], None]] = []
         self._topics: set[str] = set()
-        self._reading: asyncio.Task[None] | None = None
-        self._again = False
+        self._reader: Reader | None = None
         self._changing = asyncio.Lock()
         self._seen: dict[tuple[str, str, str], float] = {}
         self._numbers = itertools.count()
@@ -113,16 +114,24 @@ class AsyncRoomProducts:
 
     def _follow(self) -> None:
         self._ends = [self._room.observe(self._room_changed)]
-        self._reconcile()
+        # Without a post there are none; that one has come is told by the room.
+        self._reader = Reader(
+            self._keep_up,
+            self._followed,
+            over=lambda: not self._room.record.reference_id,
+            first=BLIND_READ,
+            name="spnb-products",
+        )
+        self._reader.start()
 
     def _unfollow(self) -> None:
         for end in self._ends:
             end()
         self._ends = []
         self._topics.clear()
-        if self._reading is not None:
-            self._reading.cancel()
-            self._reading = None
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def _room_changed(self, record: Room) -> None:
         if record.reference_id and (self._shelf is None or not self._topics):
@@ -133,26 +142,23 @@ class AsyncRoomProducts:
             self._reconcile()
 
     def _reconcile(self) -> None:
-        """Read soon; news that comes while a read is under way leads to one more."""
-        if self._reading is not None and not self._reading.done():
-            self._again = True
-            return
-        self._reading = asyncio.create_task(self._read_until_quiet(), name="spnb-products")
+        if self._reader is not None:
+            self._reader.soon()
 
-    async def _read_until_quiet(self) -> None:
-        while True:
-            self._again = False
-            try:
-                await self._read()
-                await self._follow_post()
-            except NotFound:
-                return
-            except (ServiceError, Unreachable) as error:
-                log.info("products could not be read: %s", type(error).__name__)
-                await asyncio.sleep(AGAIN_SECONDS)
-                continue
-            if not self._again:
-                return
+    async def _keep_up(self) -> bool:
+        """Read, and follow the post that carries them; whether anything was new."""
+        before = self._shelf
+        try:
+            await self._read()
+            await self._follow_post()
+        except NotFound:
+            log.info("the post of the products is gone")
+        except (ServiceError, Unreachable) as error:
+            log.info("products could not be read: %s", type(error).__name__)
+        return self._shelf is not before
+
+    def _followed(self) -> bool:
+        return bool(self._topics) and all(map(self._room._client.realtime.is_subscribed, self._topics))
 
     async def _follow_post(self) -> None:
         if self._topics or self._shelf is None or not self._observers:
@@ -170,8 +176,8 @@ class AsyncRoomProducts:
             self._take(await self._client.products.shelf(reference))
 
     def _take(self, shelf: Shelf) -> None:
-        before, self._shelf = self._shelf, shelf
-        if shelf != before:
+        if shelf != self._shelf:
+            self._shelf = shelf
             self._observers.tell(shelf)
 
     # -- changing

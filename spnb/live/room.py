@@ -1,7 +1,7 @@
 """`AsyncLiveRoom`: a room that knows its newest state and tells its observers.
 
 A live object is a snapshot, kept up by events, corrected by reading the service again: after each event, at every
-(re)connection, and by polling with back-off only while real time is away.
+(re)connection, rarely to be safe, and with back-off while real time is away.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -21,6 +20,7 @@ from spnb.live import hooks
 from spnb.live.chat import AsyncChat
 from spnb.live.co_hosting import AsyncCoHosting
 from spnb.live.engagement import AsyncEngagement
+from spnb.live.reading import Reader
 from spnb.live.status import advance, can_still_reach, room_of_event
 from spnb.live.timeline import Diary, Timeline, Told
 from spnb.models import FINAL_STATUSES, STATUS_LABELS, BroadcasterData, Channel, Post, Room, normal_status
@@ -37,7 +37,6 @@ __all__ = ["AsyncLiveRoom", "Observer", "Opener"]
 log = logging.getLogger(__name__)
 
 Observer = Callable[[Room], Any]
-FIRST_POLL, LONGEST_POLL = 1.0, 60.0
 _shows: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """What this process has put on air, by room and user."""
 
@@ -66,9 +65,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         self._observers: dict[object, Observer] = {}
         self._followers = 0
         self._ends: list[Callable[[], None]] = []
-        self._reconciling: asyncio.Task[None] | None = None
-        self._again = False
-        self._polling: asyncio.Task[None] | None = None
+        self._topic = ""
+        self._reader: Reader | None = None
         self._calls: set[asyncio.Future[Any]] = set()
         self._chat: AsyncChat | None = None
         self._diary = Diary(record)
@@ -199,22 +197,27 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     def _follow(self) -> None:
         realtime = self._client.realtime
-        self._ends = [realtime.on_state(self._state_changed)]
+        self._reader = Reader(
+            self._reconcile_now,
+            lambda: bool(self._topic) and realtime.is_subscribed(self._topic),
+            over=lambda: self._record.status in FINAL_STATUSES,
+            name=f"read {self.room_id}",
+        )
+        self._ends = [realtime.on_state(lambda _state: self._reconcile())]
         network = (self._record.path or "").split("/room/")[0] or self._client.network_id
         if network:
-            topic = f"{network}/room/{self._record.id or self.room_id}"
-            self._ends.append(realtime.subscribe(topic, self._heard, settled=self._settled))
-        self._reconcile()
-        self._state_changed(realtime.state)
+            self._topic = f"{network}/room/{self._record.id or self.room_id}"
+            # What happened before the broker took the subscription is told by no event.
+            self._ends.append(realtime.subscribe(self._topic, self._heard, settled=lambda _granted: self._reconcile()))
+        self._reader.start()
 
     def _unfollow(self) -> None:
         for end in self._ends:
             end()
         self._ends = []
-        for task in (self._polling, self._reconciling):
-            if task is not None:
-                task.cancel()
-        self._polling = self._reconciling = None
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def hear(self, event: Event) -> None:
         """Take news that came another way than this object's own, a webhook. May be called from any thread."""
@@ -226,56 +229,23 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         told = room_of_event(event, self.room_id)
         if told is not None:
             self._take(told, source, event)
-        if self._followers:
-            self._reconcile()
-
-    def _settled(self, granted: bool) -> None:
-        # What happened before the broker took the subscription is told by no event.
-        if granted:
-            self._reconcile()
-        else:
-            self._state_changed("refused")
-
-    def _state_changed(self, state: str) -> None:
-        if state == "connected":
-            if self._polling is not None:
-                self._polling.cancel()
-                self._polling = None
-            self._reconcile()
-        elif state in ("away", "refused") and self._polling is None and self._followers:
-            self._polling = asyncio.create_task(self._poll(), name=f"poll {self.room_id}")
-
-    async def _poll(self) -> None:
-        """Read with growing pauses, only while real time is away."""
-        wait = FIRST_POLL
-        while True:
-            await asyncio.sleep(wait * random.uniform(0.8, 1.2))
-            before = self._record
-            await self._reconcile_now()
-            wait = FIRST_POLL if self._record is not before else min(LONGEST_POLL, wait * 2)
+        self._reconcile()
 
     def _reconcile(self) -> None:
-        """Read the room soon; news that comes while a read is under way leads to one more."""
-        if self._reconciling is not None and not self._reconciling.done():
-            self._again = True
-            return
-        self._reconciling = asyncio.create_task(self._reconcile_until_quiet(), name=f"read {self.room_id}")
+        if self._reader is not None:
+            self._reader.soon()
 
-    async def _reconcile_until_quiet(self) -> None:
-        while True:
-            self._again = False
-            await self._reconcile_now()
-            if not self._again:
-                return
-
-    async def _reconcile_now(self) -> None:
+    async def _reconcile_now(self) -> bool:
+        """Read the room; whether anything was new."""
+        before = self._record
         try:
             self._take(await self._client.rooms.record(self.room_id))
         except NotFound:
             log.info("room %s is gone", self.room_id)
         except (ServiceError, Unreachable) as error:
-            # The next event, reconnection or poll reads again; observers keep what is known.
+            # The next event, reconnection or pause reads again; observers keep what is known.
             log.info("room %s could not be read: %s", self.room_id, type(error).__name__)
+        return self._record is not before
 
     def _take(self, told: Room, source: Told = "read", event: Event | None = None) -> None:
         before = self._record

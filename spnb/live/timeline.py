@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ Told = Literal["event", "read", "call", "webhook"]
 """Where news came from: a real-time event, a reading of the room, a call of one's own, a webhook."""
 
 MOST_ENTRIES = 2000
+MOST_OVERTAKEN = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,12 @@ class Diary:
         self.write("first seen", "read", record.status, changed=True, told_at=record.updated_at)
 
     def write(self, what: str, source: Told, status: str, *, changed: bool, told_at: datetime | None = None) -> None:
-        """Add an entry, learnt now."""
+        """Add an entry, learnt now. What was delivered twice, as brokers may and overlapping subscriptions do, is there
+        once."""
+        if not changed and told_at is not None and source in ("event", "webhook"):
+            lately = itertools.islice(reversed(self._recent), MOST_OVERTAKEN)
+            if any((known.what, known.source, known.told_at) == (what, source, told_at) for known in lately):
+                return
         entry = TimelineEntry(what, source, status, changed, time.monotonic(), datetime.now(UTC), told_at)
         self._recent.append(entry)
         if changed:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from spnb.errors import ServiceError, Unreachable
 from spnb.recordings.progress import Listener, Progress, ProgressWish, listener_of
 
 if TYPE_CHECKING:
@@ -16,8 +14,6 @@ if TYPE_CHECKING:
 __all__ = ["recorded"]
 
 TELL_SECONDS = 0.5
-SAFETY_SECONDS = 60.0
-"""Seconds between safety readings while events come in: the one event that counts may be the one that is lost."""
 
 WORDS = {
     "idle": "The broadcast has not begun",
@@ -41,13 +37,8 @@ async def recorded(room: AsyncLiveRoom, *, timeout: float | None, progress: Prog
 
 
 async def _tell(room: AsyncLiveRoom, told: Listener) -> None:
-    began = read = time.monotonic()
+    began = time.monotonic()
     while True:
-        now = time.monotonic()
         words = WORDS.get(room.status, f"The room is {room.status}")
-        told(Progress("waiting", f"{words} ({now - began:.0f} s)"))
-        if now - read >= SAFETY_SECONDS:
-            read = now
-            with contextlib.suppress(ServiceError, Unreachable):
-                await room.refresh()
+        told(Progress("waiting", f"{words} ({time.monotonic() - began:.0f} s)"))
         await asyncio.sleep(TELL_SECONDS)

@@ -38,7 +38,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_built_assets_and_notebooks_and_no_sources_of_them(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("spnb/widgets/static/hub.js", "spnb/widgets/static/spnb.css", "spnb/notebooks/01_go_live.ipynb"):
+    notebooks = [f"spnb/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")]
+    assert len(notebooks) >= 3
+    for needed in ("spnb/widgets/static/hub.js", "spnb/widgets/static/spnb.css", *notebooks):
         assert needed in names
     assert not [name for name in names if "/js/" in name or "node_modules" in name or name.startswith("tests")]
     assert wheel.stat().st_size < 2_000_000

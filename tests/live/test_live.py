@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 import spnb
-from spnb._loop import background_loop, run
+from spnb._loop import background_loop, run, spawn
 from spnb.errors import ConfigError, InvalidInput, RoomOver
-from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom
-from spnb.live import room as live_room
+from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom, reading
 from spnb.models import Room
 from tests.conftest import RunningSandbox
 from tests.live.conftest import Wire, until
@@ -83,13 +82,84 @@ async def test_polling_only_happens_while_real_time_is_away(sp: Any, wire: Wire)
     room = await sp.rooms.create("quiet")
     end = room.observe(lambda _record: None)
     await connected(sp)
-    await until(lambda: room._polling is None)
+    rare, often = reading.SETTLED_READ * 0.8, 10.0
+    await until(lambda: room._reader.pause >= rare)
     await wire.cut()
-    await until(lambda: room._polling is not None)
+    await until(lambda: room._reader.pause < often)
     wire.mend()
     sp.realtime.reconnect_now()
-    await until(lambda: room._polling is None)
+    await until(lambda: room._reader.pause >= rare)
     end()
+    await until(lambda: room._reader is None)
+
+
+async def test_an_event_that_is_lost_is_made_up_for_by_a_rare_read(
+    sp: Any, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "SETTLED_READ", 0.3)
+    room = await sp.rooms.create("before")
+    post = await room.post(text="with a lamp")
+    titles: list[str] = []
+    shelves: list[int] = []
+    ends = [
+        room.observe(lambda record: titles.append(record.title)),
+        room.products.observe(lambda shelf: shelves.append(len(shelf.tagged))),
+    ]
+    await until(lambda: sp.realtime.is_subscribed(f"sandbox/room/{room.record.id}"))
+    lamp = await anext(aiter(sp.products.query()))
+    with spnb.sandbox.faults(url=sandbox.url, api_key=sandbox.api_key) as faults:
+        lost = faults.add("drop", match="*")
+        await sp.rooms.update(room.room_id, title="no event told")
+        await sp.products.tag(post.children[0], [lamp.product_id])
+        await until(lambda: titles[-1:] == ["no event told"] and shelves[-1:] == [1], 20)
+        assert sp.realtime.state == "connected"
+        assert next(fault for fault in faults.active() if fault.fault_id == lost.fault_id).hits >= 1
+    for end in ends:
+        end()
+
+
+@pytest.mark.parametrize("first", [0.5, 1.0, 3.0])
+def test_pauses_grow_without_events_and_are_rare_with_them(first: float) -> None:
+    pauses = reading.Pauses(first)
+    blind = [pauses.next(followed=False) for _ in range(12)]
+    assert all(
+        0.8 * min(60, first * 2**step) <= pause <= 1.2 * min(60, first * 2**step) for step, pause in enumerate(blind)
+    )
+    assert 48 <= pauses.next(followed=True) <= 72
+    assert pauses.next(followed=False) <= 1.2 * first
+    pauses.next(followed=False)
+    pauses.anew()
+    assert pauses.next(followed=False) <= 1.2 * first
+
+
+async def test_a_reader_reads_once_more_for_news_that_comes_while_it_reads() -> None:
+    async def script() -> tuple[list[int], float | None]:
+        reads: list[int] = []
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def read() -> bool:
+            reads.append(len(reads))
+            begun.set()
+            await go_on.wait()
+            return False
+
+        reader = reading.Reader(read, lambda: True, over=lambda: True, name="spnb-test")
+        reader.start()
+        reader.start()
+        await begun.wait()
+        for _ in range(3):
+            reader.soon()
+        go_on.set()
+        while len(reads) < 2:
+            await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        reader.close()
+        reader.close()
+        return reads, reader.pause
+
+    # Three pieces of news in a read lead to one more; where all is over, none is planned.
+    assert await asyncio.wrap_future(spawn(script())) == ([0, 1], None)
 
 
 @pytest.mark.media
@@ -245,7 +315,6 @@ async def test_watch_works_with_both_kinds_of_for(sandbox: RunningSandbox) -> No
 
 
 async def test_a_refused_login_is_told_and_polled_instead(sandbox: RunningSandbox, monkeypatch: Any) -> None:
-    monkeypatch.setattr(live_room, "FIRST_POLL", 0.1)
     monkeypatch.setattr("spnb.realtime.FIRST_WAIT", 0.05)
     client = await spnb.connect_async("refused", url=sandbox.url, api_key=sandbox.api_key)
 

@@ -24,7 +24,8 @@ export default {
       who.textContent = link.get<string>("creator");
       text.textContent = link.get<string>("post");
       drawFinding(finding, link.get<string>("moderation"));
-      text.hidden = !text.textContent;
+      // A post that says no more than the title says it once.
+      text.hidden = !text.textContent || text.textContent === title.textContent;
       tick();
     }
 

@@ -159,7 +159,7 @@ export default {
         error,
         h(
           "div",
-          { class: "spnb-scroll" },
+          { class: "spnb-scroll spnb-tall" },
           h(
             "table",
             { class: "spnb-table spnb-deliveries" },

@@ -1,0 +1,104 @@
+"""When a live object reads the service: at once, after news, and without news never too seldom nor too often.
+
+An event may be lost, and the loss of the newest shows in no other way: so there is a rare safety read while events come
+in. While none do, reads come with growing pauses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable
+
+__all__ = ["Pauses", "Reader"]
+
+SETTLED_READ = 60.0
+"""Seconds between safety reads while events come in."""
+LONGEST_READ = 60.0
+"""Seconds between reads without events at most."""
+
+
+class Pauses:
+    """Seconds until the next read without news, a fifth more or less, so that many objects do not read at once.
+
+    Args:
+        first: the pause after something has changed while events are away; it doubles while nothing changes.
+    """
+
+    def __init__(self, first: float) -> None:
+        self._first = self._next = first
+
+    def anew(self) -> None:
+        """Something has happened: look often again."""
+        self._next = self._first
+
+    def next(self, *, followed: bool) -> float:
+        """The next pause.
+
+        Args:
+            followed: whether events come in.
+        """
+        if followed:
+            self.anew()
+            pause = SETTLED_READ
+        else:
+            pause, self._next = self._next, min(LONGEST_READ, self._next * 2)
+        return pause * random.uniform(0.8, 1.2)
+
+
+class Reader:
+    """Keeps reading, in a task of its own, from `start()` to `close()`. Belongs to the background loop.
+
+    Args:
+        read: reads once; tells whether anything was new. Failures are its own to handle.
+        followed: whether events come in.
+        over: whether nothing more is to come: then only news leads to a read.
+        first: see `Pauses`.
+        name: of the task.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[], Awaitable[bool]],
+        followed: Callable[[], bool],
+        *,
+        over: Callable[[], bool] = lambda: False,
+        first: float = 1.0,
+        name: str,
+    ) -> None:
+        self._read = read
+        self._followed = followed
+        self._over = over
+        self._pauses = Pauses(first)
+        self._name = name
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.pause: float | None = None
+        """Seconds from the last read to the next without news; None where there will be none."""
+
+    def start(self) -> None:
+        """Read now, and go on."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=self._name)
+
+    def soon(self) -> None:
+        """There is news: read soon. News that comes while a read is under way leads to one more."""
+        self._wake.set()
+
+    def close(self) -> None:
+        """Read no more."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            if await self._read():
+                self._pauses.anew()
+            self.pause = None if self._over() else self._pauses.next(followed=self._followed())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.pause):
+                    await self._wake.wait()
+                self._pauses.anew()
