@@ -7,13 +7,14 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from spnb._loop import aiterate, in_loop, on_loop
+from spnb._loop import aiterate, on_loop
 from spnb.client.records import Records
 from spnb.errors import ServiceError, Unreachable
 from spnb.live.hooks import saw
 from spnb.live.reading import Reader
 from spnb.live.status import STATUS_OF_EVENT, advance, room_of_event
 from spnb.models import Room, normal_status
+from spnb.observers import Observers
 from spnb.realtime import Event
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class AsyncLiveRooms:
         self.statuses = tuple(normal_status(status) for status in statuses)
         self._most = most
         self._rooms: dict[str, Room] = {}
-        self._observers: dict[object, Callable[[list[Room]], Any]] = {}
+        self._observers = Observers[list[Room]]("live rooms", first=self._begin, last=self._end, now=lambda: self.rooms)
         self._ends: list[Callable[[], None]] = []
         self._topic = ""
         self._reader: Reader | None = None
@@ -75,9 +76,7 @@ class AsyncLiveRooms:
         Returns:
             A function that ends it. Both may be called from any thread.
         """
-        key = object()
-        in_loop(lambda: self._add(key, observer))
-        return lambda: in_loop(lambda: self._drop(key))
+        return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[list[Room]]:
         """All rooms now, then at every change. Ends only when it is left."""
@@ -85,9 +84,8 @@ class AsyncLiveRooms:
 
     async def _watch(self) -> AsyncIterator[list[Room]]:
         changes: asyncio.Queue[list[Room]] = asyncio.Queue()
-        key = object()
         await self._read()
-        self._add(key, changes.put_nowait)
+        end = self.observe(changes.put_nowait)
         try:
             while True:
                 rooms = await changes.get()
@@ -95,29 +93,25 @@ class AsyncLiveRooms:
                     rooms = changes.get_nowait()
                 yield rooms
         finally:
-            self._drop(key)
+            end()
 
-    def _add(self, key: object, observer: Callable[[list[Room]], Any]) -> None:
-        self._observers[key] = observer
-        if len(self._observers) == 1:
-            # No event announces that a room was created or deleted: a read finds it.
-            self._reader = Reader(
-                self._keep_up,
-                lambda: bool(self._topic) and self._client.realtime.is_subscribed(self._topic),
-                first=BLIND_READ,
-                name="spnb-live-rooms",
-            )
-            self._reader.start()
-        self._call(observer)
+    def _begin(self) -> None:
+        # No event announces that a room was created or deleted: a read finds it.
+        self._reader = Reader(
+            self._keep_up,
+            lambda: bool(self._topic) and self._client.realtime.is_subscribed(self._topic),
+            first=BLIND_READ,
+            name="spnb-live-rooms",
+        )
+        self._reader.start()
 
-    def _drop(self, key: object) -> None:
-        if self._observers.pop(key, None) is not None and not self._observers:
-            for end in self._ends:
-                end()
-            self._ends = []
-            if self._reader is not None:
-                self._reader.close()
-                self._reader = None
+    def _end(self) -> None:
+        for end in self._ends:
+            end()
+        self._ends = []
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     async def _keep_up(self) -> bool:
         """Follow, if that is not so yet, and read; whether anything was new."""
@@ -160,7 +154,7 @@ class AsyncLiveRooms:
         else:
             self._rooms.pop(room.room_id, None)
         if self._rooms.get(room.room_id) != before:
-            self._tell()
+            self._observers.tell(self.rooms)
 
     async def _read(self) -> None:
         try:
@@ -176,17 +170,7 @@ class AsyncLiveRooms:
                 fresh[record.room_id] = merged
         if fresh != self._rooms:
             self._rooms = fresh
-            self._tell()
-
-    def _tell(self) -> None:
-        for observer in list(self._observers.values()):
-            self._call(observer)
-
-    def _call(self, observer: Callable[[list[Room]], Any]) -> None:
-        try:
-            observer(self.rooms)
-        except Exception:
-            log.exception("an observer of live rooms failed")
+            self._observers.tell(self.rooms)
 
     @property
     def sync(self) -> LiveRooms:

@@ -7,7 +7,6 @@ A live object is a snapshot, kept up by events, corrected by reading the service
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from spnb.live.reading import Reader
 from spnb.live.status import advance, can_still_reach, room_of_event
 from spnb.live.timeline import Diary, Timeline, Told
 from spnb.models import FINAL_STATUSES, STATUS_LABELS, BroadcasterData, Channel, Post, Room, normal_status
+from spnb.observers import Observers
 from spnb.realtime import Event
 
 if TYPE_CHECKING:
@@ -62,12 +62,10 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         self._client = client
         self._record = record
         self._opener = opener
-        self._observers: dict[object, Observer] = {}
-        self._followers = 0
+        self._observers = Observers[Room](f"room {record.room_id}", first=self._follow, last=self._unfollow)
         self._ends: list[Callable[[], None]] = []
         self._topic = ""
         self._reader: Reader | None = None
-        self._calls: set[asyncio.Future[Any]] = set()
         self._chat: AsyncChat | None = None
         self._diary = Diary(record)
         hooks.joined(client)
@@ -120,9 +118,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         Returns:
             A function that ends it. Both may be called from any thread.
         """
-        key = object()
-        in_loop(lambda: self._add(key, observer))
-        return lambda: in_loop(lambda: self._drop(key))
+        return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[Room]:
         """The record now, then at each change of status; ends after a final one (recorded, terminated, error)."""
@@ -130,9 +126,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     async def _watch(self) -> AsyncIterator[Room]:
         changes: asyncio.Queue[Room] = asyncio.Queue()
-        key = object()
         last = self._record
-        self._add(key, changes.put_nowait)
+        end = self.observe(changes.put_nowait)
         try:
             yield last
             while last.status not in FINAL_STATUSES:
@@ -141,7 +136,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
                     last = room
                     yield room
         finally:
-            self._drop(key)
+            end()
 
     @on_loop
     async def until(self, *statuses: str, timeout: float | None = None) -> Room:
@@ -182,18 +177,6 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         """Read the room again now."""
         self._take(await self._client.rooms.record(self.room_id))
         return self._record
-
-    def _add(self, key: object, observer: Observer) -> None:
-        self._observers[key] = observer
-        self._followers += 1
-        if self._followers == 1:
-            self._follow()
-
-    def _drop(self, key: object) -> None:
-        if self._observers.pop(key, None) is not None:
-            self._followers -= 1
-            if self._followers == 0:
-                self._unfollow()
 
     def _follow(self) -> None:
         realtime = self._client.realtime
@@ -259,24 +242,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             return
         self._record = after
         hooks.saw(self._client, before, after)
-        for observer in list(self._observers.values()):
-            self._call(observer, after)
-
-    def _call(self, observer: Observer, room: Room) -> None:
-        try:
-            result = observer(room)
-        except Exception:
-            log.exception("an observer of room %s failed", self.room_id)
-            return
-        if inspect.isawaitable(result):
-            future = asyncio.ensure_future(result)
-            self._calls.add(future)
-            future.add_done_callback(self._answered)
-
-    def _answered(self, future: asyncio.Future[Any]) -> None:
-        self._calls.discard(future)
-        if not future.cancelled() and (error := future.exception()) is not None:
-            log.error("an observer of room %s failed", self.room_id, exc_info=error)
+        self._observers.tell(after)
 
     # -- doing
 
