@@ -193,7 +193,7 @@ def grouped(dataset: Dataset, by: str | Sequence[str], *, time_zone: str = "UTC"
     groups = table.groupby(names, observed=True)
     sums = groups[["views", "minutes_watched", "messages", "reactions", "viewer_seconds", "duration_seconds"]].sum()
     made = pd.DataFrame({"streams": groups.size()}).join(sums)
-    code = groups.ngroup().fillna(-1).to_numpy(dtype=np.int64)
+    code: Whole = np.asarray(groups.ngroup().fillna(-1), dtype=np.int64)  # -1: in no group
     room, user = _viewers(dataset)
     inside = code[room] >= 0
     members: Whole = code[room[inside]]
@@ -217,7 +217,7 @@ def cohorts(dataset: Dataset, *, period: str = "W", time_zone: str = "UTC") -> p
 
     Returns:
         One row per period of first watching (its beginning), `viewers` and a column for each number of periods since
-        then, 0 being the first; NaN where that period is not over the horizon yet.
+        then, 0 being the first; NaN where that period is not over at `dataset.as_of`: half a week is no small week.
 
     Raises:
         InvalidInput: the period is none of these.
@@ -241,7 +241,12 @@ def cohorts(dataset: Dataset, *, period: str = "W", time_zone: str = "UTC") -> p
     counts = _distinct([(cell, user)], span * span).reshape(span, span)
     sizes = counts[:, 0]
     share = counts / np.where(sizes > 0, sizes, np.nan)[:, None]
-    share[np.add.outer(np.arange(span), np.arange(span)) >= span] = np.nan
+    then = np.add.outer(np.arange(span), np.arange(span)) + low
+    share[then > high] = np.nan
+    if dataset.as_of is not None:
+        running = dataset.as_of.tz_convert(time_zone).tz_localize(None).to_period(period).ordinal
+        share[:, 1:][then[:, 1:] >= running] = np.nan
+    share = share[:, : 1 + int(np.flatnonzero(~np.isnan(share).all(axis=0)).max(initial=0))]
     kept = sizes > 0
     starts = [pd.Period(ordinal=low + int(place), freq=period).start_time for place in np.flatnonzero(kept)]
     made = pd.DataFrame(share[kept], index=pd.DatetimeIndex(starts, name="first watched"))

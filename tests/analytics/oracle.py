@@ -178,3 +178,17 @@ def retained(people: list[tuple[int, bool]], at_ms: int) -> float:
         lost = sum(length == time and not stayed for length, stayed in people)
         share *= 1 - lost / risk
     return share
+
+
+def begins_a_view(kept: list[Sitting], one: Sitting, number: int, gap_ms: int = 30_000) -> bool:
+    """Whether the session at this place is a view of its own, and no return within the gap."""
+    mine = [
+        (other.start, other.end, place)
+        for place, other in enumerate(kept)
+        if (other.room, other.user, other.replay) == (one.room, one.user, one.replay)
+    ]
+    earlier = [(start, end) for start, end, place in mine if (start, end, place) < (one.start, one.end, number)]
+    if not earlier:
+        return True
+    until = max(end for _, end in earlier)
+    return one.start < until or one.start - until >= gap_ms

@@ -76,6 +76,22 @@ def test_joins_go_up_and_leaves_down(report: analytics.StreamReport) -> None:
     assert sum(trace(made, "joins").y) == -sum(trace(made, "leaves").y) == report.joins_leaves["joins"].sum()
 
 
+def test_who_stays_until_the_end_does_not_flatten_the_rest() -> None:
+    tables = season(streams=1, seed=2)
+    room = tables["rooms"].iloc[0]
+    crowd = pd.DataFrame(
+        {"room_id": "s0", "user_id": [f"x{n}" for n in range(500)], "start": room["live_at"], "end": room["ended_at"]}
+    )
+    crowd["start"] += pd.to_timedelta(np.arange(500), unit="s")
+    made = figures.joins_and_leaves(analytics.load({**tables, "views": crowd}).report("s0"))
+    low, high = made.layout.yaxis.range
+    assert low > -500
+    assert high >= max(trace(made, "joins").y)
+    assert "500 until the end" in [note.text for note in made.layout.annotations]
+    assert min(trace(made, "leaves").y) == -500  # cut off on the screen, not in the data
+    assert not [text for text in made.layout.yaxis.ticktext if text.startswith("-")]
+
+
 def test_the_health_strip_says_each_grade_in_a_mark(report: analytics.StreamReport) -> None:
     made = figures.health_strip(report)
     for grade in ("good", "fair", "poor"):
@@ -124,6 +140,9 @@ def test_streams_are_aligned_at_their_start_or_by_share(dataset: Dataset) -> Non
         assert made.data[0].x[0] == 0
         assert made.data[0].x[-1] == pytest.approx(end)
         assert max(made.data[0].y) == dataset.kpis.loc["s1", "peak_viewers"]
+        assert made.data[0].name.endswith(f", {dataset.kpis.loc['s1', 'live_at']:%d %b}")
+        assert made.layout.showlegend is not False
+        assert ("HH:MM:SS" in made.layout.xaxis.title.text) == (align == "start")
     with pytest.raises(InvalidInput, match="start or share"):
         figures.streams_compared(dataset, ["s1"], align="end")
 

@@ -10,8 +10,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from spnb.analytics.dataset import Dataset
-from spnb.analytics.figures.stream import thinned
-from spnb.analytics.figures.template import COLOURS, INK, clock, figure, title_of
+from spnb.analytics.figures.stream import thinned, ticks
+from spnb.analytics.figures.template import COLOURS, INK, clock, figure, heat, title_of
 from spnb.analytics.metrics.concurrency import concurrency
 from spnb.analytics.portfolio import WEEKDAYS, Overview, grouped
 from spnb.errors import InvalidInput
@@ -39,17 +39,19 @@ def kpi_cards(overview: Overview, *, dark: bool = False, names: Sequence[str] = 
     A change from nothing is n/a.
     """
     last = overview.end - pd.Timedelta(milliseconds=1)  # the period ends before its end
-    made = figure(title=f"{overview.start:%d %b %Y} – {last:%d %b %Y}", dark=dark, height=300)
+    made = figure(title=f"{overview.start:%d %b %Y} – {last:%d %b %Y}", dark=dark, height=260)
     width = 1 / len(names)
     for place, name in enumerate(names):
         card: dict[Any, Any] = overview.cards.loc[name].to_dict()
         left, right = place * width + 0.01, (place + 1) * width - 0.01
         change = _change(float(card["change"]))
-        now = "n/a" if pd.isna(card["now"]) else f"{card['now']:,.2f}".removesuffix(".00")
+        number = float(card["now"])
+        # the exact one is in the table; a card of millions needs no hundredths
+        now = "n/a" if np.isnan(number) else f"{number:,.{0 if abs(number) >= 1000 else 2}f}".removesuffix(".00")
         middle = {"x": (left + right) / 2, "xref": "paper", "yref": "paper", "showarrow": False, "xanchor": "center"}
         made.add_annotation(text=TITLES[name], y=1.0, font={"size": 13}, **middle)
-        made.add_annotation(text=f"<b>{now}</b>", y=0.82, font={"size": 24}, **middle)
-        made.add_annotation(text=f"{change} vs before", y=0.6, font={"size": 12, "color": INK[dark]}, **middle)
+        made.add_annotation(text=f"<b>{now}</b>", y=0.86, font={"size": 24}, **middle)
+        made.add_annotation(text=f"{change} vs before", y=0.56, font={"size": 12, "color": INK[dark]}, **middle)
         axis = "" if place == 0 else str(place + 1)
         made.add_scatter(
             x=overview.trend["day"].dt.tz_localize(None),
@@ -68,7 +70,7 @@ def kpi_cards(overview: Overview, *, dark: bool = False, names: Sequence[str] = 
                 f"yaxis{axis}": {"domain": [0, 0.4], "visible": False, "anchor": f"x{axis}", "rangemode": "tozero"},
             }
         )
-    made.update_layout(hovermode="closest")
+    made.update_layout(hovermode="closest", margin_t=75)
     return made
 
 
@@ -95,20 +97,20 @@ def weekday_hours(
     made = figure(
         go.Heatmap(
             z=grid.to_numpy(dtype=float),
-            x=[f"{hour:02}:00" for hour in range(24)],
+            x=[f"{hour:02}" for hour in range(24)],
             y=list(WEEKDAYS),
             customdata=count.fillna(0).to_numpy(dtype=int),
             colorbar={"title": title},
-            colorscale="Cividis",
-            hovertemplate="%{y} %{x}: %{z:.1f}, %{customdata} streams<extra></extra>",
+            colorscale=heat(dark),
+            hovertemplate="%{y} %{x}:00: %{z:,.1f}, %{customdata} streams<extra></extra>",
             xgap=1,
             ygap=1,
         ),
         title=f"{title} by weekday and hour of going on air",
         dark=dark,
     )
-    made.update_yaxes(autorange="reversed")
-    made.update_xaxes(title=f"hour, {time_zone}")
+    made.update_yaxes(autorange="reversed", showgrid=False)
+    made.update_xaxes(title=f"hour of going on air, {time_zone}", type="category", showgrid=False)
     made.update_layout(hovermode="closest")
     return made
 
@@ -129,7 +131,7 @@ def streams_compared(
     made = figure(title="Streams compared", dark=dark)
     for room in room_ids:
         mine = thinned(steps[steps["room_id"] == room])
-        title = chosen.rooms.loc[chosen.rooms["room_id"] == room, "title"].iloc[0]
+        row = chosen.rooms[chosen.rooms["room_id"] == room].iloc[0]
         seconds = (mine["at"] - mine["at"].min()).dt.total_seconds().to_numpy()
         length = float(lengths[room])
         x = np.append(seconds, length) if align == "start" else np.append(seconds, length) / (length or 1.0) * 100
@@ -137,14 +139,23 @@ def streams_compared(
         made.add_scatter(
             x=x,
             y=y,
-            name=title_of(title or room, 30),
+            name=_named(row["title"] or room, row["live_at"], 24),
             line={"shape": "hv"},
             customdata=[clock(second) for second in (*seconds, length)],
             hovertemplate="%{y} watching at %{customdata}",
         )
     made.update_yaxes(title="viewers")
-    made.update_xaxes(title="seconds since the stream began" if align == "start" else "share of the stream, %")
+    if align == "share":
+        made.update_xaxes(title="share of the stream, %", range=[0, 100])
+    else:
+        longest = float(lengths.max(skipna=True)) if lengths.notna().any() else 0.0
+        made.update_xaxes(title="time since the stream began, HH:MM:SS", **ticks(longest))
     return made
+
+
+def _named(title: object, live_at: pd.Timestamp, most: int) -> str:
+    """A stream's title with its day: series bear the same title week after week."""
+    return title_of(title, most) + ("" if pd.isna(live_at) else f", {live_at:%d %b}")
 
 
 def leaderboard(table: pd.DataFrame, metric: str, *, most: int = 10, dark: bool = False) -> Any:
@@ -158,8 +169,12 @@ def leaderboard(table: pd.DataFrame, metric: str, *, most: int = 10, dark: bool 
     if metric not in table.columns:
         raise InvalidInput(f"there is no metric {metric!r}: choose from {', '.join(table.columns)}")
     best = table.dropna(subset=[metric]).nlargest(most, metric).iloc[::-1]
-    names = best["title"] if "title" in best.columns else best.index.map(str)
-    labels = [f"{title_of(name, 40)}{chr(8203) * place}" for place, name in enumerate(names)]  # alike titles stay apart
+    if "title" in best.columns:
+        days = best["live_at"] if "live_at" in best.columns else pd.Series(pd.NaT, index=best.index)
+        names = [_named(title, day, 40) for title, day in zip(best["title"], days, strict=True)]
+    else:
+        names = [title_of(name, 40) for name in best.index]
+    labels = [f"{name}{chr(8203) * place}" for place, name in enumerate(names)]  # alike names stay apart
     made = figure(
         go.Bar(
             x=best[metric],
@@ -172,7 +187,8 @@ def leaderboard(table: pd.DataFrame, metric: str, *, most: int = 10, dark: bool 
         dark=dark,
     )
     made.update_xaxes(title=TITLES.get(metric, metric.replace("_", " ")))
-    made.update_layout(hovermode="closest")
+    made.update_yaxes(ticksuffix="  ", showgrid=False)
+    made.update_layout(hovermode="closest", height=140 + 30 * len(best))
     return made
 
 
@@ -193,7 +209,7 @@ def cohort_grid(cohorts: pd.DataFrame, *, dark: bool = False) -> Any:
             zmin=0,
             zmax=100,
             colorbar={"title": "%"},
-            colorscale="Cividis",
+            colorscale=heat(dark),
             hovertemplate="first watched %{y}: %{z:.1f} % watched %{x} periods later<extra></extra>",
             xgap=1,
             ygap=1,
@@ -201,7 +217,7 @@ def cohort_grid(cohorts: pd.DataFrame, *, dark: bool = False) -> Any:
         title="Returning viewers",
         dark=dark,
     )
-    made.update_yaxes(autorange="reversed", title="first watched (viewers)", type="category")
-    made.update_xaxes(title="periods since then", type="category")
+    made.update_yaxes(autorange="reversed", title="first watched (viewers)", type="category", showgrid=False)
+    made.update_xaxes(title="periods since then", type="category", showgrid=False)
     made.update_layout(hovermode="closest")
     return made

@@ -13,10 +13,21 @@ from spnb.analytics.metrics.retention import Retention
 from spnb.analytics.report import StreamReport
 from spnb.errors import InvalidInput
 
-__all__ = ["MOST_POINTS", "axis_of", "health_strip", "joins_and_leaves", "retention_curve", "stream_stack", "thinned"]
+__all__ = [
+    "MOST_POINTS",
+    "axis_of",
+    "health_strip",
+    "joins_and_leaves",
+    "retention_curve",
+    "stream_stack",
+    "thinned",
+    "ticks",
+]
 
 MOST_POINTS = 20_000
 """Points a browser draws easily; of more, those that make the line's shape are kept."""
+SHADE = "rgba(0, 114, 178, 0.3)"
+"""The viewers' colour, thin enough for what lies behind."""
 TICKS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 
@@ -42,6 +53,7 @@ def stream_stack(report: StreamReport, *, dark: bool = False, time_zone: str | N
             name="viewers",
             line={"shape": "hv", "color": COLOURS["viewers"], "width": 1.5},
             fill="tozeroy",
+            fillcolor=SHADE,
             customdata=_clocks(at, zero),
             hovertemplate="%{y} watching at %{customdata}<extra></extra>",
         ),
@@ -83,7 +95,10 @@ def stream_stack(report: StreamReport, *, dark: bool = False, time_zone: str | N
     _time_axis(made, report, zero, time_zone)
     for moment in report.moments.itertuples():
         first, last_x = place(pd.Series([moment.start, moment.end]))
-        made.add_vrect(x0=first, x1=last_x, fillcolor=COLOURS["moments"], opacity=0.15, line_width=0)
+        made.add_shape(
+            type="rect", yref="paper", y0=0, y1=1, x0=first, x1=last_x,
+            fillcolor=COLOURS["moments"], opacity=0.15, line_width=0, layer="below",
+        )  # fmt: skip
     return made
 
 
@@ -109,6 +124,7 @@ def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = 
             y=frame["low"] * 100,
             line={"shape": "hv", "width": 0, "color": colour},
             fill="tonexty",
+            fillcolor=SHADE,
             name="95 % confidence",
             hoverinfo="skip",
         ),
@@ -135,12 +151,17 @@ def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = 
         dark=dark,
     )
     made.update_yaxes(title="viewers still watching, %", range=[0, 104])
-    made.update_xaxes(title="time watched, HH:MM:SS", **_ticks(float(seconds.max())))
+    longest = float(seconds.max())
+    made.update_xaxes(title="time watched, HH:MM:SS", range=[0, longest or 1], **ticks(longest))
     return made
 
 
 def joins_and_leaves(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
-    """Sessions begun (up) and ended (down) per bin."""
+    """Sessions begun (up) and ended (down) per bin.
+
+    Who was there until the end leaves in the last bin; where they would flatten all the rest, their bar is cut off and
+    their number stands beside it.
+    """
     zero, frame = _begin(report), report.joins_leaves
     place = axis_of(zero, time_zone)
     made = figure(
@@ -151,9 +172,35 @@ def joins_and_leaves(report: StreamReport, *, dark: bool = False, time_zone: str
         barmode="relative",
         bargap=0,
     )
-    made.update_yaxes(title=f"sessions per {report.bin_seconds:g} s (leaves below)")
+    made.update_yaxes(title=f"sessions per {report.bin_seconds:g} s<br>(leaves below)")
     _time_axis(made, report, zero, time_zone)
+    up, down = frame["joins"].max(), frame["leaves"].iloc[:-1].max()
+    end = int(frame["leaves"].iloc[-1]) if len(frame) else 0
+    deepest = max(down, up) if len(frame) > 1 else end
+    if end > 2 * deepest > 0:
+        made.update_yaxes(range=[-1.25 * deepest, 1.1 * up])
+        made.add_annotation(
+            x=place(frame["at"].iloc[-1:])[0],
+            y=-1.25 * deepest,
+            text=f"{end:,} until the end",
+            showarrow=False,
+            xanchor="right",
+            yanchor="bottom",
+            xshift=-6,
+        )
+    heights = _around_zero(max(deepest, end if end <= 2 * deepest else 0, up if len(frame) else 0))
+    made.update_yaxes(tickvals=heights, ticktext=[f"{abs(height):,g}" for height in heights])
     return made
+
+
+def _around_zero(most: float) -> list[float]:
+    """Round numbers up to the largest, and the same below zero."""
+    if not most > 0:
+        return [0.0]
+    size = 10.0 ** np.floor(np.log10(most / 2))
+    step = max(1.0, next(size * factor for factor in (1, 2, 5, 10) if most / (size * factor) <= 4))
+    above = [float(number) for number in np.arange(step, most + step, step)]
+    return [*(-number for number in reversed(above)), 0.0, *above]
 
 
 def health_strip(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
@@ -263,12 +310,13 @@ def _bars(
 def _time_axis(made: Any, report: StreamReport, zero: pd.Timestamp, time_zone: str | None) -> None:
     if time_zone is None:
         seconds = (_end(report, zero) - zero).total_seconds()
-        made.update_xaxes(title="time since the stream began, HH:MM:SS", **_ticks(seconds))
+        made.update_xaxes(title="time since the stream began, HH:MM:SS", **ticks(seconds))
     else:
         made.update_xaxes(title=f"time, {time_zone}", tickformat="%H:%M:%S")
 
 
-def _ticks(seconds: float) -> dict[str, Any]:
+def ticks(seconds: float) -> dict[str, Any]:
+    """Ticks of an axis in seconds, written as HH:MM:SS."""
     step = next((tick for tick in TICKS if seconds / tick <= 10), TICKS[-1])
     places = np.arange(0, seconds + 1, step)
     return {"tickvals": places, "ticktext": [clock(place) for place in places]}

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-__all__ = ["COLOURS", "GRADES", "SYMBOLS", "clock", "figure", "title_of"]
+__all__ = ["COLOURS", "GRADES", "SYMBOLS", "clock", "figure", "heat", "title_of"]
 
 COLOURS = {
     "viewers": "#0072B2",
@@ -49,10 +49,17 @@ def template(dark: bool) -> Any:
 
 
 def figure(*traces: Any, title: str, dark: bool, **layout: Any) -> Any:
-    """A figure in the house's look."""
+    """A figure in the house's look; of a single trace there is no legend, nor room for one."""
     made = go.Figure(list(traces))
     made.update_layout(template=template(dark), title_text=title, **layout)
+    if len(traces) == 1:
+        made.update_layout(margin_t=55, showlegend=False)
     return made
+
+
+def heat(dark: bool) -> str:
+    """Colours of a heat map: what is more stands out from the paper more."""
+    return "Cividis" if dark else "Cividis_r"
 
 
 def clock(seconds: float) -> str:
