@@ -27,6 +27,7 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
     Args:
         source: one of
             a mapping of frames, `{"views": …, "rooms": …}` (pandas, polars, Arrow, DuckDB);
+            the folder of a capture, also while it is being captured;
             a folder that `Dataset.save` wrote, or one with `views.parquet`, `views/*.parquet` and so on;
             a client of `spnb.connect()`: rooms, messages and reactions by REST;
             a sandbox (`spnb.sandbox.ensure()` or anything with `url` and `api_key`): every row, exactly;
@@ -66,6 +67,10 @@ def _from_path(path: Path, as_of: Any, options: Mapping[str, Any]) -> Dataset:
     if not path.exists():
         raise TableError(f"there is no {path}")
     if path.is_dir():
+        if (path / "capture.json").exists():
+            from spnb.analytics.capture import captured
+
+            return captured(path)
         return Dataset.saved(path) if (path / CARD).exists() else _from_parquet(path, as_of)
     if path.suffix == ".parquet":
         name = path.stem if path.stem in TABLES else "views"
