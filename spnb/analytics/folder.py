@@ -103,7 +103,8 @@ def save_table(
         return [folder / "rooms.parquet"]
     table = table_named(name)
     own = frame[table.time].dt.tz_convert("UTC").dt.floor("D")
-    day = frame["room_id"].map(days).astype(TIME).fillna(own)
+    known = days if len(days) else pd.Series({"": pd.NaT}, dtype=TIME)  # pandas takes an empty one for numbers
+    day = frame["room_id"].map(known).astype(TIME).fillna(own)
     order = [column for column in ("room_id", "user_id", table.time) if column in frame.columns]
     ordered = frame.assign(day=day).sort_values(["day", *order], kind="stable")
     files = []

@@ -125,8 +125,6 @@ class CaptureFolder:
         self._lines = 0
         if not resumed:
             self._write_card(self.card)
-        # Files are added from here on: what reads saved datasets must not take a part for the whole.
-        (folder / CARD).unlink(missing_ok=True)
         self._sweep()
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -143,6 +141,8 @@ class CaptureFolder:
         try:
             if self._journal is None:
                 self._number += 1
+                # What reads saved datasets must not take a part for the whole.
+                (self.folder / CARD).unlink(missing_ok=True)
                 self._journal = (self.folder / "journal" / f"{self._number:08}.jsonl").open("xb", buffering=0)
                 _sync(self.folder / "journal")
             rest = memoryview(text)

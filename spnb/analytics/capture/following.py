@@ -28,6 +28,9 @@ ViewsOf = Callable[[str], Awaitable[Iterable[Row]]]
 ON_AIR = ("live", "waitingReconnect")
 BY_REAL_TIME = ("reactions", "status")
 """Tables that miss rows while real time is away; messages are read again."""
+TOLERATED = {"presence": 15.0, "reactions": 1.0, "status": 1.0}
+"""Seconds a capture may take to begin with a table: viewers are counted every few seconds, to subscribe takes a moment.
+A connection that was lost counts from its first moment."""
 SILENT_SECONDS = 45.0
 """A broken connection may go unnoticed for one and a half keep-alives."""
 SWEEP_SECONDS = 20.0
@@ -111,9 +114,10 @@ class RoomCapture:
         # Floating reactions belong to a post.
         tables = ("presence", *(name for name in BY_REAL_TIME if name != "reactions" or record.reference_id))
         for table in tables:
-            self._gaps.open(self.room_id, table, since, why)
             if ended is not None:
-                self._gaps.close(self.room_id, table, ended)
+                self._gaps.note(self.room_id, table, since, ended, why)
+            else:
+                self._gaps.open(self.room_id, table, since, why, tolerated=TOLERATED[table])
 
     def _changed(self, record: Room) -> None:
         self._heard()
@@ -201,7 +205,8 @@ class RoomCapture:
             self._count_again = now + (told or self._count_wait)
             self._count_wait = min(AGAIN_LONGEST, self._count_wait * 2)
             since = self._counted_at or datetime.now(UTC)
-            self._gaps.open(self.room_id, "presence", since, "viewers could not be counted")
+            tolerated = TOLERATED["presence"]
+            self._gaps.open(self.room_id, "presence", since, "viewers could not be counted", tolerated=tolerated)
             return
         self._count_wait = AGAIN_SECONDS
         if self.on_air:

@@ -173,15 +173,19 @@ class Ledger:
                 wait = min(AGAIN_LONGEST, wait * 2)
                 self._news.set()
                 continue
+            except Exception:
+                # Whatever these rows are, they must not stop those to come.
+                log.exception("capture: %d rows cannot be written", len(lines))
+                self.lost += len(lines)
             wait, self.trouble = AGAIN_SECONDS, None
             self._acknowledge(lines, taken)
             if not self._waiting:
                 self._idle.set()
             try:
                 await self._do(self._place.seal_if_full)
-            except OSError as error:
+            except Exception:
                 # The journal holds everything; it grows until the disk takes files again.
-                log.warning("capture: no Parquet yet: %s", error.strerror or type(error).__name__)
+                log.exception("capture: no Parquet yet")
 
     def _acknowledge(self, lines: list[Line], taken: Counter[str]) -> None:
         self.rows = Counter({name: count for name, count in taken.items() if name not in ("gaps", "pulse") and count})
@@ -211,9 +215,9 @@ class Ledger:
         try:
             if compact and not self._waiting:
                 await self._do(self._place.compact, pd.Timestamp.now("UTC"))
-        except OSError as error:
-            self.trouble = f"no Parquet could be written: {error.strerror or type(error).__name__}; the rows are kept"
-            log.warning("capture: %s", self.trouble)
+        except Exception as error:
+            self.trouble = f"no Parquet could be written ({type(error).__name__}); the journal has all rows"
+            log.exception("capture: %s", self.trouble)
         finally:
             await self._do(self._place.close)
             self._thread.shutdown(wait=False)

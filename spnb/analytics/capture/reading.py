@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from spnb.analytics.capture.disk import CAPTURE_CARD, CaptureCard, merged
 from spnb.analytics.capture.lines import read_part
 from spnb.analytics.dataset import Dataset
-from spnb.analytics.folder import CARD
+from spnb.analytics.folder import CARD, Folder
 from spnb.analytics.quality import Quality, Step
 from spnb.errors import TableError
 
@@ -46,7 +47,8 @@ def captured(folder: str | Path) -> Dataset:
 
 def _read(place: Path, card: CaptureCard) -> Dataset:
     if (place / CARD).exists() and not card.journals(place):
-        made = Dataset.saved(place)
+        store = _Closed(place, card)
+        made = Dataset(store, as_of=store.as_of, mended=Quality())
         gaps = read_part("gaps", place / "gaps.parquet") if (place / "gaps.parquet").exists() else None
         damaged, mended, as_of = 0, made.mended, made.as_of
     else:
@@ -60,6 +62,27 @@ def _read(place: Path, card: CaptureCard) -> Dataset:
     told = [Step("damaged line of the journal", "capture", damaged, "left out"), *_unknown(gaps, as_of)]
     told.append(_only_counted(made))
     return Dataset(made.store, as_of=as_of, mended=mended + Quality.of(told))
+
+
+class _Closed(Folder):
+    """A capture that was closed: a saved dataset, which a later run's new files do not touch."""
+
+    def __init__(self, path: Path, card: CaptureCard) -> None:
+        super().__init__(path)
+        self._card = card
+
+    def files(self, name: str, days: Sequence[str] | None = None) -> list[Path]:
+        """The files of a table, of some days or of all."""
+        parts = self._card.parts(self.path, name)
+        return parts if days is None else [file for file in parts if file.parent.name.removeprefix("day=") in days]
+
+    def sources(self) -> Mapping[str, Any]:
+        """Paths with stars, for SQL."""
+        star = f"part-{self._card.last:08}.parquet"
+        return {
+            name: source.replace("*.parquet", star) if isinstance(source, str) else source
+            for name, source in super().sources().items()
+        }
 
 
 def _unknown(gaps: pd.DataFrame | None, as_of: pd.Timestamp | None) -> Iterator[Step]:
