@@ -74,7 +74,8 @@ class StreamReport:
         Args:
             path: ends in `.xlsx` or `.csv`.
             what: `kpis`, `definitions`, `concurrency`, `retention`, `joins_leaves`, `chat`, `reactions`, `moments`,
-                `health`, `presence`, `quality`; without any, a workbook has all that are not empty and a CSV file the KPIs.
+                `health`, `presence`, `quality`; without any, a workbook has all that are not empty and a CSV file the
+                KPIs.
         """
         from spnb.analytics.export import exported
 
