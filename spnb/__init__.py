@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spnb import analytics, errors, models, sandbox, webhooks, widgets
+    from spnb._capture import capture
     from spnb._connect import connect, connect_async
     from spnb.broadcast import AsyncBroadcast, Broadcast
     from spnb.broadcast.sources import Camera, Generator, MediaFile, Screen, TestCard
@@ -86,6 +87,7 @@ _HOMES = {
     "off": "spnb.live.hooks",
     "on": "spnb.live.hooks",
     "WebhookInspector": "spnb.widgets",
+    "capture": "spnb._capture",
     "connect": "spnb._connect",
     "connect_async": "spnb._connect",
 }
@@ -125,6 +127,7 @@ __all__ = [
     "WebhookInspector",
     "__version__",
     "analytics",
+    "capture",
     "connect",
     "connect_async",
     "errors",

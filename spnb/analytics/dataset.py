@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,6 +184,32 @@ class Dataset:
         """What was mended when it was loaded and while its numbers were reckoned."""
         reckoned: Quality = self.kpis.attrs["quality"]
         return self.mended + reckoned
+
+    def export(self, path: str | Path, *what: str) -> Path:
+        """Write for a spreadsheet: `dataset.export("season.xlsx")`, `dataset.export("views.csv", "views")`.
+
+        Args:
+            path: ends in `.xlsx` for a workbook with a sheet each, or in `.csv` for one table.
+            what: names of tables, `kpis`, `definitions`, `quality`; without any, a workbook has all that are not empty
+                and a CSV file the KPIs.
+
+        Returns:
+            The file. Text that a spreadsheet would run begins with an apostrophe; times are UTC.
+
+        Raises:
+            TableError: more rows than a sheet holds, or another kind of file; the message says what to do.
+        """
+        from spnb.analytics.export import exported
+        from spnb.analytics.kpis import KPIS
+
+        frames: dict[str, Callable[[], pd.DataFrame]] = {
+            "kpis": lambda: self.kpis.reset_index(),
+            "definitions": lambda: pd.DataFrame(KPIS.items(), columns=["kpi", "definition"]),
+            "quality": lambda: self.quality.frame,
+            **{name: partial(self.table, name) for name in TABLES},
+        }
+        usual = ["kpis", "definitions", "quality", *(name for name in TABLES if self.rows(name))]
+        return exported(frames, path, what, usual=usual, single="kpis")
 
     def report(self, room_id: str, *, sensitivity: float = 0.5) -> StreamReport:
         """Everything about one stream; see `spnb.analytics.StreamReport`."""

@@ -76,7 +76,15 @@ def write_card(folder: Path, as_of: pd.Timestamp | None, users: int | None = Non
     draft.replace(folder / CARD)
 
 
-def save_table(folder: Path, name: str, frame: pd.DataFrame, days: pd.Series[Any], users: pd.Index[Any]) -> None:
+def save_table(
+    folder: Path,
+    name: str,
+    frame: pd.DataFrame,
+    days: pd.Series[Any],
+    users: pd.Index[Any] | None,
+    *,
+    part: str = "part-0",
+) -> list[Path]:
     """Write a table's rows to their days.
 
     Args:
@@ -84,22 +92,30 @@ def save_table(folder: Path, name: str, frame: pd.DataFrame, days: pd.Series[Any
         name: the table; `rooms` is one file.
         frame: its rows.
         days: the day each stream began (a date by room id).
-        users: all users of the dataset; a user's number is its place.
+        users: all users of the dataset; a user's number is its place. Without it nobody is numbered.
+        part: what its files are called.
+
+    Returns:
+        The files.
     """
     if name == "rooms":
         write_parquet(pa.Table.from_pandas(frame, preserve_index=False), folder / "rooms.parquet")
-        return
+        return [folder / "rooms.parquet"]
     table = table_named(name)
     own = frame[table.time].dt.tz_convert("UTC").dt.floor("D")
-    day = frame["room_id"].map(days).astype(TIME).fillna(own)
+    known = days if len(days) else pd.Series({"": pd.NaT}, dtype=TIME)  # pandas takes an empty one for numbers
+    day = frame["room_id"].map(known).astype(TIME).fillna(own)
     order = [column for column in ("room_id", "user_id", table.time) if column in frame.columns]
     ordered = frame.assign(day=day).sort_values(["day", *order], kind="stable")
+    files = []
     for start, rows in ordered.groupby("day", sort=False):
         made = pa.Table.from_pandas(rows[list(table.names)], schema=arrow_schema(table), preserve_index=False)
-        if "user_id" in table.names:
+        if "user_id" in table.names and users is not None:
             made = made.append_column("user", pa.array(users.get_indexer(pd.Index(rows["user_id"])), pa.int32()))
         place = folder / name / f"day={pd.Timestamp(start):%Y-%m-%d}"  # type: ignore[arg-type]
-        write_parquet(made.replace_schema_metadata(None), place / "part-0.parquet")
+        write_parquet(made.replace_schema_metadata(None), place / f"{part}.parquet")
+        files.append(place / f"{part}.parquet")
+    return files
 
 
 class Folder:

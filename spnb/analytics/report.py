@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -65,6 +66,35 @@ class StreamReport:
         from spnb.analytics.figures.page import page_figures
 
         return page_figures(self, dark=dark, time_zone=time_zone)
+
+    def export(self, path: str | Path, *what: str) -> Path:
+        """Write for a spreadsheet: `report.export("stream.xlsx")`, `report.export("chat.csv", "chat")`; see
+        `Dataset.export`.
+
+        Args:
+            path: ends in `.xlsx` or `.csv`.
+            what: `kpis`, `definitions`, `concurrency`, `retention`, `joins_leaves`, `chat`, `reactions`, `moments`,
+                `health`, `presence`, `quality`; without any, a workbook has all that are not empty and a CSV file the
+                KPIs.
+        """
+        from spnb.analytics.export import exported
+
+        known = {**self.room.to_dict(), **self.kpis.to_dict()}
+        frames: dict[str, pd.DataFrame] = {
+            "kpis": pd.DataFrame({name: [value] for name, value in known.items()}),
+            "definitions": pd.DataFrame(KPIS.items(), columns=["kpi", "definition"]),
+            "concurrency": self.concurrency,
+            "retention": self.retention.frame,
+            "joins_leaves": self.joins_leaves,
+            "chat": self.chat,
+            "reactions": self.reactions,
+            "moments": self.moments,
+            "health": self.health,
+            "presence": self.presence,
+            "quality": self.quality.frame,
+        }
+        usual = [name for name, frame in frames.items() if len(frame)]
+        return exported({name: frame.copy for name, frame in frames.items()}, path, what, usual=usual)
 
     def to_html(self, *, dark: bool = False) -> str:
         """The page as one file that needs no network. Titles and names are text in it, whatever they hold.

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from spnb.broadcast.sources.notice import Notice
     from spnb.broadcast.sync import Broadcast
 
-__all__ = ["AsyncBroadcast", "go_live", "is_running"]
+__all__ = ["AsyncBroadcast", "go_live", "is_running", "running"]
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,12 @@ _running: dict[str, AsyncBroadcast] = {}
 
 def is_running(room_id: str) -> bool:
     """Whether this process has the room on air."""
-    return any(show.room.room_id == room_id for show in _running.values())
+    return bool(running(room_id))
+
+
+def running(room_id: str) -> list[AsyncBroadcast]:
+    """What this process has on air in a room: the host's broadcast, co-hosts' ones."""
+    return [show for show in _running.values() if show.room.room_id == room_id]
 
 
 @on_loop

@@ -91,3 +91,6 @@ class BroadcastStats:
     jitter_ms: float
     limited_by: str
     """What keeps the encoder below its wish: `none`, `cpu`, `bandwidth` or `other`."""
+    packets_sent: int | None = None
+    """Counted since the connection began; None where it is not told."""
+    packets_lost: int | None = None

@@ -336,6 +336,8 @@ class Publisher:
             limited_by=limited.values_by_number[best.quality_limitation_reason]
             .name.lower()
             .removeprefix("limitation_"),
+            packets_sent=packets,
+            packets_lost=max(0, lost),
         )
 
     async def leave(self) -> None:

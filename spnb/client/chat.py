@@ -186,7 +186,13 @@ class AsyncMessages(Resource):
         return _message(await self._post("/api/v5/messages", "send the message", body, repeatable=True))
 
     def query(
-        self, feed_id: str, *, page_size: int = 50, oldest_first: bool = False, parent_id: str | None = None
+        self,
+        feed_id: str,
+        *,
+        page_size: int = 50,
+        oldest_first: bool = False,
+        parent_id: str | None = None,
+        deleted: bool = False,
     ) -> AsyncIterator[Message]:
         """Messages of a feed, page after page. Deleted ones are not among them.
 
@@ -195,11 +201,18 @@ class AsyncMessages(Resource):
             page_size: messages per request, 1 to 100.
             oldest_first: from the beginning instead of from the end.
             parent_id: only replies to this message.
+            deleted: the deleted ones instead, without their words.
         """
-        return aiterate(self._messages(feed_id, page_size, oldest_first, parent_id))
+        return aiterate(self._messages(feed_id, page_size, oldest_first, parent_id, deleted))
 
     def pages(
-        self, feed_id: str, *, page_size: int = 100, oldest_first: bool = False, parent_id: str | None = None
+        self,
+        feed_id: str,
+        *,
+        page_size: int = 100,
+        oldest_first: bool = False,
+        parent_id: str | None = None,
+        deleted: bool = False,
     ) -> AsyncIterator[list[Message]]:
         """The same, a page at a time: one step of the iteration is one request.
 
@@ -208,8 +221,9 @@ class AsyncMessages(Resource):
             page_size: messages per request, 1 to 100.
             oldest_first: from the beginning instead of from the end.
             parent_id: only replies to this message.
+            deleted: the deleted ones instead, without their words.
         """
-        return aiterate(self._read_pages(feed_id, page_size, oldest_first, parent_id))
+        return aiterate(self._read_pages(feed_id, page_size, oldest_first, parent_id, deleted))
 
     @on_loop
     async def to_df(self, feed_id: str, *, page_size: int = 100) -> pd.DataFrame:
@@ -224,25 +238,25 @@ class AsyncMessages(Resource):
         from spnb.client.message_table import MessageTable
 
         table = MessageTable()
-        async for page in self._wire_pages(feed_id, page_size, True, None):
+        async for page in self._wire_pages(feed_id, page_size, True, None, False):
             table.add(page)
         return table.frame()
 
     async def _messages(
-        self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None
+        self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None, deleted: bool
     ) -> AsyncIterator[Message]:
-        async for page in self._read_pages(feed_id, page_size, oldest_first, parent_id):
+        async for page in self._read_pages(feed_id, page_size, oldest_first, parent_id, deleted):
             for message in page:
                 yield message
 
     async def _read_pages(
-        self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None
+        self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None, deleted: bool
     ) -> AsyncIterator[list[Message]]:
-        async for page in self._wire_pages(feed_id, page_size, oldest_first, parent_id):
+        async for page in self._wire_pages(feed_id, page_size, oldest_first, parent_id, deleted):
             yield messages_of(page)
 
     def _wire_pages(
-        self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None
+        self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None, deleted: bool
     ) -> AsyncIterator[Json]:
         return self._pages(
             "/api/v5/messages",
@@ -250,7 +264,7 @@ class AsyncMessages(Resource):
             page_size=page_size,
             messageFeedId=feed_id,
             parentId=parent_id,
-            isDeleted=False,
+            isDeleted=deleted,
             options={"sortBy": "segmentAsc" if oldest_first else "segmentDesc"},
         )
 

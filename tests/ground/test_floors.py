@@ -23,6 +23,7 @@ FLOORS = {
     "broadcast": 3,
     "analytics": 3,
     "webhooks": 3,
+    "_capture": 4,
     "_connect": 4,
     "widgets": 5,
     "bench": 5,

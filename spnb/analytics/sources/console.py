@@ -16,11 +16,12 @@ from typing import Any
 
 import pandas as pd
 
+from spnb.analytics.export import FORMULA, escaped
 from spnb.analytics.frames import TEXT, TIME
 from spnb.analytics.sources.files import text_of
 from spnb.errors import TableError
 
-__all__ = ["COLUMNS", "console_csv", "escaped", "looks_like_console", "read_console"]
+__all__ = ["COLUMNS", "console_csv", "looks_like_console", "read_console"]
 
 COLUMNS = {
     "Stream ID": "room_id",
@@ -37,7 +38,6 @@ COLUMNS = {
 """The Console's heading → our column."""
 NEEDED = ("Title", "Created date", "Views")
 NUMBERS = ("views", "unique_viewers", "minutes_watched", "messages", "reactions")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 DATE = "%d %b %Y, %H:%M"
 
 
@@ -103,11 +103,6 @@ def console_csv(kpis: pd.DataFrame) -> str:
     for row in table[list(known.values())].itertuples(index=False):
         writer.writerow([_written(name, value) for name, value in zip(known.values(), row, strict=True)])
     return out.getvalue()
-
-
-def escaped(text: str) -> str:
-    """A text that no spreadsheet runs as a formula."""
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def _value(name: str, heading: str, text: str, line: int) -> Any:

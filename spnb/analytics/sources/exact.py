@@ -13,7 +13,7 @@ from spnb.analytics.frames import utc_now
 from spnb.analytics.tables import TABLES
 from spnb.errors import TableError, Unauthorized, Unreachable
 
-__all__ = ["load_exact"]
+__all__ = ["load_exact", "load_views"]
 
 
 @on_loop
@@ -33,17 +33,38 @@ async def load_exact(url: str, api_key: str) -> Dataset:
     tables: dict[str, Any] = {}
     async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": api_key}, timeout=120) as web:
         for name in TABLES:
-            try:
-                answer = await web.get(f"/sandbox/tables/{name}")
-            except httpx.HTTPError as error:
-                raise Unreachable(f"cannot read the table {name}: no answer from {url}") from error
-            if answer.status_code == httpx.codes.UNAUTHORIZED:
-                raise Unauthorized("cannot read the tables: the API key is another's", status=401)
-            if answer.status_code == httpx.codes.OK:
-                tables[name] = table_of(name, answer.content)
+            content = await _read(web, name)
+            if content is not None:
+                tables[name] = table_of(name, content)
     if not tables:
         raise TableError(f"{url} serves no tables: give a client instead, for what the service gives by REST")
     return Dataset.of(tables, as_of=now)
+
+
+@on_loop
+async def load_views(url: str, api_key: str, room_id: str) -> list[dict[str, Any]]:
+    """The watch sessions of one room.
+
+    Raises:
+        Unreachable, Unauthorized, TableError: as `load_exact`.
+    """
+    async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": api_key}, timeout=120) as web:
+        content = await _read(web, "views", room_id=room_id)
+    if content is None:
+        raise TableError(f"{url} serves no watch sessions")
+    rows: list[dict[str, Any]] = table_of("views", content).to_pylist()
+    return rows
+
+
+async def _read(web: httpx.AsyncClient, name: str, **only: str) -> bytes | None:
+    """A table's stream; None where it is not served."""
+    try:
+        answer = await web.get(f"/sandbox/tables/{name}", params=only)
+    except httpx.HTTPError as error:
+        raise Unreachable(f"cannot read the table {name}: no answer from {web.base_url}") from error
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        raise Unauthorized("cannot read the tables: the API key is another's", status=401)
+    return answer.content if answer.status_code == httpx.codes.OK else None
 
 
 def table_of(name: str, stream: bytes) -> pa.Table:

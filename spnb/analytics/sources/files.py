@@ -6,7 +6,15 @@ from pathlib import Path
 
 from spnb.errors import TableError
 
-__all__ = ["text_of"]
+__all__ = ["is_sqlite", "text_of"]
+
+SQLITE = b"SQLite format 3\x00"
+
+
+def is_sqlite(path: Path) -> bool:
+    """Whether a file is an SQLite database, as receivers of webhooks keep their deliveries in."""
+    with path.open("rb") as file:
+        return file.read(len(SQLITE)) == SQLITE
 
 
 def text_of(path: str | Path) -> str:

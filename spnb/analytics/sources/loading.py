@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from spnb.analytics.folder import CARD, read_file
 from spnb.analytics.quality import Quality, Step
 from spnb.analytics.sources.chat_logs import kind_of_log, read_chat_log
 from spnb.analytics.sources.console import looks_like_console, read_console
+from spnb.analytics.sources.files import is_sqlite
 from spnb.analytics.tables import TABLES
 from spnb.client import AsyncClient, Client
 from spnb.errors import TableError
@@ -27,7 +29,9 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
     Args:
         source: one of
             a mapping of frames, `{"views": …, "rooms": …}` (pandas, polars, Arrow, DuckDB);
+            the folder of a capture, also while it is being captured;
             a folder that `Dataset.save` wrote, or one with `views.parquet`, `views/*.parquet` and so on;
+            a receiver of `spnb.webhooks`, or the file it kept its deliveries in: rooms, status, messages, reactions;
             a client of `spnb.connect()`: rooms, messages and reactions by REST;
             a sandbox (`spnb.sandbox.ensure()` or anything with `url` and `api_key`): every row, exactly;
             the Console's CSV export: streams with the Console's sums as columns `console_…`;
@@ -51,6 +55,12 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
         from spnb.analytics.sources.service import load_service
 
         return run(load_service(source, **options))
+    webhooks = sys.modules.get("spnb.webhooks")  # whoever has a receiver has loaded them
+    if webhooks is not None and isinstance(source, (webhooks.Receiver, webhooks.AsyncReceiver)):
+        from spnb.analytics.sources.webhook_store import dataset_of_deliveries
+
+        receiver = getattr(source, "asynchronous", source)
+        return dataset_of_deliveries(run(receiver.deliveries(newest=-1)))
     url, key = getattr(source, "url", None), getattr(source, "api_key", None)
     if isinstance(url, str) and isinstance(key, str):
         from spnb.analytics.sources.exact import load_exact
@@ -66,10 +76,18 @@ def _from_path(path: Path, as_of: Any, options: Mapping[str, Any]) -> Dataset:
     if not path.exists():
         raise TableError(f"there is no {path}")
     if path.is_dir():
+        if (path / "capture.json").exists():
+            from spnb.analytics.capture import captured
+
+            return captured(path)
         return Dataset.saved(path) if (path / CARD).exists() else _from_parquet(path, as_of)
     if path.suffix == ".parquet":
         name = path.stem if path.stem in TABLES else "views"
         return Dataset.of({name: read_file(path).to_pandas()}, as_of=as_of)
+    if is_sqlite(path):
+        from spnb.analytics.sources.webhook_store import dataset_of_deliveries, read_deliveries
+
+        return dataset_of_deliveries(read_deliveries(path))
     if kind := options.get("kind") or kind_of_log(path):
         messages = read_chat_log(path, **{**options, "kind": kind})
         return Dataset.of({"messages": messages}, as_of=as_of)

@@ -6,7 +6,6 @@ is told in `Dataset.mended`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,13 +14,14 @@ import pandas as pd
 from spnb._loop import on_loop
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.quality import Quality, Step
+from spnb.analytics.sources.records import Row, message_row, reaction_row, room_row, status_rows
 from spnb.client import AsyncClient
 from spnb.errors import Forbidden, NotFound
 from spnb.models import Room
 
 __all__ = ["load_service"]
 
-Rows = list[dict[str, Any]]
+Rows = list[Row]
 
 
 @on_loop
@@ -49,10 +49,10 @@ async def load_service(client: AsyncClient[Any], *, most: int = 1000) -> Dataset
                 refused += 1  # a chat or post that this user may not see, or that is gone
     made = Dataset.of(
         {
-            "rooms": _frame([_room(room) for room in rooms], "room_id"),
+            "rooms": _frame([room_row(room) for room in rooms], "room_id"),
             "messages": _frame(messages, "message_id", "room_id", "user_id", "created_at"),
             "reactions": _frame(reactions, "reaction_id", "room_id", "user_id", "name", "at"),
-            "status": _frame([row for room in rooms for row in _status(room)], "room_id", "status", "at"),
+            "status": _frame([row for room in rooms for row in status_rows(room)], "room_id", "status", "at"),
         },
         as_of=now,
     )
@@ -69,45 +69,11 @@ def _frame(rows: Rows, *columns: str) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else pd.DataFrame({column: pd.Series([], dtype=object) for column in columns})
 
 
-def _room(room: Room) -> dict[str, Any]:
-    return {
-        "room_id": room.room_id,
-        "title": room.title,
-        "creator_id": room.created_by,
-        "community_id": room.target_id if room.target_type == "community" else None,
-        "channel_id": room.live_channel_id,
-        "type": room.type,
-        "status": room.status,
-        "created_at": room.created_at,
-        "live_at": room.live_at,
-        "ended_at": room.ended_at,
-    }
-
-
-def _status(room: Room) -> Rows:
-    moments: Sequence[tuple[str, datetime | None]] = (
-        ("idle", room.created_at),
-        ("live", room.live_at),
-        ("ended", room.ended_at),
-        ("recorded", room.recorded_at),
-    )
-    return [{"room_id": room.room_id, "status": status, "at": at} for status, at in moments if at is not None]
-
-
 async def _messages(client: AsyncClient[Any], room: Room) -> Rows:
     if not room.live_channel_id:
         return []
     return [
-        {
-            "message_id": message.message_id,
-            "room_id": room.room_id,
-            "channel_id": room.live_channel_id,
-            "user_id": message.creator_public_id or message.creator_id,
-            "created_at": message.created_at,
-            "deleted": message.is_deleted,
-            "is_reply": message.parent_id is not None,
-            "length": len(message.text),
-        }
+        message_row(room.room_id, room.live_channel_id, message)
         async for message in client.messages.query(room.live_channel_id, page_size=100, oldest_first=True)
     ]
 
@@ -117,13 +83,7 @@ async def _reactions(client: AsyncClient[Any], room: Room) -> Rows:
         return []
     post = await client.posts.get(room.reference_id)  # the part that carries the room; people react to the whole
     return [
-        {
-            "reaction_id": reactor.reaction_id,
-            "room_id": room.room_id,
-            "user_id": reactor.user_id,
-            "name": reactor.reaction_name,
-            "at": reactor.created_at,
-        }
+        reaction_row(room.room_id, reactor)
         for post_id in dict.fromkeys((post.post_id, post.parent_post_id or post.post_id))
         async for reactor in client.reactions.query(post_id, "post", page_size=100)
     ]

@@ -139,7 +139,13 @@ class Messages:
         return run(self._twin.send(feed_id, text, parent_id=parent_id, mentions=mentions, metadata=metadata, tags=tags))
 
     def query(
-        self, feed_id: str, *, page_size: int = 50, oldest_first: bool = False, parent_id: str | None = None
+        self,
+        feed_id: str,
+        *,
+        page_size: int = 50,
+        oldest_first: bool = False,
+        parent_id: str | None = None,
+        deleted: bool = False,
     ) -> Iterator[Message]:
         """Messages of a feed, page after page. Deleted ones are not among them.
 
@@ -148,13 +154,24 @@ class Messages:
             page_size: messages per request, 1 to 100.
             oldest_first: from the beginning instead of from the end.
             parent_id: only replies to this message.
+            deleted: the deleted ones instead, without their words.
         """
         return each(
-            iterate(self._twin.query(feed_id, page_size=page_size, oldest_first=oldest_first, parent_id=parent_id))
+            iterate(
+                self._twin.query(
+                    feed_id, page_size=page_size, oldest_first=oldest_first, parent_id=parent_id, deleted=deleted
+                )
+            )
         )
 
     def pages(
-        self, feed_id: str, *, page_size: int = 100, oldest_first: bool = False, parent_id: str | None = None
+        self,
+        feed_id: str,
+        *,
+        page_size: int = 100,
+        oldest_first: bool = False,
+        parent_id: str | None = None,
+        deleted: bool = False,
     ) -> Iterator[list[Message]]:
         """The same, a page at a time: one step of the iteration is one request.
 
@@ -163,9 +180,14 @@ class Messages:
             page_size: messages per request, 1 to 100.
             oldest_first: from the beginning instead of from the end.
             parent_id: only replies to this message.
+            deleted: the deleted ones instead, without their words.
         """
         return each(
-            iterate(self._twin.pages(feed_id, page_size=page_size, oldest_first=oldest_first, parent_id=parent_id))
+            iterate(
+                self._twin.pages(
+                    feed_id, page_size=page_size, oldest_first=oldest_first, parent_id=parent_id, deleted=deleted
+                )
+            )
         )
 
     def to_df(self, feed_id: str, *, page_size: int = 100) -> pd.DataFrame:

@@ -1,0 +1,467 @@
+"""`AsyncCapture`: rooms captured to a folder, from the first second to the last, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from html import escape
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+from spnb._loop import on_loop, run
+from spnb.analytics.capture.following import RoomCapture, ViewsOf
+from spnb.analytics.capture.gaps import Gaps
+from spnb.analytics.capture.ledger import Ledger, Written
+from spnb.client import AsyncClient
+from spnb.errors import ConfigError, ServiceError, Unreachable
+from spnb.live import AsyncLiveRoom, AsyncLiveRooms
+from spnb.models import Room
+
+if TYPE_CHECKING:
+    from spnb.analytics.dataset import Dataset
+    from spnb.broadcast import AsyncBroadcast, BroadcastStats
+
+__all__ = ["AsyncCapture", "Capture"]
+
+log = logging.getLogger(__name__)
+
+State = Literal["new", "capturing", "ended"]
+
+PULSE_SECONDS = 5.0
+COUNT_SECONDS = 5.0
+"""Viewers of a room are counted this often; of many rooms one after the other, and so less often."""
+LEAST_PAUSE = 0.25
+"""Seconds between two counts: the service takes a hundred requests in five seconds of one user."""
+PAST_STATUSES = ("ended", "recorded", "terminated")
+LOOKED_BACK = timedelta(days=1)
+
+Connected = AsyncClient[Any] | Callable[[], Awaitable[AsyncClient[Any]]]
+
+
+class AsyncCapture:
+    """Captures rooms to a folder. `spnb.capture()` makes one; `async with` starts and stops it.
+
+    What `rows` counts and `observe` tells of is on disk and survives the process being killed; the same folder goes on
+    where it was. `spnb.analytics.load(folder)` reads it at any time.
+
+    Args:
+        client: the connection, or what opens one; one that was opened is closed with the capture.
+        rooms: ids of rooms; None for all that are on air and those that will be.
+        folder: a new folder, or that of an earlier capture.
+        views: reads watch sessions, where somebody has them; the service has none to read.
+    """
+
+    def __init__(
+        self, client: Connected, rooms: Sequence[str] | None, folder: str | Path, *, views: ViewsOf | None = None
+    ) -> None:
+        self.folder = Path(folder)
+        self._connect = client
+        self._client: AsyncClient[Any] | None = None
+        self._wanted = list(dict.fromkeys(rooms)) if rooms is not None else None
+        self._views = views
+        self._ledger = Ledger(self.folder, self._wanted or ())
+        self._gaps = Gaps(self._ledger)
+        self._state: State = "new"
+        self._rooms: dict[str, RoomCapture] = {}
+        self._runs: dict[str, asyncio.Task[None]] = {}
+        self._work: list[asyncio.Task[None]] = []
+        self._ends: list[Callable[[], None]] = []
+        self._shows: dict[int, tuple[AsyncBroadcast, float]] = {}
+        self._done = asyncio.Event()
+        self._stopping: asyncio.Task[None] | None = None
+        self._seen = 0
+
+    # -- state
+
+    @property
+    def state(self) -> State:
+        """`new`, `capturing` or `ended`."""
+        return self._state
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows by table that are safely on disk, those of earlier runs too; a row that changed counts once."""
+        return dict(self._ledger.rows)
+
+    @property
+    def rooms(self) -> list[Room]:
+        """The rooms being captured now."""
+        return [capture.room.record for capture in self._rooms.values()]
+
+    @property
+    def gaps(self) -> int:
+        """How many gaps are open now: a table of a room that may lack rows at this moment."""
+        return len(self._gaps)
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps rows from the disk now; None where nothing does."""
+        if self._ledger.lost:
+            return f"{self._ledger.lost} rows are lost: the disk took none for too long"
+        return self._ledger.trouble
+
+    def observe(self, observer: Written) -> Callable[[], None]:
+        """Have `observer` called with new rows by table, as dictionaries with times in milliseconds, once they are on
+        disk; on spnb's background loop.
+
+        Returns:
+            A function that ends it.
+        """
+        return self._ledger.observe(observer)
+
+    # -- start and stop
+
+    @on_loop
+    async def start(self) -> None:
+        """Begin to capture; on return the first rows are on disk.
+
+        Raises:
+            ConfigError: the folder holds something else, or another capture writes there.
+            NotFound: a room is none.
+        """
+        if self._state != "new":
+            raise ConfigError("a capture runs once: make another one for the same folder, it goes on where this ended")
+        self._state = "capturing"
+        try:
+            await self._ledger.open()
+            self._gaps.restore(self._ledger.open_gaps)
+            client = self._client = await self._connect() if callable(self._connect) else self._connect
+            await client.login()
+            found = [await self._record(client, room_id) for room_id in self._wanted or ()]
+        except BaseException:
+            self._state = "ended"
+            await self._ledger.close(compact=False)
+            await self._disconnect()
+            self._done.set()
+            raise
+        self._pulse()
+        self._ends.append(client.realtime.on_state(self._realtime_changed))
+        if not callable(self._connect):
+            client.at_close(self.stop)
+        for record in found:
+            self._follow(record)
+        if self._wanted is None:
+            collection = AsyncLiveRooms(client)
+            self._ends.append(collection.observe(self._listed))
+            self._do(self._missed(client, self._ledger.last_pulse))
+        self._do(self._beat())
+        self._do(self._count())
+        self._do(self._measure())
+        await self._ledger.flush()
+
+    async def _record(self, client: AsyncClient[Any], room_id: str) -> Room:
+        record: Room = await client.rooms.record(room_id)
+        return record
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"spnb-capture {len(self._work)}")
+        task.add_done_callback(self._failed)
+        self._work.append(task)
+
+    def _failed(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("capture: %s stopped", task.get_name(), exc_info=error)
+
+    @on_loop
+    async def stop(self) -> None:
+        """Read once more what the service has, write it, and leave a saved dataset. Stopping again does nothing."""
+        if self._state == "new":
+            self._state = "ended"
+            await self._ledger.close(compact=False)
+        elif self._stopping is None and self._state == "capturing":
+            self._stopping = asyncio.create_task(self._end(), name="spnb-capture-end")
+        if self._stopping is not None:
+            await asyncio.shield(self._stopping)
+
+    async def _end(self) -> None:
+        for end in self._ends:
+            end()
+        for task in [*self._work, *self._runs.values()]:
+            task.cancel()
+        await asyncio.gather(*self._work, *self._runs.values(), return_exceptions=True)
+        self._drain()
+        await asyncio.gather(*(capture.finish() for capture in self._rooms.values()), return_exceptions=True)
+        self._pulse()
+        await self._ledger.close(compact=True)
+        self._state = "ended"
+        self._rooms.clear()
+        await self._disconnect()
+        self._done.set()
+
+    async def _disconnect(self) -> None:
+        if self._client is not None and callable(self._connect):
+            closing, self._client = self._client, None
+            await closing.aclose()
+
+    @on_loop
+    async def wait(self, timeout: float | None = None) -> bool:
+        """Wait until every named room is over for good, or the capture was stopped.
+
+        Args:
+            timeout: seconds; for ever without.
+
+        Returns:
+            Whether it came to that in time.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._done.wait()
+        return self._done.is_set()
+
+    @on_loop
+    async def flush(self) -> None:
+        """Wait until all that is known is on disk."""
+        if self._state == "capturing":
+            await self._ledger.flush()
+
+    @on_loop
+    async def dataset(self) -> Dataset:
+        """What was captured so far, as `spnb.analytics.load(folder)` gives it."""
+        from spnb.analytics.capture.reading import captured
+
+        await self.flush()
+        return await asyncio.to_thread(captured, self.folder)
+
+    # -- rooms
+
+    def _listed(self, rooms: list[Room]) -> None:
+        for record in rooms:
+            self._follow(record)
+
+    def _follow(self, record: Room) -> None:
+        if record.room_id in self._runs or self._client is None:
+            return
+        room = self._client.hand_out(record)
+        room = room if isinstance(room, AsyncLiveRoom) else AsyncLiveRoom(self._client, record)
+        capture = RoomCapture(room, self._client, self._ledger, self._gaps, views=self._views)
+        self._rooms[record.room_id] = capture
+        self._seen += 1
+        task = self._runs[record.room_id] = asyncio.create_task(self._captured(capture), name="spnb-capture-room")
+        task.add_done_callback(self._failed)
+
+    async def _captured(self, capture: RoomCapture) -> None:
+        try:
+            await capture.run()
+        except Exception as error:
+            log.exception("capture of room %s failed", capture.room_id)
+            capture.close()
+            for table in ("messages", "reactions", "presence", "status"):
+                self._gaps.open(
+                    capture.room_id, table, datetime.now(UTC), f"the capture failed: {type(error).__name__}"
+                )
+            return
+        await self._ledger.flush()
+        self._rooms.pop(capture.room_id, None)
+        self._ledger.forget(capture.room_id)
+        if self._wanted is not None and not self._rooms:
+            self._done.set()
+
+    async def _missed(self, client: AsyncClient[Any], since: datetime | None) -> None:
+        """Rooms that were on air while an earlier run of this capture was gone: their chats can still be read."""
+        if since is None:
+            return
+        try:
+            async for handle in client.rooms.query(statuses=PAST_STATUSES, page_size=100):
+                record: Room = getattr(handle, "record", handle)
+                if record.created_at is not None and record.created_at < since - LOOKED_BACK:
+                    return
+                if record.ended_at is not None and record.ended_at > since:
+                    self._follow(record)
+        except (ServiceError, Unreachable) as error:
+            log.warning("rooms that were missed could not be read: %s", type(error).__name__)
+
+    def _realtime_changed(self, state: str) -> None:
+        if state in ("away", "refused"):
+            for capture in self._rooms.values():
+                capture.away()
+
+    # -- what is asked again and again
+
+    def _pulse(self) -> None:
+        self._ledger.put("pulse", {"at": datetime.now(UTC)})
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(PULSE_SECONDS)
+            self._pulse()
+
+    async def _count(self) -> None:
+        while True:
+            on_air = [capture for capture in self._rooms.values() if capture.on_air]
+            for capture in on_air:
+                await asyncio.sleep(max(LEAST_PAUSE, COUNT_SECONDS / len(on_air)))
+                await capture.count()
+            if not on_air:
+                await asyncio.sleep(1.0)
+
+    async def _measure(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self._drain()
+
+    def _drain(self) -> None:
+        """Take the statistics of what this process has on air."""
+        module = sys.modules.get("spnb.broadcast.broadcast")
+        if module is None:
+            return  # nothing was ever put on air here
+        for room_id in self._rooms:
+            for show in module.running(room_id):
+                self._shows.setdefault(id(show), (show, 0.0))
+        for key, (show, last) in list(self._shows.items()):
+            fresh = [stats for stats in list(show.history) if stats.at > last]
+            for stats in fresh:
+                self._ledger.put("health", _health_row(show, stats))
+            if fresh:
+                self._shows[key] = (show, fresh[-1].at)
+            elif not show.on_air:
+                del self._shows[key]
+
+    async def __aenter__(self) -> AsyncCapture:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def sync(self) -> Capture:
+        """The blocking twin."""
+        return Capture(self)
+
+    def _told(self) -> str:
+        what = {"new": "not started: start() it, or use it in a with", "ended": "ended"}.get(
+            self._state, f"{len(self._rooms)} rooms now"
+        )
+        written = ", ".join(f"{count} {name}" for name, count in sorted(self.rows.items())) or "no rows yet"
+        gaps = f", {self.gaps} gaps open" if self.gaps and self._state == "capturing" else ""
+        return f"{what}; on disk: {written}{gaps}{f'; {self.trouble}' if self.trouble else ''}"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.folder)!r}, {self._told()})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{name}</td><td>{count}</td></tr>"
+            for name, count in sorted(self.rows.items())
+        )
+        return (
+            f"<p>Capture of {'all live rooms' if self._wanted is None else f'{len(self._wanted)} rooms'} "
+            f"to <code>{escape(str(self.folder))}</code>: {escape(self._told().partition('; ')[0])}</p>"
+            f"<table><tr><th style='text-align:left'>table</th><th>rows on disk</th></tr>{rows}</table>"
+            + (f"<p>{escape(self.trouble)}</p>" if self.trouble else "")
+            + (f"<p>{self.gaps} gaps open</p>" if self.gaps and self._state == "capturing" else "")
+        )
+
+
+def _health_row(show: AsyncBroadcast, stats: BroadcastStats) -> dict[str, Any]:
+    at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - stats.at)
+    sent, lost = stats.packets_sent, stats.packets_lost
+    return {
+        "room_id": show.room.room_id,
+        "at": at,
+        "bitrate_kbps": stats.bitrate_kbps,
+        "fps": stats.fps,
+        "target_fps": show.source.fps,
+        "packets_lost": lost,
+        "packets_received": sent - lost if sent is not None and lost is not None else None,
+        "jitter_ms": stats.jitter_ms,
+        "rtt_ms": stats.rtt_ms,
+    }
+
+
+class Capture:
+    """Captures rooms to a folder: the blocking twin of `AsyncCapture`. `with` starts and stops it; `async with` hands
+    out the async twin."""
+
+    def __init__(self, twin: AsyncCapture) -> None:
+        self._twin = twin
+
+    @property
+    def asynchronous(self) -> AsyncCapture:
+        """The async twin."""
+        return self._twin
+
+    @property
+    def folder(self) -> Path:
+        """Where the rows are."""
+        return self._twin.folder
+
+    @property
+    def state(self) -> State:
+        """`new`, `capturing` or `ended`."""
+        return self._twin.state
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows by table that are safely on disk."""
+        return self._twin.rows
+
+    @property
+    def rooms(self) -> list[Room]:
+        """The rooms being captured now."""
+        return self._twin.rooms
+
+    @property
+    def gaps(self) -> int:
+        """How many gaps are open now."""
+        return self._twin.gaps
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps rows from the disk now; None where nothing does."""
+        return self._twin.trouble
+
+    def observe(self, observer: Written) -> Callable[[], None]:
+        """Have `observer` called with new rows by table once they are on disk, on spnb's background loop."""
+        return self._twin.observe(observer)
+
+    def start(self) -> Capture:
+        """Begin to capture; on return the first rows are on disk."""
+        run(self._twin.start())
+        return self
+
+    def stop(self) -> None:
+        """Read once more what the service has, write it, and leave a saved dataset."""
+        run(self._twin.stop())
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until every named room is over for good, or the capture was stopped. Returns whether it was in time."""
+        return run(self._twin.wait(timeout))
+
+    def flush(self) -> None:
+        """Wait until all that is known is on disk."""
+        run(self._twin.flush())
+
+    def dataset(self) -> Dataset:
+        """What was captured so far, as `spnb.analytics.load(folder)` gives it."""
+        return run(self._twin.dataset())
+
+    def __enter__(self) -> Capture:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> AsyncCapture:
+        return await self._twin.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._twin.stop()
+
+    def __repr__(self) -> str:
+        return repr(self._twin).removeprefix("Async")
+
+    def _repr_html_(self) -> str:
+        return self._twin._repr_html_()
