@@ -30,11 +30,12 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
             a folder that `Dataset.save` wrote, or one with `views.parquet`, `views/*.parquet` and so on;
             a client of `spnb.connect()`: rooms, messages and reactions by REST;
             a sandbox (`spnb.sandbox.ensure()` or anything with `url` and `api_key`): every row, exactly;
+            a webhook receiver: the streams its stored deliveries tell of;
             the Console's CSV export: streams with the Console's sums as columns `console_…`;
             a chat log of YouTube, Twitch or IRC.
         as_of: the moment up to which frames reach; the last time in them without it.
-        options: for a client `most` (rooms, 1000), for a chat log `room_id`, `kind`, `time_zone`, for the Console's
-            export `time_zone`.
+        options: for a client `most` (rooms, 1000), for a receiver `most` (deliveries), for a chat log `room_id`,
+            `kind`, `time_zone`, for the Console's export `time_zone`.
 
     Raises:
         TableError: the source cannot be used; the message says what to do.
@@ -51,6 +52,14 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
         from spnb.analytics.sources.service import load_service
 
         return run(load_service(source, **options))
+    from spnb.webhooks import AsyncReceiver, Receiver
+
+    if isinstance(source, Receiver):
+        source = source.asynchronous
+    if isinstance(source, AsyncReceiver):
+        from spnb.analytics.sources.deliveries import load_deliveries
+
+        return run(load_deliveries(source, **options))
     url, key = getattr(source, "url", None), getattr(source, "api_key", None)
     if isinstance(url, str) and isinstance(key, str):
         from spnb.analytics.sources.exact import load_exact
@@ -58,7 +67,7 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
         return run(load_exact(url, key))
     raise TableError(
         f"nothing can be loaded from {type(source).__name__}: give frames by name ({', '.join(TABLES)}), a folder of "
-        f"Parquet, a client, a sandbox, the Console's CSV export or a chat log"
+        f"Parquet, a client, a webhook receiver, a sandbox, the Console's CSV export or a chat log"
     )
 
 

@@ -17,9 +17,9 @@ from spnb.analytics.dataset import Dataset
 from spnb.analytics.quality import Quality, Step
 from spnb.client import AsyncClient
 from spnb.errors import Forbidden, NotFound
-from spnb.models import Room
+from spnb.models import Message, Room
 
-__all__ = ["load_service"]
+__all__ = ["frame_of", "load_service", "message_row", "room_row"]
 
 Rows = list[dict[str, Any]]
 
@@ -49,10 +49,10 @@ async def load_service(client: AsyncClient[Any], *, most: int = 1000) -> Dataset
                 refused += 1  # a chat or post that this user may not see, or that is gone
     made = Dataset.of(
         {
-            "rooms": _frame([_room(room) for room in rooms], "room_id"),
-            "messages": _frame(messages, "message_id", "room_id", "user_id", "created_at"),
-            "reactions": _frame(reactions, "reaction_id", "room_id", "user_id", "name", "at"),
-            "status": _frame([row for room in rooms for row in _status(room)], "room_id", "status", "at"),
+            "rooms": frame_of([room_row(room) for room in rooms], "room_id"),
+            "messages": frame_of(messages, "message_id", "room_id", "user_id", "created_at"),
+            "reactions": frame_of(reactions, "reaction_id", "room_id", "user_id", "name", "at"),
+            "status": frame_of([row for room in rooms for row in _status(room)], "room_id", "status", "at"),
         },
         as_of=now,
     )
@@ -65,11 +65,13 @@ async def load_service(client: AsyncClient[Any], *, most: int = 1000) -> Dataset
     return Dataset(made.store, as_of=made.as_of, mended=made.mended + told)
 
 
-def _frame(rows: Rows, *columns: str) -> pd.DataFrame:
+def frame_of(rows: Rows, *columns: str) -> pd.DataFrame:
+    """Rows as a frame; without any, an empty one with these columns."""
     return pd.DataFrame(rows) if rows else pd.DataFrame({column: pd.Series([], dtype=object) for column in columns})
 
 
-def _room(room: Room) -> dict[str, Any]:
+def room_row(room: Room) -> dict[str, Any]:
+    """A row of the rooms table."""
     return {
         "room_id": room.room_id,
         "title": room.title,
@@ -97,19 +99,25 @@ def _status(room: Room) -> Rows:
 async def _messages(client: AsyncClient[Any], room: Room) -> Rows:
     if not room.live_channel_id:
         return []
+    channel_id = room.live_channel_id
     return [
-        {
-            "message_id": message.message_id,
-            "room_id": room.room_id,
-            "channel_id": room.live_channel_id,
-            "user_id": message.creator_public_id or message.creator_id,
-            "created_at": message.created_at,
-            "deleted": message.is_deleted,
-            "is_reply": message.parent_id is not None,
-            "length": len(message.text),
-        }
-        async for message in client.messages.query(room.live_channel_id, page_size=100, oldest_first=True)
+        message_row(message, room.room_id, channel_id)
+        async for message in client.messages.query(channel_id, page_size=100, oldest_first=True)
     ]
+
+
+def message_row(message: Message, room_id: str, channel_id: str | None) -> dict[str, Any]:
+    """A row of the messages table."""
+    return {
+        "message_id": message.message_id,
+        "room_id": room_id,
+        "channel_id": channel_id,
+        "user_id": message.creator_public_id or message.creator_id,
+        "created_at": message.created_at,
+        "deleted": message.is_deleted,
+        "is_reply": message.parent_id is not None,
+        "length": len(message.text),
+    }
 
 
 async def _reactions(client: AsyncClient[Any], room: Room) -> Rows:
