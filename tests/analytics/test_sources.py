@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 
+import httpx
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -14,6 +16,8 @@ import spnb
 from spnb import analytics
 from spnb.analytics.sources.exact import table_of
 from spnb.errors import TableError, Unreachable
+from spnb.sandbox import SandboxInfo
+from spnb.webhooks import Receiver, signed
 from tests.analytics.season import season
 from tests.conftest import RunningSandbox
 
@@ -164,3 +168,66 @@ def test_the_service_gives_rooms_chat_and_reactions(sandbox: RunningSandbox) -> 
     assert made.reactions.loc[made.reactions["room_id"] == room.room_id, "name"].tolist() == ["like"]
     assert made.status.loc[made.status["room_id"] == room.room_id, "status"].tolist() == ["idle"]
     assert made.mended.rows("without watch sessions") >= 1
+
+
+@pytest.mark.media
+def test_a_receiver_has_heard_of_streams_chat_and_reactions(sandbox: RunningSandbox, tmp_path) -> None:
+    secret = "the secret of the webhook"
+    told = threading.Event()
+    with (
+        spnb.connect("hooked-analyst", url=sandbox.url, api_key=sandbox.api_key) as sp,
+        Receiver(secret, path=tmp_path / "kept.sqlite").serve() as receiver,
+    ):
+        receiver.on("room.recorded")(lambda _delivery: told.set())
+        hooks = spnb.sandbox.webhooks(sp)
+        webhook = hooks.add(receiver.url, secret, legacy=False)
+        with spnb.sandbox.faults(sp) as faults:
+            faults.add("double", where="webhook", share=0.5)
+            faults.add("reorder", where="webhook", share=0.3, seconds=0.5)
+            room = sp.rooms.create("Heard of")
+            first = room.chat.send("one")
+            room.chat.send("three", reply_to=first)
+            room.chat.delete(room.chat.send("fifteen"))
+            for name in ("like", "love"):
+                sp.reactions.add(room.reference_id, "post", name)
+            sp.reactions.remove(room.reference_id, "post", "like")
+            with room.go_live(spnb.TestCard(320, 180)):
+                room.until("live", timeout=20)
+            room.recording(timeout=30)
+        assert told.wait(20)
+        made, exact = analytics.load(receiver), analytics.load(SandboxInfo.read(sandbox.info))
+        assert analytics.load(receiver.asynchronous).rows("messages") == made.rows("messages")
+        hooks.remove(webhook)
+    mine = {name: made.table(name, [room.room_id]) for name in ("rooms", "messages", "reactions", "status")}
+    truth = {name: exact.table(name, [room.room_id]) for name in mine}
+    columns = {
+        "rooms": ["room_id", "title", "creator_id", "channel_id", "status", "live_at", "ended_at"],
+        "messages": ["message_id", "user_id", "created_at", "deleted", "is_reply", "length"],
+        "reactions": ["reaction_id", "user_id", "name", "added"],
+    }
+    for name, chosen in columns.items():
+        kept, known = (
+            frame[chosen].sort_values(chosen[0]).reset_index(drop=True) for frame in (mine[name], truth[name])
+        )
+        pd.testing.assert_frame_equal(kept, known)
+    assert {"live", "ended", "recorded"} <= set(mine["status"]["status"]) <= set(truth["status"]["status"])
+    assert made.mended.rows("without watch sessions") >= 1
+
+
+def test_a_room_that_only_an_id_is_told_of_has_the_times_of_its_changes(tmp_path) -> None:
+    secret, began = "the secret of the webhook", pd.Timestamp.now("UTC").floor("s") - pd.Timedelta(minutes=5)
+    with Receiver(secret, path=tmp_path / "guide.sqlite").serve() as receiver, httpx.Client(trust_env=False) as http:
+        for event, at in (("stream.ended", 60), ("stream.started", 0), ("recording.completed", 90)):
+            moment = began + pd.Timedelta(seconds=at)
+            body = json.dumps({"event": event, "data": {"streamId": "r1", "timestamp": moment.isoformat()}}).encode()
+            sent = {"x-amity-signature": signed(body, secret), "content-type": "application/json"}
+            assert http.post(receiver.url, content=body, headers=sent).status_code == 200
+        stray = json.dumps({"event": "message.created", "data": {"messages": [{"messageId": "m", "channelId": "c"}]}})
+        sent = {"x-amity-signature": signed(stray.encode(), secret), "content-type": "application/json"}
+        assert http.post(receiver.url, content=stray.encode(), headers=sent).status_code == 200
+        made = analytics.load(receiver, most=10)
+    row = made.rooms.set_index("room_id").loc["r1"]
+    assert (row["ended_at"] - row["live_at"]).total_seconds() == 60
+    assert sorted(made.status["status"]) == ["ended", "live", "recorded"]
+    assert made.messages.empty
+    assert made.mended.rows("of no known stream") == 1
