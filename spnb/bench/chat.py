@@ -40,7 +40,13 @@ SAY = """(text) => {
 MAY_SAY = "() => !document.querySelector('.spnb-compose button').disabled"
 LONG_FRAMES = """() => {
     window.spnbFrames = [];
-    new PerformanceObserver((list) => window.spnbFrames.push(...list.getEntries().map((entry) => entry.duration)))
+    // How long a frame took, and how much of that the page worked: on a busy machine it waits as well.
+    const told = ({duration, startTime, styleAndLayoutStart, scripts}) => [
+        duration,
+        scripts.reduce((sum, script) => sum + script.duration, 0)
+            + (styleAndLayoutStart ? startTime + duration - styleAndLayoutStart : 0),
+    ];
+    new PerformanceObserver((list) => window.spnbFrames.push(...list.getEntries().map(told)))
         .observe({type: 'long-animation-frame'});
 }"""
 
@@ -77,12 +83,13 @@ async def _chat_widget(sandbox: OwnSandbox) -> list[Figure]:
         frames = await lab.page.evaluate("window.spnbFrames")
         await lab.close()
     await writer.aclose()
-    worst = max(frames, default=0.0)
+    longest, worked = max(frames, default=(0.0, 0.0))
     note, how = f"{RATE}/s for {SECONDS:g} s", f"of {MESSAGES}, from Enter in one notebook's widget"
+    share = f"the page worked {worked:.0f} ms of it"
     return [
         at_most("message sent → shown in another notebook, p95", quantile(delays, 0.95) * 1000, 150, "ms", how),
         at_least("chat flood: messages sent", sent / took, RATE * 0.95, "/s", note),
-        at_most("chat flood: longest frame of the page", worst, 50, "ms", f"{note}; 0: none above 50 ms"),
+        at_most("chat flood: longest frame of the page", longest, 50, "ms", f"{note}; 0: none above 50 ms; {share}"),
         at_most("chat flood: kernel in all", busy, 30, "% of a core", note),
         at_most("chat flood: bytes to the page", (after[0] - before[0]) / lasted / 1e6, 1, "MB/s", note),
         at_most("chat flood: messages to the page", (after[1] - before[1]) / lasted, 11, "/s", note),

@@ -99,17 +99,20 @@ def test_going_live_and_back_by_commands(sp: Any) -> None:
     assert stage.stats["width"] == 1280
     assert stage.live_since > 0
     until(lambda: player.playable)
+
+    def played() -> list[Any]:
+        return [content for content, _ in sent.messages if content["type"] == "play"]
+
     command(player, "play", kind="live")
-    until(lambda: sent.messages)
-    content, _ = sent.messages.pop()
-    assert (content["type"], content["client"]) == ("play", "page")
-    live_url = content["url"]
+    until(played)
+    assert played()[0]["client"] == "page"
+    live_url = played()[0]["url"]
     assert live_url.endswith("index.m3u8")
     command(stage, "stop")
     until(lambda: stage.phase == "ended" and player.status == "recorded")
     command(player, "play", kind="recording")
-    until(lambda: sent.messages)
-    recording_url = sent.messages.pop()[0]["url"]
+    until(lambda: len(played()) == 2)
+    recording_url = played()[1]["url"]
     until(lambda: [stay["status"] for stay in steps.timeline][-1] == "recorded")
     assert "idle → live" in repr(steps)
     for widget in (stage, steps, player):

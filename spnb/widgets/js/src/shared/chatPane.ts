@@ -28,7 +28,7 @@ const AT_END_PIXELS = 40;
 const READ_ALOUD = 3;
 /** More than this at once is a flood; then this many are drawn, more than fit in sight. */
 const FLOOD = 10;
-const DRAWN_IN_FLOOD = 30;
+const DRAWN_IN_FLOOD = 20;
 const CALM_MS = 300;
 const MORE_MS = 50;
 const TURNS = [0, 5, 15, 30, 60];
