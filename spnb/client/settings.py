@@ -16,26 +16,19 @@ __all__ = ["AsyncSettings", "ModerationSettings", "Thresholds"]
 Json = dict[str, Any]
 
 BASE = "/api/v3/network-settings"
+FLAG, TERMINATE = 0.4, 0.75
+"""Documented defaults."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """How sure the automatic moderation must be to act, 0 to 1. The service's defaults are 40 % and 75 %.
+    """How sure the automatic moderation must be to act, 0 to 1, flag ≤ terminate. The service's defaults are 40 % and
+    75 %."""
 
-    Raises:
-        InvalidInput: they are out of bounds, or a stream would be terminated before it is flagged.
-    """
-
-    flag: float = 0.4
+    flag: float = FLAG
     """From here on a stream is flagged and goes on."""
-    terminate: float = 0.75
+    terminate: float = TERMINATE
     """From here on it is stopped, and its post deleted."""
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.flag <= self.terminate <= 1:
-            raise InvalidInput(
-                f"thresholds are 0 ≤ flag ≤ terminate ≤ 1, e.g. 0.4 and 0.75; not {self.flag} and {self.terminate}"
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +41,16 @@ class ModerationSettings:
 
     @classmethod
     def of(cls, answer: Json) -> ModerationSettings:
-        """From what the service answers; a category it does not tell both thresholds of has the default ones."""
+        """From what the service answers; a threshold it does not tell is the default one."""
         told = answer.get("moderation") or {}
-        return cls(
-            bool(told.get("enabled")),
-            {
-                str(each["category"]): Thresholds(each.get("flagThreshold", 0.4), each.get("terminateThreshold", 0.75))
-                for each in told.get("categories") or []
-            },
-        )
+        thresholds = {}
+        for each in told.get("categories") or []:
+            flag, terminate = each.get("flagThreshold"), each.get("terminateThreshold")
+            thresholds[str(each.get("category"))] = Thresholds(
+                FLAG if flag is None else float(flag),
+                TERMINATE if terminate is None else float(terminate),
+            )
+        return cls(bool(told.get("enabled")), thresholds)
 
     def _repr_html_(self) -> str:
         rows = "".join(
@@ -108,10 +102,7 @@ class AsyncSettings(Resource):
         Raises:
             InvalidInput: thresholds that are none; nothing was sent.
         """
-        wished = {
-            name: each if isinstance(each, Thresholds) else Thresholds(*each)
-            for name, each in (thresholds or {}).items()
-        }
+        wished = {name: _checked(each) for name, each in (thresholds or {}).items()}
         # What is not sent could be reset by the service: all that is known goes along.
         now = await self._get(f"{BASE}/video-streaming", "read the moderation settings")
         known = ModerationSettings.of(now)
@@ -122,3 +113,12 @@ class AsyncSettings(Resource):
         moderation = {"enabled": known.enabled if enabled is None else enabled, "categories": categories}
         body = {"enabled": bool(now.get("enabled", True)), "moderation": moderation}
         return ModerationSettings.of(await self._put(f"{BASE}/video-streaming", "change the moderation settings", body))
+
+
+def _checked(wish: Thresholds | tuple[float, float]) -> Thresholds:
+    found = wish if isinstance(wish, Thresholds) else Thresholds(*wish)
+    if not 0 <= found.flag <= found.terminate <= 1:
+        raise InvalidInput(
+            f"thresholds are 0 ≤ flag ≤ terminate ≤ 1, e.g. 0.4 and 0.75; not {found.flag} and {found.terminate}"
+        )
+    return found

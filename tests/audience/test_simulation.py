@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -16,6 +17,7 @@ import pytest
 
 import spnb
 from spnb import sandbox as door
+from spnb.config import Credentials, Endpoints
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox import SandboxInfo, Simulation
 from spnb.sandbox.store import Store
@@ -61,7 +63,7 @@ async def test_what_arrives_is_what_was_planned(sandbox: RunningSandbox) -> None
     async with publisher(Given(data["coHostUrl"], "", "", embedded=True), room["roomId"]):
         await live.until("live", timeout=20)
         info = SandboxInfo.read(sandbox.info)
-        simulation = await door.simulate_async(live, viewers=40, seconds=6, seed=7, chattiness=6, sandbox=info)
+        simulation = await door.simulate_async(live, viewers=40, seconds=6, seed=7, chattiness=6)
         assert info.api_key not in " ".join(psutil.Process(simulation._process.pid).cmdline())
         told = [progress async for progress in simulation.watch()]
         end = await simulation.wait(60)
@@ -165,3 +167,11 @@ def test_rooms_that_nobody_can_watch_are_refused(watched: tuple[RunningSandbox, 
     for sizes in ({"viewers": 0}, {"viewers": 10**7}, {"seconds": 0}, {"seed": -1}):
         with pytest.raises(InvalidInput, match=next(iter(sizes))):
             door.simulate(room_id, sandbox=info, **sizes)  # type: ignore[arg-type]
+
+
+def test_nobody_is_simulated_on_the_real_service() -> None:
+    real: Any = spnb.AsyncClient(Endpoints.of_url("http://127.0.0.1:9"), Credentials("a key", "ann"))
+    room = spnb.LiveRoom(spnb.AsyncLiveRoom(real, spnb.Room(room_id="r", status="live")))
+    for given in ({"room": room}, {"room": "r", "sandbox": real}):
+        with pytest.raises(SandboxError, match=r"127\.0\.0\.1:9, where the room or client given lives, is no running"):
+            door.simulate(**given)

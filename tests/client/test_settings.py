@@ -121,3 +121,9 @@ def test_what_is_no_setting_is_refused_and_changes_nothing(alone: RunningSandbox
             assert httpx.put(f"{base}/{path}", json=body, trust_env=False).status_code == 401
         assert sp.settings.webhooks()
         assert set(sp.settings.moderation().thresholds.values()) == {Thresholds()}
+
+
+def test_what_the_service_leaves_out_is_the_default() -> None:
+    told = {"moderation": {"enabled": True, "categories": [{"category": "weapons", "flagThreshold": None}]}}
+    assert ModerationSettings.of(told) == ModerationSettings(True, {"weapons": Thresholds(0.4, 0.75)})
+    assert ModerationSettings.of({}) == ModerationSettings(False)

@@ -137,6 +137,10 @@ async def test_two_are_on_stage_and_a_co_hosts_leaving_ends_nothing(
     assert show.others == {"stage-guest"}
     await until(lambda: [person.name for person in room.stage.people] == ["Hana Host", "Gus Guest"])
     assert [person.role for person in there.stage.people] == ["host", "coHost"]
+    shown = room.stage._repr_html_()
+    assert all(text in shown for text in ("Hana Host", "co-host", "on stage"))
+    seats = room.stage.watch()
+    assert [person.on_stage for person in await anext(seats)] == [True, True]
     viewer = await Audience(sandbox).viewer(room.room_id)
     seen = {}
     while len(seen) < 2:
@@ -147,7 +151,10 @@ async def test_two_are_on_stage_and_a_co_hosts_leaving_ends_nothing(
 
     # Off the air and on again: still a co-host, and the room has not noticed.
     await joined.stop()
-    await until(lambda: on_stage(room) == {"stage-host": True, "stage-guest": False}, 15)
+    while [person.on_stage for person in await asyncio.wait_for(anext(seats), 15)] != [True, False]:
+        pass
+    await seats.aclose()
+    assert on_stage(room) == {"stage-host": True, "stage-guest": False}
     assert (await room.refresh()).status == "live"
     joined = await there.join_stage(TestCard(*CARD))
     await until(lambda: on_stage(room) == both, 15)

@@ -20,7 +20,6 @@ from spnb._loop import on_loop
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.audience.history import plan_history
 from spnb.sandbox.audience.target import reached
-from spnb.sandbox.door import SandboxInfo
 
 __all__ = ["Past", "backfill_async", "write_from"]
 
@@ -82,7 +81,7 @@ async def backfill_async(
     views: int | None = None,
     messages: int | None = None,
     until: datetime | None = None,
-    sandbox: SandboxInfo | None = None,
+    sandbox: Any = None,
     data_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Past:
@@ -98,7 +97,7 @@ async def backfill_async(
         views: watch sessions in all, replays included [default: 3 333 a stream, so a million for 300].
         messages: chat messages in all [default: 6 667 a stream].
         until: when the past ends [default: the last midnight, UTC].
-        sandbox: a running one [default: the environment's, else this user's].
+        sandbox: a running one, or a client of it [default: the environment's, else this user's].
         data_dir: the folder of a sandbox that need not run, instead of `sandbox`.
         progress: called with streams done and streams in all, on spnb's background loop; it must be quick.
 

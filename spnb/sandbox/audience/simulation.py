@@ -199,7 +199,7 @@ async def simulate_async(
     seed: int = 1,
     chattiness: float = 0.5,
     moments: int | None = None,
-    sandbox: SandboxInfo | None = None,
+    sandbox: Any = None,
 ) -> AsyncSimulation:
     """Send an audience into a room that is on air (or recorded), in the background.
 
@@ -213,7 +213,7 @@ async def simulate_async(
         seed: from 0 on.
         chattiness: messages a viewer writes in a minute, apart from bursts around planted moments.
         moments: how many moments are planted [default: by length].
-        sandbox: a running one [default: the environment's, else this user's].
+        sandbox: a running one, or a client of it [default: the live room's, else the environment's, else this user's].
 
     Raises:
         InvalidInput: a size is out of bounds, or the room is unknown or not to be watched.
@@ -221,7 +221,7 @@ async def simulate_async(
     """
     sizes = {"viewers": viewers, "seconds": seconds, "seed": seed, "chattiness": chattiness, "moments": moments}
     check_sizes(viewers, seconds, seed, chattiness, moments)
-    info = await asyncio.to_thread(reached, sandbox)
+    info = await asyncio.to_thread(reached, sandbox, room=room)
     found = await asyncio.to_thread(_room, info, str(getattr(room, "room_id", room)))
     channel_id, post_id = found.get("channel_id"), found.get("post_id")
     wish = {**sizes, "chat": channel_id is not None, "post": post_id is not None}

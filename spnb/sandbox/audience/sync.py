@@ -12,7 +12,6 @@ from spnb._loop import iterate, run
 from spnb.sandbox.audience.past import Past, backfill_async
 from spnb.sandbox.audience.plan import AudiencePlan
 from spnb.sandbox.audience.simulation import AsyncSimulation, Progress, simulate_async
-from spnb.sandbox.door import SandboxInfo
 
 __all__ = ["Simulation", "backfill", "simulate"]
 
@@ -103,7 +102,7 @@ def simulate(
     seed: int = 1,
     chattiness: float = 0.5,
     moments: int | None = None,
-    sandbox: SandboxInfo | None = None,
+    sandbox: Any = None,
 ) -> Simulation:
     """Send an audience into a room that is on air (or recorded), in the background.
 
@@ -117,7 +116,7 @@ def simulate(
         seed: from 0 on.
         chattiness: messages a viewer writes in a minute, apart from bursts around planted moments.
         moments: how many moments are planted [default: by length].
-        sandbox: a running one [default: the environment's, else this user's].
+        sandbox: a running one, or a client of it [default: the live room's, else the environment's, else this user's].
 
     Raises:
         InvalidInput: a size is out of bounds, or the room is unknown or not to be watched.
@@ -144,7 +143,7 @@ def backfill(
     views: int | None = None,
     messages: int | None = None,
     until: datetime | None = None,
-    sandbox: SandboxInfo | None = None,
+    sandbox: Any = None,
     data_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Past:
@@ -160,7 +159,7 @@ def backfill(
         views: watch sessions in all, replays included [default: 3 333 a stream, so a million for 300].
         messages: chat messages in all [default: 6 667 a stream].
         until: when the past ends [default: the last midnight, UTC].
-        sandbox: a running one [default: the environment's, else this user's].
+        sandbox: a running one, or a client of it [default: the environment's, else this user's].
         data_dir: the folder of a sandbox that need not run, instead of `sandbox`.
         progress: called with streams done and streams in all, on spnb's background loop; it must be quick.
 

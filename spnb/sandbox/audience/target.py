@@ -13,26 +13,49 @@ from spnb.sandbox.door import SandboxInfo, ensure
 __all__ = ["reached"]
 
 
-def reached(sandbox: SandboxInfo | None = None) -> SandboxInfo:
-    """The sandbox given, else the one the environment names, else this user's own.
+def reached(sandbox: Any = None, *, room: Any = None) -> SandboxInfo:
+    """The sandbox given, else the one a live room lives in, else the one the environment names, else this user's own.
+
+    Args:
+        sandbox: what `spnb.sandbox.start()` or `ensure()` gave, or a client connected to it.
+        room: a room of it; a plain record or an id tells of no sandbox.
 
     Raises:
-        SandboxError: what the environment names is no sandbox: people of the real service are not simulated.
+        SandboxError: it is the real service, or does not run: people of the real service are not simulated.
     """
-    if sandbox is not None:
+    if isinstance(sandbox, SandboxInfo):
         return sandbox
+    client = _client_of(sandbox) or _client_of(getattr(room, "asynchronous", room))
+    if client is not None:
+        return _asked(client._endpoints.rest, client._credentials.api_key, "where the room or client given lives,")
     named = credentials_from_environment()
     if named is None:
         return ensure()
     endpoints, credentials = named
+    return _asked(
+        endpoints.rest,
+        credentials.api_key,
+        "which the environment names,",
+        "; unset SOCIALPLUS_API_KEY to use your own",
+    )
+
+
+def _client_of(one: Any) -> Any:
+    """A client of either face, or that of a live object: the wing imports none of them, so they are known by what they
+    have."""
+    twin = getattr(one, "asynchronous", one)
+    for candidate in (twin, getattr(twin, "_client", None)):
+        if hasattr(candidate, "_endpoints") and hasattr(candidate, "_credentials"):
+            return candidate
+    return None
+
+
+def _asked(url: str, api_key: str, whose: str, hint: str = "") -> SandboxInfo:
     try:
-        answer = httpx.get(
-            f"{endpoints.rest}/sandbox/info", headers={"X-API-Key": credentials.api_key}, timeout=10, trust_env=False
-        )
+        answer = httpx.get(f"{url}/sandbox/info", headers={"X-API-Key": api_key}, timeout=10, trust_env=False)
         facts: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
-        return SandboxInfo.read({**facts, "apiKey": credentials.api_key})
+        return SandboxInfo.read({**facts, "apiKey": api_key})
     except (httpx.HTTPError, ValueError, KeyError):
         raise SandboxError(
-            f"{endpoints.rest}, which the environment names, is no running sandbox:"
-            " audiences are simulated in a sandbox only; unset SOCIALPLUS_API_KEY to use your own"
+            f"{url}, {whose} is no running sandbox: audiences are simulated in a sandbox only{hint}"
         ) from None
