@@ -1,10 +1,13 @@
 """Analytics: who watched, wrote and reacted, per stream and over many, from raw rows that are yours.
 
     from spnb import analytics
-    dataset = analytics.load(sp)               # a client, a sandbox, a folder, frames, an export, a chat log
+    dataset = analytics.load(sp)               # a client, a sandbox, a folder, frames, an export, webhooks, a chat log
     dataset.kpis                               # every number of every stream
     report = dataset.report(room_id)           # one stream: concurrency, retention, chat, reactions, moments
     dataset.save("season")                     # Parquet, readable by any tool
+    dataset.export("season.xlsx")              # for a spreadsheet; or .csv, table by table
+
+`spnb.capture()` records what is live to such a folder.
 
 Everything here loads on first use.
 """

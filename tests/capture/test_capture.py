@@ -50,7 +50,7 @@ async def test_captured_rows_are_the_sandboxs_own(sandbox: RunningSandbox, sp: A
     assert not list((tmp_path / "c" / "journal").iterdir())
     assert made.sql("select count(*) as n from messages")["n"][0] == len(made.messages)
     assert "ended; on disk: " in repr(c)
-    assert "Capture of 1 rooms" in c._repr_html_()
+    assert "Capture of 1 room to" in c._repr_html_()
     assert made.presence["viewers"].max() > 0
 
 
@@ -168,6 +168,36 @@ async def test_health_of_a_broadcast_and_no_secret(sandbox: RunningSandbox, tmp_
             for secret in (token, sandbox.api_key, data):
                 assert secret is None or secret.encode() not in held
     await sp.aclose()
+
+
+async def test_what_the_service_refuses_is_a_gap(sandbox: RunningSandbox, sp: Any, tmp_path: Path) -> None:
+    """Viewers that cannot be counted for a while, and watch sessions that nobody serves."""
+    room = await sp.rooms.create("Not to be counted")
+    faults = spnb.sandbox.faults(url=sandbox.url, api_key=sandbox.api_key)
+    async with spnb.capture(room.room_id, tmp_path / "c", client=sp, exact=NoTables()) as c:
+        async with await on_air(room):
+            await room.until("live", timeout=20)
+            await until(lambda: c.rows.get("presence", 0) >= 1 and c.gaps == 0)
+            with faults:
+                faults.add("server-error", match="GET /api/v1/presence/rooms/*")
+                await until(lambda: c.gaps == 1, 40)
+                assert "1 gap open" in repr(c)
+                before = c.rows["presence"]
+            await until(lambda: c.gaps == 0, 40)
+            assert c.rows["presence"] >= before
+        await room.stop()
+        assert await c.wait(30)
+    made = await c.dataset()
+    gaps = {(step.table, step.action.partition(":")[0]) for step in made.quality if step.name == "gap in the capture"}
+    assert ("views", "watch sessions could not be read") in gaps
+    assert made.mended.rows("counted by polling only") == 1
+
+
+class NoTables:
+    """Nobody is there."""
+
+    url = "http://127.0.0.1:9"
+    api_key = "none"
 
 
 def test_what_is_no_room(tmp_path: Path) -> None:

@@ -75,7 +75,6 @@ class AsyncCapture:
         self._shows: dict[int, tuple[AsyncBroadcast, float]] = {}
         self._done = asyncio.Event()
         self._stopping: asyncio.Task[None] | None = None
-        self._seen = 0
 
     # -- state
 
@@ -241,7 +240,6 @@ class AsyncCapture:
         room = room if isinstance(room, AsyncLiveRoom) else AsyncLiveRoom(self._client, record)
         capture = RoomCapture(room, self._client, self._ledger, self._gaps, views=self._views)
         self._rooms[record.room_id] = capture
-        self._seen += 1
         task = self._runs[record.room_id] = asyncio.create_task(self._captured(capture), name="spnb-capture-room")
         task.add_done_callback(self._failed)
 
@@ -338,10 +336,10 @@ class AsyncCapture:
 
     def _told(self) -> str:
         what = {"new": "not started: start() it, or use it in a with", "ended": "ended"}.get(
-            self._state, f"{len(self._rooms)} rooms now"
+            self._state, f"{_counted(len(self._rooms), 'room')} now"
         )
         written = ", ".join(f"{count} {name}" for name, count in sorted(self.rows.items())) or "no rows yet"
-        gaps = f", {self.gaps} gaps open" if self.gaps and self._state == "capturing" else ""
+        gaps = f", {_counted(self.gaps, 'gap')} open" if self.gaps and self._state == "capturing" else ""
         return f"{what}; on disk: {written}{gaps}{f'; {self.trouble}' if self.trouble else ''}"
 
     def __repr__(self) -> str:
@@ -353,12 +351,16 @@ class AsyncCapture:
             for name, count in sorted(self.rows.items())
         )
         return (
-            f"<p>Capture of {'all live rooms' if self._wanted is None else f'{len(self._wanted)} rooms'} "
+            f"<p>Capture of {'all live rooms' if self._wanted is None else _counted(len(self._wanted), 'room')} "
             f"to <code>{escape(str(self.folder))}</code>: {escape(self._told().partition('; ')[0])}</p>"
             f"<table><tr><th style='text-align:left'>table</th><th>rows on disk</th></tr>{rows}</table>"
             + (f"<p>{escape(self.trouble)}</p>" if self.trouble else "")
-            + (f"<p>{self.gaps} gaps open</p>" if self.gaps and self._state == "capturing" else "")
+            + (f"<p>{_counted(self.gaps, 'gap')} open</p>" if self.gaps and self._state == "capturing" else "")
         )
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _health_row(show: AsyncBroadcast, stats: BroadcastStats) -> dict[str, Any]:

@@ -200,6 +200,9 @@ class RoomCapture:
             return
         try:
             viewers = await self.room.audience.read(max_age=1.0)
+        except NotFound:
+            self._over.set()  # the room was deleted
+            return
         except (ServiceError, Unreachable) as error:
             told = error.retry_after if isinstance(error, RateLimited) else None
             self._count_again = now + (told or self._count_wait)

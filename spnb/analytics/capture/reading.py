@@ -59,7 +59,7 @@ def _read(place: Path, card: CaptureCard) -> Dataset:
         alive = [*frames.pop("pulse")["at"], *([pd.Timestamp(card.pulse, unit="ms", tz="UTC")] if card.pulse else [])]
         made = Dataset.of(frames, as_of=max(alive, default=None))
         mended, as_of = made.mended, made.as_of
-    told = [Step("damaged line of the journal", "capture", damaged, "left out"), *_unknown(gaps, as_of)]
+    told = [Step("damaged line of the journal", "capture", damaged, "left out"), *_unknown(gaps, made.rooms, as_of)]
     told.append(_only_counted(made))
     return Dataset(made.store, as_of=as_of, mended=mended + Quality.of(told))
 
@@ -85,10 +85,12 @@ class _Closed(Folder):
         }
 
 
-def _unknown(gaps: pd.DataFrame | None, as_of: pd.Timestamp | None) -> Iterator[Step]:
+def _unknown(gaps: pd.DataFrame | None, rooms: pd.DataFrame, as_of: pd.Timestamp | None) -> Iterator[Step]:
+    """The gaps by table and reason; one that is still open lasts until the stream's end, or until now."""
     if gaps is None or gaps.empty:
         return
-    seconds = (gaps["end"].fillna(as_of) - gaps["start"]).dt.total_seconds()
+    ended = rooms.set_index("room_id")["ended_at"].reindex(gaps["room_id"]).set_axis(gaps.index)
+    seconds = (gaps["end"].fillna(ended).fillna(as_of) - gaps["start"]).dt.total_seconds()
     kept = gaps.assign(seconds=seconds)[seconds > 0]
     for (table, why), rows in kept.groupby(["table", "why"], sort=False):
         total, streams = rows["seconds"].sum(), rows["room_id"].nunique()
