@@ -104,6 +104,31 @@ async def test_what_real_time_does_not_bring_is_read_again_or_named(
     assert steps == [("reactions", "real time was away"), ("status", "real time was away")]
 
 
+async def test_a_pause_that_is_told_late_is_a_pause(
+    sandbox: RunningSandbox, sp: Any, wire: Wire, tmp_path: Path
+) -> None:
+    """A reading that tells of the end already overtakes the event of the pause before it."""
+    elsewhere = await spnb.connect_async("live-host", url=sandbox.url, api_key=sandbox.api_key)
+    room = await sp.rooms.create("Told late")
+    async with spnb.capture(room, tmp_path / "c") as c:
+        async with await on_air(room):
+            await room.until("live", timeout=20)
+            await until(lambda: c.rows.get("status", 0) >= 2)
+            await wire.hold()
+        there = await elsewhere.rooms.get(room.room_id)
+        await there.until("waitingReconnect", timeout=20)
+        followed = getattr(c, "_twin", c)._rooms[room.room_id].room
+        assert followed.status == "live"
+        await there.stop()
+        assert (await followed.refresh()).status in ("ended", "recorded")
+        await wire.release()
+        assert await c.wait(30)
+    await elsewhere.aclose()
+    made = await c.dataset()
+    assert "waitingReconnect" in set(made.status["status"])
+    same(made, sandbox, room.room_id, "status", "rooms")
+
+
 async def test_all_live_rooms_and_those_that_come(sandbox: RunningSandbox, sp: Any, tmp_path: Path) -> None:
     early = await sp.rooms.create("On air before")
     async with await on_air(early):

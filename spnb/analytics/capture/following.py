@@ -16,7 +16,9 @@ from spnb.analytics.sources.records import Row, message_row, room_row, status_ro
 from spnb.client import AsyncClient
 from spnb.errors import Forbidden, NotFound, RateLimited, ServiceError, SpnbError, Unreachable
 from spnb.live import AsyncLiveRoom
+from spnb.live.status import STATUS_OF_EVENT, room_of_event
 from spnb.models import FINAL_STATUSES, Room
+from spnb.realtime import Event
 
 __all__ = ["RoomCapture", "ViewsOf"]
 
@@ -61,6 +63,7 @@ class RoomCapture:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ends: list[Callable[[], None]] = []
         self._status = ""
+        self._paused_at: datetime | None = None
         self._heard_at = datetime.now(UTC)
         self._counted_at: datetime | None = None
         self._count_again = 0.0
@@ -81,7 +84,7 @@ class RoomCapture:
             log.info("room %s could not be read: %s", self.room_id, type(error).__name__)
         self._begin(record)
         topic = f"{(record.path or '').split('/room/')[0] or self._client.network_id}/room/{record.id or self.room_id}"
-        self._ends.append(self._client.realtime.subscribe(topic, lambda _event: self._heard(), settled=self._settled))
+        self._ends.append(self._client.realtime.subscribe(topic, self._event, settled=self._settled))
         self._ends.append(self.room.observe(self._changed))
         self._changed(self.room.record)
         self._do("messages", self.reactions.settle_messages())
@@ -126,13 +129,7 @@ class RoomCapture:
             self._ledger.put("status", row)
         if record.status != self._status:
             before, self._status = self._status, record.status
-            # The room's own times do not tell of pauses, nor of the return from one.
-            back = record.status == "live" and before == "waitingReconnect"
-            if (back or record.status in ("waitingReconnect", "terminated", "error")) and record.updated_at is not None:
-                known = record.status == "terminated" and record.recorded_at is None and record.ended_at is not None
-                if not known:
-                    row = {"room_id": self.room_id, "status": record.status, "at": record.updated_at}
-                    self._ledger.put("status", row)
+            self._turned(record)
             if record.status in ON_AIR and before not in ON_AIR:
                 self._do("count", self.count())
         if record.live_channel_id and "chat" not in self._tasks:
@@ -144,7 +141,31 @@ class RoomCapture:
         if record.status in FINAL_STATUSES or record.is_deleted:
             self._over.set()
 
+    def _turned(self, told: Room) -> None:
+        """Take a change that the room's own times do not tell of: a pause, the return from one, an end by force."""
+        at = told.updated_at
+        if at is None:
+            return
+        if told.status == "waitingReconnect":
+            self._paused_at = at
+        elif told.status == "live":
+            if self._paused_at is None or at <= self._paused_at:
+                return
+            self._paused_at = None
+        elif told.status not in ("terminated", "error"):
+            return
+        elif told.status == "terminated" and told.recorded_at is None and told.ended_at is not None:
+            return  # its end is the room's own
+        self._ledger.put("status", {"room_id": self.room_id, "status": told.status, "at": at})
+
     # -- real time
+
+    def _event(self, event: Event) -> None:
+        """A pause may be told of when a reading has already told what came after it: then no record shows it."""
+        self._heard()
+        told = room_of_event(event, self.room_id) if event.type in STATUS_OF_EVENT else None
+        if told is not None and told.status != self._status:
+            self._turned(told)
 
     def _heard(self) -> None:
         self._heard_at = datetime.now(UTC)
