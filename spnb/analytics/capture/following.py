@@ -123,7 +123,6 @@ class RoomCapture:
                 self._gaps.open(self.room_id, table, since, why, tolerated=TOLERATED[table])
 
     def _changed(self, record: Room) -> None:
-        self._heard()
         self._ledger.put("rooms", room_row(record))
         for row in status_rows(record):
             self._ledger.put("status", row)
@@ -193,7 +192,6 @@ class RoomCapture:
             try:
                 async with aclosing(self.room.chat.batches()) as batches:  # type: ignore[type-var]
                     async for batch in batches:
-                        self._heard()
                         for change in batch:
                             if change.message is not None:
                                 deleted = change.kind == "deleted"

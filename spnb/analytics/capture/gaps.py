@@ -44,8 +44,9 @@ class Gaps:
             self._put(room_id, table, start, start if over - start < tolerated * 1000 else max(start, over), why)
 
     def note(self, room_id: str, table: str, start: datetime, end: datetime, why: str) -> None:
-        """A gap that is over."""
-        self._put(room_id, table, milliseconds(start), milliseconds(end), why)
+        """A gap that is over; where one is open already, it is that one."""
+        if (room_id, table) not in self._open:
+            self._put(room_id, table, milliseconds(start), milliseconds(end), why)
 
     def close_all(self, room_id: str, end: datetime | None = None) -> None:
         """A room is over: nothing more can be missing."""
