@@ -119,6 +119,7 @@ async def test_viewers_and_a_host_without_a_camera_see_who_comes_and_goes(lab: L
     )
     assert said == ""
     await expect(studio.locator(".spnb-tile")).to_contain_text("co-host · on stage", timeout=20_000)
+    await expect(studio.locator(".spnb-tile")).to_contain_text("no picture here")
     await expect(studio.locator(".spnb-letter")).to_be_visible()
     # The picture that viewers get becomes one with both, and theirs alone again, in one stream that never stands still.
     dark = "window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab %s'})"

@@ -11,7 +11,7 @@ import pytest
 import spnb
 from spnb.live import ChatChange
 from spnb.models import Message, User
-from spnb.widgets import Chat, CreateRoom
+from spnb.widgets import Chat, CreateRoom, Player, Studio
 from spnb.widgets.chat_rows import SHOWN, ChatRows
 from tests.conftest import RunningSandbox
 from tests.widgets.test_widgets import Sent, command, state_of, until
@@ -68,6 +68,13 @@ class Page(Sent):
         until(answers)
         assert answers()[0]["client"] == "page"
         return str(answers()[0]["error"])
+
+    def told_error(self, do: str, **content: Any) -> str:
+        """Send a command that cannot be answered; what the widget says of it."""
+        self.widget.error = ""
+        command(self.widget, do, **content)
+        until(lambda: self.widget.error)
+        return str(self.widget.error)
 
 
 def test_host_and_guest_talk_through_two_widgets(sp: Any, guest: Any) -> None:
@@ -136,6 +143,54 @@ def test_host_and_guest_talk_through_two_widgets(sp: Any, guest: Any) -> None:
         assert "chat" in repr(widget)
         widget.close()
     until(following.done)
+
+
+def test_a_studio_and_a_player_have_the_chat_of_their_room(sp: Any, guest: Any) -> None:
+    room = sp.rooms.create("Talk beside the picture")
+    studio, player = Studio(sp, room), Player(guest.rooms.get(room.room_id))
+    # That there is a chat is known at once, so that a page keeps its place.
+    assert player.chat_state["there"]
+    assert not player.chat_state["canOpen"]
+    host, fan = Page(studio), Page(player)
+    until(lambda: studio.chat_state["open"] and player.chat_state["open"])
+    assert fan.ask("chat_send", text="Hello there") == ""
+    until(lambda: host.texts == fan.texts == ["Hello there"])
+    assert host.ask("chat_send", text="Hello yourself") == ""
+    until(lambda: host.texts == fan.texts == ["Hello there", "Hello yourself"])
+    for widget in (studio, player):
+        assert "Hello" not in state_of(widget)
+
+    # A room that has left the stage takes its chat along; the next one has its own.
+    first = studio._following
+    assert first is not None
+    studio.phase = "ended"
+    command(studio, "new")
+    until(lambda: studio.chat_state == {} and first.done())
+    assert "no live chat yet" in host.told_error("chat_send", text="to nobody")
+    command(studio, "create", title="Another", chat=True)
+    until(lambda: studio.chat_state.get("open"))
+    assert studio.chat_state["room"] != room.room_id
+    command(studio, "chat_hello")
+    until(lambda: host.rows == {})
+    assert fan.ask("chat_send", text="still here") == ""
+    until(lambda: fan.texts[-1] == "still here")
+    assert host.rows == {}
+    following = player._following, studio._following
+    for widget in (studio, player):
+        widget.close()
+    until(lambda: all(one is not None and one.done() for one in following))
+
+
+def test_a_chat_that_cannot_be_read_says_so_and_is_tried_again(sp: Any, sandbox: RunningSandbox) -> None:
+    room = sp.rooms.create("Hard to read")
+    with spnb.sandbox.faults(url=sandbox.url, api_key=sandbox.api_key) as faults:
+        fault = faults.add("rate-limit", match="GET /api/v3/channels/*", retry_after=600)
+        widget = Chat(room)
+        until(lambda: widget.chat_state.get("trouble"))
+        assert not widget.chat_state["open"]
+        faults.remove(fault)
+        until(lambda: widget.chat_state["open"] and not widget.chat_state["trouble"])
+    widget.close()
 
 
 def test_a_form_whose_way_broke_off_goes_on_with_its_room(sp: Any) -> None:

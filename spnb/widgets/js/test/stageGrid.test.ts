@@ -18,12 +18,12 @@ const person = (user: string, changes: object = {}) => ({
   ...changes,
 });
 
-async function stage(people: object[]) {
+async function stage(people: object[], sees = true) {
   const { stageGrid } = await import("../src/shared/stageGrid");
   const sent: [string, unknown][] = [];
   const link = { get: () => people } as unknown as Link;
   const session = { send: (action: string, content: unknown) => sent.push([action, content]) } as unknown as Session<unknown>;
-  const company = { other: () => ({ picture: null, muted: true, dark: true }) } as unknown as Company;
+  const company = { sees, other: () => ({ picture: null, muted: true, dark: true }) } as unknown as Company;
   const grid = stageGrid(link, session, company, document.createElement("div"));
   return { grid, sent, people };
 }
@@ -36,6 +36,14 @@ void test("names are text, and states are words", async () => {
   const caption = grid.el.querySelector("figcaption");
   assert.equal(caption?.textContent, `${name}co-host · on stage · camera off · muted`);
   assert.equal(grid.el.querySelectorAll("img").length, 0);
+});
+
+void test("where the page is not in the room itself, a tile says why it shows no picture", async () => {
+  const { grid } = await stage([person("me", { me: true, role: "host" }), person("guest"), person("away", { on: false })], false);
+  grid.draw();
+  const [guest, away] = grid.el.querySelectorAll("figcaption");
+  assert.match(guest?.textContent ?? "", /on stage · no picture here/);
+  assert.doesNotMatch(away?.textContent ?? "", /no picture/);
 });
 
 void test("a tile stays the same element while its person stays, and goes with them", async () => {

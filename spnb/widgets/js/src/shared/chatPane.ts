@@ -117,10 +117,12 @@ export class ChatPane {
       { "aria-label": "slow mode", change: () => this.ask("chat_slow", { seconds: Number(this.slow.value) }) },
       ...TURNS.map((seconds) => h("option", { value: seconds }, seconds ? `Slow: ${seconds} s` : "Slow mode off")),
     );
-    this.hush = h("button", {
-      type: "button",
-      click: () => this.ask("chat_mute", { seconds: this.state.muted ? 0 : null }),
-    });
+    // Beside a picture "mute" is what silences the microphone.
+    this.hush = h(
+      "button",
+      { type: "button", title: "who may write", click: () => this.ask("chat_mute", { seconds: this.state.muted ? 0 : null }) },
+      "Moderators only",
+    );
     this.controls = h("span", { class: "spnb-small" }, this.slow, this.hush);
     this.opener = h("button", { type: "button", class: "spnb-primary", click: () => this.ask("chat_open", {}) }, "Open the chat");
     this.el = h(
@@ -277,7 +279,6 @@ export class ChatPane {
     const slow = String(state.slow ?? 0);
     if (![...this.slow.options].some((option) => option.value === slow)) this.slow.append(h("option", { value: slow }, `Slow: ${slow} s`));
     this.slow.value = slow;
-    this.hush.textContent = state.muted ? "Unmute all" : "Mute all";
     this.hush.setAttribute("aria-pressed", String(!!state.muted));
     const notes = [];
     if (state.muted) notes.push("only moderators may write");

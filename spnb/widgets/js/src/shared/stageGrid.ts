@@ -46,6 +46,8 @@ class Tile {
     this.letter.textContent = [...person.name][0]?.toUpperCase() ?? "?";
     this.name.textContent = person.name;
     const words = [role, { true: "on stage", false: "off stage", null: "" }[String(person.on) as "true"]];
+    // LiveKit lets a broadcaster in once: where the kernel is on air, it is not this page that gets the pictures.
+    if (person.on && !company.sees) words.push("no picture here");
     if (person.on && other?.dark) words.push("camera off");
     if (person.on && other?.muted) words.push("muted");
     this.state.textContent = words.filter(Boolean).join(" · ");
