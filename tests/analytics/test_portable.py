@@ -47,7 +47,8 @@ def by_duckdb(dataset: Dataset) -> pd.DataFrame:
         return frame
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.timeout(300)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds())
 def test_duckdb_agrees_on_small_worlds_full_of_trouble(world: World) -> None:
     views, rooms = world.tables()
