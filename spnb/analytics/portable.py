@@ -19,7 +19,7 @@ import narwhals as nw
 
 from spnb.analytics.kpis import KPIS
 from spnb.analytics.sessions import RECONNECT_SECONDS
-from spnb.analytics.tables import table_named
+from spnb.analytics.tables import Table, table_named
 from spnb.errors import TableError
 
 __all__ = ["kpis"]
@@ -115,11 +115,24 @@ def _table(tables: Mapping[str, Any], name: str) -> Frame:
             )
         if column.kind == "time":
             frame = frame.with_columns(_milliseconds(col(column.name)).alias(f"{column.name}_ms"))
+    return _once(frame.drop_nulls(list(table.required)), table)
+
+
+def _once(frame: Frame, table: Table) -> Frame:
+    """Deliveries repeat: the same id is one row, of a watch session the one with the most seconds. Rows without an id
+    are doubles where they agree in everything, but two messages or reactions may well do so."""
     key = list(table.key)
-    nameless = nw.any_horizontal(*(col(column).is_null() for column in key), ignore_nulls=False)
-    longest = ("last", ["watch_seconds"]) if name == "views" else ("any", None)
-    once = frame.filter(~nameless).unique(key, keep=longest[0], order_by=longest[1])  # type: ignore[arg-type]
-    return nw.concat([once, frame.filter(nameless)])
+    nameless = nw.any_horizontal(*(col(name).is_null() for name in key), ignore_nulls=False)
+    named, others = frame.filter(~nameless), frame.filter(nameless)
+    if table.name == "views":
+        seconds = col("watch_seconds").cast(nw.Float64)
+        longest = nw.when(~seconds.is_nan()).then(seconds).fill_null(-1.0)
+        named = named.with_columns(longest=longest).unique(key, keep="last", order_by=["longest"]).drop("longest")
+    else:
+        named = named.unique(key, keep="any")
+    if table.name in ("rooms", "views"):
+        others = others.unique(list(table.names), keep="any")
+    return nw.concat([named, others])
 
 
 def _zone(frame: Frame, kind: Any) -> Any:
