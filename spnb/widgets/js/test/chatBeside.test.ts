@@ -11,11 +11,13 @@ class Pane {
   static made: Pane[] = [];
   readonly el = document.createElement("section");
   asleep = false;
+  told = 0;
   constructor() {
     Pane.made.push(this);
   }
   sleep(yes: boolean) {
     this.asleep = yes;
+    this.told += 1;
   }
 }
 
@@ -75,6 +77,7 @@ void test("its place is kept at once, and the pane comes after the first paint; 
   assert.equal(side.firstElementChild, Pane.made[0]?.el);
   change({ room: "r", there: true, open: true });
   assert.equal(Pane.made.length, 1);
+  assert.equal(Pane.made[0]?.told, 1, "who reads is not disturbed");
   change({ room: "another", there: true });
   assert.equal(side.childElementCount, 0);
   await made(2);

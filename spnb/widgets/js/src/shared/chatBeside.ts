@@ -29,6 +29,7 @@ export function chatBeside(link: Link, model: Model, root: HTMLElement, main: HT
     folded = !folded;
     missed = 0;
     draw();
+    pane?.sleep(folded);
   }
 
   function draw() {
@@ -42,7 +43,6 @@ export function chatBeside(link: Link, model: Model, root: HTMLElement, main: HT
     toggle.hidden = !room;
     side.hidden = !room || folded;
     root.classList.toggle("spnb-talking", !side.hidden);
-    pane?.sleep(folded);
     drawToggle();
   }
 
