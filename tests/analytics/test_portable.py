@@ -151,7 +151,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas")  # Arrow comes out, no pandas
 def test_a_spark_cluster_agrees(spark: Any, tmp_path: Path) -> None:
     dataset = analytics.load(troubled(season(streams=8, seed=13), seed=6))
