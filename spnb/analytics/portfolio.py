@@ -18,7 +18,7 @@ from spnb.analytics.store import Part
 from spnb.analytics.windows import NEVER, Whole, Windows, milliseconds, moment
 from spnb.errors import InvalidInput
 
-__all__ = ["WEEKDAYS", "Overview", "cohorts", "compared", "grouped", "overview"]
+__all__ = ["CARDS", "WEEKDAYS", "Overview", "cohorts", "compared", "grouped", "overview"]
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 CARDS = {

@@ -7,7 +7,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-__all__ = ["COLOURS", "GRADES", "SYMBOLS", "clock", "figure", "title_of"]
+from spnb.analytics.shown import clock
+
+__all__ = ["COLOURS", "GRADES", "SYMBOLS", "clock", "figure", "template", "title_of"]
 
 COLOURS = {
     "viewers": "#0072B2",
@@ -53,12 +55,6 @@ def figure(*traces: Any, title: str, dark: bool, **layout: Any) -> Any:
     made = go.Figure(list(traces))
     made.update_layout(template=template(dark), title_text=title, **layout)
     return made
-
-
-def clock(seconds: float) -> str:
-    """Seconds as HH:MM:SS."""
-    whole = max(0, round(float(seconds)))
-    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
 def title_of(text: object, most: int = 80) -> str:
