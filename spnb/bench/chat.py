@@ -18,7 +18,7 @@ from spnb.bench.figures import Figure, at_least, at_most, quantile
 from spnb.bench.sandboxed import OwnSandbox, own_sandbox
 from spnb.bench.studio import CONNECT, busy_percent, kernel_of, lab_on, opened
 
-__all__ = ["chat_history", "chat_widget"]
+__all__ = ["chat_history", "chat_widget", "flood"]
 
 MESSAGES = 60
 RATE, SECONDS, SENDERS = 500, 30.0, 8
@@ -54,12 +54,12 @@ async def _chat_widget(sandbox: OwnSandbox) -> list[Figure]:
         await lab.page.evaluate(LONG_FRAMES)
         process = await kernel_of(lab)
         before = await _sent_so_far(lab)
-        flood = asyncio.create_task(_flood(sandbox, await writer.access_token(), chat.channel.feed_id))
+        flooding = asyncio.create_task(flood(sandbox, await writer.access_token(), chat.channel.feed_id))
         await asyncio.sleep(3)  # the flood is under way
         began = time.monotonic()
         busy = await busy_percent(process, SECONDS - 6)
         after, lasted = await _sent_so_far(lab), time.monotonic() - began + 3
-        rate = await flood
+        rate = await flooding
         frames = await lab.page.evaluate("window.spnbFrames")
         await lab.close()
     await writer.aclose()
@@ -89,8 +89,8 @@ async def _sent_to_shown(page: Any, chat: Any, number: int) -> float:
     return float(await seen) / 1000 - began
 
 
-async def _flood(sandbox: OwnSandbox, token: str, feed_id: str) -> float:
-    """Messages per second that were sent, from a process of its own."""
+async def flood(sandbox: OwnSandbox, token: str, feed_id: str) -> float:
+    """Write as fast as `RATE` for a while, from a process of its own. Returns messages per second that were sent."""
     arguments = (str(sandbox.info["url"]), token, feed_id)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return float(await asyncio.to_thread(pool.apply, _send_many, arguments))

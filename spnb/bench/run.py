@@ -38,6 +38,8 @@ BENCHMARKS: dict[str, str] = {
     "presence": "spnb.bench.engagement:presence",
     "chat": "spnb.bench.chat:chat_widget",
     "chat-history": "spnb.bench.chat:chat_history",
+    "live-dashboard": "spnb.bench.dashboards:live_dashboard",
+    "dashboard": "spnb.bench.dashboards:dashboard",
     "analytics-import": "spnb.bench.analytics:analytics_import",
     "analytics-season": "spnb.bench.analytics:season",
     "analytics-messages": "spnb.bench.analytics:messages",
