@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from spnb.analytics.report import StreamReport
     from spnb.analytics.sessions import repaired
     from spnb.analytics.sources import console_csv, load, read_chat_log, read_console
+    from spnb.analytics.streams import streams_csv, streams_table
     from spnb.analytics.tables import describe
 
 _HOMES = {
@@ -43,6 +44,8 @@ _HOMES = {
     "read_chat_log": "spnb.analytics.sources",
     "read_console": "spnb.analytics.sources",
     "repaired": "spnb.analytics.sessions",
+    "streams_csv": "spnb.analytics.streams",
+    "streams_table": "spnb.analytics.streams",
 }
 _MODULES = ("figures", "metrics", "portable")
 
@@ -64,6 +67,8 @@ __all__ = [
     "read_chat_log",
     "read_console",
     "repaired",
+    "streams_csv",
+    "streams_table",
 ]
 
 

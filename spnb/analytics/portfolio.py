@@ -18,7 +18,7 @@ from spnb.analytics.store import Part
 from spnb.analytics.windows import NEVER, Whole, Windows, milliseconds, moment
 from spnb.errors import InvalidInput
 
-__all__ = ["WEEKDAYS", "Overview", "cohorts", "compared", "grouped", "overview"]
+__all__ = ["CARDS", "WEEKDAYS", "Overview", "cohorts", "compared", "grouped", "overview"]
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 CARDS = {
@@ -72,8 +72,8 @@ def overview(dataset: Dataset, start: Any, end: Any, *, time_zone: str = "UTC") 
     if not last > first:
         raise InvalidInput(f"the period ends ({last}) before it starts ({first})")
     begin, finish = moment(first), moment(last)
-    starts = pd.date_range(first.floor("D"), last, freq="D", inclusive="left")
-    edges = np.array([begin, *(moment(day) for day in starts if moment(day) > begin), finish], dtype=np.int64)
+    starts = (moment(day) for day in _midnights(first, last, time_zone))
+    edges = np.array([begin, *(day for day in starts if begin < day < finish), finish], dtype=np.int64)
     days = _periods(dataset, edges)
     now = _periods(dataset, np.array([begin, finish])).iloc[0]
     before = _periods(dataset, np.array([2 * begin - finish, begin])).iloc[0]
@@ -86,7 +86,15 @@ def overview(dataset: Dataset, start: Any, end: Any, *, time_zone: str = "UTC") 
 
 def _zoned(time: Any, time_zone: str) -> pd.Timestamp:
     made = pd.Timestamp(time)
-    return made.tz_localize(time_zone) if made.tzinfo is None else made.tz_convert(time_zone)
+    if made.tzinfo is not None:
+        return made.tz_convert(time_zone)
+    # Where clocks change at midnight, a day begins an hour later, or at the first of two midnights.
+    return made.tz_localize(time_zone, ambiguous=True, nonexistent="shift_forward")
+
+
+def _midnights(first: pd.Timestamp, last: pd.Timestamp, time_zone: str) -> list[pd.Timestamp]:
+    days = pd.date_range(first.tz_localize(None).normalize(), last.tz_localize(None), freq="D")
+    return [_zoned(day, time_zone) for day in days]
 
 
 def _periods(dataset: Dataset, edges: Whole) -> pd.DataFrame:

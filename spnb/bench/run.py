@@ -39,6 +39,8 @@ BENCHMARKS: dict[str, str] = {
     "chat": "spnb.bench.chat:chat_widget",
     "chat-history": "spnb.bench.chat:chat_history",
     "capture": "spnb.bench.capture:capture",
+    "live-dashboard": "spnb.bench.dashboards:live_dashboard",
+    "dashboard": "spnb.bench.dashboards:dashboard",
     "analytics-import": "spnb.bench.analytics:analytics_import",
     "analytics-season": "spnb.bench.analytics:season",
     "analytics-messages": "spnb.bench.analytics:messages",

@@ -64,8 +64,12 @@ class RecordingPlayer(Playback):
         known = [(mark["at"], mark["label"]) for mark in self.marks]
         self.marks = _marks([*known, (seconds, label)])
 
-    def seek(self, seconds: float) -> None:
-        """Go to a moment, in seconds from the recording's beginning.
+    def seek(self, seconds: float, *, play: bool = False) -> None:
+        """Go to a moment.
+
+        Args:
+            seconds: from the recording's beginning.
+            play: play from there, where the page may; else what played goes on, and what stood still stands.
 
         Raises:
             InvalidInput: it is no moment of a recording.
@@ -76,7 +80,7 @@ class RecordingPlayer(Playback):
         at = min(wanted, self.duration) if self.duration else wanted
         self.current_time = at
         # Not the trait: the page may have told where it was in between.
-        self.send({"type": "seek", "seconds": at})
+        self.send({"type": "seek", "seconds": at, **({"play": True} if play else {})})
 
     def follow(self, figure: Any, *, line: bool = True) -> Callable[[], None]:
         """Seek to where a chart is clicked. Its x axis is seconds since the stream began, or points in time.

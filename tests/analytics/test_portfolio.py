@@ -158,3 +158,14 @@ def test_a_stream_page_agrees_with_the_table(dataset: Dataset) -> None:
         assert made.concurrency["viewers"].max() == row["peak_viewers"]
         assert made.chat["messages"].sum() == row["messages"]
         assert made.reactions["reactions"].sum() == row["reactions"]
+
+
+def test_days_without_a_midnight_begin_when_the_clock_does(memory: Dataset) -> None:
+    # In Cairo the clocks of 2026 go forward at midnight of 24 April, and back at midnight of 30 October.
+    spring = analytics.overview(memory, "2026-04-23", "2026-04-26", time_zone="Africa/Cairo")
+    assert [f"{day:%d %H}" for day in spring.trend["day"]] == ["23 00", "24 01", "25 00"]
+    into = analytics.overview(memory, "2026-04-24", "2026-04-25", time_zone="Africa/Cairo")
+    assert into.end - into.start == pd.Timedelta("23h")
+    autumn = analytics.overview(memory, "2026-10-29", "2026-11-01", time_zone="Africa/Cairo")
+    lengths = autumn.trend["day"].diff().dropna()
+    assert lengths.sum() + (autumn.end - autumn.trend["day"].iloc[-1]) == pd.Timedelta("73h")

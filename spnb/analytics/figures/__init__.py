@@ -1,5 +1,6 @@
 """Figures: pure functions on metrics, in one template for light and dark."""
 
+from spnb.analytics.figures.images import save_image, save_images
 from spnb.analytics.figures.portfolio import (
     cohort_grid,
     kpi_cards,
@@ -16,6 +17,8 @@ __all__ = [
     "kpi_cards",
     "leaderboard",
     "retention_curve",
+    "save_image",
+    "save_images",
     "stream_stack",
     "streams_compared",
     "weekday_hours",

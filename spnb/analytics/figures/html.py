@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
-import pandas as pd
-
 from spnb.analytics.figures.page import page_figures
 from spnb.analytics.figures.template import FONT, INK, PAPER, clock
 from spnb.analytics.kpis import KPIS
 from spnb.analytics.report import StreamReport
+from spnb.analytics.shown import LABELS, shown
 from spnb.errors import TableError
 
 __all__ = ["page_html"]
@@ -37,7 +36,7 @@ def page_html(report: StreamReport, *, dark: bool = False) -> str:
         charts.append(made.to_html(full_html=False, include_plotlyjs=script, config={"displaylogo": False}))
         script = False
     numbers = "".join(
-        f"<tr><th>{escape(name.replace('_', ' '))}</th><td>{escape(_shown(name, report.kpis[name]))}</td>"
+        f"<tr><th>{escape(LABELS[name])}</th><td>{escape(shown(name, report.kpis[name]))}</td>"
         f"<td><small>{escape(about)}</small></td></tr>"
         for name, about in KPIS.items()
     )
@@ -54,13 +53,3 @@ def page_html(report: StreamReport, *, dark: bool = False) -> str:
         f"<h2>Moments</h2>{f'<table>{head}{moments}</table>' if moments else '<p>None stood out.</p>'}"
         f"<h2>Data quality</h2>{report.quality._repr_html_()}</body></html>"
     )
-
-
-def _shown(name: str, value: object) -> str:
-    if pd.isna(value):  # type: ignore[call-overload]
-        return "n/a"
-    if name == "duration_seconds":
-        return clock(float(value))  # type: ignore[arg-type]
-    if isinstance(value, pd.Timestamp):
-        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
-    return f"{float(value):,.2f}".removesuffix(".00")  # type: ignore[arg-type]

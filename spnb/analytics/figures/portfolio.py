@@ -13,20 +13,14 @@ from spnb.analytics.dataset import Dataset
 from spnb.analytics.figures.stream import thinned, ticks
 from spnb.analytics.figures.template import COLOURS, INK, clock, figure, heat, title_of
 from spnb.analytics.metrics.concurrency import concurrency
-from spnb.analytics.portfolio import WEEKDAYS, Overview, grouped
+from spnb.analytics.portfolio import CARDS, WEEKDAYS, Overview, grouped
+from spnb.analytics.shown import LABELS
+from spnb.analytics.shown import change as in_words
 from spnb.errors import InvalidInput
 
 __all__ = ["cohort_grid", "kpi_cards", "leaderboard", "streams_compared", "weekday_hours"]
 
-TITLES = {
-    "streams": "Streams",
-    "views": "Views",
-    "unique_viewers": "Unique viewers",
-    "minutes_watched": "Minutes watched",
-    "minutes_per_stream": "Minutes per stream",
-    "minutes_per_viewer": "Minutes per viewer",
-    "messages": "Messages",
-    "reactions": "Reactions",
+TITLES = {name: LABELS[name] for name in CARDS} | {
     "peak_viewers": "Peak viewers",
     "average_viewers": "Average viewers",
     "engagement_rate": "(Messages + reactions) ÷ unique viewers",
@@ -44,7 +38,7 @@ def kpi_cards(overview: Overview, *, dark: bool = False, names: Sequence[str] = 
     for place, name in enumerate(names):
         card: dict[Any, Any] = overview.cards.loc[name].to_dict()
         left, right = place * width + 0.01, (place + 1) * width - 0.01
-        change = _change(float(card["change"]))
+        change = in_words(float(card["change"]))
         number = float(card["now"])
         # the exact one is in the table; a card of millions needs no hundredths
         now = "n/a" if np.isnan(number) else f"{number:,.{0 if abs(number) >= 1000 else 2}f}".removesuffix(".00")
@@ -72,15 +66,6 @@ def kpi_cards(overview: Overview, *, dark: bool = False, names: Sequence[str] = 
         )
     made.update_layout(hovermode="closest", margin_t=75)
     return made
-
-
-def _change(share: float) -> str:
-    """A change in words: nothing before is n/a, the same is ±0 %, and less than half a percent is no zero."""
-    if np.isnan(share):
-        return "n/a"
-    if share == 0:
-        return "±0%"
-    return f"{'▲' if share > 0 else '▼'} {share:+.{0 if abs(share) >= 0.005 else 2}%}"
 
 
 def weekday_hours(

@@ -50,6 +50,7 @@ def stream_stack(report: StreamReport, *, dark: bool = False, time_zone: str | N
         go.Scatter(
             x=place(at),
             y=viewers,
+            mode="lines",
             name="viewers",
             line={"shape": "hv", "color": COLOURS["viewers"], "width": 1.5},
             fill="tozeroy",
@@ -86,9 +87,9 @@ def stream_stack(report: StreamReport, *, dark: bool = False, time_zone: str | N
     made = figure(*traces, title=title_of(report.room["title"]), dark=dark, height=620)
     per = f"per {report.bin_seconds:g} s"
     made.update_layout(
-        yaxis={"domain": [0.46, 1], "title": "viewers"},
-        yaxis2={"domain": [0.23, 0.41], "title": f"messages<br>{per}"},
-        yaxis3={"domain": [0, 0.18], "title": f"reactions<br>{per}"},
+        yaxis={"domain": [0.46, 1], "title": "viewers", **_whole(viewers)},
+        yaxis2={"domain": [0.23, 0.41], "title": f"messages<br>{per}", **_whole(report.chat["messages"])},
+        yaxis3={"domain": [0, 0.18], "title": f"reactions<br>{per}", **_whole(totals["reactions"])},
         bargap=0,
         xaxis={"anchor": "y3", "showspikes": True, "spikemode": "across", "spikethickness": 1},
     )
@@ -115,6 +116,7 @@ def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = 
         go.Scatter(
             x=seconds,
             y=frame["high"] * 100,
+            mode="lines",
             line={"shape": "hv", "width": 0, "color": colour},
             showlegend=False,
             hoverinfo="skip",
@@ -122,6 +124,7 @@ def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = 
         go.Scatter(
             x=seconds,
             y=frame["low"] * 100,
+            mode="lines",
             line={"shape": "hv", "width": 0, "color": colour},
             fill="tonexty",
             fillcolor=SHADE,
@@ -131,6 +134,7 @@ def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = 
         go.Scatter(
             x=seconds,
             y=frame["retention"] * 100,
+            mode="lines",
             line={"shape": "hv", "color": colour, "width": 2},
             name=f"{curve.viewers} viewers, {curve.censored} still there at the end",
             customdata=np.column_stack([clocks, frame["at_risk"]]),
@@ -142,17 +146,19 @@ def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = 
             y=marks["retention"] * 100,
             mode="markers+text",
             text=[f"{row.mark}: {row.retention:.0%}" for row in marks.itertuples()],
-            textposition="top right",
+            # Of a short stream, 25 % are close to the other marks.
+            textposition=["bottom left" if "%" in str(row.mark) else "top right" for row in marks.itertuples()],
             marker={"size": 9, "color": COLOURS["moments"], "symbol": "diamond"},
             name="marks",
+            cliponaxis=False,
             hoverinfo="skip",
         ),
         title=title_of(title),
         dark=dark,
     )
-    made.update_yaxes(title="viewers still watching, %", range=[0, 104])
+    made.update_yaxes(title="viewers still watching, %", range=[0, 112], tickvals=[0, 25, 50, 75, 100])
     longest = float(seconds.max())
-    made.update_xaxes(title="time watched, HH:MM:SS", range=[0, longest or 1], **ticks(longest))
+    made.update_xaxes(title="time watched, HH:MM:SS", range=[0, longest or 1], **ticks(longest, most=6))
     return made
 
 
@@ -211,6 +217,7 @@ def health_strip(report: StreamReport, *, dark: bool = False, time_zone: str | N
         go.Scatter(
             x=place(frame["at"]),
             y=frame["bitrate_kbps"],
+            mode="lines",
             name="bit rate",
             line={"color": COLOURS["viewers"]},
             customdata=_clocks(frame["at"], zero),
@@ -219,6 +226,7 @@ def health_strip(report: StreamReport, *, dark: bool = False, time_zone: str | N
         go.Scatter(
             x=place(frame["at"]),
             y=frame["fps"],
+            mode="lines",
             name="frames per second",
             yaxis="y2",
             line={"color": COLOURS["reactions"], "dash": "dot"},
@@ -295,9 +303,11 @@ def _clocks(at: Any, zero: pd.Timestamp) -> list[str]:
 def _bars(
     at: Any, height: Any, name: str, place: Any, zero: pd.Timestamp, axis: str, width: float, shown: Any = None
 ) -> Any:
-    middle = pd.Series(at) + pd.Timedelta(seconds=width / 2)
+    middle = place(pd.Series(at) + pd.Timedelta(seconds=width / 2))
     return go.Bar(
-        x=place(middle),
+        x=middle,
+        # Left to itself, a bar reaches half-way to the next one, however far that is.
+        width=width * 1000 if middle.dtype.kind == "M" else width,
         y=height,
         name=name,
         yaxis=axis,
@@ -305,6 +315,11 @@ def _bars(
         customdata=np.column_stack([_clocks(at, zero), height if shown is None else shown]),
         hovertemplate=f"%{{customdata[1]}} {name} from %{{customdata[0]}}<extra></extra>",
     )
+
+
+def _whole(counts: Any) -> dict[str, Any]:
+    """Of few, there are no halves."""
+    return {"dtick": 1} if max(counts, default=0) < 5 else {}
 
 
 def _time_axis(made: Any, report: StreamReport, zero: pd.Timestamp, time_zone: str | None) -> None:
@@ -315,8 +330,8 @@ def _time_axis(made: Any, report: StreamReport, zero: pd.Timestamp, time_zone: s
         made.update_xaxes(title=f"time, {time_zone}", tickformat="%H:%M:%S")
 
 
-def ticks(seconds: float) -> dict[str, Any]:
-    """Ticks of an axis in seconds, written as HH:MM:SS."""
-    step = next((tick for tick in TICKS if seconds / tick <= 10), TICKS[-1])
+def ticks(seconds: float, most: int = 10) -> dict[str, Any]:
+    """Ticks of an axis in seconds, written as HH:MM:SS, about `most` of them."""
+    step = next((tick for tick in TICKS if seconds / tick <= most), TICKS[-1])
     places = np.arange(0, seconds + 1, step)
     return {"tickvals": places, "ticktext": [clock(place) for place in places]}

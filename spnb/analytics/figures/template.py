@@ -7,7 +7,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-__all__ = ["COLOURS", "GRADES", "SYMBOLS", "clock", "figure", "heat", "title_of"]
+from spnb.analytics.shown import clock
+
+__all__ = ["COLOURS", "GRADES", "SYMBOLS", "clock", "figure", "heat", "template", "title_of"]
 
 COLOURS = {
     "viewers": "#0072B2",
@@ -60,12 +62,6 @@ def figure(*traces: Any, title: str, dark: bool, **layout: Any) -> Any:
 def heat(dark: bool) -> str:
     """Colours of a heat map: what is more stands out from the paper more."""
     return "Cividis" if dark else "Cividis_r"
-
-
-def clock(seconds: float) -> str:
-    """Seconds as HH:MM:SS."""
-    whole = max(0, round(float(seconds)))
-    return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
 def title_of(text: object, most: int = 80) -> str:

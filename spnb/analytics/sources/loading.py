@@ -37,8 +37,8 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
             the Console's CSV export: streams with the Console's sums as columns `console_…`;
             a chat log of YouTube, Twitch or IRC.
         as_of: the moment up to which frames reach; the last time in them without it.
-        options: for a client `most` (rooms, 1000), for a chat log `room_id`, `kind`, `time_zone`, for the Console's
-            export `time_zone`.
+        options: for a client `most` (rooms, 1000) or `room_ids`, for a chat log `room_id`, `kind`, `time_zone`, for the
+            Console's export `time_zone`.
 
     Raises:
         TableError: the source cannot be used; the message says what to do.

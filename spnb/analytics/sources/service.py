@@ -6,6 +6,7 @@ is told in `Dataset.mended`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,19 +26,23 @@ Rows = list[Row]
 
 
 @on_loop
-async def load_service(client: AsyncClient[Any], *, most: int = 1000) -> Dataset:
+async def load_service(client: AsyncClient[Any], *, most: int = 1000, room_ids: Sequence[str] | None = None) -> Dataset:
     """The newest streams of the service with their chats and reactions.
 
     Args:
         client: logged in as anybody who may read the chats.
         most: rooms at most, newest first.
+        room_ids: these rooms instead of the newest.
     """
     now = datetime.now(UTC)
     rooms: list[Room] = []
-    async for handle in client.rooms.query(page_size=100):
-        rooms.append(getattr(handle, "record", handle))
-        if len(rooms) >= most:
-            break
+    if room_ids is not None:
+        rooms = [await client.rooms.record(room_id) for room_id in room_ids]
+    else:
+        async for handle in client.rooms.query(page_size=100):
+            rooms.append(getattr(handle, "record", handle))
+            if len(rooms) >= most:
+                break
     messages: Rows = []
     reactions: Rows = []
     refused = 0

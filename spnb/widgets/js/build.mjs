@@ -11,6 +11,7 @@ const outdir = check ? await mkdtemp(path.join(tmpdir(), "spnb-widgets-")) : tar
 const names = [
   ...["hub", "createRoom", "goLive", "liveNow", "roomStatus", "player", "cameraPreview", "studio", "roomTable", "roomCard"],
   ...["viewerCount", "recordingPlayer", "webhookInspector", "faults", "chat"],
+  ...["charts", "dashboard", "streamReport", "liveDashboard"],
 ];
 
 await build({

@@ -196,7 +196,10 @@ export default {
 
     link.hear((reply) => {
       if (reply.type === "play") void load(Number(reply["file"]), String(reply["url"]));
-      if (reply.type === "seek") seek(Number(reply["seconds"]));
+      if (reply.type !== "seek") return;
+      if (reply["play"]) going = true;
+      seek(Number(reply["seconds"]));
+      if (going && file >= 0 && video.paused) void video.play().catch(() => undefined);
     });
     link.follow(["title"], () => {
       title.textContent = link.get<string>("title");
