@@ -22,7 +22,11 @@ TOLD = {
     "05_portfolio": ("**What works.**", "watched again in the week after", "largest difference"),
     "06_bring_your_own_data": ("holds time stamps without a zone", "under 30 s apart", "Launch day"),
 }
-FIGURES = {"04_stream_analytics": 3, "05_portfolio": 6, "06_bring_your_own_data": 0}
+FIGURES = {"04_stream_analytics": 3, "05_portfolio": 6, "06_bring_your_own_data": 1}
+WIDGETS = {
+    "04_stream_analytics": (".spnb-page .js-plotly-plot",),
+    "05_portfolio": (".spnb-overview .spnb-kpi", ".spnb-streams tbody tr"),
+}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -44,7 +48,10 @@ async def test_a_notebook_tells_its_story_without_a_warning(lab: Lab, name: str)
     for words in TOLD[name]:
         assert words in said
     assert "nan" not in said.split()  # a sentence without its number
-    drawn = lab.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .js-plotly-plot")
+    notebook = lab.page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    for selector in WIDGETS.get(name, ()):
+        await notebook.locator(selector).first.wait_for()
+    drawn = notebook.locator(".js-plotly-plot:not(.spnb *)")
     for number in range(FIGURES[name]):
         await drawn.nth(number).wait_for()
     assert await drawn.count() == FIGURES[name]
