@@ -55,7 +55,7 @@ def test_only_the_shown_page_travels(dataset: analytics.Dataset) -> None:
     assert board.overview.cards.loc["streams", "now"] == 60
     # no row stands in a trait: neither in the page's state nor in a saved notebook
     assert "Stream</b>" not in state_of(board)
-    assert "Streams: 60" in repr(board)
+    assert "Dashboard: 60 streams" in repr(board)
     board.close()
 
 

@@ -161,6 +161,13 @@ export default {
       });
     }
 
+    /** One curve in a frame: the page stays quick between them. */
+    function drawFrom(at: number) {
+      const [plot, panel] = [plots[at], PANELS[at]];
+      if (plot && panel) plot.setData(data(panel.name));
+      if (at + 1 < plots.length) frameAsked = requestAnimationFrame(() => drawFrom(at + 1));
+    }
+
     function drawNow() {
       waiting = undefined;
       if (!now) return;
@@ -172,7 +179,7 @@ export default {
       const words = `${count(now.viewers)} watching, at most ${count(now.peak)}`;
       curves.setAttribute("aria-label", `viewers, messages and reactions so far: ${words}`);
       if (!plots.length) build();
-      else plots.forEach((plot, at) => plot.setData(data((PANELS[at] as Panel).name)));
+      else drawFrom(0);
       bar.textContent = `Messages and reactions per ${bins.width === 1 ? "second" : `${bins.width} seconds`}; of viewers the most in each.`;
       el.dataset["bins"] = String(bins.viewers.length);
     }
