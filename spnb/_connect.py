@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from spnb._loop import on_loop, run
@@ -134,7 +135,12 @@ async def _destination(
             if not user_id:
                 raise ConfigError("name the user to act as: connect('user id', api_key=…)")
             endpoints = Endpoints.of_url(url) if url else Endpoints.of_region(region or "us")
-            return "social.plus", endpoints, Credentials(api_key, user_id, display_name, auth_token)
+            watch_key = os.environ.get("SOCIALPLUS_WATCH_KEY")
+            return (
+                "social.plus",
+                endpoints,
+                Credentials(api_key, user_id, display_name, auth_token, watch_key=watch_key),
+            )
         if region or url:
             raise ConfigError("a region or url goes with an api_key")
         found = credentials_from_environment()

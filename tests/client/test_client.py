@@ -245,3 +245,13 @@ def test_the_blocking_face_is_what_the_async_one_says() -> None:
             assert fresh.read_text() == (twin.TARGET / fresh.name).read_text(), (
                 f"run python -m spnb.client.twin: {fresh.name}"
             )
+
+
+async def test_a_watch_key_of_the_environment_goes_with_a_key_given_by_hand(
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOCIALPLUS_WATCH_KEY", "a key of the tests")
+    client = await spnb.connect_async("watcher", url=sandbox.url, api_key=sandbox.api_key)
+    assert client._session.credentials.watch_key == "a key of the tests"
+    assert "a key of the tests" not in repr(client._session.credentials)
+    await client.aclose()
