@@ -37,7 +37,8 @@ async def test_the_lifecycle_notebook_runs_from_top_to_end(lab: Lab) -> None:
     # What was said, sold, found and delivered is there to see.
     page = lab.page
     chat = page.locator(".spnb-chat")
-    await expect(chat.get_by_text("Still with us?")).to_be_visible()
+    for place in await chat.all():
+        await expect(place.get_by_text("Still with us?")).to_be_visible()
     await expect(page.locator(".spnb-roomcard")).to_contain_text("flagged: profanity")
     await expect(page.locator(".spnb-deliveries")).to_contain_text("room.recorded")
 

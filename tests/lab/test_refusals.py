@@ -64,7 +64,7 @@ async def test_a_connection_that_fails_is_told_and_may_be_tried_again(lab: Lab) 
     await visitor.write_and_run("refused.ipynb", CELL.replace("countdown=0", "countdown=0, path='browser'"))
     await make_room(page)
     await page.get_by_role("button", name="Go live").click()
-    await expect(page.locator(".spnb-studio > .spnb-error")).not_to_be_empty(timeout=40_000)
+    await expect(page.locator(".spnb-studio .spnb-main > .spnb-error")).not_to_be_empty(timeout=40_000)
     go = page.get_by_role("button", name="Go live")
     await expect(go).to_be_visible(timeout=40_000)
     blocked = False
@@ -84,7 +84,7 @@ async def test_a_room_of_somebody_else_cannot_be_put_on_air(lab: Lab) -> None:
     )
     page = lab.page
     await page.get_by_role("button", name="Join stage").click()
-    await expect(page.locator(".spnb-studio > .spnb-error")).to_contain_text("co-host")
+    await expect(page.locator(".spnb-studio .spnb-main > .spnb-error")).to_contain_text("co-host")
     await expect(page.get_by_role("button", name="Join stage")).to_be_visible()
     assert (await lab.run_code("print(theirs.stage.people)")).count("coHost") == 0
     await lab.run_code("show.stop()")

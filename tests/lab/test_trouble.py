@@ -129,7 +129,9 @@ async def test_a_room_stopped_elsewhere_is_left_and_told(lab: Lab) -> None:
     await go_live(lab, "elsewhere.ipynb")
     page = lab.page
     await lab.run_code("sp.rooms.stop(studio.room.room_id)")
-    await expect(page.locator(".spnb-studio > .spnb-error")).to_contain_text("stopped elsewhere", timeout=30_000)
+    await expect(page.locator(".spnb-studio .spnb-main > .spnb-error")).to_contain_text(
+        "stopped elsewhere", timeout=30_000
+    )
     await ended(page)
     assert not await page.evaluate("window.spnbPanel === undefined")
 
@@ -150,7 +152,7 @@ async def test_a_dead_token_is_replaced_silently(lab: Lab) -> None:
     )
     await page.get_by_role("button", name="Go live").click()
     await on_air(page)
-    await expect(page.locator(".spnb-studio > .spnb-error")).to_be_empty()
+    await expect(page.locator(".spnb-studio .spnb-main > .spnb-error")).to_be_empty()
     await page.get_by_role("button", name="End", exact=True).click()
     await ended(page)
 
