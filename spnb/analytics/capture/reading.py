@@ -12,6 +12,7 @@ from spnb.analytics.capture.disk import CAPTURE_CARD, CaptureCard, merged
 from spnb.analytics.capture.lines import read_part
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.folder import CARD, Folder
+from spnb.analytics.frames import TIME
 from spnb.analytics.quality import Quality, Step
 from spnb.errors import TableError
 
@@ -90,7 +91,10 @@ def _unknown(gaps: pd.DataFrame | None, rooms: pd.DataFrame, as_of: pd.Timestamp
     if gaps is None or gaps.empty:
         return
     ended = rooms.set_index("room_id")["ended_at"].reindex(gaps["room_id"]).set_axis(gaps.index)
-    seconds = (gaps["end"].fillna(ended).fillna(as_of) - gaps["start"]).dt.total_seconds()
+    # In the unit of the column: pandas would make objects of times that a finer one has cut differently.
+    end = gaps["end"].fillna(ended).astype(TIME)
+    end = end.fillna(as_of.floor("ms").as_unit("ms")) if as_of is not None else end
+    seconds = (end - gaps["start"]).dt.total_seconds()
     kept = gaps.assign(seconds=seconds)[seconds > 0]
     for (table, why), rows in kept.groupby(["table", "why"], sort=False):
         total, streams = rows["seconds"].sum(), rows["room_id"].nunique()
