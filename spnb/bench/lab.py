@@ -295,7 +295,7 @@ async def another_page(lab: AnyLab) -> AsyncIterator[AnyLab]:
     context = await browser.new_context(viewport={"width": 1280, "height": 1400})
     page = await context.new_page()
     await page.add_init_script(TRACKS)
-    await page.goto(f"{lab.url}{BASE}lab/workspaces/another?token={lab.token}")
+    await page.goto(f"{lab.url}{BASE}lab/workspaces/{secrets.token_hex(4)}?token={lab.token}")
     await page.wait_for_function("window.jupyterapp && window.jupyterapp.started")
     await page.evaluate("window.jupyterapp.started")
     other = replace(lab, page=page)
