@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Event", "MqttLogin", "Realtime"]
 
 log = logging.getLogger(__name__)
+mqtt_log = logging.getLogger(f"{__name__}.mqtt")
+# A connection that closes no longer waits for answers: one that comes all the same is no error to tell anybody.
+mqtt_log.addFilter(lambda record: not str(record.msg).startswith("Unexpected message ID"))
 
 KEEP_ALIVE_SECONDS = 30
 FIRST_WAIT, LONGEST_WAIT = 1.0, 8.0
@@ -242,6 +245,7 @@ class Realtime:
             clean_session=True,
             keepalive=KEEP_ALIVE_SECONDS,
             timeout=10,
+            logger=mqtt_log,
         )
         async with client:
             self._client = client

@@ -222,3 +222,22 @@ async def test_an_upload_too_large_or_no_image_is_not_sent(faulty: Any, proxy: F
     with pytest.raises(InvalidInput, match="cannot be read"):
         await faulty.files.upload_image(tmp_path / "none.png")
     assert not proxy.seen
+
+
+def test_a_client_that_is_closed_in_the_middle_says_nothing(sandbox: RunningSandbox) -> None:
+    """What the broker answers to a connection that is being left is no error of the user's."""
+    program = (
+        "import asyncio, sys, threading, spnb\n"
+        "from spnb._loop import run\n"
+        "for _ in range(12):\n"
+        "    sp = spnb.connect('leaver', url=sys.argv[1], api_key=sys.argv[2])\n"
+        "    room, there = sp.rooms.create('Left', chat=False), threading.Event()\n"
+        "    sp.asynchronous.realtime.on_state(lambda state: state == 'connected' and there.set())\n"
+        "    end = room.observe(lambda _record: None)\n"
+        "    assert there.wait(20)\n"
+        "    end()\n"
+        "    run(asyncio.sleep(0))\n"
+        "    sp.close()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, sandbox.url, sandbox.api_key], capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
