@@ -1,4 +1,4 @@
-"""`python -m tests`: set up what the tests need (a browser) and run them all, with coverage.
+"""`python -m tests`: set up what the tests need (a browser, Spark) and run them all, with coverage.
 
 Further words go to pytest: `python -m tests tests/live -x`.
 """
@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,9 +33,18 @@ def ensure_browser() -> Path:
         return Path(playwright.chromium.executable_path)
 
 
+def ensure_spark() -> None:
+    """Spark, where there is a Java to run it. It is half a gigabyte, which nobody else should have to fetch."""
+    here = {found.name for found in distributions()}
+    if shutil.which("java") and "pyspark" not in here:
+        uv = os.environ.get("UV", "uv")
+        subprocess.run([uv, "sync", "--quiet", "--inexact", "--extra", "spark"], check=True, cwd=ROOT)
+
+
 def main() -> int:
     """Run the suite; the exit code is pytest's."""
     os.environ["SPNB_CHROMIUM"] = str(ensure_browser())
+    ensure_spark()
     os.chdir(ROOT)
     chosen = sys.argv[1:]
     if chosen:

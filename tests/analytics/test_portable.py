@@ -109,6 +109,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A cluster on this machine: a driver and two executors, each a process of its own."""
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java 17 or newer, and there is no java on the PATH")
+    pytest.importorskip("pyspark.version", reason="no Spark: `python -m tests` fetches it, or `uv sync --extra spark`")
     import pyspark
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
