@@ -21,7 +21,7 @@ from spnb.realtime import Event
 if TYPE_CHECKING:
     from spnb.live.room import AsyncLiveRoom
 
-__all__ = ["AsyncLiveReactions", "LiveReactions", "Tally"]
+__all__ = ["AsyncLiveReactions", "LiveReactions", "Tally", "reactions_of"]
 
 log = logging.getLogger(__name__)
 
@@ -206,12 +206,7 @@ class AsyncLiveReactions(Mapping[str, int]):
     def _heard(self, event: Event) -> None:
         if event.type != "liveReaction.created":
             return
-        for body in event.data.get("reactions") or []:
-            try:
-                reaction = LiveReaction.model_validate(body)
-            except ValidationError:
-                log.debug("a malformed reaction was dropped")
-                continue
+        for reaction in reactions_of(event):
             self._count(reaction)
 
     def _count(self, reaction: LiveReaction) -> None:
@@ -374,3 +369,12 @@ class LiveReactions(Mapping[str, int]):
 
     def __repr__(self) -> str:
         return repr(self._twin).removeprefix("Async")
+
+
+def reactions_of(event: Event) -> Iterator[LiveReaction]:
+    """The floating reactions an event tells of; malformed ones are left out."""
+    for body in event.data.get("reactions") or []:
+        try:
+            yield LiveReaction.model_validate(body)
+        except ValidationError:
+            log.debug("a malformed reaction was dropped")

@@ -18,6 +18,7 @@ import pandas as pd
 from spnb.analytics.capture.disk import CaptureFolder
 from spnb.analytics.capture.lines import JOURNALLED, Line, line_of, lines_of_frame, milliseconds
 from spnb.models import FINAL_STATUSES
+from spnb.observers import Observers
 
 __all__ = ["Ledger", "Written"]
 
@@ -31,7 +32,8 @@ MOST_WAITING = 500_000
 COUNTED = frozenset({"rooms", "views", "messages", "reactions", "status"})
 """Tables whose rows come more than once; the others are told by their time."""
 
-Written = Callable[[Mapping[str, list[dict[str, Any]]]], Any]
+Batch = Mapping[str, list[dict[str, Any]]]
+Written = Callable[[Batch], Any]
 
 
 class Ledger:
@@ -54,7 +56,7 @@ class Ledger:
         self._idle = asyncio.Event()
         self._idle.set()
         self._writer: asyncio.Task[None] | None = None
-        self._observers: dict[object, Written] = {}
+        self._observers = Observers[Batch]("a capture")
         self._taken: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
         """Rows by table that are on disk, each counted once."""
@@ -142,9 +144,7 @@ class Ledger:
 
     def observe(self, observer: Written) -> Callable[[], None]:
         """Have `observer` called with the rows of each write, by table, once they are on disk."""
-        key = object()
-        self._observers[key] = observer
-        return lambda: self._observers.pop(key, None) and None
+        return self._observers.add(observer)
 
     async def flush(self) -> None:
         """Wait until all that was taken is on disk."""
@@ -177,6 +177,9 @@ class Ledger:
                 # Whatever these rows are, they must not stop those to come.
                 log.exception("capture: %d rows cannot be written", len(lines))
                 self.lost += len(lines)
+                for counted in (taken, self._taken):
+                    counted.subtract(name for name, _ in lines)
+                lines = []
             wait, self.trouble = AGAIN_SECONDS, None
             self._acknowledge(lines, taken)
             if not self._waiting:
@@ -195,11 +198,7 @@ class Ledger:
         for name, values in lines:
             if name != "pulse":
                 batch.setdefault(name, []).append(dict(zip(JOURNALLED[name].names, values, strict=True)))
-        for observer in list(self._observers.values()):
-            try:
-                observer(batch)
-            except Exception:
-                log.exception("an observer of a capture failed")
+        self._observers.tell(batch)
 
     async def close(self, *, compact: bool) -> None:
         """Write what waits, make the folder a saved dataset, and let go of it."""

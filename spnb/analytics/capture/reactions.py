@@ -19,6 +19,7 @@ from spnb.analytics.capture.lines import milliseconds
 from spnb.analytics.sources.records import reaction_row
 from spnb.client import AsyncClient
 from spnb.errors import Forbidden, NotFound, ServiceError, Unreachable
+from spnb.live.reactions import reactions_of
 from spnb.models import LiveReaction, Message, Post, Reactor
 from spnb.realtime import Event
 
@@ -119,12 +120,7 @@ class ReactionCapture:
 
     def _floated(self, event: Event) -> None:
         self._heard()
-        for body in event.data.get("reactions") or []:
-            try:
-                reaction = LiveReaction.model_validate(body)
-            except ValidationError:
-                log.debug("a malformed reaction was dropped")
-                continue
+        for reaction in reactions_of(event):
             # The post may carry several rooms' reactions, and senders one buffer for two rooms.
             if reaction.occurred_at is not None and reaction.room_id in (None, self._room_id):
                 self._ledger.put("reactions", self._floating_row(reaction, reaction.occurred_at))
