@@ -139,7 +139,7 @@ def dashboard() -> Iterator[Figure]:
 async def _dashboard(sandbox: OwnSandbox) -> list[Figure]:
     from spnb.analytics import load
     from spnb.sandbox import backfill
-    from spnb.sandbox.door import SandboxInfo
+    from spnb.sandbox.control.launch import SandboxInfo
 
     info = SandboxInfo.read(sandbox.info)
     await asyncio.to_thread(backfill, streams=STREAMS, views=VIEWS, messages=VIEWS, sandbox=info)

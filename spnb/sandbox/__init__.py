@@ -12,9 +12,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spnb.sandbox.control import faults_async, webhooks_async
-from spnb.sandbox.control_sync import faults, webhooks
-from spnb.sandbox.door import SandboxInfo, default_data_dir, ensure, home, running, start
+from spnb.sandbox.control.control import faults_async, webhooks_async
+from spnb.sandbox.control.control_sync import faults, webhooks
+from spnb.sandbox.control.launch import SandboxInfo, default_data_dir, ensure, home, running, start
 
 if TYPE_CHECKING:
     from spnb.sandbox.audience import (
@@ -74,8 +74,8 @@ def serve(
     Raises:
         SandboxError: the port is taken, or the folder is in use.
     """
-    from spnb.sandbox.process import run_foreground
-    from spnb.sandbox.settings import SandboxSettings
+    from spnb.sandbox.server.process import run_foreground
+    from spnb.sandbox.server.settings import SandboxSettings
 
     folder = (data_dir or default_data_dir()).resolve()
     settings = SandboxSettings(data_dir=folder, rate_limit=rate_limit)

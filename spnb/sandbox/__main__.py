@@ -25,8 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     wish = parser.parse_args(arguments)
 
     from spnb.sandbox import default_data_dir
-    from spnb.sandbox.process import run_foreground
-    from spnb.sandbox.settings import CATEGORIES, SandboxSettings
+    from spnb.sandbox.server.process import run_foreground
+    from spnb.sandbox.server.settings import CATEGORIES, SandboxSettings
 
     choices: dict[str, object] = {"data_dir": (wish.data_dir or default_data_dir()).resolve()}
     choices["moderation"] = {name: {"flag": wish.flag_at, "terminate": wish.terminate_at} for name in CATEGORIES}

@@ -13,7 +13,7 @@ from spnb.broadcast.events import Ended
 from spnb.errors import NotFound, RoomOver, SandboxError
 from spnb.models import Room
 from spnb.sandbox import SandboxInfo
-from spnb.sandbox.settings import Thresholds
+from spnb.sandbox.server.settings import Thresholds
 from spnb.widgets import Player, RoomCard, RoomTable, Studio
 from spnb.widgets.moderation import finding, verdict
 from tests.conftest import RunningSandbox, start_sandbox

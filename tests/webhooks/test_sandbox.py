@@ -18,8 +18,8 @@ import pytest_asyncio
 import spnb
 from spnb.errors import InvalidInput
 from spnb.live import AsyncLiveRoom
-from spnb.sandbox.control import Webhook
-from spnb.sandbox.control_sync import Webhooks
+from spnb.sandbox.control.control import Webhook
+from spnb.sandbox.control.control_sync import Webhooks
 from spnb.webhooks import AsyncReceiver, Delivery
 from tests.conftest import RunningSandbox, start_sandbox
 

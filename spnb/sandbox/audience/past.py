@@ -19,7 +19,7 @@ from typing import Any
 from spnb._loop import on_loop
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.audience.history import plan_history
-from spnb.sandbox.audience.target import reached
+from spnb.sandbox.control.target import reached
 
 __all__ = ["Past", "backfill_async", "write_from"]
 

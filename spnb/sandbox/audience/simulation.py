@@ -19,8 +19,8 @@ from spnb._loop import aiterate, on_loop
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.audience.plan import AudiencePlan, check_sizes, plan_audience
 from spnb.sandbox.audience.player import Destination, wish_of
-from spnb.sandbox.audience.target import reached
-from spnb.sandbox.door import SandboxInfo
+from spnb.sandbox.control.launch import SandboxInfo
+from spnb.sandbox.control.target import reached
 
 if TYPE_CHECKING:
     from spnb.sandbox.audience.sync import Simulation

@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 
 from spnb.sandbox.media.server import MediaServer
 from spnb.sandbox.media.webhook import WebhookSender
-from spnb.sandbox.security import LoopbackOnly
+from spnb.sandbox.server.security import LoopbackOnly
 
 
 async def _serve(port: int, key: str, secret: str, webhook: str | None) -> None:

@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from spnb.sandbox.network_settings import NetworkSettings
-from spnb.sandbox.ports import Events, Json, Stage
 from spnb.sandbox.rest.query import Query
 from spnb.sandbox.rest.refused import Refused, answer, envelope
 from spnb.sandbox.rest.tokens import AccessTokens
-from spnb.sandbox.settings import SandboxSettings
+from spnb.sandbox.rooms.network_settings import NetworkSettings
+from spnb.sandbox.rooms.ports import Events, Json, Stage
+from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
 __all__ = ["Call", "Services", "serve"]

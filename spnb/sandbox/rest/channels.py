@@ -11,14 +11,14 @@ from typing import Any
 from pydantic import BaseModel, Field
 from starlette.routing import BaseRoute
 
-from spnb.sandbox import topics
 from spnb.sandbox.clock import moment, new_id, stamp
-from spnb.sandbox.ports import Json
+from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.payloads import channel_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rest.rooms import announce
+from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.store import Page
 
 __all__ = ["channel_of", "check_may_write", "moderates", "routes", "take_turn"]

@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
-from spnb.sandbox.ports import Json
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.payloads import community_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.store import Store
 
 __all__ = ["found_standing_community", "routes"]

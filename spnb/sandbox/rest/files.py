@@ -12,9 +12,9 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from spnb.sandbox.clock import new_id
-from spnb.sandbox.ports import Json
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["routes"]
 

@@ -7,14 +7,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 from starlette.routing import BaseRoute
 
-from spnb.sandbox import topics
 from spnb.sandbox.clock import new_id
-from spnb.sandbox.ports import Json
+from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.channels import channel_of, check_may_write, moderates, take_turn
 from spnb.sandbox.rest.payloads import message_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["routes"]
 

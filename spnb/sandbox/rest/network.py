@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, model_validator
 from starlette.routing import BaseRoute
 
-from spnb.sandbox.ports import Json
 from spnb.sandbox.rest.call import Call, Services, serve
-from spnb.sandbox.settings import Thresholds
+from spnb.sandbox.rooms.ports import Json
+from spnb.sandbox.server.settings import Thresholds
 
 __all__ = ["routes"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from spnb.sandbox.ports import Json, Stage
+from spnb.sandbox.rooms.ports import Json, Stage
 from spnb.sandbox.store import Store
 
 __all__ = [

@@ -9,10 +9,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
-from spnb.sandbox.ports import Json
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.refused import Refused, answer
 from spnb.sandbox.rest.rooms import visible_room
+from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["routes", "watching"]
 

@@ -11,10 +11,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
-from spnb.sandbox.ports import Json
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused, answer
+from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.store import Page, Store
 
 __all__ = ["MOST_TAGGED", "ProductTag", "check_products", "found_catalogue", "routes", "wire_tags"]

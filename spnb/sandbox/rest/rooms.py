@@ -9,13 +9,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from spnb.models import normal_status, normal_type
-from spnb.sandbox import topics
 from spnb.sandbox.clock import new_id
-from spnb.sandbox.ports import Json
+from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.payloads import post_payload, room_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["announce", "own_room", "routes", "visible_room"]
 

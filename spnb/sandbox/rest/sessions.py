@@ -11,9 +11,9 @@ from pydantic import BaseModel, Field
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
-from spnb.sandbox.ports import Json
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["routes"]
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 from starlette.routing import BaseRoute
 
-from spnb.sandbox import topics
 from spnb.sandbox.clock import new_id
-from spnb.sandbox.ports import Json
+from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.payloads import invitation_payload, room_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rest.rooms import announce, own_room, visible_room
+from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["routes"]
 

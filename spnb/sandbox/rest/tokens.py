@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 
 from spnb.sandbox.clock import moment, new_id, stamp
 from spnb.sandbox.rest.refused import Refused
-from spnb.sandbox.settings import SandboxSettings
+from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
 __all__ = ["AccessTokens"]

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 from starlette.routing import BaseRoute
 
-from spnb.sandbox.ports import Json
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["routes"]
 

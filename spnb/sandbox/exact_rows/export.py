@@ -16,8 +16,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from spnb.sandbox.exact_rows.rows import SCHEMAS, Columns, Tables
 from spnb.sandbox.rest.refused import Refused, envelope
-from spnb.sandbox.tables.rows import SCHEMAS, Columns, Tables
 
 if TYPE_CHECKING:
     import pyarrow as pa

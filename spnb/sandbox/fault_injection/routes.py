@@ -8,11 +8,11 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.routing import BaseRoute
 
-from spnb.sandbox.own_calls import OwnCall, own_route
-from spnb.sandbox.ports import Json
+from spnb.sandbox.fault_injection.rules import Faults
 from spnb.sandbox.rest import AccessTokens, Refused
+from spnb.sandbox.rooms.ports import Json
+from spnb.sandbox.server.own_calls import OwnCall, own_route
 from spnb.sandbox.store import Store
-from spnb.sandbox.trouble.rules import Faults
 
 __all__ = ["Cut", "FaultRoutes"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from spnb.sandbox.trouble.rules import Faults, Where
+from spnb.sandbox.fault_injection.rules import Faults, Where
 
 __all__ = ["Disturbance"]
 

@@ -15,16 +15,12 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 import spnb
-from spnb.sandbox.broker import Broker
-from spnb.sandbox.deployment import LiveKitDeployment
-from spnb.sandbox.embedded import EmbeddedMedia
-from spnb.sandbox.hooks import Announcer, HookRoutes, WebhookSender
-from spnb.sandbox.lifecycle import Lifecycle
+from spnb.sandbox.exact_rows import TableExport
+from spnb.sandbox.fault_injection import Cut, Disturbance, FaultRoutes, Faults, FaultyRequests
+from spnb.sandbox.livekit.deployment import LiveKitDeployment
+from spnb.sandbox.livekit.embedded import EmbeddedMedia
 from spnb.sandbox.media.tokens import Grants, mint
-from spnb.sandbox.moderation import Moderation
-from spnb.sandbox.network_settings import NetworkSettings
-from spnb.sandbox.on_stage import OnStage
-from spnb.sandbox.ports import Json
+from spnb.sandbox.realtime.broker import Broker
 from spnb.sandbox.recorder import Delivery, Recorder
 from spnb.sandbox.rest import (
     AccessTokens,
@@ -35,11 +31,15 @@ from spnb.sandbox.rest import (
     found_standing_community,
     routes,
 )
-from spnb.sandbox.security import LoopbackOnly
-from spnb.sandbox.settings import SandboxSettings
+from spnb.sandbox.rooms.lifecycle import Lifecycle
+from spnb.sandbox.rooms.moderation import Moderation
+from spnb.sandbox.rooms.network_settings import NetworkSettings
+from spnb.sandbox.rooms.ports import Json
+from spnb.sandbox.rooms.stage import OnStage
+from spnb.sandbox.server.security import LoopbackOnly
+from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
-from spnb.sandbox.tables import TableExport
-from spnb.sandbox.trouble import Cut, Disturbance, FaultRoutes, Faults, FaultyRequests
+from spnb.sandbox.webhook_delivery import Announcer, HookRoutes, WebhookSender
 
 __all__ = ["Sandbox"]
 

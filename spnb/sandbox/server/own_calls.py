@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from spnb.sandbox.ports import Json
 from spnb.sandbox.rest import Refused, answer, envelope
+from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["OwnCall", "own_route"]
 

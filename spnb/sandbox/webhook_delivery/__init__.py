@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from spnb.sandbox.hooks.announcer import Announcer
-from spnb.sandbox.hooks.endpoints import HookRoutes
-from spnb.sandbox.hooks.sender import WebhookSender
+from spnb.sandbox.webhook_delivery.announcer import Announcer
+from spnb.sandbox.webhook_delivery.endpoints import HookRoutes
+from spnb.sandbox.webhook_delivery.sender import WebhookSender
 
 __all__ = ["Announcer", "HookRoutes", "WebhookSender"]

@@ -6,8 +6,8 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from spnb.sandbox.fault_injection.rules import Fault, Faults
 from spnb.sandbox.rest import Refused, envelope
-from spnb.sandbox.trouble.rules import Fault, Faults
 
 __all__ = ["FaultyRequests"]
 

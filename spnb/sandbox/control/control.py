@@ -17,12 +17,12 @@ import httpx
 
 from spnb._loop import on_loop
 from spnb.errors import InvalidInput, SandboxError
-from spnb.sandbox.door import SandboxInfo, ensure
+from spnb.sandbox.control.launch import SandboxInfo, ensure
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from spnb.sandbox.control_sync import Faults, Webhooks
+    from spnb.sandbox.control.control_sync import Faults, Webhooks
 
 __all__ = ["AsyncFaults", "AsyncWebhooks", "Fault", "Webhook", "faults_async", "webhooks_async"]
 
@@ -178,7 +178,7 @@ class AsyncFaults(_Control):
     @property
     def sync(self) -> Faults:
         """The blocking twin."""
-        from spnb.sandbox.control_sync import Faults
+        from spnb.sandbox.control.control_sync import Faults
 
         return Faults(self)
 
@@ -252,7 +252,7 @@ class AsyncWebhooks(_Control):
     @property
     def sync(self) -> Webhooks:
         """The blocking twin."""
-        from spnb.sandbox.control_sync import Webhooks
+        from spnb.sandbox.control.control_sync import Webhooks
 
         return Webhooks(self)
 

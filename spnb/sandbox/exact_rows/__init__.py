@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spnb.sandbox.tables.export import TableExport
-from spnb.sandbox.tables.rows import SCHEMAS, Tables
+from spnb.sandbox.exact_rows.export import TableExport
+from spnb.sandbox.exact_rows.rows import SCHEMAS, Tables
 
 __all__ = ["SCHEMAS", "TableExport", "Tables"]

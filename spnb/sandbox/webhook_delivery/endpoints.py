@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
-from spnb.sandbox.hooks.names import Style
-from spnb.sandbox.hooks.sender import WebhookSender
-from spnb.sandbox.own_calls import OwnCall, own_route
-from spnb.sandbox.ports import Json
 from spnb.sandbox.rest import Refused
+from spnb.sandbox.rooms.ports import Json
+from spnb.sandbox.server.own_calls import OwnCall, own_route
 from spnb.sandbox.store import Store
+from spnb.sandbox.webhook_delivery.names import Style
+from spnb.sandbox.webhook_delivery.sender import WebhookSender
 
 __all__ = ["HookRoutes", "is_loopback_url"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from spnb.sandbox.settings import Thresholds
+from spnb.sandbox.server.settings import Thresholds
 from spnb.sandbox.store import Store
 
 __all__ = ["NetworkSettings"]

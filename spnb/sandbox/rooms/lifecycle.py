@@ -16,14 +16,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from spnb.sandbox import topics
 from spnb.sandbox.clock import stamp
 from spnb.sandbox.media.frames import MediaEvent, Tap
 from spnb.sandbox.media.tokens import Grants, mint
-from spnb.sandbox.ports import Events, Json
+from spnb.sandbox.realtime import topics
 from spnb.sandbox.recorder import Delivery, RecordedFile, Recorder
 from spnb.sandbox.rest import Refused, room_payload
-from spnb.sandbox.settings import SandboxSettings
+from spnb.sandbox.rooms.ports import Events, Json
+from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
 __all__ = ["Lifecycle", "MediaPlane"]

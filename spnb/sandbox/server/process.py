@@ -16,8 +16,8 @@ from pathlib import Path
 import uvicorn
 
 from spnb.errors import SandboxError
-from spnb.sandbox.app import Sandbox
-from spnb.sandbox.settings import SandboxSettings
+from spnb.sandbox.server.app import Sandbox
+from spnb.sandbox.server.settings import SandboxSettings
 
 __all__ = ["run_foreground"]
 

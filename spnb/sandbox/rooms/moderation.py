@@ -15,11 +15,11 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from spnb.sandbox import topics
-from spnb.sandbox.network_settings import NetworkSettings
-from spnb.sandbox.ports import Events, Json, Stage
+from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest import Refused, envelope
 from spnb.sandbox.rest.payloads import post_payload
+from spnb.sandbox.rooms.network_settings import NetworkSettings
+from spnb.sandbox.rooms.ports import Events, Json, Stage
 from spnb.sandbox.store import Store
 
 __all__ = ["Moderation"]

@@ -9,10 +9,10 @@ import asyncio
 import logging
 from typing import Protocol
 
-from spnb.sandbox import topics
 from spnb.sandbox.media.frames import MediaEvent
-from spnb.sandbox.ports import Events, Json, Stage
+from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest import room_payload
+from spnb.sandbox.rooms.ports import Events, Json, Stage
 from spnb.sandbox.store import Store
 
 __all__ = ["OnStage"]

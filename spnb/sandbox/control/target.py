@@ -8,7 +8,7 @@ import httpx
 
 from spnb.config import credentials_from_environment
 from spnb.errors import SandboxError
-from spnb.sandbox.door import SandboxInfo, ensure
+from spnb.sandbox.control.launch import SandboxInfo, ensure
 
 __all__ = ["reached"]
 

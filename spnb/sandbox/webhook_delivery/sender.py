@@ -22,11 +22,11 @@ import httpx
 import orjson
 
 from spnb.sandbox.clock import new_id
-from spnb.sandbox.hooks.names import webhook_name
-from spnb.sandbox.network_settings import NetworkSettings
-from spnb.sandbox.ports import Json
+from spnb.sandbox.fault_injection import Disturbance, Faults
+from spnb.sandbox.rooms.network_settings import NetworkSettings
+from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.store import Store
-from spnb.sandbox.trouble import Disturbance, Faults
+from spnb.sandbox.webhook_delivery.names import webhook_name
 
 __all__ = ["TIME_LIMIT_SECONDS", "WebhookSender"]
 

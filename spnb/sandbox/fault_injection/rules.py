@@ -15,8 +15,8 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from spnb.sandbox.ports import Json
 from spnb.sandbox.rest import Refused
+from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["EVENT_KINDS", "REQUEST_KINDS", "Fault", "FaultWish", "Faults", "Where"]
 

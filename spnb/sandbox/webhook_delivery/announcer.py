@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spnb.sandbox.ports import Events
+from spnb.sandbox.rooms.ports import Events
 
 __all__ = ["Announcer"]
 

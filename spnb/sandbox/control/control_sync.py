@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from spnb._loop import run
-from spnb.sandbox.control import AsyncFaults, AsyncWebhooks, Fault, Webhook
+from spnb.sandbox.control.control import AsyncFaults, AsyncWebhooks, Fault, Webhook
 
 __all__ = ["Faults", "Webhooks", "faults", "webhooks"]
 

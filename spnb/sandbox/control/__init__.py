@@ -1,0 +1,1 @@
+"""What a user's process uses of the sandbox: start it, find it, and ask it for faults, webhooks and audiences."""

@@ -1,0 +1,1 @@
+"""Events over MQTT: the broker and the names of its topics."""

@@ -1,0 +1,1 @@
+"""What happens to a room: its life, its stage, its moderation."""
