@@ -8,10 +8,12 @@ else of spnb imports what is inside.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spnb.errors import SandboxError
 from spnb.sandbox.control.control import faults_async, webhooks_async
 from spnb.sandbox.control.control_sync import faults, webhooks
 from spnb.sandbox.control.launch import SandboxInfo, default_data_dir, ensure, home, running, start
@@ -58,6 +60,7 @@ def serve(
     as_json: bool = False,
     grace: float | None = None,
     rate_limit: bool = True,
+    api_key: str | None = None,
 ) -> int:
     """Run a sandbox in the foreground until it is interrupted.
 
@@ -67,6 +70,8 @@ def serve(
         as_json: print one line of JSON when ready.
         grace: seconds a room waits for its publisher.
         rate_limit: whether to answer 429 beyond 100 requests in 5 s of a user.
+        api_key: the network's key, so that apps of other SDKs keep theirs; else `SPNB_SANDBOX_API_KEY`, or the one that
+            belongs to the data folder.
 
     Returns:
         0 after a clean end.
@@ -78,7 +83,11 @@ def serve(
     from spnb.sandbox.server.settings import SandboxSettings
 
     folder = (data_dir or default_data_dir()).resolve()
-    settings = SandboxSettings(data_dir=folder, rate_limit=rate_limit)
+    key = api_key or os.environ.get("SPNB_SANDBOX_API_KEY") or None
+    try:
+        settings = SandboxSettings(data_dir=folder, rate_limit=rate_limit, api_key=key)
+    except ValueError:
+        raise SandboxError("an API key has 16 to 200 visible ASCII characters") from None
     if grace is not None:
         settings = settings.model_copy(update={"grace_seconds": grace})
     return run_foreground(settings, port=port, as_json=as_json)

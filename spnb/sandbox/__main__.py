@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from spnb.errors import SandboxError
+
+KEY_NAME = "SPNB_SANDBOX_API_KEY"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--most-co-hosts", type=int, help="co-hosts a room may have beside its host")
     parser.add_argument("--no-rate-limit", action="store_true", help="never answer 429")
     parser.add_argument("--idle-exit", action="store_true", help="end when nobody holds a lease any more")
+    parser.add_argument("--api-key", help=f"the network's key, else {KEY_NAME} or the data folder's own; others see it")
+    parser.add_argument("--running-file", type=Path, help=argparse.SUPPRESS)
     wish = parser.parse_args(arguments)
 
     from spnb.sandbox import default_data_dir
@@ -30,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     choices: dict[str, object] = {"data_dir": (wish.data_dir or default_data_dir()).resolve()}
     choices["moderation"] = {name: {"flag": wish.flag_at, "terminate": wish.terminate_at} for name in CATEGORIES}
+    if key := wish.api_key or os.environ.get(KEY_NAME):
+        choices["api_key"] = key
     if wish.grace is not None:
         choices["grace_seconds"] = wish.grace
     if wish.heartbeat is not None:
@@ -39,8 +48,19 @@ def main(arguments: list[str] | None = None) -> int:
     if wish.no_rate_limit:
         choices["rate_limit"] = False
     try:
-        settings = SandboxSettings.model_validate(choices)
-        return run_foreground(settings, port=wish.port, as_json=wish.json, idle_exit=wish.idle_exit)
+        try:
+            settings = SandboxSettings.model_validate(choices)
+        except ValidationError as error:
+            # What was given is not repeated: it may be a key.
+            wrong = "; ".join(f"{fault['loc'][-1] if fault['loc'] else ''}: {fault['msg']}" for fault in error.errors())
+            raise SandboxError(f"the options do not fit: {wrong}") from None
+        return run_foreground(
+            settings,
+            port=wish.port,
+            as_json=wish.json,
+            idle_exit=wish.idle_exit,
+            running_file=wish.running_file,
+        )
     except SandboxError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

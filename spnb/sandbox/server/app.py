@@ -16,11 +16,13 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 import spnb
+from spnb.sandbox.control.found import make_private_folder
 from spnb.sandbox.exact_rows import TableExport
 from spnb.sandbox.fault_injection import Cut, Disturbance, FaultRoutes, Faults, FaultyRequests
 from spnb.sandbox.livekit.deployment import LiveKitDeployment
 from spnb.sandbox.livekit.embedded import EmbeddedMedia
 from spnb.sandbox.media.tokens import Grants, mint
+from spnb.sandbox.proof import PATH, is_challenge, proof
 from spnb.sandbox.realtime.broker import Broker
 from spnb.sandbox.recorder import Delivery, Recorder
 from spnb.sandbox.rest import (
@@ -68,12 +70,12 @@ class Sandbox:
     """
 
     def __init__(self, settings: SandboxSettings, port: int, *, on_idle: Callable[[], None] | None = None) -> None:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_private_folder(settings.data_dir)
         self.settings = settings
         self.url = f"http://127.0.0.1:{port}"
         self._on_idle = on_idle
         self.store = Store(settings.data_dir / "sandbox.sqlite", network_id=settings.network_id)
-        self.api_key = self.store.secret("api-key")
+        self.api_key = settings.api_key or self.store.secret("api-key")
         self._tokens = AccessTokens(self.store, settings)
         self.faults = Faults()
         self.broker = Broker(settings.network_id, self._may_connect, disturb=Disturbance(self.faults, "mqtt"))
@@ -104,6 +106,7 @@ class Sandbox:
             *HookRoutes(self.api_key, self.store, self.webhooks).routes(),
             *TableExport(settings.data_dir / "sandbox.sqlite", self._has_key).routes(),
             Route("/sandbox/info", self._info, methods=["GET"]),
+            Route(PATH, self._proof, methods=["GET"]),
             own_route(self.api_key, "POST", "/sandbox/livekit-token", self._livekit_token),
             WebSocketRoute("/sandbox/lease", self._lease),
         ]
@@ -173,6 +176,13 @@ class Sandbox:
             return envelope(Refused.unauthorized("The API key is not this sandbox's: check X-API-Key"))
         facts = {name: value for name, value in self.describe().items() if name != "apiKey"}
         return JSONResponse({**facts, "leases": self.leases, "busy": self.lifecycle.busy})
+
+    async def _proof(self, request: Request) -> Response:
+        """That this is the sandbox whose key the asker knows; see `proof`."""
+        asked = request.query_params.get("challenge", "")
+        if not is_challenge(asked):
+            return envelope(Refused.invalid(["challenge: 32 hex digits are wanted"]))
+        return JSONResponse({"proof": proof(self.api_key, asked, self.url)})
 
     async def _livekit_token(self, call: OwnCall) -> Json:
         """A LiveKit token for any identity in any room: `{room, identity, canPublish?, hidden?, ttl?}`."""

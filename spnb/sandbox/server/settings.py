@@ -34,6 +34,8 @@ class SandboxSettings(BaseModel):
 
     data_dir: Path
     network_id: str = "sandbox"
+    api_key: str | None = Field(default=None, repr=False, min_length=16, max_length=200, pattern=r"^[!-~]+$")
+    """The network's key; without it, a random one that belongs to the data folder."""
     grace_seconds: float = Field(default=30.0, ge=0)
     """*Choice*: how long a room waits for its publisher (`waitingReconnect`) before it ends."""
     most_co_hosts: int = Field(default=6, ge=0)
