@@ -58,6 +58,7 @@ def serve(
     as_json: bool = False,
     grace: float | None = None,
     rate_limit: bool = True,
+    livekit: str = "",
 ) -> int:
     """Run a sandbox in the foreground until it is interrupted.
 
@@ -67,18 +68,20 @@ def serve(
         as_json: print one line of JSON when ready.
         grace: seconds a room waits for its publisher.
         rate_limit: whether to answer 429 beyond 100 requests in 5 s of a user.
+        livekit: which media server: `embedded`, `auto` (a livekit-server where one is found), the path of a
+            livekit-server, or the `ws://` address of a deployment; without it `SPNB_LIVEKIT`, else embedded.
 
     Returns:
         0 after a clean end.
 
     Raises:
-        SandboxError: the port is taken, or the folder is in use.
+        SandboxError: the port is taken, the folder is in use, or the media server cannot be had.
     """
     from spnb.sandbox.server.process import run_foreground
     from spnb.sandbox.server.settings import SandboxSettings
 
     folder = (data_dir or default_data_dir()).resolve()
-    settings = SandboxSettings(data_dir=folder, rate_limit=rate_limit)
+    settings = SandboxSettings(data_dir=folder, rate_limit=rate_limit, livekit=livekit)
     if grace is not None:
         settings = settings.model_copy(update={"grace_seconds": grace})
     return run_foreground(settings, port=port, as_json=as_json)
