@@ -77,9 +77,9 @@ def test_the_sdist_builds_the_same_wheel_and_both_are_fit_for_an_index(wheel: Pa
 @pytest.mark.parametrize("platform", ["x86_64-unknown-linux-gnu", "aarch64-apple-darwin", "x86_64-pc-windows-msvc"])
 @pytest.mark.parametrize("version", ["3.11", "3.14"])
 def test_wheels_alone_install_it_on_every_system(platform: str, version: str) -> None:
+    target = ["--python-version", version, "--python-platform", platform, "--only-binary", ":all:"]
     told = subprocess.run(
-        [*uv(), "pip", "compile", "--quiet", str(ROOT / "pyproject.toml"), "--only-binary", ":all:"]
-        + ["--python-version", version, "--python-platform", platform],
+        [*uv(), "pip", "compile", "--quiet", *target, str(ROOT / "pyproject.toml")],
         env={**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"},
         capture_output=True,
         text=True,
