@@ -71,7 +71,7 @@ def main() -> int:
     whole = ["--cov-report=term:skip-covered", "--cov-fail-under=90"]
     second = run("-q", "-m", real_time, *coverage_of(whole))
     if first:
-        print("The first run, of the tests without media and browser, failed: see above.", file=sys.stderr)
+        sys.stderr.write("The first run, of the tests without media and browser, failed: see above.\n")
     return first or second
 
 
