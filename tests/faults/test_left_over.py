@@ -12,12 +12,11 @@ import pytest
 import spnb
 from spnb.errors import SandboxError
 from spnb.sandbox import start
-from spnb.sandbox.recorder import Interrupted, Recorder
+from spnb.sandbox.recorder import Interrupted
 from spnb.sandbox.recorder.files import finalise
-from spnb.sandbox.recorder.segments import segment_files
 from spnb.sandbox.store import Store
 from tests.conftest import start_sandbox
-from tests.recorder.test_recorder import Feeder, Studio, beeps_in, encoded_pictures, encoded_sound, numbers_in
+from tests.recorder.test_recorder import Feeder, Studio, encoded_pictures, encoded_sound, numbers_in
 
 ROOMS = 40
 
@@ -83,53 +82,24 @@ async def test_an_end_in_the_middle_is_quick_and_loses_nothing(tmp_path: Path) -
     with pytest.raises(Interrupted):
         await studio.recorder.finish("room", left_over=True)
     await studio.recorder.aclose()
-    before = segment_files(part)
-    asked: list[int] = []
-
-    def over() -> bool:
-        asked.append(1)
-        return True
+    before = sorted(part.iterdir())
 
     with pytest.raises(Interrupted):
-        finalise(part.parent, part, over=over)
-    assert asked
-    assert segment_files(part) == before
+        finalise(part.parent, part, over=lambda: True)
+    assert sorted(part.iterdir()) == before
     assert not list(part.parent.glob("recording-*"))
 
 
-@pytest.mark.parametrize("left", [0, 100, 188 * 2, 188 * 9 + 50])
+@pytest.mark.parametrize("left", [0, 100])
 async def test_a_last_segment_that_was_cut_off_costs_only_itself(tmp_path: Path, left: int) -> None:
     part = await left_behind(tmp_path)
-    last = segment_files(part)[-1]
-    whole = last.read_bytes()
-    last.unlink()
-    last.with_name(f"{last.name.removesuffix('.part')}.part").write_bytes(whole[:left])
+    last = sorted(part.glob("segment-*"))[-1]
+    os.truncate(last, left)
     (made,) = finalise(part.parent, part)
     assert made.path.suffix == ".mp4", "browsers do not play MPEG-TS"
     numbers = [number for _, number in numbers_in(made.path)]
     assert len(numbers) >= 150
     assert numbers == list(range(len(numbers)))
-
-
-async def test_a_damaged_segment_costs_only_itself(tmp_path: Path) -> None:
-    part = await left_behind(tmp_path)
-    segment_files(part)[1].write_bytes(os.urandom(5_000))
-    (made,) = finalise(part.parent, part)
-    assert made.path.suffix == ".mp4"
-    numbers = {number for _, number in numbers_in(made.path)}
-    assert {0, 59, 150, 239} <= numbers
-
-
-async def test_sound_that_begins_late_is_in_the_file(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path, on_ready=lambda _: None, on_problem=lambda *_: None)
-    feeder = Feeder(recorder.start("room", host="host"))
-    for track in feeder.play(pictures=encoded_pictures(4)):
-        feeder.tap.track_ended(track)
-    feeder.play(pictures=encoded_pictures(4, first=120), sounds=encoded_sound(4), at=4)
-    (made,) = await recorder.finish("room")
-    await recorder.aclose()
-    assert [number for _, number in numbers_in(made.path)] == list(range(240))
-    assert len(beeps_in(made.path)) == 4
 
 
 def test_a_database_that_takes_long_to_open_says_so(tmp_path: Path) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import errno
-import io
-import itertools
 import logging
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import av
 import orjson
@@ -23,13 +21,6 @@ __all__ = ["Interrupted", "RecordedFile", "finalise", "listed"]
 log = logging.getLogger(__name__)
 
 INDEX = "recordings.json"
-
-TS_PACKET = 188
-STREAM_TYPES = {0x1B: "video", 0x0F: "audio"}
-"""H.264 and AAC, as a table of streams names them (ISO/IEC 13818-1, table 2-34)."""
-LOOK_BYTES = 64 * TS_PACKET
-READ_BYTES = 1 << 18
-PACKETS_BETWEEN_LOOKS = 2_000
 
 
 class Interrupted(Exception):
@@ -73,7 +64,7 @@ def finalise(room: Path, part: Path, *, over: Callable[[], bool] = lambda: False
 
     Args:
         room, part: folders.
-        over: asked now and then whether to give up.
+        over: asked before each segment whether to give up.
 
     Returns:
         All recordings of the room, the new one last.
@@ -141,119 +132,58 @@ def _remux(sources: list[Path], target: Path, over: Callable[[], bool]) -> tuple
         streams: dict[str, Any] = {}
         holders = []
         for kind, path in kinds.items():
-            holder = av.open(str(path), format="mpegts")
+            holder = av.open(str(path))
             holders.append(holder)
             template: Any = next(stream for stream in holder.streams if stream.type == kind)
             streams[kind] = output.add_stream_from_template(template)
             if kind == "video":
                 size = (template.width, template.height)
         written: dict[str, int] = {}
-        for number, packet in enumerate(_packets(sources, frozenset(streams))):
-            if number % PACKETS_BETWEEN_LOOKS == 0 and over():
+        for path in sources:
+            if over():
                 raise Interrupted
-            stream = streams[packet.stream.type]
-            at = float(packet.pts * packet.time_base)
-            first = at if first is None else first
-            shift = round(first / packet.time_base)
-            packet.pts = max(0, packet.pts - shift)
-            packet.dts = packet.pts
-            if packet.dts <= written.get(packet.stream.type, -1):
-                continue  # a double on the seam of two segments
-            written[packet.stream.type] = packet.dts
-            length = float((packet.duration or 0) * packet.time_base) if packet.stream.type == "audio" else 0
-            last = max(last, at + length)
-            packet.stream = stream
-            output.mux(packet)
+            try:
+                source = av.open(str(path))
+            except av.FFmpegError as error:
+                log.warning("%s is left out of the recording: %s", path.name, type(error).__name__)
+                continue  # the last segment of a killed process may hold nothing yet
+            with source:
+                for packet in source.demux(*[stream for stream in source.streams if stream.type in streams]):
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    stream = streams[packet.stream.type]
+                    at = float(packet.pts * packet.time_base)
+                    first = at if first is None else first
+                    shift = round(first / packet.time_base)
+                    packet.pts = max(0, packet.pts - shift)
+                    packet.dts = packet.pts
+                    if packet.dts <= written.get(packet.stream.type, -1):
+                        continue  # a double on the seam of two segments
+                    written[packet.stream.type] = packet.dts
+                    length = float((packet.duration or 0) * packet.time_base) if packet.stream.type == "audio" else 0
+                    last = max(last, at + length)
+                    packet.stream = stream
+                    output.mux(packet)
         for holder in holders:
             holder.close()
     unfinished.replace(target)
     return last - (first or 0.0), *size
 
 
-def _packets(sources: list[Path], kinds: frozenset[str]) -> Iterator[Any]:
-    """The packets of all segments in order. Neighbours with the same streams are read as one: looking into each of the
-    1 800 segments of an hour would take ten times as long as copying them."""
-    for streams, neighbours in itertools.groupby(sources, key=_streams_of):
-        if not streams:
-            continue  # the last segment of a killed process may hold nothing yet
-        run = list(neighbours)
-        try:
-            source = av.open(cast(Any, _Joined(run)), format="mpegts", buffer_size=READ_BYTES)
-        except (av.FFmpegError, ValueError) as error:
-            log.warning("%d segments of %s cannot be read: %s", len(run), run[0].parent, type(error).__name__)
-            continue
-        with source:
-            for packet in source.demux(*[stream for stream in source.streams if stream.type in kinds]):
-                if packet.dts is not None and packet.pts is not None:
-                    yield packet
-
-
-def _streams_of(segment: Path) -> frozenset[str] | None:
-    """What a segment holds by its tables (ISO/IEC 13818-1, 2.4.4); None where it was cut off before them."""
-    with segment.open("rb") as file:
-        head = file.read(LOOK_BYTES)
-    tables: dict[int, bytes] = {}
-    program = -1
-    for at in range(0, len(head) - TS_PACKET + 1, TS_PACKET):
-        pid = int.from_bytes(head[at + 1 : at + 3]) & 0x1FFF
-        section = head[at + 5 + head[at + 4] : at + TS_PACKET]
-        tables.setdefault(pid, section)
-        if pid == 0:
-            program = int.from_bytes(section[10:12]) & 0x1FFF
-        if 0 in tables and program in tables:
-            return frozenset(_listed_streams(tables[program]))
-    return None
-
-
-def _listed_streams(table: bytes) -> Iterator[str]:
-    end = 3 + (int.from_bytes(table[1:3]) & 0xFFF) - 4
-    at = 12 + (int.from_bytes(table[10:12]) & 0xFFF)
-    while at + 5 <= end:
-        if table[at] in STREAM_TYPES:
-            yield STREAM_TYPES[table[at]]
-        at += 5 + (int.from_bytes(table[at + 3 : at + 5]) & 0xFFF)
-
-
-class _Joined(io.RawIOBase):
-    """Several files, read as if they were one."""
-
-    def __init__(self, paths: list[Path]) -> None:
-        self._left = iter(paths)
-        self._file: io.FileIO | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        while True:
-            if self._file is None:
-                path = next(self._left, None)
-                if path is None:
-                    return b""
-                self._file = io.FileIO(path)
-            data = self._file.read(size)
-            if data:
-                return data
-            self._file.close()
-            self._file = None
-
-
 def _templates(sources: list[Path]) -> dict[str, Path]:
     """For sound and picture, the first segment that has it with all that a header needs."""
     found: dict[str, Path] = {}
     for path in sources:
-        if len(found) == 2:
-            break
-        if not (_streams_of(path) or frozenset()) - found.keys():
-            continue
         try:
-            with av.open(str(path), format="mpegts") as source:
-                if source.streams.audio and source.streams.audio[0].rate:
+            with av.open(str(path)) as source:
+                if source.streams.audio:
                     found.setdefault("audio", path)
                 if source.streams.video and source.streams.video[0].width > 0:
                     found.setdefault("video", path)
-        except (av.FFmpegError, ValueError):
-            continue  # cut off too early to be read
+        except av.FFmpegError:
+            continue  # the last segment of a killed process may hold nothing yet
+        if len(found) == 2:
+            break
     return dict(sorted(found.items(), reverse=True))
 
 
