@@ -55,14 +55,22 @@ class Sandbox:
         settings: see `SandboxSettings`.
         port: where the process listens on 127.0.0.1, for the addresses it gives out.
         on_idle: called when the last lease has gone, to decide whether to end.
+        on_work: called now and then while opening a large database takes long.
     """
 
-    def __init__(self, settings: SandboxSettings, port: int, *, on_idle: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        port: int,
+        *,
+        on_idle: Callable[[], None] | None = None,
+        on_work: Callable[[], None] | None = None,
+    ) -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.settings = settings
         self.url = f"http://127.0.0.1:{port}"
         self._on_idle = on_idle
-        self.store = Store(settings.data_dir / "sandbox.sqlite", network_id=settings.network_id)
+        self.store = Store(settings.data_dir / "sandbox.sqlite", network_id=settings.network_id, on_work=on_work)
         self.api_key = self.store.secret("api-key")
         self._tokens = AccessTokens(self.store, settings)
         self.faults = Faults()
@@ -126,7 +134,7 @@ class Sandbox:
         await self.media.start()
         await self.broker.start()
         await self.webhooks.start()
-        await self.lifecycle.recover()
+        self.lifecycle.recover()
 
     async def aclose(self) -> None:
         """End in order: media, recordings, real time, database."""
