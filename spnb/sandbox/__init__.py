@@ -9,25 +9,21 @@ else of spnb imports what is inside.
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from spnb._faces import late_names
 from spnb.errors import SandboxError
-from spnb.sandbox.control.control import faults_async, webhooks_async
-from spnb.sandbox.control.control_sync import faults, webhooks
+from spnb.sandbox.control.faults import faults_async
 from spnb.sandbox.control.launch import SandboxInfo, default_data_dir, ensure, home, running, start
+from spnb.sandbox.control.webhooks import webhooks_async
 
 if TYPE_CHECKING:
-    from spnb.sandbox.audience import (
-        AsyncSimulation,
-        Past,
-        Simulation,
-        backfill,
-        backfill_async,
-        simulate,
-        simulate_async,
-    )
+    from spnb.sandbox.audience import AsyncSimulation, Past, backfill_async, simulate_async
+    from spnb.sync.sandbox.audience.past import backfill
+    from spnb.sync.sandbox.audience.simulation import Simulation, simulate
+    from spnb.sync.sandbox.control.faults import faults
+    from spnb.sync.sandbox.control.webhooks import webhooks
 
 __all__ = [
     "AsyncSimulation",
@@ -50,8 +46,6 @@ __all__ = [
     "webhooks_async",
 ]
 
-_AUDIENCE = ("AsyncSimulation", "Past", "Simulation", "backfill", "backfill_async", "simulate", "simulate_async")
-
 
 def serve(
     *,
@@ -61,6 +55,7 @@ def serve(
     grace: float | None = None,
     rate_limit: bool = True,
     api_key: str | None = None,
+    livekit: str = "",
 ) -> int:
     """Run a sandbox in the foreground until it is interrupted.
 
@@ -72,12 +67,14 @@ def serve(
         rate_limit: whether to answer 429 beyond 100 requests in 5 s of a user.
         api_key: the network's key, so that apps of other SDKs keep theirs; else `SPNB_SANDBOX_API_KEY`, or the one that
             belongs to the data folder.
+        livekit: which media server: `embedded`, `auto` (a livekit-server where one is found), the path of a
+            livekit-server, or the `ws://` address of a deployment; without it `SPNB_LIVEKIT`, else embedded.
 
     Returns:
         0 after a clean end.
 
     Raises:
-        SandboxError: the port is taken, or the folder is in use.
+        SandboxError: the port is taken, the folder is in use, or the media server cannot be had.
     """
     from spnb.sandbox.server.process import run_foreground
     from spnb.sandbox.server.settings import SandboxSettings
@@ -85,7 +82,7 @@ def serve(
     folder = (data_dir or default_data_dir()).resolve()
     key = api_key or os.environ.get("SPNB_SANDBOX_API_KEY") or None
     try:
-        settings = SandboxSettings(data_dir=folder, rate_limit=rate_limit, api_key=key)
+        settings = SandboxSettings(data_dir=folder, rate_limit=rate_limit, livekit=livekit, api_key=key)
     except ValueError:
         raise SandboxError("an API key has 16 to 200 visible ASCII characters") from None
     if grace is not None:
@@ -93,8 +90,18 @@ def serve(
     return run_foreground(settings, port=port, as_json=as_json)
 
 
-def __getattr__(name: str) -> Any:
-    # Audiences bring numpy along: they load on first use.
-    if name in _AUDIENCE:
-        return getattr(import_module("spnb.sandbox.audience"), name)
-    raise AttributeError(f"module 'spnb.sandbox' has no attribute {name!r}")
+__getattr__ = late_names(
+    __name__,
+    {
+        # Audiences bring numpy along: they load on first use.
+        "AsyncSimulation": "spnb.sandbox.audience",
+        "Past": "spnb.sandbox.audience",
+        "backfill_async": "spnb.sandbox.audience",
+        "simulate_async": "spnb.sandbox.audience",
+        "Simulation": "spnb.sync.sandbox.audience.simulation",
+        "backfill": "spnb.sync.sandbox.audience.past",
+        "faults": "spnb.sync.sandbox.control.faults",
+        "simulate": "spnb.sync.sandbox.audience.simulation",
+        "webhooks": "spnb.sync.sandbox.control.webhooks",
+    },
+)

@@ -17,15 +17,21 @@ KEY_NAME = "SPNB_SANDBOX_API_KEY"
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and run; 2 where it cannot start."""
     parser = argparse.ArgumentParser(prog="python -m spnb.sandbox", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port on 127.0.0.1; 0 takes the last one again, or a free one"
+    )
     parser.add_argument("--data-dir", type=Path, help="folder for rooms and recordings")
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
+    parser.add_argument("--tell-progress", action="store_true", help="print lines of JSON while it starts, before that")
     parser.add_argument("--grace", type=float, help="seconds a room waits for its publisher")
     parser.add_argument("--heartbeat", type=int, help="seconds between heartbeats of viewers")
     parser.add_argument("--flag-at", type=float, default=0.4, help="how sure moderation flags a stream, 0 to 1")
     parser.add_argument("--terminate-at", type=float, default=0.75, help="how sure it terminates one, 0 to 1")
     parser.add_argument("--most-co-hosts", type=int, help="co-hosts a room may have beside its host")
     parser.add_argument("--no-rate-limit", action="store_true", help="never answer 429")
+    parser.add_argument(
+        "--livekit", default="", metavar="auto|embedded|PATH|ws://…", help="which media server; else SPNB_LIVEKIT says"
+    )
     parser.add_argument("--idle-exit", action="store_true", help="end when nobody holds a lease any more")
     parser.add_argument("--api-key", help=f"the network's key, else {KEY_NAME} or the data folder's own; others see it")
     parser.add_argument("--running-file", type=Path, help=argparse.SUPPRESS)
@@ -36,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     from spnb.sandbox.server.settings import CATEGORIES, SandboxSettings
 
     choices: dict[str, object] = {"data_dir": (wish.data_dir or default_data_dir()).resolve()}
+    choices["livekit"] = wish.livekit
     choices["moderation"] = {name: {"flag": wish.flag_at, "terminate": wish.terminate_at} for name in CATEGORIES}
     if key := wish.api_key or os.environ.get(KEY_NAME):
         choices["api_key"] = key
@@ -58,6 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             settings,
             port=wish.port,
             as_json=wish.json,
+            tell_progress=wish.tell_progress,
             idle_exit=wish.idle_exit,
             running_file=wish.running_file,
         )
