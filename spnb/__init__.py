@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spnb import analytics, errors, models, sandbox, webhooks, widgets
+    from spnb import analytics, errors, models, sandbox, testing, webhooks, widgets
     from spnb._capture import capture
     from spnb._connect import connect, connect_async
     from spnb.broadcast import AsyncBroadcast, Broadcast
@@ -97,7 +97,7 @@ _HOMES = {
     "connect": "spnb._connect",
     "connect_async": "spnb._connect",
 }
-_MODULES = ("analytics", "broadcast", "client", "errors", "models", "sandbox", "webhooks", "widgets")
+_MODULES = ("analytics", "broadcast", "client", "errors", "models", "sandbox", "testing", "webhooks", "widgets")
 
 __all__ = [
     "AsyncBroadcast",
@@ -144,6 +144,7 @@ __all__ = [
     "off",
     "on",
     "sandbox",
+    "testing",
     "webhooks",
     "widgets",
 ]

@@ -28,6 +28,7 @@ FLOORS = {
     "widgets": 5,
     "bench": 5,
     "cli": 5,
+    "testing": 5,
     "__main__": 5,
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "node_modules" not in path.parts)
