@@ -10,8 +10,8 @@ import pytest
 
 if TYPE_CHECKING:
     from spnb.live import LiveRoom
-    from spnb.sandbox import Simulation
-    from spnb.sandbox.control.control_sync import Faults
+    from spnb.sync.sandbox.audience.simulation import Simulation
+    from spnb.sync.sandbox.control.faults import Faults
     from spnb.testing import Reserve, SocialPlus
 
 
