@@ -8,24 +8,20 @@ else of spnb imports what is inside.
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from spnb.sandbox.control.control import faults_async, webhooks_async
-from spnb.sandbox.control.control_sync import faults, webhooks
+from spnb._faces import late_names
+from spnb.sandbox.control.faults import faults_async
 from spnb.sandbox.control.launch import SandboxInfo, default_data_dir, ensure, home, running, start
+from spnb.sandbox.control.webhooks import webhooks_async
 
 if TYPE_CHECKING:
-    from spnb.sandbox.audience import (
-        AsyncSimulation,
-        Past,
-        Simulation,
-        backfill,
-        backfill_async,
-        simulate,
-        simulate_async,
-    )
+    from spnb.sandbox.audience import AsyncSimulation, Past, backfill_async, simulate_async
+    from spnb.sync.sandbox.audience.past import backfill
+    from spnb.sync.sandbox.audience.simulation import Simulation, simulate
+    from spnb.sync.sandbox.control.faults import faults
+    from spnb.sync.sandbox.control.webhooks import webhooks
 
 __all__ = [
     "AsyncSimulation",
@@ -47,8 +43,6 @@ __all__ = [
     "webhooks",
     "webhooks_async",
 ]
-
-_AUDIENCE = ("AsyncSimulation", "Past", "Simulation", "backfill", "backfill_async", "simulate", "simulate_async")
 
 
 def serve(
@@ -87,8 +81,18 @@ def serve(
     return run_foreground(settings, port=port, as_json=as_json)
 
 
-def __getattr__(name: str) -> Any:
-    # Audiences bring numpy along: they load on first use.
-    if name in _AUDIENCE:
-        return getattr(import_module("spnb.sandbox.audience"), name)
-    raise AttributeError(f"module 'spnb.sandbox' has no attribute {name!r}")
+__getattr__ = late_names(
+    __name__,
+    {
+        # Audiences bring numpy along: they load on first use.
+        "AsyncSimulation": "spnb.sandbox.audience",
+        "Past": "spnb.sandbox.audience",
+        "backfill_async": "spnb.sandbox.audience",
+        "simulate_async": "spnb.sandbox.audience",
+        "Simulation": "spnb.sync.sandbox.audience.simulation",
+        "backfill": "spnb.sync.sandbox.audience.past",
+        "faults": "spnb.sync.sandbox.control.faults",
+        "simulate": "spnb.sync.sandbox.audience.simulation",
+        "webhooks": "spnb.sync.sandbox.control.webhooks",
+    },
+)

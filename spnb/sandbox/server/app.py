@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-import spnb
+from spnb._version import __version__
 from spnb.sandbox.exact_rows import TableExport
 from spnb.sandbox.fault_injection import Cut, Disturbance, FaultRoutes, Faults, FaultyRequests
 from spnb.sandbox.livekit.choice import Deployment, Embedded, choose
@@ -157,7 +157,7 @@ class Sandbox:
             "networkId": self.settings.network_id,
             "pid": os.getpid(),
             "dataDir": str(self.settings.data_dir),
-            "version": spnb.__version__,
+            "version": __version__,
         }
 
     def _may_connect(self, internal_id: str, token: str) -> bool:
