@@ -39,6 +39,7 @@ class Services:
     network: NetworkSettings
     tokens: AccessTokens
     api_key: str
+    base_url: str
     heartbeats: dict[str, dict[str, tuple[float, str]]] = field(default_factory=dict)
     """Room → user → (monotonic time of the last heartbeat, wire time of the first)."""
     sent: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
@@ -113,8 +114,8 @@ class Call:
 
     @property
     def base_url(self) -> str:
-        """Scheme and host as the caller reached us; the host was checked to be a loopback one."""
-        return str(self.request.base_url).rstrip("/")
+        """Where we are reached. Never what a request says of it: its answer and its events are others' to follow."""
+        return self.services.base_url
 
     def read(self, model: type[B]) -> B:
         """The JSON body as `model`.

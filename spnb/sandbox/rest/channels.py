@@ -288,15 +288,15 @@ async def ban(call: Call) -> Json:
 
 async def unban(call: Call) -> Json:
     """A moderator lets banned users back in."""
-    return _set_members(call, "unban", "none", "channel.unbanned")
+    return _set_members(call, "unban", "none", "channel.unbanned", lifts_ban=True)
 
 
-def _set_members(call: Call, doing: str, membership: str, event_type: str) -> Json:
+def _set_members(call: Call, doing: str, membership: str, event_type: str, *, lifts_ban: bool = False) -> Json:
     channel = _moderated(call, doing)
     for user_id in call.read(UserIds).userIds:
         if call.store.user_by_public_id(user_id) is None:
             raise Refused.not_found(f"User {user_id!r}")
-        call.store.set_membership(channel["channelId"], user_id, membership)
+        call.store.set_membership(channel["channelId"], user_id, membership, lifts_ban=lifts_ban)
     _announce(call, event_type, channel, userIds=call.read(UserIds).userIds)
     return _payload(call, [channel])
 

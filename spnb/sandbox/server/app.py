@@ -103,7 +103,9 @@ class Sandbox:
         self.media.listen(self.lifecycle.on_media)
         on_stage = OnStage(self.store, events, self.lifecycle, self.media, base_url=self.url)
         self.media.listen(on_stage.on_media)
-        self.services = Services(self.store, self.lifecycle, events, settings, network, self._tokens, self.api_key)
+        self.services = Services(
+            self.store, self.lifecycle, events, settings, network, self._tokens, self.api_key, self.url
+        )
         self.leases = 0
         parts: list[BaseRoute] = [
             *routes(self.services),
@@ -129,7 +131,7 @@ class Sandbox:
         key, secret = "sandbox", self.store.secret("livekit-secret")
         if isinstance(chosen, Embedded):
             over = functools.partial(is_over, self.store)
-            return EmbeddedMedia(key, secret, f"ws://127.0.0.1:{port}", is_over=over)
+            return EmbeddedMedia(key, secret, f"ws://127.0.0.1:{port}", is_over=over, is_out=self.store.is_off_stage)
         log_path = self.settings.data_dir / "livekit.log"
         server = LiveKitServer(chosen.binary, key, secret, webhook=self.url + WEBHOOK_PATH, log_path=log_path)
         return OwnLiveKit(server, key, secret)
