@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 import spnb
 from spnb._loop import spawn
 from spnb.client.discretion import without_secrets
-from spnb.recordings.reach import Reach
+from spnb.client.reach import Reach
 from tests.client.conftest import FaultProxy
 from tests.conftest import RunningSandbox
 
