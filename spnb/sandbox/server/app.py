@@ -42,6 +42,7 @@ from spnb.sandbox.rooms.moderation import Moderation
 from spnb.sandbox.rooms.network_settings import NetworkSettings
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.rooms.stage import OnStage
+from spnb.sandbox.server.limits import BoundedBodies
 from spnb.sandbox.server.own_calls import OwnCall, own_route
 from spnb.sandbox.server.security import LoopbackOnly
 from spnb.sandbox.server.settings import SandboxSettings
@@ -121,8 +122,12 @@ class Sandbox:
             own_route(self.api_key, "POST", "/sandbox/livekit-token", self._livekit_token),
             WebSocketRoute("/sandbox/lease", self._lease),
         ]
-        app = Starlette(routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed})
-        self.app: ASGIApp = LoopbackOnly(FaultyRequests(app, self.faults))
+        app = Starlette(
+            routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed, Refused: _refused}
+        )
+        self.app: ASGIApp = LoopbackOnly(
+            BoundedBodies(FaultyRequests(app, self.faults), upload_bytes=settings.upload_limit_bytes)
+        )
 
     def _media(self, port: int) -> EmbeddedMedia | LiveKitDeployment:
         chosen = choose(self.settings.livekit, os.environ)
@@ -235,6 +240,11 @@ class Sandbox:
 
 async def _unknown_path(request: Request, _error: Exception) -> Response:
     return envelope(Refused(404, 400400, f"There is no {request.method} {request.url.path} in the sandbox"))
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)  # noqa: S101 - that is what it is told of
+    return envelope(error)
 
 
 async def _failed(_request: Request, error: Exception) -> Response:
