@@ -74,15 +74,16 @@ def test_feedback_packets_are_read_back() -> None:
     assert feedback.reports[0].seconds == 3_900_000_000 - rtp.NTP_EPOCH_OFFSET + 0.5
 
 
-def test_a_rewritten_packet_keeps_its_payload() -> None:
-    original = packet(5, b"data", timestamp=100, marker=True)
-    header = rtp.read_header(original)
-    assert header is not None
-    changed = rtp.rewritten(original, header, payload_type=102, sequence=9, timestamp=200, ssrc=3)
+@pytest.mark.parametrize("stamp_id", [0, 2])
+def test_a_packet_is_read_as_it_was_written(stamp_id: int) -> None:
+    stamp = rtp.absolute_send_time(1.5)
+    numbers = {"payload_type": 102, "sequence": 9, "timestamp": 200, "ssrc": 3}
+    changed = rtp.packet(b"data", marker=True, stamp_id=stamp_id, stamp=stamp, **numbers)
     again = rtp.read_header(changed)
     assert again is not None
     assert (again.payload_type, again.sequence, again.timestamp, again.ssrc, again.marker) == (102, 9, 200, 3, True)
     assert changed[again.start : again.end] == b"data"
+    assert again.extensions == ({2: (3 << 17).to_bytes(3, "big")} if stamp_id else {})
 
 
 def test_key_frames_are_told_from_others() -> None:

@@ -1,4 +1,4 @@
-"""One track on its way to one subscriber: follows the best layer, keeps numbering and time without a seam."""
+"""One track on its way to one subscriber: follows the layer that fits, keeps numbering and time without a seam."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.layer import HISTORY, Layer
 from spnb.sandbox.media.rtp import Header, SenderReport
+from spnb.sandbox.media.vp8 import Vp8Shift
 
 if TYPE_CHECKING:
     from spnb.sandbox.media.track import PublishedTrack
@@ -18,15 +19,18 @@ __all__ = ["Forward"]
 
 FRESH_SECONDS = 0.7
 """A key frame this young is sent again to who comes now: quicker than a new one, of which publishers make few."""
+RESEND_SECONDS = 0.02
+"""A packet that was asked for twice within this time is on its way already."""
 
 
 class _Epoch(NamedTuple):
-    """Since outgoing number `start`, packets are those of `layer`, shifted by these offsets."""
+    """From outgoing number `start` on, packets are those of `layer`, shifted by these offsets."""
 
     start: int
     layer: Layer
     sequence_offset: int
     timestamp_offset: int
+    vp8: Vp8Shift | None
 
 
 class Forward:
@@ -36,6 +40,8 @@ class Forward:
         track: what is forwarded.
         mid: the subscriber's media section.
         payload_type, ssrc: how the packets are labelled for the subscriber.
+        rtx_payload_type, rtx_ssrc: the same for retransmissions (RFC 4588); 0 sends them as they were.
+        stamp_id: the id of the `abs-send-time` header extension, 0 without: receivers estimate their line by it.
         send_rtp, send_rtcp: the subscriber's transport.
     """
 
@@ -48,117 +54,245 @@ class Forward:
         ssrc: int,
         send_rtp: Callable[[bytes], None],
         send_rtcp: Callable[[bytes], None],
+        rtx_payload_type: int = 0,
+        rtx_ssrc: int = 0,
+        stamp_id: int = 0,
     ) -> None:
         self.track = track
         self.mid = mid
         self.payload_type = payload_type
         self.ssrc = ssrc
+        self.rtx_payload_type = rtx_payload_type
         self.paused = False
         self.most = 3
-        """The best layer wanted: 1 low, 2 medium, 3 high."""
+        """The best layer the client wants: 1 low, 2 medium, 3 high."""
+        self.granted = 3
+        """The best layer its line carries."""
         self.over = False
+        self.octets = 0
+        """Payload bytes sent, retransmissions and probes among them."""
+        self.layer: Layer | None = None
+        """The layer that is being forwarded."""
+        self.started = False
+        self._rtx_ssrc = rtx_ssrc
+        self._stamp_id = stamp_id
         self._send_rtp = send_rtp
         self._send_rtcp = send_rtcp
-        self._epochs: deque[_Epoch] = deque(maxlen=8)
+        self._next: Layer | None = None
+        self._epochs: deque[_Epoch] = deque(maxlen=64)
         self._last_sequence = 0
         self._last_timestamp = 0
         self._last_sent = 0.0
         self._packets = 0
-        self._octets = 0
-        self._started = False
-
-    @property
-    def layer(self) -> Layer | None:
-        """The layer that is being forwarded."""
-        return self._epochs[-1].layer if self._epochs else None
+        self._rtx_sequence = 0
+        self._resent: dict[int, float] = {}
 
     def start(self) -> None:
         """The subscriber is ready: begin with a key frame, the last one if it is fresh, else a new one."""
-        if self._started or self.over:
+        if self.started or self.over:
             return
-        self._started = True
-        layer = self.track.best_layer(self.most)
+        self.started = True
+        layer = self.track.best_layer(min(self.most, self.granted))
         recent = layer.since_keyframe(FRESH_SECONDS) if layer is not None and self.track.kind == "video" else []
-        if layer is None or not recent:
-            self.track.request_keyframe(layer)
+        if self.paused or layer is None or not recent:
+            self.choose()
             return
-        self._switch(layer, recent[0][1])
+        self.follow(layer, recent[0][1])
+        stamp = rtp.absolute_send_time(time.monotonic())
         for packet, header in recent:
-            self.packet(layer, packet, header, keyframe=False)
+            self.send(header, packet[header.start : header.end], stamp)
 
-    def packet(self, layer: Layer, packet: bytes, header: Header, *, keyframe: bool) -> None:
-        """Send a packet on, if it belongs to the layer this subscriber follows."""
-        if not self._started or self.paused:
+    def choose(self) -> None:
+        """Aim at the layer that fits now: it is taken up at its next key frame, which is asked for."""
+        if not self.started or self.paused:
             return
-        current = self.layer
-        if layer is not current:
-            if current is not None and layer is not self.track.best_layer(self.most):
-                return
-            if not keyframe:
-                if current is None:
-                    self.track.request_keyframe(layer)
-                return
-            self._switch(layer, header)
+        best = self.track.best_layer(min(self.most, self.granted))
+        aim = None if best is self.layer else best
+        if aim is not self._next:
+            if self._next is not None:
+                self._next.awaited.discard(self)
+            self._next = aim
+            if aim is not None:
+                aim.awaited.add(self)
+        if aim is not None:
+            self.track.request_keyframe(aim)
+
+    def follow(self, layer: Layer, header: Header) -> None:
+        """Go on with `layer` from the packet of this header, the first of a key frame."""
+        before = self._epochs[-1] if self._epochs else None
+        if before is None:
+            self._epochs.append(_Epoch(header.sequence, layer, 0, 0, None))
+            self._last_sequence = (header.sequence - 1) & 0xFFFF
+        else:
+            following = (self._last_sequence + 1) & 0xFFFF
+            elapsed = max(1, int((time.monotonic() - self._last_sent) * self.track.codec.clock_rate))
+            timestamp = self._last_timestamp + elapsed
+            shift = self._vp8_shift(before, layer, header) if self.track.codec.name == "vp8" else None
+            epoch = _Epoch(following, layer, following - header.sequence, timestamp - header.timestamp, shift)
+            self._epochs.append(epoch)
+        self.leave()
+        self.layer = layer
+        layer.followers.add(self)
+
+    def _vp8_shift(self, before: _Epoch, layer: Layer, header: Header) -> Vp8Shift | None:
+        last = before.layer.stored((self._last_sequence - before.sequence_offset) & 0xFFFF)
+        first = layer.stored(header.sequence)
+        if last is None or first is None:
+            return None
+        ended, begins = (packet[found.start : found.end] for packet, found in (last, first))
+        return Vp8Shift.between(ended if before.vp8 is None else before.vp8.applied(ended), begins)
+
+    def leave(self) -> None:
+        """Let go of the layer that is followed and of the one that is aimed at."""
+        if self.layer is not None:
+            self.layer.followers.discard(self)
+            self.layer = None
+        if self._next is not None:
+            self._next.awaited.discard(self)
+            self._next = None
+
+    def want(self, *, paused: bool, most: int) -> None:
+        """The client's wish: a pause, or the best layer of use to it. It goes on after a pause without a gap in numbers."""
+        self.most = max(1, min(3, most))
+        if paused and not self.paused:
+            self.leave()
+        self.paused = paused
+        self.choose()
+
+    def agree(self, *, rtx: bool, stamps: bool) -> None:
+        """Do without a retransmission stream, or without stamps, where the client did not take them."""
+        self.rtx_payload_type = self.rtx_payload_type if rtx else 0
+        self._stamp_id = self._stamp_id if stamps else 0
+
+    def send(self, header: Header, payload: bytes, stamp: int) -> None:
+        """Send on a packet of the layer that is followed; `stamp` is its `abs-send-time`."""
         epoch = self._epochs[-1]
-        if header.start == header.end:
-            # Padding only (bandwidth probing). Its number is taken out of the sequence, or it would look lost.
-            if (header.sequence + epoch.sequence_offset) & 0xFFFF == (self._last_sequence + 1) & 0xFFFF:
-                shorter = epoch.sequence_offset - 1
-                self._epochs.append(epoch._replace(start=self._last_sequence + 1, sequence_offset=shorter))
-            return
-        self._emit(epoch, packet, header)
-
-    def _switch(self, layer: Layer, header: Header) -> None:
-        if not self._epochs:
-            self._epochs.append(_Epoch(header.sequence, layer, 0, 0))
-            return
-        following = (self._last_sequence + 1) & 0xFFFF
-        elapsed = max(1, int((time.monotonic() - self._last_sent) * self.track.codec.clock_rate))
-        timestamp = self._last_timestamp + elapsed
-        self._epochs.append(_Epoch(following, layer, following - header.sequence, timestamp - header.timestamp))
-
-    def _emit(self, epoch: _Epoch, packet: bytes, header: Header) -> None:
         sequence = (header.sequence + epoch.sequence_offset) & 0xFFFF
+        step = (sequence - self._last_sequence) & 0xFFFF
+        if step >= 0x8000 or step == 0:
+            found = self._of_late(header.sequence)
+            if found is None or not payload:
+                return
+            epoch = found
+            sequence = (header.sequence + epoch.sequence_offset) & 0xFFFF
+        elif not payload:
+            # Padding only (bandwidth probing). Its number is taken out of the sequence, or it would look lost.
+            if step == 1:
+                shorter = epoch.sequence_offset - 1
+                self._epochs.append(epoch._replace(start=sequence, sequence_offset=shorter))
+            return
         timestamp = (header.timestamp + epoch.timestamp_offset) & 0xFFFFFFFF
+        if step < 0x8000 and step:
+            self._last_sequence, self._last_timestamp = sequence, timestamp
+            self._last_sent = epoch.layer.last_arrival
+        if epoch.vp8 is not None:
+            payload = epoch.vp8.applied(payload)
         self._send_rtp(
-            rtp.rewritten(
-                packet, header, payload_type=self.payload_type, sequence=sequence, timestamp=timestamp, ssrc=self.ssrc
+            rtp.packet(
+                payload,
+                payload_type=self.payload_type,
+                marker=header.marker,
+                sequence=sequence,
+                timestamp=timestamp,
+                ssrc=self.ssrc,
+                stamp_id=self._stamp_id,
+                stamp=stamp,
             )
         )
-        if not self._packets or rtp.newer(sequence, self._last_sequence):
-            self._last_sequence, self._last_timestamp, self._last_sent = sequence, timestamp, time.monotonic()
         self._packets += 1
-        self._octets += header.end - header.start
+        self.octets += len(payload)
+
+    def _of_late(self, incoming: int) -> _Epoch | None:
+        """The epoch of a packet that comes after later ones; None where it is older than what is followed."""
+        layer = self._epochs[-1].layer
+        for epoch in reversed(self._epochs):
+            if epoch.layer is not layer:
+                return None
+            if (incoming - epoch.start + epoch.sequence_offset) & 0xFFFF < 0x8000:
+                return epoch
+        return None
 
     def resend(self, sequences: tuple[int, ...]) -> None:
         """Send packets again that the subscriber missed, as long as they are remembered."""
+        now = time.monotonic()
+        if len(self._resent) > HISTORY:
+            self._resent = {number: at for number, at in self._resent.items() if now - at < RESEND_SECONDS}
         for sequence in sequences:
-            for epoch in reversed(self._epochs):
-                if (sequence - epoch.start) & 0xFFFF < HISTORY:
-                    found = epoch.layer.stored((sequence - epoch.sequence_offset) & 0xFFFF)
-                    if found is not None and found[1].start != found[1].end:
-                        self._emit(epoch, *found)
-                    break
+            if now - self._resent.get(sequence, 0.0) >= RESEND_SECONDS and self._again(sequence, now):
+                self._resent[sequence] = now
+
+    def _again(self, sequence: int, now: float) -> int:
+        """Send one packet again; its payload's length, 0 where it is forgotten."""
+        if (self._last_sequence - sequence) & 0xFFFF >= 0x8000:
+            return 0
+        for epoch in reversed(self._epochs):
+            if (sequence - epoch.start) & 0xFFFF < 0x8000:
+                break
+        else:
+            return 0
+        found = epoch.layer.stored((sequence - epoch.sequence_offset) & 0xFFFF)
+        if found is None or found[1].start == found[1].end:
+            return 0
+        packet, header = found
+        payload = packet[header.start : header.end]
+        if epoch.vp8 is not None:
+            payload = epoch.vp8.applied(payload)
+        number, payload_type, ssrc = sequence, self.payload_type, self.ssrc
+        if self.rtx_payload_type:
+            payload = sequence.to_bytes(2, "big") + payload
+            self._rtx_sequence = number = (self._rtx_sequence + 1) & 0xFFFF
+            payload_type, ssrc = self.rtx_payload_type, self._rtx_ssrc
+        self._send_rtp(
+            rtp.packet(
+                payload,
+                payload_type=payload_type,
+                marker=header.marker,
+                sequence=number,
+                timestamp=(header.timestamp + epoch.timestamp_offset) & 0xFFFFFFFF,
+                ssrc=ssrc,
+                stamp_id=self._stamp_id,
+                stamp=rtp.absolute_send_time(now),
+            )
+        )
+        self.octets += len(payload)
+        return len(payload)
+
+    def probe(self, octets: int) -> int:
+        """Send about so many bytes of what was just sent once more: it shows what the line carries and does no harm.
+
+        Returns:
+            How many bytes were sent; 0 without retransmission streams, which receivers alone take doubles on.
+        """
+        if not self.rtx_payload_type or not self._epochs:
+            return 0
+        sent, now = 0, time.monotonic()
+        for back in range(64):
+            if sent >= octets:
+                break
+            sent += self._again((self._last_sequence - back) & 0xFFFF, now)
+        return sent
 
     def sender_report(self, layer: Layer, report: SenderReport) -> None:
         """Tell the subscriber the publisher's clock in the numbers of this forward: sound and picture stay together."""
         if layer is self.layer and self._packets:
             timestamp = report.timestamp + self._epochs[-1].timestamp_offset
-            self._send_rtcp(rtp.sender_report(self.ssrc, report.ntp, timestamp, self._packets, self._octets))
+            self._send_rtcp(rtp.sender_report(self.ssrc, report.ntp, timestamp, self._packets, self.octets))
 
     def tick(self) -> None:
-        """Look for a better layer, or another one where the followed one fell silent."""
-        if not self._started or self.paused:
-            return
-        best = self.track.best_layer(self.most)
-        if best is not None and best is not self.layer:
-            self.track.request_keyframe(best)
+        """Look for a better layer, or another one where the followed one fell silent; forget what is long past."""
+        self.choose()
+        while len(self._epochs) > 1 and (self._last_sequence - self._epochs[1].start) & 0xFFFF > 4 * HISTORY:
+            self._epochs.popleft()
+        if self._epochs and (self._last_sequence - self._epochs[0].start) & 0xFFFF > 8 * HISTORY:
+            # Numbers wrap: an epoch that lasts long begins later, or its beginning would seem to lie ahead.
+            self._epochs[0] = self._epochs[0]._replace(start=(self._last_sequence - 4 * HISTORY) & 0xFFFF)
 
     def request_keyframe(self) -> None:
         """The subscriber cannot go on without a key frame."""
-        self.track.request_keyframe(self.layer)
+        self.track.request_keyframe(self._next or self.layer)
 
     def end(self) -> None:
         """The track is over."""
         self.over = True
-        self._started = False
+        self.started = False
+        self.leave()

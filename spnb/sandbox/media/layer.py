@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from typing import TYPE_CHECKING
 
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.rtp import Header, SenderReport
+
+if TYPE_CHECKING:
+    from spnb.sandbox.media.forward import Forward
 
 __all__ = ["HISTORY", "Layer"]
 
@@ -29,6 +34,14 @@ class Layer:
         self.ssrc = ssrc
         self.rid = rid
         self.last_arrival = 0.0
+        self.followers: set[Forward] = set()
+        """Who is sent this layer."""
+        self.awaited: set[Forward] = set()
+        """Who goes over to this layer at its next key frame."""
+        self.bitrate = 0.0
+        """Bits per second over the last second or so, as of the last `measure`."""
+        self._octets = 0
+        self._measured: deque[tuple[float, int]] = deque(maxlen=5)
         self._keyframe: tuple[int, float] | None = None
         self.report: SenderReport | None = None
         self.report_arrival = 0.0
@@ -54,6 +67,7 @@ class Layer:
         now = time.monotonic()
         self.last_arrival = now
         self._received += 1
+        self._octets += len(packet)
         self._history[header.sequence % HISTORY] = (packet, header)
         transit = now * self._clock_rate - header.timestamp
         if self._transit is not None:
@@ -85,6 +99,13 @@ class Layer:
                 self._missing[sequence] = (now, tries + 1)
                 asked.append(sequence)
         return asked[:64]
+
+    def measure(self, now: float) -> None:
+        """Take the bitrate; called a few times a second, with `time.monotonic()`."""
+        self._measured.append((now, self._octets))
+        (began, before), (ends, after) = self._measured[0], self._measured[-1]
+        if ends > began:
+            self.bitrate = 8 * (after - before) / (ends - began)
 
     def begins_keyframe(self, sequence: int) -> None:
         """Take note that a key frame begins with this packet."""

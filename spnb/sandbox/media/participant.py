@@ -18,6 +18,7 @@ from livekit.protocol import models
 from livekit.protocol import rtc as signal
 
 from spnb.sandbox.media import rtp, sdp
+from spnb.sandbox.media.downlink import Downlink
 from spnb.sandbox.media.forward import Forward
 from spnb.sandbox.media.sdp import Description, Outgoing, Section
 from spnb.sandbox.media.tokens import Identity
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 
 RELIABLE, LOSSY = "_reliable", "_lossy"
 PAYLOAD_TYPES = {"h264": 102, "vp8": 96, "opus": 111}
+RTX_PAYLOAD_TYPES = {"h264": 103, "vp8": 97}
 FEEDBACK_SSRC = 1
 REMB_BITS_PER_SECOND = 8_000_000
 """The bandwidth we grant publishers: this is one machine, so there is nothing to estimate."""
@@ -81,6 +83,8 @@ class Participant:
         self._subscriber: MediaTransport | None = None
         self._early_candidates: list[str] = []
         self._forwards: dict[str, Forward] = {}
+        self._sources: dict[int, Forward] = {}
+        self._line = Downlink(self._sources)
         self._ready: set[Forward] = set()
         self._outgoing: list[Outgoing] = []
         self._mids = itertools.count(1)
@@ -322,6 +326,8 @@ class Participant:
             stream_id=f"{self.room.sid_of(track)}|{track.info.sid}",
             track_id=track.info.sid,
             ssrc=next(self._ssrcs),
+            rtx_payload_type=RTX_PAYLOAD_TYPES.get(track.codec.name, 0),
+            rtx_ssrc=next(self._ssrcs) if track.codec.name in RTX_PAYLOAD_TYPES else 0,
         )
         if slot is None:
             self._outgoing.append(section)
@@ -332,10 +338,14 @@ class Participant:
             mid=mid,
             payload_type=payload_type,
             ssrc=section.ssrc,
+            rtx_payload_type=section.rtx_payload_type,
+            rtx_ssrc=section.rtx_ssrc,
+            stamp_id=sdp.STAMP_ID if track.kind == "video" else 0,
             send_rtp=self._subscriber.send_rtp,
             send_rtcp=self._subscriber.send_rtcp,
         )
-        self._forwards[track.info.sid] = forward
+        self._line.admit(forward)
+        self._forwards[track.info.sid] = self._sources[section.ssrc] = forward
         track.forwards.add(forward)
         self._wanted.set()
 
@@ -344,6 +354,7 @@ class Participant:
         forward = self._forwards.pop(track_sid, None)
         if forward is None:
             return
+        del self._sources[forward.ssrc]
         forward.end()
         forward.track.forwards.discard(forward)
         for index, section in enumerate(self._outgoing):
@@ -353,6 +364,7 @@ class Participant:
                     kind=section.kind,
                     codec=section.codec,
                     payload_type=section.payload_type,
+                    rtx_payload_type=section.rtx_payload_type,
                     active=False,
                 )
         self._wanted.set()
@@ -361,14 +373,11 @@ class Participant:
         """The client wants tracks paused or in another quality."""
         for track_sid in settings.track_sids:
             forward = self._forwards.get(track_sid)
-            if forward is None:
-                continue
-            resumed = forward.paused and not settings.disabled
-            forward.paused = settings.disabled
-            if settings.quality != models.VideoQuality.OFF:
-                forward.most = int(settings.quality) + 1
-            if resumed:
-                forward.request_keyframe()
+            if forward is not None:
+                # Protobuf cannot tell an unset quality from LOW. Clients that have a size send it instead.
+                sized = settings.width > 0 and settings.height > 0
+                most = forward.track.rank_for(settings.width, settings.height) if sized else settings.quality + 1
+                forward.want(paused=settings.disabled, most=most)
 
     async def _negotiate(self) -> None:
         assert self._subscriber is not None  # noqa: S101 - started together
@@ -391,10 +400,18 @@ class Participant:
                 self.room.media_lost(self)
                 return
             self._subscriber.start(answer.remote, controlling=True)
+            self._agree(answer)
             for line in self._early_candidates:
                 await self._subscriber.add_candidate(line)
             self._ready |= covered
             self._start_ready()
+
+    def _agree(self, answer: Description) -> None:
+        """Do without what the client did not take of our offer."""
+        by_mid = {section.mid: section for section in answer.sections}
+        for forward in self._forwards.values():
+            if (section := by_mid.get(forward.mid)) is not None:
+                forward.agree(rtx=forward.payload_type in section.rtx, stamps=sdp.ABS_SEND_TIME in section.extensions)
 
     def _start_ready(self) -> None:
         """Begin the forwards that are negotiated, once packets can be sent: a key frame sent before would be lost."""
@@ -417,15 +434,7 @@ class Participant:
         self._answered.set_result(sdp.parse(description.sdp))
 
     def _rtcp_from_subscriber(self, packet: bytes) -> None:
-        feedback = rtp.read_feedback(packet)
-        if not feedback.keyframes and not feedback.lost:
-            return
-        for forward in self._forwards.values():
-            if forward.ssrc in feedback.keyframes:
-                forward.request_keyframe()
-            for ssrc, sequences in feedback.lost:
-                if ssrc == forward.ssrc:
-                    forward.resend(sequences)
+        self._line.hear(rtp.read_feedback(packet))
 
     def _subscriber_state(self, state: str) -> None:
         if state == "connected":
@@ -463,6 +472,7 @@ class Participant:
 
     def report(self) -> None:
         """Once a second: tell the publisher what arrives, and catch up on what was put off."""
+        self._line.tick()
         for track in self.tracks.values():
             track.tick()
             if self._publisher is not None:
@@ -478,6 +488,7 @@ class Participant:
     async def aclose(self) -> None:
         """Close both connections."""
         self.gone = True
+        self._line.close()
         for forward in list(self._forwards.values()):
             self.unsubscribe(forward.track.info.sid)
         if self._negotiation is not None:

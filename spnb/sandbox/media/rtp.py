@@ -1,4 +1,4 @@
-"""RTP headers and RTCP feedback, as much as forwarding needs (RFC 3550, 4585, 8285)."""
+"""RTP headers and RTCP feedback, as much as forwarding needs (RFC 3550, 4585, 4588, 8285)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import struct
 from dataclasses import dataclass
 
 __all__ = [
+    "Feedback",
     "Header",
+    "ReportBlock",
     "SenderReport",
+    "absolute_send_time",
     "nack",
     "newer",
+    "packet",
     "pli",
     "read_feedback",
     "read_header",
     "receiver_report",
     "remb",
-    "rewritten",
     "sender_report",
 ]
 
@@ -88,10 +91,33 @@ def _extensions(profile: int, data: bytes) -> dict[int, bytes]:
     return found
 
 
-def rewritten(packet: bytes, header: Header, *, payload_type: int, sequence: int, timestamp: int, ssrc: int) -> bytes:
-    """The packet with a new header and the old payload; header extensions and padding stay behind."""
-    second = payload_type | (0x80 if header.marker else 0)
-    return struct.pack("!BBHII", 0x80, second, sequence, timestamp, ssrc) + packet[header.start : header.end]
+_PLAIN = struct.Struct("!BBHII")
+_STAMPED = struct.Struct("!BBHIIIBBH")
+_ONE_WORD_OF_EXTENSIONS = 0xBEDE_0001
+
+
+def absolute_send_time(seconds: float) -> int:
+    """A clock's seconds as the 24 bits (6.18 fixed point) of the `abs-send-time` header extension."""
+    return int(seconds * 262_144) & 0xFFFFFF
+
+
+def packet(
+    payload: bytes,
+    *,
+    payload_type: int,
+    marker: bool,
+    sequence: int,
+    timestamp: int,
+    ssrc: int,
+    stamp_id: int = 0,
+    stamp: int = 0,
+) -> bytes:
+    """An RTP packet of ours, with `abs-send-time` under the extension id `stamp_id` unless that is 0."""
+    second = payload_type | 0x80 if marker else payload_type
+    if not stamp_id:
+        return _PLAIN.pack(0x80, second, sequence, timestamp, ssrc) + payload
+    extension = (_ONE_WORD_OF_EXTENSIONS, stamp_id << 4 | 2, stamp >> 16, stamp & 0xFFFF)
+    return _STAMPED.pack(0x90, second, sequence, timestamp, ssrc, *extension) + payload
 
 
 def newer(a: int, b: int) -> bool:
@@ -116,14 +142,32 @@ class SenderReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportBlock:
+    """What a receiver says of one source it gets."""
+
+    ssrc: int
+    fraction_lost: float
+    """Of the packets since its report before, 0 to 1."""
+    jitter: int
+    """In ticks of the source's clock."""
+    last_report: int
+    """Middle 32 bits of the NTP time of the last sender report it got; 0 without one."""
+    delay: int
+    """Since that report, in 1/65536 s."""
+
+
+@dataclass(frozen=True, slots=True)
 class Feedback:
-    """What a compound RTCP packet asks for."""
+    """What a compound RTCP packet tells and asks for."""
 
     reports: tuple[SenderReport, ...] = ()
     keyframes: tuple[int, ...] = ()
     """SSRCs for which a key frame is asked (PLI or FIR)."""
     lost: tuple[tuple[int, tuple[int, ...]], ...] = ()
     """`(ssrc, sequence numbers)` to send again."""
+    blocks: tuple[ReportBlock, ...] = ()
+    bandwidth: int | None = None
+    """The receiver's estimate of its line in bits per second (REMB)."""
 
 
 def read_feedback(packet: bytes) -> Feedback:
@@ -131,6 +175,8 @@ def read_feedback(packet: bytes) -> Feedback:
     reports: list[SenderReport] = []
     keyframes: list[int] = []
     lost: list[tuple[int, tuple[int, ...]]] = []
+    blocks: list[ReportBlock] = []
+    bandwidth: int | None = None
     position = 0
     while position + 8 <= len(packet):
         first, kind, words = struct.unpack_from("!BBH", packet, position)
@@ -141,14 +187,28 @@ def read_feedback(packet: bytes) -> Feedback:
         form = first & 0x1F
         if kind == RTCP_SR and len(body) >= 24:
             reports.append(SenderReport(*struct.unpack_from("!IQIII", body)))
+            blocks += _blocks(body[24:], form)
+        elif kind == RTCP_RR:
+            blocks += _blocks(body[4:], form)
         elif kind == RTCP_PSFB and form == 1 and len(body) >= 8:
             keyframes.append(struct.unpack_from("!I", body, 4)[0])
         elif kind == RTCP_PSFB and form == 4:
             keyframes += [struct.unpack_from("!I", body, at)[0] for at in range(8, len(body) - 7, 8)]
+        elif kind == RTCP_PSFB and form == 15 and len(body) >= 16 and body[8:12] == b"REMB":
+            word = struct.unpack_from("!I", body, 12)[0]
+            bandwidth = (word & 0x3FFFF) << (word >> 18 & 0x3F)
         elif kind == RTCP_RTPFB and form == 1 and len(body) >= 12:
             lost.append((struct.unpack_from("!I", body, 4)[0], _nacked(body[8:])))
         position = stop
-    return Feedback(tuple(reports), tuple(keyframes), tuple(lost))
+    return Feedback(tuple(reports), tuple(keyframes), tuple(lost), tuple(blocks), bandwidth)
+
+
+def _blocks(body: bytes, count: int) -> list[ReportBlock]:
+    found: list[ReportBlock] = []
+    for at in range(0, min(24 * count, len(body) - 23), 24):
+        ssrc, lost, _, jitter, last, delay = struct.unpack_from("!IIIIII", body, at)
+        found.append(ReportBlock(ssrc, (lost >> 24) / 256, jitter, last, delay))
+    return found
 
 
 def _nacked(body: bytes) -> tuple[int, ...]:

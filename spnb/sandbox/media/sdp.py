@@ -13,7 +13,10 @@ __all__ = ["Codec", "Description", "MalformedDescription", "Outgoing", "Section"
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 EXTENSIONS = frozenset({MID, RID, REPAIRED_RID})
+STAMP_ID = 2
+"""Under which `abs-send-time` is offered to subscribers."""
 FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
 BASELINE_PROFILES = ("42e0", "4200", "42c0")
 START_KBPS = 4000
@@ -51,6 +54,8 @@ class Section:
     codecs: list[Codec] = field(default_factory=list)
     extensions: dict[str, int] = field(default_factory=dict)
     ssrcs: list[int] = field(default_factory=list)
+    rtx: dict[int, int] = field(default_factory=dict)
+    """Payload types of retransmissions by the payload type they repeat (RFC 4588)."""
     rids: list[str] = field(default_factory=list)
     stream_id: str = ""
     track_id: str = ""
@@ -132,6 +137,9 @@ def _fill(section: Section, attributes: dict[str, list[str]]) -> None:
         feedback.setdefault(payload_type, []).append(what)
     for value in attributes.get("rtpmap", []):
         number, _, rtpmap = value.partition(" ")
+        apt = fmtp.get(int(number), "").partition("apt=")[2].partition(";")[0]
+        if rtpmap.lower().startswith("rtx/") and apt.isdecimal():
+            section.rtx[int(apt)] = int(number)
         codec = _codec(int(number), rtpmap, fmtp.get(int(number), ""))
         if codec is not None:
             told = [*feedback.get(number, []), *feedback.get("*", [])]
@@ -203,6 +211,8 @@ class Outgoing:
     stream_id: str = ""
     track_id: str = ""
     ssrc: int = 0
+    rtx_payload_type: int = 0
+    rtx_ssrc: int = 0
     active: bool = True
 
 
@@ -211,23 +221,30 @@ def offer(outgoing: Sequence[Outgoing], local: LocalParameters, *, version: int)
     lines = _session(["0", *(section.mid for section in outgoing)], version=version)
     lines += _application("0", local, "actpass")
     for section in outgoing:
-        number = section.payload_type
-        lines.append(f"m={section.kind} 9 UDP/TLS/RTP/SAVPF {number}")
+        number, rtx = section.payload_type, section.rtx_payload_type
+        lines.append(f"m={section.kind} 9 UDP/TLS/RTP/SAVPF {number}{f' {rtx}' if rtx else ''}")
         lines += _transport(section.mid, local, "actpass")
         lines.append("a=sendonly" if section.active else "a=inactive")
         lines.append("a=rtcp-mux")
         if section.codec == "opus":
             lines += [f"a=rtpmap:{number} opus/48000/2", f"a=fmtp:{number} minptime=10;useinbandfec=1"]
+            lines.append(f"a=rtcp-fb:{number} nack")
         else:
+            lines.append(f"a=extmap:{STAMP_ID} {ABS_SEND_TIME}")
             lines.append(f"a=rtpmap:{number} {'H264' if section.codec == 'h264' else 'VP8'}/90000")
             if section.codec == "h264":
                 parameters = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
                 lines.append(f"a=fmtp:{number} {parameters}")
-            lines += [f"a=rtcp-fb:{number} {what}" for what in ("nack", "nack pli", "ccm fir")]
+            lines += [f"a=rtcp-fb:{number} {what}" for what in FEEDBACK]
+        if rtx:
+            lines += [f"a=rtpmap:{rtx} rtx/90000", f"a=fmtp:{rtx} apt={number}"]
         if section.active:
             lines.append(f"a=msid:{section.stream_id} {section.track_id}")
-            lines.append(f"a=ssrc:{section.ssrc} cname:{section.stream_id}")
-            lines.append(f"a=ssrc:{section.ssrc} msid:{section.stream_id} {section.track_id}")
+            if rtx:
+                lines.append(f"a=ssrc-group:FID {section.ssrc} {section.rtx_ssrc}")
+            for ssrc in filter(None, (section.ssrc, section.rtx_ssrc)):
+                lines.append(f"a=ssrc:{ssrc} cname:{section.stream_id}")
+                lines.append(f"a=ssrc:{ssrc} msid:{section.stream_id} {section.track_id}")
     return "\r\n".join(lines) + "\r\n"
 
 

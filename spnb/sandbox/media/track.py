@@ -22,6 +22,7 @@ __all__ = ["PublishedTrack"]
 
 KEYFRAME_INTERVAL_SECONDS = 0.5
 LAYER_SILENCE_SECONDS = 1.0
+LAYER_TOLERANCE = 0.9
 RANK = {"f": 3, "2": 3, "h": 2, "1": 2, "q": 1, "0": 1}
 """Simulcast stream ids by quality, best highest: LiveKit's `q h f` and the numbered style."""
 
@@ -92,6 +93,8 @@ class PublishedTrack:
             # A browser that reloads its encoder may send a rid under a new SSRC: the old one is over.
             for old in [layer for layer in self.layers.values() if rid and layer.rid == rid and layer is not found]:
                 del self.layers[old.ssrc]
+            found.last_arrival = time.monotonic()
+            self.tick()
         return found
 
     def receive(self, layer: Layer, packet: bytes, header: Header, feedback_ssrc: int) -> None:
@@ -99,11 +102,16 @@ class PublishedTrack:
         missing = layer.receive(packet, header)
         if missing:
             self._send_rtcp(rtp.nack(feedback_ssrc, layer.ssrc, missing))
-        keyframe = self.kind == "audio" or starts_keyframe(self.codec.name, packet[header.start : header.end])
-        if keyframe and self.kind == "video":
-            layer.begins_keyframe(header.sequence)
-        for forward in self.forwards:
-            forward.packet(layer, packet, header, keyframe=keyframe)
+        payload = packet[header.start : header.end]
+        keyframe = self.kind == "audio" or starts_keyframe(self.codec.name, payload)
+        if keyframe:
+            if self.kind == "video":
+                layer.begins_keyframe(header.sequence)
+            for forward in tuple(layer.awaited):
+                forward.follow(layer, header)
+        stamp = rtp.absolute_send_time(layer.last_arrival)
+        for forward in layer.followers:
+            forward.send(header, payload, stamp)
         if self._taps:
             self._feed_taps(layer, packet, header, keyframe=keyframe)
 
@@ -111,8 +119,26 @@ class PublishedTrack:
         """The best layer that is arriving now, of at most rank `most` (1 low, 2 medium, 3 high)."""
         now = time.monotonic()
         arriving = [layer for layer in self.layers.values() if now - layer.last_arrival < LAYER_SILENCE_SECONDS]
-        fitting = [layer for layer in arriving if RANK.get(layer.rid, 3) <= most] or arriving
-        return max(fitting, key=lambda layer: RANK.get(layer.rid, 3), default=None)
+        fitting = [layer for layer in arriving if RANK.get(layer.rid, 3) <= most]
+        pick = max if fitting else min
+        return pick(fitting or arriving, key=lambda layer: RANK.get(layer.rid, 3), default=None)
+
+    def rank_for(self, width: int, height: int) -> int:
+        """The rank (1 low, 2 medium, 3 high) of the smallest layer that fills a view of that size in pixels.
+
+        As livekit-server's `GetQualityForDimension`: heights are compared, and a layer may fall a tenth short.
+        """
+        info = self.info
+        heights = sorted((layer.height, int(layer.quality) + 1) for layer in info.layers if layer.height)
+        wanted = height
+        if not heights:
+            if not info.height:
+                return 3
+            portrait = info.width < info.height
+            wanted = width if portrait else height
+            heights = [(180, 1), (360, 2), (info.width if portrait else info.height, 3)]
+        fitting = [rank for size, rank in heights if size >= wanted * LAYER_TOLERANCE]
+        return fitting[0] if fitting else heights[-1][1]
 
     def request_keyframe(self, layer: Layer | None = None) -> None:
         """Ask the publisher for a key frame, at once where none was asked for lately, else when the time is there."""
@@ -136,7 +162,10 @@ class PublishedTrack:
             self.request_keyframe(layer)
 
     def tick(self) -> None:
-        """Let forwards look for better layers."""
+        """Take the layers' bitrates; let forwards look for better layers."""
+        now = time.monotonic()
+        for layer in self.layers.values():
+            layer.measure(now)
         for forward in self.forwards:
             forward.tick()
 
