@@ -15,12 +15,36 @@ from spnb.sandbox.media.vp8 import Vp8Shift
 if TYPE_CHECKING:
     from spnb.sandbox.media.track import PublishedTrack
 
-__all__ = ["Forward"]
+__all__ = ["Forward", "Parcel"]
 
 FRESH_SECONDS = 0.7
 """A key frame this young is sent again to who comes now: quicker than a new one, of which publishers make few."""
 RESEND_SECONDS = 0.02
 """A packet that was asked for twice within this time is on its way already."""
+
+
+class Parcel:
+    """A packet on its way to many: what is the same for all of them is made once."""
+
+    __slots__ = ("_at", "_rests", "header", "payload")
+
+    def __init__(self, header: Header, payload: bytes, at: float) -> None:
+        self.header = header
+        self.payload = payload
+        self._at = at
+        self._rests = {0: payload}
+
+    def rest(self, stamp_id: int) -> bytes:
+        """What follows the fixed header, with `abs-send-time` under that extension id."""
+        made = self._rests.get(stamp_id)
+        if made is None:
+            made = self._rests[stamp_id] = rtp.stamped(stamp_id, self._at, self.payload)
+        return made
+
+    def shifted(self, shift: Vp8Shift, stamp_id: int) -> bytes:
+        """The same with VP8's numbers shifted."""
+        payload = shift.applied(self.payload)
+        return rtp.stamped(stamp_id, self._at, payload) if stamp_id else payload
 
 
 class _Epoch(NamedTuple):
@@ -42,6 +66,7 @@ class Forward:
         payload_type, ssrc: how the packets are labelled for the subscriber.
         rtx_payload_type, rtx_ssrc: the same for retransmissions (RFC 4588); 0 sends them as they were.
         stamp_id: the id of the `abs-send-time` header extension, 0 without: receivers estimate their line by it.
+        number_id: the id of the header extension for transport-wide numbers, 0 without: probes carry it.
         send_rtp, send_rtcp: the subscriber's transport.
     """
 
@@ -57,6 +82,7 @@ class Forward:
         rtx_payload_type: int = 0,
         rtx_ssrc: int = 0,
         stamp_id: int = 0,
+        number_id: int = 0,
     ) -> None:
         self.track = track
         self.mid = mid
@@ -70,11 +96,12 @@ class Forward:
         """The best layer its line carries."""
         self.over = False
         self.octets = 0
-        """Payload bytes sent, retransmissions and probes among them."""
+        """Payload bytes sent, retransmissions among them."""
         self.layer: Layer | None = None
         """The layer that is being forwarded."""
         self.started = False
         self._rtx_ssrc = rtx_ssrc
+        self.number_id = number_id
         self._stamp_id = stamp_id
         self._send_rtp = send_rtp
         self._send_rtcp = send_rtcp
@@ -83,8 +110,13 @@ class Forward:
         self._last_sequence = 0
         self._last_timestamp = 0
         self._last_sent = 0.0
-        self._packets = 0
+        self.packets = 0
+        """Packets sent, without retransmissions."""
+        self.asked = 0
+        """Of those, how many were asked for again."""
+        self._asked_highest: int | None = None
         self._rtx_sequence = 0
+        self._probed = 0
         self._resent: dict[int, float] = {}
 
     def start(self) -> None:
@@ -98,9 +130,9 @@ class Forward:
             self.choose()
             return
         self.follow(layer, recent[0][1])
-        stamp = rtp.absolute_send_time(time.monotonic())
+        now = time.monotonic()
         for packet, header in recent:
-            self.send(header, packet[header.start : header.end], stamp)
+            self.send(Parcel(header, packet[header.start : header.end], now))
 
     def choose(self) -> None:
         """Aim at the layer that fits now: it is taken up at its next key frame, which is asked for."""
@@ -152,20 +184,22 @@ class Forward:
             self._next = None
 
     def want(self, *, paused: bool, most: int) -> None:
-        """The client's wish: a pause, or the best layer of use to it. It goes on after a pause without a gap in numbers."""
+        """The client's wish: a pause, or the best layer of use to it. After a pause numbers go on without a gap."""
         self.most = max(1, min(3, most))
         if paused and not self.paused:
             self.leave()
         self.paused = paused
         self.choose()
 
-    def agree(self, *, rtx: bool, stamps: bool) -> None:
-        """Do without a retransmission stream, or without stamps, where the client did not take them."""
+    def agree(self, *, rtx: bool, stamps: bool, numbers: bool) -> None:
+        """Do without a retransmission stream or header extensions that the client did not take."""
         self.rtx_payload_type = self.rtx_payload_type if rtx else 0
         self._stamp_id = self._stamp_id if stamps else 0
+        self.number_id = self.number_id if numbers else 0
 
-    def send(self, header: Header, payload: bytes, stamp: int) -> None:
-        """Send on a packet of the layer that is followed; `stamp` is its `abs-send-time`."""
+    def send(self, parcel: Parcel) -> None:
+        """Send on a packet of the layer that is followed."""
+        header, payload = parcel.header, parcel.payload
         epoch = self._epochs[-1]
         sequence = (header.sequence + epoch.sequence_offset) & 0xFFFF
         step = (sequence - self._last_sequence) & 0xFFFF
@@ -185,21 +219,19 @@ class Forward:
         if step < 0x8000 and step:
             self._last_sequence, self._last_timestamp = sequence, timestamp
             self._last_sent = epoch.layer.last_arrival
-        if epoch.vp8 is not None:
-            payload = epoch.vp8.applied(payload)
+        stamp_id = self._stamp_id
         self._send_rtp(
             rtp.packet(
-                payload,
+                parcel.rest(stamp_id) if epoch.vp8 is None else parcel.shifted(epoch.vp8, stamp_id),
                 payload_type=self.payload_type,
                 marker=header.marker,
                 sequence=sequence,
                 timestamp=timestamp,
                 ssrc=self.ssrc,
-                stamp_id=self._stamp_id,
-                stamp=stamp,
+                extended=stamp_id > 0,
             )
         )
-        self._packets += 1
+        self.packets += 1
         self.octets += len(payload)
 
     def _of_late(self, incoming: int) -> _Epoch | None:
@@ -212,16 +244,32 @@ class Forward:
                 return epoch
         return None
 
-    def resend(self, sequences: tuple[int, ...]) -> None:
-        """Send packets again that the subscriber missed, as long as they are remembered."""
-        now = time.monotonic()
+    def resend(self, sequences: tuple[int, ...], octets: float) -> int:
+        """Send packets again that the subscriber missed, as long as they are remembered.
+
+        Args:
+            sequences: their numbers.
+            octets: how much may be sent: on a full line everything is missed, and what comes again fills it the more.
+
+        Returns:
+            How much was sent.
+        """
+        now, sent = time.monotonic(), 0
         if len(self._resent) > HISTORY:
             self._resent = {number: at for number, at in self._resent.items() if now - at < RESEND_SECONDS}
         for sequence in sequences:
-            if now - self._resent.get(sequence, 0.0) >= RESEND_SECONDS and self._again(sequence, now):
+            if self._asked_highest is None or rtp.newer(sequence, self._asked_highest):
+                self._asked_highest = sequence
+                self.asked += 1
+            if sent >= octets:
+                continue
+            if now - self._resent.get(sequence, 0.0) >= RESEND_SECONDS and (size := self._again(sequence)):
                 self._resent[sequence] = now
+                sent += size
+        self.octets += sent
+        return sent
 
-    def _again(self, sequence: int, now: float) -> int:
+    def _again(self, sequence: int, number_in_transport: int | None = None) -> int:
         """Send one packet again; its payload's length, 0 where it is forgotten."""
         if (self._last_sequence - sequence) & 0xFFFF >= 0x8000:
             return 0
@@ -242,6 +290,11 @@ class Forward:
             payload = sequence.to_bytes(2, "big") + payload
             self._rtx_sequence = number = (self._rtx_sequence + 1) & 0xFFFF
             payload_type, ssrc = self.rtx_payload_type, self._rtx_ssrc
+        size = len(payload)
+        if number_in_transport is not None:
+            payload = rtp.numbered(self.number_id, number_in_transport, payload)
+        elif self._stamp_id:
+            payload = rtp.stamped(self._stamp_id, time.monotonic(), payload)
         self._send_rtp(
             rtp.packet(
                 payload,
@@ -250,33 +303,30 @@ class Forward:
                 sequence=number,
                 timestamp=(header.timestamp + epoch.timestamp_offset) & 0xFFFFFFFF,
                 ssrc=ssrc,
-                stamp_id=self._stamp_id,
-                stamp=rtp.absolute_send_time(now),
+                extended=number_in_transport is not None or self._stamp_id > 0,
             )
         )
-        self.octets += len(payload)
-        return len(payload)
+        return size
 
-    def probe(self, octets: int) -> int:
-        """Send about so many bytes of what was just sent once more: it shows what the line carries and does no harm.
+    def probe(self, number: int) -> int:
+        """Send one of the last packets once more, with a transport-wide number: receivers tell when that arrived.
 
         Returns:
-            How many bytes were sent; 0 without retransmission streams, which receivers alone take doubles on.
+            How many bytes were sent; 0 without a retransmission stream, which alone takes doubles.
         """
-        if not self.rtx_payload_type or not self._epochs:
+        if not self.rtx_payload_type or not self.number_id or not self._epochs:
             return 0
-        sent, now = 0, time.monotonic()
-        for back in range(64):
-            if sent >= octets:
-                break
-            sent += self._again((self._last_sequence - back) & 0xFFFF, now)
-        return sent
+        for _ in range(16):
+            self._probed = (self._probed + 1) % 16
+            if size := self._again((self._last_sequence - self._probed) & 0xFFFF, number):
+                return size
+        return 0
 
     def sender_report(self, layer: Layer, report: SenderReport) -> None:
         """Tell the subscriber the publisher's clock in the numbers of this forward: sound and picture stay together."""
-        if layer is self.layer and self._packets:
+        if layer is self.layer and self.packets:
             timestamp = report.timestamp + self._epochs[-1].timestamp_offset
-            self._send_rtcp(rtp.sender_report(self.ssrc, report.ntp, timestamp, self._packets, self.octets))
+            self._send_rtcp(rtp.sender_report(self.ssrc, report.ntp, timestamp, self.packets, self.octets))
 
     def tick(self) -> None:
         """Look for a better layer, or another one where the followed one fell silent; forget what is long past."""

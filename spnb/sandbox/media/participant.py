@@ -341,6 +341,7 @@ class Participant:
             rtx_payload_type=section.rtx_payload_type,
             rtx_ssrc=section.rtx_ssrc,
             stamp_id=sdp.STAMP_ID if track.kind == "video" else 0,
+            number_id=sdp.NUMBER_ID if track.kind == "video" else 0,
             send_rtp=self._subscriber.send_rtp,
             send_rtcp=self._subscriber.send_rtcp,
         )
@@ -411,7 +412,11 @@ class Participant:
         by_mid = {section.mid: section for section in answer.sections}
         for forward in self._forwards.values():
             if (section := by_mid.get(forward.mid)) is not None:
-                forward.agree(rtx=forward.payload_type in section.rtx, stamps=sdp.ABS_SEND_TIME in section.extensions)
+                forward.agree(
+                    rtx=forward.payload_type in section.rtx,
+                    stamps=sdp.ABS_SEND_TIME in section.extensions,
+                    numbers=sdp.TRANSPORT_NUMBER in section.extensions,
+                )
 
     def _start_ready(self) -> None:
         """Begin the forwards that are negotiated, once packets can be sent: a key frame sent before would be lost."""

@@ -6,13 +6,14 @@ import struct
 from dataclasses import dataclass
 
 __all__ = [
+    "Arrivals",
     "Feedback",
     "Header",
     "ReportBlock",
     "SenderReport",
-    "absolute_send_time",
     "nack",
     "newer",
+    "numbered",
     "packet",
     "pli",
     "read_feedback",
@@ -20,6 +21,7 @@ __all__ = [
     "receiver_report",
     "remb",
     "sender_report",
+    "stamped",
 ]
 
 RTCP_SR, RTCP_RR, RTCP_RTPFB, RTCP_PSFB = 200, 201, 205, 206
@@ -91,33 +93,26 @@ def _extensions(profile: int, data: bytes) -> dict[int, bytes]:
     return found
 
 
-_PLAIN = struct.Struct("!BBHII")
-_STAMPED = struct.Struct("!BBHIIIBBH")
-_ONE_WORD_OF_EXTENSIONS = 0xBEDE_0001
+_FIXED = struct.Struct("!BBHII")
+_ONE_WORD = b"\xbe\xde\x00\x01"
 
 
-def absolute_send_time(seconds: float) -> int:
-    """A clock's seconds as the 24 bits (6.18 fixed point) of the `abs-send-time` header extension."""
-    return int(seconds * 262_144) & 0xFFFFFF
+def stamped(identity: int, seconds: float, payload: bytes) -> bytes:
+    """A payload led by the header extension `abs-send-time`: 24 bits of a clock's seconds, 6.18 fixed point."""
+    return _ONE_WORD + struct.pack("!I", identity << 28 | 2 << 24 | int(seconds * 262_144) & 0xFFFFFF) + payload
+
+
+def numbered(identity: int, number: int, payload: bytes) -> bytes:
+    """A payload led by the header extension of transport-wide sequence numbers."""
+    return _ONE_WORD + struct.pack("!BHx", identity << 4 | 1, number) + payload
 
 
 def packet(
-    payload: bytes,
-    *,
-    payload_type: int,
-    marker: bool,
-    sequence: int,
-    timestamp: int,
-    ssrc: int,
-    stamp_id: int = 0,
-    stamp: int = 0,
+    rest: bytes, *, payload_type: int, marker: bool, sequence: int, timestamp: int, ssrc: int, extended: bool
 ) -> bytes:
-    """An RTP packet of ours, with `abs-send-time` under the extension id `stamp_id` unless that is 0."""
+    """An RTP packet of ours: the fixed header, then `rest`: the payload, or what `stamped` or `numbered` made of it."""
     second = payload_type | 0x80 if marker else payload_type
-    if not stamp_id:
-        return _PLAIN.pack(0x80, second, sequence, timestamp, ssrc) + payload
-    extension = (_ONE_WORD_OF_EXTENSIONS, stamp_id << 4 | 2, stamp >> 16, stamp & 0xFFFF)
-    return _STAMPED.pack(0x90, second, sequence, timestamp, ssrc, *extension) + payload
+    return _FIXED.pack(0x90 if extended else 0x80, second, sequence, timestamp, ssrc) + rest
 
 
 def newer(a: int, b: int) -> bool:
@@ -146,14 +141,26 @@ class ReportBlock:
     """What a receiver says of one source it gets."""
 
     ssrc: int
-    fraction_lost: float
-    """Of the packets since its report before, 0 to 1."""
+    lost: int
+    """Packets since the beginning."""
+    highest: int
+    """The highest sequence number that came, wraps counted in its upper half."""
     jitter: int
     """In ticks of the source's clock."""
     last_report: int
     """Middle 32 bits of the NTP time of the last sender report it got; 0 without one."""
     delay: int
     """Since that report, in 1/65536 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """When packets with transport-wide numbers arrived (draft-holmer-rmcat-transport-wide-cc-extensions-01)."""
+
+    first: int
+    """Number of the first packet told of."""
+    times: tuple[float | None, ...]
+    """Seconds of the receiver's clock for it and those that follow; None for one that has not come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +175,7 @@ class Feedback:
     blocks: tuple[ReportBlock, ...] = ()
     bandwidth: int | None = None
     """The receiver's estimate of its line in bits per second (REMB)."""
+    arrivals: tuple[Arrivals, ...] = ()
 
 
 def read_feedback(packet: bytes) -> Feedback:
@@ -177,6 +185,7 @@ def read_feedback(packet: bytes) -> Feedback:
     lost: list[tuple[int, tuple[int, ...]]] = []
     blocks: list[ReportBlock] = []
     bandwidth: int | None = None
+    arrivals: list[Arrivals] = []
     position = 0
     while position + 8 <= len(packet):
         first, kind, words = struct.unpack_from("!BBH", packet, position)
@@ -199,16 +208,44 @@ def read_feedback(packet: bytes) -> Feedback:
             bandwidth = (word & 0x3FFFF) << (word >> 18 & 0x3F)
         elif kind == RTCP_RTPFB and form == 1 and len(body) >= 12:
             lost.append((struct.unpack_from("!I", body, 4)[0], _nacked(body[8:])))
+        elif kind == RTCP_RTPFB and form == 15 and len(body) >= 16:
+            arrivals.append(_arrivals(body))
         position = stop
-    return Feedback(tuple(reports), tuple(keyframes), tuple(lost), tuple(blocks), bandwidth)
+    return Feedback(tuple(reports), tuple(keyframes), tuple(lost), tuple(blocks), bandwidth, tuple(arrivals))
 
 
 def _blocks(body: bytes, count: int) -> list[ReportBlock]:
     found: list[ReportBlock] = []
     for at in range(0, min(24 * count, len(body) - 23), 24):
-        ssrc, lost, _, jitter, last, delay = struct.unpack_from("!IIIIII", body, at)
-        found.append(ReportBlock(ssrc, (lost >> 24) / 256, jitter, last, delay))
+        ssrc, lost, highest, jitter, last, delay = struct.unpack_from("!IIIIII", body, at)
+        lost = (lost & 0xFFFFFF) - ((lost & 0x800000) << 1)
+        found.append(ReportBlock(ssrc, lost, highest, jitter, last, delay))
     return found
+
+
+def _arrivals(body: bytes) -> Arrivals:
+    first, count, reference = struct.unpack_from("!HHI", body, 8)
+    symbols: list[int] = []
+    at = 16
+    while len(symbols) < count and at + 2 <= len(body):
+        chunk = int.from_bytes(body[at : at + 2], "big")
+        at += 2
+        if not chunk & 0x8000:  # a run of one symbol
+            symbols += [chunk >> 13 & 3] * min(chunk & 0x1FFF, count - len(symbols))
+        elif chunk & 0x4000:
+            symbols += [chunk >> shift & 3 for shift in range(12, -1, -2)]
+        else:
+            symbols += [chunk >> shift & 1 for shift in range(13, -1, -1)]
+    now, times = (reference >> 8) * 0.064, list[float | None]()
+    for symbol in symbols[:count]:
+        width = symbol if symbol < 3 else 0
+        if not width or at + width > len(body):
+            times.append(None)
+            continue
+        now += int.from_bytes(body[at : at + width], "big", signed=width == 2) * 0.00025
+        at += width
+        times.append(now)
+    return Arrivals(first, tuple(times))
 
 
 def _nacked(body: bytes) -> tuple[int, ...]:

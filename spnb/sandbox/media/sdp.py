@@ -14,9 +14,10 @@ MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+TRANSPORT_NUMBER = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 EXTENSIONS = frozenset({MID, RID, REPAIRED_RID})
-STAMP_ID = 2
-"""Under which `abs-send-time` is offered to subscribers."""
+STAMP_ID, NUMBER_ID = 2, 3
+"""Under which `abs-send-time` and transport-wide numbers are offered to subscribers."""
 FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
 BASELINE_PROFILES = ("42e0", "4200", "42c0")
 START_KBPS = 4000
@@ -231,11 +232,12 @@ def offer(outgoing: Sequence[Outgoing], local: LocalParameters, *, version: int)
             lines.append(f"a=rtcp-fb:{number} nack")
         else:
             lines.append(f"a=extmap:{STAMP_ID} {ABS_SEND_TIME}")
+            lines.append(f"a=extmap:{NUMBER_ID} {TRANSPORT_NUMBER}")
             lines.append(f"a=rtpmap:{number} {'H264' if section.codec == 'h264' else 'VP8'}/90000")
             if section.codec == "h264":
                 parameters = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
                 lines.append(f"a=fmtp:{number} {parameters}")
-            lines += [f"a=rtcp-fb:{number} {what}" for what in FEEDBACK]
+            lines += [f"a=rtcp-fb:{number} {what}" for what in (*FEEDBACK, "transport-cc")]
         if rtx:
             lines += [f"a=rtpmap:{rtx} rtx/90000", f"a=fmtp:{rtx} apt={number}"]
         if section.active:

@@ -12,7 +12,7 @@ from livekit.protocol.models import TrackInfo, TrackSource
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.assembler import Assembler
 from spnb.sandbox.media.codec import starts_keyframe
-from spnb.sandbox.media.forward import FRESH_SECONDS, Forward
+from spnb.sandbox.media.forward import FRESH_SECONDS, Forward, Parcel
 from spnb.sandbox.media.frames import Tap, TapTrack
 from spnb.sandbox.media.layer import Layer
 from spnb.sandbox.media.rtp import Header
@@ -109,9 +109,9 @@ class PublishedTrack:
                 layer.begins_keyframe(header.sequence)
             for forward in tuple(layer.awaited):
                 forward.follow(layer, header)
-        stamp = rtp.absolute_send_time(layer.last_arrival)
+        parcel = Parcel(header, payload, layer.last_arrival)
         for forward in layer.followers:
-            forward.send(header, payload, stamp)
+            forward.send(parcel)
         if self._taps:
             self._feed_taps(layer, packet, header, keyframe=keyframe)
 
