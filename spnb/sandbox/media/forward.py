@@ -108,6 +108,7 @@ class Forward:
         self._next: Layer | None = None
         self._epochs: deque[_Epoch] = deque(maxlen=64)
         self._last_sequence = 0
+        self._switched_at = 0
         self._last_timestamp = 0
         self._last_sent = 0.0
         self.packets = 0
@@ -155,6 +156,7 @@ class Forward:
         if before is None:
             self._epochs.append(_Epoch(header.sequence, layer, 0, 0, None))
             self._last_sequence = (header.sequence - 1) & 0xFFFF
+            self._switched_at = header.sequence
         else:
             following = (self._last_sequence + 1) & 0xFFFF
             elapsed = max(1, int((time.monotonic() - self._last_sent) * self.track.codec.clock_rate))
@@ -162,6 +164,7 @@ class Forward:
             shift = self._vp8_shift(before, layer, header) if self.track.codec.name == "vp8" else None
             epoch = _Epoch(following, layer, following - header.sequence, timestamp - header.timestamp, shift)
             self._epochs.append(epoch)
+            self._switched_at = following
         self.leave()
         self.layer = layer
         layer.followers.add(self)
@@ -261,8 +264,8 @@ class Forward:
             if self._asked_highest is None or rtp.newer(sequence, self._asked_highest):
                 self._asked_highest = sequence
                 self.asked += 1
-            if sent >= octets:
-                continue
+            if sent >= octets or (sequence - self._switched_at) & 0xFFFF >= 0x8000:
+                continue  # a layer that was left is of no more use
             if now - self._resent.get(sequence, 0.0) >= RESEND_SECONDS and (size := self._again(sequence)):
                 self._resent[sequence] = now
                 sent += size
@@ -333,6 +336,8 @@ class Forward:
         self.choose()
         while len(self._epochs) > 1 and (self._last_sequence - self._epochs[1].start) & 0xFFFF > 4 * HISTORY:
             self._epochs.popleft()
+        if (self._last_sequence - self._switched_at) & 0xFFFF > 8 * HISTORY:
+            self._switched_at = (self._last_sequence - 4 * HISTORY) & 0xFFFF
         if self._epochs and (self._last_sequence - self._epochs[0].start) & 0xFFFF > 8 * HISTORY:
             # Numbers wrap: an epoch that lasts long begins later, or its beginning would seem to lie ahead.
             self._epochs[0] = self._epochs[0]._replace(start=(self._last_sequence - 4 * HISTORY) & 0xFFFF)
