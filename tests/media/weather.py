@@ -190,16 +190,17 @@ def _token(connection: Any) -> dict[str, str]:
 class Sky:
     """A relay in a process of its own; `change` makes other weather."""
 
-    def __init__(self, server: str, weather: Weather, seed: int = 1) -> None:
+    def __init__(self, server: str, seed: int = 1, **weather: float) -> None:
         command = [sys.executable, "-m", "tests.media.weather", server, "--seed", str(seed)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
-        self.change(weather)
+        self.change(**weather)
 
-    def change(self, weather: Weather) -> None:
+    def change(self, **weather: float) -> None:
+        """Make other weather: what is named of `Weather`."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(weather.__dict__) + "\n")
+        self._process.stdin.write(json.dumps(weather) + "\n")
         self._process.stdin.flush()
 
     def close(self) -> None:
@@ -211,7 +212,7 @@ class Sky:
 @contextlib.contextmanager
 def sky(server: str, **weather: float) -> Iterator[Sky]:
     """A relay to `server` with that weather, for a test."""
-    made = Sky(server, Weather(**weather))
+    made = Sky(server, **weather)
     try:
         yield made
     finally:

@@ -33,8 +33,9 @@ LOSS_SECONDS = 0.3
 LOSS_PACKETS = 25
 REACTION_SECONDS = 1.5
 """So long what is heard may be the echo of what was sent before the last change."""
+DRAIN_SECONDS = 0.3
 RESEND_SHARE = 0.3
-RESEND_LEAST = 100_000.0
+RESEND_LEAST = 200_000.0
 CALM_SECONDS = 2.0
 HEADROOM = 1.1
 PROBE_STEP_SECONDS = 0.02
@@ -178,8 +179,10 @@ class Downlink:
         for forward, rank in granted.items():
             if rank < forward.granted:
                 forward.granted = rank
-                forward.leave()  # what is too much would only be in the way of the key frame of the next
-                forward.choose()
+                # What is too much would only be in the way of the next layer's key frame, and so would what waits.
+                forward.hold(DRAIN_SECONDS)
+        self._asked.clear()
+        self._resendable = RESEND_LEAST / 8
 
     def _videos(self) -> list[Forward]:
         return [

@@ -109,6 +109,7 @@ class Forward:
         self._epochs: deque[_Epoch] = deque(maxlen=64)
         self._last_sequence = 0
         self._switched_at = 0
+        self._held_until = 0.0
         self._last_timestamp = 0
         self._last_sent = 0.0
         self.packets = 0
@@ -137,7 +138,7 @@ class Forward:
 
     def choose(self) -> None:
         """Aim at the layer that fits now: it is taken up at its next key frame, which is asked for."""
-        if not self.started or self.paused:
+        if not self.started or self.paused or time.monotonic() < self._held_until:
             return
         best = self.track.best_layer(min(self.most, self.granted))
         aim = None if best is self.layer else best
@@ -185,6 +186,11 @@ class Forward:
         if self._next is not None:
             self._next.awaited.discard(self)
             self._next = None
+
+    def hold(self, seconds: float) -> None:
+        """Send nothing for so long: what waits on a full line goes first. Then `tick` takes a layer up."""
+        self._held_until = time.monotonic() + seconds
+        self.leave()
 
     def want(self, *, paused: bool, most: int) -> None:
         """The client's wish: a pause, or the best layer of use to it. After a pause numbers go on without a gap."""
