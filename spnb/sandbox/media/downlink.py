@@ -87,7 +87,8 @@ class Downlink:
         now = time.monotonic()
         for ssrc, sequences in feedback.lost:
             if (forward := self._forwards.get(ssrc)) is not None:
-                self._resendable -= forward.resend(sequences, self._budget(now))
+                budget = self._budget(now)
+                self._resendable = budget - forward.resend(sequences, budget)
                 self._hear_asked(forward, now)
         if self._probe is not None:
             for arrivals in feedback.arrivals:
