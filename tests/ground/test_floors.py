@@ -34,6 +34,7 @@ FLOORS = {
     "widgets": 7,
     "bench": 7,
     "cli": 7,
+    "testing": 7,
     "__main__": 7,
 }
 UPWARD = {

@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from spnb.sync.sandbox.control.faults import Faults
 
 import spnb
 from spnb.errors import BroadcastError, InvalidInput, SandboxError, ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom
 from spnb.sandbox.fault_injection import Disturbance
 from spnb.sandbox.fault_injection import Faults as Rules
+from spnb.sync.sandbox.control.faults import Faults
 from tests.conftest import RunningSandbox, start_sandbox
 
 AsyncClient = spnb.AsyncClient[AsyncLiveRoom]
