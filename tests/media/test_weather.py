@@ -18,7 +18,7 @@ pytestmark = pytest.mark.media
 
 
 async def shown(track: Any, pictures: int, *, skip: int = 0) -> tuple[list[int], list[int]]:
-    """The numbers of the pictures, and the heights in their order, of what is shown while the publisher sends so many pictures, after `skip` of them."""
+    """What is shown while the publisher sends so many pictures, after `skip`: their numbers, the heights in turn."""
     stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
     numbers: list[int] = []
     heights: list[int] = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.layer import HISTORY, Layer
 from spnb.sandbox.media.rtp import Header, SenderReport
+from spnb.sandbox.media.sdp import ABS_SEND_TIME, TRANSPORT_NUMBER, Section
 from spnb.sandbox.media.vp8 import Vp8Shift
 
 if TYPE_CHECKING:
@@ -200,11 +201,14 @@ class Forward:
         self.paused = paused
         self.choose()
 
-    def agree(self, *, rtx: bool, stamps: bool, numbers: bool) -> None:
-        """Do without a retransmission stream or header extensions that the client did not take."""
-        self.rtx_payload_type = self.rtx_payload_type if rtx else 0
-        self._stamp_id = self._stamp_id if stamps else 0
-        self.number_id = self.number_id if numbers else 0
+    def agree(self, section: Section) -> None:
+        """Do without a retransmission stream or header extensions that the client's answer did not take."""
+        if self.payload_type not in section.rtx:
+            self.rtx_payload_type = 0
+        if ABS_SEND_TIME not in section.extensions:
+            self._stamp_id = 0
+        if TRANSPORT_NUMBER not in section.extensions:
+            self.number_id = 0
 
     def send(self, parcel: Parcel) -> None:
         """Send on a packet of the layer that is followed."""

@@ -33,8 +33,6 @@ __all__ = ["Participant", "new_sid"]
 log = logging.getLogger(__name__)
 
 RELIABLE, LOSSY = "_reliable", "_lossy"
-PAYLOAD_TYPES = {"h264": 102, "vp8": 96, "opus": 111}
-RTX_PAYLOAD_TYPES = {"h264": 103, "vp8": 97}
 FEEDBACK_SSRC = 1
 REMB_BITS_PER_SECOND = 8_000_000
 """The bandwidth we grant publishers: this is one machine, so there is nothing to estimate."""
@@ -308,7 +306,7 @@ class Participant:
         if track.info.sid in self._forwards or not self.who.grants.can_subscribe or self._subscriber is None:
             return
         # An empty section of the same kind and codec serves again; sections only ever grow in number.
-        payload_type = PAYLOAD_TYPES[track.codec.name]
+        payload_type = sdp.PAYLOAD_TYPES[track.codec.name]
         slot = next(
             (
                 index
@@ -326,8 +324,8 @@ class Participant:
             stream_id=f"{self.room.sid_of(track)}|{track.info.sid}",
             track_id=track.info.sid,
             ssrc=next(self._ssrcs),
-            rtx_payload_type=RTX_PAYLOAD_TYPES.get(track.codec.name, 0),
-            rtx_ssrc=next(self._ssrcs) if track.codec.name in RTX_PAYLOAD_TYPES else 0,
+            rtx_payload_type=sdp.RTX_PAYLOAD_TYPES.get(track.codec.name, 0),
+            rtx_ssrc=next(self._ssrcs) if track.codec.name in sdp.RTX_PAYLOAD_TYPES else 0,
         )
         if slot is None:
             self._outgoing.append(section)
@@ -401,22 +399,14 @@ class Participant:
                 self.room.media_lost(self)
                 return
             self._subscriber.start(answer.remote, controlling=True)
-            self._agree(answer)
+            by_mid = {section.mid: section for section in answer.sections}
+            for forward in self._forwards.values():
+                if (section := by_mid.get(forward.mid)) is not None:
+                    forward.agree(section)
             for line in self._early_candidates:
                 await self._subscriber.add_candidate(line)
             self._ready |= covered
             self._start_ready()
-
-    def _agree(self, answer: Description) -> None:
-        """Do without what the client did not take of our offer."""
-        by_mid = {section.mid: section for section in answer.sections}
-        for forward in self._forwards.values():
-            if (section := by_mid.get(forward.mid)) is not None:
-                forward.agree(
-                    rtx=forward.payload_type in section.rtx,
-                    stamps=sdp.ABS_SEND_TIME in section.extensions,
-                    numbers=sdp.TRANSPORT_NUMBER in section.extensions,
-                )
 
     def _start_ready(self) -> None:
         """Begin the forwards that are negotiated, once packets can be sent: a key frame sent before would be lost."""

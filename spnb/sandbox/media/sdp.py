@@ -21,6 +21,9 @@ STAMP_ID, NUMBER_ID = 2, 3
 FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
 BASELINE_PROFILES = ("42e0", "4200", "42c0")
 START_KBPS = 4000
+PAYLOAD_TYPES = {"h264": 102, "vp8": 96, "opus": 111}
+RTX_PAYLOAD_TYPES = {"h264": 103, "vp8": 97}
+"""How we offer tracks to subscribers."""
 
 
 class MalformedDescription(ValueError):
