@@ -17,6 +17,7 @@ from livekit.protocol import rtc as signal
 from websockets.asyncio.client import connect
 
 from spnb.sandbox.media import rtp, sdp
+from spnb.sandbox.media.announcement import wanted_codec
 from spnb.sandbox.media.assembler import PATIENCE_SECONDS, Assembler
 from spnb.sandbox.media.codec import depayload, starts_keyframe
 from spnb.sandbox.media.forward import Forward
@@ -344,11 +345,11 @@ async def test_newer_clients_are_sent_to_the_older_path(livekit: LiveKit) -> Non
 class Line:
     """A track with one layer, forwarded to a subscriber whose packets are kept."""
 
-    def __init__(self, codec: str = "h264") -> None:
+    def __init__(self, codec: sdp.CodecName = "h264", encryption: int = 0) -> None:
         self.sent: list[tuple[rtp.Header, bytes]] = []
         section = sdp.Section("video", mid="1")
         self.track = PublishedTrack(
-            models.TrackInfo(sid="TR_1"),
+            models.TrackInfo(sid="TR_1", encryption=encryption),
             section,
             sdp.Codec(codec, 96, "x/90000"),
             identity="host",
@@ -467,3 +468,39 @@ def test_a_view_gets_the_smallest_layer_that_fills_it(view: tuple[int, int], ran
 def test_events_and_tracks_are_plain_records() -> None:
     assert MediaEvent("track_published", "r", "host", "PA_1").track_sid is None
     TapTrack("TR_1", "host", "video", "h264", 90_000).request_keyframe()
+
+
+@pytest.mark.parametrize(("codec", "encryption"), [("vp9", 0), ("av1", 0), ("h264", models.Encryption.Type.GCM)])
+def test_a_recorder_is_told_what_it_cannot_read(
+    codec: sdp.CodecName, encryption: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = Line(codec, encryption=encryption)
+
+    class Never:
+        def track_started(self, track: TapTrack) -> None:
+            raise AssertionError("it was given what it cannot read")
+
+        frame = track_ended = track_started
+
+    line.track.add_tap(Never())
+    line.feed(1, b"\x67data")
+    assert "cannot be recorded" in caplog.text
+
+
+def test_stereo_and_silence_are_negotiated_as_livekit_does() -> None:
+    offered = sdp.parse(OFFER.replace("a=recvonly", "a=sendonly"))
+    offered.sections[2].stereo = offered.sections[2].dtx = True
+    assert "a=fmtp:111 stereo=1;maxaveragebitrate=510000;usedtx=1" in sdp.answer(offered, LOCAL)
+    outgoing = [sdp.Outgoing("1", "audio", "opus", 111, "s", "t", 5, stereo=True)]
+    assert "sprop-stereo=1" in sdp.offer(outgoing, LOCAL, version=1)
+
+
+def test_a_publisher_that_insists_on_a_codec_gets_it() -> None:
+    text = OFFER.replace("a=rtpmap:97 rtx/90000", "a=rtpmap:97 VP9/90000").replace("a=fmtp:97 apt=96", "a=x")
+    offered = sdp.parse(text)
+    assert [codec.name for codec in sdp.chosen(offered.sections[1])] == ["h264", "vp8", "vp9"]
+    offered.sections[1].wanted = "vp9"
+    assert sdp.chosen(offered.sections[1])[0].name == "vp9"
+    request = signal.AddTrackRequest(simulcast_codecs=[signal.SimulcastCodec(codec="vp9")])
+    assert wanted_codec(request) == "vp9"
+    assert wanted_codec(signal.AddTrackRequest()) == ""

@@ -21,9 +21,19 @@ STAMP_ID, NUMBER_ID = 2, 3
 FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
 BASELINE_PROFILES = ("42e0", "4200", "42c0")
 START_KBPS = 4000
-PAYLOAD_TYPES = {"h264": 102, "vp8": 96, "opus": 111}
-RTX_PAYLOAD_TYPES = {"h264": 103, "vp8": 97}
+STEREO_BITS = 510_000
+PAYLOAD_TYPES = {"h264": 102, "vp8": 96, "vp9": 98, "av1": 45, "opus": 111}
+RTX_PAYLOAD_TYPES = {"h264": 103, "vp8": 97, "vp9": 99, "av1": 46}
 """How we offer tracks to subscribers."""
+RTPMAPS = {"h264": "H264/90000", "vp8": "VP8/90000", "vp9": "VP9/90000", "av1": "AV1/90000", "opus": "opus/48000/2"}
+FORMATS = {
+    "h264": "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+    "vp8": "",
+    "vp9": "profile-id=0",
+    "av1": "level-idx=5;profile=0;tier=0",
+    "opus": "minptime=10;useinbandfec=1",
+}
+CodecName = Literal["h264", "vp8", "vp9", "av1", "opus"]
 
 
 class MalformedDescription(ValueError):
@@ -34,7 +44,7 @@ class MalformedDescription(ValueError):
 class Codec:
     """One codec of a media section."""
 
-    name: Literal["h264", "vp8", "opus"]
+    name: CodecName
     payload_type: int
     rtpmap: str
     fmtp: str = ""
@@ -63,6 +73,11 @@ class Section:
     rids: list[str] = field(default_factory=list)
     stream_id: str = ""
     track_id: str = ""
+    wanted: str = ""
+    """The codec its publisher insists on."""
+    stereo: bool = False
+    dtx: bool = False
+    """Whether its publisher sends two channels, and whether it may send nothing while there is silence."""
 
     @property
     def sends(self) -> bool:
@@ -157,6 +172,10 @@ def _codec(payload_type: int, rtpmap: str, fmtp: str) -> Codec | None:
         return Codec("opus", payload_type, rtpmap, fmtp)
     if name == "vp8":
         return Codec("vp8", payload_type, rtpmap, fmtp)
+    if name == "vp9" and ("profile-id" not in fmtp or "profile-id=0" in fmtp):
+        return Codec("vp9", payload_type, rtpmap, fmtp)
+    if name == "av1" and ("profile=" not in fmtp or "profile=0" in fmtp):
+        return Codec("av1", payload_type, rtpmap, fmtp)
     if name == "h264" and "packetization-mode=1" in fmtp:
         parameters = dict(part.strip().partition("=")[::2] for part in fmtp.split(";"))
         profile = parameters.get("profile-level-id", "")
@@ -166,8 +185,11 @@ def _codec(payload_type: int, rtpmap: str, fmtp: str) -> Codec | None:
 
 
 def chosen(section: Section) -> list[Codec]:
-    """The codecs we take, best first: H.264 constrained baseline (recorded as it is), then VP8; Opus for sound."""
-    rank = {"h264": 0, "vp8": 1, "opus": 0}
+    """The codecs we take, best first: what the publisher insists on, H.264 baseline (recorded as it is), VP8.
+
+    VP9 and AV1, which are forwarded but not recorded, come last; for sound it is Opus.
+    """
+    rank = {"h264": 1, "vp8": 2, "vp9": 3, "av1": 4, "opus": 1, section.wanted: 0}
     # 42e0 before 4200: constrained baseline is what every decoder takes.
     return sorted(section.codecs, key=lambda codec: (rank[codec.name], "42e0" not in codec.fmtp.lower()))
 
@@ -195,6 +217,10 @@ def answer(offered: Description, local: LocalParameters) -> str:
             if section.kind == "video":
                 # Without it browsers begin at 300 kb/s and climb for seconds; ignored where unknown.
                 fmtp = ";".join(filter(None, [fmtp, f"x-google-start-bitrate={START_KBPS}"]))
+            else:
+                # As livekit-server answers: the publisher sends stereo where the answer says so.
+                wide = f"stereo=1;maxaveragebitrate={STEREO_BITS}" if section.stereo else ""
+                fmtp = ";".join(filter(None, [fmtp, wide, "usedtx=1" if section.dtx else ""]))
             if fmtp:
                 lines.append(f"a=fmtp:{codec.payload_type} {fmtp}")
             lines += [f"a=rtcp-fb:{codec.payload_type} {what}" for what in codec.feedback]
@@ -210,13 +236,14 @@ class Outgoing:
 
     mid: str
     kind: Literal["audio", "video"]
-    codec: Literal["h264", "vp8", "opus"]
+    codec: CodecName
     payload_type: int
     stream_id: str = ""
     track_id: str = ""
     ssrc: int = 0
     rtx_payload_type: int = 0
     rtx_ssrc: int = 0
+    stereo: bool = False
     active: bool = True
 
 
@@ -230,16 +257,14 @@ def offer(outgoing: Sequence[Outgoing], local: LocalParameters, *, version: int)
         lines += _transport(section.mid, local, "actpass")
         lines.append("a=sendonly" if section.active else "a=inactive")
         lines.append("a=rtcp-mux")
-        if section.codec == "opus":
-            lines += [f"a=rtpmap:{number} opus/48000/2", f"a=fmtp:{number} minptime=10;useinbandfec=1"]
+        lines.append(f"a=rtpmap:{number} {RTPMAPS[section.codec]}")
+        if fmtp := FORMATS[section.codec]:
+            lines.append(f"a=fmtp:{number} {fmtp}{';sprop-stereo=1' if section.stereo else ''}")
+        if section.kind == "audio":
             lines.append(f"a=rtcp-fb:{number} nack")
         else:
             lines.append(f"a=extmap:{STAMP_ID} {ABS_SEND_TIME}")
             lines.append(f"a=extmap:{NUMBER_ID} {TRANSPORT_NUMBER}")
-            lines.append(f"a=rtpmap:{number} {'H264' if section.codec == 'h264' else 'VP8'}/90000")
-            if section.codec == "h264":
-                parameters = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
-                lines.append(f"a=fmtp:{number} {parameters}")
             lines += [f"a=rtcp-fb:{number} {what}" for what in (*FEEDBACK, "transport-cc")]
         if rtx:
             lines += [f"a=rtpmap:{rtx} rtx/90000", f"a=fmtp:{rtx} apt={number}"]

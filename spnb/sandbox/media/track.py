@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Literal
 
-from livekit.protocol.models import TrackInfo, TrackSource
+from livekit.protocol.models import Encryption, TrackInfo, TrackSource
 
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.assembler import Assembler
@@ -20,9 +21,13 @@ from spnb.sandbox.media.sdp import Codec, Section, chosen
 
 __all__ = ["PublishedTrack"]
 
+log = logging.getLogger(__name__)
+
 KEYFRAME_INTERVAL_SECONDS = 0.5
 LAYER_SILENCE_SECONDS = 1.0
 LAYER_TOLERANCE = 0.9
+MIME_TYPES = {"h264": "video/H264", "vp8": "video/VP8", "vp9": "video/VP9", "av1": "video/AV1", "opus": "audio/opus"}
+UNREADABLE = {"vp9": "is sent as VP9", "av1": "is sent as AV1"}
 RANK = {"f": 3, "2": 3, "h": 2, "1": 2, "q": 1, "0": 1}
 """Simulcast stream ids by quality, best highest: LiveKit's `q h f` and the numbered style."""
 
@@ -50,7 +55,10 @@ class PublishedTrack:
     ) -> None:
         self.info = info
         self.mid = section.mid
+        self.wanted = section.wanted
+        """The codec its publisher insists on."""
         self.codec = codec
+        self._name_codec()
         self.section_codecs = chosen(section)
         self.kind: Literal["audio", "video"] = "audio" if section.kind == "audio" else "video"
         self.identity = identity
@@ -66,12 +74,15 @@ class PublishedTrack:
         self._request_from_any_thread = request_from_any_thread
         self.tap_track = self._as_seen_by_taps()
 
-    def _as_seen_by_taps(self) -> TapTrack:
+    def _as_seen_by_taps(self) -> TapTrack | None:
+        codec = self.codec.name
+        if codec == "vp9" or codec == "av1" or self.info.encryption != Encryption.Type.NONE:
+            return None
         return TapTrack(
             sid=self.info.sid,
             identity=self.identity,
             kind=self.kind,
-            codec=self.codec.name,
+            codec=codec,
             clock_rate=self.codec.clock_rate,
             source=str(TrackSource.Name(self.info.source)).lower(),
             channels=2,
@@ -81,8 +92,13 @@ class PublishedTrack:
     def use(self, codec: Codec) -> None:
         """The publisher chose another codec of our answer than the first one, as its first packet shows."""
         self.codec = codec
-        self.info.mime_type = {"h264": "video/H264", "vp8": "video/VP8", "opus": "audio/opus"}[codec.name]
+        self._name_codec()
         self.tap_track = self._as_seen_by_taps()
+
+    def _name_codec(self) -> None:
+        self.info.mime_type = MIME_TYPES[self.codec.name]
+        for told in self.info.codecs:
+            told.mime_type = self.info.mime_type
 
     def layer(self, ssrc: int, rid: str) -> Layer:
         """The layer of an SSRC, made at its first packet."""
@@ -189,11 +205,19 @@ class PublishedTrack:
         return reports
 
     def add_tap(self, tap: Tap) -> None:
-        """Hand every frame from now on to `tap`, beginning with a key frame."""
-        tap.track_started(self.tap_track)
+        """Hand every frame from now on to `tap`, beginning with a key frame.
+
+        Frames that are encrypted end to end, and those of VP9 and AV1, cannot be read: that is said once.
+        """
+        seen = self.tap_track
+        if seen is None:
+            why = UNREADABLE.get(self.codec.name, "is encrypted end to end")
+            log.warning("the %s of %s %s: it is forwarded, but cannot be recorded", self.kind, self.identity, why)
+            return
+        tap.track_started(seen)
         assembler = Assembler(
             self.codec.name,
-            deliver=lambda frame: tap.frame(self.tap_track, frame),
+            deliver=lambda frame: tap.frame(seen, frame),
             need_keyframe=self.request_keyframe,
         )
         layer = self._tap_layer or self.best_layer()
@@ -209,7 +233,7 @@ class PublishedTrack:
 
     def remove_tap(self, tap: Tap) -> None:
         """Stop handing frames to `tap`."""
-        if self._taps.pop(tap, None) is not None:
+        if self._taps.pop(tap, None) is not None and self.tap_track is not None:
             tap.track_ended(self.tap_track)
 
     def _feed_taps(self, layer: Layer, packet: bytes, header: Header, *, keyframe: bool) -> None:
