@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from spnb.sandbox.media import rtp
-from spnb.sandbox.media.layer import HISTORY, Layer
+from spnb.sandbox.media.layer import HISTORY, Layer, Parcel
 from spnb.sandbox.media.rtp import Header, SenderReport
 from spnb.sandbox.media.sdp import ABS_SEND_TIME, TRANSPORT_NUMBER, Section
 from spnb.sandbox.media.vp8 import Vp8Shift
@@ -16,36 +16,12 @@ from spnb.sandbox.media.vp8 import Vp8Shift
 if TYPE_CHECKING:
     from spnb.sandbox.media.track import PublishedTrack
 
-__all__ = ["Forward", "Parcel"]
+__all__ = ["Forward"]
 
 FRESH_SECONDS = 0.7
 """A key frame this young is sent again to who comes now: quicker than a new one, of which publishers make few."""
 RESEND_SECONDS = 0.02
 """A packet that was asked for twice within this time is on its way already."""
-
-
-class Parcel:
-    """A packet on its way to many: what is the same for all of them is made once."""
-
-    __slots__ = ("_at", "_rests", "header", "payload")
-
-    def __init__(self, header: Header, payload: bytes, at: float) -> None:
-        self.header = header
-        self.payload = payload
-        self._at = at
-        self._rests = {0: payload}
-
-    def rest(self, stamp_id: int) -> bytes:
-        """What follows the fixed header, with `abs-send-time` under that extension id."""
-        made = self._rests.get(stamp_id)
-        if made is None:
-            made = self._rests[stamp_id] = rtp.stamped(stamp_id, self._at, self.payload)
-        return made
-
-    def shifted(self, shift: Vp8Shift, stamp_id: int) -> bytes:
-        """The same with VP8's numbers shifted."""
-        payload = shift.applied(self.payload)
-        return rtp.stamped(stamp_id, self._at, payload) if stamp_id else payload
 
 
 class _Epoch(NamedTuple):

@@ -13,9 +13,9 @@ from livekit.protocol.models import Encryption, TrackInfo, TrackSource
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.assembler import Assembler
 from spnb.sandbox.media.codec import starts_keyframe
-from spnb.sandbox.media.forward import FRESH_SECONDS, Forward, Parcel
+from spnb.sandbox.media.forward import FRESH_SECONDS, Forward
 from spnb.sandbox.media.frames import Tap, TapTrack
-from spnb.sandbox.media.layer import Layer
+from spnb.sandbox.media.layer import Layer, Parcel
 from spnb.sandbox.media.rtp import Header
 from spnb.sandbox.media.sdp import Codec, Section, chosen
 
