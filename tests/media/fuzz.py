@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,24 +145,49 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 }
 
 
+def seeds() -> dict[str, list[bytes]]:
+    """What a run begins with: well-formed input."""
+    from tests.media.test_units import OFFER
+
+    media = [
+        rtp.packet(rest, payload_type=96, marker=True, sequence=at, timestamp=at, ssrc=at % 3, extended=extended)
+        for at, (rest, extended) in enumerate(
+            [(b"\x67data", False), (rtp.stamped(2, 1.5, b"\x7c\x85data"), True), (b"\x90\x80\x81\x23\x00data", False)]
+        )
+    ]
+    feedback = [
+        rtp.nack(1, 1, [3, 5, 9]),
+        rtp.remb(1, 600_000, [1]) + rtp.pli(1, 1),
+        rtp.receiver_report(1, 1, fraction=9, lost=3, highest=70_000, jitter=5, last=1, delay=1),
+        struct.pack("!BBHIIHHIHHH", 0x8F, 205, 5, 1, 1, 7, 3, 5 << 8, 0x2003, 0x0405, 0x0600),
+    ]
+    return {
+        "sdp": [OFFER.encode()],
+        "rtp": [bytes([codec]) + _joined(media) for codec in range(len(CODECS))],
+        "rtcp": [_joined(feedback)],
+        "signalling": [signal.SignalRequest(offer=signal.SessionDescription(sdp=OFFER)).SerializeToString()],
+        "data": [models.DataPacket(user=models.UserPacket(payload=b"x", topic="t")).SerializeToString()],
+        "payloads": [b"\x18\x00\x04\x67spsx", b"\x9a\x80\x81\x00data", b"\x18data"],
+        "stun": [struct.pack("!HHI12sHH4s", 1, 8, 0x2112A442, b"t" * 12, 6, 3, b"abc")],
+    }
+
+
+def _joined(parts: list[bytes]) -> bytes:
+    return b"".join(struct.pack("!H", len(part)) + part for part in parts)
+
+
 def main() -> None:
-    import atheris  # type: ignore[import-not-found]
+    import atheris
 
     name, seconds = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "600"
     CRASHES.mkdir(exist_ok=True)
-    for module in ("rtp", "sdp", "codec", "vp8", "forward", "layer", "track", "downlink", "assembler", "transport"):
-        loaded = sys.modules[f"spnb.sandbox.media.{module}"]
-        for key, value in vars(loaded).items():
-            if callable(value) and getattr(value, "__module__", "") == loaded.__name__ and not isinstance(value, type):
-                setattr(loaded, key, atheris.instrument_func(value))
-    options = [
-        f"-max_total_time={seconds}",
-        f"-artifact_prefix={CRASHES}/{name}-",
-        "-max_len=4096",
-        "-rss_limit_mb=1500",
-    ]
-    atheris.Setup([sys.argv[0], *options], TARGETS[name])
-    atheris.Fuzz()
+    with tempfile.TemporaryDirectory() as corpus:
+        for number, seed in enumerate(seeds()[name]):
+            Path(corpus, str(number)).write_bytes(seed)
+        atheris.instrument_all()
+        options = [f"-max_total_time={seconds}", f"-artifact_prefix={CRASHES}/{name}-", "-max_len=4096", corpus]
+        atheris.Setup([sys.argv[0], *options], TARGETS[name])
+        atheris.Fuzz()
 
 
 if __name__ == "__main__":
