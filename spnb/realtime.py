@@ -7,10 +7,11 @@ live objects read the service again after it.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +24,7 @@ from spnb.errors import RealtimeError, SpnbError
 
 if TYPE_CHECKING:
     import aiomqtt
+    from paho.mqtt.reasoncodes import ReasonCode
 
 __all__ = ["Event", "MqttLogin", "Realtime"]
 
@@ -35,6 +37,8 @@ KEEP_ALIVE_SECONDS = 30
 FIRST_WAIT, LONGEST_WAIT = 1.0, 8.0
 """Reconnect after 1 s, doubling to 8 s, as the service's SDKs do; jittered so that many clients do not come at once."""
 REFUSED = 128
+TOPICS_AT_ONCE = 50
+"""In one SUBSCRIBE: a thousand topics, one after the other, would take a thousand times the way there and back."""
 
 State = Literal["idle", "connected", "away", "refused", "closed"]
 
@@ -270,13 +274,13 @@ class Realtime:
                 await self._changed.wait()
                 self._changed.clear()
                 wanted = set(self._callbacks)
-                for topic in wanted - self._subscribed - self._refused:
-                    granted = await client.subscribe(topic, qos=0)
-                    code = granted[0] if granted else 0
-                    value = code if isinstance(code, int) else code.value
-                    granted_now = value < REFUSED
-                    (self._subscribed if granted_now else self._refused).add(topic)
-                    self._tell_settled(topic, granted_now)
+                for topics in _batches(wanted - self._subscribed - self._refused):
+                    granted: Sequence[int | ReasonCode] = await client.subscribe([(topic, 0) for topic in topics])
+                    self._set_state("connected")  # before the rest, of which there may be thousands
+                    for topic, code in zip(topics, granted, strict=False):
+                        granted_now = (code if isinstance(code, int) else code.value) < REFUSED
+                        (self._subscribed if granted_now else self._refused).add(topic)
+                        self._tell_settled(topic, granted_now)
                 for topic in self._subscribed - wanted:
                     await client.unsubscribe(topic)
                     self._subscribed.discard(topic)
@@ -302,6 +306,12 @@ class Realtime:
                 except Exception:
                     # One observer's fault must not end the events of all the others.
                     log.exception("an observer of %s failed", event.type)
+
+
+def _batches(topics: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(topics)
+    while batch := list(itertools.islice(left, TOPICS_AT_ONCE)):
+        yield batch
 
 
 def _is_refusal(error: Exception) -> bool:

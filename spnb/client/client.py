@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
+BACKGROUND_READS = 8
+"""Requests at once by which live objects keep up to date: a quarter of the connections, so that calls find one free."""
 CLOSE_SECONDS = 3.0
 """How long each part may take to send what still waits when a client closes."""
 
@@ -63,6 +65,8 @@ class AsyncClient(Generic[R]):
         self._open_realtime: Realtime | None = None
         self._connections = 0
         self._closers: list[Callable[[], Awaitable[None]]] = []
+        self.reading = asyncio.Semaphore(BACKGROUND_READS)
+        """Held by each read that nobody waits for."""
         self.shared: dict[tuple[str, str], Any] = {}
         """What live objects of one kind and id share on this connection."""
         session = self._session

@@ -101,6 +101,7 @@ class AsyncLiveRooms:
             self._keep_up,
             lambda: bool(self._topic) and self._client.realtime.is_subscribed(self._topic),
             first=BLIND_READ,
+            gate=self._client.reading,
             name="spnb-live-rooms",
         )
         self._reader.start()

@@ -120,6 +120,7 @@ class AsyncRoomProducts:
             self._followed,
             over=lambda: not self._room.record.reference_id,
             first=BLIND_READ,
+            gate=self._room._client.reading,
             name="spnb-products",
         )
         self._reader.start()
