@@ -24,6 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--terminate-at", type=float, default=0.75, help="how sure it terminates one, 0 to 1")
     parser.add_argument("--most-co-hosts", type=int, help="co-hosts a room may have beside its host")
     parser.add_argument("--no-rate-limit", action="store_true", help="never answer 429")
+    parser.add_argument(
+        "--livekit", default="", metavar="auto|embedded|PATH|ws://…", help="which media server; else SPNB_LIVEKIT says"
+    )
     parser.add_argument("--idle-exit", action="store_true", help="end when nobody holds a lease any more")
     wish = parser.parse_args(arguments)
 
@@ -32,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     from spnb.sandbox.server.settings import CATEGORIES, SandboxSettings
 
     choices: dict[str, object] = {"data_dir": (wish.data_dir or default_data_dir()).resolve()}
+    choices["livekit"] = wish.livekit
     choices["moderation"] = {name: {"flag": wish.flag_at, "terminate": wish.terminate_at} for name in CATEGORIES}
     if wish.grace is not None:
         choices["grace_seconds"] = wish.grace

@@ -22,7 +22,7 @@ from typing import IO, Any
 import httpx
 import psutil
 
-import spnb
+from spnb._version import __version__
 from spnb.errors import SandboxError
 
 __all__ = ["SandboxInfo", "default_data_dir", "ensure", "home", "running", "start"]
@@ -238,10 +238,10 @@ def _running(folder: Path) -> SandboxInfo | None:
             return None
     except (OSError, ValueError, KeyError, httpx.HTTPError):
         return None
-    if info.version != spnb.__version__:
+    if info.version != __version__:
         if answer.json()["leases"] or answer.json()["busy"]:
             raise SandboxError(
-                f"a sandbox of spnb {info.version} is in use; this is spnb {spnb.__version__}:"
+                f"a sandbox of spnb {info.version} is in use; this is spnb {__version__}:"
                 " close the notebooks that use it"
             )
         info.stop()
