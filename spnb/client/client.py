@@ -66,7 +66,7 @@ class AsyncClient(Generic[R]):
         self._open_realtime: Realtime | None = None
         self._connections = 0
         self._closers: list[Callable[[], Awaitable[None]]] = []
-        self.reading = asyncio.Semaphore(BACKGROUND_READS)
+        self._reading = asyncio.Semaphore(BACKGROUND_READS)
         """Held by each read that nobody waits for."""
         self.shared: dict[tuple[str, str], Any] = {}
         """What live objects of one kind and id share on this connection."""

@@ -37,7 +37,7 @@ class AsyncLiveRooms:
     Args:
         client: the connection.
         statuses: which states belong to the collection.
-        most: how many rooms at most.
+        most: how many rooms at most; whether there are older ones is told by `complete`.
     """
 
     def __init__(
@@ -52,6 +52,8 @@ class AsyncLiveRooms:
         """Which states belong to the collection."""
         self._most = most
         self._rooms: dict[str, Room] = {}
+        self.complete: bool = True
+        """Whether these were all rooms in those states when they were read last; else the newest `most` of them."""
         self._observers = Observers[list[Room]]("live rooms", first=self._begin, last=self._end, now=lambda: self.rooms)
         self._ends: list[Callable[[], None]] = []
         self._topic = ""
@@ -112,7 +114,7 @@ class AsyncLiveRooms:
             self._keep_up,
             lambda: bool(self._topic) and self._client.realtime.is_subscribed(self._topic),
             first=BLIND_READ,
-            gate=self._client.reading,
+            gate=self._client._reading,
             name="spnb-live-rooms",
         )
         self._reader.start()
@@ -170,17 +172,18 @@ class AsyncLiveRooms:
 
     async def _read(self) -> None:
         try:
-            records = await self._client.rooms.records(statuses=self.statuses, most=self._most)
+            records = await self._client.rooms.records(statuses=self.statuses, most=self._most + 1)
         except (ServiceError, Unreachable) as error:
             log.info("live rooms could not be read: %s", type(error).__name__)
             return
+        complete, self.complete = self.complete, len(records) <= self._most
         fresh = {}
-        for record in records:
+        for record in records[: self._most]:
             known = self._rooms.get(record.room_id)
             merged = advance(known, record) if known is not None else record
             if merged.status in self.statuses:
                 fresh[record.room_id] = merged
-        if fresh != self._rooms:
+        if fresh != self._rooms or complete != self.complete:
             self._rooms = fresh
             self._observers.tell(self.rooms)
 
@@ -188,7 +191,8 @@ class AsyncLiveRooms:
     """The blocking twin."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(self.statuses)}: {len(self)})"
+        older = "" if self.complete else ", older ones are left out"
+        return f"{type(self).__name__}({', '.join(self.statuses)}: {len(self)}{older})"
 
     def _repr_html_(self) -> str:
         return Records.of(self.rooms)._repr_html_()

@@ -96,7 +96,7 @@ class AsyncLiveInvitations:
 
     def _begin(self) -> None:
         self._reader = Reader(
-            self._keep_up, self._followed, first=BLIND_READ, gate=self._client.reading, name="spnb-invitations"
+            self._keep_up, self._followed, first=BLIND_READ, gate=self._client._reading, name="spnb-invitations"
         )
         self._reader.start()
 

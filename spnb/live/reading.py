@@ -77,8 +77,8 @@ class Reader:
         self._name = name
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.pause: float | None = None
-        """Seconds from the last read to the next without news; None where there will be none."""
+        self.pause: float | None = 0.0
+        """Seconds from the last read to the next without news; None where there will be none, 0 before the first."""
 
     def start(self, *, within: float = 0.0) -> None:
         """Read now, and go on.

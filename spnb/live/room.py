@@ -193,7 +193,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             self._reconcile_now,
             lambda: bool(self._topic) and realtime.is_subscribed(self._topic),
             over=lambda: self._record.status in FINAL_STATUSES,
-            gate=self._client.reading,
+            gate=self._client._reading,
             name=f"read {self.room_id}",
         )
         self._ends = [realtime.on_state(self._state_changed)]
