@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hmac
 import logging
 import os
@@ -33,7 +34,7 @@ from spnb.sandbox.rest import (
     found_standing_community,
     routes,
 )
-from spnb.sandbox.rooms.lifecycle import Lifecycle
+from spnb.sandbox.rooms.lifecycle import Lifecycle, is_over
 from spnb.sandbox.rooms.moderation import Moderation
 from spnb.sandbox.rooms.network_settings import NetworkSettings
 from spnb.sandbox.rooms.ports import Json
@@ -112,7 +113,8 @@ class Sandbox:
             return LiveKitDeployment(chosen.url, chosen.api_key, chosen.api_secret)
         key, secret = "sandbox", self.store.secret("livekit-secret")
         if isinstance(chosen, Embedded):
-            return EmbeddedMedia(key, secret, f"ws://127.0.0.1:{port}")
+            over = functools.partial(is_over, self.store)
+            return EmbeddedMedia(key, secret, f"ws://127.0.0.1:{port}", is_over=over)
         log_path = self.settings.data_dir / "livekit.log"
         server = LiveKitServer(chosen.binary, key, secret, webhook=self.url + WEBHOOK_PATH, log_path=log_path)
         return OwnLiveKit(server, key, secret)
@@ -134,7 +136,7 @@ class Sandbox:
         await self.media.start()
         await self.broker.start()
         await self.webhooks.start()
-        self.lifecycle.recover()
+        await self.lifecycle.recover()
 
     async def aclose(self) -> None:
         """End in order: media, recordings, real time, database."""
