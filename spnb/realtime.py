@@ -71,12 +71,12 @@ class Realtime:
     """A connection to the service's broker. It connects at the first subscription and again whenever it drops.
 
     Args:
-        url: `ws://` or `wss://` address of the broker.
+        url: gives the `ws://` or `wss://` address of the broker, for each connection.
         login: gives fresh credentials for each connection.
     """
 
-    def __init__(self, url: str, login: Callable[[], Awaitable[MqttLogin]]) -> None:
-        self._url = urlsplit(url)
+    def __init__(self, url: Callable[[], str], login: Callable[[], Awaitable[MqttLogin]]) -> None:
+        self._url = url
         self._login = login
         self._callbacks: dict[str, list[Callback]] = {}
         self._settled: dict[str, list[Callable[[bool], None]]] = {}
@@ -236,15 +236,16 @@ class Realtime:
         import aiomqtt
 
         login = await self._login()
-        secure = self._url.scheme == "wss"
+        url = urlsplit(self._url())
+        secure = url.scheme == "wss"
         client = aiomqtt.Client(
-            hostname=self._url.hostname or "",
-            port=self._url.port or (443 if secure else 80),
+            hostname=url.hostname or "",
+            port=url.port or (443 if secure else 80),
             username=login.username,
             password=login.password,
             identifier=login.client_id,
             transport="websockets",
-            websocket_path=self._url.path or "/mqtt",
+            websocket_path=url.path or "/mqtt",
             tls_context=ssl.create_default_context() if secure else None,
             clean_session=True,
             keepalive=KEEP_ALIVE_SECONDS,
