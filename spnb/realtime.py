@@ -7,6 +7,7 @@ live objects read the service again after it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import random
@@ -252,7 +253,9 @@ class Realtime:
             timeout=10,
             logger=mqtt_log,
         )
-        async with client:
+        async with contextlib.AsyncExitStack() as leaving:
+            await _entered(client)
+            leaving.push_async_exit(client)
             self._client = client
             self._changed.set()
             follow = asyncio.create_task(self._follow(client), name="spnb-subscriptions")
@@ -307,6 +310,31 @@ class Realtime:
                 except Exception:
                     # One observer's fault must not end the events of all the others.
                     log.exception("an observer of %s failed", event.type)
+
+
+_leaving: set[asyncio.Task[None]] = set()
+
+
+async def _entered(client: aiomqtt.Client) -> None:
+    """Connect. The library does so in a thread, which no cancellation ends: the connection is left when it is there."""
+    entering = asyncio.ensure_future(client.__aenter__())
+    try:
+        await asyncio.shield(entering)
+    except asyncio.CancelledError:
+        task = asyncio.create_task(_left(client, entering), name="spnb-realtime-leaving")
+        _leaving.add(task)
+        task.add_done_callback(_leaving.discard)
+        raise
+
+
+async def _left(client: aiomqtt.Client, entering: asyncio.Future[aiomqtt.Client]) -> None:
+    import aiomqtt
+
+    try:
+        await entering
+        await client.__aexit__(None, None, None)
+    except (aiomqtt.MqttError, OSError) as error:
+        log.debug("a connection that nobody wants any more failed: %s", type(error).__name__)
 
 
 def _batches(topics: Iterable[str]) -> Iterator[list[str]]:
