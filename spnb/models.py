@@ -111,9 +111,7 @@ class Record(BaseModel):
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S UTC")
-    return str(value)
+    return value.strftime("%Y-%m-%d %H:%M:%S UTC") if isinstance(value, datetime) else str(value)
 
 
 class User(Record):
