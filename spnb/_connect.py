@@ -11,7 +11,7 @@ from spnb.client.session import Whereabouts
 from spnb.config import Credentials, Endpoints, credentials_from_environment
 from spnb.errors import ConfigError, SandboxError
 from spnb.live import AsyncLiveRoom
-from spnb.live.hooks import joined
+from spnb.live.hooks import attach
 from spnb.models import Room
 
 __all__ = ["connect_async"]
@@ -69,7 +69,7 @@ async def connect_async(
     except BaseException:
         await client.aclose()
         raise
-    joined(client)
+    attach(client)
     return client
 
 
@@ -80,7 +80,7 @@ def _live(client: AsyncClient[AsyncLiveRoom], room: Room) -> AsyncLiveRoom:
 async def _go_live(room: AsyncLiveRoom, source: Any = None, **options: Any) -> Any:
     from spnb.broadcast import BroadcastEvent, Ended, OthersOnAir, go_live
 
-    show = await go_live(room, source, **options)
+    broadcast = await go_live(room, source, **options)
     me = str(room.user_id)
 
     def told(event: BroadcastEvent) -> None:
@@ -88,12 +88,12 @@ async def _go_live(room: AsyncLiveRoom, source: Any = None, **options: Any) -> A
         if isinstance(event, OthersOnAir):
             room.stage.seen({me, *event.others})
         elif isinstance(event, Ended):
-            room.stage.seen(show.others)
+            room.stage.seen(broadcast.others)
             room.stage.seen(None)
 
-    show.observe(told)
-    room.stage.seen({me, *show.others})
-    return show
+    broadcast.observe(told)
+    room.stage.seen({me, *broadcast.others})
+    return broadcast
 
 
 async def _destination(

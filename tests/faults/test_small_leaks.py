@@ -11,7 +11,7 @@ import psutil
 
 import spnb
 from spnb.sandbox.audience.history import plan_history
-from spnb.sandbox.audience.ledger import write_past
+from spnb.sandbox.audience.past_writer import write_past
 from spnb.sandbox.store import Store
 from tests.conftest import RunningSandbox
 from tests.live.conftest import until
