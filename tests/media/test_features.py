@@ -16,6 +16,9 @@ import httpx
 import pytest
 import pytest_asyncio
 from livekit import api, rtc
+from livekit.protocol import models as wire_models
+from livekit.protocol import rtc as wire
+from websockets.asyncio.client import connect
 
 from tests.media.conftest import LiveKit, Viewer, publisher, viewer
 
@@ -136,6 +139,24 @@ async def test_publishing_needs_the_right_for_its_source(livekit: LiveKit, room:
     options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
     assert (await asyncio.wait_for(guest.local_participant.publish_track(microphone, options), 20)).sid
     await guest.disconnect()
+
+
+async def test_a_refusal_to_publish_comes_at_once(livekit: LiveKit, room: str) -> None:
+    # The Python SDK waits ten seconds for a track that was refused; what the server says is seen on the socket.
+    address = f"{livekit.url}/rtc?access_token={livekit.token(room, 'guest', can_publish=False)}&protocol=16"
+    track = wire.AddTrackRequest(cid="c", type=wire_models.TrackType.VIDEO, source=wire_models.TrackSource.CAMERA)
+    async with connect(address, proxy=None) as socket, asyncio.timeout(20):
+        await socket.recv()
+        await socket.send(wire.SignalRequest(add_track=track).SerializeToString())
+        while True:
+            message = await socket.recv()
+            assert isinstance(message, bytes)
+            answer = wire.SignalResponse.FromString(message)
+            assert not answer.HasField("track_published")
+            if answer.HasField("request_response"):
+                break
+    assert answer.request_response.reason == wire.RequestResponse.Reason.NOT_ALLOWED
+    assert answer.request_response.add_track.cid == "c"
 
 
 async def test_a_publisher_hears_that_somebody_follows_it(livekit: LiveKit, room: str) -> None:
