@@ -19,7 +19,8 @@ from livekit.protocol import models
 from livekit.protocol import rtc as signal
 
 from spnb.sandbox.media import rtp, sdp
-from spnb.sandbox.media.announce import new_sid
+from spnb.sandbox.media.announcement import new_sid
+from spnb.sandbox.media.downlink import Downlink
 from spnb.sandbox.media.forward import Forward
 from spnb.sandbox.media.sdp import Description, Outgoing
 from spnb.sandbox.media.tokens import Identity
@@ -35,7 +36,6 @@ __all__ = ["Participant"]
 log = logging.getLogger(__name__)
 
 RELIABLE, LOSSY = "_reliable", "_lossy"
-PAYLOAD_TYPES = {"h264": 102, "vp8": 96, "opus": 111}
 ANSWER_SECONDS = 10.0
 GOOD_LOSS, POOR_LOSS = 0.03, 0.1
 """Shares of lost packets from which a line is good only, and poor."""
@@ -81,6 +81,8 @@ class Participant:
         self._subscriber: MediaTransport | None = None
         self._early_candidates: list[str] = []
         self._forwards: dict[str, Forward] = {}
+        self._sources: dict[int, Forward] = {}
+        self._line = Downlink(self._sources)
         self._ready: set[Forward] = set()
         self._outgoing: list[Outgoing] = []
         self._mids = itertools.count(1)
@@ -190,7 +192,7 @@ class Participant:
         if track.info.sid in self._forwards or not self.who.grants.can_subscribe or self._subscriber is None:
             return
         # An empty section of the same kind and codec serves again; sections only ever grow in number.
-        payload_type = PAYLOAD_TYPES[track.codec.name]
+        payload_type = sdp.PAYLOAD_TYPES[track.codec.name]
         slot = next(
             (
                 index
@@ -208,6 +210,9 @@ class Participant:
             stream_id=f"{self.room.sid_of(track)}|{track.info.sid}",
             track_id=track.info.sid,
             ssrc=next(self._ssrcs),
+            stereo=track.info.stereo,
+            rtx_payload_type=sdp.RTX_PAYLOAD_TYPES.get(track.codec.name, 0),
+            rtx_ssrc=next(self._ssrcs) if track.codec.name in sdp.RTX_PAYLOAD_TYPES else 0,
         )
         if slot is None:
             self._outgoing.append(section)
@@ -218,10 +223,15 @@ class Participant:
             mid=mid,
             payload_type=payload_type,
             ssrc=section.ssrc,
+            rtx_payload_type=section.rtx_payload_type,
+            rtx_ssrc=section.rtx_ssrc,
+            stamp_id=sdp.STAMP_ID if track.kind == "video" else 0,
+            number_id=sdp.NUMBER_ID if track.kind == "video" else 0,
             send_rtp=self._subscriber.send_rtp,
             send_rtcp=self._subscriber.send_rtcp,
         )
-        self._forwards[track.info.sid] = forward
+        self._line.admit(forward)
+        self._forwards[track.info.sid] = self._sources[section.ssrc] = forward
         track.forwards.add(forward)
         self._wanted.set()
 
@@ -230,6 +240,7 @@ class Participant:
         forward = self._forwards.pop(track_sid, None)
         if forward is None:
             return
+        del self._sources[forward.ssrc]
         forward.end()
         forward.track.forwards.discard(forward)
         for index, section in enumerate(self._outgoing):
@@ -239,6 +250,7 @@ class Participant:
                     kind=section.kind,
                     codec=section.codec,
                     payload_type=section.payload_type,
+                    rtx_payload_type=section.rtx_payload_type,
                     active=False,
                 )
         self._wanted.set()
@@ -247,14 +259,11 @@ class Participant:
         """The client wants tracks paused or in another quality."""
         for track_sid in settings.track_sids:
             forward = self._forwards.get(track_sid)
-            if forward is None:
-                continue
-            resumed = forward.paused and not settings.disabled
-            forward.paused = settings.disabled
-            if settings.quality != models.VideoQuality.OFF:
-                forward.most = int(settings.quality) + 1
-            if resumed:
-                forward.request_keyframe()
+            if forward is not None:
+                # Protobuf cannot tell an unset quality from LOW. Clients that have a size send it instead.
+                sized = settings.width > 0 and settings.height > 0
+                most = forward.track.rank_for(settings.width, settings.height) if sized else settings.quality + 1
+                forward.want(paused=settings.disabled, most=most)
 
     async def _negotiate(self) -> None:
         assert self._subscriber is not None  # noqa: S101 - started together
@@ -285,6 +294,10 @@ class Participant:
                 continue
             answer = answered.result()
             self._subscriber.start(answer.remote, controlling=True)
+            by_mid = {section.mid: section for section in answer.sections}
+            for forward in self._forwards.values():
+                if (section := by_mid.get(forward.mid)) is not None:
+                    forward.agree(section)
             for line in self._early_candidates:
                 await self._subscriber.add_candidate(line)
             self._ready |= covered
@@ -311,15 +324,7 @@ class Participant:
         self._answered.set_result(sdp.parse(description.sdp))
 
     def _rtcp_from_subscriber(self, packet: bytes) -> None:
-        feedback = rtp.read_feedback(packet)
-        if not feedback.keyframes and not feedback.lost:
-            return
-        for forward in self._forwards.values():
-            if forward.ssrc in feedback.keyframes:
-                forward.request_keyframe()
-            for ssrc, sequences in feedback.lost:
-                if ssrc == forward.ssrc:
-                    forward.resend(sequences)
+        self._line.hear(rtp.read_feedback(packet))
 
     def _subscriber_state(self, state: str) -> None:
         if state == "connected":
@@ -368,6 +373,7 @@ class Participant:
 
     def report(self) -> None:
         """Once a second: tell the publisher what arrives, and catch up on what was put off."""
+        self._line.tick()
         self.uplink.report()
 
     async def drop_transports(self) -> None:
@@ -379,6 +385,7 @@ class Participant:
     async def aclose(self) -> None:
         """Close both connections."""
         self.gone = True
+        self._line.close()
         for forward in list(self._forwards.values()):
             self.unsubscribe(forward.track.info.sid)
         if self._negotiation is not None:

@@ -11,7 +11,7 @@ from aiortc import RTCCertificate
 from livekit.protocol import models
 from livekit.protocol import rtc as signal
 
-from spnb.sandbox.media.announce import new_sid
+from spnb.sandbox.media.announcement import new_sid
 from spnb.sandbox.media.frames import MediaEvent, MediaEventKind, Tap
 from spnb.sandbox.media.participant import LOSSY, RELIABLE, Participant
 from spnb.sandbox.media.tokens import Identity

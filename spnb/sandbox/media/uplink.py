@@ -8,7 +8,7 @@ from livekit.protocol import models
 from livekit.protocol import rtc as signal
 
 from spnb.sandbox.media import rtp, sdp
-from spnb.sandbox.media.announce import described, new_sid
+from spnb.sandbox.media.announcement import announced, new_sid, wanted_codec
 from spnb.sandbox.media.sdp import Section
 from spnb.sandbox.media.track import PublishedTrack
 from spnb.sandbox.media.transport import MediaTransport
@@ -53,8 +53,8 @@ class Uplink:
             refusal.add_track.CopyFrom(request)
             self._owner.send(signal.SignalResponse(request_response=refusal))
             return
-        info = described(request, new_sid("TR"))
-        self._announced[request.cid] = (request.cid, info)
+        info = announced(request, new_sid("TR"))
+        self._announced[request.cid] = (wanted_codec(request), info)
         published = signal.TrackPublishedResponse(cid=request.cid, track=info)
         self._owner.send(signal.SignalResponse(track_published=published))
 
@@ -89,6 +89,10 @@ class Uplink:
             if section.kind not in ("audio", "video"):
                 continue
             known = self._by_mid.get(section.mid)
+            found = self._match(section) if known is None and section.sends else None
+            told = known.info if known is not None else found[1] if found is not None else models.TrackInfo()
+            section.stereo, section.dtx = told.stereo, not told.disable_dtx
+            section.wanted = known.wanted if known is not None else found[0] if found is not None else ""
             codecs = sdp.chosen(section)
             self._extensions |= section.extensions
             if not section.sends or not codecs:
@@ -99,36 +103,32 @@ class Uplink:
                 for ssrc in section.ssrcs:
                     self._by_ssrc[ssrc] = known
                 continue
-            announced = self._match(section)
-            if announced is None:
+            if found is None:
                 continue
-            announced.mid = section.mid
-            announced.mime_type = {"h264": "video/H264", "vp8": "video/VP8", "opus": "audio/opus"}[codecs[0].name]
-            for codec in announced.codecs:
-                codec.mime_type = announced.mime_type
+            info = found[1]
+            info.mid = section.mid
             track = PublishedTrack(
-                announced,
+                info,
                 section,
                 codecs[0],
                 identity=self._owner.identity,
                 send_rtcp=self._feedback,
                 request_from_any_thread=self._owner.room.call_soon,
             )
-            self.tracks[announced.sid] = track
+            self.tracks[info.sid] = track
             self._by_mid[section.mid] = track
             for ssrc in section.ssrcs:
                 self._by_ssrc[ssrc] = track
 
-    def _match(self, section: Section) -> models.TrackInfo | None:
-        """The announced track a section carries: by client id in the msid, else the first announced of its kind."""
+    def _match(self, section: Section) -> tuple[str, models.TrackInfo] | None:
+        """Codec and description of the announced track a section carries: by client id, else the first of its kind."""
         kind = models.TrackType.AUDIO if section.kind == "audio" else models.TrackType.VIDEO
         for cid in (section.track_id, section.stream_id):
             if cid in self._announced and self._announced[cid][1].type == kind:
-                return self._announced.pop(cid)[1]
+                return self._announced.pop(cid)
         for cid, (_, info) in list(self._announced.items()):
             if info.type == kind:
-                del self._announced[cid]
-                return info
+                return self._announced.pop(cid)
         return None
 
     def unpublish(self, track: PublishedTrack) -> None:

@@ -13,7 +13,7 @@ import jwt
 from google.protobuf import json_format
 from livekit.protocol import models, webhook
 
-from spnb.sandbox.media.announce import new_sid
+from spnb.sandbox.media.announcement import new_sid
 from spnb.sandbox.media.frames import MediaEvent
 
 __all__ = ["ForgedWebhook", "WebhookSender", "read_webhook"]
