@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from livekit.protocol import models
@@ -200,6 +201,10 @@ class Uplink:
         """Tell the publisher what arrives, and catch up on what was put off."""
         for track in self.tracks.values():
             track.tick()
+            # Asked only while it can be told: what is lost with a socket would never be said again.
+            told = self._owner.attached.is_set()
+            if told and (update := track.quality_update(time.monotonic())) is not None:
+                self._owner.send(signal.SignalResponse(subscribed_quality_update=update))
             if self._transport is not None:
                 for packet in track.feedback(FEEDBACK_SSRC, REMB_BITS_PER_SECOND):
                     self._transport.send_rtcp(packet)
