@@ -15,9 +15,10 @@ import sys
 import uvicorn
 from starlette.applications import Starlette
 
+from spnb.sandbox.media.denial import deny_quietly
 from spnb.sandbox.media.server import MediaServer
 from spnb.sandbox.media.webhook import WebhookSender
-from spnb.sandbox.server.security import LoopbackOnly, deny_quietly
+from spnb.sandbox.server.security import LoopbackOnly
 
 
 async def _serve(port: int, key: str, secret: str, webhook: str | None) -> None:

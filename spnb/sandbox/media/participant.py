@@ -31,7 +31,7 @@ from spnb.sandbox.media.uplink import Uplink
 if TYPE_CHECKING:
     from spnb.sandbox.media.room import MediaRoom
 
-__all__ = ["Participant"]
+__all__ = ["Participant", "new_sid"]
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ import jwt
 from google.protobuf import json_format
 from livekit.protocol import models, webhook
 
-from spnb.sandbox.media.announcement import new_sid
 from spnb.sandbox.media.frames import MediaEvent
+from spnb.sandbox.media.participant import new_sid
 
 __all__ = ["ForgedWebhook", "WebhookSender", "read_webhook"]
 

@@ -17,8 +17,8 @@ import uvicorn
 
 from spnb.errors import SandboxError
 from spnb.sandbox.control.found import make_private_folder, remove_running, write_running
+from spnb.sandbox.media.denial import deny_quietly
 from spnb.sandbox.server.app import Sandbox
-from spnb.sandbox.server.security import deny_quietly
 from spnb.sandbox.server.settings import SandboxSettings
 
 __all__ = ["run_foreground"]

@@ -9,14 +9,13 @@ and on a hub it is fetched through the Jupyter server, which hands on the host n
 
 from __future__ import annotations
 
-import logging
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from spnb.sandbox.rest.refused import Refused, envelope
 
-__all__ = ["LoopbackOnly", "deny_quietly", "is_loopback_host", "is_loopback_origin"]
+__all__ = ["LoopbackOnly", "is_loopback_host", "is_loopback_origin"]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 METHODS = "GET, POST, PUT, DELETE, HEAD, OPTIONS"
@@ -103,15 +102,3 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, message: str) -> N
         await send({"type": "websocket.close", "code": 1008, "reason": message})
         return
     await envelope(Refused(403, 400300, message))(scope, receive, send)
-
-
-class _NoFalseAlarm(logging.Filter):
-    """Drops uvicorn's complaint about a denied WebSocket: the denial (404, 401) is the complete answer."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return "without completing handshake" not in record.getMessage()
-
-
-def deny_quietly() -> None:
-    """Have nothing logged of a WebSocket that is refused."""
-    logging.getLogger("uvicorn.error").addFilter(_NoFalseAlarm())
