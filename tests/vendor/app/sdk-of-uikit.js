@@ -1,0 +1,1 @@
+export * from "@amityco/ts-sdk-react-native";
