@@ -30,9 +30,18 @@ class SdkClient:
     refused: list[str] = field(default_factory=list)
 
     @classmethod
-    async def open(cls, browser: Browser, site: str, sandbox: RunningSandbox, user_id: str) -> SdkClient:
+    async def open(
+        cls, browser: Browser, site: str, sandbox: RunningSandbox, user_id: str, *, clock: bool = False
+    ) -> SdkClient:
+        """A page of its own.
+
+        Args:
+            clock: whether the test moves the page's time.
+        """
         context = await browser.new_context()
         page = await context.new_page()
+        if clock:
+            await page.clock.install()
         client = cls(page, user_id, sandbox)
         page.on("pageerror", lambda error: client.problems.append(str(error)))
         page.on(
@@ -47,17 +56,26 @@ class SdkClient:
         await page.wait_for_function("window.sdk")
         return client
 
-    async def start(self, **options: Any) -> None:
-        """Create the SDK's client against the sandbox and log in."""
+    async def start(self, *, visitor: bool = False, **options: Any) -> None:
+        """Create the SDK's client against the sandbox and log in.
+
+        Args:
+            visitor: log in as nobody in particular.
+            options: further ones of the login.
+        """
         await self.run(
             """
             sdk.Client.createClient(a.key, "sandbox", { apiEndpoint: { http: a.url, mqtt: a.mqtt, upload: a.url } });
-            await sdk.Client.login({ userId: a.userId, displayName: a.name, ...a.options },
-                                   { sessionWillRenewAccessToken: (renewal) => renewal.renew() });
+            const sessionHandler = { sessionWillRenewAccessToken: async (renewal) => (window.authToken
+                ? renewal.renewWithAuthToken(await window.authToken()) : renewal.renew()) };
+            await (a.visitor ? sdk.Client.loginAsVisitor({ sessionHandler })
+                : sdk.Client.login({ userId: a.userId, displayName: a.name, ...a.options }, sessionHandler));
             sdk.Client.enableUnreadCount();
             """,
+            visitor=visitor,
             key=self.sandbox.api_key,
-            url=self.sandbox.url,
+            # With the slash: some calls of the SDK (`flagUser`) join their path to it by hand, without one.
+            url=f"{self.sandbox.url}/",
             mqtt=self.sandbox.info["mqtt"],
             userId=self.user_id,
             name=self.user_id.capitalize(),

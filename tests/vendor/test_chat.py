@@ -29,6 +29,7 @@ const { data } = await sdk.MessageRepository.createMessage(
     { subChannelId: a.feed, dataType: "text", data: { text: a.text }, ...(a.more ?? {}) });
 return { id: data.messageId, reference: data.referenceId, state: data.syncState };
 """
+TRY = f"try {{ {SEND} }} catch (error) {{ return error.code }}"
 
 
 async def test_messages_reach_the_other_client(host: SdkClient, viewer: SdkClient) -> None:
@@ -212,7 +213,8 @@ async def test_communities_and_conversations_count_what_is_unread(host: SdkClien
         )
         assert (await viewer.http("GET", unread))["userEntityMarkers"][0]["unreadCount"] == 0
     again = await viewer.run(
-        "return (await sdk.ChannelRepository.createChannel({ type: 'conversation', userIds: [a.other] })).data.channelId",
+        "const made = await sdk.ChannelRepository.createChannel({ type: 'conversation', userIds: [a.other] });"
+        "return made.data.channelId",
         other=host.user_id,
     )
     assert again == channel["id"]

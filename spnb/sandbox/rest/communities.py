@@ -111,11 +111,15 @@ def announce_community(call: Call, event_type: str, community: Json, *affected: 
     call.publish([community["path"]], event_type, data, subject_id=community["communityId"])
 
 
-def community_of(call: Call) -> Json:
-    """The community of the path."""
+def community_of(call: Call, *, deleted: bool = False) -> Json:
+    """The community of the path.
+
+    Args:
+        deleted: whether one that was deleted is found too; SDKs read it again.
+    """
     community_id = call.path("communityId")
     community = call.store.communities.get(community_id)
-    if community is None or community["isDeleted"]:
+    if community is None or (community["isDeleted"] and not deleted):
         raise Refused.not_found(f"Community {community_id!r}")
     return community
 
@@ -237,8 +241,8 @@ async def by_id(call: Call) -> Json:
 
 
 async def one(call: Call) -> Json:
-    """One community."""
-    return _payload(call, [community_of(call)])
+    """One community; one that was deleted can still be read."""
+    return _payload(call, [community_of(call, deleted=True)])
 
 
 async def update(call: Call) -> Json:
