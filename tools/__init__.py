@@ -1,0 +1,1 @@
+"""Tools of the house that users do not need."""
