@@ -165,7 +165,7 @@ def _write_stream(store: Store, history: History, stream: PastStream, crowd: Cro
         post_row = (n + ahead, post["postId"], _whole(post), *post_columns, post["data"].get("roomId"))
         store.posts.insert_rows([post_row])
     channel = _channel(store, history, stream, crowd.chat)
-    store.channels.insert_rows([(None, channel_id, _whole(channel), "live", 0)])
+    store.channels.insert_rows([(None, channel_id, _whole(channel), "live", 0, channel_id, None)])
     store.members.insert_rows(
         [_member(f"{channel_id}:{host}", channel_id, host, channel["createdAt"], ("channel-moderator",))]
     )
