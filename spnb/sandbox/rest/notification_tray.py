@@ -76,10 +76,10 @@ def _seen_key(call: Call) -> str:
 async def tray_seen(call: Call) -> Json:
     """When the caller looked last, and when there was something new."""
     newest = call.store.tray.find({"userId": call.user_id}, newest_first=True, limit=1)
-    return {
-        "lastTraySeenAt": call.store.fact(_seen_key(call)) or LONG_AGO,
-        "lastTrayOccurredAt": newest[0]["lastOccurredAt"] if newest else LONG_AGO,
-    }
+    occurred = newest[0]["lastOccurredAt"] if newest else LONG_AGO
+    # An empty tray has been seen: SDKs compare the two times.
+    seen = call.store.fact(_seen_key(call)) or (LONG_AGO if newest else call.user["createdAt"])
+    return {"lastTraySeenAt": seen, "lastTrayOccurredAt": occurred}
 
 
 async def mark_tray_seen(call: Call) -> Json:
