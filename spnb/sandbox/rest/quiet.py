@@ -45,9 +45,12 @@ async def story_targets(call: Call) -> Json:
     return await stories(call)
 
 
-async def ads(_call: Call) -> Json:
-    """No advertisements, switched off."""
-    return {"ads": [], "advertisers": [], "files": [], "settings": {"enabled": False, "maxActiveAds": 0}}
+async def ads(call: Call) -> Json:
+    """No advertisements, switched off; apps read how often there would be some all the same."""
+    never = {"type": "fixed", "value": 1000}
+    frequency = {"feed": never, "story": never, "comment": never}
+    settings = {"enabled": False, "maxActiveAds": 0, "frequency": frequency, "updatedAt": call.store.now()}
+    return {"ads": [], "advertisers": [], "files": [], "settings": settings}
 
 
 async def link_preview(_call: Call) -> Json:
