@@ -141,7 +141,7 @@ async def create(call: Call) -> Json:
     for each in (parent, *children):
         call.store.posts.insert(each)
     if room is not None:
-        _tie(call, wish, room, target_id, children[0])
+        _tie(call, wish, room, target_id, parent)
     _announce(call, "post.created", parent)
     return answered(call, [parent])
 
@@ -174,7 +174,7 @@ def _child(call: Call, wish: PostCreate, parent: Json, carried: tuple[str, Json,
     return {**child, "productTags": wire_tags(tags), "pinnedProductId": pinned, "feedId": parent["feedId"]}
 
 
-def _tie(call: Call, wish: PostCreate, room: Json, target_id: str, child: Json) -> None:
+def _tie(call: Call, wish: PostCreate, room: Json, target_id: str, parent: Json) -> None:
     """Tie the room to where it was posted."""
     community = call.store.communities.get(target_id) if wish.targetType == "community" else None
     posted = call.store.update_room(
@@ -183,8 +183,8 @@ def _tie(call: Call, wish: PostCreate, room: Json, target_id: str, child: Json) 
         targetId=target_id,
         targetVisibility="private" if community and not community["isPublic"] else "public",
         referenceType="post",
-        # Parent or child is undocumented; the child carries the room, and viewers read the room off it (a choice).
-        referenceId=child["postId"],
+        # The parent: apps open the post that a live room names and read the room off its first child.
+        referenceId=parent["postId"],
     )
     changed = room_payload(call.store, call.services.stage, posted or room, base_url=call.base_url)
     where = topics.room(call.store.network_id, room)
