@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from spnb._version import __version__
 
 if TYPE_CHECKING:
-    from spnb import analytics, errors, models, sandbox, webhooks, widgets
+    from spnb import analytics, errors, models, sandbox, testing, webhooks, widgets
     from spnb._capture import capture
     from spnb._connect import connect_async
     from spnb.broadcast import AsyncBroadcast, Broadcast
@@ -98,7 +98,7 @@ _HOMES = {
     "connect": "spnb.sync._connect",
     "connect_async": "spnb._connect",
 }
-_MODULES = ("analytics", "broadcast", "client", "errors", "models", "sandbox", "webhooks", "widgets")
+_MODULES = ("analytics", "broadcast", "client", "errors", "models", "sandbox", "testing", "webhooks", "widgets")
 
 __all__ = [
     "AsyncBroadcast",
@@ -145,6 +145,7 @@ __all__ = [
     "off",
     "on",
     "sandbox",
+    "testing",
     "webhooks",
     "widgets",
 ]

@@ -22,7 +22,7 @@ from spnb.live.co_hosting import AsyncCoHosting
 from spnb.live.engagement import AsyncEngagement
 from spnb.live.followed import Observer
 from spnb.live.reading import Reader
-from spnb.live.status import advance, can_still_reach, room_of_event
+from spnb.live.status import Knowledge, can_still_reach, room_of_event
 from spnb.live.timeline import Diary, Timeline, Told
 from spnb.models import FINAL_STATUSES, STATUS_LABELS, BroadcasterData, Channel, Post, Room, normal_status
 from spnb.observers import Observers
@@ -60,6 +60,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     def __init__(self, client: AsyncClient[Any], record: Room, *, opener: Opener | None = None) -> None:
         self._client = client
+        self._knowledge = Knowledge(record)
         self._record = record
         self._opener = opener
         self._observers = Observers[Room](f"room {record.room_id}", first=self._follow, last=self._unfollow)
@@ -180,14 +181,19 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     @on_loop
     async def refresh(self) -> Room:
         """Read the room again now."""
-        self._take(await self._client.rooms.record(self.room_id))
+        await self._ask()
         return self._record
+
+    async def _ask(self) -> None:
+        turn = self._knowledge.asked()
+        for record in self._knowledge.read(turn, await self._client.rooms.record(self.room_id)):
+            self._take(record)
 
     def _follow(self) -> None:
         realtime = self._client.realtime
         self._reader = Reader(
             self._reconcile_now,
-            lambda: bool(self._topic) and realtime.is_subscribed(self._topic),
+            lambda: bool(self._topic) and realtime.is_subscribed(self._topic) and not self._knowledge.in_doubt,
             over=lambda: self._record.status in FINAL_STATUSES,
             name=f"read {self.room_id}",
         )
@@ -216,7 +222,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             return
         told = room_of_event(event, self.room_id)
         if told is not None:
-            self._take(told, source, event)
+            self._knowledge.hear(told)
+            self._take(self._knowledge.record, source, event)
         self._reconcile()
 
     def _reconcile(self) -> None:
@@ -227,7 +234,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         """Read the room; whether anything was new."""
         before = self._record
         try:
-            self._take(await self._client.rooms.record(self.room_id))
+            await self._ask()
         except NotFound:
             log.info("room %s is gone", self.room_id)
         except (ServiceError, Unreachable) as error:
@@ -235,18 +242,19 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             log.info("room %s could not be read: %s", self.room_id, type(error).__name__)
         return self._record is not before
 
-    def _take(self, told: Room, source: Told = "read", event: Event | None = None) -> None:
+    def _take(self, after: Room, source: Told = "read", event: Event | None = None) -> None:
         before = self._record
-        after = advance(before, told)
         same, moved = after is before or after == before, after.status != before.status
         if event is not None or not same:
-            at = event.sent_at if event is not None else told.updated_at
+            at = event.sent_at if event is not None else after.updated_at
             what = event.type if event is not None else "new state" if moved else "changed"
             self._diary.write(what, source, after.status, changed=moved, told_at=at)
         if same:
             return
         self._record = after
-        hooks.saw(self._client, before, after)
+        if event is None:
+            # What is done on hearing of a room is done on the service's word, not on anybody's.
+            hooks.saw(self._client, before, after)
         self._observers.tell(after)
 
     # -- doing

@@ -34,6 +34,7 @@ FLOORS = {
     "widgets": 7,
     "bench": 7,
     "cli": 7,
+    "testing": 7,
     "__main__": 7,
 }
 UPWARD = {
@@ -139,6 +140,21 @@ def test_no_imports_run_in_a_circle() -> None:
         pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
 
 
+def names_imported(path: Path) -> set[str]:
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    return {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
+
+
+HANDED_ON = {
+    f"spnb.{module}".rstrip(".") + "." + name.rpartition(".")[2]
+    for module, path in MODULES.items()
+    if path.name == "__init__.py"
+    for name in names_imported(path)
+    if name.startswith("spnb.sync.")
+}
+"""The blocking names, where packages of async modules hand them on."""
+
+
 def test_async_modules_import_no_blocking_face() -> None:
     for module in MODULES:
         if not module.startswith("sync") and FLOORS.get(module.split(".")[0], 0) < FLOORS["sync"]:
@@ -146,6 +162,7 @@ def test_async_modules_import_no_blocking_face() -> None:
             faces = {name for name in imports_of(ast.walk(ast.parse(path.read_text()))) if name.startswith("sync")}
             # A package hands its blocking names on, late; so does the house's own face.
             assert not faces or path.name == "__init__.py", (module, faces)
+            assert path.name == "__init__.py" or not names_imported(path) & HANDED_ON, module
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))

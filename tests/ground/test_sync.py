@@ -11,7 +11,7 @@ import pytest
 
 from spnb import _faces
 from spnb._loop import Flattened, aiterate, iterate
-from tools.blocking import HOUSE, STUB, TARGET, House, Irregular, Source, Writer, files
+from tests.blocking import HOUSE, STUB, TARGET, House, Irregular, Source, Writer, files
 
 SOURCE = '''
 """A source of the tests."""
@@ -81,10 +81,10 @@ def test_blocking_faces_are_up_to_date() -> None:
     fresh = files()
     for path, text in fresh.items():
         kept = HOUSE / path
-        assert kept.exists(), f"run python -m tools.blocking: {path} is missing"
-        assert kept.read_text() == text, f"run python -m tools.blocking: {path}"
+        assert kept.exists(), f"run python -m tests.blocking: {path} is missing"
+        assert kept.read_text() == text, f"run python -m tests.blocking: {path}"
     kept_too = {path.relative_to(HOUSE) for path in [*TARGET.rglob("*.py"), STUB]}
-    assert kept_too == set(fresh), "run python -m tools.blocking: a file's source has gone"
+    assert kept_too == set(fresh), "run python -m tests.blocking: a file's source has gone"
 
 
 def written(text: str) -> str:

@@ -168,7 +168,8 @@ async def test_the_timeline_tells_sources_and_both_clocks(sp: Any) -> None:
         room.hear(Event("room.startBroadcasting", hook, "", sent_at=began))
     room.hear(Event("room.didUpdate", hook, "", sent_at=began))
     await until(lambda: ("room.didUpdate", "webhook") in {(entry.what, entry.source) for entry in room.timeline()})
-    assert room.status == "live"
+    # A hint only: the reads that follow have the last word, and it is the service's.
+    await until(lambda: room.status == "idle")
     timeline = room.timeline()
     assert [entry.what for entry in timeline].count("room.startBroadcasting") == 1
     kinds = {(entry.what, entry.source) for entry in timeline}
@@ -178,8 +179,8 @@ async def test_the_timeline_tells_sources_and_both_clocks(sp: Any) -> None:
         ("room.didUpdate", "event"),
         ("room.startBroadcasting", "webhook"),
     } <= kinds
-    assert [entry.status for entry in timeline.changes] == ["idle", "live"]
-    assert timeline.changes[-1].told_at == began
+    assert [entry.status for entry in timeline.changes][:3] == ["idle", "live", "idle"]
+    assert timeline.changes[1].told_at == began
     assert all(entry.seen_at >= began for entry in timeline)
     assert list(timeline.df.columns) == ["what", "source", "status", "changed", "since", "seen_at", "told_at"]
     assert str(timeline.df["seen_at"].dtype).endswith("UTC]")

@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute
 from spnb.sandbox.clock import moment, stamp
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
-from spnb.sandbox.rest.channels import announce_channel, channel_of, moderated_channel
+from spnb.sandbox.rest.channels import LONGEST_PERIOD, announce_channel, channel_of, moderated_channel
 from spnb.sandbox.rest.chat_payloads import channel_member, channel_payload, shown_channel
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
@@ -20,8 +20,6 @@ __all__ = ["routes"]
 
 FOREVER = "9999-12-31T23:59:59.999Z"
 LONG_AGO = "1970-01-01T00:00:00.000Z"
-LONGEST = 1000 * 365 * 86_400_000
-"""The longest mute in milliseconds that ends some day; whoever asks for more means for ever."""
 
 
 class UserIds(BaseModel):
@@ -33,7 +31,7 @@ class Roles(UserIds):
 
 
 class Mute(BaseModel):
-    mutePeriod: int = Field(ge=-1)
+    mutePeriod: int = Field(ge=-1, le=LONGEST_PERIOD)
     userIds: list[str] = Field(default_factory=list, max_length=100)
 
 
@@ -157,7 +155,7 @@ def _change_roles(call: Call, *, add: bool) -> Json:
 
 
 def _until(call: Call, period_ms: int) -> str:
-    if period_ms == -1 or period_ms > LONGEST:
+    if period_ms == -1:
         return FOREVER
     return stamp(call.store.clock() + timedelta(milliseconds=period_ms))
 

@@ -21,6 +21,7 @@ from spnb.sandbox.rest.rooms import announce
 from spnb.sandbox.rooms.ports import Json
 
 __all__ = [
+    "LONGEST_PERIOD",
     "announce_channel",
     "channel_of",
     "channel_topics",
@@ -35,6 +36,8 @@ __all__ = [
 LONG_AGO = "1970-01-01T00:00:00.000Z"
 MOST_TOLD = 500
 """*Choice*: members of a channel who are told of its news on their own topics."""
+LONGEST_PERIOD = 100 * 365 * 86_400_000
+"""A hundred years, in milliseconds."""
 
 
 class ChannelCreate(BaseModel):
@@ -51,12 +54,12 @@ class ChannelCreate(BaseModel):
 
 
 class ChannelUpdate(BaseModel):
-    displayName: str | None = Field(default=None, max_length=100)
+    displayName: str = Field(default="", max_length=100)
     metadata: dict[str, Any] | None = None
-    tags: list[str] | None = Field(default=None, max_length=10)
-    avatarFileId: str | None = None
-    rateLimit: int | None = Field(default=None, ge=0)
-    rateLimitWindow: int | None = Field(default=None, ge=0)
+    tags: list[str] = Field(default_factory=list, max_length=10)
+    avatarFileId: str | None = Field(default=None, max_length=100)
+    rateLimit: int = Field(default=0, ge=0, le=10_000)
+    rateLimitWindow: int = Field(default=0, ge=0, le=LONGEST_PERIOD)
 
 
 def routes(services: Services) -> list[BaseRoute]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
@@ -36,11 +36,22 @@ class Attachment(BaseModel):
     thumbnailFileId: str | None = None
 
 
+def _whole(data: dict[str, Any]) -> dict[str, Any]:
+    """Lists of posts look up what a post's data name: names are texts."""
+    for name in ("text", "title", "roomId", "streamId", "fileId"):
+        if not isinstance(data.get(name) or "", str):
+            raise ValueError(f"{name}: a text is wanted")
+    return data
+
+
+PostData = Annotated[dict[str, Any], AfterValidator(_whole)]
+
+
 class PostCreate(BaseModel):
     targetType: Literal["community", "user", "content"] = "user"
     targetId: str | None = None
     dataType: str = Field(default="text", min_length=1, max_length=50)
-    data: dict[str, Any] = Field(default_factory=dict)
+    data: PostData = Field(default_factory=dict)
     attachments: list[Attachment] = Field(default_factory=list, max_length=20)
     mentionees: list[dict[str, Any]] = Field(default_factory=list, max_length=30)
     hashtags: list[str] = Field(default_factory=list, max_length=30)
@@ -52,13 +63,13 @@ class PostCreate(BaseModel):
 
 
 class PostUpdate(BaseModel):
-    data: dict[str, Any] | None = None
+    data: PostData = Field(default_factory=dict)
     attachments: list[Attachment] | None = Field(default=None, max_length=20)
     mentionees: list[dict[str, Any]] | None = Field(default=None, max_length=30)
     hashtags: list[str] | None = Field(default=None, max_length=30)
     links: list[dict[str, Any]] | None = Field(default=None, max_length=100)
     metadata: dict[str, Any] | None = None
-    tags: list[str] | None = Field(default=None, max_length=5)
+    tags: list[str] = Field(default_factory=list, max_length=5)
     productTags: list[ProductTag] | None = Field(default=None, max_length=MOST_TAGGED)
     pinnedProductId: str | None = None
 

@@ -19,10 +19,10 @@ __all__ = ["routes"]
 class UserChange(BaseModel):
     userId: str | None = None
     displayName: str | None = Field(default=None, min_length=1, max_length=100)
-    description: str | None = None
+    description: str | None = Field(default=None, max_length=5000)
     metadata: dict[str, Any] | None = None
-    avatarFileId: str | None = None
-    avatarCustomUrl: str | None = None
+    avatarFileId: str | None = Field(default=None, max_length=100)
+    avatarCustomUrl: str | None = Field(default=None, max_length=2000)
 
 
 def routes(services: Services) -> list[BaseRoute]:

@@ -1,1 +1,0 @@
-"""Tools of the house that users do not need."""
