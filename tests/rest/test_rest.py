@@ -163,7 +163,7 @@ def test_a_room_post_ties_the_room_to_its_target(host: Caller, guest: Caller) ->
         parent["postId"],
     )
     tied = host.get(f"/api/v1/rooms/{room['roomId']}")["rooms"][0]
-    assert (tied["referenceType"], tied["referenceId"]) == ("post", child["postId"])
+    assert (tied["referenceType"], tied["referenceId"]) == ("post", child["parentPostId"])
     assert (tied["targetType"], tied["targetId"]) == ("community", community["communityId"])
     feed = guest.get("/api/v5/posts", targetId=community["communityId"], targetType="community")
     assert [post["postId"] for post in feed["posts"]] == [parent["postId"]]
