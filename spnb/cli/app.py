@@ -1,4 +1,4 @@
-"""The command line's front door: which commands there are and how their ends become exit codes."""
+"""The command line's entry point: which commands there are and how their ends become exit codes."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def test_no_import_runs_upward(path: Path) -> None:
         return
     if part == "bench":
         return  # measures every floor
-    # the door of the sandbox may be used by what connects and by the faces, nobody else
+    # the sandbox's own face may be used by what connects and by the faces, nobody else
     if "sandbox" in imports:
         assert FLOORS[part] >= 4
     assert all(FLOORS[name] <= FLOORS[part] for name in imports - {"sandbox"}), imports

@@ -24,7 +24,7 @@ from tests.live.test_live import connected, on_air
 @pytest.fixture(autouse=True)
 def nothing_hooked_after() -> Iterator[None]:
     yield
-    for _, hook in list(hooks._board._hooks.values()):
+    for _, hook in list(hooks._registry._hooks.values()):
         spnb.off(hook)
 
 
@@ -90,7 +90,7 @@ async def test_a_hook_that_fails_is_logged_and_stops_nothing(sp: Any, caplog: py
 
 
 async def _told(client: Any, before: Room | None, after: Room) -> None:
-    hooks.saw(client, before, after)
+    hooks.room_changed(client, before, after)
 
 
 async def test_hooks_may_block_and_chat_is_heard(sp: Any, sandbox: RunningSandbox) -> None:
@@ -110,7 +110,7 @@ async def test_hooks_may_block_and_chat_is_heard(sp: Any, sandbox: RunningSandbo
     await until(lambda: following(host))
     async with await on_air(room):
         await until(answered.is_set, 20)
-        feed = hooks._board._clients[host]
+        feed = hooks._registry._clients[host]
         assert feed is not None
         topic = f"{host.network_id}/chat/{room.live_channel_id}/#"
         await until(lambda: host.realtime.is_subscribed(topic) or said, 20)

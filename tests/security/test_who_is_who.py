@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from spnb import sandbox as door
+from spnb import sandbox as spnb_sandbox
 from spnb.errors import SandboxError
 from spnb.sandbox.control.found import FILE, shows_its_key
 from spnb.sandbox.proof import challenge, proof
@@ -63,13 +63,13 @@ def wait_ended(pid: int) -> None:
 
 
 def test_the_one_that_runs_is_found_and_leaves_no_file_behind(home: Path, shared: dict[str, Any]) -> None:
-    assert door.running().api_key == shared["apiKey"]
+    assert spnb_sandbox.running().api_key == shared["apiKey"]
     assert (home / FILE).stat().st_mode & 0o077 == 0
     os.kill(shared["pid"], signal.SIGTERM)
     wait_ended(shared["pid"])
     assert not (home / FILE).exists()
     with pytest.raises(SandboxError, match="does not run"):
-        door.running()
+        spnb_sandbox.running()
 
 
 def test_the_port_of_a_killed_sandbox_gets_no_key(home: Path, shared: dict[str, Any]) -> None:
@@ -88,11 +88,11 @@ def test_the_port_of_a_killed_sandbox_gets_no_key(home: Path, shared: dict[str, 
         assert squatter.stdout.readline() == "ready\n"
         try:
             with pytest.raises(SandboxError, match="does not run"):
-                door.running()
+                spnb_sandbox.running()
             # Even where the process is ours and holds the port, it must know the key.
             (home / FILE).write_text(json.dumps({**shared, "pid": squatter.pid}))
             with pytest.raises(SandboxError, match="does not run"):
-                door.running()
+                spnb_sandbox.running()
         finally:
             squatter.terminate()
             heard, _ = squatter.communicate(timeout=20)
@@ -116,19 +116,19 @@ def test_a_file_that_others_can_read_or_put_there_is_not_believed(home: Path, sh
     path = home / FILE
     path.chmod(0o644)
     with pytest.raises(SandboxError, match="does not run"):
-        door.running()
+        spnb_sandbox.running()
     path.chmod(0o600)
     elsewhere = home / "elsewhere.json"
     path.rename(elsewhere)
     path.symlink_to(elsewhere)
     with pytest.raises(SandboxError, match="does not run"):
-        door.running()
+        spnb_sandbox.running()
     path.unlink()
     elsewhere.rename(path)
-    assert door.running().url == shared["url"]
+    assert spnb_sandbox.running().url == shared["url"]
     home.chmod(0o777)
     with pytest.raises(SandboxError, match="others may write"):
-        door.running()
+        spnb_sandbox.running()
     home.chmod(0o700)
 
 
@@ -139,14 +139,14 @@ def test_a_file_of_nonsense_is_none(home: Path, content: str) -> None:
     (home / FILE).write_text(content)
     (home / FILE).chmod(0o600)
     with pytest.raises(SandboxError, match="does not run"):
-        door.running()
+        spnb_sandbox.running()
 
 
 def test_an_address_elsewhere_is_not_asked(home: Path, shared: dict[str, Any]) -> None:
     for url in ("http://192.0.2.1:80", "https://127.0.0.1:1", "http://127.0.0.1@192.0.2.1:80", "file:///etc/passwd"):
         (home / FILE).write_text(json.dumps({**shared, "url": url}))
         with pytest.raises(SandboxError, match="does not run"):
-            door.running()
+            spnb_sandbox.running()
     (home / FILE).write_text(json.dumps(shared))
 
 
@@ -160,7 +160,7 @@ def test_another_user_on_the_port_gets_nothing(home: Path, shared: dict[str, Any
     try:
         (home / FILE).write_text(json.dumps({**shared, "pid": squatter.pid}))
         with pytest.raises(SandboxError, match="does not run"):
-            door.running()
+            spnb_sandbox.running()
     finally:
         squatter.terminate()
         heard, _ = squatter.communicate(timeout=20)
@@ -171,9 +171,9 @@ def test_another_user_on_the_port_gets_nothing(home: Path, shared: dict[str, Any
 def test_another_users_home_is_not_ours(home: Path, shared: dict[str, Any]) -> None:
     os.chown(home / FILE, STRANGER, STRANGER)
     with pytest.raises(SandboxError, match="does not run"):
-        door.running()
+        spnb_sandbox.running()
     os.chown(home, STRANGER, STRANGER)
-    for look in (door.running, door.ensure):
+    for look in (spnb_sandbox.running, spnb_sandbox.ensure):
         with pytest.raises(SandboxError, match="belongs to another user"):
             look()
     os.chown(home, 0, 0)
@@ -211,7 +211,7 @@ def test_folders_that_are_there_stay_as_they_are(tmp_path: Path) -> None:
     there.mkdir(mode=0o755)
     start_sandbox(there).stop()
     assert there.stat().st_mode & 0o777 == 0o755
-    info = door.start(there)
+    info = spnb_sandbox.start(there)
     info.stop()
     assert there.stat().st_mode & 0o777 == 0o755
     for file in there.rglob("*"):

@@ -42,7 +42,7 @@ from spnb.sandbox.rooms.moderation import Moderation
 from spnb.sandbox.rooms.network_settings import NetworkSettings
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.rooms.stage import OnStage
-from spnb.sandbox.server.own_calls import OwnCall, own_route
+from spnb.sandbox.server.control_routes import ControlCall, control_route
 from spnb.sandbox.server.security import LoopbackOnly
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
@@ -116,7 +116,7 @@ class Sandbox:
             *TableExport(settings.data_dir / "sandbox.sqlite", self._has_key).routes(),
             Route("/sandbox/info", self._info, methods=["GET"]),
             Route(PATH, self._proof, methods=["GET"]),
-            own_route(self.api_key, "POST", "/sandbox/livekit-token", self._livekit_token),
+            control_route(self.api_key, "POST", "/sandbox/livekit-token", self._livekit_token),
             WebSocketRoute("/sandbox/lease", self._lease),
         ]
         app = Starlette(routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed})
@@ -206,7 +206,7 @@ class Sandbox:
             return envelope(Refused.invalid(["challenge: 32 hex digits are wanted"]))
         return JSONResponse({"proof": proof(self.api_key, asked, self.url)})
 
-    async def _livekit_token(self, call: OwnCall) -> Json:
+    async def _livekit_token(self, call: ControlCall) -> Json:
         """A LiveKit token for any identity in any room: `{room, identity, canPublish?, hidden?, ttl?}`."""
         wish = call.read(LiveKitTokenWish)
         grants = Grants(room=wish.room, room_join=True, can_publish=wish.canPublish, hidden=wish.hidden)
