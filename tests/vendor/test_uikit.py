@@ -30,6 +30,9 @@ async def test_the_app_watches_what_python_has_on_air(browser: Browser, site: st
     await room.post(community_id=community["communities"][0]["communityId"], text="Come and see")
     broadcast = await room.go_live()
     page = await browser.new_page(viewport={"width": 1720, "height": 900})
+    followed = asyncio.ensure_future(
+        page.wait_for_event("console", lambda told: "sandbox/chat/" in told.text, timeout=2 * PATIENCE)
+    )
     try:
         await room.until("live")
         address = {"url": f"{sandbox.url}/", "mqtt": sandbox.info["mqtt"], "key": sandbox.api_key}
@@ -46,8 +49,13 @@ async def test_the_app_watches_what_python_has_on_air(browser: Browser, site: st
         await composer.press_sequentially("Hello from the app")
         await page.get_by_test_id(f"{COMPOSER}/create_message_button").click()
         assert (await asyncio.wait_for(first, 60)).text == "Hello from the app"
+        # The app follows the chat some moments after it shows it, and says so: what is said before is read, not heard.
+        await followed
+        await room.chat.send("Hello from Python")
+        await expect(page.get_by_text("Hello from Python")).to_be_visible(timeout=PATIENCE)
         await page.screenshot(path=SHOTS / "uikit-watching.png")
     finally:
+        followed.cancel()
         await page.close()
         await broadcast.stop()
         viewer.http.close()
