@@ -7,7 +7,7 @@ from tests.vendor.clients import SdkClient
 
 async def live_chat(host: SdkClient, viewer: SdkClient) -> dict[str, str]:
     """A live channel that both have joined and follow."""
-    channel = await host.run(
+    channel: dict[str, str] = await host.run(
         """
         const { data } = await sdk.ChannelRepository.createChannel({ type: "live", displayName: "Chat" });
         return { id: data.channelId, feed: data.defaultSubChannelId, path: data.path };
