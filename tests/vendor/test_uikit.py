@@ -54,6 +54,9 @@ async def test_the_app_watches_what_python_has_on_air(browser: Browser, site: st
         await room.chat.send("Hello from Python")
         await expect(page.get_by_text("Hello from Python")).to_be_visible(timeout=PATIENCE)
         await page.screenshot(path=SHOTS / "uikit-watching.png")
+        await broadcast.stop()
+        await expect(page.get_by_text("This live stream has ended.").last).to_be_visible(timeout=PATIENCE)
+        await page.screenshot(path=SHOTS / "uikit-ended.png")
     finally:
         followed.cancel()
         await page.close()
