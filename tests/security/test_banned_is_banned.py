@@ -172,7 +172,7 @@ def test_no_header_makes_an_address(sandbox: RunningSandbox, headers: dict[str, 
     picture = b"\x89PNG\r\n\x1a\n" + bytes(50)
     kept = caller.http.post("/api/v4/images", files={"file": ("a.png", picture)}, headers=headers).json()[0]
     assert kept["fileUrl"].startswith(f"{sandbox.url}/files/")
-    told = caller.http.get(f"/api/v3/files/{kept['fileId']}", headers=headers).json()["data"]
+    told = caller.http.get(f"/api/v3/files/{kept['fileId']}", headers=headers).json()
     assert told["fileUrl"] == kept["fileUrl"]
     moved = caller.http.get(f"/api/v3/files/{kept['fileId']}/download", headers=headers)
     assert moved.headers["location"] == kept["fileUrl"]
