@@ -1,7 +1,7 @@
 """Serves live playlists and recordings under signed addresses that expire.
 
-Live is HLS with low latency: a playlist is asked for with what it shall hold, and a part before it is there; both answers
-wait for it (draft-pantos-hls-rfc8216bis, 6.2.5.2). A recording is HLS of byte ranges of the MP4 beside it.
+Live is HLS with low latency: a playlist is asked for with what it shall hold, and a part before it is there; both
+answers wait for it (draft-pantos-hls-rfc8216bis, 6.2.5.2). A recording is HLS of byte ranges of the MP4 beside it.
 
 The signature stands in the path, so the segments a playlist names relative to itself inherit it.
 """

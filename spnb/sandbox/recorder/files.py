@@ -75,8 +75,8 @@ def finalise(room: Path, part: Path) -> list[RecordedFile]:
     """Make the segments of `part` into a recording of the room and remove them.
 
     Its file is an MP4 with its index in front, and the bytes of its segments lie in it as they were, each with its own
-    head: so a playlist beside it makes it HLS too, and nothing is there twice. On a full disk the segments are joined in
-    place, the index at the end, so that nothing that was recorded is lost.
+    head: so a playlist beside it makes it HLS too, and nothing is there twice. On a full disk the segments are joined
+    in place, the index at the end, so that nothing that was recorded is lost.
 
     Returns:
         All recordings of the room, the new one last.

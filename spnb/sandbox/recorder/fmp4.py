@@ -1,7 +1,7 @@
 """Fragmented MP4 (ISO/IEC 14496-12): the pieces of live HLS, and one file that is HLS and download at once.
 
-Written here since no muxer we know closes a fragment at a wanted moment, or keeps several sample entries: a picture that
-changes its size in mid-stream has one for each size, which is what Safari and QuickTime can play.
+Written here since no muxer we know closes a fragment at a wanted moment, or keeps several sample entries: a picture
+that changes its size in mid-stream has one for each size, which is what Safari and QuickTime can play.
 """
 
 from __future__ import annotations

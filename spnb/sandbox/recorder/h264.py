@@ -18,14 +18,17 @@ START = re.compile(b"\x00\x00\x01")
 def nal_units(access_unit: bytes) -> list[bytes]:
     """The NAL units of an Annex B access unit."""
     starts = [match.end() for match in START.finditer(access_unit)]
-    ends = [start - 3 for start in starts[1:]] + [len(access_unit)]
-    units = (access_unit[start:end].rstrip(b"\0") for start, end in zip(starts, ends, strict=True))
+    ends = [*(start - 3 for start in starts[1:]), len(access_unit)]
+    units = (access_unit[start:end].rstrip(b"\0") for start, end in zip(starts, ends, strict=False))
     return [unit for unit in units if unit]
 
 
 def sample(units: list[bytes]) -> bytes:
-    """NAL units as an MP4 sample: each with its length before it; parameter sets lie in the sample entry."""
-    kept = [unit for unit in units if unit[0] & 31 not in (NAL_SPS, NAL_PPS, NAL_AUD)]
+    """NAL units as an MP4 sample: each with its length before it.
+
+    Parameter sets lie in the sample entry, and stay here too: FFmpeg takes no second initialisation segment.
+    """
+    kept = [unit for unit in units if unit[0] & 31 != NAL_AUD]
     return b"".join(len(unit).to_bytes(4, "big") + unit for unit in kept)
 
 

@@ -52,7 +52,8 @@ def layout(screens: Sequence[bool], width: int, height: int) -> list[Place]:
     if not any(screens):
         return places(len(screens), width, height)
     wide, high = width // INSET_SHARE // 2 * 2, height // INSET_SHARE // 2 * 2
-    step = min(wide + INSET_MARGIN, (width - INSET_MARGIN) // max(1, len(screens) - len(large)) // 2 * 2)
+    room = (width - 2 * INSET_MARGIN - wide) // max(1, len(screens) - len(large) - 1)
+    step = min(wide + INSET_MARGIN, room // 2 * 2)
     found, shared, cameras = [], iter(large), 0
     for screen in screens:
         if screen:

@@ -1,15 +1,16 @@
 """What goes out, moment by moment: one picture and one sound that never stand still, of whatever publishers send.
 
-Runs by the clock, a moment behind real time, so that what comes late finds its place. The pictures of a single publisher
-are taken as they are where they can be; else they are decoded and encoded anew: of several publishers, of a codec that
-HLS players do not take, of one who sends none. What is taken changes where a segment ends, so that segments are as long
-as they should be.
+Runs by the clock, a moment behind real time, so that what comes late finds its place. The pictures of a single
+publisher are taken as they are where they can be; else they are decoded and encoded anew: of several publishers, of a
+codec that HLS players do not take, of one who sends none. What is taken changes where a segment ends, so that segments
+are as long as they should be.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,7 @@ STALL_SECONDS = 0.6
 """A publisher who has sent no picture for so long has stopped."""
 LEAD_STALL_SECONDS = 0.1
 """When the first publisher of several has given no picture for so long, another's sets the pace."""
-EARLIEST, ASK, LATEST = 0.9, 0.92, 1.1
+EARLIEST, ASK, LATEST = 0.9, 0.92, 1.07
 """Of a segment's length: from when a key frame ends it, when one is asked for, and when it ends without."""
 BEHIND_SECONDS, SPARE_SECONDS = 1.0, 0.1
 """When this far behind, a picture is encoded only so often: a machine that is too slow gives fewer, not later ones."""
@@ -96,6 +97,7 @@ class Program:
         self._slack = SLACK_SECONDS
         self._late_until = 0.0
         self._ends = 0.0
+        self._stop = math.inf
         self.frames = 0
         """Pictures taken so far, as publishers sent them."""
 
@@ -147,6 +149,7 @@ class Program:
             self._sound.add(track.sid, frame.data, position)
             self._ends = max(self._ends, self._sound.end)
         else:
+            self.frames += 1
             self._ends = max(self._ends, position + PICTURE_SECONDS)
             heapq.heappush(self._waiting, (position, next(self._order), track, frame))
 
@@ -209,7 +212,8 @@ class Program:
             self._asked = True
             self._shown[0].request_keyframe()
         limit = LATEST if self._may_pass() else 1.0
-        while age >= limit * self._seconds:
+        # A picture that comes with the end begins the next segment itself.
+        while age >= limit * self._seconds + SPARE_SECONDS / 2 and start + limit * self._seconds < self._stop:
             self._encode_on(max(start + limit * self._seconds, self._segments.end))
             start = self._segments.start or edge
             age = edge - start
@@ -241,7 +245,6 @@ class Program:
     def _take(self, sid: str, frame: EncodedFrame, position: float) -> None:
         first = sid not in self._last_frame
         self._last_frame[sid] = max(position, self._last_frame.get(sid, 0.0))
-        self.frames += 1
         if first:
             self._choose()
         alone = len(self._shown) == 1 and self._shown[0].sid == sid and self._shown[0].codec == "h264"
@@ -307,6 +310,8 @@ class Program:
         """Show what is left, and end where the last of picture and sound ends."""
         if not self._timeline.started:
             return
+        # A last segment of a moment would be none.
+        self._stop = self._ends - LEAD_STALL_SECONDS
         self._go_to(self._ends)
         if self._segments.start is None:
             self._encode_on(0.0)

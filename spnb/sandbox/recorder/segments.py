@@ -83,8 +83,10 @@ def initialisation_file(folder: Path, number: int) -> Path:
 
 
 class SegmentWriter:
-    """Writes pictures and sound into segments of parts. Between two pictures a part may end: there the picture before is
-    shown once more, so that every part has one and none is longer than the others.
+    """Writes pictures and sound into segments of parts.
+
+    Between two pictures a part may end: there the picture before is shown once more, so that every part has one and
+    none is longer than the others.
 
     Args:
         folder: where segments go.

@@ -101,6 +101,7 @@ class RoomWriter:
         self._began = 0.0
         self._ready = False
         self._broken = False
+        self._failed: set[type[Exception]] = set()
         self._queue.put(self._prepare)
         self._thread = threading.Thread(target=self._run, name=f"recorder-{folder.parent.name[:8]}", daemon=True)
         self._thread.start()
@@ -190,14 +191,18 @@ class RoomWriter:
     def _guard(self, work: Callable[[], None]) -> None:
         try:
             work()
-        except Exception as error:  # whatever it is, the thread lives on: the end of the room waits for it
+        except OSError as error:
             if not self._broken:
                 self._broken = True
                 log.exception("recording into %s has stopped", self.folder)
                 (self.folder / BALLAST).unlink(missing_ok=True)
                 self._segments.abandon()
-                reason = getattr(error, "strerror", None) or type(error).__name__
-                self._on_problem(f"nothing more can be recorded: {reason}")
+                self._on_problem(f"nothing more can be recorded: {error.strerror or type(error).__name__}")
+        except Exception as error:  # a frame that nobody could foresee: the recording goes on without it
+            if type(error) not in self._failed:
+                self._failed.add(type(error))
+                log.exception("a frame could not be recorded into %s", self.folder)
+                self._on_problem(f"a frame could not be recorded: {type(error).__name__}")
 
     def _prepare(self) -> None:
         """Make the folder, and set some room aside for the files that close a recording, should the disk run full."""
