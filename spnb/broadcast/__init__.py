@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from spnb._faces import late_names
 from spnb.broadcast.broadcast import AsyncBroadcast, go_live, is_running
 from spnb.broadcast.credentials import prepare
 from spnb.broadcast.events import (
@@ -17,7 +20,9 @@ from spnb.broadcast.events import (
     SourceRestored,
 )
 from spnb.broadcast.publisher import PublishOptions
-from spnb.broadcast.sync import Broadcast
+
+if TYPE_CHECKING:
+    from spnb.sync.broadcast.broadcast import Broadcast
 
 __all__ = [
     "AsyncBroadcast",
@@ -37,3 +42,5 @@ __all__ = [
     "is_running",
     "prepare",
 ]
+
+__getattr__ = late_names(__name__, {"Broadcast": "spnb.sync.broadcast.broadcast"})

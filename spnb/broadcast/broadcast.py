@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from spnb._loop import aiterate, background_loop, is_background, on_loop, run
+from spnb._twins import Blocking
 from spnb.broadcast.credentials import BroadcastRoom, prepared
 from spnb.broadcast.events import (
     BroadcastEvent,
@@ -44,7 +45,6 @@ from spnb.observers import Observers
 if TYPE_CHECKING:
     from spnb.broadcast.sources.base import Source
     from spnb.broadcast.sources.notice import Notice
-    from spnb.broadcast.sync import Broadcast
 
 __all__ = ["AsyncBroadcast", "go_live", "is_running", "running"]
 
@@ -117,8 +117,7 @@ class AsyncBroadcast:
 
             source = TestCard()
         self.room = room
-        self.history: deque[BroadcastStats] = deque(maxlen=HISTORY_SECONDS)
-        """One entry a second, at most an hour of them."""
+        self._history: deque[BroadcastStats] = deque(maxlen=HISTORY_SECONDS)
         self.others: frozenset[str] = frozenset()
         """Who else publishes in the room, by user id, as the media server shows it."""
         self._source: Source = source
@@ -141,6 +140,11 @@ class AsyncBroadcast:
     # -- state
 
     @property
+    def room_id(self) -> str:
+        """The room that is on air."""
+        return self.room.room_id
+
+    @property
     def source(self) -> Source:
         """What is being sent."""
         return self._source
@@ -153,7 +157,12 @@ class AsyncBroadcast:
     @property
     def stats(self) -> BroadcastStats | None:
         """The last second; None at the very beginning."""
-        return self.history[-1] if self.history else None
+        return self._history[-1] if self._history else None
+
+    @property
+    def history(self) -> list[BroadcastStats]:
+        """One entry a second, at most an hour of them."""
+        return list(self._history)
 
     def is_muted(self, what: Literal["audio", "video"] = "audio") -> bool:
         """Whether sound or picture is muted."""
@@ -333,7 +342,7 @@ class AsyncBroadcast:
             except RuntimeError:
                 continue  # between two connections there is nothing to measure
             if stats is not None:
-                self.history.append(stats)
+                self._history.append(stats)
 
     def _source_news(self, reason: str | None) -> None:
         if reason is None:
@@ -469,12 +478,8 @@ class AsyncBroadcast:
     ) -> None:
         await self.stop()
 
-    @property
-    def sync(self) -> Broadcast:
-        """The blocking twin."""
-        from spnb.broadcast.sync import Broadcast
-
-        return Broadcast(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         state = "on air" if self.on_air else "over" if self._over.is_set() else "starting"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal
 
 import httpx
@@ -20,12 +20,13 @@ from spnb.sandbox.media.tokens import Grants, mint
 from spnb.sandbox.media.webhook import ForgedWebhook, read_webhook
 from spnb.sandbox.recorder.subscriber import RoomSubscriber
 
-__all__ = ["LiveKitDeployment"]
+__all__ = ["WEBHOOK_PATH", "LiveKitDeployment"]
 
 log = logging.getLogger(__name__)
 
 KINDS = frozenset({"participant_joined", "participant_left", "track_published", "track_unpublished"})
 WEBHOOK_BYTES = 1 << 20
+WEBHOOK_PATH = "/sandbox/livekit/webhook"
 
 
 class LiveKitDeployment:
@@ -48,11 +49,8 @@ class LiveKitDeployment:
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen: dict[str, float] = {}
 
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> LiveKitDeployment | None:
-        """The deployment that `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET` name, or None."""
-        url, key, secret = (environ.get(f"LIVEKIT_{name}") for name in ("URL", "API_KEY", "API_SECRET"))
-        return cls(url, key, secret) if url and key and secret else None
+    async def start(self) -> None:
+        """Nothing to start: it runs elsewhere."""
 
     def listen(self, listener: Callable[[MediaEvent], None]) -> None:
         """Have `listener` called with every media event."""
@@ -60,7 +58,7 @@ class LiveKitDeployment:
 
     def routes(self) -> list[BaseRoute]:
         """Where the deployment's webhooks come in."""
-        return [Route("/sandbox/livekit/webhook", self._webhook, methods=["POST"])]
+        return [Route(WEBHOOK_PATH, self._webhook, methods=["POST"])]
 
     async def _webhook(self, request: Request) -> Response:
         body = await request.body()

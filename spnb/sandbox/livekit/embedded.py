@@ -26,6 +26,9 @@ class EmbeddedMedia:
         self._listeners: list[Callable[[MediaEvent], None]] = []
         self._server = MediaServer(api_key, api_secret, on_event=self._tell)
 
+    async def start(self) -> None:
+        """Nothing to start: it lives in this process."""
+
     def listen(self, listener: Callable[[MediaEvent], None]) -> None:
         """Have `listener` called with every media event."""
         self._listeners.append(listener)

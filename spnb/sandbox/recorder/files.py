@@ -8,6 +8,7 @@ import logging
 import shutil
 import struct
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -29,13 +30,17 @@ from spnb.sandbox.recorder.fmp4 import (
 from spnb.sandbox.recorder.playlist import Stored, finished
 from spnb.sandbox.recorder.segments import initialisation_file, segment_files
 
-__all__ = ["RecordedFile", "finalise", "listed"]
+__all__ = ["Interrupted", "RecordedFile", "finalise", "listed"]
 
 log = logging.getLogger(__name__)
 
 INDEX = "recordings.json"
 PLAYED = "recording.mp4"
 """What a recording's playlist calls its file."""
+
+
+class Interrupted(Exception):
+    """Making a file was given up because the process ends; its segments stand, and the next start begins it anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +76,22 @@ def listed(room: Path) -> list[RecordedFile]:
     ]
 
 
-def finalise(room: Path, part: Path) -> list[RecordedFile]:
+def finalise(room: Path, part: Path, *, over: Callable[[], bool] = lambda: False) -> list[RecordedFile]:
     """Make the segments of `part` into a recording of the room and remove them.
 
     Its file is an MP4 with its index in front, and the bytes of its segments lie in it as they were, each with its own
     head: so a playlist beside it makes it HLS too, and nothing is there twice. On a full disk the segments are joined
     in place, the index at the end, so that nothing that was recorded is lost.
 
+    Args:
+        room, part: folders.
+        over: asked before each segment whether to give up.
+
     Returns:
         All recordings of the room, the new one last.
+
+    Raises:
+        Interrupted: it was given up; nothing was changed.
     """
     before = listed(room)
     sources = [source for source in map(_source, segment_files(part), itertools.repeat(part)) if source is not None]
@@ -97,10 +109,15 @@ def finalise(room: Path, part: Path) -> list[RecordedFile]:
         with target.with_suffix(".part").open("wb") as whole:
             whole.write(head + moov(tracks, shift=shift) + _mdat(sources))
             for source in sources:
+                if over():
+                    raise Interrupted
                 whole.write(source.initialisation)
                 with source.path.open("rb") as segment:
                     _copy(segment, whole, source.length)
         target.with_suffix(".part").replace(target)
+    except Interrupted:
+        target.with_suffix(".part").unlink(missing_ok=True)
+        raise
     except OSError as error:
         target.with_suffix(".part").unlink(missing_ok=True)
         if error.errno != errno.ENOSPC:

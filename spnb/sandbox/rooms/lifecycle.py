@@ -11,6 +11,7 @@ behind is taken up at the next start.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from spnb.sandbox.clock import stamp
 from spnb.sandbox.media.frames import MediaEvent, Tap
 from spnb.sandbox.media.tokens import Grants, mint
 from spnb.sandbox.realtime import topics
-from spnb.sandbox.recorder import Delivery, RecordedFile, Recorder
+from spnb.sandbox.recorder import Delivery, Interrupted, RecordedFile, Recorder
 from spnb.sandbox.rest import Refused, room_payload
 from spnb.sandbox.rooms.ports import Events, Json
 from spnb.sandbox.server.settings import SandboxSettings
@@ -29,6 +30,11 @@ from spnb.sandbox.store import Store
 __all__ = ["Lifecycle", "MediaPlane"]
 
 log = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
+"""Seconds until a recording that could not be made into files is tried again: they double."""
+CLOSE_SECONDS = 3.0
+"""How long the end of the process waits for recordings: what takes longer is made at the next start."""
 
 
 class MediaPlane(Protocol):
@@ -73,6 +79,7 @@ class Lifecycle:
         self._taps: dict[str, Callable[[], None]] = {}
         self._grace: dict[str, asyncio.TimerHandle] = {}
         self._finishing: dict[str, asyncio.Task[None]] = {}
+        self._again: dict[str, asyncio.TimerHandle] = {}
 
     # -- what REST asks
 
@@ -218,17 +225,24 @@ class Lifecycle:
         self._finish(room_id)
         return room
 
-    def _finish(self, room_id: str) -> None:
-        task = asyncio.create_task(self._finalise(room_id), name=f"recording {room_id}")
+    def _finish(self, room_id: str, *, left_over: bool = False, failures: int = 0) -> None:
+        self._again.pop(room_id, None)
+        finishing = self._finalise(room_id, left_over=left_over, failures=failures)
+        task = asyncio.create_task(finishing, name=f"recording {room_id}")
         self._finishing[room_id] = task
         task.add_done_callback(lambda _: self._finishing.pop(room_id, None))
 
-    async def _finalise(self, room_id: str) -> None:
+    async def _finalise(self, room_id: str, *, left_over: bool, failures: int) -> None:
         try:
-            files = await self._recorder.finish(room_id)
+            files = await self._recorder.finish(room_id, left_over=left_over)
+        except Interrupted:
+            return
         except Exception:
-            # What was written stays on disk and is taken up at the next start; the room tells that it is not done.
-            log.exception("the recording of room %s could not be finished", room_id)
+            # What was written stays on disk. The room tells that it is not done, and another try follows.
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)
+            log.exception("the recording of room %s could not be finished; again in %g s", room_id, pause)
+            again = functools.partial(self._finish, room_id, left_over=left_over, failures=failures + 1)
+            self._again[room_id] = asyncio.get_running_loop().call_later(pause, again)
             return
         self._recorded(room_id, files)
 
@@ -263,21 +277,24 @@ class Lifecycle:
 
     # -- start and end of the process
 
-    async def recover(self) -> None:
-        """Take up what an earlier process left: no room stays live, no recording is lost."""
-        for room_id, files in (await self._recorder.recover()).items():
-            room = self._store.rooms.get(room_id)
-            if room is not None and room["status"] == "ended":
-                self._recorded(room_id, files)
+    def recover(self) -> None:
+        """Take up what an earlier process left: no room stays live, no recording is lost.
+
+        Returns at once, however much is to be done: recordings are made into files in the background, one after the
+        other, and their rooms stay `ended` meanwhile.
+        """
         for room in self._store.rooms_with_status("live"):
             moved = self._store.transition(room["roomId"], "waitingReconnect")
             if moved is not None:
                 self._announce("room.waitingReconnect", moved)
-        for room in self._store.rooms_with_status("waitingReconnect"):
-            self._wait_for_return(room["roomId"])
-        for room in self._store.rooms_with_status("ended"):
-            if room["roomId"] not in self._finishing:
-                self._finish(room["roomId"])
+        waiting = [room["roomId"] for room in self._store.rooms_with_status("waitingReconnect")]
+        for room_id in waiting:
+            self._wait_for_return(room_id)
+        ended = [room["roomId"] for room in self._store.rooms_with_status("ended")]
+        # What was recorded of a room that may go on becomes files with the rest of it.
+        for room_id in dict.fromkeys([*ended, *self._recorder.unfinished()]):
+            if room_id not in waiting:
+                self._finish(room_id, left_over=True)
 
     @property
     def busy(self) -> bool:
@@ -285,10 +302,16 @@ class Lifecycle:
         return bool(self._taps or self._grace or self._finishing)
 
     async def aclose(self) -> None:
-        """Stop timers, finish what is being recorded; rooms still on air are taken up at the next start."""
+        """Stop timers, finish what is recorded as far as that is quick; the rest is taken up at the next start."""
         for room_id in list(self._grace):
             self._stop_waiting(room_id)
+        for timer in self._again.values():
+            timer.cancel()
+        self._again.clear()
         for end_tap in self._taps.values():
             end_tap()
         self._taps.clear()
+        if self._finishing:
+            await asyncio.wait(list(self._finishing.values()), timeout=CLOSE_SECONDS)
+        self._recorder.interrupt()
         await asyncio.gather(*self._finishing.values(), return_exceptions=True)
