@@ -73,8 +73,8 @@ class Delivery:
         return self._signed(room_id, "live", "thumbnail.jpg")
 
     def recording_url(self, room_id: str, file: RecordedFile) -> str:
-        """Path of a recording's MP4; its playlist lies beside it, as `index.m3u8`."""
-        return self._signed(room_id, file.playback_id, PLAYED)
+        """Path of a recording's playlist, beside which its file lies; of the file where there is no playlist."""
+        return self._signed(room_id, file.playback_id, "index.m3u8" if file.playlist is not None else PLAYED)
 
     def recording_thumbnail_url(self, room_id: str, playback_id: str) -> str:
         """Path of a recording's thumbnail."""
