@@ -23,7 +23,7 @@ from spnb.recordings.pieces import Source, pieces
 from spnb.recordings.places import place_in
 from spnb.recordings.reach import Reach
 
-__all__ = ["Playlist", "is_playlist", "joined", "read_playlist"]
+__all__ = ["Playlist", "clip_last", "is_playlist", "joined", "read_playlist"]
 
 MOST_BYTES = 16 << 20
 """Of a playlist; a day of segments of two seconds has some five."""
@@ -125,8 +125,12 @@ def is_playlist(url: str) -> bool:
     return urlsplit(url).path.lower().endswith((".m3u8", ".m3u"))
 
 
-async def read_playlist(reach: Reach, address: Address) -> Playlist:
+async def read_playlist(reach: Reach, address: Address, *, live: bool = False) -> Playlist:
     """Fetch a playlist; of several qualities the best.
+
+    Args:
+        reach, address: where it is.
+        live: whether one of a stream that goes on is taken, as far as it goes, with the parts of its last segment.
 
     Raises:
         Unreachable: the server does not give it.
@@ -145,7 +149,7 @@ async def read_playlist(reach: Reach, address: Address) -> Playlist:
 
         url = urljoin(url, max(variants, key=bandwidth)[1].strip())
         text = await _text(reach, Address(url))
-    return _parsed(text, url)
+    return _parsed(text, url, live=live)
 
 
 async def joined(reach: Reach, playlist: Playlist, folder: Path, name: str, *, overwrite: bool = False) -> Path:
@@ -163,6 +167,28 @@ async def joined(reach: Reach, playlist: Playlist, folder: Path, name: str, *, o
     return await asyncio.to_thread(cut, parts, target, exact=False)
 
 
+async def clip_last(
+    reach: Reach, address: Address, seconds: float, path: Path, *, exact: bool = False, overwrite: bool = False
+) -> Path:
+    """Write the last seconds of a stream that is on air into an MP4 file; `AsyncLiveRoom.clip_last` does it.
+
+    Raises:
+        InvalidInput: no such length, or the name is taken.
+    """
+    from spnb.recordings.clip import cut
+
+    if not 0 < seconds < float("inf"):
+        raise InvalidInput(f"the last {seconds!r} seconds are no length of time: give seconds above 0")
+    target = place_in(path.parent, path.name)
+    if target.exists() and not overwrite:
+        raise InvalidInput(f"{target} is there already: choose another name, or pass overwrite=True")
+    playlist = await read_playlist(reach, address, live=True)
+    end = playlist.duration_seconds
+    start = max(0.0, end - seconds)
+    parts = list(pieces(list(playlist.sources(reach, start, end)), start, end))
+    return await asyncio.to_thread(cut, parts, target, exact=exact)
+
+
 async def _text(reach: Reach, address: Address) -> str:
     data = b""
     async with asked(reach, address, {}) as answer:
@@ -178,8 +204,9 @@ async def _text(reach: Reach, address: Address) -> str:
     return text
 
 
-def _parsed(text: str, url: str) -> Playlist:
+def _parsed(text: str, url: str, *, live: bool) -> Playlist:
     segments: list[HlsSegment] = []
+    parts: list[HlsSegment] = []
     seconds, run = 0.0, 0
     span: str | None = None
     initialisation: Stretch | None = None
@@ -199,13 +226,20 @@ def _parsed(text: str, url: str) -> Playlist:
             stretch = _stretch(urljoin(url, told.get("URI", "").strip('"')), told.get("BYTERANGE", "").strip('"'), {})
             run += initialisation is not None and stretch != initialisation
             initialisation = stretch
+        elif name == "#EXT-X-PART":
+            told = dict(re.findall(r'([A-Z-]+)=("[^"]*"|[^,]*)', value))
+            media = _stretch(urljoin(url, told.get("URI", "").strip('"')), told.get("BYTERANGE", "").strip('"'), ends)
+            parts.append(HlsSegment(media, _number(told.get("DURATION", "")), initialisation, run))
         elif name == "#EXT-X-KEY" and "METHOD=NONE" not in value:
             raise DownloadError("the recording is encrypted: it cannot be read")
         elif not line.startswith("#"):
             media = _stretch(urljoin(url, line.strip()), span or "", ends)
             segments.append(HlsSegment(media, seconds, initialisation, run))
             span = None
-    if "#EXT-X-ENDLIST" not in text:
+            parts.clear()
+    if live:
+        segments += parts
+    elif "#EXT-X-ENDLIST" not in text:
         raise DownloadError("the recording's playlist has not ended: it is of a stream that is still live")
     if not segments:
         raise DownloadError("the recording's playlist is empty")
