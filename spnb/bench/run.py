@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, str] = {
     "late-viewer": "spnb.bench.media:late_viewer",
     "subscribers": "spnb.bench.media:fifty_subscribers",
     "recorder": "spnb.bench.recording:recorder_cost",
+    "live-delay": "spnb.bench.playback:live_delay",
     "co-hosts": "spnb.bench.co_hosts:co_hosts",
     "preview": "spnb.bench.studio:preview",
     "studio": "spnb.bench.studio:studio",

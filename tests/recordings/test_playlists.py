@@ -10,7 +10,7 @@ from typing import Any
 import av
 import pytest
 
-from spnb.errors import DownloadError
+from spnb.errors import DownloadError, InvalidInput
 from spnb.recordings import AsyncRecording, RecordedFile, download, probe
 from tests.conftest import RunningSandbox
 from tests.recordings.planted import counters, film
@@ -96,8 +96,26 @@ async def test_the_sandboxs_own_recording_is_a_playlist_of_the_file_beside_it(
     room = await sp.rooms.create("As HLS")
     show = await room.go_live()
     await room.until("live", timeout=30)
-    await show.wait_ended(5)
+    playable = asyncio.Event()
+    room.observe(lambda record: playable.set() if record.live_playback_url else None)
+    await asyncio.wait_for(playable.wait(), 60)
+    with pytest.raises(InvalidInput, match="length of time"):
+        await room.clip_last(-1, tmp_path / "no.mp4")
+    await show.wait_ended(4)
+
+    # While it goes on: a clip of what was just there.
+    early = await room.clip_last(2, tmp_path / "early.mp4", exact=True)
+    assert probe(early).duration_seconds == pytest.approx(2, abs=0.3)
+    assert probe(early).has_audio
+    with pytest.raises(InvalidInput, match="overwrite"):
+        await room.clip_last(2, early)
+    whole = await room.clip_last(600, tmp_path / "all.mp4")
+    assert probe(whole).duration_seconds > 2
+    numbers = [number for _, number in counters(early) if number is not None]
+    assert numbers == sorted(numbers)
     await show.stop()
+    with pytest.raises(InvalidInput, match="not on air"):
+        await room.clip_last(2, tmp_path / "late.mp4")
     recording = await room.recording(timeout=60)
     (file,) = recording.files
     assert ".m3u8" in file.url
