@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -27,7 +27,7 @@ from spnb.sandbox.rooms.ports import Events, Json
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
-__all__ = ["Lifecycle", "MediaPlane"]
+__all__ = ["Lifecycle", "MediaPlane", "is_over"]
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,14 @@ class MediaPlane(Protocol):
         """Hand the room's frames to `tap`; the result ends that."""
         ...
 
+    def follow(self, room_id: str) -> None:
+        """Somebody is about to join this room."""
+        ...
+
+    async def catch_up(self, room_ids: Iterable[str]) -> None:
+        """Tell what has happened unseen in these rooms."""
+        ...
+
     async def close_room(self, room_id: str) -> bool:
         """Put everybody out."""
         ...
@@ -55,6 +63,12 @@ class MediaPlane(Protocol):
     async def remove_participant(self, room_id: str, identity: str) -> bool:
         """Put one participant out."""
         ...
+
+
+def is_over(store: Store, room_id: str) -> bool:
+    """Whether a room has ended, one way or another, so that nobody goes live in it any more."""
+    room = store.rooms.get(room_id)
+    return room is not None and room["status"] not in ("idle", "live", "waitingReconnect")
 
 
 class Lifecycle:
@@ -79,6 +93,7 @@ class Lifecycle:
         self._taps: dict[str, Callable[[], None]] = {}
         self._grace: dict[str, asyncio.TimerHandle] = {}
         self._finishing: dict[str, asyncio.Task[None]] = {}
+        self._putting_out: dict[str, asyncio.Task[bool]] = {}
         self._again: dict[str, asyncio.TimerHandle] = {}
 
     # -- what REST asks
@@ -95,6 +110,7 @@ class Lifecycle:
             grants=Grants(room=room["roomId"], room_join=True),
             ttl=self._settings.livekit_token_seconds,
         )
+        self._media.follow(room["roomId"])
         return {"coHostUrl": self._media.url, "coHostToken": token}
 
     async def stop(self, room_id: str, *, by: str) -> Json:
@@ -148,7 +164,9 @@ class Lifecycle:
         """Take a media event; called on the event loop."""
         if event.hidden:
             return
-        if event.kind == "track_published":
+        if event.kind in ("participant_joined", "track_published") and is_over(self._store, event.room):
+            self._put_out(event.room)  # a LiveKit token outlives its room
+        elif event.kind == "track_published":
             self._publishing.setdefault(event.room, set()).add(event.track_sid or "")
             self._went_live(event)
         elif event.kind == "track_unpublished":
@@ -156,6 +174,14 @@ class Lifecycle:
             tracks.discard(event.track_sid or "")
             if not tracks:
                 self._publisher_gone(event.room)
+
+    def _put_out(self, room_id: str) -> None:
+        """Have everybody leave a room that is over."""
+        if room_id in self._putting_out:
+            return
+        task = asyncio.create_task(self._media.close_room(room_id), name=f"close {room_id}")
+        self._putting_out[room_id] = task
+        task.add_done_callback(lambda _: self._putting_out.pop(room_id, None))
 
     def _went_live(self, event: MediaEvent) -> None:
         self._stop_waiting(event.room)
@@ -187,7 +213,8 @@ class Lifecycle:
 
     def _grace_over(self, room_id: str) -> None:
         self._grace.pop(room_id, None)
-        self._end(room_id)
+        if self._end(room_id) is not None:
+            self._put_out(room_id)
 
     # -- endings
 
@@ -277,13 +304,17 @@ class Lifecycle:
 
     # -- start and end of the process
 
-    def recover(self) -> None:
-        """Take up what an earlier process left: no room stays live, no recording is lost.
+    async def recover(self) -> None:
+        """Take up what an earlier process left: no room stays live without its host, no recording is lost.
 
-        Returns at once, however much is to be done: recordings are made into files in the background, one after the
-        other, and their rooms stay `ended` meanwhile.
+        A host who is on air on a LiveKit server elsewhere has not noticed that the sandbox was away: the room goes on.
+        Recordings are made into files in the background, one after the other; their rooms stay `ended` meanwhile.
         """
+        on_air = [*self._store.rooms_with_status("live"), *self._store.rooms_with_status("waitingReconnect")]
+        await self._media.catch_up([room["roomId"] for room in on_air])
         for room in self._store.rooms_with_status("live"):
+            if self._publishing.get(room["roomId"]):
+                continue
             moved = self._store.transition(room["roomId"], "waitingReconnect")
             if moved is not None:
                 self._announce("room.waitingReconnect", moved)
@@ -293,7 +324,7 @@ class Lifecycle:
         ended = [room["roomId"] for room in self._store.rooms_with_status("ended")]
         # What was recorded of a room that may go on becomes files with the rest of it.
         for room_id in dict.fromkeys([*ended, *self._recorder.unfinished()]):
-            if room_id not in waiting:
+            if room_id not in waiting and room_id not in self._taps:
                 self._finish(room_id, left_over=True)
 
     @property
@@ -311,6 +342,7 @@ class Lifecycle:
         for end_tap in self._taps.values():
             end_tap()
         self._taps.clear()
+        await asyncio.gather(*self._putting_out.values(), return_exceptions=True)
         if self._finishing:
             await asyncio.wait(list(self._finishing.values()), timeout=CLOSE_SECONDS)
         self._recorder.interrupt()

@@ -3,7 +3,7 @@ import type Hls from "hls.js";
 import { h, replace } from "./dom";
 import { label } from "./format";
 import { floatOver, reactionBar } from "./floating";
-import { pinnedCard, shelf } from "./products";
+import { pinnedCard, productList } from "./products";
 import { attach } from "./source";
 import { WatchSession } from "./watchSession";
 import { reachable, type Link, type Model } from "./widget";
@@ -198,5 +198,5 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   if (only) return h("div", {}, picture, moves);
   const floating = floatOver(link);
   picture.append(floating.el, pinnedCard(link));
-  return h("div", {}, picture, moves, reactionBar(link, floating), shelf(link));
+  return h("div", {}, picture, moves, reactionBar(link, floating), productList(link));
 }
