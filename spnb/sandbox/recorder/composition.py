@@ -68,6 +68,7 @@ class Composition:
         self._held: Any = None
         self._arranged: tuple[object, ...] = ()
         self._encoder: Any = None
+        self._pts = -1
         self.size = (0, 0)
 
     def arrange(self, tracks: Sequence[TapTrack]) -> None:
@@ -146,7 +147,7 @@ class Composition:
             )
         self._draw()
         picture = av.VideoFrame.from_ndarray(self._canvas, format="yuv420p")
-        picture.pts = round(position * CLOCK)
+        self._pts = picture.pts = max(self._pts + 1, round(position * CLOCK))
         picture.time_base = Fraction(1, CLOCK)
         picture.pict_type = kind
         # Without look-ahead and B frames each picture comes out as it goes in.

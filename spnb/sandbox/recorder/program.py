@@ -27,8 +27,8 @@ SLACK_SECONDS, MOST_SLACK_SECONDS = 0.15, 0.6
 """How far behind real time it runs: as far as frames come late, within these bounds."""
 CALM_SECONDS = 30.0
 """How long a late frame counts."""
-START_SECONDS = 1.0
-"""How long a first picture is waited for; then a card is shown."""
+START_SECONDS, ANNOUNCED_SECONDS = 1.0, 2.0
+"""How long a first picture is waited for, and one of a camera that is there; then a card is shown."""
 STALL_SECONDS = 0.6
 """A publisher who has sent no picture for so long has stopped."""
 LEAD_STALL_SECONDS = 0.1
@@ -204,7 +204,8 @@ class Program:
         """What has to happen by now though no frame of its own has come: segments end, pictures are held."""
         start = self._segments.start
         if start is None:
-            if edge >= START_SECONDS:
+            announced = any(track.kind == "video" for track in self._tracks.values())
+            if edge >= (ANNOUNCED_SECONDS if announced else START_SECONDS):
                 self._encode_on(0.0)
             return
         age = edge - start
@@ -215,7 +216,9 @@ class Program:
         # A picture that comes with the end begins the next segment itself.
         while age >= limit * self._seconds + SPARE_SECONDS / 2 and start + limit * self._seconds < self._stop:
             self._encode_on(max(start + limit * self._seconds, self._segments.end))
-            start = self._segments.start or edge
+            if self._segments.start in (None, start):
+                return  # nothing could be encoded: the open segment goes on
+            start = self._segments.start
             age = edge - start
         self._segments.until(edge)
 
