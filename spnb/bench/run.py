@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, str] = {
     "go-live": "spnb.bench.media:time_to_first_frame",
     "late-viewer": "spnb.bench.media:late_viewer",
     "subscribers": "spnb.bench.media:fifty_subscribers",
+    "forwarding": "spnb.bench.forwarding:forwarding",
     "recorder": "spnb.bench.recording:recorder_cost",
     "live-delay": "spnb.bench.playback:live_delay",
     "co-hosts": "spnb.bench.co_hosts:co_hosts",

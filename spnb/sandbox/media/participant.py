@@ -453,6 +453,8 @@ class Participant:
         self._line.tick()
         for track in self.tracks.values():
             track.tick()
+            if (update := track.quality_update(time.monotonic())) is not None:
+                self.send(signal.SignalResponse(subscribed_quality_update=update))
             if self._publisher is not None:
                 for packet in track.feedback(FEEDBACK_SSRC, REMB_BITS_PER_SECOND):
                     self._publisher.send_rtcp(packet)

@@ -97,8 +97,17 @@ def parse(text: str) -> Description:
     """Read a client's offer or answer.
 
     Raises:
-        MalformedDescription: parts that a bundled WebRTC description must have are missing.
+        MalformedDescription: parts that a bundled WebRTC description must have are missing, or a number is none.
     """
+    try:
+        return _parse(text)
+    except MalformedDescription:
+        raise
+    except (ValueError, IndexError) as error:
+        raise MalformedDescription(str(error)[:80]) from error
+
+
+def _parse(text: str) -> Description:
     sections: list[Section] = []
     shared: dict[str, list[str]] = {"ice-ufrag": [], "ice-pwd": [], "fingerprint": [], "setup": [], "candidate": []}
     raw: list[dict[str, list[str]]] = []
@@ -159,6 +168,8 @@ def _fill(section: Section, attributes: dict[str, list[str]]) -> None:
         apt = fmtp.get(int(number), "").partition("apt=")[2].partition(";")[0]
         if rtpmap.lower().startswith("rtx/") and apt.isdecimal():
             section.rtx[int(apt)] = int(number)
+        if not rtpmap.partition("/")[2].split("/")[0].isdecimal():
+            continue
         codec = _codec(int(number), rtpmap, fmtp.get(int(number), ""))
         if codec is not None:
             told = [*feedback.get(number, []), *feedback.get("*", [])]
