@@ -14,6 +14,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "spnb"
 FLOORS = {
     "errors": 0,
+    "gaps": 0,
     "models": 0,
     "config": 0,
     "_loop": 0,
