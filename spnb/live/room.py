@@ -408,16 +408,14 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             InvalidInput: the room is not on air, no such length, the name is taken, or parts of different kinds
                 without `exact`.
         """
-        from spnb.recordings.fetching import Address
-        from spnb.recordings.hls import clip_last
-        from spnb.recordings.reach import Reach, is_loopback
+        from spnb.recordings.recording import clip_last
 
         await self.refresh()
         url = self._record.live_playback_url
         if url is None:
             raise InvalidInput("there is nothing to cut: the room is not on air, or its first seconds are on their way")
-        async with Reach(loopback=is_loopback(self._client.endpoints.rest)) as reach:
-            return await clip_last(reach, Address(url), seconds, Path(path), exact=exact, overwrite=overwrite)
+        rest = self._client.endpoints.rest
+        return await clip_last(rest, url, seconds, Path(path), exact=exact, overwrite=overwrite)
 
     @on_loop
     async def viewers(self) -> int:

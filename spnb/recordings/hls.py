@@ -21,7 +21,6 @@ from spnb.errors import DownloadError, InvalidInput, Unreachable
 from spnb.recordings.fetching import Address, asked
 from spnb.recordings.pieces import Source, pieces
 from spnb.recordings.places import place_in
-from spnb.recordings.reach import Reach
 
 __all__ = ["Playlist", "clip_last", "is_playlist", "joined", "read_playlist"]
 
@@ -78,7 +77,7 @@ class Playlist:
         beside = {segment.initialisation.url for segment in self.segments if segment.initialisation}
         return urls.pop() if whole and beside <= urls else None
 
-    def sources(self, reach: Reach, start: float = 0.0, end: float = float("inf")) -> Iterator[Source]:
+    def sources(self, reach: Any, start: float = 0.0, end: float = float("inf")) -> Iterator[Source]:
         """Its runs as files, of which only what lies between two moments (seconds) will be fetched."""
         at = 0.0
         for _, run in _grouped(self.segments):
@@ -87,7 +86,7 @@ class Playlist:
                 yield Source(_Joined(reach, group) if needed else None, seconds)
                 at += seconds
 
-    def each(self, reach: Reach) -> Iterator[Source]:
+    def each(self, reach: Any) -> Iterator[Source]:
         """Every segment as a file."""
         for segment in self.segments:
             yield Source(_Joined(reach, [segment]), segment.seconds)
@@ -125,7 +124,7 @@ def is_playlist(url: str) -> bool:
     return urlsplit(url).path.lower().endswith((".m3u8", ".m3u"))
 
 
-async def read_playlist(reach: Reach, address: Address, *, live: bool = False) -> Playlist:
+async def read_playlist(reach: Any, address: Address, *, live: bool = False) -> Playlist:
     """Fetch a playlist; of several qualities the best.
 
     Args:
@@ -152,7 +151,7 @@ async def read_playlist(reach: Reach, address: Address, *, live: bool = False) -
     return _parsed(text, url, live=live)
 
 
-async def joined(reach: Reach, playlist: Playlist, folder: Path, name: str, *, overwrite: bool = False) -> Path:
+async def joined(reach: Any, playlist: Playlist, folder: Path, name: str, *, overwrite: bool = False) -> Path:
     """Write all segments into one MP4 file, as they are.
 
     Raises:
@@ -168,7 +167,7 @@ async def joined(reach: Reach, playlist: Playlist, folder: Path, name: str, *, o
 
 
 async def clip_last(
-    reach: Reach, address: Address, seconds: float, path: Path, *, exact: bool = False, overwrite: bool = False
+    reach: Any, address: Address, seconds: float, path: Path, *, exact: bool = False, overwrite: bool = False
 ) -> Path:
     """Write the last seconds of a stream that is on air into an MP4 file; `AsyncLiveRoom.clip_last` does it.
 
@@ -189,7 +188,7 @@ async def clip_last(
     return await asyncio.to_thread(cut, parts, target, exact=exact)
 
 
-async def _text(reach: Reach, address: Address) -> str:
+async def _text(reach: Any, address: Address) -> str:
     data = b""
     async with asked(reach, address, {}) as answer:
         if answer.status != 200:
@@ -266,7 +265,7 @@ def _stretch(url: str, span: str, ends: dict[str, int]) -> Stretch:
 class _Joined(io.RawIOBase):
     """Segments as one file object, fetched when it is first read. On a thread of its own, never on the event loop."""
 
-    def __init__(self, reach: Reach, segments: Sequence[HlsSegment]) -> None:
+    def __init__(self, reach: Any, segments: Sequence[HlsSegment]) -> None:
         self._reach = reach
         self._segments = segments
         self._file: IO[bytes] | None = None

@@ -367,6 +367,21 @@ class AsyncRecording:
         return f"<table><caption>{caption}</caption><tr>{head}</tr>{rows}</table>"
 
 
+async def clip_last(
+    rest: str, url: str, seconds: float, path: Path, *, exact: bool = False, overwrite: bool = False
+) -> Path:
+    """Write the last seconds of a stream that is on air into a file; see `AsyncLiveRoom.clip_last`.
+
+    Args:
+        rest: the service's address: where it is this machine's, its media may be too.
+        url: of the live playlist.
+    """
+    from spnb.recordings import hls
+
+    async with Reach(loopback=is_loopback(rest)) as reach:
+        return await hls.clip_last(reach, Address(url), seconds, path, exact=exact, overwrite=overwrite)
+
+
 def _row(file: RecordedFile) -> str:
     picture = ""
     if file.thumbnail is not None and len(file.thumbnail) <= SHOWN_BYTES:
