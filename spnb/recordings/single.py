@@ -7,7 +7,6 @@ from pathlib import Path
 from spnb._loop import run
 from spnb.errors import InvalidInput
 from spnb.recordings.fetching import Address, fetch
-from spnb.recordings.hls import is_playlist, joined, read_playlist
 from spnb.recordings.reach import Reach, is_loopback
 
 __all__ = ["download"]
@@ -37,6 +36,8 @@ def download(url: str, target: Path, *, most_bytes: int | None = None, overwrite
     async def fetched() -> Path:
         # Whoever names this machine means it; a redirect to it from elsewhere is not followed.
         async with Reach(loopback=is_loopback(url)) as reach:
+            from spnb.recordings.hls import is_playlist, joined, read_playlist
+
             address = Address(url)
             if is_playlist(url):
                 playlist = await read_playlist(reach, address)
