@@ -55,7 +55,7 @@ EXIT_SECONDS = 10.0
 
 
 _running: dict[str, AsyncBroadcast] = {}
-"""By seat: a user's place in a room."""
+"""By `broadcast_key`: one for each user and room."""
 
 
 def is_running(room_id: str) -> bool:
@@ -65,7 +65,7 @@ def is_running(room_id: str) -> bool:
 
 def running(room_id: str) -> list[AsyncBroadcast]:
     """What this process has on air in a room: the host's broadcast, co-hosts' ones."""
-    return [show for show in _running.values() if show.room.room_id == room_id]
+    return [broadcast for broadcast in _running.values() if broadcast.room.room_id == room_id]
 
 
 @on_loop
@@ -97,13 +97,13 @@ async def go_live(
         SourceError: the source cannot give media; nothing was published.
         BroadcastError: the connection failed; the room is not left live.
     """
-    running = _running.get(room.seat)
+    running = _running.get(room.broadcast_key)
     if running is None:
         options = PublishOptions(codec=codec, max_bitrate=max_bitrate, simulcast=simulcast)
         running = AsyncBroadcast(room, source, options, audio=audio)
         if on_event is not None:
             running.observe(on_event)
-        _running[room.seat] = running
+        _running[room.broadcast_key] = running
     await running._started()
     return running
 
@@ -245,7 +245,7 @@ class AsyncBroadcast:
 
     async def _abandon(self) -> None:
         """Undo a start that failed, in the same order as any end."""
-        _running.pop(self.room.seat, None)
+        _running.pop(self.room.broadcast_key, None)
         await asyncio.to_thread(self._source.close)
         publisher, self._publisher = self._publisher, None
         if publisher is not None:
@@ -455,8 +455,8 @@ class AsyncBroadcast:
                 "it ends the room by itself after its grace time"
             ) from error
         finally:
-            if _running.get(self.room.seat) is self:
-                del _running[self.room.seat]
+            if _running.get(self.room.broadcast_key) is self:
+                del _running[self.room.broadcast_key]
             self._over.set()
             self._observers.tell(Ended(reason=reason))
 
@@ -494,7 +494,7 @@ def _end_all() -> None:
 
     async def end() -> None:
         async with asyncio.timeout(EXIT_SECONDS):
-            await asyncio.gather(*(show.stop() for show in list(_running.values())), return_exceptions=True)
+            await asyncio.gather(*(broadcast.stop() for broadcast in list(_running.values())), return_exceptions=True)
 
     with contextlib.suppress(TimeoutError, RuntimeError):
         run(end())

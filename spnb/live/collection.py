@@ -11,9 +11,8 @@ from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.client.records import Records
 from spnb.errors import ServiceError, Unreachable
-from spnb.live.hooks import saw
 from spnb.live.reading import Reader
-from spnb.live.status import STATUS_OF_EVENT, advance, room_of_event
+from spnb.live.status import OVER, advance, room_of_event
 from spnb.models import Room, normal_status
 from spnb.observers import Observers
 from spnb.realtime import Event
@@ -37,7 +36,7 @@ class AsyncLiveRooms:
     Args:
         client: the connection.
         statuses: which states belong to the collection.
-        most: how many rooms at most.
+        most: how many rooms at most; whether there are older ones is told by `complete`.
     """
 
     def __init__(
@@ -52,10 +51,13 @@ class AsyncLiveRooms:
         """Which states belong to the collection."""
         self._most = most
         self._rooms: dict[str, Room] = {}
+        self.complete: bool = True
+        """Whether these were all rooms in those states when they were read last; else the newest `most` of them."""
         self._observers = Observers[list[Room]]("live rooms", first=self._begin, last=self._end, now=lambda: self.rooms)
         self._ends: list[Callable[[], None]] = []
         self._topic = ""
         self._reader: Reader | None = None
+        self._turn = self._answered = 0
 
     @property
     def rooms(self) -> list[Room]:
@@ -112,6 +114,7 @@ class AsyncLiveRooms:
             self._keep_up,
             lambda: bool(self._topic) and self._client.realtime.is_subscribed(self._topic),
             first=BLIND_READ,
+            gate=self._client._reading,
             name="spnb-live-rooms",
         )
         self._reader.start()
@@ -153,8 +156,9 @@ class AsyncLiveRooms:
             if told is None:
                 continue
             known = self._rooms.get(told.room_id)
-            saw(self._client, known or (None if event.type in STATUS_OF_EVENT else told), told)
-            self._put(advance(known, told) if known is not None else told)
+            if told.status not in OVER:
+                # An end is told by the read that follows, as is everything that is done on hearing of a room.
+                self._put(advance(known, told) if known is not None else told)
         if self._reader is not None:
             self._reader.soon()
 
@@ -168,18 +172,20 @@ class AsyncLiveRooms:
             self._observers.tell(self.rooms)
 
     async def _read(self) -> None:
+        self._turn += 1
+        turn = self._turn
         try:
-            records = await self._client.rooms.records(statuses=self.statuses, most=self._most)
+            records = await self._client.rooms.records(statuses=self.statuses, most=self._most + 1)
         except (ServiceError, Unreachable) as error:
             log.info("live rooms could not be read: %s", type(error).__name__)
             return
-        fresh = {}
-        for record in records:
-            known = self._rooms.get(record.room_id)
-            merged = advance(known, record) if known is not None else record
-            if merged.status in self.statuses:
-                fresh[record.room_id] = merged
-        if fresh != self._rooms:
+        if turn < self._answered:
+            return
+        # What is read takes the place of what was heard.
+        self._answered = turn
+        complete, self.complete = self.complete, len(records) <= self._most
+        fresh = {record.room_id: record for record in records[: self._most] if record.status in self.statuses}
+        if fresh != self._rooms or complete != self.complete:
             self._rooms = fresh
             self._observers.tell(self.rooms)
 
@@ -187,7 +193,8 @@ class AsyncLiveRooms:
     """The blocking twin."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(self.statuses)}: {len(self)})"
+        older = "" if self.complete else ", older ones are left out"
+        return f"{type(self).__name__}({', '.join(self.statuses)}: {len(self)}{older})"
 
     def _repr_html_(self) -> str:
         return Records.of(self.rooms)._repr_html_()

@@ -23,6 +23,7 @@ class RoomTable(RoomRows):
 
     Args:
         client: a client of `spnb.connect()`.
+        most: how many rooms are listed at most, newest first; the heading says so where there are older ones.
     """
 
     _esm = STATIC / "roomTable.js"
@@ -61,12 +62,13 @@ class RoomTable(RoomRows):
         if not posts or (posts == self._looked_at and now < self._look_again):
             return
         try:
-            shelves = await self._client.products.shelves(posts)
+            found = await self._client.products.tags_of(posts)
         except (ServiceError, Unreachable):
             return  # the next round asks again
         self._looked_at, self._look_again = posts, now + PRODUCTS_SECONDS
-        self._shelves.update({shelf.room_id: len(shelf.tagged) for shelf in shelves if shelf.room_id})
+        self._tagged.update({tags.room_id: len(tags.tagged) for tags in found if tags.room_id})
 
     def _as_text(self) -> str:
         rows = self.rooms
-        return "\n".join([f"Rooms: {len(rows)}", *(f"{row['title']} ({row['status']})" for row in rows[:20])])
+        older = "" if self.complete else " (the newest: older ones are left out, most=… lists more)"
+        return "\n".join([f"Rooms: {len(rows)}{older}", *(f"{row['title']} ({row['status']})" for row in rows[:20])])

@@ -204,6 +204,7 @@ class OwnLiveKit(LiveKitDeployment):
         """
         await self._server.start()
         self.url = self._server.url
+        await super().start()
 
     async def aclose(self) -> None:
         """Leave all rooms and end the server."""

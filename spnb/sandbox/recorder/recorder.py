@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from spnb.sandbox.recorder.files import Interrupted, RecordedFile, finalise, listed
+from spnb.sandbox.recorder.room import Gap, RoomRecording
 from spnb.sandbox.recorder.writer import LiveFiles, RoomWriter
 
 __all__ = ["Recorder", "RecorderSettings"]
@@ -26,6 +29,8 @@ class RecorderSettings:
     segment_seconds: float = 2.0
     thumbnail_seconds: float = 5.0
     composed: tuple[int, int] = (1280, 720)
+    most_waiting: int = 3000
+    """Frames that may wait to be written: about half a minute of a publisher's."""
 
 
 class Recorder:
@@ -34,8 +39,9 @@ class Recorder:
     Args:
         root: where recordings go; made if missing.
         on_ready: called on the event loop with a room's id when its live playlist can be played.
-        on_problem: called on the event loop with a room's id and what is wrong, once per recording.
+        on_problem: called on the event loop with a room's id and what is wrong.
         settings: see `RecorderSettings`.
+        clock: monotonic seconds, the clock of `EncodedFrame.arrived`.
     """
 
     def __init__(
@@ -45,13 +51,19 @@ class Recorder:
         on_ready: Callable[[str], None],
         on_problem: Callable[[str, str], None],
         settings: RecorderSettings | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._root = root
         self._on_ready = on_ready
         self._on_problem = on_problem
         self._settings = settings or RecorderSettings()
+        self._clock = clock
         self._writers: dict[str, RoomWriter] = {}
+        self._waiting: dict[str, asyncio.Event] = {}
         self._closed: dict[str, Future[None]] = {}
+        self._recordings: dict[str, RoomRecording] = {}
+        self.on_gaps: Callable[[str, list[Gap]], None] = lambda _room_id, _gaps: None
+        """Called on the event loop with a room's id and its gaps when one begins or ends; see `record`."""
         self._known: dict[str, list[RecordedFile]] = {}
         self._loop = asyncio.get_running_loop()
         self._workers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finalise")
@@ -70,8 +82,41 @@ class Recorder:
             raise ValueError("a room id holds letters, digits, - and _ only")
         return self._root / room_id
 
+    def record(self, room_id: str, *, host: str = "") -> RoomRecording:
+        """Begin to record a room, or go on. A disk that is full for a while does not end it: a new part follows.
+
+        Returns:
+            The tap that takes the room's frames.
+        """
+        recording = self._recordings.get(room_id)
+        if recording is None:
+            recording = self._recordings[room_id] = RoomRecording(
+                self.folder(room_id),
+                lambda: self._next_writer(room_id, host),
+                on_gaps=lambda gaps: self.on_gaps(room_id, gaps),
+            )
+        return recording
+
+    def _next_writer(self, room_id: str, host: str) -> RoomWriter:
+        broken = self._writers.get(room_id)
+        if broken is not None and broken._broken:
+            del self._writers[room_id]
+            broken.finish()
+        return self.start(room_id, host=host)
+
+    def _ready(self, room_id: str) -> None:
+        self._on_ready(room_id)
+        if room_id in self._recordings:
+            self._recordings[room_id].playable()
+
+    def _problem(self, room_id: str, problem: str) -> None:
+        self._on_problem(room_id, problem)
+        writer = self._writers.get(room_id)
+        if room_id in self._recordings and room_id not in self._closed and writer is not None and writer._broken:
+            self._recordings[room_id].failed(problem)
+
     def start(self, room_id: str, *, host: str = "") -> RoomWriter:
-        """Begin to record a room, or go on with what is being recorded.
+        """Begin to record a part of a room, or go on with the one that is being recorded.
 
         Returns:
             The tap that takes the room's frames.
@@ -86,8 +131,11 @@ class Recorder:
                 segment_seconds=self._settings.segment_seconds,
                 thumbnail_seconds=self._settings.thumbnail_seconds,
                 composed=self._settings.composed,
-                on_ready=lambda: self._tell(self._on_ready, room_id),
-                on_problem=lambda problem: self._tell(self._on_problem, room_id, problem),
+                most_waiting=self._settings.most_waiting,
+                on_part=lambda: self._tell(self._has_more, room_id),
+                clock=self._clock,
+                on_ready=lambda: self._tell(self._ready, room_id),
+                on_problem=lambda problem: self._tell(self._problem, room_id, problem),
             )
             self._writers[room_id] = writer
         return writer
@@ -95,6 +143,26 @@ class Recorder:
     def _tell(self, function: Callable[..., None], *arguments: str) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _has_more(self, room_id: str) -> None:
+        waiting = self._waiting.pop(room_id, None)
+        if waiting is not None:
+            waiting.set()
+
+    async def live_files_with(
+        self, room_id: str, segment: int, part: int | None, *, timeout: float
+    ) -> LiveFiles | None:
+        """What viewers of a live room get, once a segment, or a part of it, is among it.
+
+        Args:
+            segment, part: their numbers from 0; without a part the whole segment.
+            timeout: how long to wait, in seconds; what is there then is the answer.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while (files := self.live_files(room_id)) is not None and not files.listing.has(segment, part):
+                    await self._waiting.setdefault(room_id, asyncio.Event()).wait()
+        return self.live_files(room_id)
 
     def live_files(self, room_id: str) -> LiveFiles | None:
         """What viewers of a live room get; None while nothing can be played."""
@@ -118,12 +186,16 @@ class Recorder:
         files = await self._loop.run_in_executor(workers, self._finalise, self.folder(room_id))
         # Only now: until the files are there, the live ones are what can be played.
         self._writers.pop(room_id, None)
+        self._has_more(room_id)
         self._closed.pop(room_id, None)
         self._known[room_id] = files
         return files
 
     async def _written(self, room_id: str) -> None:
         """Until everything of a room is on disk that its writer was given; nothing follows."""
+        recording = self._recordings.pop(room_id, None)
+        if recording is not None:
+            recording.end()
         writer = self._writers.get(room_id)
         if writer is not None:
             if room_id not in self._closed:

@@ -12,16 +12,23 @@ from starlette.routing import BaseRoute
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
-from spnb.sandbox.rest.payloads import message_payload
+from spnb.sandbox.rest.chat_payloads import message_payload
+from spnb.sandbox.rest.notification_tray import note
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused, answer
+from spnb.sandbox.rest.social_payloads import comment_payload, post_payload
+from spnb.sandbox.rest.sound import MOST_BATCH_BYTES, WireTime
 from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["routes"]
 
+MOST_NAMES = 200
+MOST_NAMES_OF_USER = 20
+"""Different reactions on one message or post, which every list of it tells (a choice)."""
+
 
 class ReactionWish(BaseModel):
-    referenceId: str = Field(min_length=1)
+    referenceId: str = Field(min_length=1, max_length=100)
     referenceType: Literal["message", "post", "comment", "story"]
     reactionName: str = Field(min_length=1, max_length=100)
     referenceVersion: int | None = None
@@ -32,7 +39,7 @@ class LiveReactionWish(BaseModel):
     referenceId: str | None = None
     referenceType: Literal["post"] = "post"
     reactionName: str = Field(min_length=1, max_length=100)
-    occurredAt: str | None = None
+    occurredAt: WireTime | None = None
     roomId: str | None = None
 
 
@@ -49,19 +56,19 @@ def routes(services: Services) -> list[BaseRoute]:
         serve(services, "DELETE", "/api/v2/reactions", remove),
         serve(services, "GET", "/api/v3/reactions", listed),
         serve(services, "GET", "/api/v2/reactions", listed),
-        serve(services, "POST", "/api/v1/reactions/live", add_live),
+        serve(services, "POST", "/api/v1/reactions/live", add_live, most=MOST_BATCH_BYTES),
     ]
 
 
 def _wish(call: Call) -> ReactionWish:
-    if not call.body:
+    if not call.body and not isinstance(call.body, list):
         names = ("referenceId", "referenceType", "reactionName")
         call.body = {name: value for name in names if (value := call.query.one(name)) is not None}
     return call.read(ReactionWish)
 
 
 def _subject(call: Call, kind: str, subject_id: str) -> Json:
-    found = {"message": call.store.messages, "post": call.store.posts}.get(kind)
+    found = {"message": call.store.messages, "post": call.store.posts, "comment": call.store.comments}.get(kind)
     subject = found.get(subject_id) if found else None
     if subject is None or subject["isDeleted"]:
         raise Refused.not_found(f"{kind.capitalize()} {subject_id!r}")
@@ -76,6 +83,11 @@ async def add(call: Call) -> Json:
     before = call.store.reactions.first(where)
     if before is not None:
         return {"addedId": before["reactionId"]}
+    mine = call.store.reactions.count({**where, "reactionName": None})
+    if mine >= MOST_NAMES_OF_USER or len(subject["reactions"].keys() | {wish.reactionName}) > MOST_NAMES:
+        raise Refused.bad_request(
+            f"There are enough different reactions here: {MOST_NAMES_OF_USER} of a user, {MOST_NAMES} in all"
+        )
     at = call.store.now()
     reaction = {"reactionId": new_id(), **where, "userInternalId": call.user["_id"], "createdAt": at, "updatedAt": at}
     call.store.reactions.insert(reaction)
@@ -120,11 +132,28 @@ def _count(call: Call, wish: ReactionWish, subject: Json, reaction: Json, *, add
             "reactions": [_listed(changed["messageId"], "message", [reaction])],
         }
         call.publish(topics.message(changed), event, data, subject_id=changed["messageId"])
+        return
+    kind = wish.referenceType
+    kept = call.store.comments if kind == "comment" else call.store.posts
+    changed = kept.save({**subject, "reactions": names, "reactionsCount": total})
+    if kind == "comment":
+        data = comment_payload(call.store, [changed], reader=None)
     else:
-        changed = call.store.posts.save({**subject, "reactions": names, "reactionsCount": total})
-        event = "post.addReaction" if added else "post.removeReaction"
-        data = {"posts": [changed], "users": [call.user], "reactor": reactor}
-        call.publish(topics.post(changed), event, data, subject_id=changed["postId"])
+        data = post_payload(call.store, call.services.stage, [changed], reader=None, base_url=call.base_url)
+    data |= {"users": [*data["users"], call.user], "reactor": reactor}
+    if added:
+        _note(call, kind, changed)
+    event = f"{kind}.addReaction" if added else f"{kind}.removeReaction"
+    call.publish(topics.post(changed), event, data, subject_id=wish.referenceId)
+
+
+def _note(call: Call, kind: str, subject: Json) -> None:
+    author = call.store.user_by_public_id(subject["userId"] if kind == "comment" else subject["postedUserPublicId"])
+    if author is not None:
+        text = f"{call.user['displayName']} reacted to your {kind}"
+        where = {"targetId": subject["targetId"], "targetType": subject["targetType"]}
+        about = {"actionType": "reaction", "referenceType": kind, "referenceId": subject[f"{kind}Id"]}
+        note(call, author, f"reaction_on_{kind}", text, **where, **about)
 
 
 def _listed(subject_id: str, kind: str, reactions: list[Json]) -> Json:

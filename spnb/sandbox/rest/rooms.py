@@ -12,9 +12,10 @@ from spnb.models import normal_status, normal_type
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
-from spnb.sandbox.rest.payloads import post_payload, room_payload
+from spnb.sandbox.rest.payloads import room_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.rest.social_payloads import post_payload
 from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["announce", "own_room", "routes", "visible_room"]
@@ -34,11 +35,11 @@ class RoomCreate(BaseModel):
 
 
 class RoomUpdate(BaseModel):
-    title: str | None = Field(default=None, min_length=1, max_length=1000, pattern=r"\S")
+    title: str = Field(default="", min_length=1, max_length=1000, pattern=r"\S")
     description: str | None = Field(default=None, max_length=5000)
     thumbnailFileId: str | None = Field(default=None, max_length=50)
     metadata: dict[str, Any] | None = None
-    liveChatEnabled: bool | None = Field(default=None, validation_alias=CHAT_NAMES)
+    liveChatEnabled: bool = Field(default=True, validation_alias=CHAT_NAMES)
     parentRoomId: str | None = Field(default=None, max_length=50)
 
 
@@ -114,7 +115,9 @@ async def create(call: Call) -> Json:
         room["parentRoomId"] = wish.parentRoomId
     call.store.rooms.insert(room)
     if wish.parentRoomId is not None and parent is not None:
-        call.store.update_room(parent["roomId"], childRoomIds=[*parent["childRoomIds"], room_id])
+        changed = call.store.update_room(parent["roomId"], childRoomIds=[*parent["childRoomIds"], room_id])
+        if changed is not None:
+            announce(call, "room.didUpdate", changed)
     return _shown(call, room)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -21,13 +21,13 @@ from spnb.sandbox.clock import stamp
 from spnb.sandbox.media.frames import MediaEvent, Tap
 from spnb.sandbox.media.tokens import Grants, mint
 from spnb.sandbox.realtime import topics
-from spnb.sandbox.recorder import Delivery, Interrupted, RecordedFile, Recorder
+from spnb.sandbox.recorder import Delivery, Gap, Interrupted, RecordedFile, Recorder
 from spnb.sandbox.rest import Refused, room_payload
 from spnb.sandbox.rooms.ports import Events, Json
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
-__all__ = ["Lifecycle", "MediaPlane"]
+__all__ = ["Lifecycle", "MediaPlane", "is_over"]
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,14 @@ class MediaPlane(Protocol):
         """Hand the room's frames to `tap`; the result ends that."""
         ...
 
+    def follow(self, room_id: str) -> None:
+        """Somebody is about to join this room."""
+        ...
+
+    async def catch_up(self, room_ids: Iterable[str]) -> None:
+        """Tell what has happened unseen in these rooms."""
+        ...
+
     async def close_room(self, room_id: str) -> bool:
         """Put everybody out."""
         ...
@@ -55,6 +63,12 @@ class MediaPlane(Protocol):
     async def remove_participant(self, room_id: str, identity: str) -> bool:
         """Put one participant out."""
         ...
+
+
+def is_over(store: Store, room_id: str) -> bool:
+    """Whether a room has ended, one way or another, so that nobody goes live in it any more."""
+    room = store.rooms.get(room_id)
+    return room is not None and room["status"] not in ("idle", "live", "waitingReconnect")
 
 
 class Lifecycle:
@@ -73,12 +87,14 @@ class Lifecycle:
         self._events = events
         self._media = media
         self._recorder = recorder
+        recorder.on_gaps = self._gaps_changed
         self._delivery = delivery
         self._settings = settings
         self._publishing: dict[str, set[str]] = {}
         self._taps: dict[str, Callable[[], None]] = {}
         self._grace: dict[str, asyncio.TimerHandle] = {}
         self._finishing: dict[str, asyncio.Task[None]] = {}
+        self._putting_out: dict[str, asyncio.Task[bool]] = {}
         self._again: dict[str, asyncio.TimerHandle] = {}
 
     # -- what REST asks
@@ -95,6 +111,7 @@ class Lifecycle:
             grants=Grants(room=room["roomId"], room_join=True),
             ttl=self._settings.livekit_token_seconds,
         )
+        self._media.follow(room["roomId"])
         return {"coHostUrl": self._media.url, "coHostToken": token}
 
     async def stop(self, room_id: str, *, by: str) -> Json:
@@ -132,7 +149,7 @@ class Lifecycle:
         return [
             {
                 "playbackId": file.playback_id,
-                "url": self._delivery.recording_url(room_id, file.playback_id),
+                "url": self._delivery.recording_url(room_id, file),
                 "thumbnailUrl": self._delivery.recording_thumbnail_url(room_id, file.playback_id),
                 "durationSeconds": file.duration_seconds,
                 "width": file.width,
@@ -148,7 +165,9 @@ class Lifecycle:
         """Take a media event; called on the event loop."""
         if event.hidden:
             return
-        if event.kind == "track_published":
+        if event.kind in ("participant_joined", "track_published") and is_over(self._store, event.room):
+            self._put_out(event.room)  # a LiveKit token outlives its room
+        elif event.kind == "track_published":
             self._publishing.setdefault(event.room, set()).add(event.track_sid or "")
             self._went_live(event)
         elif event.kind == "track_unpublished":
@@ -156,6 +175,14 @@ class Lifecycle:
             tracks.discard(event.track_sid or "")
             if not tracks:
                 self._publisher_gone(event.room)
+
+    def _put_out(self, room_id: str) -> None:
+        """Have everybody leave a room that is over."""
+        if room_id in self._putting_out:
+            return
+        task = asyncio.create_task(self._media.close_room(room_id), name=f"close {room_id}")
+        self._putting_out[room_id] = task
+        task.add_done_callback(lambda _: self._putting_out.pop(room_id, None))
 
     def _went_live(self, event: MediaEvent) -> None:
         self._stop_waiting(event.room)
@@ -166,7 +193,7 @@ class Lifecycle:
         current = self._store.rooms.get(event.room)
         if current is not None and current["status"] == "live" and event.room not in self._taps:
             host = str(current["createdBy"])
-            self._taps[event.room] = self._media.record(event.room, self._recorder.start(event.room, host=host))
+            self._taps[event.room] = self._media.record(event.room, self._recorder.record(event.room, host=host))
 
     def _publisher_gone(self, room_id: str) -> None:
         room = self._store.transition(room_id, "waitingReconnect")
@@ -187,7 +214,8 @@ class Lifecycle:
 
     def _grace_over(self, room_id: str) -> None:
         self._grace.pop(room_id, None)
-        self._end(room_id)
+        if self._end(room_id) is not None:
+            self._put_out(room_id)
 
     # -- endings
 
@@ -263,8 +291,23 @@ class Lifecycle:
             self._announce("room.didUpdate", room)
 
     def on_recorder_problem(self, room_id: str, problem: str) -> None:
-        """The recorder cannot go on; the broadcast does."""
+        """The recorder cannot go on; the broadcast does. Who follows the room is told by its gaps."""
         log.warning("recording of room %s: %s", room_id, problem)
+
+    def _gaps_changed(self, room_id: str, gaps: list[Gap]) -> None:
+        told = [
+            {
+                "startedAt": stamp(datetime.fromtimestamp(gap.started, UTC)),
+                "endedAt": None if gap.ended is None else stamp(datetime.fromtimestamp(gap.ended, UTC)),
+                "reason": gap.reason,
+            }
+            for gap in gaps
+        ]
+        room = self._store.rooms.get(room_id)
+        known = [gap for gap in (room or {}).get("recordingGaps", []) if gap["startedAt"] < told[0]["startedAt"]]
+        changed = self._store.update_room(room_id, recordingGaps=[*known, *told])
+        if changed is not None:
+            self._announce("room.didUpdate", changed)
 
     def _announce(self, event_type: str, room: Json, *, sender: str = "") -> None:
         data = room_payload(self._store, self, room, base_url=self.base_url)
@@ -277,13 +320,17 @@ class Lifecycle:
 
     # -- start and end of the process
 
-    def recover(self) -> None:
-        """Take up what an earlier process left: no room stays live, no recording is lost.
+    async def recover(self) -> None:
+        """Take up what an earlier process left: no room stays live without its host, no recording is lost.
 
-        Returns at once, however much is to be done: recordings are made into files in the background, one after the
-        other, and their rooms stay `ended` meanwhile.
+        A host who is on air on a LiveKit server elsewhere has not noticed that the sandbox was away: the room goes on.
+        Recordings are made into files in the background, one after the other; their rooms stay `ended` meanwhile.
         """
+        on_air = [*self._store.rooms_with_status("live"), *self._store.rooms_with_status("waitingReconnect")]
+        await self._media.catch_up([room["roomId"] for room in on_air])
         for room in self._store.rooms_with_status("live"):
+            if self._publishing.get(room["roomId"]):
+                continue
             moved = self._store.transition(room["roomId"], "waitingReconnect")
             if moved is not None:
                 self._announce("room.waitingReconnect", moved)
@@ -293,7 +340,7 @@ class Lifecycle:
         ended = [room["roomId"] for room in self._store.rooms_with_status("ended")]
         # What was recorded of a room that may go on becomes files with the rest of it.
         for room_id in dict.fromkeys([*ended, *self._recorder.unfinished()]):
-            if room_id not in waiting:
+            if room_id not in waiting and room_id not in self._taps:
                 self._finish(room_id, left_over=True)
 
     @property
@@ -311,6 +358,7 @@ class Lifecycle:
         for end_tap in self._taps.values():
             end_tap()
         self._taps.clear()
+        await asyncio.gather(*self._putting_out.values(), return_exceptions=True)
         if self._finishing:
             await asyncio.wait(list(self._finishing.values()), timeout=CLOSE_SECONDS)
         self._recorder.interrupt()
