@@ -21,7 +21,8 @@ __all__ = ["MOST_ANSWER_BYTES", "guarded", "plain_text", "read_answer", "read_ob
 
 MOST_ANSWER_BYTES = 32 * 2**20
 """A page of 100 rooms with metadata of 64 kB each is a fifth of it."""
-MOST_DEPTH = 64
+MOST_DEPTH = 260
+"""What JSON writers of our own still write; readers beyond give up."""
 MOST_TEXT = 300
 READ_ERRORS = (KeyError, IndexError, AttributeError, TypeError, ValueError)
 
