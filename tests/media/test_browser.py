@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import http.server
 import os
@@ -127,6 +128,29 @@ async def test_a_browser_watches_a_python_publisher(livekit: LiveKit, page: Page
         )
         shown = await page.evaluate("document.getElementById('v').getVideoPlaybackQuality().totalVideoFrames")
         assert shown >= 15
+        await page.evaluate("window.room.disconnect()")
+
+
+async def test_a_browser_resumes_a_lost_signalling_socket(livekit: LiveKit, page: Page) -> None:
+    room = f"room-{uuid.uuid4().hex[:8]}"
+    async with viewer(livekit, room) as seen:
+        await page.evaluate(
+            "([url, token]) => window.publish(url, token)", [livekit.url, livekit.token(room, "browser")]
+        )
+        track, _ = await seen.track()
+        mine = "() => [window.room.localParticipant.sid, ...window.room.localParticipant.trackPublications.keys()]"
+        before = await page.evaluate(mine)
+        await page.evaluate(
+            "async () => { const back = new Promise((done) => window.room.once('reconnected', done));"
+            " await window.room.simulateScenario('signal-reconnect'); await back; }"
+        )
+        assert await page.evaluate(mine) == before
+        assert "track_unsubscribed" not in seen.events
+        assert "participant_disconnected" not in seen.events
+        stream = rtc.VideoStream(track)
+        async with asyncio.timeout(20):
+            await anext(stream)
+        await stream.aclose()
         await page.evaluate("window.room.disconnect()")
 
 

@@ -15,7 +15,8 @@ RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 TRANSPORT_NUMBER = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-EXTENSIONS = frozenset({MID, RID, REPAIRED_RID})
+AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+EXTENSIONS = frozenset({MID, RID, REPAIRED_RID, AUDIO_LEVEL})
 STAMP_ID, NUMBER_ID = 2, 3
 """Under which `abs-send-time` and transport-wide numbers are offered to subscribers."""
 FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")

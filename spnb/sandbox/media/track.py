@@ -19,6 +19,7 @@ from spnb.sandbox.media.frames import Tap, TapTrack
 from spnb.sandbox.media.layer import Layer, Parcel
 from spnb.sandbox.media.rtp import Header
 from spnb.sandbox.media.sdp import Codec, Section, chosen
+from spnb.sandbox.media.speakers import Loudness
 
 __all__ = ["PublishedTrack"]
 
@@ -68,6 +69,9 @@ class PublishedTrack:
         """Whether its first media packet has come."""
         self.layers: dict[int, Layer] = {}
         self.forwards: set[Forward] = set()
+        self.loudness = Loudness()
+        self.first_subscribed = False
+        """Whether its publisher knows that somebody follows it."""
         self._send_rtcp = send_rtcp
         self._told_rank = 3
         self._less_since: float | None = None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,10 +58,12 @@ class IceSocket(StunProtocol):
     def __init__(self, connection: Any, heard: asyncio.Event | None = None) -> None:
         super().__init__(connection)
         self._heard = heard
+        self.heard_at = time.monotonic()
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         if not isinstance(data, bytes) or not _plausible(data):
             return
+        self.heard_at = time.monotonic()
         try:
             super().datagram_received(data, addr)
         except Exception:  # noqa: BLE001 - aioice lets some attributes of a malformed message raise anything
@@ -104,6 +107,7 @@ class _Gatherer(RTCIceGatherer):
 
     def __init__(self) -> None:
         super().__init__(iceServers=[])
+        self.protocol: IceSocket | None = None
         self.reachable = asyncio.Event()
         """Set once a remote candidate is known or the other side has knocked: before that, aioice gives up at once."""
 
@@ -125,6 +129,7 @@ class _Gatherer(RTCIceGatherer):
             type="host",
         )
         protocol.local_candidate = candidate
+        self.protocol = protocol
         protocols.append(protocol)
         connection._local_candidates.append(candidate)
         connection._local_candidates_start = True
@@ -186,6 +191,13 @@ class MediaTransport:
         self._ice.on("statechange", self._ice_changed)
         self._sctp.on("datachannel", self._adopt)
         self.bytes_sent = 0
+        self._made_at = time.monotonic()
+
+    @property
+    def heard_at(self) -> float:
+        """When the last datagram came, media or checks, on the monotonic clock; when it was made, before the first."""
+        protocol = self._gatherer.protocol
+        return protocol.heard_at if protocol is not None else self._made_at
 
     @property
     def connected(self) -> bool:
