@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from spnb.broadcast.broadcast import AsyncBroadcast, go_live, is_running
+from spnb.broadcast.broadcast import AsyncBroadcast, go_live
 from spnb.broadcast.credentials import prepare
 from spnb.broadcast.events import (
     BroadcastEvent,
@@ -10,29 +10,33 @@ from spnb.broadcast.events import (
     Connected,
     Disconnected,
     Ended,
+    MuteChanged,
     OthersOnAir,
     Reconnected,
     Reconnecting,
     SourceLost,
     SourceRestored,
 )
-from spnb.broadcast.publisher import PublishOptions
+from spnb.broadcast.options import AudioOptions, VideoOptions
+from spnb.broadcast.running import is_running
 from spnb.broadcast.sync import Broadcast
 
 __all__ = [
     "AsyncBroadcast",
+    "AudioOptions",
     "Broadcast",
     "BroadcastEvent",
     "BroadcastStats",
     "Connected",
     "Disconnected",
     "Ended",
+    "MuteChanged",
     "OthersOnAir",
-    "PublishOptions",
     "Reconnected",
     "Reconnecting",
     "SourceLost",
     "SourceRestored",
+    "VideoOptions",
     "go_live",
     "is_running",
     "prepare",

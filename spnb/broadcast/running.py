@@ -1,0 +1,43 @@
+"""What this process has on air; no room of it stays live when the interpreter ends."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+from typing import TYPE_CHECKING
+
+from spnb._loop import background_loop, is_background, run
+
+if TYPE_CHECKING:
+    from spnb.broadcast.broadcast import AsyncBroadcast
+
+__all__ = ["is_running", "running", "seats"]
+
+EXIT_SECONDS = 10.0
+
+seats: dict[str, AsyncBroadcast] = {}
+"""By seat: a user's place in a room."""
+
+
+def is_running(room_id: str) -> bool:
+    """Whether this process has the room on air."""
+    return bool(running(room_id))
+
+
+def running(room_id: str) -> list[AsyncBroadcast]:
+    """What this process has on air in a room: the host's broadcast, co-hosts' ones."""
+    return [show for show in seats.values() if show.room.room_id == room_id]
+
+
+@atexit.register
+def _end_all() -> None:
+    if not seats or is_background() or background_loop().is_closed():
+        return
+
+    async def end() -> None:
+        async with asyncio.timeout(EXIT_SECONDS):
+            await asyncio.gather(*(show.stop() for show in list(seats.values())), return_exceptions=True)
+
+    with contextlib.suppress(TimeoutError, RuntimeError):
+        run(end())

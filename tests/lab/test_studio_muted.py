@@ -1,0 +1,63 @@
+"""Muted stays muted where the page itself publishes: what a viewer hears and sees, whatever happens to the connection."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.async_api import expect
+
+from tests.broadcast.booth import SILENT, Listener
+from tests.lab.audience import House
+from tests.lab.conftest import Lab
+from tests.lab.test_studio import ended, go_live
+from tests.live.conftest import until
+
+pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(180)]
+
+BEEPS = 300
+"""So many 10 ms hold at least two beeps of Chromium's microphone."""
+JOIN_ANEW = (
+    "import spnb._loop\nspnb._loop.background_loop().call_soon_threadsafe(studio._show._disconnected, 'state mismatch')"
+)
+
+
+async def silent_and_dark(listener: Listener, since: float) -> None:
+    assert max(await listener.quiet(BEEPS)) < SILENT
+    assert max(listener.heard_since(since)) < SILENT
+    assert not listener.seen_since(since)
+
+
+async def test_a_muted_page_stays_muted(lab: Lab) -> None:
+    room_id = await go_live(lab, "muted.ipynb")
+    page, house = lab.page, House(lab)
+    await expect(page.get_by_text("Sent straight from this page")).to_be_visible()
+    async with house.listener(room_id) as listener:
+        await listener.hears()
+        await listener.sees()
+        await page.get_by_role("button", name="Mute").click()
+        await page.get_by_role("button", name="Hide camera").click()
+        await until(lambda: all(listener.publications[kind].muted for kind in ("audio", "video")))
+        await until(lambda: max(listener.heard_since(time.monotonic() - 1.5), default=0) < SILENT)
+        since = time.monotonic()
+
+        # The library gives up resuming and publishes everything anew.
+        tracks = len(listener.tasks)
+        assert await house.cut_signalling(room_id) >= 1
+        await until(lambda: len(listener.tasks) >= tracks + 2, 30)
+        await silent_and_dark(listener, since)
+
+        # The kernel has the page join anew.
+        tracks = len(listener.tasks)
+        await lab.run_code(JOIN_ANEW)
+        await until(lambda: len(listener.tasks) >= tracks + 2, 30)
+        await silent_and_dark(listener, since)
+        await until(lambda: all(listener.publications[kind].muted for kind in ("audio", "video")))
+        await expect(page.get_by_role("button", name="Unmute")).to_be_visible()
+
+        await page.get_by_role("button", name="Unmute").click()
+        await listener.hears()
+        await page.get_by_role("button", name="Camera on air").click()
+        await listener.sees()
+    await page.get_by_role("button", name="End", exact=True).click()
+    await ended(page)
