@@ -141,7 +141,19 @@ class Line:
             else:
                 self._events.disconnected(reason)
 
-        events = replace(self._events, disconnected=gone)
+        def of_mine(tell: Callable[..., None]) -> Callable[..., None]:
+            # A connection that was given up may still tell of itself.
+            return lambda *news: tell(*news) if made in (self.connection, self._joining) else None
+
+        told = self._events
+        events = replace(
+            told,
+            disconnected=gone,
+            reconnecting=of_mine(told.reconnecting),
+            reconnected=of_mine(told.reconnected),
+            others=of_mine(told.others),
+            muted=of_mine(told.muted),
+        )
         made = source.publisher(intent, events) if isinstance(source, PublishesItself) else Publisher(intent, events)
         return made
 

@@ -252,8 +252,8 @@ class Publisher:
                 while keyframes < 4:
                     await asyncio.sleep(0.25)
                     keyframes = await self._encoded_keyframes()
-        except (TimeoutError, RuntimeError):
-            return
+        except Exception as error:  # noqa: BLE001 - the SDK says it in any way when there is no track any more
+            log.debug("the encoder is not waited for: %s", error)
         finally:
             self._speak()
 

@@ -1,8 +1,9 @@
-"""A host's room straight on a LiveKit server, a wire to it that can be cut, and a listener who tells what came through."""
+"""A host's room straight on a LiveKit server, a wire to it that can be cut, and a listener of what came through."""
 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from typing import Any
@@ -56,10 +57,10 @@ class Booth:
     """A room to go live in that is LiveKit's alone: what a broadcast needs of a room, and nothing else."""
 
     def __init__(self, livekit: LiveKit, name: str, line: Line | None = None) -> None:
-        self.livekit, self.room_id, self.line = livekit, name, line
-        self.seat = f"{name}/host"
+        self.livekit, self.room_id, self.line = livekit, f"{name}-{secrets.token_hex(4)}", line
+        self.seat = f"{self.room_id}/host"
         self.hosted = True
-        self.record = Room(room_id=name, status="live")
+        self.record = Room(room_id=self.room_id, status="live")
         self.grants: dict[str, Any] = {}
         self.observers: list[Callable[[Room], Any]] = []
         self.asked = 0
@@ -77,7 +78,8 @@ class Booth:
         self.asked += 1
         url = f"ws://127.0.0.1:{self.line.port}" if self.line is not None else self.livekit.url
         return BroadcasterData(
-            co_host_url=url, co_host_token=self.livekit.token(self.room_id, "host", can_publish=True, **self.grants)
+            co_host_url=url,
+            co_host_token=self.livekit.token(self.room_id, "host", **{"can_publish": True, **self.grants}),
         )
 
     async def refresh(self) -> Room:
@@ -146,6 +148,15 @@ class Listener:
         """Wait until there is a numbered picture from now on."""
         now = time.monotonic()
         await until(lambda: bool(self.seen_since(now)), seconds)
+
+    async def smooth(self, size: tuple[int, int], fps: float, seconds: float = 40) -> None:
+        """Wait until a second of pictures comes in this size, this often at least."""
+
+        def enough() -> bool:
+            last = [picture[2:] for picture in self.pictures if picture[0] >= time.monotonic() - 1]
+            return len(last) >= fps and set(last) == {size}
+
+        await until(enough, seconds)
 
     async def quiet(self, frames: int = 150) -> list[float]:
         """Loudness of the next so many 10 ms."""
