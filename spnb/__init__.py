@@ -15,10 +15,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from spnb._version import __version__
+
 if TYPE_CHECKING:
-    from spnb import analytics, errors, models, sandbox, webhooks, widgets
+    from spnb import analytics, errors, models, sandbox, testing, webhooks, widgets
     from spnb._capture import capture
-    from spnb._connect import connect, connect_async
+    from spnb._connect import connect_async
     from spnb.broadcast import AsyncBroadcast, Broadcast
     from spnb.broadcast.sources import Camera, Generator, MediaFile, Screen, TestCard
     from spnb.client import AsyncClient, Client
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
         on,
     )
     from spnb.models import Room
+    from spnb.sync._connect import connect
     from spnb.widgets import (
         CameraPreview,
         Chat,
@@ -53,8 +56,6 @@ if TYPE_CHECKING:
         ViewerCount,
         WebhookInspector,
     )
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "AsyncBroadcast": "spnb.broadcast",
@@ -94,10 +95,10 @@ _HOMES = {
     "on": "spnb.live.hooks",
     "WebhookInspector": "spnb.widgets",
     "capture": "spnb._capture",
-    "connect": "spnb._connect",
+    "connect": "spnb.sync._connect",
     "connect_async": "spnb._connect",
 }
-_MODULES = ("analytics", "broadcast", "client", "errors", "models", "sandbox", "webhooks", "widgets")
+_MODULES = ("analytics", "broadcast", "client", "errors", "models", "sandbox", "testing", "webhooks", "widgets")
 
 __all__ = [
     "AsyncBroadcast",
@@ -144,6 +145,7 @@ __all__ = [
     "off",
     "on",
     "sandbox",
+    "testing",
     "webhooks",
     "widgets",
 ]

@@ -57,7 +57,7 @@ def capture(
     ids = None if wanted is None else [_id_of(twin) for twin in twins]
     given = getattr(client, "asynchronous", client)
     if given is None:
-        given = next((room._client for room in twins if isinstance(room, AsyncLiveRoom)), None)
+        given = next((room.client for room in twins if isinstance(room, AsyncLiveRoom)), None)
     sessions = _Sessions(exact, given)
     return AsyncCapture(given if given is not None else sessions.connected, ids, folder, views=sessions.read).sync
 

@@ -1,24 +1,25 @@
-"""`connect()`: puts client, live rooms and broadcast together, for the real service or the sandbox."""
+"""`connect_async()`: puts client, live rooms and broadcast together, for the real service or the sandbox."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from spnb._loop import on_loop, run
-from spnb.client import AsyncClient, Client
+from spnb._loop import on_loop
+from spnb.client import AsyncClient
 from spnb.config import Credentials, Endpoints, credentials_from_environment
 from spnb.errors import ConfigError
-from spnb.live import AsyncLiveRoom, LiveRoom
+from spnb.live import AsyncLiveRoom
 from spnb.live.hooks import joined
 from spnb.models import Room
 
-__all__ = ["connect", "connect_async"]
+__all__ = ["connect_async"]
 
 SANDBOX_USER = "host"
 
 
-def connect(
+@on_loop
+async def connect_async(
     user_id: str | None = None,
     *,
     api_key: str | None = None,
@@ -27,7 +28,7 @@ def connect(
     auth_token: str | None = None,
     display_name: str | None = None,
     sandbox: bool | None = None,
-) -> Client[LiveRoom]:
+) -> AsyncClient[AsyncLiveRoom]:
     """Connect and log in.
 
     With an API key, from the arguments or from the environment (`SOCIALPLUS_API_KEY`, `SOCIALPLUS_USER_ID`, optionally
@@ -50,32 +51,6 @@ def connect(
         ConfigError: what was given does not fit together.
         Unauthorized, Unreachable, SandboxError: the login, the way to the service, or the sandbox failed.
     """
-    client: Client[LiveRoom] = run(
-        connect_async(
-            user_id,
-            api_key=api_key,
-            region=region,
-            url=url,
-            auth_token=auth_token,
-            display_name=display_name,
-            sandbox=sandbox,
-        )
-    ).sync
-    return client
-
-
-@on_loop
-async def connect_async(
-    user_id: str | None = None,
-    *,
-    api_key: str | None = None,
-    region: str | None = None,
-    url: str | None = None,
-    auth_token: str | None = None,
-    display_name: str | None = None,
-    sandbox: bool | None = None,
-) -> AsyncClient[AsyncLiveRoom]:
-    """Connect and log in; see `connect`. The async client may be awaited from any event loop."""
     name, endpoints, credentials = await _destination(
         user_id,
         api_key=api_key,
@@ -103,7 +78,7 @@ async def _go_live(room: AsyncLiveRoom, source: Any = None, **options: Any) -> A
     from spnb.broadcast import BroadcastEvent, Ended, OthersOnAir, go_live
 
     show = await go_live(room, source, **options)
-    me = str(room._client.user_id)
+    me = str(room.user_id)
 
     def told(event: BroadcastEvent) -> None:
         # What the media server shows goes before what events tell.

@@ -20,7 +20,7 @@ from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["aiterate", "background_loop", "in_loop", "is_background", "iterate", "on_loop", "run", "spawn"]
+__all__ = ["Flattened", "aiterate", "background_loop", "in_loop", "is_background", "iterate", "on_loop", "run", "spawn"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -156,8 +156,35 @@ async def aiterate(source: AsyncIterator[T]) -> AsyncIterator[T]:
             await asyncio.wrap_future(spawn(_close(source)))
 
 
+class Flattened(AsyncIterator[T]):
+    """What an async iterator of lists gives, one by one. A plain `for` gets it a list at a time, for going to the loop
+    and back for each of many small things costs more than they do.
+
+    Args:
+        lists: the async iterator.
+    """
+
+    def __init__(self, lists: AsyncIterator[list[T]]) -> None:
+        self.lists = lists
+        self._left: Iterator[T] = iter(())
+
+    async def __anext__(self) -> T:
+        while True:
+            for item in self._left:
+                return item
+            self._left = iter(await self.lists.__anext__())
+
+    async def aclose(self) -> None:
+        """Leave it."""
+        await _close(self.lists)
+
+
 def iterate(source: AsyncIterator[T]) -> Iterator[T]:
     """Iterate an async iterator of the background loop with a plain `for`."""
+    if isinstance(source, Flattened):
+        for items in iterate(source.lists):
+            yield from items
+        return
     try:
         while True:
             try:

@@ -1,4 +1,4 @@
-"""`python -m tests`: set up what the tests need (a browser, Spark) and run them all, with coverage.
+"""`python -m tests`: set up what the tests need (a browser, Spark, livekit-server) and run them all, with coverage.
 
 Further words go to pytest: `python -m tests tests/live -x`.
 """
@@ -13,6 +13,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+LIVEKIT_VERSION = "1.9.11"
+"""The newest that builds from the Go module proxy alone."""
 
 
 def ensure_browser() -> Path:
@@ -41,18 +43,66 @@ def ensure_spark() -> None:
         subprocess.run([uv, "sync", "--quiet", "--inexact", "--extra", "spark"], check=True, cwd=ROOT)
 
 
+def ensure_livekit() -> None:
+    """An unmodified livekit-server to hold the embedded one against: the one here, else built where Go is.
+
+    It is built into the repository's own cache folder, never onto the PATH. Where it cannot be had, the tests that need
+    it say so.
+    """
+    if os.environ.get("SPNB_LIVEKIT_SERVER") or shutil.which("livekit-server"):
+        return
+    folder = ROOT / ".cache" / f"livekit-server-{LIVEKIT_VERSION}"
+    binary = folder / ("server.exe" if sys.platform == "win32" else "server")
+    go = shutil.which("go")
+    if not binary.exists() and go is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, "GOBIN": str(folder)}
+        if not os.environ.get("HOME"):  # Go asks for a home unless it is told where its caches are
+            work = folder / "go"
+            environment |= {"GOPATH": str(work), "GOCACHE": str(work / "cache"), "GOFLAGS": "-modcacherw"}
+        module = f"github.com/livekit/livekit-server/cmd/server@v{LIVEKIT_VERSION}"
+        sys.stderr.write(f"building livekit-server {LIVEKIT_VERSION} into {folder} …\n")
+        built = subprocess.run([go, "install", module], env=environment)
+        shutil.rmtree(folder / "go", ignore_errors=True)
+        if built.returncode:
+            sys.stderr.write("livekit-server could not be built: its tests will be skipped\n")
+    if binary.exists():
+        os.environ["SPNB_LIVEKIT_SERVER"] = str(binary)
+
+
+def coverage_of(more: list[str]) -> list[str]:
+    """Options under which several runs add up to one figure."""
+    return ["--cov=spnb", "--cov-append", *more]
+
+
+def run(*words: str) -> int:
+    """One run of pytest; its exit code."""
+    return subprocess.run([sys.executable, "-m", "pytest", *words]).returncode
+
+
 def main() -> int:
-    """Run the suite; the exit code is pytest's."""
+    """Run the suite; the exit code is pytest's.
+
+    What only computes or waits runs on all cores. What sends media or drives a browser runs after it, one test at a
+    time: it measures pictures and sounds as they come, which two of its kind would take from each other.
+    """
     os.environ["SPNB_CHROMIUM"] = str(ensure_browser())
     ensure_spark()
+    ensure_livekit()
     os.chdir(ROOT)
     chosen = sys.argv[1:]
     if chosen:
-        return subprocess.run([sys.executable, "-m", "pytest", *chosen]).returncode
+        return run(*chosen)
     for stale in ROOT.glob(".coverage*"):
         stale.unlink()
-    whole = ["--cov=spnb", "--cov-report=term:skip-covered", "--cov-fail-under=90", "-q"]
-    return subprocess.run([sys.executable, "-m", "pytest", *whole]).returncode
+    real_time = "browser or media"
+    spread = ["-n", str(max(2, os.cpu_count() or 2)), "--dist", "loadscope"]
+    first = run("-q", "-m", f"not ({real_time})", *spread, *coverage_of(["--cov-report="]))
+    whole = ["--cov-report=term:skip-covered", "--cov-fail-under=90"]
+    second = run("-q", "-m", real_time, *coverage_of(whole))
+    if first:
+        sys.stderr.write("The first run, of the tests without media and browser, failed: see above.\n")
+    return first or second
 
 
 if __name__ == "__main__":

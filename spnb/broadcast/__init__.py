@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from spnb._faces import late_names
 from spnb.broadcast.broadcast import AsyncBroadcast, go_live
 from spnb.broadcast.credentials import prepare
 from spnb.broadcast.events import (
@@ -19,7 +22,9 @@ from spnb.broadcast.events import (
 )
 from spnb.broadcast.options import AudioOptions, VideoOptions
 from spnb.broadcast.running import is_running
-from spnb.broadcast.sync import Broadcast
+
+if TYPE_CHECKING:
+    from spnb.sync.broadcast.broadcast import Broadcast
 
 __all__ = [
     "AsyncBroadcast",
@@ -41,3 +46,5 @@ __all__ = [
     "is_running",
     "prepare",
 ]
+
+__getattr__ = late_names(__name__, {"Broadcast": "spnb.sync.broadcast.broadcast"})

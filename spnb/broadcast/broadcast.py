@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from spnb._loop import aiterate, on_loop
+from spnb._twins import Blocking
 from spnb.broadcast.credentials import BroadcastRoom
 from spnb.broadcast.events import (
     BroadcastEvent,
@@ -42,7 +43,6 @@ from spnb.observers import Observers
 if TYPE_CHECKING:
     from spnb.broadcast.sources.base import Source
     from spnb.broadcast.sources.notice import Notice
-    from spnb.broadcast.sync import Broadcast
 
 __all__ = ["AsyncBroadcast", "go_live"]
 
@@ -99,14 +99,17 @@ class AsyncBroadcast:
 
             source = TestCard()
         self.room = room
-        self.history: deque[BroadcastStats] = deque(maxlen=HISTORY_SECONDS)
-        """One entry a second, at most an hour of them."""
+        self._history: deque[BroadcastStats] = deque(maxlen=HISTORY_SECONDS)
         self.others: frozenset[str] = frozenset()
         """Who else publishes in the room, by user id, as the media server shows it."""
         self._loop = asyncio.get_running_loop()
         self._source: Source = source
         self._intent = intent
-        self._outlet = Outlet(intent, self)
+        self._outlet = Outlet(
+            intent,
+            source=lambda reason: self._hear(lambda: self._source_news(reason)),
+            restored=lambda: self._hear(self._source_back),
+        )
         self._line = Line(room, self._outlet, self._told(), lambda: (self._source, self._intent))
         self._start: asyncio.Task[None] | None = None
         self._stop: asyncio.Task[None] | None = None
@@ -123,6 +126,11 @@ class AsyncBroadcast:
     # -- state
 
     @property
+    def room_id(self) -> str:
+        """The room that is on air."""
+        return self.room.room_id
+
+    @property
     def source(self) -> Source:
         """What is being sent."""
         return self._source
@@ -135,7 +143,12 @@ class AsyncBroadcast:
     @property
     def stats(self) -> BroadcastStats | None:
         """The last second; None at the very beginning."""
-        return self.history[-1] if self.history else None
+        return self._history[-1] if self._history else None
+
+    @property
+    def history(self) -> list[BroadcastStats]:
+        """One entry a second, at most an hour of them."""
+        return list(self._history)
 
     @property
     def video(self) -> VideoOptions:
@@ -338,7 +351,7 @@ class AsyncBroadcast:
                 log.debug("nothing to measure: %s", error)
                 continue
             if stats is not None:
-                self.history.append(stats)
+                self._history.append(stats)
 
     def _source_news(self, reason: str | None) -> None:
         if reason is None:
@@ -368,19 +381,8 @@ class AsyncBroadcast:
         if room.status in ("ended", "recorded", "terminated", "error"):
             self._end_soon(f"the room was {'stopped elsewhere' if room.status != 'terminated' else 'terminated'}")
 
-    def lost(self, reason: str) -> None:
-        """The source failed; from any thread."""
-        self._hear(lambda: self._source_news(reason))
-
-    def restored(self) -> None:
-        """The source gives media again; from any thread."""
-        self._hear(self._source_back)
-
-    def ended(self) -> None:
-        """The source came to its end; from any thread."""
-        self._hear(lambda: self._source_news(None))
-
     def _hear(self, news: Callable[[], None]) -> None:
+        """News of the source, from any thread."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(lambda: news() if self._stop is None else None)
 
@@ -483,12 +485,8 @@ class AsyncBroadcast:
     ) -> None:
         await self.stop()
 
-    @property
-    def sync(self) -> Broadcast:
-        """The blocking twin."""
-        from spnb.broadcast.sync import Broadcast
-
-        return Broadcast(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         state = "on air" if self.on_air else "over" if self._over.is_set() else "starting"

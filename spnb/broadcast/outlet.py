@@ -7,7 +7,8 @@ connection does by itself, and a film goes on where it was when a connection was
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from spnb.broadcast.options import Format, Intent
 from spnb.broadcast.sources.base import Sink
@@ -21,33 +22,19 @@ EARLY_SHARE = 0.25
 """A picture may come this share of its interval early and still count as in time."""
 
 
-class Told(Protocol):
-    """Hears how a source is; called from the source's thread."""
-
-    def lost(self, reason: str) -> None:
-        """Nothing more comes for now."""
-        ...
-
-    def restored(self) -> None:
-        """What was lost gives media again."""
-        ...
-
-    def ended(self) -> None:
-        """The source has come to its end."""
-        ...
-
-
 class Outlet:
     """A sink that passes on what may go out. Its sink methods may be called from any thread, the others on the loop.
 
     Args:
         intent: what the host wants.
-        told: hears of the source's state.
+        source: called from any thread with a reason when the source is lost, with None at its end.
+        restored: called from any thread when a lost source gives media again.
     """
 
-    def __init__(self, intent: Intent, told: Told) -> None:
+    def __init__(self, intent: Intent, *, source: Callable[[str | None], None], restored: Callable[[], None]) -> None:
         self._intent = intent
-        self._told = told
+        self._source = source
+        self._restored = restored
         self._sink: Sink | None = None
         self._format: Format | None = None
         self._card: Notice | None = None
@@ -107,15 +94,15 @@ class Outlet:
 
     def lost(self, reason: str) -> None:
         """The source failed."""
-        self._told.lost(reason)
+        self._source(reason)
 
     def restored(self) -> None:
         """The source gives media again."""
-        self._told.restored()
+        self._restored()
 
     def ended(self) -> None:
         """The source came to its end."""
-        self._told.ended()
+        self._source(None)
 
 
 def _scaled(picture: bytearray, width: int, height: int, wanted: Format) -> bytearray:

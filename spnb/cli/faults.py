@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
-    from spnb.sandbox.control.control import Fault
-    from spnb.sandbox.control.control_sync import Faults
+    from spnb.sandbox.control.faults import Fault
+    from spnb.sync.sandbox.control.faults import Faults
 
 __all__ = ["faults"]
 

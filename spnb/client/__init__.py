@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from spnb._faces import late_names
 from spnb.client.client import AsyncClient
 from spnb.client.products import ProductActivity, Shelf
 from spnb.client.records import LivePost, Records
 from spnb.client.settings import ModerationSettings, Thresholds
-from spnb.client.sync import Client
+
+if TYPE_CHECKING:
+    from spnb.sync.client.client import Client
 
 __all__ = [
     "AsyncClient",
@@ -18,3 +23,5 @@ __all__ = [
     "Shelf",
     "Thresholds",
 ]
+
+__getattr__ = late_names(__name__, {"Client": "spnb.sync.client.client"})

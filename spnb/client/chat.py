@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from spnb._loop import aiterate, on_loop
+from spnb._loop import Flattened, aiterate, on_loop
 from spnb.client.resource import Resource, checked_text, create_once
 from spnb.errors import InvalidInput
 from spnb.models import Channel, ChannelMember, Message, Room, User
@@ -203,7 +203,7 @@ class AsyncMessages(Resource):
             parent_id: only replies to this message.
             deleted: the deleted ones instead, without their words.
         """
-        return aiterate(self._messages(feed_id, page_size, oldest_first, parent_id, deleted))
+        return Flattened(aiterate(self._read_pages(feed_id, page_size, oldest_first, parent_id, deleted)))
 
     def pages(
         self,
@@ -241,13 +241,6 @@ class AsyncMessages(Resource):
         async for page in self._wire_pages(feed_id, page_size, True, None, False):
             table.add(page)
         return table.frame()
-
-    async def _messages(
-        self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None, deleted: bool
-    ) -> AsyncIterator[Message]:
-        async for page in self._read_pages(feed_id, page_size, oldest_first, parent_id, deleted):
-            for message in page:
-                yield message
 
     async def _read_pages(
         self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None, deleted: bool

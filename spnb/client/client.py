@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
 from spnb._loop import on_loop
+from spnb._twins import Blocking
 from spnb.client.audience import AsyncInvitations, AsyncPresence, AsyncReactions, AsyncUsers
 from spnb.client.chat import AsyncChannels, AsyncMessages
 from spnb.client.files import AsyncFiles
@@ -35,8 +36,8 @@ CLOSE_SECONDS = 3.0
 class AsyncClient(Generic[R]):
     """Talks to social.plus, the real service or a sandbox, as one user.
 
-    May be awaited from any event loop; its work is done on spnb's own. `spnb.connect_async()` makes one that hands out
-    live rooms.
+    Its work is done on spnb's own event loop, wherever it is called; interrupting a cell cancels the call.
+    `spnb.connect_async()` makes one that hands out live rooms.
 
     Args:
         endpoints, credentials: where and as whom.
@@ -166,12 +167,8 @@ class AsyncClient(Generic[R]):
     ) -> None:
         await self.aclose()
 
-    @property
-    def sync(self) -> Any:
-        """The blocking twin on the same connection."""
-        from spnb.client.sync import Client
-
-        return Client(self)
+    sync = Blocking()
+    """The blocking twin on the same connection."""
 
     def __repr__(self) -> str:
         return f"AsyncClient({self._name} at {self._endpoints.rest}, as {self.user_id})"

@@ -9,17 +9,16 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
-from spnb._loop import aiterate, iterate, on_loop, run
+from spnb._loop import aiterate, on_loop
+from spnb._twins import Blocking
 from spnb.errors import Forbidden, NotFound, RateLimited, ServiceError, Unreachable
 from spnb.models import User, Viewer
 from spnb.observers import Observers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from spnb.client import AsyncClient
 
-__all__ = ["AsyncAudience", "Audience", "Heartbeat"]
+__all__ = ["AsyncAudience", "Heartbeat"]
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +49,10 @@ class AsyncAudience:
     def __init__(self, client: AsyncClient[Any], room_id: str) -> None:
         self._client = client
         self.room_id = room_id
-        self.count = 0
+        """The room."""
+        self.count: int = 0
         """How many watched when it was read last."""
-        self.peak = 0
+        self.peak: int = 0
         """The most that were seen here at once."""
         self._read_at = float("-inf")
         self._observers = Observers[int]("an audience", first=self._follow, last=self._unfollow)
@@ -146,62 +146,11 @@ class AsyncAudience:
                 log.info("viewers could not be counted: %s", type(error).__name__)
             await asyncio.sleep(wait * random.uniform(0.9, 1.1))
 
-    @property
-    def sync(self) -> Audience:
-        """The blocking twin."""
-        return Audience(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.count} watching, at most {self.peak})"
-
-
-class Audience:
-    """Who watches a room: the blocking twin of `AsyncAudience`."""
-
-    def __init__(self, twin: AsyncAudience) -> None:
-        self._twin = twin
-
-    @property
-    def asynchronous(self) -> AsyncAudience:
-        """The async twin."""
-        return self._twin
-
-    @property
-    def count(self) -> int:
-        """How many watched when it was read last."""
-        return self._twin.count
-
-    @property
-    def peak(self) -> int:
-        """The most that were seen here at once."""
-        return self._twin.peak
-
-    def read(self, *, max_age: float = 0.0) -> int:
-        """How many watch now.
-
-        Args:
-            max_age: seconds; a count that was read since is good enough.
-        """
-        return run(self._twin.read(max_age=max_age))
-
-    def viewers(self) -> list[Viewer]:
-        """Who watches now; the service lists at most 200."""
-        return run(self._twin.viewers())
-
-    def people(self, *, most: int = 100) -> list[User]:
-        """Who watches now, with their names, who was heard last first."""
-        return run(self._twin.people(most=most))
-
-    def observe(self, observer: Callable[[int], Any]) -> Callable[[], None]:
-        """Have `observer` called with the count at every change. Returns a function that ends it."""
-        return self._twin.observe(observer)
-
-    def watch(self) -> Iterator[int]:
-        """The count now, then at every change. Ends only when it is left."""
-        return iterate(self._twin.watch())
-
-    def __repr__(self) -> str:
-        return repr(self._twin).removeprefix("Async")
 
 
 class Heartbeat:

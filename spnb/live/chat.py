@@ -7,7 +7,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from spnb._loop import aiterate, on_loop
+from spnb._loop import Flattened, aiterate, on_loop
+from spnb._twins import Blocking
 from spnb.live.chat_follower import ChatFollower
 from spnb.live.message_log import ChatChange
 from spnb.models import Channel, ChannelMember, Message
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from spnb.client import AsyncClient
-    from spnb.live.chat_sync import Chat
 
 __all__ = ["MODERATOR", "Announcement", "AsyncChat", "announcement_of"]
 
@@ -48,6 +48,7 @@ class AsyncChat:
         self._client = client
         self._channel = channel
         self.host = host
+        """Public id of the room's host."""
 
     @property
     def channel(self) -> Channel:
@@ -117,16 +118,14 @@ class AsyncChat:
 
     # -- reading
 
-    async def history(self, *, page_size: int = 100, reply_to: Message | str | None = None) -> AsyncIterator[Message]:
+    def history(self, *, page_size: int = 100, reply_to: Message | str | None = None) -> AsyncIterator[Message]:
         """All messages from the first on, page after page.
 
         Args:
             page_size: messages per request, 1 to 100.
             reply_to: only answers to this message.
         """
-        async for page in self.pages(page_size=page_size, reply_to=reply_to):
-            for message in page:
-                yield message
+        return Flattened(self.pages(page_size=page_size, reply_to=reply_to))
 
     def pages(self, *, page_size: int = 100, reply_to: Message | str | None = None) -> AsyncIterator[list[Message]]:
         """The same, a page at a time: one step of the iteration is one request."""
@@ -164,7 +163,7 @@ class AsyncChat:
         Args:
             last: begin with this many of the newest instead of with the first; 0 gives new ones only.
         """
-        return aiterate(self._watch(last))
+        return Flattened(aiterate(self._added(last)))
 
     def changes(self, *, last: int | None = None) -> AsyncIterator[ChatChange]:
         """All that happens: messages added, changed (edited, reacted to, flagged) and deleted, and the channel changed.
@@ -175,24 +174,16 @@ class AsyncChat:
         Args:
             last: begin with this many of the newest messages instead of with the first.
         """
-        return aiterate(self._changes(last))
+        return Flattened(self.batches(last=last))
 
     def batches(self, *, last: int | None = None) -> AsyncIterator[list[ChatChange]]:
         """The same, with all that is known at a time in one list: cheaper where much happens."""
         return aiterate(self._follow(last))
 
-    async def _watch(self, last: int | None) -> AsyncIterator[Message]:
+    async def _added(self, last: int | None) -> AsyncIterator[list[Message]]:
         async with aclosing(self._follow(last)) as batches:
             async for batch in batches:
-                for change in batch:
-                    if change.kind == "added" and change.message is not None:
-                        yield change.message
-
-    async def _changes(self, last: int | None) -> AsyncIterator[ChatChange]:
-        async with aclosing(self._follow(last)) as batches:
-            async for batch in batches:
-                for change in batch:
-                    yield change
+                yield [change.message for change in batch if change.kind == "added" and change.message is not None]
 
     async def _follow(self, last: int | None) -> Any:
         async with aclosing(ChatFollower(self._client, self._channel).batches(last)) as batches:
@@ -292,12 +283,8 @@ class AsyncChat:
         """Who is banned."""
         return await self._client.channels.members(self._channel.channel_id, filter="banned")
 
-    @property
-    def sync(self) -> Chat:
-        """The blocking twin."""
-        from spnb.live.chat_sync import Chat
-
-        return Chat(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._channel.channel_id})"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spnb._loop import aiterate, on_loop
+from spnb._twins import Blocking
 from spnb.client.records import Records
 from spnb.errors import ServiceError, Unreachable
 from spnb.live.hooks import saw
@@ -18,8 +19,9 @@ from spnb.observers import Observers
 from spnb.realtime import Event
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from spnb.client import AsyncClient
-    from spnb.live.sync import LiveRooms
 
 __all__ = ["AsyncLiveRooms"]
 
@@ -46,7 +48,8 @@ class AsyncLiveRooms:
         most: int = 1000,
     ) -> None:
         self._client = client
-        self.statuses = tuple(normal_status(status) for status in statuses)
+        self.statuses: tuple[str, ...] = tuple(normal_status(status) for status in statuses)
+        """Which states belong to the collection."""
         self._most = most
         self._rooms: dict[str, Room] = {}
         self._observers = Observers[list[Room]]("live rooms", first=self._begin, last=self._end, now=lambda: self.rooms)
@@ -59,8 +62,16 @@ class AsyncLiveRooms:
         """The records of the collection, newest first."""
         return sorted(self._rooms.values(), key=_age, reverse=True)
 
+    @property
+    def df(self) -> pd.DataFrame:
+        """One row per room; times are UTC."""
+        return Records.of(self.rooms).df
+
     def __len__(self) -> int:
         return len(self._rooms)
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(self.rooms)
 
     @on_loop
     async def refresh(self) -> list[Room]:
@@ -172,12 +183,8 @@ class AsyncLiveRooms:
             self._rooms = fresh
             self._observers.tell(self.rooms)
 
-    @property
-    def sync(self) -> LiveRooms:
-        """The blocking twin."""
-        from spnb.live.sync import LiveRooms
-
-        return LiveRooms(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self.statuses)}: {len(self)})"

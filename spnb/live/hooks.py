@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakKeyDictionary
 
+from spnb._faces import blocking
 from spnb._loop import in_loop, spawn
 from spnb.errors import InvalidInput, ServiceError, Unreachable
 from spnb.live.status import RANK, advance
@@ -187,7 +188,7 @@ class _Board:
             if inspect.iscoroutinefunction(hook):
                 spawn(_awaited(hook, handle, name))
             else:
-                self._worker.do(hook, getattr(handle, "sync", handle), name)
+                self._worker.do(hook, blocking(handle), name)
 
 
 async def _awaited(hook: Callable[[Any], Any], subject: Any, name: str) -> None:

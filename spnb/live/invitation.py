@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from spnb._loop import on_loop, run
+from spnb._loop import on_loop
+from spnb._twins import Blocking
 from spnb.errors import InvalidInput
 from spnb.models import Invitation
 
 if TYPE_CHECKING:
     from spnb.client import AsyncClient
     from spnb.live.room import AsyncLiveRoom
-    from spnb.live.sync import LiveRoom
 
-__all__ = ["AsyncLiveInvitation", "LiveInvitation"]
+__all__ = ["AsyncLiveInvitation"]
 
 
 class AsyncLiveInvitation:
@@ -93,76 +93,14 @@ class AsyncLiveInvitation:
         await self._client.invitations.cancel(self.invitation_id)
         self._record = self._record.model_copy(update={"status": "cancelled"})
 
-    @property
-    def sync(self) -> LiveInvitation:
-        """The blocking twin."""
-        return LiveInvitation(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.user_id} into {self.room_id}, {self.status})"
 
     def _repr_html_(self) -> str:
         return self._record._repr_html_()
-
-
-class LiveInvitation:
-    """An invitation to co-host: the blocking twin of `AsyncLiveInvitation`."""
-
-    def __init__(self, twin: AsyncLiveInvitation) -> None:
-        self._twin = twin
-
-    @property
-    def asynchronous(self) -> AsyncLiveInvitation:
-        """The async twin."""
-        return self._twin
-
-    @property
-    def record(self) -> Invitation:
-        """The invitation as it was last read."""
-        return self._twin.record
-
-    @property
-    def invitation_id(self) -> str:
-        """Its id."""
-        return self._twin.invitation_id
-
-    @property
-    def room_id(self) -> str:
-        """The room it is for."""
-        return self._twin.room_id
-
-    @property
-    def user_id(self) -> str:
-        """Who is invited."""
-        return self._twin.user_id
-
-    @property
-    def host_id(self) -> str:
-        """Who invites."""
-        return self._twin.host_id
-
-    @property
-    def status(self) -> str:
-        """`pending`, `approved`, `rejected` or `cancelled`."""
-        return self._twin.status
-
-    def accept(self) -> LiveRoom:
-        """Become a co-host; `join_stage()` of the room that comes back is the way onto the stage, once it is live."""
-        return run(self._twin.accept()).sync
-
-    def reject(self) -> None:
-        """Decline."""
-        run(self._twin.reject())
-
-    def cancel(self) -> None:
-        """Take it back."""
-        run(self._twin.cancel())
-
-    def __repr__(self) -> str:
-        return repr(self._twin).removeprefix("Async")
-
-    def _repr_html_(self) -> str:
-        return self._twin._repr_html_()
 
 
 def checked_user(user_id: str) -> str:

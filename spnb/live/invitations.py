@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
-from spnb._loop import aiterate, iterate, on_loop, run
+from spnb._loop import aiterate, on_loop
+from spnb._twins import Blocking
 from spnb.errors import Forbidden, ServiceError, Unreachable
-from spnb.live.invitation import AsyncLiveInvitation, LiveInvitation
+from spnb.live.invitation import AsyncLiveInvitation
 from spnb.live.reading import Reader
 from spnb.models import Invitation
 from spnb.observers import Observers
 from spnb.realtime import Event
 
 if TYPE_CHECKING:
-    from spnb.client import AsyncClient, Client
+    from spnb.client import AsyncClient
 
-__all__ = ["AsyncLiveInvitations", "LiveInvitations"]
+__all__ = ["AsyncLiveInvitations"]
 
 log = logging.getLogger(__name__)
 
@@ -149,63 +150,9 @@ class AsyncLiveInvitations:
             self._records = fresh
             self._observers.tell(self.invitations)
 
-    @property
-    def sync(self) -> LiveInvitations:
-        """The blocking twin."""
-        return LiveInvitations(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         whose = f"to {self._room_id}" if self._room_id else f"of {self._client.user_id}"
         return f"{type(self).__name__}({whose}: {len(self.pending)} pending of {len(self)})"
-
-
-class LiveInvitations:
-    """Invitations to co-host: the blocking twin of `AsyncLiveInvitations`.
-
-    Args:
-        client: a client of `spnb.connect()`, or the async twin to stand before.
-        room_id: the room whose invitations are wanted, which must be yours; your own invitations without.
-    """
-
-    def __init__(self, client: Client[Any] | AsyncLiveInvitations, *, room_id: str | None = None) -> None:
-        if isinstance(client, AsyncLiveInvitations):
-            self._twin = client
-        else:
-            self._twin = AsyncLiveInvitations(client.asynchronous, room_id=room_id)
-
-    @property
-    def asynchronous(self) -> AsyncLiveInvitations:
-        """The async twin."""
-        return self._twin
-
-    @property
-    def invitations(self) -> list[LiveInvitation]:
-        """All that are known now."""
-        return [invitation.sync for invitation in self._twin.invitations]
-
-    @property
-    def pending(self) -> list[LiveInvitation]:
-        """Those that wait for an answer."""
-        return [invitation.sync for invitation in self._twin.pending]
-
-    def refresh(self) -> list[LiveInvitation]:
-        """Read them now."""
-        return [invitation.sync for invitation in run(self._twin.refresh())]
-
-    def observe(self, observer: Observer) -> Callable[[], None]:
-        """Have `observer` called with all invitations, on spnb's background loop, at every change.
-
-        Returns:
-            A function that ends it.
-        """
-        return self._twin.observe(observer)
-
-    def watch(self) -> Iterator[LiveInvitation]:
-        """Each invitation that waits for an answer, once, as it comes."""
-        return (invitation.sync for invitation in iterate(self._twin.watch()))
-
-    def __len__(self) -> int:
-        return len(self._twin)
-
-    def __repr__(self) -> str:
-        return repr(self._twin).removeprefix("Async")

@@ -6,22 +6,21 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Literal
 
-from spnb._loop import aiterate, iterate, on_loop, run
+from spnb._loop import aiterate, on_loop
+from spnb._twins import Blocking
 from spnb.client.products import MOST_TAGGED, ProductActivity, Shelf
 from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
+from spnb.live.followed import FollowedRoom
 from spnb.live.outbox import Outbox
 from spnb.live.reading import Reader
 from spnb.models import Product, Room
 from spnb.observers import Observers
 from spnb.realtime import Event
 
-if TYPE_CHECKING:
-    from spnb.live.room import AsyncLiveRoom
-
-__all__ = ["AsyncRoomProducts", "RoomProducts"]
+__all__ = ["AsyncRoomProducts"]
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +45,9 @@ class AsyncRoomProducts:
         clock: monotonic seconds.
     """
 
-    def __init__(self, room: AsyncLiveRoom, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, room: FollowedRoom, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._room = room
-        self._client = room._client
+        self._client = room.client
         self._clock = clock
         self._shelf: Shelf | None = None
         self._observers = Observers[Shelf]("products", first=self._follow, last=self._unfollow, now=lambda: self._shelf)
@@ -158,7 +157,7 @@ class AsyncRoomProducts:
         return self._shelf is not before
 
     def _followed(self) -> bool:
-        return bool(self._topics) and all(map(self._room._client.realtime.is_subscribed, self._topics))
+        return bool(self._topics) and all(map(self._room.client.realtime.is_subscribed, self._topics))
 
     async def _follow_post(self) -> None:
         if self._topics or self._shelf is None or not self._observers:
@@ -280,87 +279,12 @@ class AsyncRoomProducts:
             )
         return self._outbox_made
 
-    @property
-    def sync(self) -> RoomProducts:
-        """The blocking twin."""
-        return RoomProducts(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         pinned = f", pinned {self.pinned.product_name!r}" if self.pinned else ""
         return f"{type(self).__name__}({len(self)} of {MOST_TAGGED} tagged{pinned})"
-
-
-class RoomProducts:
-    """What is sold in a room: the blocking twin of `AsyncRoomProducts`."""
-
-    def __init__(self, twin: AsyncRoomProducts) -> None:
-        self._twin = twin
-
-    @property
-    def asynchronous(self) -> AsyncRoomProducts:
-        """The async twin."""
-        return self._twin
-
-    @property
-    def tagged(self) -> list[Product]:
-        """The tagged products as they were read last, in their order."""
-        return self._twin.tagged
-
-    @property
-    def pinned(self) -> Product | None:
-        """The pinned one."""
-        return self._twin.pinned
-
-    @property
-    def manageable(self) -> bool:
-        """Whether this user may tag and pin."""
-        return self._twin.manageable
-
-    def __len__(self) -> int:
-        return len(self._twin)
-
-    def refresh(self) -> list[Product]:
-        """Read the products now; none where no post carries the room yet."""
-        return run(self._twin.refresh())
-
-    def observe(self, observer: Callable[[Shelf], Any]) -> Callable[[], None]:
-        """Have `observer` called with the shelf at every change. Returns a function that ends it."""
-        return self._twin.observe(observer)
-
-    def watch(self) -> Iterator[Shelf]:
-        """The shelf at every change, first as it is now. Ends only when it is left."""
-        return iterate(self._twin.watch())
-
-    def tag(self, *products: Product | str) -> list[Product]:
-        """Tag more products, behind those that are tagged; at most 20 in all."""
-        return run(self._twin.tag(*products))
-
-    def untag(self, *products: Product | str) -> list[Product]:
-        """Take products off; a pinned one among them is unpinned."""
-        return run(self._twin.untag(*products))
-
-    def pin(self, product: Product | str) -> Product:
-        """Pin a product in place of the one that is pinned; it is tagged first where it is not."""
-        return run(self._twin.pin(product))
-
-    def unpin(self) -> None:
-        """Pin none."""
-        run(self._twin.unpin())
-
-    def viewed(self, product: Product | str, *, location: str = "list") -> None:
-        """A viewer saw a product; once in five minutes counts."""
-        run(self._twin.viewed(product, location=location))
-
-    def clicked(self, product: Product | str, *, location: str = "list") -> None:
-        """A viewer followed a product's link; once in five minutes counts."""
-        run(self._twin.clicked(product, location=location))
-
-    def flush(self) -> None:
-        """Send now what waits to be reported of views and clicks."""
-        run(self._twin.flush())
-
-    def __repr__(self) -> str:
-        return repr(self._twin).removeprefix("Async")
 
 
 def _ids(products: Sequence[Product | str]) -> list[str]:

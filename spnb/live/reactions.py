@@ -7,21 +7,20 @@ import logging
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
-from spnb._loop import aiterate, in_loop, on_loop, run
+from spnb._loop import aiterate, in_loop, on_loop
+from spnb._twins import Blocking
 from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
+from spnb.live.followed import FollowedRoom
 from spnb.live.outbox import Outbox
 from spnb.models import LiveReaction, Room
 from spnb.observers import Observers
 from spnb.realtime import Event
 
-if TYPE_CHECKING:
-    from spnb.live.room import AsyncLiveRoom
-
-__all__ = ["AsyncLiveReactions", "LiveReactions", "Tally", "reactions_of"]
+__all__ = ["AsyncLiveReactions", "Tally", "reactions_of"]
 
 log = logging.getLogger(__name__)
 
@@ -88,9 +87,9 @@ class AsyncLiveReactions(Mapping[str, int]):
         room: the room they float in.
     """
 
-    def __init__(self, room: AsyncLiveRoom) -> None:
+    def __init__(self, room: FollowedRoom) -> None:
         self._room = room
-        self._client = room._client
+        self._client = room.client
         self._tally = Tally()
         self._observers = Observers[LiveReaction]("reactions")
         self._unfollow: list[Callable[[], None]] = []
@@ -305,70 +304,12 @@ class AsyncLiveReactions(Mapping[str, int]):
         for reaction in reactions:
             self._tally.take_back(reaction)
 
-    @property
-    def sync(self) -> LiveReactions:
-        """The blocking twin."""
-        return LiveReactions(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name} {count}" for name, count in self.counts.items())
         return f"{type(self).__name__}({told or 'none yet'})"
-
-
-class LiveReactions(Mapping[str, int]):
-    """How many reactions of each name have floated: the blocking twin of `AsyncLiveReactions`."""
-
-    def __init__(self, twin: AsyncLiveReactions) -> None:
-        self._twin = twin
-
-    @property
-    def asynchronous(self) -> AsyncLiveReactions:
-        """The async twin."""
-        return self._twin
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Counts by name, most first."""
-        return self._twin.counts
-
-    @property
-    def total(self) -> int:
-        """All reactions."""
-        return self._twin.total
-
-    @property
-    def waiting(self) -> int:
-        """How many of one's own wait to be sent."""
-        return self._twin.waiting
-
-    @property
-    def following(self) -> bool:
-        """Whether reactions of others come in now."""
-        return self._twin.following
-
-    def __getitem__(self, name: str) -> int:
-        return self._twin[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._twin)
-
-    def __len__(self) -> int:
-        return len(self._twin)
-
-    def observe(self, observer: ReactionObserver) -> Callable[[], None]:
-        """Have `observer` called with every reaction on spnb's background loop. Returns a function that ends it."""
-        return self._twin.observe(observer)
-
-    def stop(self) -> None:
-        """Stop counting."""
-        self._twin.stop()
-
-    def flush(self) -> None:
-        """Send now what waits."""
-        run(self._twin.flush())
-
-    def __repr__(self) -> str:
-        return repr(self._twin).removeprefix("Async")
 
 
 def reactions_of(event: Event) -> Iterator[LiveReaction]:

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
 from spnb._loop import aiterate, in_loop, on_loop
+from spnb._twins import Blocking
 from spnb.errors import ConfigError, InvalidInput, NotFound, RoomOver, ServiceError, Unreachable
 from spnb.live import hooks
 from spnb.live.chat import AsyncChat
 from spnb.live.co_hosting import AsyncCoHosting
 from spnb.live.engagement import AsyncEngagement
+from spnb.live.followed import Observer
 from spnb.live.reading import Reader
 from spnb.live.status import advance, can_still_reach, room_of_event
 from spnb.live.timeline import Diary, Timeline, Told
@@ -29,14 +31,12 @@ from spnb.realtime import Event
 if TYPE_CHECKING:
     from spnb.client import AsyncClient
     from spnb.client.audience import AsyncPresence
-    from spnb.live.sync import LiveRoom
     from spnb.recordings import AsyncRecording, ProgressWish
 
 __all__ = ["AsyncLiveRoom", "Observer", "Opener"]
 
 log = logging.getLogger(__name__)
 
-Observer = Callable[[Room], Any]
 _shows: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """What this process has put on air, by room and user."""
 
@@ -71,6 +71,11 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         hooks.joined(client)
 
     # -- the record
+
+    @property
+    def client(self) -> AsyncClient[Any]:
+        """The connection it lives on."""
+        return self._client
 
     @property
     def record(self) -> Room:
@@ -390,12 +395,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         """Heartbeats, viewers and watch sessions, on the connection the room lives on."""
         return self._client.presence
 
-    @property
-    def sync(self) -> LiveRoom:
-        """The blocking twin."""
-        from spnb.live.sync import LiveRoom
-
-        return LiveRoom(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.title!r}, {self.status}, {self.room_id})"

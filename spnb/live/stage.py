@@ -10,22 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from spnb._loop import aiterate, iterate
+from spnb._loop import aiterate
+from spnb._twins import Blocking
 from spnb.errors import ServiceError, Unreachable
+from spnb.live.followed import FollowedRoom
 from spnb.models import Room
 from spnb.observers import Observers
 from spnb.realtime import Event
 
-if TYPE_CHECKING:
-    from spnb.live.room import AsyncLiveRoom
-
-__all__ = ["AsyncStage", "Broadcaster", "Stage"]
+__all__ = ["AsyncStage", "Broadcaster"]
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ class AsyncStage:
         room: the room.
     """
 
-    def __init__(self, room: AsyncLiveRoom) -> None:
+    def __init__(self, room: FollowedRoom) -> None:
         self._room = room
         self._heard_of: dict[str, tuple[datetime, bool]] = {}
         self._names: dict[str, str] = {}
@@ -134,7 +133,7 @@ class AsyncStage:
             self._naming.cancel()
 
     def _follow(self) -> None:
-        client, record = self._room._client, self._room.record
+        client, record = self._room.client, self._room.record
         network = (record.path or "").split("/room/")[0] or client.network_id
         self._told = self.people
         self._ends = [self._room.observe(lambda _record: self._tell())]
@@ -148,7 +147,7 @@ class AsyncStage:
         """The names of those who were there before; who comes later is named by the event that tells of it."""
         unknown = [found.user_id for found in self._room.record.participants if found.user_id not in self._names]
         with contextlib.suppress(ServiceError, Unreachable):
-            for user in await self._room._client.users.get_many(unknown):
+            for user in await self._room.client.users.get_many(unknown):
                 self._names[user.user_id] = user.display_name or user.user_id
         self._tell()
 
@@ -181,10 +180,8 @@ class AsyncStage:
         self._told = people
         self._observers.tell(people)
 
-    @property
-    def sync(self) -> Stage:
-        """The blocking twin."""
-        return Stage(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{person.user_id} ({_word(person.on_stage)})" for person in self.people)
@@ -201,41 +198,6 @@ class AsyncStage:
             for person in self.people
         )
         return f"<table><caption>Stage of {escape(self._room.title)}</caption>{rows}</table>"
-
-
-class Stage:
-    """The broadcasters of a room: the plain twin of `AsyncStage`."""
-
-    def __init__(self, twin: AsyncStage) -> None:
-        self._twin = twin
-
-    @property
-    def asynchronous(self) -> AsyncStage:
-        """The async twin."""
-        return self._twin
-
-    @property
-    def people(self) -> list[Broadcaster]:
-        """The host and the co-hosts who accepted, in the order they came."""
-        return self._twin.people
-
-    def observe(self, observer: Callable[[list[Broadcaster]], Any]) -> Callable[[], None]:
-        """Have `observer` called with all broadcasters, on spnb's background loop, at every change.
-
-        Returns:
-            A function that ends it.
-        """
-        return self._twin.observe(observer)
-
-    def watch(self) -> Iterator[list[Broadcaster]]:
-        """All broadcasters now, then at every change. Ends only when it is left."""
-        return iterate(self._twin.watch())
-
-    def __repr__(self) -> str:
-        return repr(self._twin).removeprefix("Async")
-
-    def _repr_html_(self) -> str:
-        return self._twin._repr_html_()
 
 
 def _word(on_stage: bool | None) -> str:

@@ -11,17 +11,18 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
-from spnb._loop import on_loop, run
+from spnb._loop import on_loop
+from spnb._twins import Blocking
 from spnb.errors import InvalidInput, ServiceError
 from spnb.live.audience import Heartbeat
+from spnb.live.followed import FollowedRoom
 from spnb.live.outbox import LATER, Outbox
 from spnb.models import Room, WatchSession
 
 if TYPE_CHECKING:
     from spnb.client import AsyncClient
-    from spnb.live.room import AsyncLiveRoom
 
-__all__ = ["AsyncViewing", "Viewing", "WatchReports"]
+__all__ = ["AsyncViewing", "WatchReports"]
 
 log = logging.getLogger(__name__)
 
@@ -105,9 +106,9 @@ class AsyncViewing:
         clock: monotonic seconds.
     """
 
-    def __init__(self, room: AsyncLiveRoom, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, room: FollowedRoom, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._room = room
-        self._client = room._client
+        self._client = room.client
         self._clock = clock
         self._state: State = "new"
         self._flowing = False
@@ -119,7 +120,7 @@ class AsyncViewing:
         self._started: datetime | None = None
         self._unfollow: Callable[[], None] | None = None
         self._ticker: asyncio.Task[None] | None = None
-        self.session_id = ""
+        self.session_id: str = ""
         """`room_…` for a stream, `room_playback_…` for a replay (SDK 7.20)."""
 
     # -- what is known
@@ -318,69 +319,8 @@ class AsyncViewing:
     ) -> None:
         await self.end()
 
-    @property
-    def sync(self) -> Viewing:
-        """The blocking twin."""
-        return Viewing(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._state}, {self.seconds:.1f} s)"
-
-
-class Viewing:
-    """One visit of a viewer to a room: the blocking twin of `AsyncViewing`. `with room.watch_session() as viewing:`."""
-
-    def __init__(self, twin: AsyncViewing) -> None:
-        self._twin = twin
-
-    @property
-    def asynchronous(self) -> AsyncViewing:
-        """The async twin."""
-        return self._twin
-
-    @property
-    def state(self) -> str:
-        """`new`, `watching`, `paused`, `buffering` or `ended`."""
-        return self._twin.state
-
-    @property
-    def seconds(self) -> float:
-        """Seconds watched, without pauses, buffering and the host's own absence."""
-        return self._twin.seconds
-
-    @property
-    def session(self) -> WatchSession:
-        """The watch session so far."""
-        return self._twin.session
-
-    def start(self) -> None:
-        """Begin to watch."""
-        run(self._twin.start())
-
-    def pause(self) -> None:
-        """The viewer paused."""
-        run(self._twin.pause())
-
-    def buffering(self) -> None:
-        """The picture stands still because nothing comes."""
-        run(self._twin.buffering())
-
-    def resume(self) -> None:
-        """It plays again."""
-        run(self._twin.resume())
-
-    def end(self) -> WatchSession | None:
-        """Stop watching; what was watched is reported now, or as soon as the network is back."""
-        return run(self._twin.end())
-
-    def __enter__(self) -> Viewing:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.end()
-
-    def __repr__(self) -> str:
-        return repr(self._twin).removeprefix("Async")

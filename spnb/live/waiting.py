@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
+from spnb.live.followed import FollowedRoom
 from spnb.recordings.progress import Listener, Progress, ProgressWish, listener_of
-
-if TYPE_CHECKING:
-    from spnb.live.room import AsyncLiveRoom
 
 __all__ = ["recorded"]
 
@@ -24,7 +21,7 @@ WORDS = {
 }
 
 
-async def recorded(room: AsyncLiveRoom, *, timeout: float | None, progress: ProgressWish) -> None:
+async def recorded(room: FollowedRoom, *, timeout: float | None, progress: ProgressWish) -> None:
     """Wait until a room is recorded; see `AsyncLiveRoom.recording`."""
     told = listener_of(progress)
     telling = asyncio.create_task(_tell(room, told), name=f"wait {room.room_id}")
@@ -36,7 +33,7 @@ async def recorded(room: AsyncLiveRoom, *, timeout: float | None, progress: Prog
         told(Progress("done", WORDS.get(room.status, room.status)))
 
 
-async def _tell(room: AsyncLiveRoom, told: Listener) -> None:
+async def _tell(room: FollowedRoom, told: Listener) -> None:
     began = time.monotonic()
     while True:
         words = WORDS.get(room.status, f"The room is {room.status}")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from spnb._faces import late_names
 from spnb.recordings.media import MediaFacts, probe
 from spnb.recordings.progress import Progress, ProgressWish
 from spnb.recordings.recording import AsyncRecording, RecordedFile
 from spnb.recordings.single import download
-from spnb.recordings.sync import Recording
+
+if TYPE_CHECKING:
+    from spnb.sync.recordings.recording import Recording
 
 __all__ = [
     "AsyncRecording",
@@ -18,3 +23,5 @@ __all__ = [
     "download",
     "probe",
 ]
+
+__getattr__ = late_names(__name__, {"Recording": "spnb.sync.recordings.recording"})

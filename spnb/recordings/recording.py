@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spnb._loop import on_loop
+from spnb._twins import Blocking
 from spnb.errors import DownloadError, InvalidInput, ServiceError, Unreachable
 from spnb.models import PlaybackInfo, Room
 from spnb.recordings.fetching import Address, fetch, look
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from spnb.client import AsyncClient
     from spnb.models import Recording as Addresses
     from spnb.recordings.sheet import ContactSheet
-    from spnb.recordings.sync import Recording
 
 __all__ = ["AsyncRecording", "RecordedFile"]
 
@@ -293,12 +293,8 @@ class AsyncRecording:
 
     # -- how it shows itself
 
-    @property
-    def sync(self) -> Recording:
-        """The blocking twin."""
-        from spnb.recordings.sync import Recording
-
-        return Recording(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         length = f", {self.duration_seconds:.1f} s" if self.duration_seconds is not None else ""

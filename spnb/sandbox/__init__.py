@@ -8,24 +8,20 @@ else of spnb imports what is inside.
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from spnb.sandbox.control.control import faults_async, webhooks_async
-from spnb.sandbox.control.control_sync import faults, webhooks
+from spnb._faces import late_names
+from spnb.sandbox.control.faults import faults_async
 from spnb.sandbox.control.launch import SandboxInfo, default_data_dir, ensure, home, running, start
+from spnb.sandbox.control.webhooks import webhooks_async
 
 if TYPE_CHECKING:
-    from spnb.sandbox.audience import (
-        AsyncSimulation,
-        Past,
-        Simulation,
-        backfill,
-        backfill_async,
-        simulate,
-        simulate_async,
-    )
+    from spnb.sandbox.audience import AsyncSimulation, Past, backfill_async, simulate_async
+    from spnb.sync.sandbox.audience.past import backfill
+    from spnb.sync.sandbox.audience.simulation import Simulation, simulate
+    from spnb.sync.sandbox.control.faults import faults
+    from spnb.sync.sandbox.control.webhooks import webhooks
 
 __all__ = [
     "AsyncSimulation",
@@ -48,8 +44,6 @@ __all__ = [
     "webhooks_async",
 ]
 
-_AUDIENCE = ("AsyncSimulation", "Past", "Simulation", "backfill", "backfill_async", "simulate", "simulate_async")
-
 
 def serve(
     *,
@@ -58,6 +52,7 @@ def serve(
     as_json: bool = False,
     grace: float | None = None,
     rate_limit: bool = True,
+    livekit: str = "",
 ) -> int:
     """Run a sandbox in the foreground until it is interrupted.
 
@@ -67,25 +62,37 @@ def serve(
         as_json: print one line of JSON when ready.
         grace: seconds a room waits for its publisher.
         rate_limit: whether to answer 429 beyond 100 requests in 5 s of a user.
+        livekit: which media server: `embedded`, `auto` (a livekit-server where one is found), the path of a
+            livekit-server, or the `ws://` address of a deployment; without it `SPNB_LIVEKIT`, else embedded.
 
     Returns:
         0 after a clean end.
 
     Raises:
-        SandboxError: the port is taken, or the folder is in use.
+        SandboxError: the port is taken, the folder is in use, or the media server cannot be had.
     """
     from spnb.sandbox.server.process import run_foreground
     from spnb.sandbox.server.settings import SandboxSettings
 
     folder = (data_dir or default_data_dir()).resolve()
-    settings = SandboxSettings(data_dir=folder, rate_limit=rate_limit)
+    settings = SandboxSettings(data_dir=folder, rate_limit=rate_limit, livekit=livekit)
     if grace is not None:
         settings = settings.model_copy(update={"grace_seconds": grace})
     return run_foreground(settings, port=port, as_json=as_json)
 
 
-def __getattr__(name: str) -> Any:
-    # Audiences bring numpy along: they load on first use.
-    if name in _AUDIENCE:
-        return getattr(import_module("spnb.sandbox.audience"), name)
-    raise AttributeError(f"module 'spnb.sandbox' has no attribute {name!r}")
+__getattr__ = late_names(
+    __name__,
+    {
+        # Audiences bring numpy along: they load on first use.
+        "AsyncSimulation": "spnb.sandbox.audience",
+        "Past": "spnb.sandbox.audience",
+        "backfill_async": "spnb.sandbox.audience",
+        "simulate_async": "spnb.sandbox.audience",
+        "Simulation": "spnb.sync.sandbox.audience.simulation",
+        "backfill": "spnb.sync.sandbox.audience.past",
+        "faults": "spnb.sync.sandbox.control.faults",
+        "simulate": "spnb.sync.sandbox.audience.simulation",
+        "webhooks": "spnb.sync.sandbox.control.webhooks",
+    },
+)

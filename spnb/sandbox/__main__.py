@@ -12,15 +12,21 @@ from spnb.errors import SandboxError
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line and run; 2 where it cannot start."""
     parser = argparse.ArgumentParser(prog="python -m spnb.sandbox", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port on 127.0.0.1; 0 takes the last one again, or a free one"
+    )
     parser.add_argument("--data-dir", type=Path, help="folder for rooms and recordings")
     parser.add_argument("--json", action="store_true", help="print one line of JSON when ready")
+    parser.add_argument("--tell-progress", action="store_true", help="print lines of JSON while it starts, before that")
     parser.add_argument("--grace", type=float, help="seconds a room waits for its publisher")
     parser.add_argument("--heartbeat", type=int, help="seconds between heartbeats of viewers")
     parser.add_argument("--flag-at", type=float, default=0.4, help="how sure moderation flags a stream, 0 to 1")
     parser.add_argument("--terminate-at", type=float, default=0.75, help="how sure it terminates one, 0 to 1")
     parser.add_argument("--most-co-hosts", type=int, help="co-hosts a room may have beside its host")
     parser.add_argument("--no-rate-limit", action="store_true", help="never answer 429")
+    parser.add_argument(
+        "--livekit", default="", metavar="auto|embedded|PATH|ws://…", help="which media server; else SPNB_LIVEKIT says"
+    )
     parser.add_argument("--idle-exit", action="store_true", help="end when nobody holds a lease any more")
     wish = parser.parse_args(arguments)
 
@@ -29,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     from spnb.sandbox.server.settings import CATEGORIES, SandboxSettings
 
     choices: dict[str, object] = {"data_dir": (wish.data_dir or default_data_dir()).resolve()}
+    choices["livekit"] = wish.livekit
     choices["moderation"] = {name: {"flag": wish.flag_at, "terminate": wish.terminate_at} for name in CATEGORIES}
     if wish.grace is not None:
         choices["grace_seconds"] = wish.grace
@@ -40,7 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
         choices["rate_limit"] = False
     try:
         settings = SandboxSettings.model_validate(choices)
-        return run_foreground(settings, port=wish.port, as_json=wish.json, idle_exit=wish.idle_exit)
+        return run_foreground(
+            settings,
+            port=wish.port,
+            as_json=wish.json,
+            tell_progress=wish.tell_progress,
+            idle_exit=wish.idle_exit,
+        )
     except SandboxError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

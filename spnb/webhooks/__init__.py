@@ -11,10 +11,17 @@ receiver.serve()          # on 127.0.0.1; or mount `receiver`, an ASGI app, in a
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from spnb._faces import late_names
 from spnb.webhooks.delivery import Delivery, Refusal
 from spnb.webhooks.names import EventNames
 from spnb.webhooks.receiver import AsyncReceiver
 from spnb.webhooks.signature import signed
-from spnb.webhooks.sync import Receiver
+
+if TYPE_CHECKING:
+    from spnb.sync.webhooks.receiver import Receiver
 
 __all__ = ["AsyncReceiver", "Delivery", "EventNames", "Receiver", "Refusal", "signed"]
+
+__getattr__ = late_names(__name__, {"Receiver": "spnb.sync.webhooks.receiver"})

@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from spnb._loop import background_loop, on_loop
+from spnb._twins import Blocking
 from spnb.errors import ConfigError, InvalidInput
 from spnb.webhooks.delivery import HANDLED, Delivery, Refusal
 from spnb.webhooks.feed import tell
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from spnb.client import AsyncClient
     from spnb.webhooks.server import BackgroundServer
-    from spnb.webhooks.sync import Receiver
 
 __all__ = ["AsyncReceiver", "Handler"]
 
@@ -54,6 +54,9 @@ class AsyncReceiver:
 
     A delivery is answered with `{}` and 200 once it is on disk; handlers run afterwards, one delivery after the other
     in the order they came, and again at the next start where the process died before they had run.
+
+    `serve()` receives in the background on 127.0.0.1, as does `async with AsyncReceiver(…) as receiver`; the object
+    itself is an ASGI app for a server of your own.
 
     Args:
         secret: of the social.plus webhook; several while one is being changed.
@@ -376,9 +379,13 @@ class AsyncReceiver:
             for number, received, event, name, room, source, copies, handled in found
         ]
 
+    @property
+    def df(self) -> Coroutine[Any, Any, pd.DataFrame]:
+        """All deliveries as a table, without their bodies: `await receiver.df`; times in UTC."""
+        return self._table()
+
     @on_loop
-    async def frame(self) -> pd.DataFrame:
-        """All deliveries as a table, without their bodies; times in UTC."""
+    async def _table(self) -> pd.DataFrame:
         rows = await asyncio.wrap_future(self._store.columns(COLUMNS))
         return await asyncio.to_thread(_frame, rows)
 
@@ -407,12 +414,8 @@ class AsyncReceiver:
     ) -> None:
         await self.aclose()
 
-    @property
-    def sync(self) -> Receiver:
-        """The blocking twin."""
-        from spnb.webhooks.sync import Receiver
-
-        return Receiver(twin=self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         where = self._server.url if self._server is not None else "not serving"

@@ -129,7 +129,7 @@ class Engagement(Widget):
         """Look for products to tag; the page that asked is answered."""
         room, found = self._managed(), []
         keyword = str(content.get("keyword") or "").strip() or None
-        async for product in room._client.products.query(keyword=keyword, page_size=MOST_FOUND):
+        async for product in room.client.products.query(keyword=keyword, page_size=MOST_FOUND):
             found.append(product_row(product))
             if len(found) >= MOST_FOUND:
                 break

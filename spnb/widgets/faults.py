@@ -10,7 +10,7 @@ import traitlets
 
 from spnb.client import Client
 from spnb.live import LiveRoom
-from spnb.sandbox.control.control import AsyncFaults
+from spnb.sandbox.control.faults import AsyncFaults
 from spnb.widgets.base import STATIC, Widget
 
 __all__ = ["Faults"]

@@ -221,7 +221,7 @@ class LiveDashboard(StreamPages):
         from spnb.analytics.sources.service import load_service
 
         if self._source is None:
-            return await load_service(self._room._client, room_ids=[self._room.room_id])
+            return await load_service(self._room.client, room_ids=[self._room.room_id])
         source = self._source() if callable(self._source) else self._source
         return await asyncio.to_thread(analytics.load, source)
 

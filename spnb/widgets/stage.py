@@ -178,7 +178,7 @@ class Stage(Widget):
         else:
             self.error = "" if reason == "stopped" else f"Left the air: {reason}."
         show = self._show
-        history = list(show.history) if show is not None else []
+        history = show.history if show is not None else []
         with self.hold_sync():
             self.summary = {
                 "seconds": round(time.time() - self.live_since) if self.live_since else 0,

@@ -6,7 +6,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import pytest
 import pytest_asyncio
 
 import spnb
-from spnb.client import twin
 from spnb.errors import BadRequest, ConfigError, Conflict, Forbidden, InvalidInput, NotFound, Unauthorized
 from tests.conftest import RunningSandbox
 
@@ -236,15 +234,6 @@ def test_without_credentials_it_is_the_sandbox(tmp_path: Path) -> None:
     )
     assert told.stdout.startswith("Client(sandbox at http://127.0.0.1:"), told.stderr
     assert told.stdout.strip().endswith("as host) idle")
-
-
-def test_the_blocking_face_is_what_the_async_one_says() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        twin.write(Path(folder))
-        for fresh in Path(folder).glob("*.py"):
-            assert fresh.read_text() == (twin.TARGET / fresh.name).read_text(), (
-                f"run python -m spnb.client.twin: {fresh.name}"
-            )
 
 
 async def test_a_watch_key_of_the_environment_goes_with_a_key_given_by_hand(

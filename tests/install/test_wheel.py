@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tomllib
-import venv
 import zipfile
 from pathlib import Path
 
@@ -20,6 +19,22 @@ ROOT = Path(__file__).resolve().parents[2]
 def uv() -> list[str]:
     found = shutil.which("uv")
     return [found] if found else [sys.executable, "-m", "uv"]
+
+
+def interpreter(version: str) -> str:
+    """A Python of that version on this machine: this one, one on the path, one of pyenv's, or one that uv knows."""
+    if sys.version_info[:2] == tuple(map(int, version.split("."))):
+        return sys.executable
+    kept = Path(os.environ.get("PYENV_ROOT", Path(shutil.which("pyenv") or "/none").resolve().parents[1]))
+    candidates = sorted(kept.glob(f"versions/{version}.*/bin/python"), reverse=True)
+    if candidates:
+        return str(candidates[0])
+    found = subprocess.run(
+        [*uv(), "python", "find", "--no-python-downloads", version], capture_output=True, text=True, cwd="/"
+    )
+    if found.returncode != 0:
+        pytest.skip(f"there is no Python {version} on this machine")
+    return found.stdout.strip()
 
 
 def plain_environment(home: Path) -> dict[str, str]:
@@ -46,12 +61,40 @@ def test_the_wheel_holds_built_assets_and_notebooks_and_no_sources_of_them(wheel
     assert wheel.stat().st_size < 2_000_000
 
 
+def test_the_sdist_builds_the_same_wheel_and_both_are_fit_for_an_index(wheel: Path, tmp_path: Path) -> None:
+    sdist = next(wheel.parent.glob("*.tar.gz"))
+    subprocess.run([*uv(), "build", "--quiet", "--wheel", "--out-dir", str(tmp_path), str(sdist)], check=True)
+    again = next(tmp_path.glob("*.whl"))
+    assert sorted(zipfile.ZipFile(again).namelist()) == sorted(zipfile.ZipFile(wheel).namelist())
+    checked = subprocess.run(
+        [*uv(), "tool", "run", "--quiet", "twine", "check", "--strict", str(wheel), str(sdist)],
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("platform", ["x86_64-unknown-linux-gnu", "aarch64-apple-darwin", "x86_64-pc-windows-msvc"])
+@pytest.mark.parametrize("version", ["3.11", "3.14"])
+def test_wheels_alone_install_it_on_every_system(platform: str, version: str) -> None:
+    target = ["--python-version", version, "--python-platform", platform, "--only-binary", ":all:"]
+    told = subprocess.run(
+        [*uv(), "pip", "compile", "--quiet", *target, str(ROOT / "pyproject.toml")],
+        env={**os.environ, "MACOSX_DEPLOYMENT_TARGET": "14.0"},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0, told.stderr
+    assert "livekit==" in told.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.media
 @pytest.mark.timeout(300)
-def test_the_wheel_goes_live_from_an_empty_environment(wheel: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_the_wheel_goes_live_from_an_empty_environment(wheel: Path, tmp_path: Path, version: str) -> None:
     place = tmp_path / "venv"
-    venv.create(place)
+    subprocess.run([*uv(), "venv", "--quiet", "--python", interpreter(version), str(place)], check=True)
     python = place / "bin" / "python"
     pins = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["constraint-dependencies"]
     constraints = tmp_path / "constraints.txt"

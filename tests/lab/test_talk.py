@@ -78,11 +78,12 @@ async def test_a_studio_and_a_player_talk_across_two_notebooks(lab: Lab) -> None
         await lab.run_code("room.react('clap')")
         await fan.wait_for_function("window.spnbFloats.length === 2")
         assert await fan.evaluate("window.spnbFloats") == ["🔥", "👏"]
-        # Who writes code goes on writing it.
-        await host.locator(".cm-content").first.click()
+        # Who writes code goes on writing it. The editor is focused, not clicked: it may be scrolled out of sight.
+        editor = host.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .cm-content").first
+        await editor.focus()
         await say(fan, "On air!")
         await expect(studio.locator(".spnb-words")).to_have_text(["Is it <i>soon</i>?", "Right now", "On air!"])
-        await expect(host.locator(".cm-content").first).to_be_focused()
+        await expect(editor).to_be_focused()
         await say(host, "Hello everybody")
         said = ["Is it <i>soon</i>?", "Right now", "On air!", "Hello everybody"]
         await expect(fan.locator(".spnb-words")).to_have_text(said)

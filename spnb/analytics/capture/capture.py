@@ -14,7 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from spnb._loop import on_loop, run
+from spnb._loop import on_loop
+from spnb._twins import Blocking
 from spnb.analytics.capture.following import RoomCapture, ViewsOf
 from spnb.analytics.capture.gaps import Gaps
 from spnb.analytics.capture.ledger import Ledger, Written
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from spnb.analytics.dataset import Dataset
     from spnb.broadcast import AsyncBroadcast, BroadcastStats
 
-__all__ = ["AsyncCapture", "Capture"]
+__all__ = ["AsyncCapture"]
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +61,8 @@ class AsyncCapture:
     def __init__(
         self, client: Connected, rooms: Sequence[str] | None, folder: str | Path, *, views: ViewsOf | None = None
     ) -> None:
-        self.folder = Path(folder)
+        self.folder: Path = Path(folder)
+        """Where the rows are."""
         self._connect = client
         self._client: AsyncClient[Any] | None = None
         self._wanted = list(dict.fromkeys(rooms)) if rooms is not None else None
@@ -117,7 +119,7 @@ class AsyncCapture:
     # -- start and stop
 
     @on_loop
-    async def start(self) -> None:
+    async def start(self) -> AsyncCapture:
         """Begin to capture; on return the first rows are on disk.
 
         Raises:
@@ -153,6 +155,7 @@ class AsyncCapture:
         self._do(self._count())
         self._do(self._measure())
         await self._ledger.flush()
+        return self
 
     async def _record(self, client: AsyncClient[Any], room_id: str) -> Room:
         record: Room = await client.rooms.record(room_id)
@@ -312,7 +315,7 @@ class AsyncCapture:
             for show in module.running(room_id):
                 self._shows.setdefault(id(show), (show, 0.0))
         for key, (show, last) in list(self._shows.items()):
-            fresh = [stats for stats in list(show.history) if stats.at > last]
+            fresh = [stats for stats in show.history if stats.at > last]
             for stats in fresh:
                 self._ledger.put("health", _health_row(show, stats))
             if fresh:
@@ -321,18 +324,15 @@ class AsyncCapture:
                 del self._shows[key]
 
     async def __aenter__(self) -> AsyncCapture:
-        await self.start()
-        return self
+        return await self.start()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
 
-    @property
-    def sync(self) -> Capture:
-        """The blocking twin."""
-        return Capture(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def _told(self) -> str:
         what = {"new": "not started: start() it, or use it in a with", "ended": "ended"}.get(
@@ -377,93 +377,3 @@ def _health_row(show: AsyncBroadcast, stats: BroadcastStats) -> dict[str, Any]:
         "jitter_ms": stats.jitter_ms,
         "rtt_ms": stats.rtt_ms,
     }
-
-
-class Capture:
-    """Captures rooms to a folder: the blocking twin of `AsyncCapture`. `with` starts and stops it; `async with` hands
-    out the async twin."""
-
-    def __init__(self, twin: AsyncCapture) -> None:
-        self._twin = twin
-
-    @property
-    def asynchronous(self) -> AsyncCapture:
-        """The async twin."""
-        return self._twin
-
-    @property
-    def folder(self) -> Path:
-        """Where the rows are."""
-        return self._twin.folder
-
-    @property
-    def state(self) -> State:
-        """`new`, `capturing` or `ended`."""
-        return self._twin.state
-
-    @property
-    def rows(self) -> dict[str, int]:
-        """Rows by table that are safely on disk."""
-        return self._twin.rows
-
-    @property
-    def rooms(self) -> list[Room]:
-        """The rooms being captured now."""
-        return self._twin.rooms
-
-    @property
-    def gaps(self) -> int:
-        """How many gaps are open now."""
-        return self._twin.gaps
-
-    @property
-    def trouble(self) -> str | None:
-        """What keeps rows from the disk now; None where nothing does."""
-        return self._twin.trouble
-
-    def observe(self, observer: Written) -> Callable[[], None]:
-        """Have `observer` called with new rows by table once they are on disk, on spnb's background loop."""
-        return self._twin.observe(observer)
-
-    def start(self) -> Capture:
-        """Begin to capture; on return the first rows are on disk."""
-        run(self._twin.start())
-        return self
-
-    def stop(self) -> None:
-        """Read once more what the service has, write it, and leave a saved dataset."""
-        run(self._twin.stop())
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until every named room is over for good, or the capture was stopped. Returns whether it was in time."""
-        return run(self._twin.wait(timeout))
-
-    def flush(self) -> None:
-        """Wait until all that is known is on disk."""
-        run(self._twin.flush())
-
-    def dataset(self) -> Dataset:
-        """What was captured so far, as `spnb.analytics.load(folder)` gives it."""
-        return run(self._twin.dataset())
-
-    def __enter__(self) -> Capture:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    async def __aenter__(self) -> AsyncCapture:
-        return await self._twin.__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._twin.stop()
-
-    def __repr__(self) -> str:
-        return repr(self._twin).removeprefix("Async")
-
-    def _repr_html_(self) -> str:
-        return self._twin._repr_html_()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from spnb._faces import late_names
 from spnb.sandbox.audience.past import Past, backfill_async
 from spnb.sandbox.audience.plan import AudiencePlan
 from spnb.sandbox.audience.simulation import AsyncSimulation, Progress, simulate_async
-from spnb.sandbox.audience.sync import Simulation, backfill, simulate
+
+if TYPE_CHECKING:
+    from spnb.sync.sandbox.audience.past import backfill
+    from spnb.sync.sandbox.audience.simulation import Simulation, simulate
 
 __all__ = [
     "AsyncSimulation",
@@ -18,3 +24,12 @@ __all__ = [
     "simulate",
     "simulate_async",
 ]
+
+__getattr__ = late_names(
+    __name__,
+    {
+        "Simulation": "spnb.sync.sandbox.audience.simulation",
+        "backfill": "spnb.sync.sandbox.audience.past",
+        "simulate": "spnb.sync.sandbox.audience.simulation",
+    },
+)

@@ -11,19 +11,17 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 
 from spnb._loop import aiterate, on_loop
+from spnb._twins import Blocking
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.audience.plan import AudiencePlan, check_sizes, plan_audience
 from spnb.sandbox.audience.player import Destination, wish_of
 from spnb.sandbox.control.launch import SandboxInfo
 from spnb.sandbox.control.target import reached
-
-if TYPE_CHECKING:
-    from spnb.sandbox.audience.sync import Simulation
 
 __all__ = ["AsyncSimulation", "Progress", "simulate_async"]
 
@@ -59,17 +57,14 @@ class Progress:
 
 
 class AsyncSimulation:
-    """A running audience. As a context manager it is stopped at the end of the block.
-
-    Attributes:
-        plan: what was planted, the truth for scoring: moments, sittings, messages, reactions, the troll. Its times are
-            seconds since `began`.
-        name: begins the user ids of this audience: viewer 7 is `{name}-7`.
-    """
+    """A running audience. As a context manager it is stopped at the end of the block."""
 
     def __init__(self, plan: AudiencePlan, name: str, process: asyncio.subprocess.Process) -> None:
         self.plan = plan
+        """What was planted, the truth for scoring: moments, sittings, messages, reactions, the troll. Its times are
+        seconds since `began`."""
         self.name = name
+        """Begins the user ids of this audience: viewer 7 is `{name}-7`."""
         self._process = process
         self._progress = Progress()
         self._began: float | None = None
@@ -178,12 +173,8 @@ class AsyncSimulation:
     ) -> None:
         await self.stop()
 
-    @property
-    def sync(self) -> Simulation:
-        """The blocking twin."""
-        from spnb.sandbox.audience.sync import Simulation
-
-        return Simulation(self)
+    sync = Blocking()
+    """The blocking twin."""
 
     def __repr__(self) -> str:
         state = "running" if self.running else "finished" if self.finished else "stopped"

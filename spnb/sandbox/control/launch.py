@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import json
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -21,12 +22,13 @@ from typing import IO, Any
 import httpx
 import psutil
 
-import spnb
+from spnb._version import __version__
 from spnb.errors import SandboxError
 
 __all__ = ["SandboxInfo", "default_data_dir", "ensure", "home", "running", "start"]
 
 START_SECONDS = 30.0
+"""How long a sandbox that starts may say nothing. It may take longer: it tells its progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,17 @@ def start(data_dir: Path, *, port: int = 0, idle_exit: bool = False, options: tu
     data_dir.mkdir(parents=True, exist_ok=True)
     data_dir.chmod(0o700)
     log_path = data_dir / "sandbox.log"
-    command = [sys.executable, "-m", "spnb.sandbox", "--json", "--port", str(port), "--data-dir", str(data_dir)]
+    command = [
+        sys.executable,
+        "-m",
+        "spnb.sandbox",
+        "--json",
+        "--tell-progress",
+        "--port",
+        str(port),
+        "--data-dir",
+        str(data_dir),
+    ]
     if idle_exit:
         command.append("--idle-exit")
     with log_path.open("ab") as log:
@@ -172,24 +184,34 @@ def start(data_dir: Path, *, port: int = 0, idle_exit: bool = False, options: tu
             text=True,
         )
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
-    line = _first_line(process, process.stdout)
-    if not line.strip():
+    facts = _ready(process, process.stdout)
+    if facts is None:
         tail = log_path.read_text(errors="replace").strip().splitlines()[-5:]
-        told = "\n  ".join(tail) or "(its log is empty)"
+        told = "\n  ".join(tail) or f"(nothing: it ended, or said nothing for {START_SECONDS:g} s, and was ended)"
         raise SandboxError(f"the sandbox did not start; {log_path} ends with:\n  {told}")
-    return SandboxInfo.read(json.loads(line))
+    return SandboxInfo.read(facts)
 
 
-def _first_line(process: subprocess.Popen[str], stdout: IO[str]) -> str:
-    lines: list[str] = []
-    reader = threading.Thread(target=lambda: lines.append(stdout.readline()), daemon=True)
-    reader.start()
-    reader.join(START_SECONDS)
-    if not lines or not lines[0]:
-        process.kill()
-        process.wait()
-        return ""
-    return lines[0]
+def _ready(process: subprocess.Popen[str], stdout: IO[str]) -> dict[str, Any] | None:
+    """What a sandbox says when it is ready; None where it ended before, or said nothing for too long."""
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in stdout:
+            lines.put(line)
+            if not line.startswith('{"starting"'):
+                return
+        lines.put("")
+
+    threading.Thread(target=read, daemon=True).start()
+    with contextlib.suppress(queue.Empty, ValueError):
+        while line := lines.get(timeout=START_SECONDS):
+            facts: dict[str, Any] = json.loads(line)
+            if "starting" not in facts:
+                return facts
+    process.kill()
+    process.wait()
+    return None
 
 
 @contextlib.contextmanager
@@ -216,10 +238,10 @@ def _running(folder: Path) -> SandboxInfo | None:
             return None
     except (OSError, ValueError, KeyError, httpx.HTTPError):
         return None
-    if info.version != spnb.__version__:
+    if info.version != __version__:
         if answer.json()["leases"] or answer.json()["busy"]:
             raise SandboxError(
-                f"a sandbox of spnb {info.version} is in use; this is spnb {spnb.__version__}:"
+                f"a sandbox of spnb {info.version} is in use; this is spnb {__version__}:"
                 " close the notebooks that use it"
             )
         info.stop()

@@ -5,33 +5,37 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
-from typing import Literal
+from collections.abc import Callable, Iterable
 
 import httpx
+from google.protobuf.message import DecodeError, Message
 from livekit.protocol import models
 from livekit.protocol import room as service
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from spnb.sandbox.livekit.presence import Presence
 from spnb.sandbox.media.frames import MediaEvent, Tap
 from spnb.sandbox.media.tokens import Grants, mint
 from spnb.sandbox.media.webhook import ForgedWebhook, read_webhook
 from spnb.sandbox.recorder.subscriber import RoomSubscriber
 
-__all__ = ["LiveKitDeployment"]
+__all__ = ["WEBHOOK_PATH", "LiveKitDeployment"]
 
 log = logging.getLogger(__name__)
 
-KINDS = frozenset({"participant_joined", "participant_left", "track_published", "track_unpublished"})
 WEBHOOK_BYTES = 1 << 20
+ASK_SECONDS = 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
+WEBHOOK_PATH = "/sandbox/livekit/webhook"
 
 
 class LiveKitDeployment:
     """Implements `lifecycle.MediaPlane` with a LiveKit server elsewhere.
 
-    Its webhooks must be pointed at `POST /sandbox/livekit/webhook`. Recording is done by a hidden participant.
+    Its webhooks should be pointed at `POST /sandbox/livekit/webhook`; what they do not tell is asked for. Recording is
+    done by a hidden participant.
 
     Args:
         url: the server's WebSocket address.
@@ -44,15 +48,18 @@ class LiveKitDeployment:
         self.api_secret = api_secret
         self._listeners: list[Callable[[MediaEvent], None]] = []
         self._client = httpx.AsyncClient(timeout=10)
-        self._recorders: dict[str, RoomSubscriber] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._recorders: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._seen: dict[str, float] = {}
+        self._presence = Presence(RoomSubscriber.IDENTITY)
+        self._followed: set[str] = set()
+        self._told_at: dict[str, float] = {}
+        self._answers = True
+        self._asking: asyncio.Task[None] | None = None
 
-    @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> LiveKitDeployment | None:
-        """The deployment that `LIVEKIT_URL`, `LIVEKIT_API_KEY` and `LIVEKIT_API_SECRET` name, or None."""
-        url, key, secret = (environ.get(f"LIVEKIT_{name}") for name in ("URL", "API_KEY", "API_SECRET"))
-        return cls(url, key, secret) if url and key and secret else None
+    async def start(self) -> None:
+        """Begin to look after rooms; the server itself runs elsewhere."""
+        self._asking = asyncio.create_task(self._keep_asking(), name="livekit-rooms")
 
     def listen(self, listener: Callable[[MediaEvent], None]) -> None:
         """Have `listener` called with every media event."""
@@ -60,7 +67,7 @@ class LiveKitDeployment:
 
     def routes(self) -> list[BaseRoute]:
         """Where the deployment's webhooks come in."""
-        return [Route("/sandbox/livekit/webhook", self._webhook, methods=["POST"])]
+        return [Route(WEBHOOK_PATH, self._webhook, methods=["POST"])]
 
     async def _webhook(self, request: Request) -> Response:
         body = await request.body()
@@ -70,9 +77,14 @@ class LiveKitDeployment:
             event = read_webhook(body, request.headers.get("authorization", ""), self.api_key, self.api_secret)
         except ForgedWebhook as error:
             return JSONResponse({"message": str(error)}, status_code=401)
-        if event.event in KINDS and event.id not in self._seen:
+        if event.id not in self._seen:
             self._remember(event.id)
-            self._tell(event)
+            self._told_at[event.room.name] = time.monotonic()
+            if event.event == "room_finished":
+                self._followed.discard(event.room.name)
+            else:
+                self._followed.add(event.room.name)
+            self._tell(self._presence.told(event))
         return JSONResponse({})
 
     def _remember(self, event_id: str) -> None:
@@ -81,83 +93,129 @@ class LiveKitDeployment:
         if event_id:
             self._seen[event_id] = now
 
-    def _tell(self, event: object) -> None:
-        from livekit.protocol.webhook import WebhookEvent
+    def _tell(self, news: list[MediaEvent]) -> None:
+        for event in news:
+            for listener in self._listeners:
+                listener(event)
 
-        assert isinstance(event, WebhookEvent)  # noqa: S101 - narrows for the type checker
-        track = event.track if event.HasField("track") else None
-        kind: Literal["audio", "video"] = (
-            "audio" if track is not None and track.type == models.TrackType.AUDIO else "video"
-        )
-        permission = event.participant.permission
-        told = MediaEvent(
-            kind=event.event,  # type: ignore[arg-type]
-            room=event.room.name,
-            identity=event.participant.identity,
-            participant_sid=event.participant.sid,
-            hidden=permission.hidden or event.participant.identity.startswith(RoomSubscriber.IDENTITY),
-            track_sid=track.sid if track is not None else None,
-            track_kind=kind if track is not None else None,
-            at=float(event.created_at or time.time()),
-        )
-        for listener in self._listeners:
-            listener(told)
+    # -- asking, for what webhooks have not told
+
+    def follow(self, room_id: str) -> None:
+        """Look after a room from now on until it is closed."""
+        self._followed.add(room_id)
+
+    async def catch_up(self, room_ids: Iterable[str]) -> None:
+        """Tell what has happened unseen in these rooms, and follow them."""
+        self._followed.update(room_ids)
+        await self._ask()
+
+    async def _keep_asking(self) -> None:
+        while True:
+            await asyncio.sleep(ASK_SECONDS)
+            await self._ask()
+
+    async def _ask(self) -> None:
+        """Compare rooms with what is known of them: a webhook that was lost is made up for."""
+        for room in list(self._followed):
+            began = time.monotonic()
+            try:
+                answer = await self._call("ListParticipants", service.ListParticipantsRequest(room=room), room)
+                here = service.ListParticipantsResponse.FromString(answer).participants if answer is not None else []
+            except (httpx.HTTPError, DecodeError) as error:
+                if self._answers:
+                    log.warning("LiveKit cannot be asked who is in its rooms: %s", type(error).__name__)
+                self._answers = False
+                return
+            self._answers = True
+            # What was told while the answer was on its way is newer than the answer.
+            if self._told_at.get(room, 0.0) < began and room in self._followed:
+                state = models.ParticipantInfo.State
+                self._tell(self._presence.found(room, [who for who in here if who.state != state.DISCONNECTED]))
+
+    # -- recording
 
     def record(self, room_id: str, tap: Tap) -> Callable[[], None]:
         """Join the room unseen and hand its media to `tap`, encoded anew."""
-        token = mint(
+        recording = asyncio.create_task(self._recording(room_id, tap), name=f"livekit-recorder {room_id}")
+        self._recorders[room_id] = recording
+
+        def end() -> None:
+            if self._recorders.pop(room_id, None) is recording:
+                recording.cancel()
+                self._ending.add(recording)
+                recording.add_done_callback(self._ending.discard)
+
+        return end
+
+    async def _recording(self, room_id: str, tap: Tap) -> None:
+        """Be in the room until cancelled; whoever is thrown out, by a lost line or a restarted server, comes back."""
+        pause = FIRST_PAUSE
+        while True:
+            began = time.monotonic()
+            subscriber = RoomSubscriber(self.url, self._recorder_token(room_id), tap)
+            try:
+                await subscriber.start()
+                await subscriber.gone.wait()
+                log.info("the recorder of room %s was disconnected: it joins again", room_id)
+            except Exception as error:  # noqa: BLE001 - the SDK's errors have no common base
+                log.warning("the recorder cannot join room %s: %s; it tries again", room_id, type(error).__name__)
+            finally:
+                await subscriber.aclose()
+            pause = FIRST_PAUSE if time.monotonic() - began > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+
+    def _recorder_token(self, room_id: str) -> str:
+        return mint(
             self.api_key,
             self.api_secret,
             identity=f"{RoomSubscriber.IDENTITY}{room_id}",
             grants=Grants(room=room_id, room_join=True, can_publish=False, hidden=True, recorder=True),
             ttl=24 * 3600,
         )
-        subscriber = RoomSubscriber(self.url, token, tap)
-        self._recorders[room_id] = subscriber
-        self._spawn(subscriber.start())
 
-        def end() -> None:
-            self._recorders.pop(room_id, None)
-            self._spawn(subscriber.aclose())
-
-        return end
-
-    def _spawn(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
-        self._tasks.add(task)
-        task.add_done_callback(self._finished)
-
-    def _finished(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.warning("recording through LiveKit failed: %s", type(error).__name__)
+    # -- commands
 
     async def close_room(self, room_id: str) -> bool:
         """Delete the room on the deployment: everybody is out."""
-        return await self._call("DeleteRoom", service.DeleteRoomRequest(room=room_id), room_id)
+        self._followed.discard(room_id)
+        self._told_at.pop(room_id, None)
+        done = await self._done("DeleteRoom", service.DeleteRoomRequest(room=room_id), room_id)
+        self._tell(self._presence.found(room_id, []))
+        return done
 
     async def remove_participant(self, room_id: str, identity: str) -> bool:
         """Put one participant out."""
         request = service.RoomParticipantIdentity(room=room_id, identity=identity)
-        return await self._call("RemoveParticipant", request, room_id)
+        return await self._done("RemoveParticipant", request, room_id)
 
-    async def _call(
-        self, name: str, request: service.DeleteRoomRequest | service.RoomParticipantIdentity, room_id: str
-    ) -> bool:
+    async def _done(self, name: str, request: Message, room_id: str) -> bool:
+        try:
+            return await self._call(name, request, room_id) is not None
+        except httpx.HTTPError as error:
+            log.warning("LiveKit's %s failed: %s", name, type(error).__name__)
+            return False
+
+    async def _call(self, name: str, request: Message, room_id: str) -> bytes | None:
+        """Call the room service; None where what is named does not exist.
+
+        Raises:
+            httpx.HTTPError: it could not be reached, or refused.
+        """
         grants = Grants(room=room_id, room_admin=True, room_create=True)
         token = mint(self.api_key, self.api_secret, identity="sandbox", grants=grants, ttl=60)
         address = f"http{self.url.removeprefix('ws')}/twirp/livekit.RoomService/{name}"
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/protobuf"}
-        try:
-            answer = await self._client.post(address, content=request.SerializeToString(), headers=headers)
-        except httpx.HTTPError as error:
-            log.warning("LiveKit's %s failed: %s", name, type(error).__name__)
-            return False
-        return answer.is_success
+        answer = await self._client.post(address, content=request.SerializeToString(), headers=headers)
+        if answer.status_code == 404:
+            return None
+        answer.raise_for_status()
+        return answer.content
 
     async def aclose(self) -> None:
         """Leave all rooms; what is on air there stays on air."""
-        for subscriber in list(self._recorders.values()):
-            await subscriber.aclose()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        tasks = [*self._recorders.values(), *self._ending, *([self._asking] if self._asking else [])]
+        self._recorders.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.aclose()

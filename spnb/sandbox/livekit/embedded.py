@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from starlette.routing import BaseRoute
 
@@ -17,14 +17,18 @@ class EmbeddedMedia:
     Args:
         api_key, api_secret: what its tokens are signed with.
         url: where clients reach its signalling, `ws://…`.
+        is_over: whether nobody may join the room of that name any more.
     """
 
-    def __init__(self, api_key: str, api_secret: str, url: str) -> None:
+    def __init__(self, api_key: str, api_secret: str, url: str, *, is_over: Callable[[str], bool]) -> None:
         self.api_key = api_key
         self.api_secret = api_secret
         self.url = url
         self._listeners: list[Callable[[MediaEvent], None]] = []
-        self._server = MediaServer(api_key, api_secret, on_event=self._tell)
+        self._server = MediaServer(api_key, api_secret, on_event=self._tell, is_over=is_over)
+
+    async def start(self) -> None:
+        """Nothing to start: it lives in this process."""
 
     def listen(self, listener: Callable[[MediaEvent], None]) -> None:
         """Have `listener` called with every media event."""
@@ -37,6 +41,12 @@ class EmbeddedMedia:
     def routes(self) -> list[BaseRoute]:
         """LiveKit's routes."""
         return self._server.routes()
+
+    def follow(self, room_id: str) -> None:
+        """Nothing to do: every room of this process is seen."""
+
+    async def catch_up(self, room_ids: Iterable[str]) -> None:
+        """Nothing happens unseen in this process."""
 
     def record(self, room_id: str, tap: Tap) -> Callable[[], None]:
         """Hand the room's encoded frames to `tap`."""

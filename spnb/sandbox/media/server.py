@@ -34,6 +34,7 @@ class MediaServer:
     Args:
         api_key, api_secret: what tokens are signed with.
         on_event: told of joins, tracks and leaves, on the event loop.
+        is_over: whether a room of that name must not be opened again; None where every room may.
         settings: see `MediaSettings`.
     """
 
@@ -43,12 +44,14 @@ class MediaServer:
         api_secret: str,
         *,
         on_event: Callable[[MediaEvent], None],
+        is_over: Callable[[str], bool] | None = None,
         settings: MediaSettings | None = None,
     ) -> None:
         self.api_key = api_key
         self.api_secret = api_secret
         self.rooms: dict[str, MediaRoom] = {}
         self._on_event = on_event
+        self.is_over = is_over or (lambda _room: False)
         self._settings = settings or MediaSettings()
         self._certificate = RTCCertificate.generateCertificate()
         self._signalling = Signalling(self)

@@ -34,6 +34,10 @@ REFRESH_SECONDS = 300.0
 MAX_MESSAGE_BYTES = 1 << 20
 
 
+class RoomOver(Exception):
+    """The token's room was ended; nobody joins it any more."""
+
+
 class Signalling:
     """The HTTP and WebSocket endpoints clients sign in at."""
 
@@ -55,6 +59,7 @@ class Signalling:
 
         Raises:
             InvalidToken: missing, expired, forged, or without the right to join a room.
+            RoomOver: the room has ended.
         """
         scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
         token = bearer if scheme.lower() == "bearer" else connection.query_params.get("access_token", "")
@@ -67,6 +72,8 @@ class Signalling:
             raise InvalidToken("the token does not allow joining a room")
         if not who.identity:
             raise InvalidToken("the token names no identity")
+        if self._server.is_over(who.grants.room):
+            raise RoomOver("the room is over: create a new one")
         return who
 
     async def validate(self, request: Request) -> Response:
@@ -75,6 +82,8 @@ class Signalling:
             self.identify(request)
         except InvalidToken as error:
             return PlainTextResponse(f"unauthorized: {error}", status_code=401)
+        except RoomOver as error:
+            return PlainTextResponse(str(error), status_code=404)
         return PlainTextResponse("success")
 
     async def no_single_connection(self, _request: Request) -> Response:
@@ -91,6 +100,10 @@ class Signalling:
             who = self.identify(socket)
         except InvalidToken as error:
             await socket.send_denial_response(PlainTextResponse(f"unauthorized: {error}", status_code=401))
+            return
+        except RoomOver as error:
+            # What LiveKit says of a room that does not exist and may not be made.
+            await socket.send_denial_response(PlainTextResponse(str(error), status_code=404))
             return
         await socket.accept()
         if socket.query_params.get("reconnect") == "1":

@@ -1,20 +1,19 @@
 """Real time: an MQTT 3.1.1 broker (amqtt) behind the sandbox's own WebSocket route.
 
 Users log in with their internal id and access token, follow topics of the network, and publish nothing; all events come
-from the sandbox through `Broker.publish`.
+from the sandbox through `Broker.publish`. What clients send is looked at before the broker sees it (see `gate` and
+`connection`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from amqtt.adapters import ReaderAdapter, WriterAdapter
 from amqtt.broker import Broker as MqttBroker
 from amqtt.contexts import Action, BaseContext, BrokerConfig, ListenerConfig, ListenerType
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
@@ -22,11 +21,19 @@ from amqtt.session import Session
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from spnb.sandbox.clock import Clock, stamp, system_clock
+from spnb.sandbox.clock import Clock, new_id, stamp, system_clock
+from spnb.sandbox.realtime.connection import Reader, Writer
+from spnb.sandbox.realtime.gate import NOT_AUTHORIZED, Login, LoginRefused, Violation
 
 __all__ = ["Broker", "may_follow_topic"]
 
 log = logging.getLogger(__name__)
+
+LOGIN_SECONDS = 10.0
+MOST_HALF_OPEN = 64
+"""Connections that have not logged in yet."""
+MOST_CONNECTIONS = 64
+"""Connections of one user."""
 
 Authenticate = Callable[[str, str], bool]
 """`(username, password) → welcome?`"""
@@ -79,63 +86,6 @@ class _Gate(BaseAuthPlugin, BaseTopicPlugin):
         return may_follow_topic(self.network_id, session.username or "", topic or "")
 
 
-class _Reader(ReaderAdapter):
-    """Bytes of a WebSocket's binary messages."""
-
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
-        self._buffer = bytearray()
-        self._ended = False
-
-    async def read(self, n: int = -1) -> bytes:
-        while not self._ended and (n < 0 or len(self._buffer) < n):
-            try:
-                self._buffer += await self._socket.receive_bytes()
-            except (WebSocketDisconnect, RuntimeError, KeyError):
-                self._ended = True  # closed, or a text message, which MQTT has not
-        taken = bytes(self._buffer if n < 0 else self._buffer[:n])
-        del self._buffer[: len(taken)]
-        return taken
-
-    def feed_eof(self) -> None:
-        self._ended = True
-
-
-class _Writer(WriterAdapter):
-    """Packets out as binary messages."""
-
-    def __init__(self, socket: WebSocket) -> None:
-        self._socket = socket
-        self._buffer = bytearray()
-        self.closed = False
-
-    def write(self, data: bytes) -> None:
-        self._buffer += data
-
-    async def drain(self) -> None:
-        data, self._buffer = bytes(self._buffer), bytearray()
-        if data and not self.closed:
-            try:
-                await self._socket.send_bytes(data)
-            except (WebSocketDisconnect, RuntimeError):
-                self.closed = True
-
-    def get_peer_info(self) -> tuple[str, int] | None:
-        client = self._socket.client
-        return (client.host, client.port) if client else ("127.0.0.1", 0)
-
-    def get_ssl_info(self) -> ssl.SSLObject | None:
-        return None
-
-    async def close(self) -> None:
-        if not self.closed:
-            self.closed = True
-            try:
-                await self._socket.close()
-            except (WebSocketDisconnect, RuntimeError):
-                log.debug("an MQTT socket was closed by the client first")
-
-
 class _Subscriptions(dict[str, Any]):
     """The broker's table of who follows what. amqtt waits while it goes through it, and others subscribe meanwhile: it
     is given a copy to go through, or an event would be lost for those who come after the change."""
@@ -168,10 +118,11 @@ class Broker:
         self._clock = clock
         self._disturb: Disturb = disturb or (lambda _event_type, deliver: deliver())
         self._sockets: set[WebSocket] = set()
+        self._clients: dict[tuple[str, str], Reader] = {}
+        self._half_open: dict[WebSocket, asyncio.Timeout] = {}
         self._queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
         self._sender: asyncio.Task[None] | None = None
         self._broker: MqttBroker | None = None
-        self.connections = 0
 
     async def start(self) -> None:
         """Start the broker; it listens on nothing by itself."""
@@ -202,17 +153,53 @@ class Broker:
         offered = socket.headers.get("sec-websocket-protocol", "")
         names = [name.strip() for name in offered.split(",")]
         await socket.accept(subprotocol=next((name for name in ("mqtt", "mqttv3.1") if name in names), None))
-        reader, writer = _Reader(socket), _Writer(socket)
-        self.connections += 1
+        reader, writer = Reader(socket), Writer(socket)
+        login = await self._logged_in(reader, socket)
+        if login is None:
+            reader.feed_eof()
+            await writer.close()
+            return
+        mine = (login.username, login.client_id or new_id())
+        if (before := self._clients.get(mine)) is not None:
+            # The same client of the same user came back before its old connection was seen to be dead.
+            before.feed_eof()
+        self._clients[mine] = reader
         self._sockets.add(socket)
+        writer.on_overflow = reader.feed_eof
+        reader.admit(login.packet(f"{login.username}.{new_id()}"))
         assert self._broker is not None  # noqa: S101 - routes are served only after start
         try:
             await self._broker.external_connected(reader, writer, "default")
         finally:
-            self.connections -= 1
+            if self._clients.get(mine) is reader:
+                del self._clients[mine]
             self._sockets.discard(socket)
+            reader.feed_eof()
             await self._forget()
             await writer.close()
+
+    async def _logged_in(self, reader: Reader, socket: WebSocket) -> Login | None:
+        """The login of a new connection, once it is known to be good; None where it is not, and was told so."""
+        try:
+            async with asyncio.timeout(LOGIN_SECONDS) as limit:
+                if len(self._half_open) >= MOST_HALF_OPEN:
+                    # A good client logs in at once: who has waited longest is the one to go.
+                    oldest = next(iter(self._half_open))
+                    self._half_open.pop(oldest).reschedule(asyncio.get_running_loop().time())
+                self._half_open[socket] = limit
+                login = await reader.login()
+        except LoginRefused as refused:
+            await _answer(socket, refused.answer)
+            return None
+        except (Violation, TimeoutError):
+            return None
+        finally:
+            self._half_open.pop(socket, None)
+        connections = sum(username == login.username for username, _ in self._clients)
+        if connections >= MOST_CONNECTIONS or not self._authenticate(login.username, login.password):
+            await _answer(socket, NOT_AUTHORIZED)
+            return None
+        return login
 
     async def _forget(self) -> None:
         """Drop sessions of ended connections: SDKs ask for lasting ones, subscribe anew at every connect, and would
@@ -267,3 +254,10 @@ class Broker:
         while True:
             topic, payload = await self._queue.get()
             await self._broker.internal_message_broadcast(topic, payload, 0)
+
+
+async def _answer(socket: WebSocket, packet: bytes) -> None:
+    try:
+        await socket.send_bytes(packet)
+    except (WebSocketDisconnect, RuntimeError):
+        log.debug("an MQTT client left before it was answered")

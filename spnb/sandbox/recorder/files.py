@@ -6,6 +6,7 @@ import errno
 import logging
 import shutil
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ import orjson
 
 from spnb.sandbox.recorder.segments import segment_files
 
-__all__ = ["RecordedFile", "finalise", "listed"]
+__all__ = ["Interrupted", "RecordedFile", "finalise", "listed"]
 
 log = logging.getLogger(__name__)
 
 INDEX = "recordings.json"
+
+
+class Interrupted(Exception):
+    """Making a file was given up because the process ends; its segments stand, and the next start begins it anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +57,20 @@ def listed(room: Path) -> list[RecordedFile]:
     ]
 
 
-def finalise(room: Path, part: Path) -> list[RecordedFile]:
+def finalise(room: Path, part: Path, *, over: Callable[[], bool] = lambda: False) -> list[RecordedFile]:
     """Make the segments of `part` into a recording of the room and remove them.
 
     On a full disk the segments are joined in place as MPEG-TS instead, so that nothing that was recorded is lost.
 
+    Args:
+        room, part: folders.
+        over: asked before each segment whether to give up.
+
     Returns:
         All recordings of the room, the new one last.
+
+    Raises:
+        Interrupted: it was given up; nothing was changed.
     """
     before = listed(room)
     sources = [path for path in segment_files(part) if path.stat().st_size]
@@ -68,7 +80,10 @@ def finalise(room: Path, part: Path) -> list[RecordedFile]:
         return before
     target = room / f"recording-{number}.mp4"
     try:
-        facts = _remux(sources, target)
+        facts = _remux(sources, target, over)
+    except Interrupted:
+        target.with_suffix(".part").unlink(missing_ok=True)
+        raise
     except (OSError, av.FFmpegError) as error:
         target.with_suffix(".part").unlink(missing_ok=True)
         if getattr(error, "errno", None) != errno.ENOSPC:
@@ -100,7 +115,7 @@ def _write_index(room: Path, files: list[RecordedFile]) -> None:
     fresh.replace(room / INDEX)
 
 
-def _remux(sources: list[Path], target: Path) -> tuple[float, int, int] | None:
+def _remux(sources: list[Path], target: Path, over: Callable[[], bool]) -> tuple[float, int, int] | None:
     """Copy the packets of all segments into one MP4 with its index in front; nothing is encoded anew.
 
     Returns:
@@ -125,7 +140,14 @@ def _remux(sources: list[Path], target: Path) -> tuple[float, int, int] | None:
                 size = (template.width, template.height)
         written: dict[str, int] = {}
         for path in sources:
-            with av.open(str(path)) as source:
+            if over():
+                raise Interrupted
+            try:
+                source = av.open(str(path))
+            except av.FFmpegError as error:
+                log.warning("%s is left out of the recording: %s", path.name, type(error).__name__)
+                continue  # the last segment of a killed process may hold nothing yet
+            with source:
                 for packet in source.demux(*[stream for stream in source.streams if stream.type in streams]):
                     if packet.dts is None or packet.pts is None:
                         continue

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import shutil
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from spnb.sandbox.recorder.files import RecordedFile, finalise, listed
+from spnb.sandbox.recorder.files import Interrupted, RecordedFile, finalise, listed
 from spnb.sandbox.recorder.writer import LiveFiles, RoomWriter
 
 __all__ = ["Recorder", "RecorderSettings"]
@@ -50,9 +51,13 @@ class Recorder:
         self._on_problem = on_problem
         self._settings = settings or RecorderSettings()
         self._writers: dict[str, RoomWriter] = {}
+        self._closed: dict[str, Future[None]] = {}
         self._known: dict[str, list[RecordedFile]] = {}
         self._loop = asyncio.get_running_loop()
         self._workers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finalise")
+        # What was left by an earlier process may take minutes: who ends a room now does not wait for that.
+        self._left_over = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finalise-left")
+        self._ending = threading.Event()
         root.mkdir(parents=True, exist_ok=True)
 
     def folder(self, room_id: str) -> Path:
@@ -74,7 +79,7 @@ class Recorder:
         writer = self._writers.get(room_id)
         if writer is None:
             folder = self.folder(room_id)
-            number = 1 + max((int(path.name[5:]) for path in folder.glob("part-*")), default=0)
+            number = 1 + max((int(path.name[5:]) for path in _parts(folder)), default=0)
             writer = RoomWriter(
                 folder / f"part-{number}",
                 host=host,
@@ -96,26 +101,41 @@ class Recorder:
         writer = self._writers.get(room_id)
         return writer.live_files() if writer is not None else None
 
-    async def finish(self, room_id: str) -> list[RecordedFile]:
-        """End a room's recording and make its files.
+    async def finish(self, room_id: str, *, left_over: bool = False) -> list[RecordedFile]:
+        """End a room's recording and make its files. What is made stays made: done again, it goes on behind that.
+
+        Args:
+            left_over: whether an earlier process left it: then it waits for others of the kind only.
 
         Returns:
             All recordings of the room, in order; empty where nothing was recorded.
+
+        Raises:
+            Interrupted: the process ends; the next one finds it `unfinished()`.
         """
-        writer = self._writers.get(room_id)
-        if writer is not None:
-            await asyncio.wrap_future(writer.finish())
-        files = await self._loop.run_in_executor(self._workers, self._finalise, self.folder(room_id))
+        await self._written(room_id)
+        workers = self._left_over if left_over else self._workers
+        files = await self._loop.run_in_executor(workers, self._finalise, self.folder(room_id))
         # Only now: until the files are there, the live ones are what can be played.
         self._writers.pop(room_id, None)
+        self._closed.pop(room_id, None)
         self._known[room_id] = files
         return files
 
-    @staticmethod
-    def _finalise(folder: Path) -> list[RecordedFile]:
+    async def _written(self, room_id: str) -> None:
+        """Until everything of a room is on disk that its writer was given; nothing follows."""
+        writer = self._writers.get(room_id)
+        if writer is not None:
+            if room_id not in self._closed:
+                self._closed[room_id] = writer.finish()
+            await asyncio.wrap_future(self._closed[room_id])
+
+    def _finalise(self, folder: Path) -> list[RecordedFile]:
         files = listed(folder)
-        for part in sorted(folder.glob("part-*"), key=lambda path: int(path.name[5:])):
-            files = finalise(folder, part)
+        for part in _parts(folder):
+            if self._ending.is_set():
+                raise Interrupted
+            files = finalise(folder, part, over=self._ending.is_set)
         return files
 
     def recorded(self, room_id: str) -> list[RecordedFile]:
@@ -124,18 +144,9 @@ class Recorder:
             self._known[room_id] = listed(self.folder(room_id))
         return self._known[room_id]
 
-    async def recover(self) -> dict[str, list[RecordedFile]]:
-        """Make files of what a killed process left unfinished.
-
-        Returns:
-            Room id → all its recordings, for every room that had something unfinished.
-        """
-        unfinished = sorted({part.parent for part in self._root.glob("*/part-*")})
-        found = {}
-        for folder in unfinished:
-            files = await self._loop.run_in_executor(self._workers, self._finalise, folder)
-            found[folder.name] = self._known[folder.name] = files
-        return found
+    def unfinished(self) -> list[str]:
+        """The rooms of which segments are on disk that are not made into files yet."""
+        return sorted({part.parent.name for part in self._root.glob("*/part-*")})
 
     async def discard(self, room_id: str) -> None:
         """Remove everything that was recorded of a room."""
@@ -143,9 +154,18 @@ class Recorder:
         self._known.pop(room_id, None)
         await self._loop.run_in_executor(self._workers, lambda: shutil.rmtree(folder, ignore_errors=True))
 
+    def interrupt(self) -> None:
+        """Give up making files, soon and without loss."""
+        self._ending.set()
+
     async def aclose(self) -> None:
         """Write out what is being recorded; it is made into files at the next start."""
-        waiting = [asyncio.wrap_future(writer.finish()) for writer in self._writers.values()]
-        await asyncio.gather(*waiting, return_exceptions=True)
+        self.interrupt()
+        await asyncio.gather(*map(self._written, self._writers), return_exceptions=True)
         self._writers.clear()
-        self._workers.shutdown(wait=True)
+        for workers in (self._workers, self._left_over):
+            workers.shutdown(wait=True)
+
+
+def _parts(folder: Path) -> list[Path]:
+    return sorted(folder.glob("part-*"), key=lambda path: int(path.name[5:]))

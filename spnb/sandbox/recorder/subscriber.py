@@ -38,6 +38,8 @@ class RoomSubscriber:
         self._tap = tap
         self._room: rtc.Room | None = None
         self._readers: dict[str, asyncio.Task[None]] = {}
+        self.gone = asyncio.Event()
+        """Set when the server has put it out, or the line was lost for good."""
 
     async def start(self) -> None:
         """Join the room."""
@@ -65,6 +67,7 @@ class RoomSubscriber:
 
         room.on("track_subscribed", subscribed)
         room.on("track_unsubscribed", unsubscribed)
+        room.on("disconnected", lambda *_: self.gone.set())
         await room.connect(self._url, self._token)
 
     async def _read_video(self, track: rtc.Track, seen: TapTrack) -> None:

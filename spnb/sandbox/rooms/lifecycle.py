@@ -11,8 +11,9 @@ behind is taken up at the next start.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -20,15 +21,20 @@ from spnb.sandbox.clock import stamp
 from spnb.sandbox.media.frames import MediaEvent, Tap
 from spnb.sandbox.media.tokens import Grants, mint
 from spnb.sandbox.realtime import topics
-from spnb.sandbox.recorder import Delivery, RecordedFile, Recorder
+from spnb.sandbox.recorder import Delivery, Interrupted, RecordedFile, Recorder
 from spnb.sandbox.rest import Refused, room_payload
 from spnb.sandbox.rooms.ports import Events, Json
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
-__all__ = ["Lifecycle", "MediaPlane"]
+__all__ = ["Lifecycle", "MediaPlane", "is_over"]
 
 log = logging.getLogger(__name__)
+
+FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
+"""Seconds until a recording that could not be made into files is tried again: they double."""
+CLOSE_SECONDS = 3.0
+"""How long the end of the process waits for recordings: what takes longer is made at the next start."""
 
 
 class MediaPlane(Protocol):
@@ -42,6 +48,14 @@ class MediaPlane(Protocol):
         """Hand the room's frames to `tap`; the result ends that."""
         ...
 
+    def follow(self, room_id: str) -> None:
+        """Somebody is about to join this room."""
+        ...
+
+    async def catch_up(self, room_ids: Iterable[str]) -> None:
+        """Tell what has happened unseen in these rooms."""
+        ...
+
     async def close_room(self, room_id: str) -> bool:
         """Put everybody out."""
         ...
@@ -49,6 +63,12 @@ class MediaPlane(Protocol):
     async def remove_participant(self, room_id: str, identity: str) -> bool:
         """Put one participant out."""
         ...
+
+
+def is_over(store: Store, room_id: str) -> bool:
+    """Whether a room has ended, one way or another, so that nobody goes live in it any more."""
+    room = store.rooms.get(room_id)
+    return room is not None and room["status"] not in ("idle", "live", "waitingReconnect")
 
 
 class Lifecycle:
@@ -73,6 +93,8 @@ class Lifecycle:
         self._taps: dict[str, Callable[[], None]] = {}
         self._grace: dict[str, asyncio.TimerHandle] = {}
         self._finishing: dict[str, asyncio.Task[None]] = {}
+        self._putting_out: dict[str, asyncio.Task[bool]] = {}
+        self._again: dict[str, asyncio.TimerHandle] = {}
 
     # -- what REST asks
 
@@ -88,6 +110,7 @@ class Lifecycle:
             grants=Grants(room=room["roomId"], room_join=True),
             ttl=self._settings.livekit_token_seconds,
         )
+        self._media.follow(room["roomId"])
         return {"coHostUrl": self._media.url, "coHostToken": token}
 
     async def stop(self, room_id: str, *, by: str) -> Json:
@@ -141,7 +164,9 @@ class Lifecycle:
         """Take a media event; called on the event loop."""
         if event.hidden:
             return
-        if event.kind == "track_published":
+        if event.kind in ("participant_joined", "track_published") and is_over(self._store, event.room):
+            self._put_out(event.room)  # a LiveKit token outlives its room
+        elif event.kind == "track_published":
             self._publishing.setdefault(event.room, set()).add(event.track_sid or "")
             self._went_live(event)
         elif event.kind == "track_unpublished":
@@ -149,6 +174,14 @@ class Lifecycle:
             tracks.discard(event.track_sid or "")
             if not tracks:
                 self._publisher_gone(event.room)
+
+    def _put_out(self, room_id: str) -> None:
+        """Have everybody leave a room that is over."""
+        if room_id in self._putting_out:
+            return
+        task = asyncio.create_task(self._media.close_room(room_id), name=f"close {room_id}")
+        self._putting_out[room_id] = task
+        task.add_done_callback(lambda _: self._putting_out.pop(room_id, None))
 
     def _went_live(self, event: MediaEvent) -> None:
         self._stop_waiting(event.room)
@@ -180,7 +213,8 @@ class Lifecycle:
 
     def _grace_over(self, room_id: str) -> None:
         self._grace.pop(room_id, None)
-        self._end(room_id)
+        if self._end(room_id) is not None:
+            self._put_out(room_id)
 
     # -- endings
 
@@ -218,17 +252,24 @@ class Lifecycle:
         self._finish(room_id)
         return room
 
-    def _finish(self, room_id: str) -> None:
-        task = asyncio.create_task(self._finalise(room_id), name=f"recording {room_id}")
+    def _finish(self, room_id: str, *, left_over: bool = False, failures: int = 0) -> None:
+        self._again.pop(room_id, None)
+        finishing = self._finalise(room_id, left_over=left_over, failures=failures)
+        task = asyncio.create_task(finishing, name=f"recording {room_id}")
         self._finishing[room_id] = task
         task.add_done_callback(lambda _: self._finishing.pop(room_id, None))
 
-    async def _finalise(self, room_id: str) -> None:
+    async def _finalise(self, room_id: str, *, left_over: bool, failures: int) -> None:
         try:
-            files = await self._recorder.finish(room_id)
+            files = await self._recorder.finish(room_id, left_over=left_over)
+        except Interrupted:
+            return
         except Exception:
-            # What was written stays on disk and is taken up at the next start; the room tells that it is not done.
-            log.exception("the recording of room %s could not be finished", room_id)
+            # What was written stays on disk. The room tells that it is not done, and another try follows.
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)
+            log.exception("the recording of room %s could not be finished; again in %g s", room_id, pause)
+            again = functools.partial(self._finish, room_id, left_over=left_over, failures=failures + 1)
+            self._again[room_id] = asyncio.get_running_loop().call_later(pause, again)
             return
         self._recorded(room_id, files)
 
@@ -264,20 +305,27 @@ class Lifecycle:
     # -- start and end of the process
 
     async def recover(self) -> None:
-        """Take up what an earlier process left: no room stays live, no recording is lost."""
-        for room_id, files in (await self._recorder.recover()).items():
-            room = self._store.rooms.get(room_id)
-            if room is not None and room["status"] == "ended":
-                self._recorded(room_id, files)
+        """Take up what an earlier process left: no room stays live without its host, no recording is lost.
+
+        A host who is on air on a LiveKit server elsewhere has not noticed that the sandbox was away: the room goes on.
+        Recordings are made into files in the background, one after the other; their rooms stay `ended` meanwhile.
+        """
+        on_air = [*self._store.rooms_with_status("live"), *self._store.rooms_with_status("waitingReconnect")]
+        await self._media.catch_up([room["roomId"] for room in on_air])
         for room in self._store.rooms_with_status("live"):
+            if self._publishing.get(room["roomId"]):
+                continue
             moved = self._store.transition(room["roomId"], "waitingReconnect")
             if moved is not None:
                 self._announce("room.waitingReconnect", moved)
-        for room in self._store.rooms_with_status("waitingReconnect"):
-            self._wait_for_return(room["roomId"])
-        for room in self._store.rooms_with_status("ended"):
-            if room["roomId"] not in self._finishing:
-                self._finish(room["roomId"])
+        waiting = [room["roomId"] for room in self._store.rooms_with_status("waitingReconnect")]
+        for room_id in waiting:
+            self._wait_for_return(room_id)
+        ended = [room["roomId"] for room in self._store.rooms_with_status("ended")]
+        # What was recorded of a room that may go on becomes files with the rest of it.
+        for room_id in dict.fromkeys([*ended, *self._recorder.unfinished()]):
+            if room_id not in waiting and room_id not in self._taps:
+                self._finish(room_id, left_over=True)
 
     @property
     def busy(self) -> bool:
@@ -285,10 +333,17 @@ class Lifecycle:
         return bool(self._taps or self._grace or self._finishing)
 
     async def aclose(self) -> None:
-        """Stop timers, finish what is being recorded; rooms still on air are taken up at the next start."""
+        """Stop timers, finish what is recorded as far as that is quick; the rest is taken up at the next start."""
         for room_id in list(self._grace):
             self._stop_waiting(room_id)
+        for timer in self._again.values():
+            timer.cancel()
+        self._again.clear()
         for end_tap in self._taps.values():
             end_tap()
         self._taps.clear()
+        await asyncio.gather(*self._putting_out.values(), return_exceptions=True)
+        if self._finishing:
+            await asyncio.wait(list(self._finishing.values()), timeout=CLOSE_SECONDS)
+        self._recorder.interrupt()
         await asyncio.gather(*self._finishing.values(), return_exceptions=True)

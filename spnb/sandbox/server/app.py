@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hmac
 import logging
 import os
@@ -14,11 +15,13 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-import spnb
+from spnb._version import __version__
 from spnb.sandbox.exact_rows import TableExport
 from spnb.sandbox.fault_injection import Cut, Disturbance, FaultRoutes, Faults, FaultyRequests
-from spnb.sandbox.livekit.deployment import LiveKitDeployment
+from spnb.sandbox.livekit.choice import Deployment, Embedded, choose
+from spnb.sandbox.livekit.deployment import WEBHOOK_PATH, LiveKitDeployment
 from spnb.sandbox.livekit.embedded import EmbeddedMedia
+from spnb.sandbox.livekit.own_server import LiveKitServer, OwnLiveKit
 from spnb.sandbox.media.tokens import Grants, mint
 from spnb.sandbox.realtime.broker import Broker
 from spnb.sandbox.recorder import Delivery, Recorder
@@ -31,7 +34,7 @@ from spnb.sandbox.rest import (
     found_standing_community,
     routes,
 )
-from spnb.sandbox.rooms.lifecycle import Lifecycle
+from spnb.sandbox.rooms.lifecycle import Lifecycle, is_over
 from spnb.sandbox.rooms.moderation import Moderation
 from spnb.sandbox.rooms.network_settings import NetworkSettings
 from spnb.sandbox.rooms.ports import Json
@@ -53,14 +56,22 @@ class Sandbox:
         settings: see `SandboxSettings`.
         port: where the process listens on 127.0.0.1, for the addresses it gives out.
         on_idle: called when the last lease has gone, to decide whether to end.
+        on_work: called now and then while opening a large database takes long.
     """
 
-    def __init__(self, settings: SandboxSettings, port: int, *, on_idle: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        port: int,
+        *,
+        on_idle: Callable[[], None] | None = None,
+        on_work: Callable[[], None] | None = None,
+    ) -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         self.settings = settings
         self.url = f"http://127.0.0.1:{port}"
         self._on_idle = on_idle
-        self.store = Store(settings.data_dir / "sandbox.sqlite", network_id=settings.network_id)
+        self.store = Store(settings.data_dir / "sandbox.sqlite", network_id=settings.network_id, on_work=on_work)
         self.api_key = self.store.secret("api-key")
         self._tokens = AccessTokens(self.store, settings)
         self.faults = Faults()
@@ -72,9 +83,7 @@ class Sandbox:
             settings.data_dir / "recordings", on_ready=self._on_playable, on_problem=self._on_recorder_problem
         )
         delivery = Delivery(self.recorder, self.store.secret("media-url-key"), lifetime=settings.media_url_seconds)
-        self.media: EmbeddedMedia | LiveKitDeployment = LiveKitDeployment.from_environment(os.environ) or EmbeddedMedia(
-            "sandbox", self.store.secret("livekit-secret"), f"ws://127.0.0.1:{port}"
-        )
+        self.media = self._media(port)
         self.lifecycle = Lifecycle(self.store, events, self.media, self.recorder, delivery, settings)
         self.lifecycle.base_url = self.url
         self.media.listen(self.lifecycle.on_media)
@@ -98,6 +107,18 @@ class Sandbox:
         app = Starlette(routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed})
         self.app: ASGIApp = LoopbackOnly(FaultyRequests(app, self.faults))
 
+    def _media(self, port: int) -> EmbeddedMedia | LiveKitDeployment:
+        chosen = choose(self.settings.livekit, os.environ)
+        if isinstance(chosen, Deployment):
+            return LiveKitDeployment(chosen.url, chosen.api_key, chosen.api_secret)
+        key, secret = "sandbox", self.store.secret("livekit-secret")
+        if isinstance(chosen, Embedded):
+            over = functools.partial(is_over, self.store)
+            return EmbeddedMedia(key, secret, f"ws://127.0.0.1:{port}", is_over=over)
+        log_path = self.settings.data_dir / "livekit.log"
+        server = LiveKitServer(chosen.binary, key, secret, webhook=self.url + WEBHOOK_PATH, log_path=log_path)
+        return OwnLiveKit(server, key, secret)
+
     def _fault_routes(self) -> list[BaseRoute]:
         media = self.media if isinstance(self.media, EmbeddedMedia) else None
         cuts: dict[str, Cut] = {"realtime": self.broker.cut}
@@ -112,6 +133,7 @@ class Sandbox:
         """Start the broker and take up what an earlier process left."""
         found_standing_community(self.store, self.settings.community_id)
         found_catalogue(self.store)
+        await self.media.start()
         await self.broker.start()
         await self.webhooks.start()
         await self.lifecycle.recover()
@@ -135,7 +157,7 @@ class Sandbox:
             "networkId": self.settings.network_id,
             "pid": os.getpid(),
             "dataDir": str(self.settings.data_dir),
-            "version": spnb.__version__,
+            "version": __version__,
         }
 
     def _may_connect(self, internal_id: str, token: str) -> bool:

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from spnb.sandbox.server.settings import SandboxSettings
 __all__ = ["run_foreground"]
 
 IDLE_SECONDS = 5.0
+PORT = "port"
+"""Name of the file in a data folder that holds the port its sandbox had last."""
 
 
 class _Server(uvicorn.Server):
@@ -48,13 +51,21 @@ class _NoFalseAlarm(logging.Filter):
         return "without completing handshake" not in record.getMessage()
 
 
-def run_foreground(settings: SandboxSettings, *, port: int = 0, as_json: bool = False, idle_exit: bool = False) -> int:
+def run_foreground(
+    settings: SandboxSettings,
+    *,
+    port: int = 0,
+    as_json: bool = False,
+    tell_progress: bool = False,
+    idle_exit: bool = False,
+) -> int:
     """Run a sandbox until SIGTERM or SIGINT, or until nobody uses it any more.
 
     Args:
         settings: see `SandboxSettings`.
-        port: port on 127.0.0.1; 0 takes a free one.
+        port: port on 127.0.0.1; 0 takes the one this data folder had last, where it is free, else any free one.
         as_json: print one line of JSON when ready instead of text.
+        tell_progress: print lines of JSON before that, `{"starting": …}`, as long as starting goes on.
         idle_exit: end some seconds after the last lease is gone and nothing is on air.
 
     Returns:
@@ -63,8 +74,11 @@ def run_foreground(settings: SandboxSettings, *, port: int = 0, as_json: bool = 
     Raises:
         SandboxError: the port is taken, or the data folder is in use.
     """
-    listener = _bind(port)
+    progress = _Progress(told=tell_progress)
+    progress.step("process")
+    listener = _bind(port or _last_port(settings.data_dir), otherwise=port)
     lock = _lock(settings.data_dir)
+    (settings.data_dir / PORT).write_text(str(listener.getsockname()[1]))
     loop_factory = None
     if sys.platform != "win32":
         import uvloop
@@ -72,14 +86,43 @@ def run_foreground(settings: SandboxSettings, *, port: int = 0, as_json: bool = 
         loop_factory = uvloop.new_event_loop
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(_serve(settings, listener, as_json=as_json, idle_exit=idle_exit))
+            runner.run(_serve(settings, listener, progress, as_json=as_json, idle_exit=idle_exit))
     finally:
         listener.close()
         lock.close()
     return 0
 
 
-def _bind(port: int) -> socket.socket:
+class _Progress:
+    """Says that starting goes on, so that whoever waits for it knows."""
+
+    def __init__(self, *, told: bool) -> None:
+        self._told = told
+        self._last = float("-inf")
+
+    def step(self, what: str) -> None:
+        """A step has begun."""
+        self._last = time.monotonic()
+        if self._told:
+            sys.stdout.write(json.dumps({"starting": what}) + "\n")
+            sys.stdout.flush()
+
+    def work(self, what: str) -> None:
+        """A step goes on; told once a second at most."""
+        if time.monotonic() - self._last >= 1:
+            self.step(what)
+
+
+def _last_port(folder: Path) -> int:
+    """The port this data folder's sandbox had last, so that whoever knows its address finds it again; 0 without."""
+    with contextlib.suppress(OSError, ValueError):
+        port = int((folder / PORT).read_text())
+        return port if 0 < port < 65536 else 0
+    return 0
+
+
+def _bind(port: int, *, otherwise: int) -> socket.socket:
+    """Take a port of 127.0.0.1, or another where it is taken: `otherwise`, 0 for any that is free."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if sys.platform != "win32":
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -87,6 +130,8 @@ def _bind(port: int) -> socket.socket:
         listener.bind(("127.0.0.1", port))
     except OSError:
         listener.close()
+        if port != otherwise:
+            return _bind(otherwise, otherwise=otherwise)
         raise SandboxError(f"port {port} is taken: choose another, or 0 for a free one") from None
     return listener
 
@@ -130,7 +175,9 @@ def _file_lock(path: Path, taken: SandboxError) -> socket.socket:
     return file  # type: ignore[return-value]
 
 
-async def _serve(settings: SandboxSettings, listener: socket.socket, *, as_json: bool, idle_exit: bool) -> None:
+async def _serve(
+    settings: SandboxSettings, listener: socket.socket, progress: _Progress, *, as_json: bool, idle_exit: bool
+) -> None:
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     timer: asyncio.TimerHandle | None = None
@@ -151,7 +198,9 @@ async def _serve(settings: SandboxSettings, listener: socket.socket, *, as_json:
                 timer.cancel()
             timer = loop.call_later(IDLE_SECONDS, look_idle)
 
-    sandbox = Sandbox(settings, listener.getsockname()[1], on_idle=when_idle)
+    progress.step("database")
+    sandbox = Sandbox(settings, listener.getsockname()[1], on_idle=when_idle, on_work=lambda: progress.work("database"))
+    progress.step("server")
     logging.getLogger("uvicorn.error").addFilter(_NoFalseAlarm())
     config = uvicorn.Config(
         sandbox.app,

@@ -34,6 +34,9 @@ class SandboxSettings(BaseModel):
 
     data_dir: Path
     network_id: str = "sandbox"
+    livekit: str = ""
+    """Which media server: `embedded`, `auto`, a livekit-server's path, or a deployment's `ws://` address; empty
+    leaves it to the environment (see `spnb.sandbox.livekit.choice`)."""
     grace_seconds: float = Field(default=30.0, ge=0)
     """*Choice*: how long a room waits for its publisher (`waitingReconnect`) before it ends."""
     most_co_hosts: int = Field(default=6, ge=0)

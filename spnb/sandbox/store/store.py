@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +25,9 @@ __all__ = ["Store"]
 
 Json = dict[str, Any]
 
+STEPS_BETWEEN_TELLING = 1_000_000
+"""Of SQLite's machine: some hundredths of a second."""
+
 
 class Store:
     """SQLite in WAL mode: readers never wait, a killed process loses nothing that was answered.
@@ -35,12 +38,22 @@ class Store:
         path: the database file; its folder must exist.
         network_id: the root of paths and topics.
         clock: gives the time written into documents.
+        on_work: called now and then while opening takes long: an index that is new to a large database, say.
     """
 
-    def __init__(self, path: Path, *, network_id: str = "sandbox", clock: Clock = system_clock) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        network_id: str = "sandbox",
+        clock: Clock = system_clock,
+        on_work: Callable[[], None] | None = None,
+    ) -> None:
         self.network_id = network_id
         self.clock = clock
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        if on_work is not None:
+            self._db.set_progress_handler(on_work, STEPS_BETWEEN_TELLING)
         self._db.execute("PRAGMA journal_mode = WAL")
         # A power cut may lose the last commits, a killed process none: the right trade for a sandbox.
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -89,6 +102,7 @@ class Store:
         self.activities = Collection(self._db, "activities", "_id", ["contentId"])
         self.webhooks = Collection(self._db, "webhooks", "webhookId", [])
         self.flags = Collection(self._db, "flags", "_id", ["referenceType", "referenceId", "userId"])
+        self._db.set_progress_handler(None, 0)
 
     def close(self) -> None:
         """Close the database; what was answered is on disk."""

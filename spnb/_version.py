@@ -1,0 +1,3 @@
+"""Which spnb this is."""
+
+__version__ = "0.1.0"

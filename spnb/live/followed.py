@@ -1,0 +1,60 @@
+"""What the parts of a live room know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from spnb.models import Room
+
+if TYPE_CHECKING:
+    from spnb.client import AsyncClient
+
+__all__ = ["FollowedRoom", "Observer"]
+
+Observer = Callable[[Room], Any]
+
+
+class FollowedRoom(Protocol):
+    """A room that follows the service, as its stage, products, reactions and viewers see it."""
+
+    @property
+    def client(self) -> AsyncClient[Any]:
+        """The connection it lives on."""
+        ...
+
+    @property
+    def record(self) -> Room:
+        """The newest that is known."""
+        ...
+
+    @property
+    def room_id(self) -> str:
+        """The room's id."""
+        ...
+
+    @property
+    def status(self) -> str:
+        """Its state."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """Its title. User content: show it as text."""
+        ...
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Have `observer` called with the record at every change."""
+        ...
+
+    async def refresh(self) -> Room:
+        """Read the room again now."""
+        ...
+
+    async def until(self, *statuses: str, timeout: float | None = None) -> Room:
+        """Wait until the room is in one of these states."""
+        ...
+
+    async def go_live(self, source: Any = None, **options: Any) -> Any:
+        """Put the room on air, or come onto its stage."""
+        ...

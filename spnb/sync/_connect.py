@@ -1,0 +1,68 @@
+"""The blocking twins of `spnb._connect`.
+
+Written by `uv run python -m tests.blocking`: change that module instead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spnb._faces import blocking
+from spnb._loop import run
+
+if TYPE_CHECKING:
+    from spnb.sync.client.client import Client
+    from spnb.sync.live.room import LiveRoom
+
+
+__all__ = ["connect"]
+
+
+def connect(
+    user_id: str | None = None,
+    *,
+    api_key: str | None = None,
+    region: str | None = None,
+    url: str | None = None,
+    auth_token: str | None = None,
+    display_name: str | None = None,
+    sandbox: bool | None = None,
+) -> Client[LiveRoom]:
+    """Connect and log in.
+
+    With an API key, from the arguments or from the environment (`SOCIALPLUS_API_KEY`, `SOCIALPLUS_USER_ID`, optionally
+    `SOCIALPLUS_REGION` and `SOCIALPLUS_AUTH_TOKEN`, or a key in the keyring), it is the real service; else this
+    user's sandbox, which is started where it does not run. The client's repr says which.
+
+    Args:
+        user_id: the user to act as; in the sandbox `host` without it.
+        api_key: the network's key.
+        region: `us`, `eu` or `sg`.
+        url: one address for REST, uploads and MQTT instead of a region's, e.g. that of a sandbox.
+        auth_token: for networks in secure mode.
+        display_name: shown to others.
+        sandbox: True takes the sandbox whatever the environment says, False never takes it.
+
+    Returns:
+        A client that hands out live rooms.
+
+    Raises:
+        ConfigError: what was given does not fit together.
+        Unauthorized, Unreachable, SandboxError: the login, the way to the service, or the sandbox failed.
+    """
+    from spnb._connect import connect_async
+
+    found: Client[LiveRoom] = blocking(
+        run(
+            connect_async(
+                user_id,
+                api_key=api_key,
+                region=region,
+                url=url,
+                auth_token=auth_token,
+                display_name=display_name,
+                sandbox=sandbox,
+            )
+        )
+    )
+    return found

@@ -1,0 +1,1 @@
+"""The blocking faces of `spnb.analytics`: written by `uv run python -m tests.blocking`."""

@@ -1,0 +1,243 @@
+"""The blocking twins of `spnb.client.chat`.
+
+Written by `uv run python -m tests.blocking`: change that module instead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spnb._faces import Face, Watch
+from spnb._loop import run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Literal
+
+    import pandas as pd
+
+    from spnb.client.chat import AsyncChannels, AsyncMessages
+    from spnb.models import Channel, ChannelMember, Message
+
+
+__all__ = ["Channels", "Messages"]
+
+
+class Channels(Face):
+    """Chat channels.
+
+    The blocking twin of `AsyncChannels`.
+    """
+
+    _twin: AsyncChannels
+
+    def create_live(self, room_id: str, post_id: str, *, display_name: str | None = None) -> Channel:
+        """Open the live chat of your room. The room's flag alone opens none; the order is room, post, channel.
+
+        Args:
+            room_id: the room it belongs to; its `live_channel_id` names the channel afterwards.
+            post_id: the post that carries the room.
+            display_name: at most 100 characters.
+
+        Raises:
+            Conflict: the room has its channel already.
+        """
+        return run(self._twin.create_live(room_id, post_id, display_name=display_name))
+
+    def get(self, channel_id: str) -> Channel:
+        """One channel."""
+        return run(self._twin.get(channel_id))
+
+    def join(self, channel_id: str) -> Channel:
+        """Become a member."""
+        return run(self._twin.join(channel_id))
+
+    def leave(self, channel_id: str) -> None:
+        """Stop being a member."""
+        run(self._twin.leave(channel_id))
+
+    def update(
+        self,
+        channel_id: str,
+        *,
+        display_name: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        rate_limit: int | None = None,
+        rate_limit_window: int | None = None,
+    ) -> Channel:
+        """Change name, metadata or slow mode (`rate_limit` messages in `rate_limit_window` ms); moderators only."""
+        return run(
+            self._twin.update(
+                channel_id,
+                display_name=display_name,
+                metadata=metadata,
+                rate_limit=rate_limit,
+                rate_limit_window=rate_limit_window,
+            )
+        )
+
+    def ban(self, channel_id: str, user_ids: Sequence[str]) -> None:
+        """Ban users from the chat; moderators only."""
+        run(self._twin.ban(channel_id, user_ids))
+
+    def unban(self, channel_id: str, user_ids: Sequence[str]) -> None:
+        """Let banned users back in; moderators only."""
+        run(self._twin.unban(channel_id, user_ids))
+
+    def members(
+        self,
+        channel_id: str,
+        *,
+        roles: Sequence[str] | None = None,
+        filter: Literal["all", "muted", "banned", "member&banned"] = "all",
+    ) -> list[ChannelMember]:
+        """Who belongs to the channel, oldest member first.
+
+        Args:
+            roles: only who has one of these; `channel-moderator` moderates.
+            filter: only the muted or the banned.
+        """
+        return run(self._twin.members(channel_id, roles=roles, filter=filter))
+
+    def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
+        """Mute the channel, or only some users; moderators only.
+
+        Args:
+            seconds: how long; None for ever, 0 ends it.
+            user_ids: whom; everybody without.
+        """
+        run(self._twin.mute(channel_id, seconds=seconds, user_ids=user_ids))
+
+    @property
+    def asynchronous(self) -> AsyncChannels:
+        """The async twin: the same object, to be awaited."""
+        return self._twin
+
+
+class Messages(Face):
+    """Messages of channels.
+
+    The blocking twin of `AsyncMessages`.
+    """
+
+    _twin: AsyncMessages
+
+    def send(
+        self,
+        feed_id: str,
+        text: str,
+        *,
+        parent_id: str | None = None,
+        mentions: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> Message:
+        """Send a text message. Sent again after a lost answer it is still one message: its reference id tells.
+
+        In slow mode it waits for its turn, where that comes within 45 s.
+
+        Args:
+            feed_id: the channel's message feed (`Channel.feed_id`).
+            text: 1 to 20 000 characters.
+            parent_id: the message this one replies to.
+            mentions: public ids of at most 50 users.
+
+        Raises:
+            InvalidInput: the text is empty or too long.
+            Forbidden: muted or banned.
+            RateLimited: slow mode, and the turn comes later; `retry_after` tells when.
+        """
+        return run(self._twin.send(feed_id, text, parent_id=parent_id, mentions=mentions, metadata=metadata, tags=tags))
+
+    def query(
+        self,
+        feed_id: str,
+        *,
+        page_size: int = 50,
+        oldest_first: bool = False,
+        parent_id: str | None = None,
+        deleted: bool = False,
+    ) -> Watch[Message]:
+        """Messages of a feed, page after page. Deleted ones are not among them.
+
+        Args:
+            feed_id: the channel's message feed.
+            page_size: messages per request, 1 to 100.
+            oldest_first: from the beginning instead of from the end.
+            parent_id: only replies to this message.
+            deleted: the deleted ones instead, without their words.
+        """
+        return Watch(
+            self._twin.query(
+                feed_id, page_size=page_size, oldest_first=oldest_first, parent_id=parent_id, deleted=deleted
+            )
+        )
+
+    def pages(
+        self,
+        feed_id: str,
+        *,
+        page_size: int = 100,
+        oldest_first: bool = False,
+        parent_id: str | None = None,
+        deleted: bool = False,
+    ) -> Watch[list[Message]]:
+        """The same, a page at a time: one step of the iteration is one request.
+
+        Args:
+            feed_id: the channel's message feed.
+            page_size: messages per request, 1 to 100.
+            oldest_first: from the beginning instead of from the end.
+            parent_id: only replies to this message.
+            deleted: the deleted ones instead, without their words.
+        """
+        return Watch(
+            self._twin.pages(
+                feed_id, page_size=page_size, oldest_first=oldest_first, parent_id=parent_id, deleted=deleted
+            )
+        )
+
+    def to_df(self, feed_id: str, *, page_size: int = 100) -> pd.DataFrame:
+        """All messages of a feed as a table, oldest first; see `spnb.client.message_table` for the columns.
+
+        Pages become columns as they come: beyond the table itself no memory is used.
+
+        Args:
+            feed_id: the channel's message feed.
+            page_size: messages per request, 1 to 100.
+        """
+        return run(self._twin.to_df(feed_id, page_size=page_size))
+
+    def get(self, message_id: str) -> Message:
+        """One message."""
+        return run(self._twin.get(message_id))
+
+    def get_many(self, message_ids: Sequence[str]) -> list[Message]:
+        """Messages by id, deleted ones too; unknown ones are left out."""
+        return run(self._twin.get_many(message_ids))
+
+    def edit(self, message_id: str, text: str, *, mentions: Sequence[str] | None = None) -> Message:
+        """Change the text of your message.
+
+        Args:
+            text: 1 to 20 000 characters.
+            mentions: public ids of users; without, those it had stay.
+        """
+        return run(self._twin.edit(message_id, text, mentions=mentions))
+
+    def delete(self, message_id: str) -> None:
+        """Delete your message, or as a moderator anybody's."""
+        run(self._twin.delete(message_id))
+
+    def flag(self, message_id: str, *, reason: str | None = None) -> None:
+        """Report a message."""
+        run(self._twin.flag(message_id, reason=reason))
+
+    def unflag(self, message_id: str) -> None:
+        """Take your report back."""
+        run(self._twin.unflag(message_id))
+
+    @property
+    def asynchronous(self) -> AsyncMessages:
+        """The async twin: the same object, to be awaited."""
+        return self._twin

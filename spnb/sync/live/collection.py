@@ -1,0 +1,92 @@
+"""The blocking twins of `spnb.live.collection`.
+
+Written by `uv run python -m tests.blocking`: change that module instead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spnb._faces import Face, Watch, asynchronous
+from spnb._loop import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
+
+    import pandas as pd
+
+    from spnb.live.collection import AsyncLiveRooms
+    from spnb.models import Room
+    from spnb.sync.client.client import Client
+
+
+__all__ = ["LiveRooms"]
+
+
+class LiveRooms(Face):
+    """Rooms in certain states, newest first.
+
+    The blocking twin of `AsyncLiveRooms`.
+
+    Args:
+        client: the connection.
+        statuses: which states belong to the collection.
+        most: how many rooms at most.
+    """
+
+    _twin: AsyncLiveRooms
+
+    def __init__(
+        self, client: Client[Any], statuses: Sequence[str] = ("live", "waitingReconnect"), *, most: int = 1000
+    ) -> None:
+        from spnb.live.collection import AsyncLiveRooms
+
+        super().__init__(AsyncLiveRooms(asynchronous(client), statuses, most=most))
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """Which states belong to the collection."""
+        return self._twin.statuses
+
+    @property
+    def rooms(self) -> list[Room]:
+        """The records of the collection, newest first."""
+        return self._twin.rooms
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """One row per room; times are UTC."""
+        return self._twin.df
+
+    def __len__(self) -> int:
+        return len(self._twin)
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(self._twin)
+
+    def refresh(self) -> list[Room]:
+        """Read the collection now."""
+        return run(self._twin.refresh())
+
+    def observe(self, observer: Callable[[list[Room]], Any]) -> Callable[[], None]:
+        """Have `observer` called with all rooms at every change, first with those known now.
+
+        It is called on spnb's background loop and must be quick.
+
+        Returns:
+            A function that ends it. Both may be called from any thread.
+        """
+        return self._twin.observe(observer)
+
+    def watch(self) -> Watch[list[Room]]:
+        """All rooms now, then at every change. Ends only when it is left."""
+        return Watch(self._twin.watch())
+
+    def _repr_html_(self) -> str:
+        return self._twin._repr_html_()
+
+    @property
+    def asynchronous(self) -> AsyncLiveRooms:
+        """The async twin: the same object, to be awaited."""
+        return self._twin

@@ -1,0 +1,115 @@
+"""The blocking twins of `spnb.live.products`.
+
+Written by `uv run python -m tests.blocking`: change that module instead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spnb._faces import Face, Watch
+from spnb._loop import run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from spnb.client.products import Shelf
+    from spnb.live.products import AsyncRoomProducts
+    from spnb.models import Product
+
+
+__all__ = ["RoomProducts"]
+
+
+class RoomProducts(Face):
+    """What is sold in a room: up to 20 tagged products, one of them pinned.
+
+    The blocking twin of `AsyncRoomProducts`.
+
+    Follows the service while anybody observes it; `refresh()` reads it now.
+    """
+
+    _twin: AsyncRoomProducts
+
+    @property
+    def tagged(self) -> list[Product]:
+        """The tagged products as they were read last, in their order."""
+        return self._twin.tagged
+
+    @property
+    def pinned(self) -> Product | None:
+        """The pinned one."""
+        return self._twin.pinned
+
+    def __len__(self) -> int:
+        return len(self._twin)
+
+    @property
+    def manageable(self) -> bool:
+        """Whether this user may tag and pin: the host, and co-hosts who were given the right."""
+        return self._twin.manageable
+
+    def refresh(self) -> list[Product]:
+        """Read the products now; none where no post carries the room yet."""
+        return run(self._twin.refresh())
+
+    def observe(self, observer: Callable[[Shelf], Any]) -> Callable[[], None]:
+        """Have `observer` called with the shelf (`tagged`, `pinned`) where it is known, and at every change.
+
+        It is called on spnb's background loop and must be quick.
+
+        Returns:
+            A function that ends it. Both may be called from any thread.
+        """
+        return self._twin.observe(observer)
+
+    def watch(self) -> Watch[Shelf]:
+        """The shelf at every change, first as it is now. Ends only when it is left."""
+        return Watch(self._twin.watch())
+
+    def tag(self, *products: Product | str) -> list[Product]:
+        """Tag more products, behind those that are tagged.
+
+        Args:
+            products: products of `sp.products`, or their ids.
+
+        Raises:
+            InvalidInput: it would be more than 20, or no post carries the room.
+            Forbidden: neither host nor a co-host with the right.
+        """
+        return run(self._twin.tag(*products))
+
+    def untag(self, *products: Product | str) -> list[Product]:
+        """Take products off; a pinned one among them is unpinned."""
+        return run(self._twin.untag(*products))
+
+    def pin(self, product: Product | str) -> Product:
+        """Pin a product in place of the one that is pinned; it is tagged first where it is not.
+
+        Raises:
+            InvalidInput: 20 are tagged already, or no post carries the room.
+            Forbidden: neither host nor a co-host with the right.
+        """
+        return run(self._twin.pin(product))
+
+    def unpin(self) -> None:
+        """Pin none."""
+        run(self._twin.unpin())
+
+    def viewed(self, product: Product | str, *, location: str = "list") -> None:
+        """A viewer saw a product; once in five minutes counts."""
+        run(self._twin.viewed(product, location=location))
+
+    def clicked(self, product: Product | str, *, location: str = "list") -> None:
+        """A viewer followed a product's link; once in five minutes counts."""
+        run(self._twin.clicked(product, location=location))
+
+    def flush(self) -> None:
+        """Send now what waits to be reported of views and clicks; done by itself once a minute."""
+        run(self._twin.flush())
+
+    @property
+    def asynchronous(self) -> AsyncRoomProducts:
+        """The async twin: the same object, to be awaited."""
+        return self._twin

@@ -1,0 +1,1 @@
+"""The blocking faces of `spnb.sandbox`: written by `uv run python -m tests.blocking`."""
