@@ -76,7 +76,7 @@ async def go_live(
         SourceError: the source cannot give media; nothing was published.
         BroadcastError: the connection failed; the room is not left live.
     """
-    running = seats.get(room.seat)
+    running: AsyncBroadcast | None = seats.get(room.seat)
     if running is None:
         running = AsyncBroadcast(room, source, Intent(video=video or VideoOptions(), audio=_sound(audio)))
         if on_event is not None:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
-from typing import TYPE_CHECKING
+from typing import Any
 
 from spnb._loop import background_loop, is_background, run
-
-if TYPE_CHECKING:
-    from spnb.broadcast.broadcast import AsyncBroadcast
 
 __all__ = ["is_running", "running", "seats"]
 
 EXIT_SECONDS = 10.0
 
-seats: dict[str, AsyncBroadcast] = {}
-"""By seat: a user's place in a room."""
+seats: dict[str, Any] = {}
+"""The `AsyncBroadcast`s of this process by seat: a user's place in a room."""
 
 
 def is_running(room_id: str) -> bool:
@@ -25,7 +22,7 @@ def is_running(room_id: str) -> bool:
     return bool(running(room_id))
 
 
-def running(room_id: str) -> list[AsyncBroadcast]:
+def running(room_id: str) -> list[Any]:
     """What this process has on air in a room: the host's broadcast, co-hosts' ones."""
     return [show for show in seats.values() if show.room.room_id == room_id]
 

@@ -8,9 +8,9 @@ import pytest_asyncio
 
 from tests.broadcast.booth import Line, Listener
 from tests.live.conftest import wire
-from tests.media.conftest import LiveKit, livekit
+from tests.media.conftest import LiveKit, embedded, livekit, real
 
-__all__ = ["livekit", "wire"]
+__all__ = ["embedded", "livekit", "real", "wire"]
 
 
 @pytest_asyncio.fixture
