@@ -273,7 +273,11 @@ class AsyncBroadcast:
         self._want(replace(before, video=video or before.video, audio=audio or before.audio))
         async with self._line.changing:
             try:
-                await self._line.publish()
+                if self._intent.video.codec != before.video.codec:
+                    # LiveKit settles on a codec once for a connection: a track of another one would come in the first.
+                    await self._rejoined()
+                else:
+                    await self._line.publish()
             except BaseException:
                 self._want(replace(self._intent, video=before.video, audio=before.audio))
                 raise
@@ -303,13 +307,15 @@ class AsyncBroadcast:
         source.start(self._outlet)
 
     async def _put_on(self, source: Source, before: Source) -> None:
-        # While a lost connection is on its way back, it comes back with the new source.
-        if self._line.connection is None:
-            return
+        # While a lost connection is on its way back there is none to change: it comes back with the new source.
         if isinstance(source, PublishesItself) or isinstance(before, PublishesItself):
-            await self._line.join()
+            await self._rejoined()
         else:
             await self._line.publish()
+
+    async def _rejoined(self) -> None:
+        if self._line.connection is not None:
+            await self._line.join()
 
     def _require_on_air(self) -> None:
         if not self.on_air:

@@ -125,10 +125,10 @@ class Line:
         return made, sent
 
     def _settle(self) -> None:
-        """A connection could not be made: the old one may have been put out for it."""
+        """A connection could not be made: the old one may have been put out for it, which is no end."""
         lost, self._lost, self._joining = self._lost, None, None
         if lost is not None:
-            self._events.disconnected(lost)
+            self._events.disconnected(f"a new connection failed, and the old one is gone: {lost}")
 
     def _new(self, source: Source, intent: Intent) -> Connection:
         made: Connection

@@ -110,6 +110,7 @@ class Publisher:
     """
 
     def __init__(self, intent: Intent, events: PublisherEvents) -> None:
+        _check(intent.video)
         self._intent = intent
         self._events = events
         self._loop = asyncio.get_running_loop()
@@ -170,6 +171,7 @@ class Publisher:
         A track's encoding is settled when it is published: where another is wanted, a new track takes over before the
         old one goes.
         """
+        _check(self._intent.video)
         publishing = []
         if self._sent != (wanted, self._intent.video):
             publishing.append(self._publish_video(wanted))
@@ -190,8 +192,6 @@ class Publisher:
         from livekit import rtc
 
         options, before = self._intent.video, self._video_track
-        if options.simulcast not in (None, True, False):
-            raise InvalidInput("the kernel's SDK chooses the sizes of simulcast by itself: give simulcast=True")
         source = rtc.VideoSource(wanted.width, wanted.height, is_screencast=wanted.screen)
         track = rtc.LocalVideoTrack.create_video_track("screen" if wanted.screen else "camera", source)
         encoding = rtc.VideoEncoding(
@@ -420,6 +420,11 @@ class Publisher:
         room, self._room = self._room, None
         if room is not None:
             await room.disconnect()
+
+
+def _check(options: VideoOptions) -> None:
+    if options.simulcast not in (None, True, False):
+        raise InvalidInput("the kernel's SDK chooses the sizes of simulcast by itself: give simulcast=True")
 
 
 def _reason(reason: Any) -> str:

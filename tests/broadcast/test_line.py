@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from livekit import rtc
 
 import spnb
 from spnb.broadcast import AudioOptions, Ended, Reconnected, Reconnecting, VideoOptions, go_live
-from spnb.broadcast.sources import TestCard
+from spnb.broadcast.sources import Screen, TestCard
 from spnb.errors import BroadcastError, InvalidInput
 from tests.broadcast.booth import SILENT, Booth, Line, Listener
 from tests.live.conftest import until
@@ -121,10 +122,38 @@ async def test_a_host_chooses_size_rate_and_volume_on_air(livekit: LiveKit, list
     await until(lambda: listener.publications["video"].simulcasted, 20)
     await listener.sees()
     # What the SDK cannot do is refused, and all goes on as it was.
-    with pytest.raises(BroadcastError, match="chooses the sizes"):
-        await show.configure(video=VideoOptions(simulcast=(180,)))
+    for refused in (VideoOptions(codec="vp8", simulcast=(180,)), VideoOptions(simulcast=(180,))):
+        with pytest.raises(InvalidInput, match="chooses the sizes"):
+            await show.configure(video=refused)
     assert show.video.simulcast is True
     await listener.sees()
+    await show.configure(video=VideoOptions(codec="h264"))
+    await until(lambda: listener.publications["video"].mime_type.lower() == "video/h264")
+    await listener.sees()
+    assert show.on_air
+    await show.stop()
+
+
+class Desk(TestCard):
+    """What a screen is to a broadcast, where there is none to grab."""
+
+    screen = True
+
+
+async def test_a_screen_is_announced_as_a_screen(livekit: LiveKit, listener: Listener) -> None:
+    booth = Booth(livekit, "screen")
+    assert Screen.screen
+    show = await go_live(booth, Desk(320, 180, 15))
+    await listener.connect(livekit, booth.room_id)
+    await listener.sees()
+    assert listener.publications["video"].source == rtc.TrackSource.SOURCE_SCREENSHARE
+    await listener.hears()
+    assert listener.publications["audio"].source == rtc.TrackSource.SOURCE_MICROPHONE
+    await show.switch_source(TestCard(320, 180, 15))
+    await until(lambda: listener.publications["video"].source == rtc.TrackSource.SOURCE_CAMERA)
+    await listener.sees()
+    host = listener.room.remote_participants["host"]
+    await until(lambda: len(host.track_publications) == 2)
     await show.stop()
 
 
