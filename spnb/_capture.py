@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spnb._faces import asynchronous
 from spnb.errors import InvalidInput, SandboxError
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ def capture(
     wanted = None if rooms == ALL_LIVE_ROOMS else list(rooms) if several else [rooms]
     if wanted is not None and not wanted:
         raise InvalidInput(f"name at least one room, or {ALL_LIVE_ROOMS!r}")
-    twins = [getattr(room, "asynchronous", room) for room in wanted or ()]
+    twins = [asynchronous(room) for room in wanted or ()]
     ids = None if wanted is None else [_id_of(twin) for twin in twins]
-    given = getattr(client, "asynchronous", client)
+    given = asynchronous(client)
     if given is None:
         given = next((room.client for room in twins if isinstance(room, AsyncLiveRoom)), None)
     sessions = _Sessions(exact, given)

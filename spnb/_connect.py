@@ -10,7 +10,7 @@ from spnb.client import AsyncClient
 from spnb.config import Credentials, Endpoints, credentials_from_environment
 from spnb.errors import ConfigError
 from spnb.live import AsyncLiveRoom
-from spnb.live.hooks import joined
+from spnb.live.hooks import attach
 from spnb.models import Room
 
 __all__ = ["connect_async"]
@@ -66,7 +66,7 @@ async def connect_async(
     except BaseException:
         await client.aclose()
         raise
-    joined(client)
+    attach(client)
     return client
 
 
@@ -77,7 +77,7 @@ def _live(client: AsyncClient[AsyncLiveRoom], room: Room) -> AsyncLiveRoom:
 async def _go_live(room: AsyncLiveRoom, source: Any = None, **options: Any) -> Any:
     from spnb.broadcast import BroadcastEvent, Ended, OthersOnAir, go_live
 
-    show = await go_live(room, source, **options)
+    broadcast = await go_live(room, source, **options)
     me = str(room.user_id)
 
     def told(event: BroadcastEvent) -> None:
@@ -85,12 +85,12 @@ async def _go_live(room: AsyncLiveRoom, source: Any = None, **options: Any) -> A
         if isinstance(event, OthersOnAir):
             room.stage.seen({me, *event.others})
         elif isinstance(event, Ended):
-            room.stage.seen(show.others)
+            room.stage.seen(broadcast.others)
             room.stage.seen(None)
 
-    show.observe(told)
-    room.stage.seen({me, *show.others})
-    return show
+    broadcast.observe(told)
+    room.stage.seen({me, *broadcast.others})
+    return broadcast
 
 
 async def _destination(

@@ -36,7 +36,15 @@ TARGET = PACKAGE / "sync"
 STUB = PACKAGE / "_twins.pyi"
 MADE_BY_USERS = frozenset({"AsyncLiveInvitations", "AsyncLiveRooms", "AsyncReceiver"})
 """Classes that users make themselves: their faces take the same arguments. All others are handed out."""
-ONLY_ASYNC = frozenset({"AsyncBroadcast.room", "AsyncClient.at_close", "AsyncClient.hand_out", "AsyncClient.shared"})
+ONLY_ASYNC = frozenset(
+    {
+        "AsyncBroadcast.room",
+        "AsyncClient.at_close",
+        "AsyncClient.hand_out",
+        "AsyncClient.shared",
+        "AsyncCoHosting.broadcast_key",
+    }
+)
 """What async code uses among itself."""
 DELEGATED = frozenset({"__len__", "__iter__", "__getitem__", "__contains__", "__bool__"})
 COMMAND = "uv run python -m tests.blocking"

@@ -30,7 +30,7 @@ BEGAN = 1_772_366_400_000
 
 
 def capture() -> Iterator[Figure]:
-    """Messages through the ledger: written, synced, turned into Parquet; then a real room with five hundred viewers,
+    """Messages through the writer: written, synced, turned into Parquet; then a real room with five hundred viewers,
     captured by a process of its own, whose use of the processor is measured from its first row to its last."""
     with tempfile.TemporaryDirectory(prefix="spnb-bench-") as folder:
         taken = run(_kept(Path(folder) / "rows"))
@@ -43,10 +43,10 @@ def capture() -> Iterator[Figure]:
 
 
 async def _kept(folder: Path) -> float:
-    from spnb.analytics.capture.ledger import Ledger
+    from spnb.analytics.capture.writer import CaptureWriter
 
-    ledger = Ledger(folder)
-    await ledger.open()
+    writer = CaptureWriter(folder)
+    await writer.open()
     began = time.perf_counter()
     for number in range(ROWS):
         row = {
@@ -57,12 +57,12 @@ async def _kept(folder: Path) -> float:
             "created_at": BEGAN + number,
             "length": number % 80,
         }
-        ledger.put("messages", row)
+        writer.put("messages", row)
         if number % 1000 == 0:
             await asyncio.sleep(0)  # as news come: others have their turn
-    await ledger.flush()
+    await writer.flush()
     taken = time.perf_counter() - began
-    await ledger.close(compact=False)
+    await writer.close(compact=False)
     return taken
 
 

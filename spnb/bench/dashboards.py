@@ -50,7 +50,7 @@ async def _live_dashboard(sandbox: OwnSandbox) -> list[Figure]:
     host = await spnb.connect_async("host", url=sandbox.info["url"], api_key=sandbox.info["apiKey"])
     room = await host.rooms.create("An hour")
     await room.post()
-    show = await room.go_live(spnb.TestCard(320, 180))
+    broadcast = await room.go_live(spnb.TestCard(320, 180))
     fans = [
         await spnb.connect_async(f"fan-{number}", url=sandbox.info["url"], api_key=sandbox.info["apiKey"])
         for number in range(FANS)
@@ -104,7 +104,7 @@ async def _live_dashboard(sandbox: OwnSandbox) -> list[Figure]:
         await lab.close()
     for fan in fans:
         await fan.aclose()
-    await show.stop()
+    await broadcast.stop()
     await host.aclose()
     if told[0] != given or told[2] != FANS or told[3] > 900:
         raise RuntimeError(f"{given} reactions were given before {FANS} viewers, the dashboard has {told}")

@@ -127,9 +127,9 @@ def time_to_first_frame() -> Iterator[Figure]:
         data = await room.broadcaster_data()
         began = time.perf_counter()
         if with_spnb:
-            show = await go_live(room, TestCard(WIDTH, HEIGHT, FPS))
+            broadcast = await go_live(room, TestCard(WIDTH, HEIGHT, FPS))
             times.append(await waiting - began)
-            await show.stop()
+            await broadcast.stop()
         else:
             async with publishing(str(data.co_host_url), str(data.co_host_token)):
                 times.append(await waiting - began)

@@ -100,7 +100,7 @@ def hooks() -> Iterator[Figure]:
 
         end = spnb.on("chat.message", heard)
         delays = []
-        with room.go_live(spnb.TestCard(320, 180)) as show:
+        with room.go_live(spnb.TestCard(320, 180)) as broadcast:
             room.until("live", timeout=30)
             while not arrived:
                 # Until the hook's own subscription stands.
@@ -116,7 +116,7 @@ def hooks() -> Iterator[Figure]:
             end()
             began = time.perf_counter()
             SandboxInfo.read(sandbox.info).moderate(room.room_id, "violence", 1.0)
-            show.wait_ended(30)
+            broadcast.wait_ended(30)
             took = time.perf_counter() - began
     yield at_most("message sent → hook called, p95", quantile(delays, 0.95) * 1000, 150, "ms", f"{MESSAGES} messages")
     yield at_most("moderation finds → host off the air", took, 3, "s")

@@ -28,8 +28,8 @@ def sandbox_start() -> Iterator[Figure]:
         yield at_most("sandbox cold start → ready", sandbox.ready_after, 3.0, "s", "process start to its JSON line")
         with sandbox.connect() as client:
             room = client.rooms.create("memory")
-            with room.go_live() as show:
+            with room.go_live() as broadcast:
                 room.until("live", timeout=20)
-                show.wait_ended(8)  # long enough for receiver, recorder and thumbnails to be in memory
+                broadcast.wait_ended(8)  # long enough for receiver, recorder and thumbnails to be in memory
                 megabytes = sandbox.resident_megabytes()
                 yield at_most("sandbox memory, one live room", megabytes, 250, "MB", "720p30, recorded, after 8 s")

@@ -35,7 +35,7 @@ from spnb.broadcast.line import PUT_OUT, Line, OutForGood
 from spnb.broadcast.options import AudioOptions, Intent, Kind, VideoOptions
 from spnb.broadcast.outlet import Outlet
 from spnb.broadcast.publisher import PublisherEvents, PublishesItself
-from spnb.broadcast.running import seats
+from spnb.broadcast.running import on_air_here
 from spnb.errors import BadRequest, BroadcastError, ServiceError, SpnbError, Unreachable
 from spnb.models import Room
 from spnb.observers import Observers
@@ -76,12 +76,12 @@ async def go_live(
         SourceError: the source cannot give media; nothing was published.
         BroadcastError: the connection failed; the room is not left live.
     """
-    running: AsyncBroadcast | None = seats.get(room.seat)
+    running: AsyncBroadcast | None = on_air_here.get(room.broadcast_key)
     if running is None:
         running = AsyncBroadcast(room, source, Intent(video=video or VideoOptions(), audio=_sound(audio)))
         if on_event is not None:
             running.observe(on_event)
-        seats[room.seat] = running
+        on_air_here[room.broadcast_key] = running
     await running._started()
     return running
 
@@ -221,7 +221,7 @@ class AsyncBroadcast:
 
     async def _abandon(self) -> None:
         """Undo a start that failed, in the same order as any end."""
-        seats.pop(self.room.seat, None)
+        on_air_here.pop(self.room.broadcast_key, None)
         await asyncio.to_thread(self._source.close)
         await self._line.leave()
         if self._joined and self.room.hosted:
@@ -468,8 +468,8 @@ class AsyncBroadcast:
                 "it ends the room by itself after its grace time"
             ) from error
         finally:
-            if seats.get(self.room.seat) is self:
-                del seats[self.room.seat]
+            if on_air_here.get(self.room.broadcast_key) is self:
+                del on_air_here[self.room.broadcast_key]
             self._over.set()
             self._observers.tell(Ended(reason=reason))
 

@@ -25,8 +25,8 @@ class BroadcastRoom(Protocol):
         ...
 
     @property
-    def seat(self) -> str:
-        """The user's place in the room: one broadcast for each."""
+    def broadcast_key(self) -> str:
+        """Names the user in the room: a process has one broadcast for each."""
         ...
 
     @property
@@ -61,10 +61,10 @@ async def prepare(room: BroadcastRoom) -> str:
     Returns:
         LiveKit's address, which is no secret.
     """
-    data = _prepared[room.seat] = await room.broadcaster_data()
+    data = _prepared[room.broadcast_key] = await room.broadcaster_data()
     return data.co_host_url or ""
 
 
 def prepared(room: BroadcastRoom) -> BroadcasterData | None:
     """What was fetched ahead, once."""
-    return _prepared.pop(room.seat, None)
+    return _prepared.pop(room.broadcast_key, None)

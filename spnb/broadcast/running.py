@@ -9,12 +9,12 @@ from typing import Any
 
 from spnb._loop import background_loop, is_background, run
 
-__all__ = ["is_running", "running", "seats"]
+__all__ = ["is_running", "on_air_here", "running"]
 
 EXIT_SECONDS = 10.0
 
-seats: dict[str, Any] = {}
-"""The `AsyncBroadcast`s of this process by seat: a user's place in a room."""
+on_air_here: dict[str, Any] = {}
+"""The `AsyncBroadcast`s of this process by `broadcast_key`: one for each user and room."""
 
 
 def is_running(room_id: str) -> bool:
@@ -24,17 +24,17 @@ def is_running(room_id: str) -> bool:
 
 def running(room_id: str) -> list[Any]:
     """What this process has on air in a room: the host's broadcast, co-hosts' ones."""
-    return [show for show in seats.values() if show.room.room_id == room_id]
+    return [show for show in on_air_here.values() if show.room.room_id == room_id]
 
 
 @atexit.register
 def _end_all() -> None:
-    if not seats or is_background() or background_loop().is_closed():
+    if not on_air_here or is_background() or background_loop().is_closed():
         return
 
     async def end() -> None:
         async with asyncio.timeout(EXIT_SECONDS):
-            await asyncio.gather(*(show.stop() for show in list(seats.values())), return_exceptions=True)
+            await asyncio.gather(*(show.stop() for show in list(on_air_here.values())), return_exceptions=True)
 
     with contextlib.suppress(TimeoutError, RuntimeError):
         run(end())

@@ -1,4 +1,4 @@
-"""The command line's front door: which commands there are and how their ends become exit codes."""
+"""The command line's entry point: which commands there are and how their ends become exit codes."""
 
 from __future__ import annotations
 
@@ -69,6 +69,7 @@ def sandbox(
     json: bool = False,
     grace: float | None = None,
     rate_limit: bool = True,
+    api_key: str | None = None,
     livekit: str = "",
 ) -> int:
     """Run a sandbox in the foreground and print its addresses and key, so that any SDK can be pointed at it.
@@ -79,13 +80,17 @@ def sandbox(
         json: print one line of JSON instead of text.
         grace: seconds that a room waits for its publisher to come back before it ends.
         rate_limit: answer 429 after 100 requests in 5 s of one user, as the service does.
+        api_key: the network's key, so that apps of other SDKs keep theirs [default: that of the data folder]. Other
+            users of this machine see it in the list of processes: SPNB_SANDBOX_API_KEY they do not.
         livekit: media server: `embedded`, `auto` (a livekit-server where SPNB_LIVEKIT_SERVER names one or the PATH has
             one), the path of a livekit-server, or the `ws://` address of a deployment [default: what SPNB_LIVEKIT says,
             else embedded].
     """
     from spnb.sandbox import serve
 
-    return serve(port=port, data_dir=data_dir, as_json=json, grace=grace, rate_limit=rate_limit, livekit=livekit)
+    return serve(
+        port=port, data_dir=data_dir, as_json=json, grace=grace, rate_limit=rate_limit, livekit=livekit, api_key=api_key
+    )
 
 
 @app.command

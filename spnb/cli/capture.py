@@ -33,7 +33,12 @@ def capture_rooms(rooms: list[str], folder: Path, *, seconds: float | None, as_j
     with _ended_by_signal(over), suppress(KeyboardInterrupt), capture, console.status("") as status:
         told: dict[str, Any] = {}
         while not over.is_set() and (until is None or time.monotonic() < until):
-            now = {"rows": capture.rows, "rooms": len(capture.rooms), "gaps": capture.gaps, "trouble": capture.trouble}
+            now = {
+                "rows": capture.rows,
+                "rooms": len(capture.rooms),
+                "gaps": capture.gaps,
+                "write_error": capture.write_error,
+            }
             if now != told:
                 told = now
                 if as_json:

@@ -59,7 +59,7 @@ def run_demo(*, seconds: float, source: str, out: Path | None, title: str) -> in
         went_live = threading.Event()
         forget = room.observe(lambda record: went_live.set() if record.status == "live" else None)
         started = time.monotonic()
-        with room.go_live(media) as show:
+        with room.go_live(media) as broadcast:
             room.until("live", timeout=30)
             say("live", f"{time.monotonic() - started:.2f} s after go_live()")
             room.chat.send("We are live!")
@@ -76,8 +76,8 @@ def run_demo(*, seconds: float, source: str, out: Path | None, title: str) -> in
             ) as progress:
                 task = progress.add_task("on air", total=seconds, health="")
                 until = time.monotonic() + seconds
-                while (left := until - time.monotonic()) > 0 and not show.wait_ended(min(left, 0.5)):
-                    stats = show.stats
+                while (left := until - time.monotonic()) > 0 and not broadcast.wait_ended(min(left, 0.5)):
+                    stats = broadcast.stats
                     health = f"{stats.fps:.0f} fps  {stats.bitrate_kbps:.0f} kb/s" if stats else ""
                     progress.update(task, completed=seconds - max(0.0, until - time.monotonic()), health=health)
         say("left the air, room stopped", "disconnected first")

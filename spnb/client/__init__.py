@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from spnb._faces import late_names
 from spnb.client.client import AsyncClient
-from spnb.client.products import ProductActivity, Shelf
+from spnb.client.products import ProductActivity, ProductTags
 from spnb.client.records import LivePost, Records
 from spnb.client.settings import ModerationSettings, Thresholds
 
@@ -19,8 +19,8 @@ __all__ = [
     "LivePost",
     "ModerationSettings",
     "ProductActivity",
+    "ProductTags",
     "Records",
-    "Shelf",
     "Thresholds",
 ]
 

@@ -12,7 +12,7 @@ from spnb.client.resource import Resource
 from spnb.errors import InvalidInput
 from spnb.models import Post, Product
 
-__all__ = ["MOST_TAGGED", "AsyncProducts", "ProductActivity", "Shelf"]
+__all__ = ["MOST_TAGGED", "AsyncProducts", "ProductActivity", "ProductTags"]
 
 Json = dict[str, Any]
 
@@ -23,7 +23,7 @@ MOST_POSTS = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class ProductTags:
     """The products of a livestream post: those tagged, in their order, and the one that is pinned."""
 
     post_id: str
@@ -87,31 +87,31 @@ class AsyncProducts(Resource):
                 yield Product.model_validate(product)
 
     @on_loop
-    async def shelf(self, post_id: str) -> Shelf:
+    async def tags(self, post_id: str) -> ProductTags:
         """The products of a livestream post.
 
         Args:
             post_id: the post or its child; a room's `reference_id` is either.
         """
         answer = await self._get(f"/api/v3/posts/{post_id}", "read the post's products")
-        shelves = _shelves(answer)
-        return shelves[0] if shelves else Shelf(post_id, None)
+        found = _all_tags(answer)
+        return found[0] if found else ProductTags(post_id, None)
 
     @on_loop
-    async def shelves(self, post_ids: Sequence[str]) -> list[Shelf]:
+    async def tags_of(self, post_ids: Sequence[str]) -> list[ProductTags]:
         """The products of many livestream posts, a hundred in a request; posts without a room are left out."""
-        found: list[Shelf] = []
+        found: list[ProductTags] = []
         for start in range(0, len(post_ids), MOST_POSTS):
             wanted = list(post_ids[start : start + MOST_POSTS])
-            found += _shelves(await self._get("/api/v3/posts/list", "read the posts' products", postIds=wanted))
+            found += _all_tags(await self._get("/api/v3/posts/list", "read the posts' products", postIds=wanted))
         return found
 
     @on_loop
-    async def tag(self, post_id: str, product_ids: Sequence[str]) -> Shelf:
+    async def tag(self, post_id: str, product_ids: Sequence[str]) -> ProductTags:
         """Make these, and only these, the products of a livestream post; a pinned one that is not among them goes.
 
         Args:
-            post_id: the child post that carries the room; `shelf()` tells it.
+            post_id: the child post that carries the room; `tags()` tells it.
             product_ids: at most 20 active products, in the order to show them.
 
         Raises:
@@ -122,17 +122,17 @@ class AsyncProducts(Resource):
         if len(wanted) > MOST_TAGGED:
             raise InvalidInput(f"{len(wanted)} products; a livestream carries at most {MOST_TAGGED}")
         body = {"productTags": [{"productId": product_id} for product_id in wanted]}
-        return _shelf_of(post_id, await self._put(f"/api/v4/posts/{post_id}", "tag products", body))
+        return _tags_in(post_id, await self._put(f"/api/v4/posts/{post_id}", "tag products", body))
 
     @on_loop
-    async def pin(self, post_id: str, product_id: str | None) -> Shelf:
+    async def pin(self, post_id: str, product_id: str | None) -> ProductTags:
         """Pin one of the tagged products in place of the one that is pinned; None unpins.
 
         Args:
-            post_id: the child post that carries the room; `shelf()` tells it.
+            post_id: the child post that carries the room; `tags()` tells it.
         """
         doing = "pin the product" if product_id else "unpin the product"
-        return _shelf_of(
+        return _tags_in(
             post_id, await self._put(f"/api/v4/posts/{post_id}", doing, json={"pinnedProductId": product_id})
         )
 
@@ -154,16 +154,16 @@ def _activity(activity: ProductActivity) -> Json:
     }
 
 
-def _shelves(answer: Json) -> list[Shelf]:
-    """Shelves of the posts of an answer that carry a room: parents are passed over for their children."""
+def _all_tags(answer: Json) -> list[ProductTags]:
+    """The product tags of an answer's posts that carry a room: parents are passed over for their children."""
     products = _products_by_id(answer)
     bodies = {body["postId"]: body for body in [*answer.get("posts", []), *answer.get("postChildren", [])]}
-    return [_shelf(Post.model_validate(body), products) for body in bodies.values() if _room_id(body)]
+    return [_tags_of(Post.model_validate(body), products) for body in bodies.values() if _room_id(body)]
 
 
-def _shelf_of(post_id: str, answer: Json) -> Shelf:
+def _tags_in(post_id: str, answer: Json) -> ProductTags:
     body = next((body for body in answer["posts"] if body["postId"] == post_id), answer["posts"][0])
-    return _shelf(Post.model_validate(body), _products_by_id(answer))
+    return _tags_of(Post.model_validate(body), _products_by_id(answer))
 
 
 def _room_id(body: Json) -> str | None:
@@ -175,8 +175,8 @@ def _products_by_id(answer: Json) -> dict[str, Product]:
     return {product.product_id: product for product in products}
 
 
-def _shelf(post: Post, products: dict[str, Product]) -> Shelf:
+def _tags_of(post: Post, products: dict[str, Product]) -> ProductTags:
     ids = [str(tag.get("productId")) for tag in post.product_tags if isinstance(tag, dict)]
     # A product the answer does not describe is still tagged: its id stands for its name.
     tagged = [products.get(one) or Product(product_id=one, product_name=one) for one in dict.fromkeys(ids)]
-    return Shelf(post.post_id, post.data.get("roomId"), tuple(tagged), post.pinned_product_id)
+    return ProductTags(post.post_id, post.data.get("roomId"), tuple(tagged), post.pinned_product_id)

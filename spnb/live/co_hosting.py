@@ -17,7 +17,7 @@ class AsyncCoHosting(FollowedRoom):
     """Part of `AsyncLiveRoom`: invitations, the stage, joining and leaving it."""
 
     _stage: AsyncStage | None = None
-    _show: Any = None
+    _broadcast: Any = None
 
     @property
     def hosted(self) -> bool:
@@ -25,8 +25,8 @@ class AsyncCoHosting(FollowedRoom):
         return self.record.created_by in (None, self.client.user_id)
 
     @property
-    def seat(self) -> str:
-        """This user's place in this room: there is one broadcast for each in a process."""
+    def broadcast_key(self) -> str:
+        """Names this user in this room: a process has one broadcast for each."""
         return f"{self.room_id} of {self.client.user_id}"
 
     @property
@@ -80,8 +80,8 @@ class AsyncCoHosting(FollowedRoom):
         """
         if self.hosted:
             raise InvalidInput("the room is yours: the host comes onto the stage with go_live()")
-        self._show = await self.go_live(source, **options)
-        return self._show
+        self._broadcast = await self.go_live(source, **options)
+        return self._broadcast
 
     @on_loop
     async def leave_stage(self) -> None:
@@ -91,9 +91,9 @@ class AsyncCoHosting(FollowedRoom):
             BadRequest: the room is yours: `stop()` ends it.
             NotFound: you are no co-host.
         """
-        show, self._show = self._show, None
-        if show is not None:
-            await show.stop()
+        broadcast, self._broadcast = self._broadcast, None
+        if broadcast is not None:
+            await broadcast.stop()
         await self.client.rooms.leave(self.room_id)
 
     @on_loop

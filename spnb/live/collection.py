@@ -11,9 +11,8 @@ from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.client.records import Records
 from spnb.errors import ServiceError, Unreachable
-from spnb.live.hooks import saw
 from spnb.live.reading import Reader
-from spnb.live.status import STATUS_OF_EVENT, advance, room_of_event
+from spnb.live.status import OVER, advance, room_of_event
 from spnb.models import Room, normal_status
 from spnb.observers import Observers
 from spnb.realtime import Event
@@ -56,6 +55,7 @@ class AsyncLiveRooms:
         self._ends: list[Callable[[], None]] = []
         self._topic = ""
         self._reader: Reader | None = None
+        self._turn = self._answered = 0
 
     @property
     def rooms(self) -> list[Room]:
@@ -153,8 +153,9 @@ class AsyncLiveRooms:
             if told is None:
                 continue
             known = self._rooms.get(told.room_id)
-            saw(self._client, known or (None if event.type in STATUS_OF_EVENT else told), told)
-            self._put(advance(known, told) if known is not None else told)
+            if told.status not in OVER:
+                # An end is told by the read that follows, as is everything that is done on hearing of a room.
+                self._put(advance(known, told) if known is not None else told)
         if self._reader is not None:
             self._reader.soon()
 
@@ -168,17 +169,18 @@ class AsyncLiveRooms:
             self._observers.tell(self.rooms)
 
     async def _read(self) -> None:
+        self._turn += 1
+        turn = self._turn
         try:
             records = await self._client.rooms.records(statuses=self.statuses, most=self._most)
         except (ServiceError, Unreachable) as error:
             log.info("live rooms could not be read: %s", type(error).__name__)
             return
-        fresh = {}
-        for record in records:
-            known = self._rooms.get(record.room_id)
-            merged = advance(known, record) if known is not None else record
-            if merged.status in self.statuses:
-                fresh[record.room_id] = merged
+        if turn < self._answered:
+            return
+        # What is read takes the place of what was heard.
+        self._answered = turn
+        fresh = {record.room_id: record for record in records if record.status in self.statuses}
         if fresh != self._rooms:
             self._rooms = fresh
             self._observers.tell(self.rooms)

@@ -26,7 +26,7 @@ from spnb.realtime import Event
 if TYPE_CHECKING:
     from spnb.client import AsyncClient
 
-__all__ = ["NAMES", "joined", "off", "on", "saw"]
+__all__ = ["NAMES", "attach", "off", "on", "room_changed"]
 
 log = logging.getLogger(__name__)
 
@@ -82,33 +82,33 @@ def on(name: str, hook: Callable[[Any], Any] | None = None) -> Any:
     if hook is None:
 
         def decorated(function: F) -> F:
-            _board.add(name, function)
+            _registry.add(name, function)
             return function
 
         return decorated
-    return _board.add(name, hook)
+    return _registry.add(name, hook)
 
 
 def off(hook: Callable[[Any], Any]) -> None:
     """End a hook, whatever it was hooked to; one that is none is no error."""
-    _board.remove(hook)
+    _registry.remove(hook)
 
 
-def joined(client: AsyncClient[Any]) -> None:
+def attach(client: AsyncClient[Any]) -> None:
     """A connection is there: while there are hooks, they hear of its rooms."""
-    in_loop(lambda: _board.join(client))
+    in_loop(lambda: _registry.attach(client))
 
 
-def saw(client: AsyncClient[Any], before: Room | None, after: Room) -> None:
+def room_changed(client: AsyncClient[Any], before: Room | None, after: Room) -> None:
     """A live object has learnt something. On the background loop.
 
     Args:
         before: what it knew; None where it had not known the room, and this is news.
     """
-    _board.saw(client, before, after)
+    _registry.room_changed(client, before, after)
 
 
-class _Board:
+class _Registry:
     """The hooks, and what they were told. Its state belongs to the background loop, except the list of hooks."""
 
     def __init__(self) -> None:
@@ -121,11 +121,11 @@ class _Board:
     def add(self, name: str, hook: Callable[[Any], Any]) -> Callable[[], None]:
         key = object()
         self._hooks[key] = (name, hook)
-        in_loop(self._attend)
+        in_loop(self._update_feeds)
 
         def end() -> None:
             self._hooks.pop(key, None)
-            in_loop(self._attend)
+            in_loop(self._update_feeds)
 
         return end
 
@@ -133,18 +133,18 @@ class _Board:
         for key, (_, known) in list(self._hooks.items()):
             if known == hook:
                 del self._hooks[key]
-        in_loop(self._attend)
+        in_loop(self._update_feeds)
 
     def wants(self, name: str) -> bool:
         return any(fnmatchcase(name, pattern) for pattern, _ in list(self._hooks.values()))
 
-    def join(self, client: AsyncClient[Any]) -> None:
+    def attach(self, client: AsyncClient[Any]) -> None:
         if client not in self._clients:
             self._clients[client] = None
             if self._hooks:
-                self._attend()
+                self._update_feeds()
 
-    def _attend(self) -> None:
+    def _update_feeds(self) -> None:
         """Follow while there are hooks, and not longer."""
         for client, feed in list(self._clients.items()):
             if self._hooks and (feed is None or feed.closed) and client.realtime.state != "closed":
@@ -156,7 +156,7 @@ class _Board:
             self._known.clear()
             self._messages.clear()
 
-    def saw(self, client: AsyncClient[Any], before: Room | None, after: Room) -> None:
+    def room_changed(self, client: AsyncClient[Any], before: Room | None, after: Room) -> None:
         if not self._hooks:
             return
         key = (client.endpoints.rest, after.room_id)
@@ -249,7 +249,7 @@ class _Feed:
     def _listed(self, rooms: list[Room]) -> None:
         before, self._on_air = self._on_air, {room.room_id: room for room in rooms}
         for room_id, room in self._on_air.items():
-            saw(self._client, before.get(room_id), room)
+            room_changed(self._client, before.get(room_id), room)
         for room_id in before.keys() - self._on_air.keys():
             spawn(self._look_after(before[room_id]))
         self._follow_chats(rooms)
@@ -257,13 +257,13 @@ class _Feed:
     async def _look_after(self, room: Room) -> None:
         """A room is not on air any more: how did it end? Its event has said so, as a rule."""
         try:
-            saw(self._client, room, await self._client.rooms.record(room.room_id))
+            room_changed(self._client, room, await self._client.rooms.record(room.room_id))
         except (ServiceError, Unreachable) as error:
             log.info("room %s could not be read: %s", room.room_id, type(error).__name__)
 
     def _follow_chats(self, rooms: list[Room]) -> None:
         wanted: set[str] = set()
-        if _board.wants("chat.message"):
+        if _registry.wants("chat.message"):
             wanted = {room.live_channel_id for room in rooms if room.live_channel_id}
         for channel in self._chats.keys() - wanted:
             self._chats.pop(channel)()
@@ -274,7 +274,7 @@ class _Feed:
     def _said(self, event: Event) -> None:
         if event.type == "message.created":
             for body in event.data.get("messages") or []:
-                _board.heard(self._client, Message.model_validate(body))
+                _registry.heard(self._client, Message.model_validate(body))
 
     def close(self) -> None:
         self.closed = True
@@ -308,4 +308,4 @@ def _passed(before: str | None, after: str) -> list[str]:
     return [after]
 
 
-_board = _Board()
+_registry = _Registry()

@@ -206,8 +206,8 @@ def _later(one: _Known, other: _Known) -> bool:
 
 
 def _newer(heard: _Known, read: _Known) -> bool:
-    """Whether what an event told is newer than what a read brought."""
-    return heard.updated > read.updated or (heard.updated == read.updated and heard.heard > read.heard)
+    """Whether an event told of it after the read was asked for. What an event says of its time proves nothing."""
+    return heard.heard > read.heard
 
 
 SHOWN = ("data", "reactions", "flag_count", "child_count", "metadata", "mentioned_users", "tags", "updated_at")

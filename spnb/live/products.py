@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
-from spnb.client.products import MOST_TAGGED, ProductActivity, Shelf
+from spnb.client.products import MOST_TAGGED, ProductActivity, ProductTags
 from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
 from spnb.live.followed import FollowedRoom
 from spnb.live.outbox import Outbox
@@ -49,8 +49,10 @@ class AsyncRoomProducts:
         self._room = room
         self._client = room.client
         self._clock = clock
-        self._shelf: Shelf | None = None
-        self._observers = Observers[Shelf]("products", first=self._follow, last=self._unfollow, now=lambda: self._shelf)
+        self._tags: ProductTags | None = None
+        self._observers = Observers[ProductTags](
+            "products", first=self._follow, last=self._unfollow, now=lambda: self._tags
+        )
         self._ends: list[Callable[[], None]] = []
         self._topics: set[str] = set()
         self._reader: Reader | None = None
@@ -62,12 +64,12 @@ class AsyncRoomProducts:
     @property
     def tagged(self) -> list[Product]:
         """The tagged products as they were read last, in their order."""
-        return list(self._shelf.tagged) if self._shelf else []
+        return list(self._tags.tagged) if self._tags else []
 
     @property
     def pinned(self) -> Product | None:
         """The pinned one."""
-        return self._shelf.pinned if self._shelf else None
+        return self._tags.pinned if self._tags else None
 
     def __len__(self) -> int:
         return len(self.tagged)
@@ -87,8 +89,8 @@ class AsyncRoomProducts:
         await self._read()
         return self.tagged
 
-    def observe(self, observer: Callable[[Shelf], Any]) -> Callable[[], None]:
-        """Have `observer` called with the shelf (`tagged`, `pinned`) where it is known, and at every change.
+    def observe(self, observer: Callable[[ProductTags], Any]) -> Callable[[], None]:
+        """Have `observer` called with the product tags (`tagged`, `pinned`) where they are known, and at every change.
 
         It is called on spnb's background loop and must be quick.
 
@@ -97,12 +99,12 @@ class AsyncRoomProducts:
         """
         return self._observers.add(observer)
 
-    def watch(self) -> AsyncIterator[Shelf]:
-        """The shelf at every change, first as it is now. Ends only when it is left."""
+    def watch(self) -> AsyncIterator[ProductTags]:
+        """The product tags at every change, first as they are now. Ends only when it is left."""
         return aiterate(self._watch())
 
-    async def _watch(self) -> AsyncIterator[Shelf]:
-        changes: asyncio.Queue[Shelf] = asyncio.Queue()
+    async def _watch(self) -> AsyncIterator[ProductTags]:
+        changes: asyncio.Queue[ProductTags] = asyncio.Queue()
         await self._read()
         end = self.observe(changes.put_nowait)
         try:
@@ -133,7 +135,7 @@ class AsyncRoomProducts:
             self._reader = None
 
     def _room_changed(self, record: Room) -> None:
-        if record.reference_id and (self._shelf is None or not self._topics):
+        if record.reference_id and (self._tags is None or not self._topics):
             self._reconcile()
 
     def _heard(self, event: Event) -> None:
@@ -146,7 +148,7 @@ class AsyncRoomProducts:
 
     async def _keep_up(self) -> bool:
         """Read, and follow the post that carries them; whether anything was new."""
-        before = self._shelf
+        before = self._tags
         try:
             await self._read()
             await self._follow_post()
@@ -154,15 +156,15 @@ class AsyncRoomProducts:
             log.info("the post of the products is gone")
         except (ServiceError, Unreachable) as error:
             log.info("products could not be read: %s", type(error).__name__)
-        return self._shelf is not before
+        return self._tags is not before
 
     def _followed(self) -> bool:
         return bool(self._topics) and all(map(self._room.client.realtime.is_subscribed, self._topics))
 
     async def _follow_post(self) -> None:
-        if self._topics or self._shelf is None or not self._observers:
+        if self._topics or self._tags is None or not self._observers:
             return
-        post = await self._client.posts.get(self._shelf.post_id)
+        post = await self._client.posts.get(self._tags.post_id)
         if post.path and self._observers:
             self._topics.add(post.path)
             # What happened before the broker takes the subscription is told by no event: it is read once more then.
@@ -172,12 +174,12 @@ class AsyncRoomProducts:
     async def _read(self) -> None:
         reference = self._room.record.reference_id or (await self._room.refresh()).reference_id
         if reference:
-            self._take(await self._client.products.shelf(reference))
+            self._take(await self._client.products.tags(reference))
 
-    def _take(self, shelf: Shelf) -> None:
-        if shelf != self._shelf:
-            self._shelf = shelf
-            self._observers.tell(shelf)
+    def _take(self, tags: ProductTags) -> None:
+        if tags != self._tags:
+            self._tags = tags
+            self._observers.tell(tags)
 
     # -- changing
 
@@ -193,9 +195,9 @@ class AsyncRoomProducts:
             Forbidden: neither host nor a co-host with the right.
         """
         async with self._changing:
-            shelf = await self._own_shelf()
-            ids = [*(product.product_id for product in shelf.tagged), *_ids(products)]
-            self._take(await self._client.products.tag(shelf.post_id, ids))
+            tags = await self._newest_tags()
+            ids = [*(product.product_id for product in tags.tagged), *_ids(products)]
+            self._take(await self._client.products.tag(tags.post_id, ids))
         return self.tagged
 
     @on_loop
@@ -203,9 +205,9 @@ class AsyncRoomProducts:
         """Take products off; a pinned one among them is unpinned."""
         gone = set(_ids(products))
         async with self._changing:
-            shelf = await self._own_shelf()
-            kept = [product.product_id for product in shelf.tagged if product.product_id not in gone]
-            self._take(await self._client.products.tag(shelf.post_id, kept))
+            tags = await self._newest_tags()
+            kept = [product.product_id for product in tags.tagged if product.product_id not in gone]
+            self._take(await self._client.products.tag(tags.post_id, kept))
         return self.tagged
 
     @on_loop
@@ -218,11 +220,11 @@ class AsyncRoomProducts:
         """
         wanted = _ids([product])[0]
         async with self._changing:
-            shelf = await self._own_shelf()
-            ids = [one.product_id for one in shelf.tagged]
+            tags = await self._newest_tags()
+            ids = [one.product_id for one in tags.tagged]
             if wanted not in ids:
-                shelf = await self._client.products.tag(shelf.post_id, [*ids, wanted])
-            self._take(await self._client.products.pin(shelf.post_id, wanted))
+                tags = await self._client.products.tag(tags.post_id, [*ids, wanted])
+            self._take(await self._client.products.pin(tags.post_id, wanted))
         pinned = self.pinned
         if pinned is None:
             raise InvalidInput(f"product {wanted!r} was untagged by somebody else meanwhile: pin it again")
@@ -232,15 +234,15 @@ class AsyncRoomProducts:
     async def unpin(self) -> None:
         """Pin none."""
         async with self._changing:
-            shelf = await self._own_shelf()
-            self._take(await self._client.products.pin(shelf.post_id, None))
+            tags = await self._newest_tags()
+            self._take(await self._client.products.pin(tags.post_id, None))
 
-    async def _own_shelf(self) -> Shelf:
+    async def _newest_tags(self) -> ProductTags:
         """Read first: tagging replaces the whole list, and a co-host may have changed it."""
         await self._read()
-        if self._shelf is None:
+        if self._tags is None:
             raise InvalidInput(NO_POST)
-        return self._shelf
+        return self._tags
 
     # -- seen and clicked
 

@@ -22,8 +22,8 @@ from spnb.live.co_hosting import AsyncCoHosting
 from spnb.live.engagement import AsyncEngagement
 from spnb.live.followed import Observer
 from spnb.live.reading import Reader
-from spnb.live.status import advance, can_still_reach, room_of_event
-from spnb.live.timeline import Diary, Timeline, Told
+from spnb.live.status import Knowledge, can_still_reach, room_of_event
+from spnb.live.timeline import Origin, Timeline, TimelineLog
 from spnb.models import FINAL_STATUSES, STATUS_LABELS, BroadcasterData, Channel, Post, Room, normal_status
 from spnb.observers import Observers
 from spnb.realtime import Event
@@ -37,7 +37,7 @@ __all__ = ["AsyncLiveRoom", "Observer", "Opener"]
 
 log = logging.getLogger(__name__)
 
-_shows: WeakValueDictionary[str, Any] = WeakValueDictionary()
+_broadcasts: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """What this process has put on air, by room and user."""
 
 
@@ -60,6 +60,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     def __init__(self, client: AsyncClient[Any], record: Room, *, opener: Opener | None = None) -> None:
         self._client = client
+        self._knowledge = Knowledge(record)
         self._record = record
         self._opener = opener
         self._observers = Observers[Room](f"room {record.room_id}", first=self._follow, last=self._unfollow)
@@ -67,8 +68,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         self._topic = ""
         self._reader: Reader | None = None
         self._chat: AsyncChat | None = None
-        self._diary = Diary(record)
-        hooks.joined(client)
+        self._timeline_log = TimelineLog(record)
+        hooks.attach(client)
 
     # -- the record
 
@@ -105,7 +106,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     def timeline(self) -> Timeline:
         """All that happened to the room since this object's first sight of it: events heard, readings that found news,
         own calls, webhooks; each with the time on this machine's clocks and on the service's."""
-        return self._diary.timeline()
+        return self._timeline_log.timeline()
 
     def __getattr__(self, name: str) -> Any:
         # Fields of the record read as fields of the room: `room.live_at`, `room.created_by`, …
@@ -180,14 +181,19 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     @on_loop
     async def refresh(self) -> Room:
         """Read the room again now."""
-        self._take(await self._client.rooms.record(self.room_id))
+        await self._ask()
         return self._record
+
+    async def _ask(self) -> None:
+        turn = self._knowledge.asked()
+        for record in self._knowledge.read(turn, await self._client.rooms.record(self.room_id)):
+            self._take(record)
 
     def _follow(self) -> None:
         realtime = self._client.realtime
         self._reader = Reader(
             self._reconcile_now,
-            lambda: bool(self._topic) and realtime.is_subscribed(self._topic),
+            lambda: bool(self._topic) and realtime.is_subscribed(self._topic) and not self._knowledge.in_doubt,
             over=lambda: self._record.status in FINAL_STATUSES,
             name=f"read {self.room_id}",
         )
@@ -211,12 +217,13 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         """Take news that came another way than this object's own, a webhook. May be called from any thread."""
         in_loop(lambda: self._heard(event, "webhook"))
 
-    def _heard(self, event: Event, source: Told = "event") -> None:
+    def _heard(self, event: Event, source: Origin = "event") -> None:
         if not event.type.startswith("room."):
             return
         told = room_of_event(event, self.room_id)
         if told is not None:
-            self._take(told, source, event)
+            self._knowledge.hear(told)
+            self._take(self._knowledge.record, source, event)
         self._reconcile()
 
     def _reconcile(self) -> None:
@@ -227,7 +234,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         """Read the room; whether anything was new."""
         before = self._record
         try:
-            self._take(await self._client.rooms.record(self.room_id))
+            await self._ask()
         except NotFound:
             log.info("room %s is gone", self.room_id)
         except (ServiceError, Unreachable) as error:
@@ -235,24 +242,25 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             log.info("room %s could not be read: %s", self.room_id, type(error).__name__)
         return self._record is not before
 
-    def _take(self, told: Room, source: Told = "read", event: Event | None = None) -> None:
+    def _take(self, after: Room, source: Origin = "read", event: Event | None = None) -> None:
         before = self._record
-        after = advance(before, told)
         same, moved = after is before or after == before, after.status != before.status
         if event is not None or not same:
-            at = event.sent_at if event is not None else told.updated_at
+            at = event.sent_at if event is not None else after.updated_at
             what = event.type if event is not None else "new state" if moved else "changed"
-            self._diary.write(what, source, after.status, changed=moved, told_at=at)
+            self._timeline_log.write(what, source, after.status, changed=moved, told_at=at)
         if same:
             return
         self._record = after
-        hooks.saw(self._client, before, after)
+        if event is None:
+            # What is done on hearing of a room is done on the service's word, not on anybody's.
+            hooks.room_changed(self._client, before, after)
         self._observers.tell(after)
 
     # -- doing
 
     def _called(self, what: str) -> None:
-        self._diary.write(f"{what}()", "call", self.status, changed=False)
+        self._timeline_log.write(f"{what}()", "call", self.status, changed=False)
 
     @on_loop
     async def post(self, *, community_id: str | None = None, text: str | None = None, title: str | None = None) -> Post:
@@ -310,8 +318,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         if self._opener is None:
             raise ConfigError("this room was not handed out by spnb.connect(): use spnb.broadcast.go_live(room)")
         self._called("go_live")
-        show = _shows[self.seat] = await self._opener(self, source, **options)
-        return show
+        broadcast = _broadcasts[self.broadcast_key] = await self._opener(self, source, **options)
+        return broadcast
 
     @on_loop
     async def broadcaster_data(self) -> BroadcasterData:
@@ -321,10 +329,10 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     @on_loop
     async def stop(self) -> Room:
         """End the broadcast for good. What this process has on air in the room disconnects first."""
-        show = _shows.get(self.seat)
-        if show is not None and show.on_air:
+        broadcast = _broadcasts.get(self.broadcast_key)
+        if broadcast is not None and broadcast.on_air:
             # The other way round is the guide's first mistake; the broadcast comes back here when it has left the air.
-            await show.stop()
+            await broadcast.stop()
             return await self.refresh()
         self._called("stop")
         await self._client.rooms.stop(self.room_id)

@@ -1,13 +1,19 @@
-"""The order of a room's states: one table, and how news is merged so that no state ever moves backward."""
+"""The order of a room's states: one table, and what is known of a room from what was read of it and heard since.
+
+Events are hints, the service is the word: anybody might say that a show is over. So an event about an end only has the
+room read, and what is read takes the place of all that was heard before it was asked for.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from spnb.models import Room
 from spnb.realtime import Event
 
-__all__ = ["FOLLOWS", "STATUS_OF_EVENT", "advance", "can_still_reach", "room_of_event"]
+__all__ = ["FOLLOWS", "OVER", "STATUS_OF_EVENT", "Knowledge", "advance", "can_still_reach", "room_of_event"]
 
 FOLLOWS: dict[str, frozenset[str]] = {
     "idle": frozenset({"live", "error", "terminated"}),
@@ -32,6 +38,13 @@ STATUS_OF_EVENT = {
     "room.terminated": "terminated",
 }
 """What an event says about the status, whatever the room inside it says: a start event may still carry `idle`."""
+
+OVER = frozenset({"ended", "recorded", "error", "terminated"})
+"""States that no event alone can bring about."""
+MOST_HINTS = 100
+DOUBT_SECONDS = 30.0
+"""How long an end that was heard of, and not yet read, has the room read again and again: a service may answer with
+what was a moment ago."""
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -73,6 +86,72 @@ def advance(current: Room, incoming: Room) -> Room:
     if told < known or after < before:
         return current
     return incoming
+
+
+class Knowledge:
+    """What is known of one room: the last read, and what was heard after it was asked for.
+
+    Args:
+        read: the room as it was read first.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, read: Room, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._read = read
+        self._hints: list[tuple[int, Room]] = []
+        self._turn = self._answered = 0
+        self._clock = clock
+        self._ends: list[Room] = []
+        self._doubted = float("-inf")
+        self.record = read
+        """The room as it is best known."""
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether an end was heard of a short while ago that no read has confirmed."""
+        return bool(self._ends) and self._clock() - self._doubted < DOUBT_SECONDS
+
+    def asked(self) -> int:
+        """A read begins now: its turn, to be given with its answer."""
+        self._turn += 1
+        return self._turn
+
+    def read(self, turn: int, room: Room) -> list[Room]:
+        """A read has been answered. An answer that a later read has overtaken changes nothing.
+
+        Returns:
+            The room as it was on the way to the state read, as far as that was heard of, then as it is.
+        """
+        if turn < self._answered:
+            return []
+        before = self.record
+        self._answered, self._read = turn, room
+        # What was heard before the read was asked for is in it, or was never so.
+        self._hints = [(heard, hint) for heard, hint in self._hints if heard >= turn]
+        self._conclude()
+        steps: list[Room] = []
+        if room.status in OVER:
+            least, most = RANK.get(before.status, 0), RANK[room.status]
+            steps = [end for end in self._ends if least < RANK[end.status] < most]
+            self._ends = []
+        return [*steps[:1], self.record]
+
+    def hear(self, room: Room) -> None:
+        """An event told of the room."""
+        if room.status in OVER:
+            if RANK[room.status] > RANK.get(self.record.status, 0):
+                self._ends = [*self._ends[1 - MOST_HINTS :], room]
+                self._doubted = self._clock()
+        else:
+            self._hints = [*self._hints[1 - MOST_HINTS :], (self._turn, room)]
+            self._conclude()
+
+    def _conclude(self) -> None:
+        record = self._read
+        for _, hint in self._hints:
+            record = advance(record, hint)
+        if record != self.record:
+            self.record = record
 
 
 def can_still_reach(status: str, wanted: str) -> bool:

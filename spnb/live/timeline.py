@@ -16,9 +16,9 @@ from spnb.models import Room
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Diary", "Timeline", "TimelineEntry", "Told"]
+__all__ = ["Origin", "Timeline", "TimelineEntry", "TimelineLog"]
 
-Told = Literal["event", "read", "call", "webhook"]
+Origin = Literal["event", "read", "call", "webhook"]
 """Where news came from: a real-time event, a reading of the room, a call of one's own, a webhook."""
 
 MOST_ENTRIES = 2000
@@ -31,7 +31,7 @@ class TimelineEntry:
 
     what: str
     """The event's name, the call, or what a reading found changed."""
-    source: Told
+    source: Origin
     status: str
     """The room's state after it."""
     changed: bool
@@ -86,7 +86,7 @@ class Timeline(list[TimelineEntry]):
         return f"<table><caption>Timeline, UTC</caption><tr>{head}</tr>{rows}</table>"
 
 
-class Diary:
+class TimelineLog:
     """Keeps a room's timeline: the last 2000 entries, and every change of state.
 
     Args:
@@ -98,7 +98,7 @@ class Diary:
         self._changes: list[TimelineEntry] = []
         self.write("first seen", "read", record.status, changed=True, told_at=record.updated_at)
 
-    def write(self, what: str, source: Told, status: str, *, changed: bool, told_at: datetime | None = None) -> None:
+    def write(self, what: str, source: Origin, status: str, *, changed: bool, told_at: datetime | None = None) -> None:
         """Add an entry, learnt now. What was delivered twice, as brokers may and overlapping subscriptions do, is there
         once."""
         if not changed and told_at is not None and source in ("event", "webhook"):

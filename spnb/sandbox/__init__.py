@@ -8,10 +8,12 @@ else of spnb imports what is inside.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spnb._faces import late_names
+from spnb.errors import SandboxError
 from spnb.sandbox.control.faults import faults_async
 from spnb.sandbox.control.launch import SandboxInfo, default_data_dir, ensure, home, running, start
 from spnb.sandbox.control.webhooks import webhooks_async
@@ -52,6 +54,7 @@ def serve(
     as_json: bool = False,
     grace: float | None = None,
     rate_limit: bool = True,
+    api_key: str | None = None,
     livekit: str = "",
 ) -> int:
     """Run a sandbox in the foreground until it is interrupted.
@@ -62,6 +65,8 @@ def serve(
         as_json: print one line of JSON when ready.
         grace: seconds a room waits for its publisher.
         rate_limit: whether to answer 429 beyond 100 requests in 5 s of a user.
+        api_key: the network's key, so that apps of other SDKs keep theirs; else `SPNB_SANDBOX_API_KEY`, or the one that
+            belongs to the data folder.
         livekit: which media server: `embedded`, `auto` (a livekit-server where one is found), the path of a
             livekit-server, or the `ws://` address of a deployment; without it `SPNB_LIVEKIT`, else embedded.
 
@@ -75,7 +80,11 @@ def serve(
     from spnb.sandbox.server.settings import SandboxSettings
 
     folder = (data_dir or default_data_dir()).resolve()
-    settings = SandboxSettings(data_dir=folder, rate_limit=rate_limit, livekit=livekit)
+    key = api_key or os.environ.get("SPNB_SANDBOX_API_KEY") or None
+    try:
+        settings = SandboxSettings(data_dir=folder, rate_limit=rate_limit, livekit=livekit, api_key=key)
+    except ValueError:
+        raise SandboxError("an API key has 16 to 200 visible ASCII characters") from None
     if grace is not None:
         settings = settings.model_copy(update={"grace_seconds": grace})
     return run_foreground(settings, port=port, as_json=as_json)

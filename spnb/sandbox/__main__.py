@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from spnb.errors import SandboxError
+
+KEY_NAME = "SPNB_SANDBOX_API_KEY"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
         "--livekit", default="", metavar="auto|embedded|PATH|ws://…", help="which media server; else SPNB_LIVEKIT says"
     )
     parser.add_argument("--idle-exit", action="store_true", help="end when nobody holds a lease any more")
+    parser.add_argument("--api-key", help=f"the network's key, else {KEY_NAME} or the data folder's own; others see it")
+    parser.add_argument("--running-file", type=Path, help=argparse.SUPPRESS)
     wish = parser.parse_args(arguments)
 
     from spnb.sandbox import default_data_dir
@@ -37,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     choices: dict[str, object] = {"data_dir": (wish.data_dir or default_data_dir()).resolve()}
     choices["livekit"] = wish.livekit
     choices["moderation"] = {name: {"flag": wish.flag_at, "terminate": wish.terminate_at} for name in CATEGORIES}
+    if key := wish.api_key or os.environ.get(KEY_NAME):
+        choices["api_key"] = key
     if wish.grace is not None:
         choices["grace_seconds"] = wish.grace
     if wish.heartbeat is not None:
@@ -46,13 +55,19 @@ def main(arguments: list[str] | None = None) -> int:
     if wish.no_rate_limit:
         choices["rate_limit"] = False
     try:
-        settings = SandboxSettings.model_validate(choices)
+        try:
+            settings = SandboxSettings.model_validate(choices)
+        except ValidationError as error:
+            # What was given is not repeated: it may be a key.
+            wrong = "; ".join(f"{fault['loc'][-1] if fault['loc'] else ''}: {fault['msg']}" for fault in error.errors())
+            raise SandboxError(f"the options do not fit: {wrong}") from None
         return run_foreground(
             settings,
             port=wish.port,
             as_json=wish.json,
             tell_progress=wish.tell_progress,
             idle_exit=wish.idle_exit,
+            running_file=wish.running_file,
         )
     except SandboxError as error:
         sys.stderr.write(f"error: {error}\n")

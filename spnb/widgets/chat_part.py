@@ -32,7 +32,7 @@ class ChatPart(Widget):
     """A widget with the live chat of a room. Messages go to the page as messages, in batches; no trait holds them."""
 
     chat_state: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
-    """`room`, `there` (it has a chat), `open` (and it is read), `trouble` (it could not be read), `closed`, `canOpen`,
+    """`room`, `there` (it has a chat), `open` (and it is read), `unreadable` (reading failed), `closed`, `canOpen`,
     `me`, `moderator`, `slow` (seconds of a turn, 0 without), `muted`, `announcement`; empty without a room."""
     _chat_room: AsyncLiveRoom | None = None
     _unobserve_chat: Callable[[], None] | None = None
@@ -122,7 +122,7 @@ class ChatPart(Widget):
                 return
             except (ServiceError, Unreachable) as error:
                 log.info("the chat could not be read: %s", type(error).__name__)
-                self._show_state(trouble=True)
+                self._show_state(unreadable=True)
                 await asyncio.sleep(wait)
                 wait = min(LONGEST_WAIT, wait * 2)
 
@@ -132,7 +132,7 @@ class ChatPart(Widget):
         slow = (channel.rate_limit_window or 0) / 1000 if channel.is_rate_limited else 0
         self._show_state(
             open=True,
-            trouble=False,
+            unreadable=False,
             moderator=moderator,
             slow=slow,
             muted=channel.is_muted,

@@ -164,8 +164,8 @@ class CoHosts(Stage):
             return
         if self.phase == "live":
             self.phase = "stopping"
-        if self._show is not None and self._show.on_air:
-            await self._show.stop()
+        if self._broadcast is not None and self._broadcast.on_air:
+            await self._broadcast.stop()
         with contextlib.suppress(ServiceError):
             await room.leave_stage()  # refused where the host was quicker
         self._off_stage("")

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import traitlets
 
-from spnb.client import Shelf
+from spnb.client import ProductTags
 from spnb.errors import InvalidInput
 from spnb.live import AsyncLiveRoom
 from spnb.models import LiveReaction, Product, Room
@@ -54,7 +54,7 @@ class Engagement(Widget):
             self._may(room.record)
         self._engagements = (
             room.reactions.observe(self._floated),
-            room.products.observe(self._shelved),
+            room.products.observe(self._tags_changed),
             room.observe(self._may),
         )
 
@@ -91,10 +91,10 @@ class Engagement(Widget):
 
     # -- products
 
-    def _shelved(self, shelf: Shelf) -> None:
+    def _tags_changed(self, tags: ProductTags) -> None:
         with self.hold_sync():
-            self.products = [product_row(product) for product in shelf.tagged]
-            self.pinned = shelf.pinned_id or ""
+            self.products = [product_row(product) for product in tags.tagged]
+            self.pinned = tags.pinned_id or ""
 
     async def do_viewed(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A product came into sight."""
@@ -114,7 +114,7 @@ class Engagement(Widget):
         await (room.products.pin(product) if product else room.products.unpin())
 
     async def do_tag(self, content: dict[str, Any], _buffers: list[Any]) -> None:
-        """Put a product on the shelf."""
+        """Put a product on the tags."""
         room = self._managed()
         if not room.record.reference_id:
             # The product hangs on the room's post: the first one makes it.
@@ -122,7 +122,7 @@ class Engagement(Widget):
         await room.products.tag(str(content.get("product") or ""))
 
     async def do_untag(self, content: dict[str, Any], _buffers: list[Any]) -> None:
-        """Take a product off the shelf."""
+        """Take a product off the tags."""
         await self._managed().products.untag(str(content.get("product") or ""))
 
     async def do_search(self, content: dict[str, Any], _buffers: list[Any]) -> None:

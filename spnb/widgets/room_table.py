@@ -61,11 +61,11 @@ class RoomTable(RoomRows):
         if not posts or (posts == self._looked_at and now < self._look_again):
             return
         try:
-            shelves = await self._client.products.shelves(posts)
+            found = await self._client.products.tags_of(posts)
         except (ServiceError, Unreachable):
             return  # the next round asks again
         self._looked_at, self._look_again = posts, now + PRODUCTS_SECONDS
-        self._shelves.update({shelf.room_id: len(shelf.tagged) for shelf in shelves if shelf.room_id})
+        self._tagged.update({tags.room_id: len(tags.tagged) for tags in found if tags.room_id})
 
     def _as_text(self) -> str:
         rows = self.rooms

@@ -39,7 +39,7 @@ class RoomRows(Widget):
         self.me = client.user_id
         self._records: list[Room] = []
         self._counts: dict[str, int] = {}
-        self._shelves: dict[str, int] = {}
+        self._tagged: dict[str, int] = {}
         self._pictures: dict[str, bytes] = {}
         self._in_sight: list[str] = []
         self._told: dict[str, dict[str, Any]] = {}
@@ -66,7 +66,7 @@ class RoomRows(Widget):
             "created": record.created_at.timestamp() if record.created_at else 0,
             "seconds": record.duration_seconds or 0,
             "viewers": self._counts.get(record.room_id, 0),
-            "products": self._shelves.get(record.room_id, 0),
+            "products": self._tagged.get(record.room_id, 0),
             "moderation": finding(record),
             "description": record.description or "",
             # On air by name, without anybody who sends: its owner can end it here.

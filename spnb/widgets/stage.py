@@ -55,7 +55,7 @@ class Stage(Widget):
     """What the automatic moderation found; empty where nothing."""
     summary: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     """Numbers of a broadcast that is over."""
-    _show: AsyncBroadcast | None = None
+    _broadcast: AsyncBroadcast | None = None
     _room: AsyncLiveRoom | None = None
     _ticker: asyncio.Task[None] | None = None
     _peak = 0
@@ -63,7 +63,7 @@ class Stage(Widget):
     @property
     def broadcast(self) -> Broadcast | None:
         """The running broadcast; None before and after."""
-        return self._show.sync if self._show is not None and self._show.on_air else None
+        return self._broadcast.sync if self._broadcast is not None and self._broadcast.on_air else None
 
     @property
     def room(self) -> LiveRoom | None:
@@ -113,11 +113,11 @@ class Stage(Widget):
         self.error = ""
         self.phase = "starting"
         try:
-            self._show = await self._room.go_live(self._source_for(content))
+            self._broadcast = await self._room.go_live(self._source_for(content))
         except SpnbError:
             self.phase = "idle"
             raise
-        self._at_end(self._show.observe(self._happened))
+        self._at_end(self._broadcast.observe(self._happened))
         with self.hold_sync():
             # What goes on air may have been there already, and muted.
             self._show_muted()
@@ -130,8 +130,8 @@ class Stage(Widget):
     async def _tick(self) -> None:
         """Once a second: health; now and then: viewers."""
         next_count = 0.0
-        while self._show is not None and self._show.on_air:
-            stats = self._show.stats
+        while self._broadcast is not None and self._broadcast.on_air:
+            stats = self._broadcast.stats
             if stats is not None:
                 self.stats = {
                     "fps": round(stats.fps, 1),
@@ -140,7 +140,7 @@ class Stage(Widget):
                     "height": stats.height,
                     "loss": round(stats.loss, 4),
                     "rtt": round(stats.rtt_ms, 1),
-                    "wanted": self._show.source.fps,
+                    "wanted": self._broadcast.source.fps,
                     "at": round(stats.at, 1),
                 }
             if time.monotonic() >= next_count and self._room is not None:
@@ -149,7 +149,7 @@ class Stage(Widget):
                 with contextlib.suppress(ServiceError, Unreachable):
                     self.viewers = await self._room.audience.read(max_age=VIEWERS_SECONDS - 1)
                     self._peak = max(self._peak, self.viewers)
-            await self._show.wait_ended(1.0)
+            await self._broadcast.wait_ended(1.0)
 
     def _happened(self, event: BroadcastEvent) -> None:
         if isinstance(event, Connected):
@@ -177,8 +177,8 @@ class Stage(Widget):
             self.error = verdict(ended)
         else:
             self.error = "" if reason == "stopped" else f"Left the air: {reason}."
-        show = self._show
-        history = show.history if show is not None else []
+        broadcast = self._broadcast
+        history = broadcast.history if broadcast is not None else []
         with self.hold_sync():
             self.summary = {
                 "seconds": round(time.time() - self.live_since) if self.live_since else 0,
@@ -193,32 +193,32 @@ class Stage(Widget):
     async def do_mute(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """Microphone or camera was switched off or on."""
         what: Literal["audio", "video"] = "video" if content.get("what") == "video" else "audio"
-        if self._show is not None and self._show.on_air:
+        if self._broadcast is not None and self._broadcast.on_air:
             if content.get("muted"):
-                await self._show.mute(what)
+                await self._broadcast.mute(what)
             else:
-                await self._show.unmute(what)
+                await self._broadcast.unmute(what)
 
     def _show_muted(self) -> None:
-        if self._show is not None:
-            self.muted = {"audio": self._show.is_muted("audio"), "video": self._show.is_muted("video")}
+        if self._broadcast is not None:
+            self.muted = {"audio": self._broadcast.is_muted("audio"), "video": self._broadcast.is_muted("video")}
 
     async def do_switch(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """Another source, without leaving the air."""
-        if self._show is not None and self._show.on_air:
+        if self._broadcast is not None and self._broadcast.on_air:
             self.error = ""
-            await self._show.switch_source(self._source_for(content))
+            await self._broadcast.switch_source(self._source_for(content))
 
     async def do_stop(self, _content: dict[str, Any], _buffers: list[Any]) -> None:
         """End was pressed: disconnect first, then stop."""
-        if self._show is not None and self.phase == "live":
+        if self._broadcast is not None and self.phase == "live":
             self.phase = "stopping"
-            await self._show.stop()
+            await self._broadcast.stop()
 
     def close(self) -> None:
         """Take the widget off the page; a broadcast it started ends."""
-        if self._show is not None and self._show.on_air:
-            self._spawn(self._show.stop())
+        if self._broadcast is not None and self._broadcast.on_air:
+            self._spawn(self._broadcast.stop())
         super().close()
 
 

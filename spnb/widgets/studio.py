@@ -181,7 +181,11 @@ class Studio(RoomForm, WebcamPart, Playback, CoHosts, ChatPart):
 
     async def do_camera_off(self, content: dict[str, Any], buffers: list[Any]) -> None:
         """The page is left, or its camera was switched off."""
-        by_page = self._show is not None and self._show.source is self._page_source and self._page_source is not None
+        by_page = (
+            self._broadcast is not None
+            and self._broadcast.source is self._page_source
+            and self._page_source is not None
+        )
         if by_page and str(content.get("client") or "") == self._linked().client and self.phase == "live":
             self._linked().release(str(content.get("client")))
             self.holder = ""

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from spnb import analytics
-from spnb import sandbox as door
+from spnb import sandbox as spnb_sandbox
 from spnb.analytics.tables import TABLES
 from spnb.errors import Unauthorized
 from spnb.sandbox import Past, SandboxInfo
@@ -23,7 +23,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningSa
     running = start_sandbox(tmp_path_factory.mktemp("planted"), "--no-rate-limit")
     sizes = {"days": 20, "streams": 15, "seed": 9, "views": 2_000, "messages": 3_000}
     until = datetime(2026, 6, 1, tzinfo=UTC)
-    yield running, door.backfill(**sizes, until=until, sandbox=SandboxInfo.read(running.info))  # type: ignore[arg-type]
+    yield running, spnb_sandbox.backfill(**sizes, until=until, sandbox=SandboxInfo.read(running.info))  # type: ignore[arg-type]
     running.stop()
 
 

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spnb import sandbox as door
+from spnb import sandbox as spnb_sandbox
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox import Past, SandboxInfo
 from spnb.sandbox.audience.crowd import TEXTS, crowd_of, peak_of
@@ -57,7 +57,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     running = start_sandbox(tmp_path_factory.mktemp("past"), "--no-rate-limit")
     room = Caller(running, "present").room("Of today")
     told: list[tuple[int, int]] = []
-    past = door.backfill(
+    past = spnb_sandbox.backfill(
         **SIZES, sandbox=SandboxInfo.read(running.info), progress=lambda done, of: told.append((done, of))
     )
     yield Filled(running, past, told, room["roomId"])
@@ -201,12 +201,12 @@ def rows_of(folder: Path) -> list[tuple[Any, ...]]:
 
 def test_the_same_seed_gives_the_same_rows_and_a_broken_off_one_is_completed(tmp_path: Path) -> None:
     sizes = {**SIZES, "streams": 5, "views": 300, "messages": 300}
-    first = door.backfill(**sizes, data_dir=tmp_path / "one")
+    first = spnb_sandbox.backfill(**sizes, data_dir=tmp_path / "one")
     before = rows_of(tmp_path / "one")
-    again = door.backfill(**sizes, data_dir=tmp_path / "one")
+    again = spnb_sandbox.backfill(**sizes, data_dir=tmp_path / "one")
     assert again == first
     assert rows_of(tmp_path / "one") == before
-    other = door.backfill(**sizes, data_dir=tmp_path / "two")
+    other = spnb_sandbox.backfill(**sizes, data_dir=tmp_path / "two")
     assert other.run == first.run
     assert rows_of(tmp_path / "two") == before
     assert other.truth == first.truth
@@ -221,9 +221,9 @@ def test_the_same_seed_gives_the_same_rows_and_a_broken_off_one_is_completed(tmp
         store._db.execute("DELETE FROM members WHERE scopeId = ?", (f"{missing[:8]}05{missing[10:]}",))
     store.close()
     assert rows_of(tmp_path / "two") != before
-    door.backfill(**sizes, data_dir=tmp_path / "two")
+    spnb_sandbox.backfill(**sizes, data_dir=tmp_path / "two")
     assert rows_of(tmp_path / "two") == before
-    assert door.backfill(**{**sizes, "seed": 6}, data_dir=tmp_path / "two").run != first.run
+    assert spnb_sandbox.backfill(**{**sizes, "seed": 6}, data_dir=tmp_path / "two").run != first.run
 
 
 def test_bad_input_is_refused_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,19 +238,19 @@ def test_bad_input_is_refused_before_anything_starts(tmp_path: Path, monkeypatch
         {"until": datetime(2026, 1, 1)},
     ):
         with pytest.raises(InvalidInput):
-            door.backfill(**{**SIZES, **wrong}, data_dir=tmp_path / "x")
+            spnb_sandbox.backfill(**{**SIZES, **wrong}, data_dir=tmp_path / "x")
     assert not (tmp_path / "x").exists()
     monkeypatch.setenv("SOCIALPLUS_API_KEY", "key")
     monkeypatch.setenv("SOCIALPLUS_USER_ID", "me")
     monkeypatch.setenv("SOCIALPLUS_URL", "http://127.0.0.1:9")
     with pytest.raises(SandboxError, match="no running sandbox"):
-        door.backfill(**SIZES)
+        spnb_sandbox.backfill(**SIZES)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "sandbox.sqlite").write_bytes(b"no database at all" * 100)
     with pytest.raises(SandboxError, match="not a database"):
-        door.backfill(**SIZES, data_dir=tmp_path / "broken")
+        spnb_sandbox.backfill(**SIZES, data_dir=tmp_path / "broken")
     with pytest.raises(AttributeError):
-        _ = door.nothing  # type: ignore[attr-defined]
+        _ = spnb_sandbox.nothing  # type: ignore[attr-defined]
 
 
 @settings(max_examples=40, deadline=None)

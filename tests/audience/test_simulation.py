@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 import spnb
-from spnb import sandbox as door
+from spnb import sandbox as spnb_sandbox
 from spnb.config import Credentials, Endpoints
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox import SandboxInfo, Simulation
@@ -41,7 +41,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningS
     """A sandbox with the rate limit of the service, and a recorded room with chat in it, to be watched at any time."""
     running = start_sandbox(tmp_path_factory.mktemp("watched"))
     until = datetime(2026, 6, 1, tzinfo=UTC)
-    past = door.backfill(days=2, streams=1, views=5, messages=5, until=until, sandbox=SandboxInfo.read(running.info))
+    past = spnb_sandbox.backfill(
+        days=2, streams=1, views=5, messages=5, until=until, sandbox=SandboxInfo.read(running.info)
+    )
     yield running, past.truth["streams"][0]["roomId"]
     running.stop()
 
@@ -63,7 +65,7 @@ async def test_what_arrives_is_what_was_planned(sandbox: RunningSandbox) -> None
     async with publisher(Given(data["coHostUrl"], "", "", embedded=True), room["roomId"]):
         await live.until("live", timeout=20)
         info = SandboxInfo.read(sandbox.info)
-        simulation = await door.simulate_async(live, viewers=40, seconds=6, seed=7, chattiness=6)
+        simulation = await spnb_sandbox.simulate_async(live, viewers=40, seconds=6, seed=7, chattiness=6)
         assert info.api_key not in " ".join(psutil.Process(simulation._process.pid).cmdline())
         told = [progress async for progress in simulation.watch()]
         end = await simulation.wait(60)
@@ -104,7 +106,7 @@ async def test_what_arrives_is_what_was_planned(sandbox: RunningSandbox) -> None
 
 def started(watched: tuple[RunningSandbox, str], **sizes: float) -> Simulation:
     running, room_id = watched
-    return door.simulate(room_id, sandbox=SandboxInfo.read(running.info), **{"seed": 2, **sizes})  # type: ignore[arg-type]
+    return spnb_sandbox.simulate(room_id, sandbox=SandboxInfo.read(running.info), **{"seed": 2, **sizes})  # type: ignore[arg-type]
 
 
 def wait_for(simulation: Simulation, sessions: int) -> None:
@@ -135,10 +137,10 @@ def test_an_audience_that_dies_is_told(watched: tuple[RunningSandbox, str]) -> N
         simulation.wait(20)
     gone = SandboxInfo.read({**watched[0].info, "apiKey": "wrong"})
     with pytest.raises(SandboxError, match="refused"):
-        door.simulate(watched[1], sandbox=gone)
+        spnb_sandbox.simulate(watched[1], sandbox=gone)
     gone = SandboxInfo.read({**watched[0].info, "url": "http://127.0.0.1:9"})
     with pytest.raises(SandboxError, match="does not answer"):
-        door.simulate(watched[1], sandbox=gone)
+        spnb_sandbox.simulate(watched[1], sandbox=gone)
 
 
 def test_what_the_room_refuses_is_counted(watched: tuple[RunningSandbox, str]) -> None:
@@ -163,10 +165,10 @@ def test_rooms_that_nobody_can_watch_are_refused(watched: tuple[RunningSandbox, 
     idle = Caller(running, "idle-host").room("Idle")
     for wrong, hint in (("nowhere", "there is no room"), (idle["roomId"], "go live first")):
         with pytest.raises(InvalidInput, match=hint):
-            door.simulate(wrong, sandbox=info)
+            spnb_sandbox.simulate(wrong, sandbox=info)
     for sizes in ({"viewers": 0}, {"viewers": 10**7}, {"seconds": 0}, {"seed": -1}):
         with pytest.raises(InvalidInput, match=next(iter(sizes))):
-            door.simulate(room_id, sandbox=info, **sizes)  # type: ignore[arg-type]
+            spnb_sandbox.simulate(room_id, sandbox=info, **sizes)  # type: ignore[arg-type]
 
 
 def test_nobody_is_simulated_on_the_real_service() -> None:
@@ -174,4 +176,4 @@ def test_nobody_is_simulated_on_the_real_service() -> None:
     room = spnb.LiveRoom(spnb.AsyncLiveRoom(real, spnb.Room(room_id="r", status="live")))
     for given in ({"room": room}, {"room": "r", "sandbox": real}):
         with pytest.raises(SandboxError, match=r"127\.0\.0\.1:9, where the room or client given lives, is no running"):
-            door.simulate(**given)
+            spnb_sandbox.simulate(**given)

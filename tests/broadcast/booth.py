@@ -58,7 +58,7 @@ class Booth:
 
     def __init__(self, livekit: LiveKit, name: str, line: Line | None = None) -> None:
         self.livekit, self.room_id, self.line = livekit, f"{name}-{secrets.token_hex(4)}", line
-        self.seat = f"{self.room_id}/host"
+        self.broadcast_key = f"{self.room_id}/host"
         self.hosted = True
         self.record = Room(room_id=self.room_id, status="live")
         self.grants: dict[str, Any] = {}

@@ -249,8 +249,8 @@ async def test_dead_credentials_are_fetched_again_once(sp: Any, monkeypatch: pyt
     await prepare(room)
     from spnb.broadcast import credentials
 
-    stale = credentials._prepared[room.seat]
-    credentials._prepared[room.seat] = stale.model_copy(update={"co_host_token": f"{stale.co_host_token}x"})
+    stale = credentials._prepared[room.broadcast_key]
+    credentials._prepared[room.broadcast_key] = stale.model_copy(update={"co_host_token": f"{stale.co_host_token}x"})
     async with await room.go_live(TestCard(320, 180)):
         await room.until("live", timeout=10)
     refused = await sp.rooms.create("refused for good")

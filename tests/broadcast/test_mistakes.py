@@ -1,6 +1,6 @@
 """The guide's five mistakes cannot be made. Two are here; the others have their tests where they would happen:
 
-ghost rooms (sandbox/test_lifecycle), expired tokens (test_broadcast, lab/test_trouble), polling (live/test_live).
+ghost rooms (sandbox/test_lifecycle), expired tokens (test_broadcast, lab/test_failures), polling (live/test_live).
 """
 
 from __future__ import annotations

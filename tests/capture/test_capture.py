@@ -12,7 +12,7 @@ import pytest
 
 import spnb
 from spnb import analytics
-from spnb import sandbox as door
+from spnb import sandbox as spnb_sandbox
 from spnb.errors import ConfigError, InvalidInput, NotFound
 from spnb.sandbox import SandboxInfo
 from tests.capture.conftest import exact, same
@@ -29,7 +29,7 @@ async def test_captured_rows_are_the_sandboxs_own(sandbox: RunningSandbox, sp: A
         async with await on_air(room):
             await room.until("live", timeout=20)
             simulation = await asyncio.to_thread(
-                door.simulate,
+                spnb_sandbox.simulate,
                 room,
                 viewers=30,
                 seconds=6,
@@ -263,28 +263,28 @@ FULL_DISK = """
 import asyncio, resource, sys
 from pathlib import Path
 from spnb._loop import run
-from spnb.analytics.capture.ledger import Ledger
+from spnb.analytics.capture.writer import CaptureWriter
 
 async def main():
-    ledger = Ledger(Path(sys.argv[1]))
-    await ledger.open()
+    writer = CaptureWriter(Path(sys.argv[1]))
+    await writer.open()
     def put(numbers):
         for n in numbers:
             row = {"message_id": f"m{n}", "room_id": "r", "user_id": "u", "created_at": 1772366400000 + n}
-            ledger.put("messages", row)
+            writer.put("messages", row)
     put(range(100))
-    await ledger.flush()
-    assert ledger.rows["messages"] == 100
+    await writer.flush()
+    assert writer.rows["messages"] == 100
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
     put(range(100, 2000))
-    while not ledger.trouble:
+    while not writer.write_error:
         await asyncio.sleep(0.01)
-    print(ledger.trouble)
-    assert ledger.rows["messages"] == 100
+    print(writer.write_error)
+    assert writer.rows["messages"] == 100
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    await ledger.flush()
-    assert ledger.rows["messages"] == 2000 and ledger.trouble is None
-    await ledger.close(compact=True)
+    await writer.flush()
+    assert writer.rows["messages"] == 2000 and writer.write_error is None
+    await writer.close(compact=True)
 
 run(main())
 """

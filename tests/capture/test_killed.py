@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 from spnb import analytics
-from spnb import sandbox as door
+from spnb import sandbox as spnb_sandbox
 from spnb.analytics.capture.disk import CaptureFolder
 from spnb.analytics.tables import TABLES
 from spnb.errors import ConfigError, TableError
@@ -112,7 +112,7 @@ async def test_a_stream_captured_by_processes_that_are_killed(
         await room.until("live", timeout=20)
         info = SandboxInfo.read(sandbox.info)
         simulation = await asyncio.to_thread(
-            door.simulate, room, viewers=40, seconds=20, seed=seed, chattiness=30, sandbox=info
+            spnb_sandbox.simulate, room, viewers=40, seconds=20, seed=seed, chattiness=30, sandbox=info
         )
         kills = 0
         while simulation.running and kills < 4:

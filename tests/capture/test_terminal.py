@@ -50,7 +50,7 @@ def test_a_service_manager_ends_it_properly(environment: None, tmp_path: Path) -
     command = [sys.executable, "-m", "spnb", "capture", "--json", "--folder", str(tmp_path / "c")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ.copy())
     assert process.stdout is not None
-    assert json.loads(process.stdout.readline())["trouble"] is None
+    assert json.loads(process.stdout.readline())["write_error"] is None
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=60)
     assert process.returncode == 0

@@ -89,7 +89,7 @@ def test_no_import_runs_upward(path: Path) -> None:
         return
     if part == "bench":
         return  # measures every floor
-    # the door of the sandbox may be used by what connects and by the faces, nobody else
+    # the sandbox's own face may be used by what connects and by the faces, nobody else
     if "sandbox" in imports:
         assert FLOORS[part] >= 4
     assert all(FLOORS[name] <= FLOORS[part] for name in imports - {"sandbox"}), imports
@@ -140,6 +140,21 @@ def test_no_imports_run_in_a_circle() -> None:
         pytest.fail(f"a circle of imports: {' -> '.join(error.args[1])}")
 
 
+def names_imported(path: Path) -> set[str]:
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
+    return {f"{node.module}.{alias.name}" for node in nodes for alias in node.names}
+
+
+HANDED_ON = {
+    f"spnb.{module}".rstrip(".") + "." + name.rpartition(".")[2]
+    for module, path in MODULES.items()
+    if path.name == "__init__.py"
+    for name in names_imported(path)
+    if name.startswith("spnb.sync.")
+}
+"""The blocking names, where packages of async modules hand them on."""
+
+
 def test_async_modules_import_no_blocking_face() -> None:
     for module in MODULES:
         if not module.startswith("sync") and FLOORS.get(module.split(".")[0], 0) < FLOORS["sync"]:
@@ -147,6 +162,7 @@ def test_async_modules_import_no_blocking_face() -> None:
             faces = {name for name in imports_of(ast.walk(ast.parse(path.read_text()))) if name.startswith("sync")}
             # A package hands its blocking names on, late; so does the house's own face.
             assert not faces or path.name == "__init__.py", (module, faces)
+            assert path.name == "__init__.py" or not names_imported(path) & HANDED_ON, module
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -35,15 +35,15 @@ async def test_two_notebooks_react_to_each_other_and_sell(lab: Lab) -> None:
     await lab.write_and_run("engaging-host.ipynb", HOST)
     host_panel = await page.evaluate_handle("window.spnbPanel")
     studio = page.locator(".spnb-studio")
-    # The host puts two products on the shelf with the keyboard, before anything else.
+    # The host puts two products on the list with the keyboard, before anything else.
     adder = studio.get_by_label("search products to add")
     await adder.fill("mug")
     await studio.get_by_role("button", name="add Enamel mug").press("Enter")
-    await expect(studio.locator(".spnb-shelf li")).to_have_count(1, timeout=15_000)
+    await expect(studio.locator(".spnb-product-list li")).to_have_count(1, timeout=15_000)
     await adder.fill("desk")
     await studio.get_by_role("button", name="add Desk lamp").click()
-    await expect(studio.locator(".spnb-shelf li")).to_have_count(2, timeout=15_000)
-    await lab.shot("engagement-shelf")
+    await expect(studio.locator(".spnb-product-list li")).to_have_count(2, timeout=15_000)
+    await lab.shot("engagement-products")
     await studio.get_by_label("source", exact=True).select_option("test-card")
     await studio.get_by_role("button", name="Go live").click()
     await expect(studio.locator(".spnb-head .spnb-badge")).to_have_text("LIVE", timeout=25_000)
@@ -91,7 +91,7 @@ async def test_two_notebooks_react_to_each_other_and_sell(lab: Lab) -> None:
     await expect(card.get_by_role("link", name="open Enamel mug in the shop")).to_have_attribute(
         "href", "https://shop.example/mug"
     )
-    await expect(fan.locator(".spnb-shelf li")).to_have_count(2)
+    await expect(fan.locator(".spnb-product-list li")).to_have_count(2)
     await fire.click()
     await lab.shot("engagement", ".jp-LabShell")
     await studio.get_by_role("button", name="pin Desk lamp", exact=True).click()

@@ -24,7 +24,7 @@ from tests.live.test_live import connected, on_air
 @pytest.fixture(autouse=True)
 def nothing_hooked_after() -> Iterator[None]:
     yield
-    for _, hook in list(hooks._board._hooks.values()):
+    for _, hook in list(hooks._registry._hooks.values()):
         spnb.off(hook)
 
 
@@ -90,7 +90,7 @@ async def test_a_hook_that_fails_is_logged_and_stops_nothing(sp: Any, caplog: py
 
 
 async def _told(client: Any, before: Room | None, after: Room) -> None:
-    hooks.saw(client, before, after)
+    hooks.room_changed(client, before, after)
 
 
 async def test_hooks_may_block_and_chat_is_heard(sp: Any, sandbox: RunningSandbox) -> None:
@@ -110,7 +110,7 @@ async def test_hooks_may_block_and_chat_is_heard(sp: Any, sandbox: RunningSandbo
     await until(lambda: following(host))
     async with await on_air(room):
         await until(answered.is_set, 20)
-        feed = hooks._board._clients[host]
+        feed = hooks._registry._clients[host]
         assert feed is not None
         topic = f"{host.network_id}/chat/{room.live_channel_id}/#"
         await until(lambda: host.realtime.is_subscribed(topic) or said, 20)
@@ -168,7 +168,8 @@ async def test_the_timeline_tells_sources_and_both_clocks(sp: Any) -> None:
         room.hear(Event("room.startBroadcasting", hook, "", sent_at=began))
     room.hear(Event("room.didUpdate", hook, "", sent_at=began))
     await until(lambda: ("room.didUpdate", "webhook") in {(entry.what, entry.source) for entry in room.timeline()})
-    assert room.status == "live"
+    # A hint only: the reads that follow have the last word, and it is the service's.
+    await until(lambda: room.status == "idle")
     timeline = room.timeline()
     assert [entry.what for entry in timeline].count("room.startBroadcasting") == 1
     kinds = {(entry.what, entry.source) for entry in timeline}
@@ -178,8 +179,8 @@ async def test_the_timeline_tells_sources_and_both_clocks(sp: Any) -> None:
         ("room.didUpdate", "event"),
         ("room.startBroadcasting", "webhook"),
     } <= kinds
-    assert [entry.status for entry in timeline.changes] == ["idle", "live"]
-    assert timeline.changes[-1].told_at == began
+    assert [entry.status for entry in timeline.changes][:3] == ["idle", "live", "idle"]
+    assert timeline.changes[1].told_at == began
     assert all(entry.seen_at >= began for entry in timeline)
     assert list(timeline.df.columns) == ["what", "source", "status", "changed", "since", "seen_at", "told_at"]
     assert str(timeline.df["seen_at"].dtype).endswith("UTC]")

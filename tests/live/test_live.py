@@ -100,10 +100,10 @@ async def test_an_event_that_is_lost_is_made_up_for_by_a_rare_read(
     room = await sp.rooms.create("before")
     post = await room.post(text="with a lamp")
     titles: list[str] = []
-    shelves: list[int] = []
+    tagged: list[int] = []
     ends = [
         room.observe(lambda record: titles.append(record.title)),
-        room.products.observe(lambda shelf: shelves.append(len(shelf.tagged))),
+        room.products.observe(lambda tags: tagged.append(len(tags.tagged))),
     ]
     await until(lambda: sp.realtime.is_subscribed(f"sandbox/room/{room.record.id}"))
     lamp = await anext(aiter(sp.products.query()))
@@ -111,7 +111,7 @@ async def test_an_event_that_is_lost_is_made_up_for_by_a_rare_read(
         lost = faults.add("drop", match="*")
         await sp.rooms.update(room.room_id, title="no event told")
         await sp.products.tag(post.children[0], [lamp.product_id])
-        await until(lambda: titles[-1:] == ["no event told"] and shelves[-1:] == [1], 20)
+        await until(lambda: titles[-1:] == ["no event told"] and tagged[-1:] == [1], 20)
         assert sp.realtime.state == "connected"
         assert next(fault for fault in faults.active() if fault.fault_id == lost.fault_id).hits >= 1
     for end in ends:

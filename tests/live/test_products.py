@@ -33,21 +33,21 @@ async def test_products_are_tagged_pinned_and_heard_of(sp: Any, wire: Wire, view
     with pytest.raises(InvalidInput, match=r"room\.post"):
         await products.tag("mug")
     theirs = await viewer.asynchronous.rooms.get(room.room_id)
-    shelves: list[Any] = []
-    end = theirs.products.observe(shelves.append)
+    heard: list[Any] = []
+    end = theirs.products.observe(heard.append)
     parent = await room.post(text="come and buy")
     assert parent.children == [room.record.reference_id], "products hang on the child"
     await products.tag("mug", "lamp", "mug")
     assert ids(products) == ["mug", "lamp"]
-    await until(lambda: shelves and ids(theirs.products) == ["mug", "lamp"])
+    await until(lambda: heard and ids(theirs.products) == ["mug", "lamp"])
     # Pinned, swapped for one that was not tagged yet, unpinned.
     assert (await products.pin("lamp")).product_name == "Desk lamp"
-    await until(lambda: shelves[-1].pinned_id == "lamp")
+    await until(lambda: heard[-1].pinned_id == "lamp")
     cloth = await sp.products.get("tripod")
     assert cloth.price_text == "45.00 EUR"
     await products.pin(cloth)
     assert ids(products) == ["mug", "lamp", "tripod"]
-    await until(lambda: shelves[-1].pinned is not None and shelves[-1].pinned.product_id == "tripod")
+    await until(lambda: heard[-1].pinned is not None and heard[-1].pinned.product_id == "tripod")
     await products.untag("tripod")
     assert products.pinned is None
     await products.pin("mug")
@@ -67,7 +67,7 @@ async def test_products_are_tagged_pinned_and_heard_of(sp: Any, wire: Wire, view
     await until(lambda: own and own[-1].pinned_id == "lamp", 40)
     end_own()
     end()
-    # Twenty is the limit, unknown ones are none, and of the shelf's parent no post is lost.
+    # Twenty is the limit, unknown ones are none, and of the tagged post's parent no post is lost.
     with pytest.raises(InvalidInput, match="at most 20"):
         await products.tag(*[f"p{number}" for number in range(19)])
     with pytest.raises(InvalidInput, match="at least one"):
@@ -75,9 +75,9 @@ async def test_products_are_tagged_pinned_and_heard_of(sp: Any, wire: Wire, view
     with pytest.raises(NotFound):
         await products.tag("nothing")
     assert ids(products) == ["mug", "lamp"]
-    by_parent = await sp.products.shelf(parent.post_id)
+    by_parent = await sp.products.tags(parent.post_id)
     assert by_parent.post_id == room.record.reference_id
-    assert await sp.products.shelves([parent.post_id, by_parent.post_id, "none"]) == [by_parent]
+    assert await sp.products.tags_of([parent.post_id, by_parent.post_id, "none"]) == [by_parent]
     with pytest.raises(BadRequest, match="child"):
         await sp.products.pin(parent.post_id, "mug")
 
@@ -131,7 +131,7 @@ async def test_the_blocking_face(sp: Any, viewer: Any) -> None:
         assert products.pin("mug") == products.pinned
         assert len(products) == len(products.refresh()) == 2
         assert next(iter(products.watch())).pinned_id == "mug"
-        end = products.observe(lambda _shelf: None)
+        end = products.observe(lambda _tags: None)
         end()
         products.unpin()
         products.untag("mug")

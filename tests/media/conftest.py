@@ -101,12 +101,13 @@ async def publisher(
     codec: str = "H264",
     simulcast: bool = False,
     sound: bool = False,
+    busy: bool = False,
     size: tuple[int, int] = (WIDTH, HEIGHT),
 ) -> AsyncIterator[rtc.Room]:
-    """A participant of the official SDK that sends test cards, and a tone where wanted."""
+    """A participant of the official SDK that sends test cards (`busy` ones take all the bitrate), and a tone."""
     room = rtc.Room()
     await room.connect(livekit.url, livekit.token(room_name, identity), rtc.RoomOptions(auto_subscribe=False))
-    feeding = await feed(room, codec=codec, simulcast=simulcast, sound=sound, size=size)
+    feeding = await feed(room, codec=codec, simulcast=simulcast, sound=sound, size=size, busy=busy)
     try:
         yield room
     finally:
@@ -116,7 +117,13 @@ async def publisher(
 
 
 async def feed(
-    room: rtc.Room, *, codec: str, simulcast: bool, sound: bool, size: tuple[int, int] = (WIDTH, HEIGHT)
+    room: rtc.Room,
+    *,
+    codec: str,
+    simulcast: bool,
+    sound: bool,
+    size: tuple[int, int] = (WIDTH, HEIGHT),
+    busy: bool = False,
 ) -> asyncio.Task[None]:
     width, height = size
     source = rtc.VideoSource(width, height)
@@ -135,6 +142,15 @@ async def feed(
             microphone, rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         )
     card = TestCard(width, height, FPS)
+    snow = np.random.default_rng(1).integers(110, 146, (16, height // 32, width // 8)).astype(np.uint8)
+    snow = snow.repeat(8, axis=1).repeat(8, axis=2)
+
+    def picture(number: int) -> bytearray:
+        drawn = card.picture(number)
+        if busy:
+            luma = np.frombuffer(drawn, np.uint8, width * height).reshape(height, width)
+            luma[height // 2 : height // 2 + snow.shape[1]] = snow[number % len(snow)]
+        return drawn
 
     async def tone() -> None:
         phase = 0
@@ -148,7 +164,7 @@ async def feed(
         began, number = time.monotonic(), 0
         try:
             while True:
-                source.capture_frame(rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, card.picture(number)))
+                source.capture_frame(rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, picture(number)))
                 number += 1
                 await asyncio.sleep(max(0.0, began + number / FPS - time.monotonic()))
         finally:

@@ -37,6 +37,14 @@ window.watch = async (url, token) => {
   await room.connect(url, token);
   await seen;
 };
+window.adapt = async (url, token, width, height) => {
+  const video = document.getElementById("v");
+  const room = window.room = new Room({ adaptiveStream: { pixelDensity: 1 } });
+  window.size = (width, height) => { video.style.width = `${width}px`; video.style.height = `${height}px`; };
+  window.size(width, height);
+  room.on(RoomEvent.TrackSubscribed, (track) => { if (track.kind === "video") track.attach(video); });
+  await room.connect(url, token);
+};
 window.ready = true;
 </script>"""
 
@@ -112,4 +120,17 @@ async def test_a_browser_watches_a_python_publisher(livekit: LiveKit, page: Page
         )
         shown = await page.evaluate("document.getElementById('v').getVideoPlaybackQuality().totalVideoFrames")
         assert shown >= 15
+        await page.evaluate("window.room.disconnect()")
+
+
+async def test_an_adaptive_stream_gets_the_layer_that_fills_its_view(livekit: LiveKit, page: Page) -> None:
+    room = f"room-{uuid.uuid4().hex[:8]}"
+    async with publisher(livekit, room, size=(1280, 720), simulcast=True, busy=True):
+        token = livekit.token(room, "watcher", can_publish=False)
+        await page.evaluate("([url, token]) => window.adapt(url, token, 1200, 675)", [livekit.url, token])
+        shows = "(height) => document.getElementById('v').videoHeight === height"
+        await page.wait_for_function(shows, arg=720, timeout=30_000)
+        for size, height in (((320, 180), 180), ((600, 340), 360), ((1200, 675), 720)):
+            await page.evaluate("([width, height]) => window.size(width, height)", list(size))
+            await page.wait_for_function(shows, arg=height, timeout=30_000)
         await page.evaluate("window.room.disconnect()")

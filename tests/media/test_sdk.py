@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from livekit import api, rtc
 
-from tests.media.conftest import LiveKit, feed, publisher, viewer
+from tests.media.conftest import LiveKit, Viewer, feed, publisher, viewer
 
 pytestmark = pytest.mark.media
 
@@ -29,7 +29,7 @@ def in_order(numbers: list[int]) -> bool:
     return all(later > earlier for earlier, later in itertools.pairwise(numbers))
 
 
-@pytest.mark.parametrize("codec", ["H264", "VP8"])
+@pytest.mark.parametrize("codec", ["H264", "VP8", "VP9", "AV1"])
 async def test_every_picture_arrives_in_order(livekit: LiveKit, room: str, codec: str) -> None:
     async with publisher(livekit, room, codec=codec), viewer(livekit, room) as seen:
         track, who = await seen.track()
@@ -254,3 +254,28 @@ async def until(condition: Any, seconds: float = 10) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)
+
+
+async def test_what_is_encrypted_end_to_end_is_read_by_who_has_the_key(livekit: LiveKit, room: str) -> None:
+    def keyed() -> rtc.RoomOptions:
+        options = rtc.E2EEOptions(key_provider_options=rtc.KeyProviderOptions(shared_key=b"a shared secret"))
+        return rtc.RoomOptions(encryption=options)
+
+    host = rtc.Room()
+    await host.connect(livekit.url, livekit.token(room, "host"), keyed())
+    feeding = await feed(host, codec="H264", simulcast=False, sound=False)
+    seen = Viewer()
+    await seen.room.connect(livekit.url, livekit.token(room, "friend"), keyed())
+    track, who = await seen.track()
+    publication = next(iter(seen.room.remote_participants[who].track_publications.values()))
+    assert publication.encryption_type == rtc.EncryptionType.GCM
+    assert in_order(await seen.counters(track, 30))
+    async with viewer(livekit, room, "stranger") as other:
+        blind, _ = await other.track()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(3):
+                await other.counters(blind, 1)
+    await seen.room.disconnect()
+    feeding.cancel()
+    await asyncio.gather(feeding, return_exceptions=True)
+    await host.disconnect()

@@ -12,15 +12,19 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from livekit.protocol import models
 from livekit.protocol import rtc as signal
 from websockets.asyncio.client import connect
 
 from spnb.sandbox.media import rtp, sdp
+from spnb.sandbox.media.announcement import wanted_codec
 from spnb.sandbox.media.assembler import PATIENCE_SECONDS, Assembler
 from spnb.sandbox.media.codec import depayload, starts_keyframe
+from spnb.sandbox.media.forward import Forward
 from spnb.sandbox.media.frames import EncodedFrame, MediaEvent, TapTrack
 from spnb.sandbox.media.layer import Layer
 from spnb.sandbox.media.tokens import Grants, InvalidToken, mint, verify
+from spnb.sandbox.media.track import PublishedTrack
 from spnb.sandbox.media.transport import LocalParameters
 from spnb.sandbox.media.webhook import ForgedWebhook, read_webhook
 from tests.media.conftest import LiveKit
@@ -74,15 +78,21 @@ def test_feedback_packets_are_read_back() -> None:
     assert feedback.reports[0].seconds == 3_900_000_000 - rtp.NTP_EPOCH_OFFSET + 0.5
 
 
-def test_a_rewritten_packet_keeps_its_payload() -> None:
-    original = packet(5, b"data", timestamp=100, marker=True)
-    header = rtp.read_header(original)
-    assert header is not None
-    changed = rtp.rewritten(original, header, payload_type=102, sequence=9, timestamp=200, ssrc=3)
-    again = rtp.read_header(changed)
+@pytest.mark.parametrize(
+    ("rest", "extensions"),
+    [
+        (b"data", {}),
+        (rtp.stamped(2, 1.5, b"data"), {2: (3 << 17).to_bytes(3, "big")}),
+        (rtp.numbered(3, 258, b"data"), {3: b"\x01\x02"}),
+    ],
+)
+def test_a_packet_is_read_as_it_was_written(rest: bytes, extensions: dict[int, bytes]) -> None:
+    made = rtp.packet(rest, payload_type=102, marker=True, sequence=9, timestamp=200, ssrc=3, extended=bool(extensions))
+    again = rtp.read_header(made)
     assert again is not None
     assert (again.payload_type, again.sequence, again.timestamp, again.ssrc, again.marker) == (102, 9, 200, 3, True)
-    assert changed[again.start : again.end] == b"data"
+    assert made[again.start : again.end] == b"data"
+    assert again.extensions == extensions
 
 
 def test_key_frames_are_told_from_others() -> None:
@@ -332,6 +342,165 @@ async def test_newer_clients_are_sent_to_the_older_path(livekit: LiveKit) -> Non
         assert broken.status_code == 400
 
 
+class Line:
+    """A track with one layer, forwarded to a subscriber whose packets are kept."""
+
+    def __init__(self, codec: sdp.CodecName = "h264", encryption: int = 0) -> None:
+        self.sent: list[tuple[rtp.Header, bytes]] = []
+        section = sdp.Section("video", mid="1")
+        self.track = PublishedTrack(
+            models.TrackInfo(sid="TR_1", encryption=encryption),
+            section,
+            sdp.Codec(codec, 96, "x/90000"),
+            identity="host",
+            send_rtcp=lambda _: None,
+            request_from_any_thread=lambda _: None,
+        )
+        self.forward = Forward(
+            self.track,
+            mid="1",
+            payload_type=102,
+            ssrc=5,
+            rtx_payload_type=103,
+            rtx_ssrc=6,
+            send_rtp=self._keep,
+            send_rtcp=lambda _: None,
+        )
+        self.track.forwards.add(self.forward)
+
+    def _keep(self, data: bytes) -> None:
+        header = rtp.read_header(data)
+        assert header is not None
+        self.sent.append((header, data[header.start : header.end]))
+
+    def feed(self, sequence: int, payload: bytes, *, ssrc: int = 7, rid: str = "") -> None:
+        data = packet(sequence, payload, timestamp=sequence, marker=True, ssrc=ssrc)
+        header = rtp.read_header(data)
+        assert header is not None
+        self.track.receive(self.track.layer(ssrc, rid), data, header, 1)
+
+
+async def test_a_packet_is_sent_again_however_long_the_subscription() -> None:
+    line = Line()
+    line.feed(60_000, b"\x67first")
+    line.forward.start()
+    for sequence in range(60_001, 60_001 + 150_000):
+        line.feed(sequence, b"\x41" + struct.pack("!I", sequence))
+        if sequence % 1000 == 0:
+            line.forward.tick()
+        if sequence % 10_007 == 0 and sequence > 61_000:
+            line.sent.clear()
+            line.forward.resend(((sequence - 500) & 0xFFFF, (sequence - 5000) & 0xFFFF), 10_000)
+            ((header, payload),) = line.sent
+            assert (header.payload_type, header.ssrc) == (103, 6)
+            assert payload[:2] == struct.pack("!H", (sequence - 500) & 0xFFFF), "the number it repeats"
+            assert payload[2:] == b"\x41" + struct.pack("!I", sequence - 500)
+
+
+@given(st.lists(st.sampled_from(["media", "padding", "lost", "late"]), max_size=60))
+def test_numbers_go_on_whatever_comes(kinds: list[str]) -> None:
+    async def run() -> None:
+        line = Line()
+        line.feed(65_530, b"\x67first")
+        line.forward.start()
+        sequence, lost = 65_530, []
+        for kind in kinds:
+            sequence += 1
+            if kind == "lost":
+                lost.append(sequence)
+            elif kind == "late" and lost:
+                line.feed(lost.pop(), b"\x41late")
+                sequence -= 1
+            else:
+                line.feed(sequence, b"" if kind == "padding" else b"\x41media")
+        numbers = [header.sequence for header, _ in line.sent]
+        assert len(set(numbers)) == len(numbers), "no number twice"
+
+    asyncio.run(run())
+
+
+async def test_vp8_pictures_count_on_when_the_layer_changes() -> None:
+    def payload(picture: int, base: int, *, key: bool) -> bytes:
+        return bytes([0x90, 0xC0, 0x80 | picture >> 8, picture & 0xFF, base, 0 if key else 1]) + b"data"
+
+    line = Line("vp8")
+    line.feed(1, payload(100, 7, key=True), ssrc=1, rid="q")
+    line.forward.start()
+    line.feed(2, payload(101, 8, key=False), ssrc=1, rid="q")
+    line.feed(50, payload(9000, 200, key=True), ssrc=2, rid="f")
+    line.feed(51, payload(9001, 201, key=False), ssrc=2, rid="f")
+    line.forward.resend((3,), 10_000)
+    told = [(body[2] & 0x7F) << 8 | body[3] for _, body in line.sent[:4]]
+    assert told == [100, 101, 102, 103]
+    assert [body[4] for _, body in line.sent[:4]] == [7, 8, 9, 10]
+    assert line.sent[4][1][2:] == line.sent[2][1], "what is sent again is what was sent"
+
+
+def test_a_pause_leaves_no_gap_in_the_numbers() -> None:
+    async def run() -> None:
+        line = Line()
+        line.feed(1, b"\x67first")
+        line.forward.start()
+        line.forward.want(paused=True, most=3)
+        for sequence in range(2, 500):
+            line.feed(sequence, b"\x41unseen")
+        line.forward.want(paused=False, most=3)
+        line.feed(500, b"\x41no start")
+        line.feed(501, b"\x67start")
+        assert [header.sequence for header, _ in line.sent] == [1, 2]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("view", "rank"), [((320, 180), 1), ((330, 190), 1), ((640, 300), 2), ((640, 360), 2), ((800, 450), 3), ((9, 9), 1)]
+)
+def test_a_view_gets_the_smallest_layer_that_fills_it(view: tuple[int, int], rank: int) -> None:
+    line = Line()
+    assert line.track.rank_for(*view) == 3, "nothing is known of its layers"
+    line.track.info.width, line.track.info.height = 1280, 720
+    assert line.track.rank_for(*view) == rank
+    for quality, height in ((0, 180), (1, 360), (2, 720)):
+        line.track.info.layers.append(models.VideoLayer(quality=quality, width=height * 16 // 9, height=height))
+    assert line.track.rank_for(*view) == rank
+
+
 def test_events_and_tracks_are_plain_records() -> None:
     assert MediaEvent("track_published", "r", "host", "PA_1").track_sid is None
     TapTrack("TR_1", "host", "video", "h264", 90_000).request_keyframe()
+
+
+@pytest.mark.parametrize(("codec", "encryption"), [("vp9", 0), ("av1", 0), ("h264", models.Encryption.Type.GCM)])
+def test_a_recorder_is_told_what_it_cannot_read(
+    codec: sdp.CodecName, encryption: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    line = Line(codec, encryption=encryption)
+
+    class Never:
+        def track_started(self, track: TapTrack) -> None:
+            raise AssertionError("it was given what it cannot read")
+
+        frame = track_ended = track_started
+
+    line.track.add_tap(Never())
+    line.feed(1, b"\x67data")
+    assert "cannot be recorded" in caplog.text
+
+
+def test_stereo_and_silence_are_negotiated_as_livekit_does() -> None:
+    offered = sdp.parse(OFFER.replace("a=recvonly", "a=sendonly"))
+    offered.sections[2].stereo = offered.sections[2].dtx = True
+    assert "a=fmtp:111 stereo=1;maxaveragebitrate=510000;usedtx=1" in sdp.answer(offered, LOCAL)
+    outgoing = [sdp.Outgoing("1", "audio", "opus", 111, "s", "t", 5, stereo=True)]
+    assert "sprop-stereo=1" in sdp.offer(outgoing, LOCAL, version=1)
+
+
+def test_a_publisher_that_insists_on_a_codec_gets_it() -> None:
+    text = OFFER.replace("a=rtpmap:97 rtx/90000", "a=rtpmap:97 VP9/90000").replace("a=fmtp:97 apt=96", "a=x")
+    offered = sdp.parse(text)
+    assert [codec.name for codec in sdp.chosen(offered.sections[1])] == ["h264", "vp8", "vp9"]
+    offered.sections[1].wanted = "vp9"
+    assert sdp.chosen(offered.sections[1])[0].name == "vp9"
+    request = signal.AddTrackRequest(simulcast_codecs=[signal.SimulcastCodec(codec="vp9")])
+    assert wanted_codec(request) == "vp9"
+    assert wanted_codec(signal.AddTrackRequest()) == ""

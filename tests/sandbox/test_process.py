@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from spnb import sandbox as door
+from spnb import sandbox as spnb_sandbox
 from spnb.errors import SandboxError
 from tests.conftest import start_sandbox
 
@@ -137,11 +137,11 @@ def test_a_killed_shared_sandbox_is_replaced(tmp_path: Path) -> None:
 
 
 def test_a_private_one_starts_and_stops(tmp_path: Path) -> None:
-    info = door.start(tmp_path, options=("--grace", "1"))
+    info = spnb_sandbox.start(tmp_path, options=("--grace", "1"))
     assert info.api_key not in repr(info)
     assert httpx.get(f"{info.url}/api/v3/sessions", trust_env=False).status_code == 401
     with pytest.raises(SandboxError, match="another sandbox is using"):
-        door.start(tmp_path)
+        spnb_sandbox.start(tmp_path)
     info.stop()
     info.stop()
     assert not psutil.pid_exists(info.pid)
@@ -149,9 +149,9 @@ def test_a_private_one_starts_and_stops(tmp_path: Path) -> None:
 
 def test_the_home_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SPNB_HOME", str(tmp_path))
-    assert door.default_data_dir() == tmp_path / "sandbox"
+    assert spnb_sandbox.default_data_dir() == tmp_path / "sandbox"
     monkeypatch.delenv("SPNB_HOME")
-    assert door.home().name == "spnb"
+    assert spnb_sandbox.home().name == "spnb"
 
 
 def test_another_version_is_not_joined(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_another_version_is_not_joined(monkeypatch: pytest.MonkeyPatch, tmp_path
     facts = json.loads(state.read_text())
     state.write_text(json.dumps({**facts, "version": "0.0.1"}))
     with pytest.raises(SandboxError, match=r"spnb 0\.0\.1 is in use"):
-        door.ensure()
+        spnb_sandbox.ensure()
     assert first.stdin is not None
     first.stdin.close()
     first.wait(10)

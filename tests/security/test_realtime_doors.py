@@ -10,7 +10,7 @@ import aiomqtt
 import pytest
 
 import spnb
-from spnb import sandbox as door
+from spnb import sandbox as spnb_sandbox
 from tests.conftest import RunningSandbox
 from tests.rest.conftest import Caller
 from tests.security.mqtt import DeafClient, RawClient, connect_packet, packet, publish_packet, subscribe_packet, text
@@ -115,7 +115,7 @@ def test_newer_and_older_versions_get_a_refusal(sandbox: RunningSandbox) -> None
 
 
 def test_who_has_not_logged_in_writes_no_log(tmp_path: Path) -> None:
-    info = door.start(tmp_path)
+    info = spnb_sandbox.start(tmp_path)
     try:
         log = (tmp_path / "sandbox.log").read_bytes()
         mark = "MARK\nERROR forged line"

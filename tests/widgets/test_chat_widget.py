@@ -186,10 +186,10 @@ def test_a_chat_that_cannot_be_read_says_so_and_is_tried_again(sp: Any, sandbox:
     with spnb.sandbox.faults(url=sandbox.url, api_key=sandbox.api_key) as faults:
         fault = faults.add("rate-limit", match="GET /api/v3/channels/*", retry_after=600)
         widget = Chat(room)
-        until(lambda: widget.chat_state.get("trouble"))
+        until(lambda: widget.chat_state.get("unreadable"))
         assert not widget.chat_state["open"]
         faults.remove(fault)
-        until(lambda: widget.chat_state["open"] and not widget.chat_state["trouble"])
+        until(lambda: widget.chat_state["open"] and not widget.chat_state["unreadable"])
     widget.close()
 
 

@@ -18,7 +18,7 @@ from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.analytics.capture.following import RoomCapture, ViewsOf
 from spnb.analytics.capture.gaps import Gaps
-from spnb.analytics.capture.ledger import Ledger, Written
+from spnb.analytics.capture.writer import CaptureWriter, Written
 from spnb.client import AsyncClient
 from spnb.errors import ConfigError, ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom, AsyncLiveRooms
@@ -67,14 +67,14 @@ class AsyncCapture:
         self._client: AsyncClient[Any] | None = None
         self._wanted = list(dict.fromkeys(rooms)) if rooms is not None else None
         self._views = views
-        self._ledger = Ledger(self.folder, self._wanted or ())
-        self._gaps = Gaps(self._ledger)
+        self._writer = CaptureWriter(self.folder, self._wanted or ())
+        self._gaps = Gaps(self._writer)
         self._state: State = "new"
         self._rooms: dict[str, RoomCapture] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._work: list[asyncio.Task[None]] = []
         self._ends: list[Callable[[], None]] = []
-        self._shows: dict[int, tuple[AsyncBroadcast, float]] = {}
+        self._broadcasts: dict[int, tuple[AsyncBroadcast, float]] = {}
         self._done = asyncio.Event()
         self._stopping: asyncio.Task[None] | None = None
 
@@ -88,7 +88,7 @@ class AsyncCapture:
     @property
     def rows(self) -> dict[str, int]:
         """Rows by table that are safely on disk, those of earlier runs too; a row that changed counts once."""
-        return dict(self._ledger.rows)
+        return dict(self._writer.rows)
 
     @property
     def rooms(self) -> list[Room]:
@@ -101,11 +101,11 @@ class AsyncCapture:
         return len(self._gaps)
 
     @property
-    def trouble(self) -> str | None:
+    def write_error(self) -> str | None:
         """What keeps rows from the disk now; None where nothing does."""
-        if self._ledger.lost:
-            return f"{self._ledger.lost} rows are lost: the disk took none for too long"
-        return self._ledger.trouble
+        if self._writer.lost:
+            return f"{self._writer.lost} rows are lost: the disk took none for too long"
+        return self._writer.write_error
 
     def observe(self, observer: Written) -> Callable[[], None]:
         """Have `observer` called with new rows by table, as dictionaries with times in milliseconds, once they are on
@@ -114,7 +114,7 @@ class AsyncCapture:
         Returns:
             A function that ends it.
         """
-        return self._ledger.observe(observer)
+        return self._writer.observe(observer)
 
     # -- start and stop
 
@@ -130,14 +130,14 @@ class AsyncCapture:
             raise ConfigError("a capture runs once: make another one for the same folder, it goes on where this ended")
         self._state = "capturing"
         try:
-            await self._ledger.open()
-            self._gaps.restore(self._ledger.open_gaps)
+            await self._writer.open()
+            self._gaps.restore(self._writer.open_gaps)
             client = self._client = await self._connect() if callable(self._connect) else self._connect
             await client.login()
             found = [await self._record(client, room_id) for room_id in self._wanted or ()]
         except BaseException:
             self._state = "ended"
-            await self._ledger.close(compact=False)
+            await self._writer.close(compact=False)
             await self._disconnect()
             self._done.set()
             raise
@@ -150,11 +150,11 @@ class AsyncCapture:
         if self._wanted is None:
             collection = AsyncLiveRooms(client)
             self._ends.append(collection.observe(self._listed))
-            self._do(self._missed(client, self._ledger.last_pulse))
+            self._do(self._missed(client, self._writer.last_pulse))
         self._do(self._beat())
         self._do(self._count())
         self._do(self._measure())
-        await self._ledger.flush()
+        await self._writer.flush()
         return self
 
     async def _record(self, client: AsyncClient[Any], room_id: str) -> Room:
@@ -175,7 +175,7 @@ class AsyncCapture:
         """Read once more what the service has, write it, and leave a saved dataset. Stopping again does nothing."""
         if self._state == "new":
             self._state = "ended"
-            await self._ledger.close(compact=False)
+            await self._writer.close(compact=False)
         elif self._stopping is None and self._state == "capturing":
             self._stopping = asyncio.create_task(self._end(), name="spnb-capture-end")
         if self._stopping is not None:
@@ -190,7 +190,7 @@ class AsyncCapture:
         self._drain()
         await asyncio.gather(*(capture.finish() for capture in self._rooms.values()), return_exceptions=True)
         self._pulse()
-        await self._ledger.close(compact=True)
+        await self._writer.close(compact=True)
         self._state = "ended"
         self._rooms.clear()
         await self._disconnect()
@@ -220,7 +220,7 @@ class AsyncCapture:
     async def flush(self) -> None:
         """Wait until all that is known is on disk."""
         if self._state == "capturing":
-            await self._ledger.flush()
+            await self._writer.flush()
 
     @on_loop
     async def dataset(self) -> Dataset:
@@ -241,7 +241,7 @@ class AsyncCapture:
             return
         room = self._client.hand_out(record)
         room = room if isinstance(room, AsyncLiveRoom) else AsyncLiveRoom(self._client, record)
-        capture = RoomCapture(room, self._client, self._ledger, self._gaps, views=self._views)
+        capture = RoomCapture(room, self._client, self._writer, self._gaps, views=self._views)
         self._rooms[record.room_id] = capture
         task = self._runs[record.room_id] = asyncio.create_task(self._captured(capture), name="spnb-capture-room")
         task.add_done_callback(self._failed)
@@ -257,9 +257,9 @@ class AsyncCapture:
                     capture.room_id, table, datetime.now(UTC), f"the capture failed: {type(error).__name__}"
                 )
             return
-        await self._ledger.flush()
+        await self._writer.flush()
         self._rooms.pop(capture.room_id, None)
-        self._ledger.forget(capture.room_id)
+        self._writer.forget(capture.room_id)
         if self._wanted is not None and not self._rooms:
             self._done.set()
 
@@ -285,7 +285,7 @@ class AsyncCapture:
     # -- what is asked again and again
 
     def _pulse(self) -> None:
-        self._ledger.put("pulse", {"at": datetime.now(UTC)})
+        self._writer.put("pulse", {"at": datetime.now(UTC)})
 
     async def _beat(self) -> None:
         while True:
@@ -312,16 +312,16 @@ class AsyncCapture:
         if module is None:
             return  # nothing was ever put on air here
         for room_id in self._rooms:
-            for show in module.running(room_id):
-                self._shows.setdefault(id(show), (show, 0.0))
-        for key, (show, last) in list(self._shows.items()):
-            fresh = [stats for stats in show.history if stats.at > last]
+            for broadcast in module.running(room_id):
+                self._broadcasts.setdefault(id(broadcast), (broadcast, 0.0))
+        for key, (broadcast, last) in list(self._broadcasts.items()):
+            fresh = [stats for stats in broadcast.history if stats.at > last]
             for stats in fresh:
-                self._ledger.put("health", _health_row(show, stats))
+                self._writer.put("health", _health_row(broadcast, stats))
             if fresh:
-                self._shows[key] = (show, fresh[-1].at)
-            elif not show.on_air:
-                del self._shows[key]
+                self._broadcasts[key] = (broadcast, fresh[-1].at)
+            elif not broadcast.on_air:
+                del self._broadcasts[key]
 
     async def __aenter__(self) -> AsyncCapture:
         return await self.start()
@@ -340,7 +340,7 @@ class AsyncCapture:
         )
         written = ", ".join(f"{count} {name}" for name, count in sorted(self.rows.items())) or "no rows yet"
         gaps = f", {_counted(self.gaps, 'gap')} open" if self.gaps and self._state == "capturing" else ""
-        return f"{what}; on disk: {written}{gaps}{f'; {self.trouble}' if self.trouble else ''}"
+        return f"{what}; on disk: {written}{gaps}{f'; {self.write_error}' if self.write_error else ''}"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.folder)!r}, {self._told()})"
@@ -354,7 +354,7 @@ class AsyncCapture:
             f"<p>Capture of {'all live rooms' if self._wanted is None else _counted(len(self._wanted), 'room')} "
             f"to <code>{escape(str(self.folder))}</code>: {escape(self._told().partition('; ')[0])}</p>"
             f"<table><tr><th style='text-align:left'>table</th><th>rows on disk</th></tr>{rows}</table>"
-            + (f"<p>{escape(self.trouble)}</p>" if self.trouble else "")
+            + (f"<p>{escape(self.write_error)}</p>" if self.write_error else "")
             + (f"<p>{_counted(self.gaps, 'gap')} open</p>" if self.gaps and self._state == "capturing" else "")
         )
 
@@ -363,15 +363,15 @@ def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def _health_row(show: AsyncBroadcast, stats: BroadcastStats) -> dict[str, Any]:
+def _health_row(broadcast: AsyncBroadcast, stats: BroadcastStats) -> dict[str, Any]:
     at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - stats.at)
     sent, lost = stats.packets_sent, stats.packets_lost
     return {
-        "room_id": show.room.room_id,
+        "room_id": broadcast.room.room_id,
         "at": at,
         "bitrate_kbps": stats.bitrate_kbps,
         "fps": stats.fps,
-        "target_fps": show.source.fps,
+        "target_fps": broadcast.source.fps,
         "packets_lost": lost,
         "packets_received": sent - lost if sent is not None and lost is not None else None,
         "jitter_ms": stats.jitter_ms,

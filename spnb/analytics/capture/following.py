@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from spnb.analytics.capture.gaps import Gaps
-from spnb.analytics.capture.ledger import Ledger
 from spnb.analytics.capture.reactions import ReactionCapture
+from spnb.analytics.capture.writer import CaptureWriter
 from spnb.analytics.sources.records import Row, message_row, room_row, status_rows
 from spnb.client import AsyncClient
 from spnb.errors import Forbidden, NotFound, RateLimited, ServiceError, SpnbError, Unreachable
@@ -46,17 +46,23 @@ class RoomCapture:
     Args:
         room: the room, a handle of the capture's own.
         client: the connection it lives on.
-        ledger, gaps: where rows and gaps go.
+        writer, gaps: where rows and gaps go.
         views: reads watch sessions, where somebody has them.
     """
 
     def __init__(
-        self, room: AsyncLiveRoom, client: AsyncClient[Any], ledger: Ledger, gaps: Gaps, *, views: ViewsOf | None = None
+        self,
+        room: AsyncLiveRoom,
+        client: AsyncClient[Any],
+        writer: CaptureWriter,
+        gaps: Gaps,
+        *,
+        views: ViewsOf | None = None,
     ) -> None:
         self.room = room
         self.room_id = room.room_id
         self._client = client
-        self._ledger = ledger
+        self._writer = writer
         self._gaps = gaps
         self._views = views
         self._over = asyncio.Event()
@@ -68,7 +74,7 @@ class RoomCapture:
         self._counted_at: datetime | None = None
         self._count_again = 0.0
         self._count_wait = AGAIN_SECONDS
-        self.reactions = ReactionCapture(client, self.room_id, ledger, gaps, self._heard)
+        self.reactions = ReactionCapture(client, self.room_id, writer, gaps, self._heard)
 
     @property
     def on_air(self) -> bool:
@@ -108,8 +114,8 @@ class RoomCapture:
         if record.live_at is None:
             return
         since, why = record.live_at, "on air before the capture"
-        last = self._ledger.last_pulse
-        if last is not None and last > since and self._ledger.knows(self.room_id, "rooms", self.room_id):
+        last = self._writer.last_pulse
+        if last is not None and last > since and self._writer.knows(self.room_id, "rooms", self.room_id):
             since, why = last, "the capture did not run"
         ended = record.ended_at if record.is_over else None
         if ended is not None and ended <= since:
@@ -123,9 +129,9 @@ class RoomCapture:
                 self._gaps.open(self.room_id, table, since, why, tolerated=TOLERATED[table])
 
     def _changed(self, record: Room) -> None:
-        self._ledger.put("rooms", room_row(record))
+        self._writer.put("rooms", room_row(record))
         for row in status_rows(record):
-            self._ledger.put("status", row)
+            self._writer.put("status", row)
         if record.status != self._status:
             before, self._status = self._status, record.status
             self._turned(record)
@@ -155,7 +161,7 @@ class RoomCapture:
             return
         elif told.status == "terminated" and told.recorded_at is None and told.ended_at is not None:
             return  # its end is the room's own
-        self._ledger.put("status", {"room_id": self.room_id, "status": told.status, "at": at})
+        self._writer.put("status", {"room_id": self.room_id, "status": told.status, "at": at})
 
     # -- real time
 
@@ -196,7 +202,7 @@ class RoomCapture:
                             if change.message is not None:
                                 deleted = change.kind == "deleted"
                                 row = message_row(self.room_id, channel_id, change.message, deleted=deleted)
-                                self._ledger.put("messages", row)
+                                self._writer.put("messages", row)
                                 self.reactions.seen(change.message)
                         wait = AGAIN_SECONDS
                         await asyncio.sleep(0)
@@ -233,7 +239,7 @@ class RoomCapture:
         self._count_wait = AGAIN_SECONDS
         if self.on_air:
             self._counted_at = datetime.now(UTC)
-            self._ledger.put("presence", {"room_id": self.room_id, "at": self._counted_at, "viewers": viewers})
+            self._writer.put("presence", {"room_id": self.room_id, "at": self._counted_at, "viewers": viewers})
             self._gaps.close(self.room_id, "presence", self._counted_at)
 
     async def _read_views(self) -> None:
@@ -246,7 +252,7 @@ class RoomCapture:
             return
         try:
             for row in await self._views(self.room_id):
-                self._ledger.put("views", row)
+                self._writer.put("views", row)
             self._gaps.close(self.room_id, "views")
         except SpnbError as error:
             log.info("watch sessions of room %s could not be read: %s", self.room_id, type(error).__name__)
@@ -296,13 +302,13 @@ class RoomCapture:
         async for page in self._client.messages.pages(feed_id, page_size=100):
             new = 0
             for message in page:
-                new += self._ledger.put("messages", message_row(self.room_id, channel_id, message))
+                new += self._writer.put("messages", message_row(self.room_id, channel_id, message))
                 self.reactions.seen(message)
             if not new:
                 break
         async for page in self._client.messages.pages(feed_id, page_size=100, deleted=True):
             for message in page:
-                self._ledger.put("messages", message_row(self.room_id, channel_id, message, deleted=True))
+                self._writer.put("messages", message_row(self.room_id, channel_id, message, deleted=True))
 
     def close(self) -> None:
         """Follow no longer."""

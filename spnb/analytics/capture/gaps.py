@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from spnb.analytics.capture.ledger import Ledger
 from spnb.analytics.capture.lines import milliseconds
+from spnb.analytics.capture.writer import CaptureWriter
 
 __all__ = ["Gaps"]
 
 
 class Gaps:
-    """The gaps of a capture, written to its ledger."""
+    """The gaps of a capture, written with its rows."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, writer: CaptureWriter) -> None:
+        self._writer = writer
         self._open: dict[tuple[str, str], tuple[int, str, float]] = {}
 
     def restore(self, gaps: Mapping[tuple[str, str], tuple[int, str]]) -> None:
@@ -55,4 +55,4 @@ class Gaps:
                 self.close(room_id, table, end)
 
     def _put(self, room_id: str, table: str, start: int, end: int | None, why: str) -> None:
-        self._ledger.put("gaps", {"room_id": room_id, "table": table, "start": start, "end": end, "why": why})
+        self._writer.put("gaps", {"room_id": room_id, "table": table, "start": start, "end": end, "why": why})

@@ -14,8 +14,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from spnb.analytics.capture.gaps import Gaps
-from spnb.analytics.capture.ledger import Ledger
 from spnb.analytics.capture.lines import milliseconds
+from spnb.analytics.capture.writer import CaptureWriter
 from spnb.analytics.sources.records import reaction_row
 from spnb.client import AsyncClient
 from spnb.errors import Forbidden, NotFound, ServiceError, Unreachable
@@ -38,16 +38,16 @@ class ReactionCapture:
     Args:
         client: the connection.
         room_id: the room.
-        ledger, gaps: where rows and gaps go.
+        writer, gaps: where rows and gaps go.
         heard: called at each sign of life of the real-time connection.
     """
 
     def __init__(
-        self, client: AsyncClient[Any], room_id: str, ledger: Ledger, gaps: Gaps, heard: Callable[[], None]
+        self, client: AsyncClient[Any], room_id: str, writer: CaptureWriter, gaps: Gaps, heard: Callable[[], None]
     ) -> None:
         self._client = client
         self._room_id = room_id
-        self._ledger = ledger
+        self._writer = writer
         self._gaps = gaps
         self._heard = heard
         self._ends: list[Callable[[], None]] = []
@@ -123,7 +123,7 @@ class ReactionCapture:
         for reaction in reactions_of(event):
             # The post may carry several rooms' reactions, and senders one buffer for two rooms.
             if reaction.occurred_at is not None and reaction.room_id in (None, self._room_id):
-                self._ledger.put("reactions", self._floating_row(reaction, reaction.occurred_at))
+                self._writer.put("reactions", self._floating_row(reaction, reaction.occurred_at))
 
     def _floating_row(self, reaction: LiveReaction, at: datetime) -> dict[str, Any]:
         """The wire gives floating reactions no id: who, how and when to the millisecond tells one from another."""
@@ -152,7 +152,7 @@ class ReactionCapture:
             self._whole.discard(post.post_id)
             listed = set()
             async for reactor in self._client.reactions.query(post.post_id, "post", page_size=100):
-                new = self._ledger.put("reactions", reaction_row(self._room_id, reactor))
+                new = self._writer.put("reactions", reaction_row(self._room_id, reactor))
                 if known and not new:
                     break  # newest first: what follows is known
                 listed.add(reactor.reaction_id)
@@ -182,7 +182,7 @@ class ReactionCapture:
 
     def _given(self, body: Any) -> bool:
         try:
-            return self._ledger.put("reactions", reaction_row(self._room_id, Reactor.model_validate(body)))
+            return self._writer.put("reactions", reaction_row(self._room_id, Reactor.model_validate(body)))
         except ValidationError:
             return False
 
@@ -192,12 +192,12 @@ class ReactionCapture:
         except ValidationError:
             return False
         self._on_posts.pop(reactor.reaction_id, None)
-        if self._ledger.knows(self._room_id, "reactions", reactor.reaction_id, False):
+        if self._writer.knows(self._room_id, "reactions", reactor.reaction_id, False):
             return False
-        known = self._ledger.knows(self._room_id, "reactions", reactor.reaction_id, True)
+        known = self._writer.knows(self._room_id, "reactions", reactor.reaction_id, True)
         if reactor.created_at is not None and not known:
-            self._ledger.put("reactions", reaction_row(self._room_id, reactor))
-        return self._ledger.put("reactions", reaction_row(self._room_id, reactor, at=at or datetime.now(UTC)))
+            self._writer.put("reactions", reaction_row(self._room_id, reactor))
+        return self._writer.put("reactions", reaction_row(self._room_id, reactor, at=at or datetime.now(UTC)))
 
     def seen(self, message: Message) -> None:
         """A message, as it is: where it has other reactions than are known, they are read soon."""
@@ -228,7 +228,7 @@ class ReactionCapture:
     async def _read_message(self, message_id: str) -> None:
         found = 0
         async for reactor in self._client.reactions.query(message_id, "message", page_size=100):
-            self._ledger.put("reactions", reaction_row(self._room_id, reactor))
+            self._writer.put("reactions", reaction_row(self._room_id, reactor))
             found += 1
         self._on_messages[message_id] = found
 

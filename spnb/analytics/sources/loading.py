@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from spnb._faces import asynchronous
 from spnb._loop import run
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.folder import CARD, read_file
@@ -17,7 +18,7 @@ from spnb.analytics.sources.chat_logs import kind_of_log, read_chat_log
 from spnb.analytics.sources.console import looks_like_console, read_console
 from spnb.analytics.sources.files import is_sqlite
 from spnb.analytics.tables import TABLES
-from spnb.client import AsyncClient, Client
+from spnb.client import AsyncClient
 from spnb.errors import TableError
 
 __all__ = ["load"]
@@ -43,24 +44,22 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
     Raises:
         TableError: the source cannot be used; the message says what to do.
     """
+    source = asynchronous(source)
     if isinstance(source, Dataset):
         return source
     if isinstance(source, Mapping):
         return Dataset.of(source, as_of=as_of)
     if isinstance(source, (str, Path)):
         return _from_path(Path(source), as_of, options)
-    if isinstance(source, Client):
-        source = source.asynchronous
     if isinstance(source, AsyncClient):
         from spnb.analytics.sources.service import load_service
 
         return run(load_service(source, **options))
     webhooks = sys.modules.get("spnb.webhooks")  # whoever has a receiver has loaded them
-    if webhooks is not None and isinstance(source, (webhooks.Receiver, webhooks.AsyncReceiver)):
+    if webhooks is not None and isinstance(source, webhooks.AsyncReceiver):
         from spnb.analytics.sources.webhook_store import dataset_of_deliveries
 
-        receiver = getattr(source, "asynchronous", source)
-        return dataset_of_deliveries(run(receiver.deliveries(newest=-1)))
+        return dataset_of_deliveries(run(source.deliveries(newest=-1)))
     url, key = getattr(source, "url", None), getattr(source, "api_key", None)
     if isinstance(url, str) and isinstance(key, str):
         from spnb.analytics.sources.exact import load_exact

@@ -167,7 +167,7 @@ def _planned(wish: Json) -> Any:
 
 def write_from(wish: Json) -> None:
     """The work of the process: write, tell of the progress, keep the truth aside."""
-    from spnb.sandbox.audience.ledger import write_past
+    from spnb.sandbox.audience.past_writer import write_past
     from spnb.sandbox.store import Store
 
     history = _planned(wish)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from spnb._faces import asynchronous
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.control.launch import SandboxInfo, ensure
 
@@ -65,7 +66,7 @@ def _reached(sandbox: Any, url: str | None, api_key: str | None) -> tuple[str, s
             url, api_key = sandbox.url, sandbox.api_key
         else:
             # A client of either face: the wing imports none of them, so it is known by what it has.
-            twin = getattr(sandbox, "asynchronous", sandbox)
+            twin = asynchronous(sandbox)
             url, api_key = twin._endpoints.rest, twin._credentials.api_key
     address: str = url
     if urlsplit(address).hostname not in LOOPBACK:

@@ -1,6 +1,7 @@
 """The way in: start or join this user's sandbox, hold it open, start a private one.
 
-The running sandbox is found through a file that only its user may read. Whoever uses it holds a lease, an open
+The running sandbox is found through a file that only its user may read, and asked to prove that it knows its key (see
+`found`). Whoever uses it holds a lease, an open
 connection that ends with its holder, also when that is killed; without leases the sandbox ends after some seconds.
 """
 
@@ -24,6 +25,7 @@ import psutil
 
 from spnb._version import __version__
 from spnb.errors import SandboxError
+from spnb.sandbox.control.found import FILE, make_private_folder, read_running, shows_its_key
 
 __all__ = ["SandboxInfo", "default_data_dir", "ensure", "home", "running", "start"]
 
@@ -123,12 +125,11 @@ def ensure() -> SandboxInfo:
         SandboxError: it did not start; the message ends with what its log says.
     """
     folder = home()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)
     with _guard, _start_lock(folder):
         info = _running(folder)
         if info is None:
-            info = start(default_data_dir(), idle_exit=True)
-            _write_private(folder / "running.json", _facts(info))
+            info = start(default_data_dir(), idle_exit=True, options=("--running-file", str(folder / FILE)))
         _hold(info)
         return info
 
@@ -157,8 +158,7 @@ def start(data_dir: Path, *, port: int = 0, idle_exit: bool = False, options: tu
     Raises:
         SandboxError: it did not become ready; the message ends with what its log says.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
-    data_dir.chmod(0o700)
+    make_private_folder(data_dir)
     log_path = data_dir / "sandbox.log"
     command = [
         sys.executable,
@@ -173,7 +173,7 @@ def start(data_dir: Path, *, port: int = 0, idle_exit: bool = False, options: tu
     ]
     if idle_exit:
         command.append("--idle-exit")
-    with log_path.open("ab") as log:
+    with os.fdopen(os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
         # A session of its own: interrupting a cell or closing a terminal must not end the sandbox under others.
         process = subprocess.Popen(
             [*command, *options],
@@ -230,9 +230,14 @@ def _start_lock(folder: Path) -> Iterator[None]:
 
 
 def _running(folder: Path) -> SandboxInfo | None:
-    """The sandbox the file tells of, if it still answers and is of this version."""
+    """The sandbox the file tells of, if it still answers, proves to be the one, and is of this version."""
     try:
-        info = SandboxInfo.read(json.loads((folder / "running.json").read_text()))
+        told = read_running(folder)
+        if told is None:
+            return None
+        info = SandboxInfo.read(told)
+        if not shows_its_key(info.url, info.api_key):
+            return None
         answer = httpx.get(f"{info.url}/sandbox/info", headers={"X-API-Key": info.api_key}, timeout=5, trust_env=False)
         if answer.status_code != 200 or answer.json()["pid"] != info.pid:
             return None
@@ -247,27 +252,6 @@ def _running(folder: Path) -> SandboxInfo | None:
         info.stop()
         return None
     return info
-
-
-def _facts(info: SandboxInfo) -> dict[str, Any]:
-    return {
-        "url": info.url,
-        "mqtt": info.mqtt,
-        "livekit": info.livekit,
-        "apiKey": info.api_key,
-        "networkId": info.network_id,
-        "pid": info.pid,
-        "dataDir": str(info.data_dir),
-        "version": info.version,
-    }
-
-
-def _write_private(path: Path, facts: dict[str, Any]) -> None:
-    fresh = path.with_suffix(".part")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump(facts, file)
-    fresh.replace(path)
 
 
 def _hold(info: SandboxInfo) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from spnb._faces import asynchronous
 from spnb.config import credentials_from_environment
 from spnb.errors import SandboxError
 from spnb.sandbox.control.launch import SandboxInfo, ensure
@@ -25,7 +26,7 @@ def reached(sandbox: Any = None, *, room: Any = None) -> SandboxInfo:
     """
     if isinstance(sandbox, SandboxInfo):
         return sandbox
-    client = _client_of(sandbox) or _client_of(getattr(room, "asynchronous", room))
+    client = _client_of(sandbox) or _client_of(asynchronous(room))
     if client is not None:
         return _asked(client._endpoints.rest, client._credentials.api_key, "where the room or client given lives,")
     named = credentials_from_environment()
@@ -43,7 +44,7 @@ def reached(sandbox: Any = None, *, room: Any = None) -> SandboxInfo:
 def _client_of(one: Any) -> Any:
     """A client of either face, or that of a live object: the wing imports none of them, so they are known by what they
     have."""
-    twin = getattr(one, "asynchronous", one)
+    twin = asynchronous(one)
     for candidate in (twin, getattr(twin, "_client", None)):
         if hasattr(candidate, "_endpoints") and hasattr(candidate, "_credentials"):
             return candidate

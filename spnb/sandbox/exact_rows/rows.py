@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 import orjson
 
+from spnb.sandbox.store.mended import mended
 from spnb.sandbox.store.past import Kind, fan_id, past_id
 
 __all__ = ["SCHEMAS", "Columns", "Tables", "milliseconds"]
@@ -91,9 +92,9 @@ def milliseconds(text: str | None) -> int | None:
         return None
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, TypeError, OverflowError):
         return None
-    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 class Tables:
@@ -135,7 +136,8 @@ class Tables:
         else:
             found = db.execute(f"SELECT doc FROM {table} WHERE {column} = ? ORDER BY n", (self._only,))
         for (stored,) in found:
-            yield orjson.loads(stored)
+            document = orjson.loads(stored)
+            yield mended(table, document) if isinstance(document, dict) else document
 
     def _shown_rooms(self, db: sqlite3.Connection) -> dict[str, Json]:
         shown = (room for room in self._documents(db, "rooms", "id") if not room["isDeleted"])
@@ -216,7 +218,8 @@ class Tables:
         for stored, channel_id in found:
             room_id = rooms.get(channel_id)
             if room_id is not None:
-                yield orjson.loads(stored), room_id
+                document = orjson.loads(stored)
+                yield mended("messages", document) if isinstance(document, dict) else document, room_id
 
     def _messages(self, db: sqlite3.Connection) -> Iterator[Row]:
         past = _PastIds(Kind.MESSAGE)

@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 from spnb.sandbox.fault_injection.rules import Faults
 from spnb.sandbox.rest import AccessTokens, Refused
 from spnb.sandbox.rooms.ports import Json
-from spnb.sandbox.server.own_calls import OwnCall, own_route
+from spnb.sandbox.server.control_routes import ControlCall, control_route
 from spnb.sandbox.store import Store
 
 __all__ = ["Cut", "FaultRoutes"]
@@ -66,36 +66,36 @@ class FaultRoutes:
         """What to mount."""
         base = "/sandbox/faults"
         return [
-            own_route(self._api_key, "GET", base, self._list),
-            own_route(self._api_key, "POST", base, self._add),
-            own_route(self._api_key, "DELETE", base, self._clear),
-            own_route(self._api_key, "POST", f"{base}/cut", self._cut),
-            own_route(self._api_key, "POST", f"{base}/expire", self._expire),
-            own_route(self._api_key, "DELETE", f"{base}/{{faultId}}", self._remove),
+            control_route(self._api_key, "GET", base, self._list),
+            control_route(self._api_key, "POST", base, self._add),
+            control_route(self._api_key, "DELETE", base, self._clear),
+            control_route(self._api_key, "POST", f"{base}/cut", self._cut),
+            control_route(self._api_key, "POST", f"{base}/expire", self._expire),
+            control_route(self._api_key, "DELETE", f"{base}/{{faultId}}", self._remove),
         ]
 
-    async def _list(self, _call: OwnCall) -> Json:
+    async def _list(self, _call: ControlCall) -> Json:
         return {"faults": self._faults.describe()}
 
-    async def _add(self, call: OwnCall) -> Json:
+    async def _add(self, call: ControlCall) -> Json:
         return {"faults": [self._faults.add(call.body).describe()]}
 
-    async def _clear(self, _call: OwnCall) -> Json:
+    async def _clear(self, _call: ControlCall) -> Json:
         self._faults.clear()
         return {"faults": []}
 
-    async def _remove(self, call: OwnCall) -> Json:
+    async def _remove(self, call: ControlCall) -> Json:
         self._faults.remove(call.path("faultId"))
         return {"faults": self._faults.describe()}
 
-    async def _cut(self, call: OwnCall) -> Json:
+    async def _cut(self, call: ControlCall) -> Json:
         wish = call.read(CutWish)
         cut = self._cuts.get(wish.what)
         if cut is None:
             raise Refused.bad_request("Media runs on a LiveKit deployment: its connections cannot be cut from here")
         return {"cut": await cut(wish.roomId)}
 
-    async def _expire(self, call: OwnCall) -> Json:
+    async def _expire(self, call: ControlCall) -> Json:
         wish = call.read(ExpiryWish)
         if wish.what == "livekit":
             if self._expire_livekit is None:

@@ -1,4 +1,4 @@
-"""Frames out of RTP payloads: key frames told from others, packets put together (RFC 6184, 7741)."""
+"""Frames out of RTP payloads: key frames told from others, packets put together (RFC 6184, 7741, 9628, AV1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,22 @@ def starts_keyframe(codec: str, payload: bytes) -> bool:
     if codec == "vp8":
         offset = _vp8_descriptor(payload)
         return offset is not None and bool(payload[0] & 0x10) and not payload[0] & 0x07 and not payload[offset] & 0x01
+    if codec == "vp9":
+        return _vp9_keyframe(payload)
+    if codec == "av1":
+        # The aggregation header's N bit: a coded video sequence begins here.
+        return len(payload) > 1 and bool(payload[0] & 0x08)
     return True
+
+
+def _vp9_keyframe(payload: bytes) -> bool:
+    """Not predicted from other pictures, the begin of a frame, and of the lowest spatial layer (RFC 9628)."""
+    if len(payload) < 2 or payload[0] & 0x40 or not payload[0] & 0x08:
+        return False
+    at = 1
+    if payload[0] & 0x80:
+        at += 2 if payload[1] & 0x80 else 1
+    return not payload[0] & 0x20 or (len(payload) > at and not payload[at] & 0x0E)
 
 
 def _h264_keyframe(payload: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""One track on its way to one subscriber: follows the best layer, keeps numbering and time without a seam."""
+"""One track on its way to one subscriber: follows the layer that fits, keeps numbering and time without a seam."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from spnb.sandbox.media import rtp
-from spnb.sandbox.media.layer import HISTORY, Layer
+from spnb.sandbox.media.layer import HISTORY, Layer, Parcel
 from spnb.sandbox.media.rtp import Header, SenderReport
+from spnb.sandbox.media.sdp import ABS_SEND_TIME, TRANSPORT_NUMBER, Section
+from spnb.sandbox.media.vp8 import Vp8Shift
 
 if TYPE_CHECKING:
     from spnb.sandbox.media.track import PublishedTrack
@@ -18,15 +20,18 @@ __all__ = ["Forward"]
 
 FRESH_SECONDS = 0.7
 """A key frame this young is sent again to who comes now: quicker than a new one, of which publishers make few."""
+RESEND_SECONDS = 0.02
+"""A packet that was asked for twice within this time is on its way already."""
 
 
 class _Epoch(NamedTuple):
-    """Since outgoing number `start`, packets are those of `layer`, shifted by these offsets."""
+    """From outgoing number `start` on, packets are those of `layer`, shifted by these offsets."""
 
     start: int
     layer: Layer
     sequence_offset: int
     timestamp_offset: int
+    vp8: Vp8Shift | None
 
 
 class Forward:
@@ -36,6 +41,9 @@ class Forward:
         track: what is forwarded.
         mid: the subscriber's media section.
         payload_type, ssrc: how the packets are labelled for the subscriber.
+        rtx_payload_type, rtx_ssrc: the same for retransmissions (RFC 4588); 0 sends them as they were.
+        stamp_id: the id of the `abs-send-time` header extension, 0 without: receivers estimate their line by it.
+        number_id: the id of the header extension for transport-wide numbers, 0 without: probes carry it.
         send_rtp, send_rtcp: the subscriber's transport.
     """
 
@@ -48,117 +56,284 @@ class Forward:
         ssrc: int,
         send_rtp: Callable[[bytes], None],
         send_rtcp: Callable[[bytes], None],
+        rtx_payload_type: int = 0,
+        rtx_ssrc: int = 0,
+        stamp_id: int = 0,
+        number_id: int = 0,
     ) -> None:
         self.track = track
         self.mid = mid
         self.payload_type = payload_type
         self.ssrc = ssrc
+        self.rtx_payload_type = rtx_payload_type
         self.paused = False
         self.most = 3
-        """The best layer wanted: 1 low, 2 medium, 3 high."""
+        """The best layer the client wants: 1 low, 2 medium, 3 high."""
+        self.granted = 3
+        """The best layer its line carries."""
         self.over = False
+        self.octets = 0
+        """Payload bytes sent, retransmissions among them."""
+        self.layer: Layer | None = None
+        """The layer that is being forwarded."""
+        self.started = False
+        self._rtx_ssrc = rtx_ssrc
+        self.number_id = number_id
+        self._stamp_id = stamp_id
         self._send_rtp = send_rtp
         self._send_rtcp = send_rtcp
-        self._epochs: deque[_Epoch] = deque(maxlen=8)
+        self._next: Layer | None = None
+        self._epochs: deque[_Epoch] = deque(maxlen=64)
         self._last_sequence = 0
+        self._switched_at = 0
+        self._held_until = 0.0
         self._last_timestamp = 0
         self._last_sent = 0.0
-        self._packets = 0
-        self._octets = 0
-        self._started = False
-
-    @property
-    def layer(self) -> Layer | None:
-        """The layer that is being forwarded."""
-        return self._epochs[-1].layer if self._epochs else None
+        self.packets = 0
+        """Packets sent, without retransmissions."""
+        self.asked = 0
+        """Of those, how many were asked for again."""
+        self._asked_highest: int | None = None
+        self._rtx_sequence = 0
+        self._probed = 0
+        self._resent: dict[int, float] = {}
 
     def start(self) -> None:
         """The subscriber is ready: begin with a key frame, the last one if it is fresh, else a new one."""
-        if self._started or self.over:
+        if self.started or self.over:
             return
-        self._started = True
-        layer = self.track.best_layer(self.most)
+        self.started = True
+        layer = self.track.best_layer(min(self.most, self.granted))
         recent = layer.since_keyframe(FRESH_SECONDS) if layer is not None and self.track.kind == "video" else []
-        if layer is None or not recent:
-            self.track.request_keyframe(layer)
+        if self.paused or layer is None or not recent:
+            self.choose()
             return
-        self._switch(layer, recent[0][1])
+        self.follow(layer, recent[0][1])
+        now = time.monotonic()
         for packet, header in recent:
-            self.packet(layer, packet, header, keyframe=False)
+            self.send(Parcel(header, packet[header.start : header.end], now))
 
-    def packet(self, layer: Layer, packet: bytes, header: Header, *, keyframe: bool) -> None:
-        """Send a packet on, if it belongs to the layer this subscriber follows."""
-        if not self._started or self.paused:
+    def choose(self) -> None:
+        """Aim at the layer that fits now: it is taken up at its next key frame, which is asked for."""
+        if not self.started or self.paused or time.monotonic() < self._held_until:
             return
-        current = self.layer
-        if layer is not current:
-            if current is not None and layer is not self.track.best_layer(self.most):
-                return
-            if not keyframe:
-                if current is None:
-                    self.track.request_keyframe(layer)
-                return
-            self._switch(layer, header)
+        best = self.track.best_layer(min(self.most, self.granted))
+        aim = None if best is self.layer else best
+        if aim is not self._next:
+            if self._next is not None:
+                self._next.awaited.discard(self)
+            self._next = aim
+            if aim is not None:
+                aim.awaited.add(self)
+        if aim is not None:
+            self.track.request_keyframe(aim)
+
+    def follow(self, layer: Layer, header: Header) -> None:
+        """Go on with `layer` from the packet of this header, the first of a key frame."""
+        before = self._epochs[-1] if self._epochs else None
+        if before is None:
+            self._epochs.append(_Epoch(header.sequence, layer, 0, 0, None))
+            self._last_sequence = (header.sequence - 1) & 0xFFFF
+            self._switched_at = header.sequence
+        else:
+            following = (self._last_sequence + 1) & 0xFFFF
+            elapsed = max(1, int((time.monotonic() - self._last_sent) * self.track.codec.clock_rate))
+            timestamp = self._last_timestamp + elapsed
+            shift = self._vp8_shift(before, layer, header) if self.track.codec.name == "vp8" else None
+            epoch = _Epoch(following, layer, following - header.sequence, timestamp - header.timestamp, shift)
+            self._epochs.append(epoch)
+            self._switched_at = following
+        self.leave()
+        self.layer = layer
+        layer.followers.add(self)
+
+    def _vp8_shift(self, before: _Epoch, layer: Layer, header: Header) -> Vp8Shift | None:
+        last = before.layer.stored((self._last_sequence - before.sequence_offset) & 0xFFFF)
+        first = layer.stored(header.sequence)
+        if last is None or first is None:
+            return None
+        ended, begins = (packet[found.start : found.end] for packet, found in (last, first))
+        return Vp8Shift.between(ended if before.vp8 is None else before.vp8.applied(ended), begins)
+
+    def leave(self) -> None:
+        """Let go of the layer that is followed and of the one that is aimed at."""
+        if self.layer is not None:
+            self.layer.followers.discard(self)
+            self.layer = None
+        if self._next is not None:
+            self._next.awaited.discard(self)
+            self._next = None
+
+    def hold(self, seconds: float) -> None:
+        """Send nothing for so long: what waits on a full line goes first. Then `tick` takes a layer up."""
+        self._held_until = time.monotonic() + seconds
+        self.leave()
+
+    def want(self, *, paused: bool, most: int) -> None:
+        """The client's wish: a pause, or the best layer of use to it. After a pause numbers go on without a gap."""
+        self.most = max(1, min(3, most))
+        if paused and not self.paused:
+            self.leave()
+        self.paused = paused
+        self.choose()
+
+    def agree(self, section: Section) -> None:
+        """Do without a retransmission stream or header extensions that the client's answer did not take."""
+        if self.payload_type not in section.rtx:
+            self.rtx_payload_type = 0
+        if ABS_SEND_TIME not in section.extensions:
+            self._stamp_id = 0
+        if TRANSPORT_NUMBER not in section.extensions:
+            self.number_id = 0
+
+    def send(self, parcel: Parcel) -> None:
+        """Send on a packet of the layer that is followed."""
+        header, payload = parcel.header, parcel.payload
         epoch = self._epochs[-1]
-        if header.start == header.end:
-            # Padding only (bandwidth probing). Its number is taken out of the sequence, or it would look lost.
-            if (header.sequence + epoch.sequence_offset) & 0xFFFF == (self._last_sequence + 1) & 0xFFFF:
-                shorter = epoch.sequence_offset - 1
-                self._epochs.append(epoch._replace(start=self._last_sequence + 1, sequence_offset=shorter))
-            return
-        self._emit(epoch, packet, header)
-
-    def _switch(self, layer: Layer, header: Header) -> None:
-        if not self._epochs:
-            self._epochs.append(_Epoch(header.sequence, layer, 0, 0))
-            return
-        following = (self._last_sequence + 1) & 0xFFFF
-        elapsed = max(1, int((time.monotonic() - self._last_sent) * self.track.codec.clock_rate))
-        timestamp = self._last_timestamp + elapsed
-        self._epochs.append(_Epoch(following, layer, following - header.sequence, timestamp - header.timestamp))
-
-    def _emit(self, epoch: _Epoch, packet: bytes, header: Header) -> None:
         sequence = (header.sequence + epoch.sequence_offset) & 0xFFFF
+        step = (sequence - self._last_sequence) & 0xFFFF
+        if step >= 0x8000 or step == 0:
+            found = self._of_late(header.sequence)
+            if found is None or not payload:
+                return
+            epoch = found
+            sequence = (header.sequence + epoch.sequence_offset) & 0xFFFF
+        elif not payload:
+            # Padding only (bandwidth probing). Its number is taken out of the sequence, or it would look lost.
+            if step == 1:
+                shorter = epoch.sequence_offset - 1
+                self._epochs.append(epoch._replace(start=sequence, sequence_offset=shorter))
+            return
         timestamp = (header.timestamp + epoch.timestamp_offset) & 0xFFFFFFFF
+        if step < 0x8000 and step:
+            self._last_sequence, self._last_timestamp = sequence, timestamp
+            self._last_sent = epoch.layer.last_arrival
+        stamp_id = self._stamp_id
         self._send_rtp(
-            rtp.rewritten(
-                packet, header, payload_type=self.payload_type, sequence=sequence, timestamp=timestamp, ssrc=self.ssrc
+            rtp.packet(
+                parcel.rest(stamp_id) if epoch.vp8 is None else parcel.shifted(epoch.vp8, stamp_id),
+                payload_type=self.payload_type,
+                marker=header.marker,
+                sequence=sequence,
+                timestamp=timestamp,
+                ssrc=self.ssrc,
+                extended=stamp_id > 0,
             )
         )
-        if not self._packets or rtp.newer(sequence, self._last_sequence):
-            self._last_sequence, self._last_timestamp, self._last_sent = sequence, timestamp, time.monotonic()
-        self._packets += 1
-        self._octets += header.end - header.start
+        self.packets += 1
+        self.octets += len(payload)
 
-    def resend(self, sequences: tuple[int, ...]) -> None:
-        """Send packets again that the subscriber missed, as long as they are remembered."""
+    def _of_late(self, incoming: int) -> _Epoch | None:
+        """The epoch of a packet that comes after later ones; None where it is older than what is followed."""
+        layer = self._epochs[-1].layer
+        for epoch in reversed(self._epochs):
+            if epoch.layer is not layer:
+                return None
+            if (incoming - epoch.start + epoch.sequence_offset) & 0xFFFF < 0x8000:
+                return epoch
+        return None
+
+    def resend(self, sequences: tuple[int, ...], octets: float) -> int:
+        """Send packets again that the subscriber missed, as long as they are remembered.
+
+        Args:
+            sequences: their numbers.
+            octets: how much may be sent: on a full line everything is missed, and what comes again fills it the more.
+
+        Returns:
+            How much was sent.
+        """
+        now, sent = time.monotonic(), 0
+        if len(self._resent) > HISTORY:
+            self._resent = {number: at for number, at in self._resent.items() if now - at < RESEND_SECONDS}
         for sequence in sequences:
-            for epoch in reversed(self._epochs):
-                if (sequence - epoch.start) & 0xFFFF < HISTORY:
-                    found = epoch.layer.stored((sequence - epoch.sequence_offset) & 0xFFFF)
-                    if found is not None and found[1].start != found[1].end:
-                        self._emit(epoch, *found)
-                    break
+            if self._asked_highest is None or rtp.newer(sequence, self._asked_highest):
+                self._asked_highest = sequence
+                self.asked += 1
+            if sent >= octets or (sequence - self._switched_at) & 0xFFFF >= 0x8000:
+                continue  # a layer that was left is of no more use
+            if now - self._resent.get(sequence, 0.0) >= RESEND_SECONDS and (size := self._again(sequence)):
+                self._resent[sequence] = now
+                sent += size
+        self.octets += sent
+        return sent
+
+    def _again(self, sequence: int, number_in_transport: int | None = None) -> int:
+        """Send one packet again; its payload's length, 0 where it is forgotten."""
+        if (self._last_sequence - sequence) & 0xFFFF >= 0x8000:
+            return 0
+        for epoch in reversed(self._epochs):
+            if (sequence - epoch.start) & 0xFFFF < 0x8000:
+                break
+        else:
+            return 0
+        found = epoch.layer.stored((sequence - epoch.sequence_offset) & 0xFFFF)
+        if found is None or found[1].start == found[1].end:
+            return 0
+        packet, header = found
+        payload = packet[header.start : header.end]
+        if epoch.vp8 is not None:
+            payload = epoch.vp8.applied(payload)
+        number, payload_type, ssrc = sequence, self.payload_type, self.ssrc
+        if self.rtx_payload_type:
+            payload = sequence.to_bytes(2, "big") + payload
+            self._rtx_sequence = number = (self._rtx_sequence + 1) & 0xFFFF
+            payload_type, ssrc = self.rtx_payload_type, self._rtx_ssrc
+        size = len(payload)
+        if number_in_transport is not None:
+            payload = rtp.numbered(self.number_id, number_in_transport, payload)
+        elif self._stamp_id:
+            payload = rtp.stamped(self._stamp_id, time.monotonic(), payload)
+        self._send_rtp(
+            rtp.packet(
+                payload,
+                payload_type=payload_type,
+                marker=header.marker,
+                sequence=number,
+                timestamp=(header.timestamp + epoch.timestamp_offset) & 0xFFFFFFFF,
+                ssrc=ssrc,
+                extended=number_in_transport is not None or self._stamp_id > 0,
+            )
+        )
+        return size
+
+    def probe(self, number: int) -> int:
+        """Send one of the last packets once more, with a transport-wide number: receivers tell when that arrived.
+
+        Returns:
+            How many bytes were sent; 0 without a retransmission stream, which alone takes doubles.
+        """
+        if not self.rtx_payload_type or not self.number_id or not self._epochs:
+            return 0
+        for _ in range(16):
+            self._probed = (self._probed + 1) % 16
+            if size := self._again((self._last_sequence - self._probed) & 0xFFFF, number):
+                return size
+        return 0
 
     def sender_report(self, layer: Layer, report: SenderReport) -> None:
         """Tell the subscriber the publisher's clock in the numbers of this forward: sound and picture stay together."""
-        if layer is self.layer and self._packets:
+        if layer is self.layer and self.packets:
             timestamp = report.timestamp + self._epochs[-1].timestamp_offset
-            self._send_rtcp(rtp.sender_report(self.ssrc, report.ntp, timestamp, self._packets, self._octets))
+            self._send_rtcp(rtp.sender_report(self.ssrc, report.ntp, timestamp, self.packets, self.octets))
 
     def tick(self) -> None:
-        """Look for a better layer, or another one where the followed one fell silent."""
-        if not self._started or self.paused:
-            return
-        best = self.track.best_layer(self.most)
-        if best is not None and best is not self.layer:
-            self.track.request_keyframe(best)
+        """Look for a better layer, or another one where the followed one fell silent; forget what is long past."""
+        self.choose()
+        while len(self._epochs) > 1 and (self._last_sequence - self._epochs[1].start) & 0xFFFF > 4 * HISTORY:
+            self._epochs.popleft()
+        if (self._last_sequence - self._switched_at) & 0xFFFF > 8 * HISTORY:
+            self._switched_at = (self._last_sequence - 4 * HISTORY) & 0xFFFF
+        if self._epochs and (self._last_sequence - self._epochs[0].start) & 0xFFFF > 8 * HISTORY:
+            # Numbers wrap: an epoch that lasts long begins later, or its beginning would seem to lie ahead.
+            self._epochs[0] = self._epochs[0]._replace(start=(self._last_sequence - 4 * HISTORY) & 0xFFFF)
 
     def request_keyframe(self) -> None:
         """The subscriber cannot go on without a key frame."""
-        self.track.request_keyframe(self.layer)
+        self.track.request_keyframe(self._next or self.layer)
 
     def end(self) -> None:
         """The track is over."""
         self.over = True
-        self._started = False
+        self.started = False
+        self.leave()

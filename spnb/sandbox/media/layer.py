@@ -3,16 +3,53 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from typing import Protocol
 
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.rtp import Header, SenderReport
+from spnb.sandbox.media.vp8 import Vp8Shift
 
-__all__ = ["HISTORY", "Layer"]
+__all__ = ["HISTORY", "Follower", "Layer", "Parcel"]
 
 HISTORY = 1024
 """Packets kept for retransmission: some two seconds of 720p video."""
 NACK_RETRY_SECONDS = 0.05
 NACK_TRIES = 10
+
+
+class Parcel:
+    """A packet on its way to many: what is the same for all of them is made once."""
+
+    __slots__ = ("_at", "_rests", "header", "payload")
+
+    def __init__(self, header: Header, payload: bytes, at: float) -> None:
+        self.header = header
+        self.payload = payload
+        self._at = at
+        self._rests = {0: payload}
+
+    def rest(self, stamp_id: int) -> bytes:
+        """What follows the fixed header, with `abs-send-time` under that extension id."""
+        made = self._rests.get(stamp_id)
+        if made is None:
+            made = self._rests[stamp_id] = rtp.stamped(stamp_id, self._at, self.payload)
+        return made
+
+    def shifted(self, shift: Vp8Shift, stamp_id: int) -> bytes:
+        """The same with VP8's numbers shifted."""
+        payload = shift.applied(self.payload)
+        return rtp.stamped(stamp_id, self._at, payload) if stamp_id else payload
+
+
+class Follower(Protocol):
+    """Who is sent a layer: a forward."""
+
+    def follow(self, layer: Layer, header: Header) -> None:
+        """Go over to `layer` with the packet of this header."""
+
+    def send(self, parcel: Parcel) -> None:
+        """Send a packet on."""
 
 
 class Layer:
@@ -29,6 +66,14 @@ class Layer:
         self.ssrc = ssrc
         self.rid = rid
         self.last_arrival = 0.0
+        self.followers: set[Follower] = set()
+        """Who is sent this layer."""
+        self.awaited: set[Follower] = set()
+        """Who goes over to this layer at its next key frame."""
+        self.bitrate = 0.0
+        """Bits per second over the last second or so, as of the last `measure`."""
+        self._octets = 0
+        self._measured: deque[tuple[float, int]] = deque(maxlen=5)
         self._keyframe: tuple[int, float] | None = None
         self.report: SenderReport | None = None
         self.report_arrival = 0.0
@@ -54,6 +99,7 @@ class Layer:
         now = time.monotonic()
         self.last_arrival = now
         self._received += 1
+        self._octets += len(packet)
         self._history[header.sequence % HISTORY] = (packet, header)
         transit = now * self._clock_rate - header.timestamp
         if self._transit is not None:
@@ -85,6 +131,13 @@ class Layer:
                 self._missing[sequence] = (now, tries + 1)
                 asked.append(sequence)
         return asked[:64]
+
+    def measure(self, now: float) -> None:
+        """Take the bitrate; called a few times a second, with `time.monotonic()`."""
+        self._measured.append((now, self._octets))
+        (began, before), (ends, after) = self._measured[0], self._measured[-1]
+        if ends > began:
+            self.bitrate = 8 * (after - before) / (ends - began)
 
     def begins_keyframe(self, sequence: int) -> None:
         """Take note that a key frame begins with this packet."""

@@ -18,6 +18,8 @@ from livekit.protocol import models
 from livekit.protocol import rtc as signal
 
 from spnb.sandbox.media import rtp, sdp
+from spnb.sandbox.media.announcement import announced, wanted_codec
+from spnb.sandbox.media.downlink import Downlink
 from spnb.sandbox.media.forward import Forward
 from spnb.sandbox.media.sdp import Description, Outgoing, Section
 from spnb.sandbox.media.tokens import Identity
@@ -32,7 +34,6 @@ __all__ = ["Participant", "new_sid"]
 log = logging.getLogger(__name__)
 
 RELIABLE, LOSSY = "_reliable", "_lossy"
-PAYLOAD_TYPES = {"h264": 102, "vp8": 96, "opus": 111}
 FEEDBACK_SSRC = 1
 REMB_BITS_PER_SECOND = 8_000_000
 """The bandwidth we grant publishers: this is one machine, so there is nothing to estimate."""
@@ -81,6 +82,8 @@ class Participant:
         self._subscriber: MediaTransport | None = None
         self._early_candidates: list[str] = []
         self._forwards: dict[str, Forward] = {}
+        self._sources: dict[int, Forward] = {}
+        self._line = Downlink(self._sources)
         self._ready: set[Forward] = set()
         self._outgoing: list[Outgoing] = []
         self._mids = itertools.count(1)
@@ -129,27 +132,8 @@ class Participant:
             refusal.add_track.CopyFrom(request)
             self.send(signal.SignalResponse(request_response=refusal))
             return
-        info = models.TrackInfo(
-            sid=new_sid("TR"),
-            type=request.type,
-            name=request.name,
-            muted=request.muted,
-            width=request.width,
-            height=request.height,
-            source=request.source,
-            stereo=request.stereo,
-            disable_dtx=request.disable_dtx,
-            disable_red=True,
-            simulcast=len(request.layers) > 1,
-            layers=request.layers,
-            stream=request.stream,
-            mime_type="audio/opus" if request.type == models.TrackType.AUDIO else "video/H264",
-        )
-        for codec in request.simulcast_codecs[:1]:
-            info.codecs.append(
-                models.SimulcastCodecInfo(mime_type=info.mime_type, cid=codec.cid or request.cid, layers=request.layers)
-            )
-        self._announced[request.cid] = (request.cid, info)
+        info = announced(request, new_sid("TR"))
+        self._announced[request.cid] = (wanted_codec(request), info)
         published = signal.TrackPublishedResponse(cid=request.cid, track=info)
         self.send(signal.SignalResponse(track_published=published))
 
@@ -184,6 +168,10 @@ class Participant:
             if section.kind not in ("audio", "video"):
                 continue
             known = self._by_mid.get(section.mid)
+            found = self._match(section) if known is None and section.sends else None
+            told = known.info if known is not None else found[1] if found is not None else models.TrackInfo()
+            section.stereo, section.dtx = told.stereo, not told.disable_dtx
+            section.wanted = known.wanted if known is not None else found[0] if found is not None else ""
             codecs = sdp.chosen(section)
             self._extensions |= section.extensions
             if not section.sends or not codecs:
@@ -194,36 +182,32 @@ class Participant:
                 for ssrc in section.ssrcs:
                     self._by_ssrc[ssrc] = known
                 continue
-            announced = self._match(section)
-            if announced is None:
+            if found is None:
                 continue
-            announced.mid = section.mid
-            announced.mime_type = {"h264": "video/H264", "vp8": "video/VP8", "opus": "audio/opus"}[codecs[0].name]
-            for codec in announced.codecs:
-                codec.mime_type = announced.mime_type
+            info = found[1]
+            info.mid = section.mid
             track = PublishedTrack(
-                announced,
+                info,
                 section,
                 codecs[0],
                 identity=self.identity,
                 send_rtcp=self._rtcp_to_publisher,
                 request_from_any_thread=self.room.call_soon,
             )
-            self.tracks[announced.sid] = track
+            self.tracks[info.sid] = track
             self._by_mid[section.mid] = track
             for ssrc in section.ssrcs:
                 self._by_ssrc[ssrc] = track
 
-    def _match(self, section: Section) -> models.TrackInfo | None:
-        """The announced track a section carries: by client id in the msid, else the first announced of its kind."""
+    def _match(self, section: Section) -> tuple[str, models.TrackInfo] | None:
+        """Codec and description of the announced track a section carries: by client id, else the first of its kind."""
         kind = models.TrackType.AUDIO if section.kind == "audio" else models.TrackType.VIDEO
         for cid in (section.track_id, section.stream_id):
             if cid in self._announced and self._announced[cid][1].type == kind:
-                return self._announced.pop(cid)[1]
+                return self._announced.pop(cid)
         for cid, (_, info) in list(self._announced.items()):
             if info.type == kind:
-                del self._announced[cid]
-                return info
+                return self._announced.pop(cid)
         return None
 
     def unpublish(self, track: PublishedTrack) -> None:
@@ -304,7 +288,7 @@ class Participant:
         if track.info.sid in self._forwards or not self.who.grants.can_subscribe or self._subscriber is None:
             return
         # An empty section of the same kind and codec serves again; sections only ever grow in number.
-        payload_type = PAYLOAD_TYPES[track.codec.name]
+        payload_type = sdp.PAYLOAD_TYPES[track.codec.name]
         slot = next(
             (
                 index
@@ -322,6 +306,9 @@ class Participant:
             stream_id=f"{self.room.sid_of(track)}|{track.info.sid}",
             track_id=track.info.sid,
             ssrc=next(self._ssrcs),
+            stereo=track.info.stereo,
+            rtx_payload_type=sdp.RTX_PAYLOAD_TYPES.get(track.codec.name, 0),
+            rtx_ssrc=next(self._ssrcs) if track.codec.name in sdp.RTX_PAYLOAD_TYPES else 0,
         )
         if slot is None:
             self._outgoing.append(section)
@@ -332,10 +319,15 @@ class Participant:
             mid=mid,
             payload_type=payload_type,
             ssrc=section.ssrc,
+            rtx_payload_type=section.rtx_payload_type,
+            rtx_ssrc=section.rtx_ssrc,
+            stamp_id=sdp.STAMP_ID if track.kind == "video" else 0,
+            number_id=sdp.NUMBER_ID if track.kind == "video" else 0,
             send_rtp=self._subscriber.send_rtp,
             send_rtcp=self._subscriber.send_rtcp,
         )
-        self._forwards[track.info.sid] = forward
+        self._line.admit(forward)
+        self._forwards[track.info.sid] = self._sources[section.ssrc] = forward
         track.forwards.add(forward)
         self._wanted.set()
 
@@ -344,6 +336,7 @@ class Participant:
         forward = self._forwards.pop(track_sid, None)
         if forward is None:
             return
+        del self._sources[forward.ssrc]
         forward.end()
         forward.track.forwards.discard(forward)
         for index, section in enumerate(self._outgoing):
@@ -353,6 +346,7 @@ class Participant:
                     kind=section.kind,
                     codec=section.codec,
                     payload_type=section.payload_type,
+                    rtx_payload_type=section.rtx_payload_type,
                     active=False,
                 )
         self._wanted.set()
@@ -361,14 +355,11 @@ class Participant:
         """The client wants tracks paused or in another quality."""
         for track_sid in settings.track_sids:
             forward = self._forwards.get(track_sid)
-            if forward is None:
-                continue
-            resumed = forward.paused and not settings.disabled
-            forward.paused = settings.disabled
-            if settings.quality != models.VideoQuality.OFF:
-                forward.most = int(settings.quality) + 1
-            if resumed:
-                forward.request_keyframe()
+            if forward is not None:
+                # Protobuf cannot tell an unset quality from LOW. Clients that have a size send it instead.
+                sized = settings.width > 0 and settings.height > 0
+                most = forward.track.rank_for(settings.width, settings.height) if sized else settings.quality + 1
+                forward.want(paused=settings.disabled, most=most)
 
     async def _negotiate(self) -> None:
         assert self._subscriber is not None  # noqa: S101 - started together
@@ -391,6 +382,10 @@ class Participant:
                 self.room.media_lost(self)
                 return
             self._subscriber.start(answer.remote, controlling=True)
+            by_mid = {section.mid: section for section in answer.sections}
+            for forward in self._forwards.values():
+                if (section := by_mid.get(forward.mid)) is not None:
+                    forward.agree(section)
             for line in self._early_candidates:
                 await self._subscriber.add_candidate(line)
             self._ready |= covered
@@ -417,15 +412,7 @@ class Participant:
         self._answered.set_result(sdp.parse(description.sdp))
 
     def _rtcp_from_subscriber(self, packet: bytes) -> None:
-        feedback = rtp.read_feedback(packet)
-        if not feedback.keyframes and not feedback.lost:
-            return
-        for forward in self._forwards.values():
-            if forward.ssrc in feedback.keyframes:
-                forward.request_keyframe()
-            for ssrc, sequences in feedback.lost:
-                if ssrc == forward.ssrc:
-                    forward.resend(sequences)
+        self._line.hear(rtp.read_feedback(packet))
 
     def _subscriber_state(self, state: str) -> None:
         if state == "connected":
@@ -463,6 +450,7 @@ class Participant:
 
     def report(self) -> None:
         """Once a second: tell the publisher what arrives, and catch up on what was put off."""
+        self._line.tick()
         for track in self.tracks.values():
             track.tick()
             if self._publisher is not None:
@@ -478,6 +466,7 @@ class Participant:
     async def aclose(self) -> None:
         """Close both connections."""
         self.gone = True
+        self._line.close()
         for forward in list(self._forwards.values()):
             self.unsubscribe(forward.track.info.sid)
         if self._negotiation is not None:

@@ -1,4 +1,4 @@
-"""RTP headers and RTCP feedback, as much as forwarding needs (RFC 3550, 4585, 8285)."""
+"""RTP headers and RTCP feedback, as much as forwarding needs (RFC 3550, 4585, 4588, 8285)."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import struct
 from dataclasses import dataclass
 
 __all__ = [
+    "Arrivals",
+    "Feedback",
     "Header",
+    "ReportBlock",
     "SenderReport",
     "nack",
     "newer",
+    "numbered",
+    "packet",
     "pli",
     "read_feedback",
     "read_header",
     "receiver_report",
     "remb",
-    "rewritten",
     "sender_report",
+    "stamped",
 ]
 
 RTCP_SR, RTCP_RR, RTCP_RTPFB, RTCP_PSFB = 200, 201, 205, 206
@@ -88,10 +93,26 @@ def _extensions(profile: int, data: bytes) -> dict[int, bytes]:
     return found
 
 
-def rewritten(packet: bytes, header: Header, *, payload_type: int, sequence: int, timestamp: int, ssrc: int) -> bytes:
-    """The packet with a new header and the old payload; header extensions and padding stay behind."""
-    second = payload_type | (0x80 if header.marker else 0)
-    return struct.pack("!BBHII", 0x80, second, sequence, timestamp, ssrc) + packet[header.start : header.end]
+_FIXED = struct.Struct("!BBHII")
+_ONE_WORD = b"\xbe\xde\x00\x01"
+
+
+def stamped(identity: int, seconds: float, payload: bytes) -> bytes:
+    """A payload led by the header extension `abs-send-time`: 24 bits of a clock's seconds, 6.18 fixed point."""
+    return _ONE_WORD + struct.pack("!I", identity << 28 | 2 << 24 | int(seconds * 262_144) & 0xFFFFFF) + payload
+
+
+def numbered(identity: int, number: int, payload: bytes) -> bytes:
+    """A payload led by the header extension of transport-wide sequence numbers."""
+    return _ONE_WORD + struct.pack("!BHx", identity << 4 | 1, number) + payload
+
+
+def packet(
+    rest: bytes, *, payload_type: int, marker: bool, sequence: int, timestamp: int, ssrc: int, extended: bool
+) -> bytes:
+    """An RTP packet of ours: the fixed header, then `rest`: the payload, or what `stamped` or `numbered` made of it."""
+    second = payload_type | 0x80 if marker else payload_type
+    return _FIXED.pack(0x90 if extended else 0x80, second, sequence, timestamp, ssrc) + rest
 
 
 def newer(a: int, b: int) -> bool:
@@ -116,14 +137,45 @@ class SenderReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportBlock:
+    """What a receiver says of one source it gets."""
+
+    ssrc: int
+    lost: int
+    """Packets since the beginning."""
+    highest: int
+    """The highest sequence number that came, wraps counted in its upper half."""
+    jitter: int
+    """In ticks of the source's clock."""
+    last_report: int
+    """Middle 32 bits of the NTP time of the last sender report it got; 0 without one."""
+    delay: int
+    """Since that report, in 1/65536 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """When packets with transport-wide numbers arrived (draft-holmer-rmcat-transport-wide-cc-extensions-01)."""
+
+    first: int
+    """Number of the first packet told of."""
+    times: tuple[float | None, ...]
+    """Seconds of the receiver's clock for it and those that follow; None for one that has not come."""
+
+
+@dataclass(frozen=True, slots=True)
 class Feedback:
-    """What a compound RTCP packet asks for."""
+    """What a compound RTCP packet tells and asks for."""
 
     reports: tuple[SenderReport, ...] = ()
     keyframes: tuple[int, ...] = ()
     """SSRCs for which a key frame is asked (PLI or FIR)."""
     lost: tuple[tuple[int, tuple[int, ...]], ...] = ()
     """`(ssrc, sequence numbers)` to send again."""
+    blocks: tuple[ReportBlock, ...] = ()
+    bandwidth: int | None = None
+    """The receiver's estimate of its line in bits per second (REMB)."""
+    arrivals: tuple[Arrivals, ...] = ()
 
 
 def read_feedback(packet: bytes) -> Feedback:
@@ -131,6 +183,9 @@ def read_feedback(packet: bytes) -> Feedback:
     reports: list[SenderReport] = []
     keyframes: list[int] = []
     lost: list[tuple[int, tuple[int, ...]]] = []
+    blocks: list[ReportBlock] = []
+    bandwidth: int | None = None
+    arrivals: list[Arrivals] = []
     position = 0
     while position + 8 <= len(packet):
         first, kind, words = struct.unpack_from("!BBH", packet, position)
@@ -141,14 +196,56 @@ def read_feedback(packet: bytes) -> Feedback:
         form = first & 0x1F
         if kind == RTCP_SR and len(body) >= 24:
             reports.append(SenderReport(*struct.unpack_from("!IQIII", body)))
+            blocks += _blocks(body[24:], form)
+        elif kind == RTCP_RR:
+            blocks += _blocks(body[4:], form)
         elif kind == RTCP_PSFB and form == 1 and len(body) >= 8:
             keyframes.append(struct.unpack_from("!I", body, 4)[0])
         elif kind == RTCP_PSFB and form == 4:
             keyframes += [struct.unpack_from("!I", body, at)[0] for at in range(8, len(body) - 7, 8)]
+        elif kind == RTCP_PSFB and form == 15 and len(body) >= 16 and body[8:12] == b"REMB":
+            word = struct.unpack_from("!I", body, 12)[0]
+            bandwidth = (word & 0x3FFFF) << (word >> 18 & 0x3F)
         elif kind == RTCP_RTPFB and form == 1 and len(body) >= 12:
             lost.append((struct.unpack_from("!I", body, 4)[0], _nacked(body[8:])))
+        elif kind == RTCP_RTPFB and form == 15 and len(body) >= 16:
+            arrivals.append(_arrivals(body))
         position = stop
-    return Feedback(tuple(reports), tuple(keyframes), tuple(lost))
+    return Feedback(tuple(reports), tuple(keyframes), tuple(lost), tuple(blocks), bandwidth, tuple(arrivals))
+
+
+def _blocks(body: bytes, count: int) -> list[ReportBlock]:
+    found: list[ReportBlock] = []
+    for at in range(0, min(24 * count, len(body) - 23), 24):
+        ssrc, lost, highest, jitter, last, delay = struct.unpack_from("!IIIIII", body, at)
+        lost = (lost & 0xFFFFFF) - ((lost & 0x800000) << 1)
+        found.append(ReportBlock(ssrc, lost, highest, jitter, last, delay))
+    return found
+
+
+def _arrivals(body: bytes) -> Arrivals:
+    first, count, reference = struct.unpack_from("!HHI", body, 8)
+    symbols: list[int] = []
+    at = 16
+    while len(symbols) < count and at + 2 <= len(body):
+        chunk = int.from_bytes(body[at : at + 2], "big")
+        at += 2
+        if not chunk & 0x8000:  # a run of one symbol
+            symbols += [chunk >> 13 & 3] * min(chunk & 0x1FFF, count - len(symbols))
+        elif chunk & 0x4000:
+            symbols += [chunk >> shift & 3 for shift in range(12, -1, -2)]
+        else:
+            symbols += [chunk >> shift & 1 for shift in range(13, -1, -1)]
+    now, times = (reference >> 8) * 0.064, list[float | None]()
+    for symbol in symbols[:count]:
+        width = symbol if symbol < 3 else 0
+        if not width or at + width > len(body):
+            times.append(None)
+            continue
+        now += int.from_bytes(body[at : at + width], "big", signed=width == 2) * 0.00025
+        at += width
+        times.append(now)
+    return Arrivals(first, tuple(times))
 
 
 def _nacked(body: bytes) -> tuple[int, ...]:

@@ -13,10 +13,27 @@ __all__ = ["Codec", "Description", "MalformedDescription", "Outgoing", "Section"
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
+ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+TRANSPORT_NUMBER = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 EXTENSIONS = frozenset({MID, RID, REPAIRED_RID})
+STAMP_ID, NUMBER_ID = 2, 3
+"""Under which `abs-send-time` and transport-wide numbers are offered to subscribers."""
 FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
 BASELINE_PROFILES = ("42e0", "4200", "42c0")
 START_KBPS = 4000
+STEREO_BITS = 510_000
+PAYLOAD_TYPES = {"h264": 102, "vp8": 96, "vp9": 98, "av1": 45, "opus": 111}
+RTX_PAYLOAD_TYPES = {"h264": 103, "vp8": 97, "vp9": 99, "av1": 46}
+"""How we offer tracks to subscribers."""
+RTPMAPS = {"h264": "H264/90000", "vp8": "VP8/90000", "vp9": "VP9/90000", "av1": "AV1/90000", "opus": "opus/48000/2"}
+FORMATS = {
+    "h264": "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+    "vp8": "",
+    "vp9": "profile-id=0",
+    "av1": "level-idx=5;profile=0;tier=0",
+    "opus": "minptime=10;useinbandfec=1",
+}
+CodecName = Literal["h264", "vp8", "vp9", "av1", "opus"]
 
 
 class MalformedDescription(ValueError):
@@ -27,7 +44,7 @@ class MalformedDescription(ValueError):
 class Codec:
     """One codec of a media section."""
 
-    name: Literal["h264", "vp8", "opus"]
+    name: CodecName
     payload_type: int
     rtpmap: str
     fmtp: str = ""
@@ -51,9 +68,16 @@ class Section:
     codecs: list[Codec] = field(default_factory=list)
     extensions: dict[str, int] = field(default_factory=dict)
     ssrcs: list[int] = field(default_factory=list)
+    rtx: dict[int, int] = field(default_factory=dict)
+    """Payload types of retransmissions by the payload type they repeat (RFC 4588)."""
     rids: list[str] = field(default_factory=list)
     stream_id: str = ""
     track_id: str = ""
+    wanted: str = ""
+    """The codec its publisher insists on."""
+    stereo: bool = False
+    dtx: bool = False
+    """Whether its publisher sends two channels, and whether it may send nothing while there is silence."""
 
     @property
     def sends(self) -> bool:
@@ -132,6 +156,9 @@ def _fill(section: Section, attributes: dict[str, list[str]]) -> None:
         feedback.setdefault(payload_type, []).append(what)
     for value in attributes.get("rtpmap", []):
         number, _, rtpmap = value.partition(" ")
+        apt = fmtp.get(int(number), "").partition("apt=")[2].partition(";")[0]
+        if rtpmap.lower().startswith("rtx/") and apt.isdecimal():
+            section.rtx[int(apt)] = int(number)
         codec = _codec(int(number), rtpmap, fmtp.get(int(number), ""))
         if codec is not None:
             told = [*feedback.get(number, []), *feedback.get("*", [])]
@@ -145,6 +172,10 @@ def _codec(payload_type: int, rtpmap: str, fmtp: str) -> Codec | None:
         return Codec("opus", payload_type, rtpmap, fmtp)
     if name == "vp8":
         return Codec("vp8", payload_type, rtpmap, fmtp)
+    if name == "vp9" and ("profile-id" not in fmtp or "profile-id=0" in fmtp):
+        return Codec("vp9", payload_type, rtpmap, fmtp)
+    if name == "av1" and ("profile=" not in fmtp or "profile=0" in fmtp):
+        return Codec("av1", payload_type, rtpmap, fmtp)
     if name == "h264" and "packetization-mode=1" in fmtp:
         parameters = dict(part.strip().partition("=")[::2] for part in fmtp.split(";"))
         profile = parameters.get("profile-level-id", "")
@@ -154,8 +185,11 @@ def _codec(payload_type: int, rtpmap: str, fmtp: str) -> Codec | None:
 
 
 def chosen(section: Section) -> list[Codec]:
-    """The codecs we take, best first: H.264 constrained baseline (recorded as it is), then VP8; Opus for sound."""
-    rank = {"h264": 0, "vp8": 1, "opus": 0}
+    """The codecs we take, best first: what the publisher insists on, H.264 baseline (recorded as it is), VP8.
+
+    VP9 and AV1, which are forwarded but not recorded, come last; for sound it is Opus.
+    """
+    rank = {"h264": 1, "vp8": 2, "vp9": 3, "av1": 4, "opus": 1, section.wanted: 0}
     # 42e0 before 4200: constrained baseline is what every decoder takes.
     return sorted(section.codecs, key=lambda codec: (rank[codec.name], "42e0" not in codec.fmtp.lower()))
 
@@ -183,6 +217,10 @@ def answer(offered: Description, local: LocalParameters) -> str:
             if section.kind == "video":
                 # Without it browsers begin at 300 kb/s and climb for seconds; ignored where unknown.
                 fmtp = ";".join(filter(None, [fmtp, f"x-google-start-bitrate={START_KBPS}"]))
+            else:
+                # As livekit-server answers: the publisher sends stereo where the answer says so.
+                wide = f"stereo=1;maxaveragebitrate={STEREO_BITS}" if section.stereo else ""
+                fmtp = ";".join(filter(None, [fmtp, wide, "usedtx=1" if section.dtx else ""]))
             if fmtp:
                 lines.append(f"a=fmtp:{codec.payload_type} {fmtp}")
             lines += [f"a=rtcp-fb:{codec.payload_type} {what}" for what in codec.feedback]
@@ -198,11 +236,14 @@ class Outgoing:
 
     mid: str
     kind: Literal["audio", "video"]
-    codec: Literal["h264", "vp8", "opus"]
+    codec: CodecName
     payload_type: int
     stream_id: str = ""
     track_id: str = ""
     ssrc: int = 0
+    rtx_payload_type: int = 0
+    rtx_ssrc: int = 0
+    stereo: bool = False
     active: bool = True
 
 
@@ -211,23 +252,29 @@ def offer(outgoing: Sequence[Outgoing], local: LocalParameters, *, version: int)
     lines = _session(["0", *(section.mid for section in outgoing)], version=version)
     lines += _application("0", local, "actpass")
     for section in outgoing:
-        number = section.payload_type
-        lines.append(f"m={section.kind} 9 UDP/TLS/RTP/SAVPF {number}")
+        number, rtx = section.payload_type, section.rtx_payload_type
+        lines.append(f"m={section.kind} 9 UDP/TLS/RTP/SAVPF {number}{f' {rtx}' if rtx else ''}")
         lines += _transport(section.mid, local, "actpass")
         lines.append("a=sendonly" if section.active else "a=inactive")
         lines.append("a=rtcp-mux")
-        if section.codec == "opus":
-            lines += [f"a=rtpmap:{number} opus/48000/2", f"a=fmtp:{number} minptime=10;useinbandfec=1"]
+        lines.append(f"a=rtpmap:{number} {RTPMAPS[section.codec]}")
+        if fmtp := FORMATS[section.codec]:
+            lines.append(f"a=fmtp:{number} {fmtp}{';sprop-stereo=1' if section.stereo else ''}")
+        if section.kind == "audio":
+            lines.append(f"a=rtcp-fb:{number} nack")
         else:
-            lines.append(f"a=rtpmap:{number} {'H264' if section.codec == 'h264' else 'VP8'}/90000")
-            if section.codec == "h264":
-                parameters = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
-                lines.append(f"a=fmtp:{number} {parameters}")
-            lines += [f"a=rtcp-fb:{number} {what}" for what in ("nack", "nack pli", "ccm fir")]
+            lines.append(f"a=extmap:{STAMP_ID} {ABS_SEND_TIME}")
+            lines.append(f"a=extmap:{NUMBER_ID} {TRANSPORT_NUMBER}")
+            lines += [f"a=rtcp-fb:{number} {what}" for what in (*FEEDBACK, "transport-cc")]
+        if rtx:
+            lines += [f"a=rtpmap:{rtx} rtx/90000", f"a=fmtp:{rtx} apt={number}"]
         if section.active:
             lines.append(f"a=msid:{section.stream_id} {section.track_id}")
-            lines.append(f"a=ssrc:{section.ssrc} cname:{section.stream_id}")
-            lines.append(f"a=ssrc:{section.ssrc} msid:{section.stream_id} {section.track_id}")
+            if rtx:
+                lines.append(f"a=ssrc-group:FID {section.ssrc} {section.rtx_ssrc}")
+            for ssrc in filter(None, (section.ssrc, section.rtx_ssrc)):
+                lines.append(f"a=ssrc:{ssrc} cname:{section.stream_id}")
+                lines.append(f"a=ssrc:{ssrc} msid:{section.stream_id} {section.track_id}")
     return "\r\n".join(lines) + "\r\n"
 
 

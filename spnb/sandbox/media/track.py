@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Literal
 
-from livekit.protocol.models import TrackInfo, TrackSource
+from livekit.protocol.models import Encryption, TrackInfo, TrackSource
 
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.assembler import Assembler
 from spnb.sandbox.media.codec import starts_keyframe
 from spnb.sandbox.media.forward import FRESH_SECONDS, Forward
 from spnb.sandbox.media.frames import Tap, TapTrack
-from spnb.sandbox.media.layer import Layer
+from spnb.sandbox.media.layer import Layer, Parcel
 from spnb.sandbox.media.rtp import Header
 from spnb.sandbox.media.sdp import Codec, Section, chosen
 
 __all__ = ["PublishedTrack"]
 
+log = logging.getLogger(__name__)
+
 KEYFRAME_INTERVAL_SECONDS = 0.5
 LAYER_SILENCE_SECONDS = 1.0
+LAYER_TOLERANCE = 0.9
+MIME_TYPES = {"h264": "video/H264", "vp8": "video/VP8", "vp9": "video/VP9", "av1": "video/AV1", "opus": "audio/opus"}
+UNREADABLE = {"vp9": "is sent as VP9", "av1": "is sent as AV1"}
 RANK = {"f": 3, "2": 3, "h": 2, "1": 2, "q": 1, "0": 1}
 """Simulcast stream ids by quality, best highest: LiveKit's `q h f` and the numbered style."""
 
@@ -49,7 +55,10 @@ class PublishedTrack:
     ) -> None:
         self.info = info
         self.mid = section.mid
+        self.wanted = section.wanted
+        """The codec its publisher insists on."""
         self.codec = codec
+        self._name_codec()
         self.section_codecs = chosen(section)
         self.kind: Literal["audio", "video"] = "audio" if section.kind == "audio" else "video"
         self.identity = identity
@@ -65,12 +74,15 @@ class PublishedTrack:
         self._request_from_any_thread = request_from_any_thread
         self.tap_track = self._as_seen_by_taps()
 
-    def _as_seen_by_taps(self) -> TapTrack:
+    def _as_seen_by_taps(self) -> TapTrack | None:
+        codec = self.codec.name
+        if codec == "vp9" or codec == "av1" or self.info.encryption != Encryption.Type.NONE:
+            return None
         return TapTrack(
             sid=self.info.sid,
             identity=self.identity,
             kind=self.kind,
-            codec=self.codec.name,
+            codec=codec,
             clock_rate=self.codec.clock_rate,
             source=str(TrackSource.Name(self.info.source)).lower(),
             channels=2,
@@ -80,8 +92,13 @@ class PublishedTrack:
     def use(self, codec: Codec) -> None:
         """The publisher chose another codec of our answer than the first one, as its first packet shows."""
         self.codec = codec
-        self.info.mime_type = {"h264": "video/H264", "vp8": "video/VP8", "opus": "audio/opus"}[codec.name]
+        self._name_codec()
         self.tap_track = self._as_seen_by_taps()
+
+    def _name_codec(self) -> None:
+        self.info.mime_type = MIME_TYPES[self.codec.name]
+        for told in self.info.codecs:
+            told.mime_type = self.info.mime_type
 
     def layer(self, ssrc: int, rid: str) -> Layer:
         """The layer of an SSRC, made at its first packet."""
@@ -92,6 +109,8 @@ class PublishedTrack:
             # A browser that reloads its encoder may send a rid under a new SSRC: the old one is over.
             for old in [layer for layer in self.layers.values() if rid and layer.rid == rid and layer is not found]:
                 del self.layers[old.ssrc]
+            found.last_arrival = time.monotonic()
+            self.tick()
         return found
 
     def receive(self, layer: Layer, packet: bytes, header: Header, feedback_ssrc: int) -> None:
@@ -99,11 +118,16 @@ class PublishedTrack:
         missing = layer.receive(packet, header)
         if missing:
             self._send_rtcp(rtp.nack(feedback_ssrc, layer.ssrc, missing))
-        keyframe = self.kind == "audio" or starts_keyframe(self.codec.name, packet[header.start : header.end])
-        if keyframe and self.kind == "video":
-            layer.begins_keyframe(header.sequence)
-        for forward in self.forwards:
-            forward.packet(layer, packet, header, keyframe=keyframe)
+        payload = packet[header.start : header.end]
+        keyframe = self.kind == "audio" or starts_keyframe(self.codec.name, payload)
+        if keyframe:
+            if self.kind == "video":
+                layer.begins_keyframe(header.sequence)
+            for forward in tuple(layer.awaited):
+                forward.follow(layer, header)
+        parcel = Parcel(header, payload, layer.last_arrival)
+        for forward in layer.followers:
+            forward.send(parcel)
         if self._taps:
             self._feed_taps(layer, packet, header, keyframe=keyframe)
 
@@ -111,8 +135,26 @@ class PublishedTrack:
         """The best layer that is arriving now, of at most rank `most` (1 low, 2 medium, 3 high)."""
         now = time.monotonic()
         arriving = [layer for layer in self.layers.values() if now - layer.last_arrival < LAYER_SILENCE_SECONDS]
-        fitting = [layer for layer in arriving if RANK.get(layer.rid, 3) <= most] or arriving
-        return max(fitting, key=lambda layer: RANK.get(layer.rid, 3), default=None)
+        fitting = [layer for layer in arriving if RANK.get(layer.rid, 3) <= most]
+        pick = max if fitting else min
+        return pick(fitting or arriving, key=lambda layer: RANK.get(layer.rid, 3), default=None)
+
+    def rank_for(self, width: int, height: int) -> int:
+        """The rank (1 low, 2 medium, 3 high) of the smallest layer that fills a view of that size in pixels.
+
+        As livekit-server's `GetQualityForDimension`: heights are compared, and a layer may fall a tenth short.
+        """
+        info = self.info
+        heights = sorted((layer.height, int(layer.quality) + 1) for layer in info.layers if layer.height)
+        wanted = height
+        if not heights:
+            if not info.height:
+                return 3
+            portrait = info.width < info.height
+            wanted = width if portrait else height
+            heights = [(180, 1), (360, 2), (info.width if portrait else info.height, 3)]
+        fitting = [rank for size, rank in heights if size >= wanted * LAYER_TOLERANCE]
+        return fitting[0] if fitting else heights[-1][1]
 
     def request_keyframe(self, layer: Layer | None = None) -> None:
         """Ask the publisher for a key frame, at once where none was asked for lately, else when the time is there."""
@@ -136,7 +178,10 @@ class PublishedTrack:
             self.request_keyframe(layer)
 
     def tick(self) -> None:
-        """Let forwards look for better layers."""
+        """Take the layers' bitrates; let forwards look for better layers."""
+        now = time.monotonic()
+        for layer in self.layers.values():
+            layer.measure(now)
         for forward in self.forwards:
             forward.tick()
 
@@ -160,11 +205,19 @@ class PublishedTrack:
         return reports
 
     def add_tap(self, tap: Tap) -> None:
-        """Hand every frame from now on to `tap`, beginning with a key frame."""
-        tap.track_started(self.tap_track)
+        """Hand every frame from now on to `tap`, beginning with a key frame.
+
+        Frames that are encrypted end to end, and those of VP9 and AV1, cannot be read: that is said once.
+        """
+        seen = self.tap_track
+        if seen is None:
+            why = UNREADABLE.get(self.codec.name, "is encrypted end to end")
+            log.warning("the %s of %s %s: it is forwarded, but cannot be recorded", self.kind, self.identity, why)
+            return
+        tap.track_started(seen)
         assembler = Assembler(
             self.codec.name,
-            deliver=lambda frame: tap.frame(self.tap_track, frame),
+            deliver=lambda frame: tap.frame(seen, frame),
             need_keyframe=self.request_keyframe,
         )
         layer = self._tap_layer or self.best_layer()
@@ -180,7 +233,7 @@ class PublishedTrack:
 
     def remove_tap(self, tap: Tap) -> None:
         """Stop handing frames to `tap`."""
-        if self._taps.pop(tap, None) is not None:
+        if self._taps.pop(tap, None) is not None and self.tap_track is not None:
             tap.track_ended(self.tap_track)
 
     def _feed_taps(self, layer: Layer, packet: bytes, header: Header, *, keyframe: bool) -> None:

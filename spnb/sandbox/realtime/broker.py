@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from amqtt.broker import Broker as MqttBroker
 from amqtt.contexts import Action, BaseContext, BrokerConfig, ListenerConfig, ListenerType
 from amqtt.plugins.base import BaseAuthPlugin, BaseTopicPlugin
@@ -24,6 +23,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from spnb.sandbox.clock import Clock, new_id, stamp, system_clock
 from spnb.sandbox.realtime.connection import Reader, Writer
 from spnb.sandbox.realtime.gate import NOT_AUTHORIZED, Login, LoginRefused, Violation
+from spnb.sandbox.written import written
 
 __all__ = ["Broker", "may_follow_topic"]
 
@@ -232,7 +232,7 @@ class Broker:
                 "version": 1,
                 "data": data,
             }
-            packets.append((topic, orjson.dumps(envelope)))
+            packets.append((topic, written(envelope)))
         self._disturb(event_type, lambda: self._enqueue(packets))
 
     def _enqueue(self, packets: list[tuple[str, bytes]]) -> None:

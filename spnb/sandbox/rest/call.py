@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,6 +15,7 @@ from starlette.routing import Route
 
 from spnb.sandbox.rest.query import Query
 from spnb.sandbox.rest.refused import Refused, answer, envelope
+from spnb.sandbox.rest.sound import MOST_BODY_BYTES, read_body, read_json
 from spnb.sandbox.rest.tokens import AccessTokens
 from spnb.sandbox.rooms.network_settings import NetworkSettings
 from spnb.sandbox.rooms.ports import Events, Json, Stage
@@ -138,7 +138,15 @@ class Call:
 Handler = Callable[[Call], Awaitable[Response | Json | list[Json]]]
 
 
-def serve(services: Services, method: str, path: str, handler: Handler, *, audience: Audience = "user") -> Route:
+def serve(
+    services: Services,
+    method: str,
+    path: str,
+    handler: Handler,
+    *,
+    audience: Audience = "user",
+    most: int = MOST_BODY_BYTES,
+) -> Route:
     """A route that authenticates, parses, calls `handler` and turns refusals into envelopes."""
 
     async def endpoint(request: Request) -> Response:
@@ -147,7 +155,7 @@ def serve(services: Services, method: str, path: str, handler: Handler, *, audie
             if audience == "user":
                 caller, kind = services.tokens.caller(request)
                 services.admit(caller, kind=kind, writes=method not in ("GET", "HEAD"))
-            body = await _body(request) if method in ("POST", "PUT", "DELETE") else None
+            body = await _body(request, most) if method in ("POST", "PUT", "DELETE") else None
             call = Call(request, services, Query(request.scope["query_string"]), body, caller, kind)
             result = await handler(call)
         except Refused as refused:
@@ -157,13 +165,7 @@ def serve(services: Services, method: str, path: str, handler: Handler, *, audie
     return Route(path, endpoint, methods=[method], name=f"{method} {path}")
 
 
-async def _body(request: Request) -> Any:
+async def _body(request: Request, most: int) -> Any:
     if request.headers.get("content-type", "").startswith("multipart/"):
         return None  # uploads read their form themselves
-    raw = await request.body()
-    if not raw.strip():
-        return {}
-    try:
-        return orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise Refused.bad_request(f"The body is no JSON: {error}") from None
+    return read_json(await read_body(request, most))

@@ -26,11 +26,13 @@ __all__ = ["channel_of", "check_may_write", "moderates", "routes", "take_turn"]
 FOREVER = "9999-12-31T23:59:59.999Z"
 LONG_AGO = "1970-01-01T00:00:00.000Z"
 MODERATOR = "channel-moderator"
+LONGEST_PERIOD = 100 * 365 * 86_400_000
+"""A hundred years, in milliseconds."""
 
 
 class ChannelCreate(BaseModel):
     channelId: str | None = Field(default=None, min_length=1, max_length=100)
-    type: str = "live"
+    type: str = Field(default="live", max_length=30)
     displayName: str | None = Field(default=None, max_length=100)
     postId: str | None = None
     roomId: str | None = None
@@ -41,11 +43,11 @@ class ChannelCreate(BaseModel):
 
 
 class ChannelUpdate(BaseModel):
-    displayName: str | None = Field(default=None, max_length=100)
+    displayName: str = Field(default="", max_length=100)
     metadata: dict[str, Any] | None = None
-    tags: list[str] | None = Field(default=None, max_length=10)
-    rateLimit: int | None = Field(default=None, ge=0)
-    rateLimitWindow: int | None = Field(default=None, ge=0)
+    tags: list[str] = Field(default_factory=list, max_length=10)
+    rateLimit: int = Field(default=0, ge=0, le=10_000)
+    rateLimitWindow: int = Field(default=0, ge=0, le=LONGEST_PERIOD)
 
 
 class UserIds(BaseModel):
@@ -53,7 +55,7 @@ class UserIds(BaseModel):
 
 
 class Mute(BaseModel):
-    mutePeriod: int = Field(ge=-1)
+    mutePeriod: int = Field(ge=-1, le=LONGEST_PERIOD)
     userIds: list[str] = Field(default_factory=list, max_length=100)
 
 

@@ -35,10 +35,10 @@ class MessageCreate(BaseModel):
 
 
 class MessageUpdate(BaseModel):
-    data: dict[str, Any] | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
     metadata: dict[str, Any] | None = None
-    tags: list[str] | None = Field(default=None, max_length=10)
-    mentionedUsers: list[Any] | None = None
+    tags: list[str] = Field(default_factory=list, max_length=10)
+    mentionedUsers: list[Any] = Field(default_factory=list)
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -76,7 +76,10 @@ def _message(call: Call) -> Json:
 
 
 def _check_text(data: dict[str, Any] | None) -> None:
-    length = len(str((data or {}).get("text") or ""))
+    text = (data or {}).get("text") or ""
+    if not isinstance(text, str):
+        raise Refused.invalid(["data.text: a text is wanted"])
+    length = len(text)
     if length > TEXT_LIMIT:
         raise Refused.invalid([f"data.text: at most {TEXT_LIMIT} characters, got {length}"])
 

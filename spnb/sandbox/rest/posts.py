@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
@@ -22,11 +22,22 @@ LEGACY_KINDS = frozenset({"livestream", "liveStream"})
 PRODUCT_FIELDS = frozenset({"productTags", "pinnedProductId"})
 
 
+def _whole(data: dict[str, Any]) -> dict[str, Any]:
+    """Lists of posts look up what a post's data name: names are texts."""
+    for name in ("text", "title", "roomId", "streamId", "fileId"):
+        if not isinstance(data.get(name) or "", str):
+            raise ValueError(f"{name}: a text is wanted")
+    return data
+
+
+PostData = Annotated[dict[str, Any], AfterValidator(_whole)]
+
+
 class PostCreate(BaseModel):
     targetType: Literal["community", "user", "content"] = "user"
     targetId: str | None = None
     dataType: str = "text"
-    data: dict[str, Any] = Field(default_factory=dict)
+    data: PostData = Field(default_factory=dict)
     metadata: dict[str, Any] | None = None
     tags: list[str] = Field(default_factory=list, max_length=5)
     productTags: list[ProductTag] = Field(default_factory=list, max_length=MOST_TAGGED)
@@ -34,9 +45,9 @@ class PostCreate(BaseModel):
 
 
 class PostUpdate(BaseModel):
-    data: dict[str, Any] | None = None
+    data: PostData = Field(default_factory=dict)
     metadata: dict[str, Any] | None = None
-    tags: list[str] | None = Field(default=None, max_length=5)
+    tags: list[str] = Field(default_factory=list, max_length=5)
     productTags: list[ProductTag] | None = Field(default=None, max_length=MOST_TAGGED)
     pinnedProductId: str | None = None
 

@@ -12,27 +12,29 @@ from spnb.sandbox.clock import new_id
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.refused import Refused, answer
 from spnb.sandbox.rest.rooms import visible_room
+from spnb.sandbox.rest.sound import MOST_BATCH_BYTES, WireTime
 from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["routes", "watching"]
 
 LISTED_VIEWERS = 200
 SAMPLE_SECONDS = 10.0
+LONGEST_WATCH = 31 * 86_400.0
 
 
 class WatchedRoom(BaseModel):
     sessionId: str = Field(min_length=1, max_length=50)
     roomId: str = Field(min_length=1, max_length=50)
-    watchSeconds: float = Field(ge=0)
-    startTime: str
-    endTime: str = ""
+    watchSeconds: float = Field(ge=0, le=LONGEST_WATCH)
+    startTime: WireTime
+    endTime: WireTime = ""
 
 
 class WatchedRooms(BaseModel):
     signature: str = ""
     nonceStr: str = Field(default="", max_length=50)
     timestamp: str = ""
-    rooms: list[WatchedRoom] = Field(min_length=1)
+    rooms: list[WatchedRoom] = Field(min_length=1, max_length=1000)
 
 
 def routes(services: Services) -> list[BaseRoute]:
@@ -43,7 +45,7 @@ def routes(services: Services) -> list[BaseRoute]:
         serve(services, "POST", f"{room}/heartbeat", heartbeat),
         serve(services, "GET", f"{room}/users/count", count),
         serve(services, "GET", f"{room}/users", viewers),
-        serve(services, "POST", "/api/v3/user-event/room", watched),
+        serve(services, "POST", "/api/v3/user-event/room", watched, most=MOST_BATCH_BYTES),
     ]
 
 

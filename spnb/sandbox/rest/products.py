@@ -14,6 +14,7 @@ from spnb.sandbox.clock import new_id
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused, answer
+from spnb.sandbox.rest.sound import MOST_BATCH_BYTES, WireTime
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.store import Page, Store
 
@@ -35,7 +36,7 @@ CATALOGUE = (
 
 class ProductTag(BaseModel):
     productId: str = Field(min_length=1, max_length=100)
-    text: str | None = None
+    text: str | None = Field(default=None, max_length=1000)
     index: int | None = None
     length: int | None = None
 
@@ -43,19 +44,19 @@ class ProductTag(BaseModel):
 class ProductCreate(BaseModel):
     productId: str | None = Field(default=None, min_length=1, max_length=100)
     productName: str = Field(min_length=1, max_length=200, pattern=r"\S")
-    productUrl: str = ""
+    productUrl: str = Field(default="", max_length=2000)
     price: float | None = Field(default=None, ge=0)
-    currency: str | None = None
-    thumbnailUrl: str | None = None
+    currency: str | None = Field(default=None, max_length=10)
+    thumbnailUrl: str | None = Field(default=None, max_length=2000)
     thumbnailMode: Literal["fit", "fill"] = "fit"
     status: Literal["active", "archived"] = "active"
 
 
 class Activity(BaseModel):
-    contentId: str = Field(min_length=1)
-    contentType: str
-    activityType: str
-    timestamp: str | None = None
+    contentId: str = Field(min_length=1, max_length=100)
+    contentType: str = Field(max_length=100)
+    activityType: str = Field(max_length=100)
+    timestamp: WireTime | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -68,7 +69,7 @@ def routes(services: Services) -> list[BaseRoute]:
     return [
         serve(services, "GET", "/api/v1/products/search", search),
         serve(services, "GET", "/api/v1/products/{productId}", one),
-        serve(services, "POST", "/api/v1/analytics/activities", activities),
+        serve(services, "POST", "/api/v1/analytics/activities", activities, most=MOST_BATCH_BYTES),
         serve(services, "POST", "/sandbox/products", create, audience="anyone"),
     ]
 

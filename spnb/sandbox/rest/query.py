@@ -33,7 +33,7 @@ class Query:
         for key, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
             name, bracket, inner = key.partition("[")
             inner = inner.rstrip("]")
-            if bracket and inner and not inner.isdigit():
+            if bracket and inner and not (inner.isascii() and inner.isdigit()):
                 if name == "options":
                     self._options[inner] = value
                 continue
@@ -86,7 +86,7 @@ class Query:
         text = self.option("limit")
         if text is None:
             return PageWish(default)
-        if not text.isdigit() or not 1 <= int(text) <= most:
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
             raise Refused.invalid([f"options[limit]: 1 to {most}, got {text!r}"])
         return PageWish(int(text))
 
@@ -109,8 +109,8 @@ def _read(token: str, most: int) -> PageWish:
     try:
         content = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
         wish = PageWish(int(content["l"]), int(content["s"]))
-    except (ValueError, KeyError, TypeError, binascii.Error):
+    except (ValueError, KeyError, TypeError, OverflowError, binascii.Error):
         raise Refused.bad_request("options[token] is no token of this service: start the list anew") from None
-    if not 1 <= wish.limit <= most:
+    if not 1 <= wish.limit <= most or wish.start is None or not 0 <= wish.start < 2**63:
         raise Refused.bad_request("options[token] is no token of this service: start the list anew")
     return wish

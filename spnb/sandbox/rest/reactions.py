@@ -15,13 +15,18 @@ from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.payloads import message_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused, answer
+from spnb.sandbox.rest.sound import MOST_BATCH_BYTES, WireTime
 from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["routes"]
 
+MOST_NAMES = 200
+MOST_NAMES_OF_USER = 20
+"""Different reactions on one message or post, which every list of it tells (a choice)."""
+
 
 class ReactionWish(BaseModel):
-    referenceId: str = Field(min_length=1)
+    referenceId: str = Field(min_length=1, max_length=100)
     referenceType: Literal["message", "post", "comment", "story"]
     reactionName: str = Field(min_length=1, max_length=100)
     referenceVersion: int | None = None
@@ -32,7 +37,7 @@ class LiveReactionWish(BaseModel):
     referenceId: str | None = None
     referenceType: Literal["post"] = "post"
     reactionName: str = Field(min_length=1, max_length=100)
-    occurredAt: str | None = None
+    occurredAt: WireTime | None = None
     roomId: str | None = None
 
 
@@ -49,12 +54,12 @@ def routes(services: Services) -> list[BaseRoute]:
         serve(services, "DELETE", "/api/v2/reactions", remove),
         serve(services, "GET", "/api/v3/reactions", listed),
         serve(services, "GET", "/api/v2/reactions", listed),
-        serve(services, "POST", "/api/v1/reactions/live", add_live),
+        serve(services, "POST", "/api/v1/reactions/live", add_live, most=MOST_BATCH_BYTES),
     ]
 
 
 def _wish(call: Call) -> ReactionWish:
-    if not call.body:
+    if not call.body and not isinstance(call.body, list):
         names = ("referenceId", "referenceType", "reactionName")
         call.body = {name: value for name in names if (value := call.query.one(name)) is not None}
     return call.read(ReactionWish)
@@ -76,6 +81,11 @@ async def add(call: Call) -> Json:
     before = call.store.reactions.first(where)
     if before is not None:
         return {"addedId": before["reactionId"]}
+    mine = call.store.reactions.count({**where, "reactionName": None})
+    if mine >= MOST_NAMES_OF_USER or len(subject["reactions"].keys() | {wish.reactionName}) > MOST_NAMES:
+        raise Refused.bad_request(
+            f"There are enough different reactions here: {MOST_NAMES_OF_USER} of a user, {MOST_NAMES} in all"
+        )
     at = call.store.now()
     reaction = {"reactionId": new_id(), **where, "userInternalId": call.user["_id"], "createdAt": at, "updatedAt": at}
     call.store.reactions.insert(reaction)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 from starlette.responses import Response
+
+from spnb.sandbox.written import written
 
 __all__ = ["Refused", "answer", "envelope"]
 
@@ -59,7 +60,7 @@ class Refused(Exception):
 
 def answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """A JSON response."""
-    return Response(orjson.dumps(content), status_code=status, headers=headers, media_type="application/json")
+    return Response(written(content), status_code=status, headers=headers, media_type="application/json")
 
 
 def envelope(refused: Refused) -> Response:

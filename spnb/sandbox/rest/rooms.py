@@ -34,11 +34,11 @@ class RoomCreate(BaseModel):
 
 
 class RoomUpdate(BaseModel):
-    title: str | None = Field(default=None, min_length=1, max_length=1000, pattern=r"\S")
+    title: str = Field(default="", min_length=1, max_length=1000, pattern=r"\S")
     description: str | None = Field(default=None, max_length=5000)
     thumbnailFileId: str | None = Field(default=None, max_length=50)
     metadata: dict[str, Any] | None = None
-    liveChatEnabled: bool | None = Field(default=None, validation_alias=CHAT_NAMES)
+    liveChatEnabled: bool = Field(default=True, validation_alias=CHAT_NAMES)
     parentRoomId: str | None = Field(default=None, max_length=50)
 
 

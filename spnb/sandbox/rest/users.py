@@ -17,11 +17,11 @@ __all__ = ["routes"]
 
 class UserChange(BaseModel):
     userId: str | None = None
-    displayName: str | None = Field(default=None, max_length=100)
-    description: str | None = None
+    displayName: str = Field(default="", max_length=100)
+    description: str | None = Field(default=None, max_length=5000)
     metadata: dict[str, Any] | None = None
-    avatarFileId: str | None = None
-    avatarCustomUrl: str | None = None
+    avatarFileId: str | None = Field(default=None, max_length=100)
+    avatarCustomUrl: str | None = Field(default=None, max_length=2000)
 
 
 def routes(services: Services) -> list[BaseRoute]:

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest import Refused, envelope
 from spnb.sandbox.rest.payloads import post_payload
+from spnb.sandbox.rest.sound import read_body, read_json
 from spnb.sandbox.rooms.network_settings import NetworkSettings
 from spnb.sandbox.rooms.ports import Events, Json, Stage
 from spnb.sandbox.store import Store
@@ -78,7 +79,7 @@ class Moderation:
             if not self._has_key(request):
                 raise Refused.unauthorized("The API key is not this sandbox's: check X-API-Key")
             try:
-                finding = Finding.model_validate_json(await request.body())
+                finding = Finding.model_validate(read_json(await read_body(request)))
             except ValidationError:
                 raise Refused.invalid(["the body is {category, confidence}, with a confidence from 0 to 1"]) from None
             return JSONResponse(await self.judge(request.path_params["roomId"], finding))

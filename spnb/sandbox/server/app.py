@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable
 
+from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from spnb._version import __version__
+from spnb.sandbox.control.found import make_private_folder
 from spnb.sandbox.exact_rows import TableExport
 from spnb.sandbox.fault_injection import Cut, Disturbance, FaultRoutes, Faults, FaultyRequests
 from spnb.sandbox.livekit.choice import Deployment, Embedded, choose
@@ -23,6 +25,7 @@ from spnb.sandbox.livekit.deployment import WEBHOOK_PATH, LiveKitDeployment
 from spnb.sandbox.livekit.embedded import EmbeddedMedia
 from spnb.sandbox.livekit.own_server import LiveKitServer, OwnLiveKit
 from spnb.sandbox.media.tokens import Grants, mint
+from spnb.sandbox.proof import PATH, is_challenge, proof
 from spnb.sandbox.realtime.broker import Broker
 from spnb.sandbox.recorder import Delivery, Recorder
 from spnb.sandbox.rest import (
@@ -39,6 +42,7 @@ from spnb.sandbox.rooms.moderation import Moderation
 from spnb.sandbox.rooms.network_settings import NetworkSettings
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.rooms.stage import OnStage
+from spnb.sandbox.server.control_routes import ControlCall, control_route
 from spnb.sandbox.server.security import LoopbackOnly
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
@@ -47,6 +51,16 @@ from spnb.sandbox.webhook_delivery import Announcer, HookRoutes, WebhookSender
 __all__ = ["Sandbox"]
 
 log = logging.getLogger(__name__)
+
+
+class LiveKitTokenWish(BaseModel):
+    """What a LiveKit token is to allow, under the wire's names; `ttl` in seconds."""
+
+    room: str = Field(min_length=1, max_length=100)
+    identity: str = Field(min_length=1, max_length=200)
+    canPublish: bool = False  # noqa: N815 - the wire's name
+    hidden: bool = False
+    ttl: float = Field(default=3600, gt=0, le=7 * 86_400)
 
 
 class Sandbox:
@@ -67,12 +81,12 @@ class Sandbox:
         on_idle: Callable[[], None] | None = None,
         on_work: Callable[[], None] | None = None,
     ) -> None:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_private_folder(settings.data_dir)
         self.settings = settings
         self.url = f"http://127.0.0.1:{port}"
         self._on_idle = on_idle
         self.store = Store(settings.data_dir / "sandbox.sqlite", network_id=settings.network_id, on_work=on_work)
-        self.api_key = self.store.secret("api-key")
+        self.api_key = settings.api_key or self.store.secret("api-key")
         self._tokens = AccessTokens(self.store, settings)
         self.faults = Faults()
         self.broker = Broker(settings.network_id, self._may_connect, disturb=Disturbance(self.faults, "mqtt"))
@@ -101,7 +115,8 @@ class Sandbox:
             *HookRoutes(self.api_key, self.store, self.webhooks).routes(),
             *TableExport(settings.data_dir / "sandbox.sqlite", self._has_key).routes(),
             Route("/sandbox/info", self._info, methods=["GET"]),
-            Route("/sandbox/livekit-token", self._livekit_token, methods=["POST"]),
+            Route(PATH, self._proof, methods=["GET"]),
+            control_route(self.api_key, "POST", "/sandbox/livekit-token", self._livekit_token),
             WebSocketRoute("/sandbox/lease", self._lease),
         ]
         app = Starlette(routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed})
@@ -184,25 +199,19 @@ class Sandbox:
         facts = {name: value for name, value in self.describe().items() if name != "apiKey"}
         return JSONResponse({**facts, "leases": self.leases, "busy": self.lifecycle.busy})
 
-    async def _livekit_token(self, request: Request) -> Response:
+    async def _proof(self, request: Request) -> Response:
+        """That this is the sandbox whose key the asker knows; see `proof`."""
+        asked = request.query_params.get("challenge", "")
+        if not is_challenge(asked):
+            return envelope(Refused.invalid(["challenge: 32 hex digits are wanted"]))
+        return JSONResponse({"proof": proof(self.api_key, asked, self.url)})
+
+    async def _livekit_token(self, call: ControlCall) -> Json:
         """A LiveKit token for any identity in any room: `{room, identity, canPublish?, hidden?, ttl?}`."""
-        if not self._has_key(request):
-            return envelope(Refused.unauthorized("The API key is not this sandbox's: check X-API-Key"))
-        wish = await request.json()
-        grants = Grants(
-            room=str(wish["room"]),
-            room_join=True,
-            can_publish=bool(wish.get("canPublish", False)),
-            hidden=bool(wish.get("hidden", False)),
-        )
-        token = mint(
-            self.media.api_key,
-            self.media.api_secret,
-            identity=str(wish["identity"]),
-            grants=grants,
-            ttl=float(wish.get("ttl", 3600)),
-        )
-        return JSONResponse({"url": self.media.url, "token": token})
+        wish = call.read(LiveKitTokenWish)
+        grants = Grants(room=wish.room, room_join=True, can_publish=wish.canPublish, hidden=wish.hidden)
+        token = mint(self.media.api_key, self.media.api_secret, identity=wish.identity, grants=grants, ttl=wish.ttl)
+        return {"url": self.media.url, "token": token}
 
     async def _lease(self, socket: WebSocket) -> None:
         """An open socket says: somebody uses this sandbox. It closes by itself when its holder dies."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import uvicorn
 
 from spnb.errors import SandboxError
+from spnb.sandbox.control.found import make_private_folder, remove_running, write_running
 from spnb.sandbox.server.app import Sandbox
 from spnb.sandbox.server.settings import SandboxSettings
 
@@ -58,6 +59,7 @@ def run_foreground(
     as_json: bool = False,
     tell_progress: bool = False,
     idle_exit: bool = False,
+    running_file: Path | None = None,
 ) -> int:
     """Run a sandbox until SIGTERM or SIGINT, or until nobody uses it any more.
 
@@ -67,6 +69,7 @@ def run_foreground(
         as_json: print one line of JSON when ready instead of text.
         tell_progress: print lines of JSON before that, `{"starting": …}`, as long as starting goes on.
         idle_exit: end some seconds after the last lease is gone and nothing is on air.
+        running_file: a file that tells where it runs, for as long as it does.
 
     Returns:
         0 after a clean end.
@@ -74,6 +77,9 @@ def run_foreground(
     Raises:
         SandboxError: the port is taken, or the data folder is in use.
     """
+    if sys.platform != "win32":
+        # The folder may be one that others can enter: what is written there is for this user only.
+        os.umask(0o077)
     progress = _Progress(told=tell_progress)
     progress.step("process")
     listener = _bind(port or _last_port(settings.data_dir), otherwise=port)
@@ -86,8 +92,10 @@ def run_foreground(
         loop_factory = uvloop.new_event_loop
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(_serve(settings, listener, progress, as_json=as_json, idle_exit=idle_exit))
+            runner.run(_serve(settings, listener, progress, running_file, as_json=as_json, idle_exit=idle_exit))
     finally:
+        if running_file is not None:
+            remove_running(running_file, os.getpid())
         listener.close()
         lock.close()
     return 0
@@ -142,8 +150,7 @@ def _lock(folder: Path) -> socket.socket:
     A lock file would outlive a killed process, so the lock is a bound name that the system frees: a Unix socket in the
     abstract namespace where there is one, else a file lock.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    make_private_folder(folder)
     taken = SandboxError(f"another sandbox is using {folder}: end it, or choose another --data-dir")
     if sys.platform == "linux":
         holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -176,7 +183,13 @@ def _file_lock(path: Path, taken: SandboxError) -> socket.socket:
 
 
 async def _serve(
-    settings: SandboxSettings, listener: socket.socket, progress: _Progress, *, as_json: bool, idle_exit: bool
+    settings: SandboxSettings,
+    listener: socket.socket,
+    progress: _Progress,
+    running_file: Path | None,
+    *,
+    as_json: bool,
+    idle_exit: bool,
 ) -> None:
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
@@ -223,6 +236,8 @@ async def _serve(
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     if ready.is_set():
+        if running_file is not None:
+            write_running(running_file, sandbox.describe())
         _say(sandbox, as_json=as_json)
     await serving
     waiting.cancel()

@@ -34,6 +34,8 @@ class SandboxSettings(BaseModel):
 
     data_dir: Path
     network_id: str = "sandbox"
+    api_key: str | None = Field(default=None, repr=False, min_length=16, max_length=200, pattern=r"^[!-~]+$")
+    """The network's key; without it, a random one that belongs to the data folder."""
     livekit: str = ""
     """Which media server: `embedded`, `auto`, a livekit-server's path, or a deployment's `ws://` address; empty
     leaves it to the environment (see `spnb.sandbox.livekit.choice`)."""

@@ -10,6 +10,9 @@ from typing import Any
 
 import orjson
 
+from spnb.sandbox.store.mended import mended
+from spnb.sandbox.written import written
+
 __all__ = ["Collection", "Page"]
 
 Json = dict[str, Any]
@@ -83,7 +86,7 @@ class Collection:
         Raises:
             sqlite3.IntegrityError: one with its key is there already.
         """
-        self._db.execute(self._insert, (document[self._key], orjson.dumps(document), *self._values(document)))
+        self._db.execute(self._insert, (document[self._key], written(document), *self._values(document)))
         return document
 
     def insert_rows(self, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -95,7 +98,7 @@ class Collection:
 
     def save(self, document: Json) -> Json:
         """Write a document that is there already."""
-        self._db.execute(self._update, (orjson.dumps(document), *self._values(document), document[self._key]))
+        self._db.execute(self._update, (written(document), *self._values(document), document[self._key]))
         return document
 
     def put(self, document: Json) -> Json:
@@ -106,12 +109,18 @@ class Collection:
 
     def get(self, key: str) -> Json | None:
         """The document with this key."""
+        if not isinstance(key, str):
+            return None  # a document may name whatever its sender liked
         row = self._db.execute(self._select, (key,)).fetchone()
         return None if row is None else self._read(row[0])
 
     def get_many(self, keys: Sequence[str]) -> list[Json]:
         """The documents with these keys that exist, in the order of the keys."""
-        return [found for key in dict.fromkeys(keys) if (found := self.get(key)) is not None]
+        return [
+            found
+            for key in dict.fromkeys(key for key in keys if isinstance(key, str))
+            if (found := self.get(key)) is not None
+        ]
 
     def delete(self, key: str) -> bool:
         """Remove a document; whether there was one."""
@@ -191,8 +200,7 @@ class Collection:
         document: Any = orjson.loads(stored)
         if isinstance(document, list) and self._expand is not None:
             return self._expand(document)
-        found: Json = document
-        return found
+        return mended(self._name, document)
 
     def _values(self, document: Json) -> list[Any]:
         return [_reach(document, field) for field in self._fields]
@@ -202,4 +210,6 @@ def _reach(document: Json, field: str) -> Any:
     value: Any = document
     for step in field.split("."):
         value = value.get(step) if isinstance(value, dict) else None
-    return int(value) if isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return int(value)
+    return value if isinstance(value, (str, int, float)) else None

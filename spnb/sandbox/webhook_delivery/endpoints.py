@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.rest import Refused
 from spnb.sandbox.rooms.ports import Json
-from spnb.sandbox.server.own_calls import OwnCall, own_route
+from spnb.sandbox.server.control_routes import ControlCall, control_route
 from spnb.sandbox.store import Store
 from spnb.sandbox.webhook_delivery.names import Style
 from spnb.sandbox.webhook_delivery.sender import WebhookSender
@@ -60,16 +60,16 @@ class HookRoutes:
         """What to mount."""
         base = "/sandbox/webhooks"
         return [
-            own_route(self._api_key, "GET", base, self._list),
-            own_route(self._api_key, "POST", base, self._add),
-            own_route(self._api_key, "DELETE", f"{base}/{{webhookId}}", self._remove),
-            own_route(self._api_key, "GET", f"{base}/{{webhookId}}/deliveries", self._deliveries),
+            control_route(self._api_key, "GET", base, self._list),
+            control_route(self._api_key, "POST", base, self._add),
+            control_route(self._api_key, "DELETE", f"{base}/{{webhookId}}", self._remove),
+            control_route(self._api_key, "GET", f"{base}/{{webhookId}}/deliveries", self._deliveries),
         ]
 
-    async def _list(self, _call: OwnCall) -> Json:
+    async def _list(self, _call: ControlCall) -> Json:
         return {"webhooks": [_shown(endpoint) for endpoint in self._store.webhooks.find({})]}
 
-    async def _add(self, call: OwnCall) -> Json:
+    async def _add(self, call: ControlCall) -> Json:
         """Register an endpoint. Its secret, given or made here, is told this once."""
         wish = call.read(EndpointWish)
         if not is_loopback_url(wish.url):
@@ -86,20 +86,20 @@ class HookRoutes:
         self._sender.open(endpoint)
         return {"webhooks": [{**_shown(endpoint), "secret": endpoint["secret"]}]}
 
-    def _endpoint(self, call: OwnCall) -> Json:
+    def _endpoint(self, call: ControlCall) -> Json:
         webhook_id = call.path("webhookId")
         found = self._store.webhooks.get(webhook_id)
         if found is None:
             raise Refused.not_found(f"Webhook {webhook_id!r}")
         return found
 
-    async def _remove(self, call: OwnCall) -> Json:
+    async def _remove(self, call: ControlCall) -> Json:
         webhook_id = self._endpoint(call)["webhookId"]
         self._store.webhooks.delete(webhook_id)
         await self._sender.close(webhook_id)
         return {"success": True}
 
-    async def _deliveries(self, call: OwnCall) -> Json:
+    async def _deliveries(self, call: ControlCall) -> Json:
         return {"deliveries": self._sender.deliveries(self._endpoint(call)["webhookId"])}
 
 

@@ -19,7 +19,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import httpx
-import orjson
 
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.fault_injection import Disturbance, Faults
@@ -27,6 +26,7 @@ from spnb.sandbox.rooms.network_settings import NetworkSettings
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.store import Store
 from spnb.sandbox.webhook_delivery.names import webhook_name
+from spnb.sandbox.written import written
 
 __all__ = ["TIME_LIMIT_SECONDS", "WebhookSender"]
 
@@ -176,7 +176,7 @@ class WebhookSender:
             name = webhook_name(endpoint["style"], event_type)
             if name is None or not any(fnmatchcase(event_type, pattern) for pattern in endpoint["events"]):
                 continue
-            body = orjson.dumps({"event": name, "data": data})
+            body = written({"event": name, "data": data})
             outbox = self._outboxes[endpoint["webhookId"]]
             self._disturb(event_type, lambda outbox=outbox, name=name, body=body: outbox.put(_Outgoing(name, body)))  # type: ignore[misc]
 

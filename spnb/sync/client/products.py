@@ -13,7 +13,7 @@ from spnb._loop import run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spnb.client.products import AsyncProducts, ProductActivity, Shelf
+    from spnb.client.products import AsyncProducts, ProductActivity, ProductTags
     from spnb.models import Product
 
 
@@ -42,23 +42,23 @@ class Products(Face):
         """
         return Watch(self._twin.query(keyword=keyword, active=active, page_size=page_size))
 
-    def shelf(self, post_id: str) -> Shelf:
+    def tags(self, post_id: str) -> ProductTags:
         """The products of a livestream post.
 
         Args:
             post_id: the post or its child; a room's `reference_id` is either.
         """
-        return run(self._twin.shelf(post_id))
+        return run(self._twin.tags(post_id))
 
-    def shelves(self, post_ids: Sequence[str]) -> list[Shelf]:
+    def tags_of(self, post_ids: Sequence[str]) -> list[ProductTags]:
         """The products of many livestream posts, a hundred in a request; posts without a room are left out."""
-        return run(self._twin.shelves(post_ids))
+        return run(self._twin.tags_of(post_ids))
 
-    def tag(self, post_id: str, product_ids: Sequence[str]) -> Shelf:
+    def tag(self, post_id: str, product_ids: Sequence[str]) -> ProductTags:
         """Make these, and only these, the products of a livestream post; a pinned one that is not among them goes.
 
         Args:
-            post_id: the child post that carries the room; `shelf()` tells it.
+            post_id: the child post that carries the room; `tags()` tells it.
             product_ids: at most 20 active products, in the order to show them.
 
         Raises:
@@ -67,11 +67,11 @@ class Products(Face):
         """
         return run(self._twin.tag(post_id, product_ids))
 
-    def pin(self, post_id: str, product_id: str | None) -> Shelf:
+    def pin(self, post_id: str, product_id: str | None) -> ProductTags:
         """Pin one of the tagged products in place of the one that is pinned; None unpins.
 
         Args:
-            post_id: the child post that carries the room; `shelf()` tells it.
+            post_id: the child post that carries the room; `tags()` tells it.
         """
         return run(self._twin.pin(post_id, product_id))
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from spnb.client.products import Shelf
+    from spnb.client.products import ProductTags
     from spnb.live.products import AsyncRoomProducts
     from spnb.models import Product
 
@@ -54,8 +54,8 @@ class RoomProducts(Face):
         """Read the products now; none where no post carries the room yet."""
         return run(self._twin.refresh())
 
-    def observe(self, observer: Callable[[Shelf], Any]) -> Callable[[], None]:
-        """Have `observer` called with the shelf (`tagged`, `pinned`) where it is known, and at every change.
+    def observe(self, observer: Callable[[ProductTags], Any]) -> Callable[[], None]:
+        """Have `observer` called with the product tags (`tagged`, `pinned`) where they are known, and at every change.
 
         It is called on spnb's background loop and must be quick.
 
@@ -64,8 +64,8 @@ class RoomProducts(Face):
         """
         return self._twin.observe(observer)
 
-    def watch(self) -> Watch[Shelf]:
-        """The shelf at every change, first as it is now. Ends only when it is left."""
+    def watch(self) -> Watch[ProductTags]:
+        """The product tags at every change, first as they are now. Ends only when it is left."""
         return Watch(self._twin.watch())
 
     def tag(self, *products: Product | str) -> list[Product]:

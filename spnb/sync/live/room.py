@@ -228,11 +228,6 @@ class LiveRoom(Face):
         return self._twin.hosted
 
     @property
-    def seat(self) -> str:
-        """This user's place in this room: there is one broadcast for each in a process."""
-        return self._twin.seat
-
-    @property
     def stage(self) -> Stage:
         """Who broadcasts, and who of them is on the stage now."""
         found: Stage = blocking(self._twin.stage)

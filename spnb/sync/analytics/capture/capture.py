@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from spnb.analytics.capture.capture import AsyncCapture, State
-    from spnb.analytics.capture.ledger import Written
+    from spnb.analytics.capture.writer import Written
     from spnb.analytics.dataset import Dataset
     from spnb.models import Room
 
@@ -61,9 +61,9 @@ class Capture(Face):
         return self._twin.gaps
 
     @property
-    def trouble(self) -> str | None:
+    def write_error(self) -> str | None:
         """What keeps rows from the disk now; None where nothing does."""
-        return self._twin.trouble
+        return self._twin.write_error
 
     def observe(self, observer: Written) -> Callable[[], None]:
         """Have `observer` called with new rows by table, as dictionaries with times in milliseconds, once they are on

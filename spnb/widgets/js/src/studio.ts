@@ -11,7 +11,7 @@ import { drawFinding, findingBadge } from "./shared/moderation";
 import { OnAir, answers } from "./shared/onAir";
 import { playback } from "./shared/playback";
 import { previewPane } from "./shared/previewPane";
-import { shelf } from "./shared/products";
+import { productList } from "./shared/products";
 import { roomForm } from "./shared/roomForm";
 import { open, sessionOf, type Part, type Session } from "./shared/session";
 import { stageGrid } from "./shared/stageGrid";
@@ -136,7 +136,7 @@ export default {
     const grid = stageGrid(link, session, company, stage);
     const guests = invites(link, session);
     const coHosts = () => link.get<string>("role") === "coHost";
-    const crowd = h("div", { class: "spnb-crowd" }, reactionCounts(link), shelf(link, true));
+    const crowd = h("div", { class: "spnb-crowd" }, reactionCounts(link), productList(link, true));
     // The controls float over the picture while on air, and stand below it otherwise.
     let floating = false;
     function float(yes: boolean) {

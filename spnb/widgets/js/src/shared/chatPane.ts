@@ -13,7 +13,7 @@ export type ChatState = {
   room?: string;
   there?: boolean;
   open?: boolean;
-  trouble?: boolean;
+  unreadable?: boolean;
   canOpen?: boolean;
   closed?: boolean;
   me?: string;
@@ -296,10 +296,10 @@ export class ChatPane {
   }
 
   private drawEmpty(): void {
-    const { open, closed, canOpen, there, trouble } = this.state;
+    const { open, closed, canOpen, there, unreadable } = this.state;
     const words: [unknown, string][] = [
       [closed, "This chat is closed."],
-      [trouble, "The chat cannot be read just now; it is tried again."],
+      [unreadable, "The chat cannot be read just now; it is tried again."],
       [open, "Nobody has said anything yet."],
       [canOpen, "This room has no chat yet."],
       [there, "Reading the chat…"],

@@ -4,7 +4,7 @@ import { h, replace } from "./dom";
 import { label } from "./format";
 import { floatOver, reactionBar } from "./floating";
 import { findHub } from "./hub";
-import { pinnedCard, shelf } from "./products";
+import { pinnedCard, productList } from "./products";
 import { WatchSession } from "./watchSession";
 import { reachable, type Link, type Model } from "./widget";
 
@@ -162,5 +162,5 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   if (only) return h("div", {}, picture, moves);
   const floating = floatOver(link);
   picture.append(floating.el, pinnedCard(link));
-  return h("div", {}, picture, moves, reactionBar(link, floating), shelf(link));
+  return h("div", {}, picture, moves, reactionBar(link, floating), productList(link));
 }

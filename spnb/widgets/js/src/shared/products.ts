@@ -1,4 +1,4 @@
-// What is sold in a room: the pinned product over the picture, the shelf below it, and a host's tools on it.
+// What is sold in a room: the pinned product over the picture, the list below it, and a host's tools on it.
 import { h, replace } from "./dom";
 import type { Link } from "./widget";
 
@@ -53,8 +53,8 @@ export function pinnedCard(link: Link): HTMLElement {
 }
 
 /** All tagged products in a row. With `manage`, who may pins them, takes them off, and adds others. */
-export function shelf(link: Link, manage = false): HTMLElement {
-  const list = h("ul", { class: "spnb-shelf" });
+export function productList(link: Link, manage = false): HTMLElement {
+  const list = h("ul", { class: "spnb-product-list" });
   const adder = manage ? productSearch(link) : null;
   const heading = h("span", { class: "spnb-note" });
   const el = h("section", { class: "spnb-products", "aria-label": "products" }, heading, list, adder);

@@ -4,7 +4,7 @@ import { uniqueId } from "./dom";
 const TELL_SECONDS = 10;
 
 /** Seconds in all, whether it plays now, and whether that was all. */
-export type Told = { session: string; seconds: number; playing: boolean; over: boolean };
+export type Watched = { session: string; seconds: number; playing: boolean; over: boolean };
 
 export class WatchSession {
   seconds = 0;
@@ -15,7 +15,7 @@ export class WatchSession {
 
   constructor(
     private readonly video: HTMLVideoElement,
-    private readonly tell: (told: Told) => void,
+    private readonly tell: (told: Watched) => void,
   ) {
     video.addEventListener("playing", () => this.running(true));
     for (const pause of ["pause", "waiting", "seeking", "ended", "emptied", "stalled"])

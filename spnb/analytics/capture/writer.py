@@ -1,4 +1,4 @@
-"""The ledger of a capture: takes rows on the loop, has them on disk a moment later, and says so."""
+"""The writer of a capture: takes rows on the loop, has them on disk a moment later, and says so."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from spnb.analytics.capture.lines import JOURNALLED, Line, line_of, lines_of_fra
 from spnb.models import FINAL_STATUSES
 from spnb.observers import Observers
 
-__all__ = ["Ledger", "Written"]
+__all__ = ["CaptureWriter", "Written"]
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ Batch = Mapping[str, list[dict[str, Any]]]
 Written = Callable[[Batch], Any]
 
 
-class Ledger:
+class CaptureWriter:
     """What is known of the rooms being captured, and what of it is on disk.
 
     Args:
@@ -55,14 +55,14 @@ class Ledger:
         self._hurry = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._writer: asyncio.Task[None] | None = None
+        self._writing: asyncio.Task[None] | None = None
         self._observers = Observers[Batch]("a capture")
         self._taken: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
         """Rows by table that are on disk, each counted once."""
         self.lost = 0
         """Rows that no disk would take."""
-        self.trouble: str | None = None
+        self.write_error: str | None = None
         """Why rows cannot be written now."""
         self.last_pulse: datetime | None = None
         """When an earlier run of this capture was alive last."""
@@ -80,7 +80,7 @@ class Ledger:
         self.resumed = self._place.resumed
         if self.resumed:
             self._recall(await self._do(self._place.tables), self._place.card.pulse)
-        self._writer = asyncio.create_task(self._write(), name="spnb-capture-write")
+        self._writing = asyncio.create_task(self._write(), name="spnb-capture-write")
 
     async def _do(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(work, *arguments))
@@ -167,8 +167,8 @@ class Ledger:
                 await self._do(self._place.append, lines)
             except OSError as error:
                 self._waiting = lines + self._waiting
-                self.trouble = f"rows cannot be written: {error.strerror or type(error).__name__}"
-                log.warning("capture: %s", self.trouble)
+                self.write_error = f"rows cannot be written: {error.strerror or type(error).__name__}"
+                log.warning("capture: %s", self.write_error)
                 await asyncio.sleep(wait)
                 wait = min(AGAIN_LONGEST, wait * 2)
                 self._news.set()
@@ -180,7 +180,7 @@ class Ledger:
                 for counted in (taken, self._taken):
                     counted.subtract(name for name, _ in lines)
                 lines = []
-            wait, self.trouble = AGAIN_SECONDS, None
+            wait, self.write_error = AGAIN_SECONDS, None
             self._acknowledge(lines, taken)
             if not self._waiting:
                 self._idle.set()
@@ -205,18 +205,18 @@ class Ledger:
         if self._place is None:
             self._thread.shutdown(wait=False)
             return
-        if self._writer is not None:
+        if self._writing is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(AGAIN_LONGEST):
                     await self.flush()
-            self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
         try:
             if compact and not self._waiting:
                 await self._do(self._place.compact, pd.Timestamp.now("UTC"))
         except Exception as error:
-            self.trouble = f"no Parquet could be written ({type(error).__name__}); the journal has all rows"
-            log.exception("capture: %s", self.trouble)
+            self.write_error = f"no Parquet could be written ({type(error).__name__}); the journal has all rows"
+            log.exception("capture: %s", self.write_error)
         finally:
             await self._do(self._place.close)
             self._thread.shutdown(wait=False)

@@ -7,22 +7,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from spnb.sandbox.rest import Refused, answer, envelope
+from spnb.sandbox.rest.sound import read_body, read_json
 from spnb.sandbox.rooms.ports import Json
 
-__all__ = ["OwnCall", "own_route"]
+__all__ = ["ControlCall", "control_route"]
 
 B = TypeVar("B", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class OwnCall:
+class ControlCall:
     """A call that was let in."""
 
     request: Request
@@ -46,7 +46,7 @@ class OwnCall:
             ) from None
 
 
-def own_route(api_key: str, method: str, path: str, handler: Callable[[OwnCall], Awaitable[Json]]) -> Route:
+def control_route(api_key: str, method: str, path: str, handler: Callable[[ControlCall], Awaitable[Json]]) -> Route:
     """A route that checks the key, reads the JSON body and turns refusals into envelopes."""
 
     async def endpoint(request: Request) -> Response:
@@ -54,12 +54,7 @@ def own_route(api_key: str, method: str, path: str, handler: Callable[[OwnCall],
             given = request.headers.get("x-api-key", "")
             if not hmac.compare_digest(given.encode(), api_key.encode()):
                 raise Refused.unauthorized("The API key is not this sandbox's: check X-API-Key")
-            raw = await request.body()
-            try:
-                body = orjson.loads(raw) if raw.strip() else {}
-            except orjson.JSONDecodeError as error:
-                raise Refused.bad_request(f"The body is no JSON: {error}") from None
-            return answer(await handler(OwnCall(request, body)))
+            return answer(await handler(ControlCall(request, read_json(await read_body(request)))))
         except Refused as refused:
             return envelope(refused)
 

@@ -10,15 +10,15 @@ import psutil
 import pytest
 
 import spnb
-from spnb import sandbox as door
+from spnb import sandbox as spnb_sandbox
 from tests.conftest import RunningSandbox
 
 
 async def test_faults_strike_until_the_block_ends(sandbox: RunningSandbox) -> None:
-    client = await spnb.connect_async("async-door", url=sandbox.url, api_key=sandbox.api_key)
-    async with await door.faults_async(client) as faults:
-        fault = await faults.add("bad-gateway", match="GET /api/v3/users/async-door", times=1)
-        assert (await client.users.get("async-door")).user_id == "async-door"
+    client = await spnb.connect_async("async-control", url=sandbox.url, api_key=sandbox.api_key)
+    async with await spnb_sandbox.faults_async(client) as faults:
+        fault = await faults.add("bad-gateway", match="GET /api/v3/users/async-control", times=1)
+        assert (await client.users.get("async-control")).user_id == "async-control"
         assert [(each.fault_id, each.hits, each.left) for each in await faults.active()] == [(fault.fault_id, 1, 0)]
         assert await faults.cut("signalling") == 0
         assert faults.sync.active() == await faults.active()
@@ -28,7 +28,7 @@ async def test_faults_strike_until_the_block_ends(sandbox: RunningSandbox) -> No
 
 
 async def test_webhooks_are_registered_and_removed(sandbox: RunningSandbox) -> None:
-    hooks = await door.webhooks_async(url=sandbox.url, api_key=sandbox.api_key)
+    hooks = await spnb_sandbox.webhooks_async(url=sandbox.url, api_key=sandbox.api_key)
     made = await hooks.add("http://127.0.0.1:9/hook", "a secret of some length", events=["nothing.*"])
     assert made in await hooks.registered()
     assert hooks.sync.deliveries(made) == await hooks.deliveries(made) == []
@@ -40,8 +40,8 @@ async def test_a_cancelled_back_fill_ends_its_process_and_is_completed_by_the_ne
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    async def fill(*, stop: bool) -> door.Past:
-        return await door.backfill_async(
+    async def fill(*, stop: bool) -> spnb_sandbox.Past:
+        return await spnb_sandbox.backfill_async(
             days=5,
             streams=40,
             views=4000,

@@ -1,0 +1,113 @@
+"""Viewers on bad lines, with the official SDK behind a relay that makes the weather; the same on both servers."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import Any
+
+import numpy as np
+import pytest
+from livekit import rtc
+
+from spnb.broadcast.sources import read_counter
+from tests.media.conftest import FPS, LiveKit, Viewer, publisher
+from tests.media.weather import sky
+
+pytestmark = pytest.mark.media
+
+
+async def shown(track: Any, pictures: int, *, skip: int = 0) -> tuple[list[int], list[int]]:
+    """What is shown while the publisher sends so many pictures, after `skip`: their numbers, the heights in turn."""
+    stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
+    numbers: list[int] = []
+    heights: list[int] = []
+    first: int | None = None
+    try:
+        async with asyncio.timeout(90):
+            async for event in stream:
+                frame = event.frame
+                luma = np.frombuffer(frame.data, np.uint8, frame.width * frame.height)
+                number = read_counter(luma.reshape(frame.height, frame.width))
+                if number is None:
+                    continue
+                first = number if first is None else first
+                if number >= first + skip:
+                    numbers.append(number)
+                    if heights[-1:] != [frame.height]:
+                        heights.append(frame.height)
+                if number >= first + skip + pictures:
+                    return numbers, heights
+    finally:
+        await stream.aclose()
+    raise AssertionError("the stream ended")
+
+
+async def test_what_is_lost_comes_again_as_long_as_a_viewer_stays(livekit: LiveKit) -> None:
+    room = f"room-{uuid.uuid4().hex[:8]}"
+    with sky(livekit.url, loss=3, delay=20) as relay:
+        far = LiveKit(relay.url, livekit.key, livekit.secret, livekit.embedded)
+        async with publisher(livekit, room, busy=True):
+            seen = Viewer()
+            await seen.connect(far, room)
+            track, _ = await seen.track()
+            # Some 150 packets a second: by then the first thousand are long past.
+            numbers, _ = await shown(track, 4 * FPS, skip=10 * FPS)
+            await seen.room.disconnect()
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) >= 0.9 * 4 * FPS, f"{len(numbers)} of {4 * FPS} pictures were shown"
+
+
+async def test_a_slow_viewer_keeps_the_layer_that_fits(livekit: LiveKit) -> None:
+    room = f"room-{uuid.uuid4().hex[:8]}"
+    with sky(livekit.url, rate=600, delay=20) as relay:
+        far = LiveKit(relay.url, livekit.key, livekit.secret, livekit.embedded)
+        async with publisher(livekit, room, busy=True, simulcast=True, sound=True, size=(1280, 720)):
+            seen = Viewer()
+            await seen.connect(far, room)
+            track, _ = await seen.track()
+            numbers, heights = await shown(track, 12 * FPS, skip=6 * FPS)
+            await seen.room.disconnect()
+    assert len(heights) <= 3, f"the layers flapped: {heights}"
+    assert set(heights) <= {180, 360}
+    assert len(numbers) * FPS / (12 * FPS) >= 14, f"{len(numbers) / 12:.1f} pictures of each second were shown"
+
+
+async def test_a_viewer_whose_line_gets_better_gets_the_better_layer(embedded: LiveKit) -> None:
+    """On the embedded server alone: livekit-server 1.9.11 stays with the small picture for minutes."""
+    room = f"room-{uuid.uuid4().hex[:8]}"
+    with sky(embedded.url, rate=600, delay=20) as relay:
+        far = LiveKit(relay.url, embedded.key, embedded.secret, embedded=True)
+        async with publisher(embedded, room, busy=True, simulcast=True, size=(1280, 720)):
+            seen = Viewer()
+            await seen.connect(far, room)
+            track, _ = await seen.track()
+            stream = rtc.VideoStream(track)
+            async with asyncio.timeout(60):
+                async for event in stream:
+                    if event.frame.height < 720:
+                        relay.change(rate=0, delay=20)
+                        break
+                async for event in stream:
+                    if event.frame.height == 720:
+                        break
+            await stream.aclose()
+            await seen.room.disconnect()
+
+
+async def test_a_viewer_chooses_its_quality(livekit: LiveKit) -> None:
+    room = f"room-{uuid.uuid4().hex[:8]}"
+    async with publisher(livekit, room, busy=True, simulcast=True, size=(1280, 720)):
+        seen = Viewer()
+        await seen.connect(livekit, room)
+        track, who = await seen.track()
+        publication = next(iter(seen.room.remote_participants[who].track_publications.values()))
+        stream = rtc.VideoStream(track)
+        for quality, height in ((0, 180), (2, 720), (1, 360)):
+            publication.set_video_quality(quality)
+            async with asyncio.timeout(30):
+                async for event in stream:
+                    if event.frame.height == height:
+                        break
+        await stream.aclose()
+        await seen.room.disconnect()
