@@ -17,7 +17,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.m
 
 PICTURES = 15
 """A card is sent five times a second: so many last longer than two beeps of Chromium's microphone are apart."""
-JOIN_ANEW = "import spnb._loop\nspnb._loop.background_loop().call_soon_threadsafe(studio._broadcast._disconnected, 'state mismatch')"
+JOIN_ANEW = """
+from spnb._loop import background_loop
+background_loop().call_soon_threadsafe(studio._broadcast._disconnected, "state mismatch")
+"""
 
 
 async def silent_and_dark(listener: Listener, since: float) -> None:
