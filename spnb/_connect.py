@@ -7,8 +7,9 @@ from typing import Any
 
 from spnb._loop import on_loop
 from spnb.client import AsyncClient
+from spnb.client.session import Whereabouts
 from spnb.config import Credentials, Endpoints, credentials_from_environment
-from spnb.errors import ConfigError
+from spnb.errors import ConfigError, SandboxError
 from spnb.live import AsyncLiveRoom
 from spnb.live.hooks import attach
 from spnb.models import Room
@@ -51,7 +52,7 @@ async def connect_async(
         ConfigError: what was given does not fit together.
         Unauthorized, Unreachable, SandboxError: the login, the way to the service, or the sandbox failed.
     """
-    name, endpoints, credentials = await _destination(
+    name, endpoints, credentials, whereabouts = await _destination(
         user_id,
         api_key=api_key,
         region=region,
@@ -60,7 +61,9 @@ async def connect_async(
         display_name=display_name,
         sandbox=sandbox,
     )
-    client: AsyncClient[AsyncLiveRoom] = AsyncClient(endpoints, credentials, name=name, room_factory=_live)
+    client: AsyncClient[AsyncLiveRoom] = AsyncClient(
+        endpoints, credentials, name=name, room_factory=_live, whereabouts=whereabouts
+    )
     try:
         await client.login()
     except BaseException:
@@ -102,7 +105,7 @@ async def _destination(
     auth_token: str | None,
     display_name: str | None,
     sandbox: bool | None,
-) -> tuple[str, Endpoints, Credentials]:
+) -> tuple[str, Endpoints, Credentials, Whereabouts | None]:
     if sandbox and (api_key or region or url):
         raise ConfigError("sandbox=True goes without api_key, region and url")
     if not sandbox:
@@ -115,6 +118,7 @@ async def _destination(
                 "social.plus",
                 endpoints,
                 Credentials(api_key, user_id, display_name, auth_token, watch_key=watch_key),
+                None,
             )
         if region or url:
             raise ConfigError("a region or url goes with an api_key")
@@ -128,7 +132,7 @@ async def _destination(
                 auth_token or known.auth_token,
                 watch_key=known.watch_key,
             )
-            return "social.plus", endpoints, credentials
+            return "social.plus", endpoints, credentials, None
         if sandbox is False:
             raise ConfigError("no credentials: set SOCIALPLUS_API_KEY and SOCIALPLUS_USER_ID, or pass api_key")
     import asyncio
@@ -137,4 +141,20 @@ async def _destination(
 
     info = await asyncio.to_thread(ensure)
     credentials = Credentials(info.api_key, user_id or SANDBOX_USER, display_name, watch_key=info.api_key)
-    return "sandbox", Endpoints.of_url(info.url), credentials
+    return "sandbox", Endpoints.of_url(info.url), credentials, OWN_SANDBOX
+
+
+async def _own_sandbox() -> tuple[Endpoints, str] | None:
+    """Where this user's sandbox runs now; it is not started."""
+    import asyncio
+
+    from spnb.sandbox import running
+
+    try:
+        info = await asyncio.to_thread(running)
+    except SandboxError:
+        return None
+    return Endpoints.of_url(info.url), info.api_key
+
+
+OWN_SANDBOX = Whereabouts(_own_sandbox, "your sandbox does not run; spnb.connect() starts it, with all that it held")

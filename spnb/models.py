@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from spnb.gaps import RecordingGap, missing
+
 __all__ = [
     "FINAL_STATUSES",
     "STATUS_LABELS",
@@ -109,9 +111,7 @@ class Record(BaseModel):
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S UTC")
-    return str(value)
+    return value.strftime("%Y-%m-%d %H:%M:%S UTC") if isinstance(value, datetime) else str(value)
 
 
 class User(Record):
@@ -211,6 +211,7 @@ class Room(Record):
     recorded_playback_infos: list[PlaybackInfo] = Field(default_factory=list)
     recorded_resolution: Resolution | None = None
     duration_seconds: float | None = None
+    recording_gaps: list[RecordingGap] = Field(default_factory=list)
     moderation: Moderation | None = None
     parent_room_id: str | None = None
     child_room_ids: list[str] = Field(default_factory=list)
@@ -256,6 +257,7 @@ class Room(Record):
             ("ended", self.ended_at),
             ("duration", None if self.duration_seconds is None else f"{self.duration_seconds:g} s"),
             ("recordings", len(self.recorded_playback_infos) or None),
+            ("missing in the recording", missing(self.recording_gaps)),
         ]
         return [(name, value) for name, value in rows if value is not None]
 

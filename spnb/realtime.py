@@ -7,10 +7,12 @@ live objects read the service again after it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import logging
 import random
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +25,7 @@ from spnb.errors import RealtimeError, SpnbError
 
 if TYPE_CHECKING:
     import aiomqtt
+    from paho.mqtt.reasoncodes import ReasonCode
 
 __all__ = ["Event", "MqttLogin", "Realtime"]
 
@@ -35,6 +38,8 @@ KEEP_ALIVE_SECONDS = 30
 FIRST_WAIT, LONGEST_WAIT = 1.0, 8.0
 """Reconnect after 1 s, doubling to 8 s, as the service's SDKs do; jittered so that many clients do not come at once."""
 REFUSED = 128
+TOPICS_AT_ONCE = 50
+"""In one SUBSCRIBE: a thousand topics, one after the other, would take a thousand times the way there and back."""
 
 State = Literal["idle", "connected", "away", "refused", "closed"]
 
@@ -67,12 +72,12 @@ class Realtime:
     """A connection to the service's broker. It connects at the first subscription and again whenever it drops.
 
     Args:
-        url: `ws://` or `wss://` address of the broker.
+        url: gives the `ws://` or `wss://` address of the broker, for each connection.
         login: gives fresh credentials for each connection.
     """
 
-    def __init__(self, url: str, login: Callable[[], Awaitable[MqttLogin]]) -> None:
-        self._url = urlsplit(url)
+    def __init__(self, url: Callable[[], str], login: Callable[[], Awaitable[MqttLogin]]) -> None:
+        self._url = url
         self._login = login
         self._callbacks: dict[str, list[Callback]] = {}
         self._settled: dict[str, list[Callable[[bool], None]]] = {}
@@ -232,22 +237,25 @@ class Realtime:
         import aiomqtt
 
         login = await self._login()
-        secure = self._url.scheme == "wss"
+        url = urlsplit(self._url())
+        secure = url.scheme == "wss"
         client = aiomqtt.Client(
-            hostname=self._url.hostname or "",
-            port=self._url.port or (443 if secure else 80),
+            hostname=url.hostname or "",
+            port=url.port or (443 if secure else 80),
             username=login.username,
             password=login.password,
             identifier=login.client_id,
             transport="websockets",
-            websocket_path=self._url.path or "/mqtt",
+            websocket_path=url.path or "/mqtt",
             tls_context=ssl.create_default_context() if secure else None,
             clean_session=True,
             keepalive=KEEP_ALIVE_SECONDS,
             timeout=10,
             logger=mqtt_log,
         )
-        async with client:
+        async with contextlib.AsyncExitStack() as leaving:
+            await _entered(client)
+            leaving.push_async_exit(client)
             self._client = client
             self._changed.set()
             follow = asyncio.create_task(self._follow(client), name="spnb-subscriptions")
@@ -270,13 +278,13 @@ class Realtime:
                 await self._changed.wait()
                 self._changed.clear()
                 wanted = set(self._callbacks)
-                for topic in wanted - self._subscribed - self._refused:
-                    granted = await client.subscribe(topic, qos=0)
-                    code = granted[0] if granted else 0
-                    value = code if isinstance(code, int) else code.value
-                    granted_now = value < REFUSED
-                    (self._subscribed if granted_now else self._refused).add(topic)
-                    self._tell_settled(topic, granted_now)
+                for topics in _batches(wanted - self._subscribed - self._refused):
+                    granted: Sequence[int | ReasonCode] = await client.subscribe([(topic, 0) for topic in topics])
+                    self._set_state("connected")  # before the rest, of which there may be thousands
+                    for topic, code in zip(topics, granted, strict=False):
+                        granted_now = (code if isinstance(code, int) else code.value) < REFUSED
+                        (self._subscribed if granted_now else self._refused).add(topic)
+                        self._tell_settled(topic, granted_now)
                 for topic in self._subscribed - wanted:
                     await client.unsubscribe(topic)
                     self._subscribed.discard(topic)
@@ -302,6 +310,37 @@ class Realtime:
                 except Exception:
                     # One observer's fault must not end the events of all the others.
                     log.exception("an observer of %s failed", event.type)
+
+
+_leaving: set[asyncio.Task[None]] = set()
+
+
+async def _entered(client: aiomqtt.Client) -> None:
+    """Connect. The library does so in a thread, which no cancellation ends: the connection is left when it is there."""
+    entering = asyncio.ensure_future(client.__aenter__())
+    try:
+        await asyncio.shield(entering)
+    except asyncio.CancelledError:
+        task = asyncio.create_task(_left(client, entering), name="spnb-realtime-leaving")
+        _leaving.add(task)
+        task.add_done_callback(_leaving.discard)
+        raise
+
+
+async def _left(client: aiomqtt.Client, entering: asyncio.Future[aiomqtt.Client]) -> None:
+    import aiomqtt
+
+    try:
+        await entering
+        await client.__aexit__(None, None, None)
+    except (aiomqtt.MqttError, OSError) as error:
+        log.debug("a connection that nobody wants any more failed: %s", type(error).__name__)
+
+
+def _batches(topics: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(topics)
+    while batch := list(itertools.islice(left, TOPICS_AT_ONCE)):
+        yield batch
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -20,7 +20,7 @@ from spnb.bench.sandboxed import OwnSandbox, own_sandbox
 if TYPE_CHECKING:
     from livekit import rtc
 
-__all__ = ["fifty_subscribers", "late_viewer", "publishing", "time_to_first_frame"]
+__all__ = ["fifty_subscribers", "late_viewer", "publishing", "time_to_first_frame", "watch_in_process"]
 
 WIDTH, HEIGHT, FPS = 640, 360, 30
 ROUNDS = 5
@@ -209,7 +209,9 @@ async def _crowd(sandbox: OwnSandbox, room: Any) -> tuple[float, float, int, int
         ready, go = context.Semaphore(0), context.Event()
         results: Any = context.Queue()
         crowds = [
-            context.Process(target=_watch, args=(tickets[index * each : (index + 1) * each], ready, go, results))
+            context.Process(
+                target=watch_in_process, args=(tickets[index * each : (index + 1) * each], ready, go, results)
+            )
             for index in range(PROCESSES)
         ]
         for crowd in crowds:
@@ -233,7 +235,7 @@ async def _load(sandbox: OwnSandbox, seconds: float) -> float:
     return (sandbox.cpu_seconds() - before) / (time.monotonic() - began)
 
 
-def _watch(tickets: list[tuple[str, str]], ready: Any, go: Any, results: Any) -> None:
+def watch_in_process(tickets: list[tuple[str, str]], ready: Any, go: Any, results: Any) -> None:
     """A process of subscribers; puts `(lost, received, octets, decoded)` of each, as counted while all were there."""
     from livekit import rtc
 

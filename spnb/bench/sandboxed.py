@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,13 +51,19 @@ class OwnSandbox:
 
 
 @contextmanager
-def own_sandbox(*options: str) -> Iterator[OwnSandbox]:
+def own_sandbox(*options: str, filled: Callable[[Path], None] | None = None) -> Iterator[OwnSandbox]:
     """Start a sandbox on a free port and a fresh folder; end it afterwards.
+
+    Args:
+        options: of `python -m spnb.sandbox`.
+        filled: puts something into its data folder before it starts.
 
     Raises:
         SandboxError: it did not become ready.
     """
     with tempfile.TemporaryDirectory(prefix="spnb-bench-") as folder:
+        if filled is not None:
+            filled(Path(folder))
         began = time.perf_counter()
         command = [sys.executable, "-m", "spnb.sandbox", "--port", "0", "--data-dir", str(Path(folder)), "--json"]
         started = subprocess.Popen([*command, "--no-rate-limit", *options], stdout=subprocess.PIPE, text=True)

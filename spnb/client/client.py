@@ -15,7 +15,7 @@ from spnb.client.chat import AsyncChannels, AsyncMessages
 from spnb.client.files import AsyncFiles
 from spnb.client.products import AsyncProducts
 from spnb.client.rooms import AsyncRooms
-from spnb.client.session import Session
+from spnb.client.session import Session, Whereabouts
 from spnb.client.settings import AsyncSettings
 from spnb.client.social import AsyncCommunities, AsyncPosts
 from spnb.config import Credentials, Endpoints
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 R = TypeVar("R")
 
+BACKGROUND_READS = 8
+"""Requests at once by which live objects keep up to date: a quarter of the connections, so that calls find one free."""
 CLOSE_SECONDS = 3.0
 """How long each part may take to send what still waits when a client closes."""
 
@@ -44,6 +46,7 @@ class AsyncClient(Generic[R]):
         name: what the repr calls the service.
         room_factory: makes of each room's record what the client hands out; the record itself without it.
         timeout: seconds until a request counts as lost.
+        whereabouts: for a service that may come back elsewhere: a sandbox.
     """
 
     def __init__(
@@ -54,9 +57,11 @@ class AsyncClient(Generic[R]):
         name: str = "social.plus",
         room_factory: Callable[[AsyncClient[R], Room], R] | None = None,
         timeout: float = 30.0,
+        whereabouts: Whereabouts | None = None,
     ) -> None:
         self._name = name
-        self._endpoints = endpoints
+        self._first_endpoints = endpoints
+        self._whereabouts = whereabouts
         self._credentials = credentials
         self._timeout = timeout
         self._factory = room_factory
@@ -64,6 +69,8 @@ class AsyncClient(Generic[R]):
         self._open_realtime: Realtime | None = None
         self._connections = 0
         self._closers: list[Callable[[], Awaitable[None]]] = []
+        self._reading = asyncio.Semaphore(BACKGROUND_READS)
+        """Held by each read that nobody waits for."""
         self.shared: dict[tuple[str, str], Any] = {}
         """What live objects of one kind and id share on this connection."""
         session = self._session
@@ -83,7 +90,9 @@ class AsyncClient(Generic[R]):
     @property
     def _session(self) -> Session:
         if self._open_session is None:
-            self._open_session = Session(self._endpoints, self._credentials, timeout=self._timeout)
+            self._open_session = Session(
+                self._first_endpoints, self._credentials, timeout=self._timeout, whereabouts=self._whereabouts
+            )
         return self._open_session
 
     def hand_out(self, room: Room) -> R:
@@ -94,6 +103,10 @@ class AsyncClient(Generic[R]):
     def endpoints(self) -> Endpoints:
         """Where the service is."""
         return self._endpoints
+
+    @property
+    def _endpoints(self) -> Endpoints:
+        return self._first_endpoints if self._open_session is None else self._open_session.endpoints
 
     @property
     def user_id(self) -> str:
@@ -129,10 +142,12 @@ class AsyncClient(Generic[R]):
     def realtime(self) -> Realtime:
         """The real-time connection; it connects at the first subscription."""
         if self._open_realtime is None:
-            self._open_realtime = Realtime(self._endpoints.mqtt, self._mqtt_login)
+            self._open_realtime = Realtime(lambda: self._endpoints.mqtt, self._mqtt_login)
         return self._open_realtime
 
     async def _mqtt_login(self) -> MqttLogin:
+        if self._connections:
+            await self._session.look_around()
         token = await self._session.token()
         user = self._session.user
         assert user is not None  # noqa: S101 - a token is there only after a login

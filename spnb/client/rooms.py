@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
@@ -26,8 +27,8 @@ Json = dict[str, Any]
 
 TITLE_LIMIT, DESCRIPTION_LIMIT, ID_LIMIT = 1000, 5000, 50
 KEY_LIMIT = 100
-SEARCHED_ROOMS, SEARCHED_FOR_A_GIVEN_KEY = 60, 1000
-"""Among how many of the newest rooms a key is looked for: one of this moment's, and one the caller kept."""
+LOST_CREATION = dt.timedelta(minutes=10)
+"""How much older than the newest room one can be whose creation was not answered."""
 
 
 class AsyncRooms(Resource, Generic[R]):
@@ -77,8 +78,8 @@ class AsyncRooms(Resource, Generic[R]):
             metadata: anything of yours, kept with the room.
             chat: False makes the room alone, without post and chat.
             community_id: the community the post goes to, of which you are a member; your own feed without it.
-            key: a name of your own for this creation, at most 100 characters: the same key gives the same room, as
-                long as it is among the newest 1000.
+            key: a name of your own for this creation, at most 100 characters: the same key gives the same room. It is
+                looked for among all rooms of the network, a hundred per request, newest first.
             type: `coHosts` goes live through LiveKit; the service's own default, `directStreaming`, cannot.
             parent_room_id: the main room, for an additional feed.
 
@@ -101,7 +102,7 @@ class AsyncRooms(Resource, Generic[R]):
             body["description"] = description
         if parent_room_id is not None:
             body["parentRoomId"] = checked_text("parent_room_id", parent_room_id, ID_LIMIT)
-        room = await self._found(key, SEARCHED_FOR_A_GIVEN_KEY) if key else None
+        room = await self._found(key) if key else None
         if room is None:
             if thumbnail is not None:
                 body["thumbnailFileId"] = await self._thumbnail_id(thumbnail)
@@ -115,19 +116,23 @@ class AsyncRooms(Resource, Generic[R]):
             return _first(await self._post("/api/v1/rooms", "create the room", body))
 
         async def find() -> Room | None:
-            return await self._found(body["metadata"][KEY], SEARCHED_ROOMS)
+            return await self._found(body["metadata"][KEY], within=LOST_CREATION)
 
         return await create_once(create, find)
 
-    async def _found(self, key: str, most: int) -> Room | None:
-        """The user's own room with this key, among the newest `most`."""
-        seen, mine = 0, self._session.credentials.user_id
-        size = min(most, 100)
-        async for room in self._rooms(statuses=None, type=None, sort="lastCreated", deleted=False, page_size=size):
+    async def _found(self, key: str, *, within: dt.timedelta | None = None) -> Room | None:
+        """The user's own room with this key.
+
+        Args:
+            within: how much older than the newest room of all it may be; any age without it.
+        """
+        mine = self._session.credentials.user_id
+        newest: dt.datetime | None = None
+        async for room in self._rooms(statuses=None, type=None, sort="lastCreated", deleted=False, page_size=100):
             if (room.metadata or {}).get(KEY) == key and room.created_by in (mine, None):
                 return room
-            seen += 1
-            if seen >= most:
+            newest = newest or room.created_at
+            if within is not None and newest and room.created_at and newest - room.created_at > within:
                 break
         return None
 

@@ -7,7 +7,8 @@ import datetime as dt
 import logging
 import secrets
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import httpx
@@ -19,7 +20,7 @@ from spnb.config import Credentials, Endpoints
 from spnb.errors import Unauthorized, Unreachable
 from spnb.models import User
 
-__all__ = ["Session"]
+__all__ = ["Session", "Whereabouts"]
 
 log = logging.getLogger(__name__)
 be_discreet()
@@ -28,11 +29,26 @@ Json = dict[str, Any]
 RENEW_AT = 0.8
 """Share of a token's life after which it is renewed, as the service's SDKs do."""
 MARGIN = dt.timedelta(minutes=5)
+LOOK_AGAIN_SECONDS = 0.5
+"""Between two looks for a service that may have moved: many calls fail at once when it does."""
 
 
 def system_time() -> dt.datetime:
     """Now, in UTC."""
     return dt.datetime.now(dt.UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """How a service is found again that may come back elsewhere.
+
+    Args:
+        find: gives where it is now and its API key; None while it is nowhere.
+        hint: what to do while it is nowhere, for error messages.
+    """
+
+    find: Callable[[], Awaitable[tuple[Endpoints, str] | None]]
+    hint: str
 
 
 class Session:
@@ -42,6 +58,7 @@ class Session:
         endpoints, credentials: where and as whom.
         timeout: seconds until a request counts as lost.
         clock: gives the present moment in UTC.
+        whereabouts: for a service that may come back elsewhere.
     """
 
     def __init__(
@@ -51,7 +68,11 @@ class Session:
         *,
         timeout: float = 30.0,
         clock: Callable[[], dt.datetime] = system_time,
+        whereabouts: Whereabouts | None = None,
     ) -> None:
+        self._whereabouts = whereabouts
+        self._looking = asyncio.Lock()
+        self._looked_at = float("-inf")
         self.endpoints = endpoints
         self.credentials = credentials
         self.device_id = credentials.device_id or f"spnb-{secrets.token_hex(12)}"
@@ -93,7 +114,7 @@ class Session:
             body["authToken"] = credentials.auth_token
         answer = await self._with_retries(
             "POST",
-            f"{self.endpoints.rest}/api/v5/sessions",
+            "/api/v5/sessions",
             "log in",
             headers={"X-API-Key": credentials.api_key},
             json=body,
@@ -159,16 +180,16 @@ class Session:
         Raises:
             ServiceError, Unreachable: see `spnb.errors`.
         """
-        base = self.endpoints.upload if upload else self.endpoints.rest
         may_repeat = method != "POST" if repeatable is None else repeatable
         for renewed in (False, True):
             token = await self.token()
             try:
                 return await self._with_retries(
                     method,
-                    f"{base}{path}",
+                    path,
                     doing,
                     repeatable=may_repeat,
+                    upload=upload,
                     headers={"Authorization": f"Bearer {token}"},
                     params=_flat(params or {}),
                     json=json,
@@ -185,27 +206,55 @@ class Session:
         raise AssertionError("unreachable")
 
     async def _with_retries(
-        self, method: str, url: str, doing: str, *, repeatable: bool = True, **options: Any
+        self, method: str, path: str, doing: str, *, repeatable: bool = True, **options: Any
     ) -> httpx.Response:
         async for attempt in self.retries.of(doing, repeatable=repeatable):
             with attempt:
-                return await self._once(method, url, doing, **options)
+                return await self._once(method, path, doing, **options)
         raise AssertionError("unreachable")
 
-    async def _once(self, method: str, url: str, doing: str, **options: Any) -> httpx.Response:
+    async def _once(
+        self, method: str, path: str, doing: str, *, upload: bool = False, **options: Any
+    ) -> httpx.Response:
         if self._http.is_closed:
             raise Unreachable(f"could not {doing}: this client is closed, connect again")
         given = {name: value for name, value in options.items() if value is not None}
+        at = self.endpoints
         try:
-            answer = await self._http.request(method, url, **given)
-        except httpx.TimeoutException:
-            raise Unreachable(f"could not {doing}: {self.endpoints.rest} did not answer in time") from None
+            answer = await self._http.request(method, f"{at.upload if upload else at.rest}{path}", **given)
         except httpx.HTTPError as error:
+            if await self.look_around() and self.endpoints != at and isinstance(error, httpx.ConnectError):
+                # Nobody was there, so nothing was carried out: it may go where the service is now.
+                return await self._once(method, path, doing, upload=upload, **options)
+            if isinstance(error, httpx.TimeoutException):
+                raise Unreachable(f"could not {doing}: {at.rest} did not answer in time") from None
+            hint = f": {self._whereabouts.hint}" if self._whereabouts is not None else ""
             reason = type(error).__name__
-            raise Unreachable(f"could not {doing}: {self.endpoints.rest} cannot be reached ({reason})") from None
+            raise Unreachable(f"could not {doing}: {at.rest} cannot be reached ({reason}){hint}") from None
         if answer.is_success or answer.is_redirect:
             return answer
         raise error_of(answer, doing)
+
+    async def look_around(self) -> bool:
+        """Look where the service is, if it is one that may have moved; whether it was found."""
+        if self._whereabouts is None:
+            return False
+        async with self._looking:
+            now = asyncio.get_running_loop().time()
+            if now - self._looked_at < LOOK_AGAIN_SECONDS:
+                return True
+            found = await self._whereabouts.find()
+            self._looked_at = asyncio.get_running_loop().time()
+            if found is None:
+                return False
+            endpoints, key = found
+            if endpoints != self.endpoints:
+                log.info("the service is at %s now, no longer at %s", endpoints.rest, self.endpoints.rest)
+                self.endpoints = endpoints
+            if key != self.credentials.api_key:
+                signs = key if self.credentials.watch_key else None
+                self.credentials = replace(self.credentials, api_key=key, watch_key=signs)
+            return True
 
     async def signed(self, address: str, *, doing: str) -> str | None:
         """Where an address of the service's own redirects to, for this user; others are given back as they are.

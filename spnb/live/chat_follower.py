@@ -69,7 +69,8 @@ class ChatFollower:
             self._plan_safety_read()
             while not self._closed:
                 await self._until_due()
-                await self._do_what_is_due()
+                async with self._client._reading:
+                    await self._do_what_is_due()
                 changes, self._changes = self._changes, []
                 if changes:
                     yield changes

@@ -36,7 +36,7 @@ class AsyncLiveRooms:
     Args:
         client: the connection.
         statuses: which states belong to the collection.
-        most: how many rooms at most.
+        most: how many rooms at most; whether there are older ones is told by `complete`.
     """
 
     def __init__(
@@ -51,6 +51,8 @@ class AsyncLiveRooms:
         """Which states belong to the collection."""
         self._most = most
         self._rooms: dict[str, Room] = {}
+        self.complete: bool = True
+        """Whether these were all rooms in those states when they were read last; else the newest `most` of them."""
         self._observers = Observers[list[Room]]("live rooms", first=self._begin, last=self._end, now=lambda: self.rooms)
         self._ends: list[Callable[[], None]] = []
         self._topic = ""
@@ -112,6 +114,7 @@ class AsyncLiveRooms:
             self._keep_up,
             lambda: bool(self._topic) and self._client.realtime.is_subscribed(self._topic),
             first=BLIND_READ,
+            gate=self._client._reading,
             name="spnb-live-rooms",
         )
         self._reader.start()
@@ -172,7 +175,7 @@ class AsyncLiveRooms:
         self._turn += 1
         turn = self._turn
         try:
-            records = await self._client.rooms.records(statuses=self.statuses, most=self._most)
+            records = await self._client.rooms.records(statuses=self.statuses, most=self._most + 1)
         except (ServiceError, Unreachable) as error:
             log.info("live rooms could not be read: %s", type(error).__name__)
             return
@@ -180,8 +183,9 @@ class AsyncLiveRooms:
             return
         # What is read takes the place of what was heard.
         self._answered = turn
-        fresh = {record.room_id: record for record in records if record.status in self.statuses}
-        if fresh != self._rooms:
+        complete, self.complete = self.complete, len(records) <= self._most
+        fresh = {record.room_id: record for record in records[: self._most] if record.status in self.statuses}
+        if fresh != self._rooms or complete != self.complete:
             self._rooms = fresh
             self._observers.tell(self.rooms)
 
@@ -189,7 +193,8 @@ class AsyncLiveRooms:
     """The blocking twin."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(self.statuses)}: {len(self)})"
+        older = "" if self.complete else ", older ones are left out"
+        return f"{type(self).__name__}({', '.join(self.statuses)}: {len(self)}{older})"
 
     def _repr_html_(self) -> str:
         return Records.of(self.rooms)._repr_html_()

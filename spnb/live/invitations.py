@@ -95,7 +95,9 @@ class AsyncLiveInvitations:
             end()
 
     def _begin(self) -> None:
-        self._reader = Reader(self._keep_up, self._followed, first=BLIND_READ, name="spnb-invitations")
+        self._reader = Reader(
+            self._keep_up, self._followed, first=BLIND_READ, gate=self._client._reading, name="spnb-invitations"
+        )
         self._reader.start()
 
     def _end(self) -> None:

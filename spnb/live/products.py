@@ -121,6 +121,7 @@ class AsyncRoomProducts:
             self._followed,
             over=lambda: not self._room.record.reference_id,
             first=BLIND_READ,
+            gate=self._room.client._reading,
             name="spnb-products",
         )
         self._reader.start()

@@ -55,6 +55,7 @@ class Reader:
         followed: whether events come in.
         over: whether nothing more is to come: then only news leads to a read.
         first: see `Pauses`.
+        gate: held while reading, where many share one: a thousand objects do not read at once.
         name: of the task.
     """
 
@@ -65,22 +66,28 @@ class Reader:
         *,
         over: Callable[[], bool] = lambda: False,
         first: float = 1.0,
+        gate: asyncio.Semaphore | None = None,
         name: str,
     ) -> None:
         self._read = read
         self._followed = followed
         self._over = over
         self._pauses = Pauses(first)
+        self._gate = gate if gate is not None else contextlib.nullcontext()
         self._name = name
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self.pause: float | None = None
-        """Seconds from the last read to the next without news; None where there will be none."""
+        self.pause: float | None = 0.0
+        """Seconds from the last read to the next without news; None where there will be none, 0 before the first."""
 
-    def start(self) -> None:
-        """Read now, and go on."""
+    def start(self, *, within: float = 0.0) -> None:
+        """Read now, and go on.
+
+        Args:
+            within: seconds that the first read may wait for news, which are expected: one read then tells it all.
+        """
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name=self._name)
+            self._task = asyncio.create_task(self._run(within), name=self._name)
 
     def soon(self) -> None:
         """There is news: read soon. News that comes while a read is under way leads to one more."""
@@ -92,11 +99,16 @@ class Reader:
             self._task.cancel()
             self._task = None
 
-    async def _run(self) -> None:
+    async def _run(self, within: float) -> None:
+        if within:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within):
+                    await self._wake.wait()
         while True:
-            self._wake.clear()
-            if await self._read():
-                self._pauses.anew()
+            async with self._gate:
+                self._wake.clear()  # what was told while this waited for its turn is part of what is read now
+                if await self._read():
+                    self._pauses.anew()
             self.pause = None if self._over() else self._pauses.next(followed=self._followed())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.pause):

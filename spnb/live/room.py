@@ -37,6 +37,10 @@ __all__ = ["AsyncLiveRoom", "Observer", "Opener"]
 
 log = logging.getLogger(__name__)
 
+SETTLING_SECONDS = 10.0
+"""How long the first read of a room that begins to be followed waits until its events come in, so that one read is
+enough. That they cannot be had, or are away, is told at once and ends the wait."""
+
 _broadcasts: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """What this process has put on air, by room and user."""
 
@@ -195,15 +199,21 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             self._reconcile_now,
             lambda: bool(self._topic) and realtime.is_subscribed(self._topic) and not self._knowledge.in_doubt,
             over=lambda: self._record.status in FINAL_STATUSES,
+            gate=self._client._reading,
             name=f"read {self.room_id}",
         )
-        self._ends = [realtime.on_state(lambda _state: self._reconcile())]
+        self._ends = [realtime.on_state(self._state_changed)]
         network = (self._record.path or "").split("/room/")[0] or self._client.network_id
         if network:
             self._topic = f"{network}/room/{self._record.id or self.room_id}"
             # What happened before the broker took the subscription is told by no event.
             self._ends.append(realtime.subscribe(self._topic, self._heard, settled=lambda _granted: self._reconcile()))
-        self._reader.start()
+        self._reader.start(within=SETTLING_SECONDS if self._topic and realtime.state != "refused" else 0)
+
+    def _state_changed(self, state: str) -> None:
+        # Whether the topic is granted is told right after the connection, and is what leads to a read then.
+        if state != "connected" or not self._topic:
+            self._reconcile()
 
     def _unfollow(self) -> None:
         for end in self._ends:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.errors import DownloadError, InvalidInput, ServiceError, Unreachable
+from spnb.gaps import RecordingGap, missing
 from spnb.models import PlaybackInfo, Room
 from spnb.recordings.fetching import Address, fetch, look
 from spnb.recordings.media import read_head
@@ -34,6 +35,8 @@ __all__ = ["AsyncRecording", "RecordedFile"]
 
 THUMBNAIL_BYTES = 2_000_000
 SHOWN_BYTES = 200_000
+WORTH_TELLING = 3.0
+"""Seconds by which a recording is shorter than its room before that is told: the service rounds up."""
 PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 
@@ -109,6 +112,23 @@ class AsyncRecording:
         """Length of all files together; None where one is not known."""
         lengths = [file.duration_seconds for file in self.files]
         return None if None in lengths else sum(length for length in lengths if length is not None)
+
+    @property
+    def gaps(self) -> list[RecordingGap]:
+        """The times in which the room was on air and could not be recorded, as far as the service tells them."""
+        return list(self._room.recording_gaps)
+
+    @property
+    def missing_seconds(self) -> float | None:
+        """How much shorter it is than its room was on air, at least 0; None where one of the two is not known."""
+        length, on_air = self.duration_seconds, self._room.duration_seconds
+        return None if length is None or on_air is None else max(0.0, on_air - length)
+
+    def _what_is_missing(self) -> str:
+        shorter = self.missing_seconds or 0.0
+        told = [f"{shorter:.0f} s shorter than its room"] if shorter >= WORTH_TELLING else []
+        named = missing(self.gaps)
+        return "".join(f", {words}" for words in [*told, *([f"missing {named}"] if named else [])])
 
     # -- what the files are
 
@@ -298,7 +318,7 @@ class AsyncRecording:
 
     def __repr__(self) -> str:
         length = f", {self.duration_seconds:.1f} s" if self.duration_seconds is not None else ""
-        return f"{type(self).__name__}({len(self.files)} file(s){length})"
+        return f"{type(self).__name__}({len(self.files)} file(s){length}{self._what_is_missing()})"
 
     def _repr_html_(self) -> str:
         rows = "".join(_row(file) for file in self.files)
@@ -307,6 +327,7 @@ class AsyncRecording:
         )
         expires = f", addresses expire {self.expires_at:%Y-%m-%d %H:%M} UTC" if self.expires_at else ""
         caption = f"Recording of {escape(self._room.title)}: {len(self.files)} file(s){expires}"
+        caption += escape(self._what_is_missing())
         return f"<table><caption>{caption}</caption><tr>{head}</tr>{rows}</table>"
 
 

@@ -22,6 +22,7 @@ class LiveNow(RoomRows, Playback):
 
     Args:
         client: a client of `spnb.connect()`.
+        most: how many rooms are listed at most, newest first; the heading says so where there are older ones.
     """
 
     _esm = STATIC / "liveNow.js"

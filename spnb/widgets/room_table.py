@@ -23,6 +23,7 @@ class RoomTable(RoomRows):
 
     Args:
         client: a client of `spnb.connect()`.
+        most: how many rooms are listed at most, newest first; the heading says so where there are older ones.
     """
 
     _esm = STATIC / "roomTable.js"
@@ -69,4 +70,5 @@ class RoomTable(RoomRows):
 
     def _as_text(self) -> str:
         rows = self.rooms
-        return "\n".join([f"Rooms: {len(rows)}", *(f"{row['title']} ({row['status']})" for row in rows[:20])])
+        older = "" if self.complete else " (the newest: older ones are left out, most=… lists more)"
+        return "\n".join([f"Rooms: {len(rows)}{older}", *(f"{row['title']} ({row['status']})" for row in rows[:20])])

@@ -31,9 +31,11 @@ class RoomRows(Widget):
     """Id of the room that was chosen."""
     me = traitlets.Unicode("").tag(sync=True)
     """The user's own id: only own rooms can be changed."""
+    complete = traitlets.Bool(True).tag(sync=True)
+    """Whether all rooms in these states are listed; else the newest of them."""
     statuses: ClassVar[Sequence[str]] = ("live", "waitingReconnect")
 
-    def __init__(self, client: Client[LiveRoom], **keywords: Any) -> None:
+    def __init__(self, client: Client[LiveRoom], *, most: int = 1000, **keywords: Any) -> None:
         super().__init__(**keywords)
         self._client: AsyncClient[AsyncLiveRoom] = client.asynchronous
         self.me = client.user_id
@@ -44,7 +46,7 @@ class RoomRows(Widget):
         self._in_sight: list[str] = []
         self._told: dict[str, dict[str, Any]] = {}
         self._look = asyncio.Event()
-        self._collection = AsyncLiveRooms(self._client, self.statuses)
+        self._collection = AsyncLiveRooms(self._client, self.statuses, most=most)
         self._at_end(self._collection.observe(self._listed))
         self._ticker: asyncio.Task[None] | None = None
         self._spawn(self._keep_fresh())
@@ -75,6 +77,7 @@ class RoomRows(Widget):
 
     def _listed(self, records: list[Room]) -> None:
         self._records = records
+        self.complete = self._collection.complete
         self._tell()
 
     def _tell(self) -> None:

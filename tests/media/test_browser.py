@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import http.server
 import os
@@ -22,8 +23,15 @@ pytestmark = [pytest.mark.media, pytest.mark.browser]
 
 PAGE = """<!doctype html><video id=v muted autoplay playsinline></video><script type=module>
 import { Room, RoomEvent } from "./hub.js";
-window.publish = async (url, token) => {
-  const room = window.room = new Room();
+const create = RTCPeerConnection.prototype.addTransceiver;
+RTCPeerConnection.prototype.addTransceiver = function (track, options) {
+  const made = create.call(this, track, options);
+  if (options?.sendEncodings?.length > 1) window.sender = made.sender;
+  return made;
+};
+window.active = () => window.sender.getParameters().encodings.map((encoding) => encoding.active).join();
+window.publish = async (url, token, options) => {
+  const room = window.room = new Room(options);
   await room.connect(url, token);
   await room.localParticipant.setCameraEnabled(true, { resolution: { width: 1280, height: 720, frameRate: 30 } });
   await room.localParticipant.setMicrophoneEnabled(true);
@@ -123,6 +131,29 @@ async def test_a_browser_watches_a_python_publisher(livekit: LiveKit, page: Page
         await page.evaluate("window.room.disconnect()")
 
 
+async def test_a_browser_resumes_a_lost_signalling_socket(livekit: LiveKit, page: Page) -> None:
+    room = f"room-{uuid.uuid4().hex[:8]}"
+    async with viewer(livekit, room) as seen:
+        await page.evaluate(
+            "([url, token]) => window.publish(url, token)", [livekit.url, livekit.token(room, "browser")]
+        )
+        track, _ = await seen.track()
+        mine = "() => [window.room.localParticipant.sid, ...window.room.localParticipant.trackPublications.keys()]"
+        before = await page.evaluate(mine)
+        await page.evaluate(
+            "async () => { const back = new Promise((done) => window.room.once('reconnected', done));"
+            " await window.room.simulateScenario('signal-reconnect'); await back; }"
+        )
+        assert await page.evaluate(mine) == before
+        assert "track_unsubscribed" not in seen.events
+        assert "participant_disconnected" not in seen.events
+        stream = rtc.VideoStream(track)
+        async with asyncio.timeout(20):
+            await anext(stream)
+        await stream.aclose()
+        await page.evaluate("window.room.disconnect()")
+
+
 async def test_an_adaptive_stream_gets_the_layer_that_fills_its_view(livekit: LiveKit, page: Page) -> None:
     room = f"room-{uuid.uuid4().hex[:8]}"
     async with publisher(livekit, room, size=(1280, 720), simulcast=True, busy=True):
@@ -133,4 +164,19 @@ async def test_an_adaptive_stream_gets_the_layer_that_fills_its_view(livekit: Li
         for size, height in (((320, 180), 180), ((600, 340), 360), ((1200, 675), 720)):
             await page.evaluate("([width, height]) => window.size(width, height)", list(size))
             await page.wait_for_function(shows, arg=height, timeout=30_000)
+        await page.evaluate("window.room.disconnect()")
+
+
+async def test_layers_nobody_wants_are_not_sent(livekit: LiveKit, page: Page) -> None:
+    """Dynacast: the publisher is told what its viewers have use for."""
+    room = f"room-{uuid.uuid4().hex[:8]}"
+    async with viewer(livekit, room) as seen:
+        arguments = [livekit.url, livekit.token(room, "browser"), {"dynacast": True}]
+        await page.evaluate("([url, token, options]) => window.publish(url, token, options)", arguments)
+        _, who = await seen.track()
+        publications = seen.room.remote_participants[who].track_publications.values()
+        publication = next(found for found in publications if found.kind == rtc.TrackKind.KIND_VIDEO)
+        for quality, active in ((0, "true,false,false"), (2, "true,true,true"), (1, "true,true,false")):
+            publication.set_video_quality(quality)  # type: ignore[arg-type]
+            await page.wait_for_function("(active) => window.active() === active", arg=active, timeout=30_000)
         await page.evaluate("window.room.disconnect()")

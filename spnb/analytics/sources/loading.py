@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,8 +39,8 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
             the Console's CSV export: streams with the Console's sums as columns `console_…`;
             a chat log of YouTube, Twitch or IRC.
         as_of: the moment up to which frames reach; the last time in them without it.
-        options: for a client `most` (rooms, 1000) or `room_ids`, for a chat log `room_id`, `kind`, `time_zone`, for the
-            Console's export `time_zone`.
+        options: for a client `most` (rooms, the newest 1000 without it; a warning says how many are left out) or
+            `room_ids`, for a chat log `room_id`, `kind`, `time_zone`, for the Console's export `time_zone`.
 
     Raises:
         TableError: the source cannot be used; the message says what to do.
@@ -52,9 +53,18 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
     if isinstance(source, (str, Path)):
         return _from_path(Path(source), as_of, options)
     if isinstance(source, AsyncClient):
-        from spnb.analytics.sources.service import load_service
+        from spnb.analytics.sources.service import MOST_ROOMS, OLDER, load_service
 
-        return run(load_service(source, **options))
+        dataset = run(load_service(source, **options))
+        if older := dataset.mended.rows(OLDER):
+            newest = options.get("most", MOST_ROOMS)
+            warnings.warn(
+                f"the newest {newest} rooms are loaded, {older} older ones are left out:"
+                f" load(client, most={newest + older}) loads all, each with its chat and reactions",
+                UserWarning,
+                stacklevel=2,
+            )
+        return dataset
     webhooks = sys.modules.get("spnb.webhooks")  # whoever has a receiver has loaded them
     if webhooks is not None and isinstance(source, webhooks.AsyncReceiver):
         from spnb.analytics.sources.webhook_store import dataset_of_deliveries

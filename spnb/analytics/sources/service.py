@@ -20,29 +20,36 @@ from spnb.client import AsyncClient
 from spnb.errors import Forbidden, NotFound
 from spnb.models import Room
 
-__all__ = ["load_service"]
+__all__ = ["MOST_ROOMS", "OLDER", "load_service"]
+
+MOST_ROOMS = 1000
+OLDER = "older than those asked for"
 
 Rows = list[Row]
 
 
 @on_loop
-async def load_service(client: AsyncClient[Any], *, most: int = 1000, room_ids: Sequence[str] | None = None) -> Dataset:
+async def load_service(
+    client: AsyncClient[Any], *, most: int = MOST_ROOMS, room_ids: Sequence[str] | None = None
+) -> Dataset:
     """The newest streams of the service with their chats and reactions.
 
     Args:
         client: logged in as anybody who may read the chats.
-        most: rooms at most, newest first.
+        most: rooms at most, newest first. How many older ones there are is told in `mended`.
         room_ids: these rooms instead of the newest.
     """
     now = datetime.now(UTC)
     rooms: list[Room] = []
+    older = 0
     if room_ids is not None:
         rooms = [await client.rooms.record(room_id) for room_id in room_ids]
     else:
         async for handle in client.rooms.query(page_size=100):
-            rooms.append(getattr(handle, "record", handle))
-            if len(rooms) >= most:
-                break
+            if len(rooms) < most:
+                rooms.append(getattr(handle, "record", handle))
+            else:
+                older += 1
     messages: Rows = []
     reactions: Rows = []
     refused = 0
@@ -63,6 +70,7 @@ async def load_service(client: AsyncClient[Any], *, most: int = 1000, room_ids: 
     )
     told = Quality.of(
         [
+            Step(OLDER, "rooms", older, "left out: a larger most loads them"),
             Step("without watch sessions", "rooms", len(rooms), "the service has none to read: viewers are not known"),
             Step("chat or post not readable", "rooms", refused, "its messages or reactions are missing"),
         ]

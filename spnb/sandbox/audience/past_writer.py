@@ -157,12 +157,19 @@ def _write_stream(store: Store, history: History, stream: PastStream, crowd: Cro
     host = _creator_id(history, stream.creator)
     room = _room(store, history, stream)
     columns = (stream.status, stream.type, host, 0, room["referenceId"])
-    store.rooms.insert_rows([(n, room_id, _whole(room), *columns)])
+    # Two streams may have been created in the same moment, in this past or in another.
+    store.rooms.insert_rows([(store.rooms.free_row(n), room_id, _whole(room), *columns)])
     reacted = Counter(REACTIONS[name] for name in crowd.reacted.name[crowd.reacted.segment == 0].tolist())
     parent, child = _posts(store, history, stream, room, dict(reacted))
     for ahead, post in ((0, parent), (1000, child)):
         post_columns = ("community", room["targetId"], post["parentPostId"], post["dataType"], 0)
-        post_row = (n + ahead, post["postId"], _whole(post), *post_columns, post["data"].get("roomId"))
+        post_row = (
+            store.posts.free_row(n + ahead),
+            post["postId"],
+            _whole(post),
+            *post_columns,
+            post["data"].get("roomId"),
+        )
         store.posts.insert_rows([post_row])
     channel = _channel(store, history, stream, crowd.chat)
     store.channels.insert_rows([(None, channel_id, _whole(channel), "live", 0)])

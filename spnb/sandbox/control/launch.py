@@ -7,7 +7,6 @@ connection that ends with its holder, also when that is killed; without leases t
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import json
 import os
@@ -114,7 +113,6 @@ def default_data_dir() -> Path:
     return home() / "sandbox"
 
 
-_leases: dict[str, Any] = {}
 _guard = threading.Lock()
 
 
@@ -130,7 +128,9 @@ def ensure() -> SandboxInfo:
         info = _running(folder)
         if info is None:
             info = start(default_data_dir(), idle_exit=True, options=("--running-file", str(folder / FILE)))
-        _hold(info)
+        from spnb.sandbox.control.lease import hold
+
+        hold(folder, info, lambda: _running(folder))
         return info
 
 
@@ -252,27 +252,3 @@ def _running(folder: Path) -> SandboxInfo | None:
         info.stop()
         return None
     return info
-
-
-def _hold(info: SandboxInfo) -> None:
-    """Keep a lease for as long as this process lives."""
-    if info.url in _leases:
-        return
-    from websockets.exceptions import WebSocketException
-    from websockets.sync.client import connect
-
-    try:
-        _leases[info.url] = connect(
-            f"ws{info.url[4:]}/sandbox/lease", additional_headers={"X-API-Key": info.api_key}, proxy=None
-        )
-    except (OSError, WebSocketException) as error:
-        raise SandboxError(f"the sandbox at {info.url} could not be joined: {type(error).__name__}") from None
-
-
-@atexit.register
-def _let_go() -> None:
-    for lease in _leases.values():
-        # At exit the sandbox may be gone already; there is nobody left to tell.
-        with contextlib.suppress(OSError):
-            lease.close()
-    _leases.clear()

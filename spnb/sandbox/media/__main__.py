@@ -15,6 +15,7 @@ import sys
 import uvicorn
 from starlette.applications import Starlette
 
+from spnb.sandbox.media.denial import deny_quietly
 from spnb.sandbox.media.server import MediaServer
 from spnb.sandbox.media.webhook import WebhookSender
 from spnb.sandbox.server.security import LoopbackOnly
@@ -28,6 +29,7 @@ async def _serve(port: int, key: str, secret: str, webhook: str | None) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     listener.listen(128)  # whoever reads the line below may connect at once
+    deny_quietly()
     config = uvicorn.Config(
         app, log_level="warning", lifespan="off", ws_max_size=1 << 20, ws_ping_interval=None, ws="websockets-sansio"
     )

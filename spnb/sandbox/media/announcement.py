@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
+
 from livekit.protocol import models
 from livekit.protocol import rtc as signal
 
-__all__ = ["announced", "wanted_codec"]
+__all__ = ["announced", "new_sid", "wanted_codec"]
 
 
 def announced(request: signal.AddTrackRequest, sid: str) -> models.TrackInfo:
@@ -44,3 +46,8 @@ def wanted_codec(request: signal.AddTrackRequest) -> str:
     """
     named = [codec.codec.lower().removeprefix("video/") for codec in request.simulcast_codecs[:1]]
     return named[0] if named and named[0] in ("vp9", "av1") else ""
+
+
+def new_sid(prefix: str) -> str:
+    """A LiveKit-style id: `PA_…`, `TR_…`, `RM_…`."""
+    return f"{prefix}_{secrets.token_hex(6)}"

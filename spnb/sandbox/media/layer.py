@@ -75,6 +75,8 @@ class Layer:
         self._octets = 0
         self._measured: deque[tuple[float, int]] = deque(maxlen=5)
         self._keyframe: tuple[int, float] | None = None
+        self.lost_share = 0.0
+        """Of the packets of the last two seconds or so."""
         self.report: SenderReport | None = None
         self.report_arrival = 0.0
         self._clock_rate = clock_rate
@@ -176,6 +178,7 @@ class Layer:
         lost_now = interval - (self._received - self._received_before)
         self._expected_before, self._received_before = expected, self._received
         fraction = min(255, lost_now * 256 // interval) if interval > 0 and lost_now > 0 else 0
+        self.lost_share += (fraction / 256 - self.lost_share) / 8
         last, delay = 0, 0
         if self.report is not None:
             last = self.report.ntp >> 16 & 0xFFFFFFFF

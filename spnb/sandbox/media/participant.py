@@ -11,20 +11,22 @@ import itertools
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from livekit.protocol import models
 from livekit.protocol import rtc as signal
 
 from spnb.sandbox.media import rtp, sdp
-from spnb.sandbox.media.announcement import announced, wanted_codec
+from spnb.sandbox.media.announcement import new_sid
 from spnb.sandbox.media.downlink import Downlink
 from spnb.sandbox.media.forward import Forward
-from spnb.sandbox.media.sdp import Description, Outgoing, Section
+from spnb.sandbox.media.sdp import Description, Outgoing
 from spnb.sandbox.media.tokens import Identity
 from spnb.sandbox.media.track import PublishedTrack
 from spnb.sandbox.media.transport import MediaTransport
+from spnb.sandbox.media.uplink import Uplink
 
 if TYPE_CHECKING:
     from spnb.sandbox.media.room import MediaRoom
@@ -34,15 +36,9 @@ __all__ = ["Participant", "new_sid"]
 log = logging.getLogger(__name__)
 
 RELIABLE, LOSSY = "_reliable", "_lossy"
-FEEDBACK_SSRC = 1
-REMB_BITS_PER_SECOND = 8_000_000
-"""The bandwidth we grant publishers: this is one machine, so there is nothing to estimate."""
 ANSWER_SECONDS = 10.0
-
-
-def new_sid(prefix: str) -> str:
-    """A LiveKit-style id: `PA_…`, `TR_…`, `RM_…`."""
-    return f"{prefix}_{secrets.token_hex(6)}"
+GOOD_LOSS, POOR_LOSS = 0.03, 0.1
+"""Shares of lost packets from which a line is good only, and poor."""
 
 
 class Participant:
@@ -63,22 +59,25 @@ class Participant:
         self.identity = who.identity
         self.sid = new_sid("PA")
         self.send = send
+        self.attached = asyncio.Event()
+        """Set while it has a signalling socket."""
+        self.detached_at = 0.0
         self.auto_subscribe = auto_subscribe and who.grants.can_subscribe
         self.wanted: set[str] = set()  # asked for before their first packet
         self.joined_at = time.time()
+        self._since = time.monotonic()
         self.last_heard = time.monotonic()
         self.active = False
         self.gone = False
         self.metadata = who.metadata
         self.name = who.name
         self.attributes = dict(who.attributes)
+        self.permitted: signal.SubscriptionPermission | None = None
+        """Whom it lets subscribe to which of its tracks; everybody to all, without a word."""
+        self.level = 0.0
+        """How loud it speaks, 0 to 1."""
         self.version = 0
-        self.tracks: dict[str, PublishedTrack] = {}
-        self._announced: dict[str, tuple[str, models.TrackInfo]] = {}
-        self._by_mid: dict[str, PublishedTrack] = {}
-        self._by_ssrc: dict[int, PublishedTrack] = {}
-        self._extensions: dict[str, int] = {}
-        self._publisher: MediaTransport | None = None
+        self.uplink = Uplink(self)
         self._subscriber: MediaTransport | None = None
         self._early_candidates: list[str] = []
         self._forwards: dict[str, Forward] = {}
@@ -93,7 +92,63 @@ class Participant:
         self._answered: asyncio.Future[Description] | None = None
         self._offer_version = 0
 
-    # -- what others are told
+    @property
+    def tracks(self) -> dict[str, PublishedTrack]:
+        """What it publishes, by id."""
+        return self.uplink.tracks
+
+    # -- its signalling socket, which may drop and come back while media flow on
+
+    def attach(self, send: Callable[[signal.SignalResponse], None]) -> None:
+        """Talk to it over this socket from now on; an offer that got no answer is made again."""
+        self.send = send
+        self.attached.set()
+        if self._answered is not None and not self._answered.done():
+            self._answered.cancel()
+
+    def detach(self) -> None:
+        """Its socket is gone. What it would be told meanwhile, it is told when it comes back."""
+        self.send = lambda _message: None
+        self.attached.clear()
+        self.detached_at = time.monotonic()
+
+    def silent_for(self, now: float) -> float:
+        """Seconds since anything came from it by either of its media connections; since it joined, before that."""
+        heard = [transport.heard_at for transport in (self.uplink.transport, self._subscriber) if transport is not None]
+        return now - max(heard, default=self._since)
+
+    # -- what it may and what others are told
+
+    def permits(self, other: Participant, track_sid: str) -> bool:
+        """Whether it lets `other` subscribe to one of its tracks."""
+        if self.permitted is None or self.permitted.all_participants:
+            return True
+        return any(
+            (allowed.participant_identity or other.identity) == other.identity
+            and (allowed.participant_sid or other.sid) == other.sid
+            and (allowed.participant_identity or allowed.participant_sid)
+            and (allowed.all_tracks or track_sid in allowed.track_sids)
+            for allowed in self.permitted.track_permissions
+        )
+
+    def describe(self, name: str, metadata: str, attributes: Mapping[str, str]) -> None:
+        """Take over what is not empty; an attribute that is empty is deleted."""
+        self.name = name or self.name
+        self.metadata = metadata or self.metadata
+        merged = {**self.attributes, **attributes}
+        self.attributes = {key: value for key, value in merged.items() if value or key not in attributes}
+        self.room.changed(self, itself=True)
+
+    def permit(self, permission: models.ParticipantPermission) -> None:
+        """An administrator changes what it may: what it may not any more ends at once."""
+        self.who = replace(self.who, grants=self.who.grants.permitting(permission))
+        for track in list(self.tracks.values()):
+            if not self.who.grants.may_publish(track.info.source):
+                self.uplink.unpublish(track)
+        if not self.who.grants.can_subscribe:
+            for track_sid in list(self._forwards):
+                self.unsubscribe(track_sid)
+        self.room.changed(self, itself=True)
 
     def to_info(self, state: models.ParticipantInfo.State | None = None) -> models.ParticipantInfo:
         """LiveKit's description of this participant."""
@@ -113,159 +168,8 @@ class Participant:
             joined_at_ms=int(self.joined_at * 1000),
             version=self.version,
             is_publisher=bool(self.tracks),
-            permission=models.ParticipantPermission(
-                can_subscribe=grants.can_subscribe,
-                can_publish=grants.can_publish,
-                can_publish_data=grants.can_publish_data,
-                hidden=grants.hidden,
-                recorder=grants.recorder,
-            ),
+            permission=grants.to_permission(),
         )
-
-    # -- publishing
-
-    def add_track(self, request: signal.AddTrackRequest) -> None:
-        """The client is about to publish: give the track its id."""
-        if not self.who.grants.can_publish:
-            message = "this token does not allow publishing"
-            refusal = signal.RequestResponse(reason=signal.RequestResponse.Reason.NOT_ALLOWED, message=message)
-            refusal.add_track.CopyFrom(request)
-            self.send(signal.SignalResponse(request_response=refusal))
-            return
-        info = announced(request, new_sid("TR"))
-        self._announced[request.cid] = (wanted_codec(request), info)
-        published = signal.TrackPublishedResponse(cid=request.cid, track=info)
-        self.send(signal.SignalResponse(track_published=published))
-
-    async def publisher_offer(self, description: signal.SessionDescription) -> None:
-        """Answer the client's offer on the publisher connection.
-
-        Raises:
-            MalformedDescription: the offer cannot be read.
-        """
-        offered = sdp.parse(description.sdp)
-        if self._publisher is None:
-            self._publisher = MediaTransport(
-                self.room.certificate,
-                on_rtp=self._rtp_from_publisher,
-                on_rtcp=self._rtcp_from_publisher,
-                on_data=self._data_from_client,
-                on_state=self._publisher_state,
-            )
-        local = await self._publisher.local()
-        if self.gone:
-            return
-        self._take_sections(offered.sections)
-        answer = signal.SessionDescription(type="answer", sdp=sdp.answer(offered, local), id=description.id)
-        self.send(signal.SignalResponse(answer=answer))
-        self._publisher.start(offered.remote, controlling=False)
-        for line in self._early_candidates:
-            await self._publisher.add_candidate(line)
-        self._early_candidates.clear()
-
-    def _take_sections(self, sections: list[Section]) -> None:
-        for section in sections:
-            if section.kind not in ("audio", "video"):
-                continue
-            known = self._by_mid.get(section.mid)
-            found = self._match(section) if known is None and section.sends else None
-            told = known.info if known is not None else found[1] if found is not None else models.TrackInfo()
-            section.stereo, section.dtx = told.stereo, not told.disable_dtx
-            section.wanted = known.wanted if known is not None else found[0] if found is not None else ""
-            codecs = sdp.chosen(section)
-            self._extensions |= section.extensions
-            if not section.sends or not codecs:
-                if known is not None:
-                    self.unpublish(known)
-                continue
-            if known is not None:
-                for ssrc in section.ssrcs:
-                    self._by_ssrc[ssrc] = known
-                continue
-            if found is None:
-                continue
-            info = found[1]
-            info.mid = section.mid
-            track = PublishedTrack(
-                info,
-                section,
-                codecs[0],
-                identity=self.identity,
-                send_rtcp=self._rtcp_to_publisher,
-                request_from_any_thread=self.room.call_soon,
-            )
-            self.tracks[info.sid] = track
-            self._by_mid[section.mid] = track
-            for ssrc in section.ssrcs:
-                self._by_ssrc[ssrc] = track
-
-    def _match(self, section: Section) -> tuple[str, models.TrackInfo] | None:
-        """Codec and description of the announced track a section carries: by client id, else the first of its kind."""
-        kind = models.TrackType.AUDIO if section.kind == "audio" else models.TrackType.VIDEO
-        for cid in (section.track_id, section.stream_id):
-            if cid in self._announced and self._announced[cid][1].type == kind:
-                return self._announced.pop(cid)
-        for cid, (_, info) in list(self._announced.items()):
-            if info.type == kind:
-                return self._announced.pop(cid)
-        return None
-
-    def unpublish(self, track: PublishedTrack) -> None:
-        """Take a track away from everybody."""
-        self.tracks.pop(track.info.sid, None)
-        self._by_mid = {mid: other for mid, other in self._by_mid.items() if other is not track}
-        self._by_ssrc = {ssrc: other for ssrc, other in self._by_ssrc.items() if other is not track}
-        track.end()
-        self.room.track_ended(self, track)
-
-    def _rtp_from_publisher(self, packet: bytes) -> None:
-        header = rtp.read_header(packet)
-        if header is None:
-            return
-        track = self._by_ssrc.get(header.ssrc)
-        rid = ""
-        if track is None or len(track.layers) != 1:
-            mid = header.extensions.get(self._extensions.get(sdp.MID, -1), b"").decode("latin-1")
-            rid = header.extensions.get(self._extensions.get(sdp.RID, -1), b"").decode("latin-1")
-            if track is None:
-                if header.extensions.get(self._extensions.get(sdp.REPAIRED_RID, -1)):
-                    return  # a retransmission stream, which was not negotiated
-                track = self._by_mid.get(mid)
-                if track is None:
-                    return
-                self._by_ssrc[header.ssrc] = track
-        if header.payload_type != track.codec.payload_type and not self._other_codec(track, header.payload_type):
-            return
-        layer = track.layers.get(header.ssrc) or track.layer(header.ssrc, rid)
-        track.receive(layer, packet, header, FEEDBACK_SSRC)
-        if not track.flowing:
-            track.flowing = True
-            self.last_heard = time.monotonic()
-            self.room.track_flows(self, track)
-
-    def _other_codec(self, track: PublishedTrack, payload_type: int) -> bool:
-        """A sender may take another codec of our answer than the first: believe its first packet."""
-        if track.flowing:
-            return False
-        found = next((codec for codec in track.section_codecs if codec.payload_type == payload_type), None)
-        if found is not None:
-            track.use(found)
-        return found is not None
-
-    def _rtcp_from_publisher(self, packet: bytes) -> None:
-        for report in rtp.read_feedback(packet).reports:
-            track = self._by_ssrc.get(report.ssrc)
-            if track is not None:
-                track.sender_report(report)
-
-    def _rtcp_to_publisher(self, packet: bytes) -> None:
-        if self._publisher is not None:
-            # A receiver's compound packet begins with a report; an empty one keeps strict parsers content.
-            self._publisher.send_rtcp(b"\x80\xc9\x00\x01" + FEEDBACK_SSRC.to_bytes(4, "big") + packet)
-
-    def _publisher_state(self, state: str) -> None:
-        if state == "closed":
-            self.room.media_lost(self)
 
     # -- subscribing
 
@@ -275,7 +179,7 @@ class Participant:
             self.room.certificate,
             on_rtp=lambda _packet: None,
             on_rtcp=self._rtcp_from_subscriber,
-            on_data=self._data_from_client,
+            on_data=self.data_from_client,
             on_state=self._subscriber_state,
         )
         self._subscriber.open_channel(RELIABLE, reliable=True)
@@ -366,6 +270,7 @@ class Participant:
         local = await self._subscriber.local()
         while not self.gone:
             await self._wanted.wait()
+            await self.attached.wait()
             self._wanted.clear()
             self._offer_version += 1
             answered: asyncio.Future[Description] = asyncio.get_running_loop().create_future()
@@ -376,11 +281,18 @@ class Participant:
             self.send(signal.SignalResponse(offer=described))
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    answer = await answered
+                    await asyncio.wait([answered])
             except TimeoutError:
+                if not self.attached.is_set():
+                    self._wanted.set()
+                    continue
                 log.info("%s did not answer an offer within %g s", self.identity, ANSWER_SECONDS)
                 self.room.media_lost(self)
                 return
+            if answered.cancelled():  # asked for again, over another socket
+                self._wanted.set()
+                continue
+            answer = answered.result()
             self._subscriber.start(answer.remote, controlling=True)
             by_mid = {section.mid: section for section in answer.sections}
             for forward in self._forwards.values():
@@ -426,14 +338,15 @@ class Participant:
 
     async def trickle(self, target: int, candidate: str) -> None:
         """A remote candidate for one of the connections."""
-        publisher = target == signal.SignalTarget.PUBLISHER
-        transport: MediaTransport | None = self._publisher if publisher else self._subscriber
-        if transport is None:
+        if target == signal.SignalTarget.PUBLISHER:
+            await self.uplink.trickle(candidate)
+        elif self._subscriber is None:
             self._early_candidates.append(candidate)
         else:
-            await transport.add_candidate(candidate)
+            await self._subscriber.add_candidate(candidate)
 
-    def _data_from_client(self, label: str, message: bytes) -> None:
+    def data_from_client(self, label: str, message: bytes) -> None:
+        """A data-channel message of it, by either connection."""
         if not self.who.grants.can_publish_data:
             return
         try:
@@ -448,18 +361,24 @@ class Participant:
         if self._subscriber is not None:
             self._subscriber.send_data(label, message)
 
+    def quality(self) -> models.ConnectionQuality:
+        """How well it is connected, from what has been lost of its media lately."""
+        lost = max((layer.lost_share for track in self.tracks.values() for layer in track.layers.values()), default=0.0)
+        quality = models.ConnectionQuality
+        return quality.EXCELLENT if lost < GOOD_LOSS else quality.GOOD if lost < POOR_LOSS else quality.POOR
+
+    def follows(self, track_sid: str) -> bool:
+        """Whether a track is forwarded to it."""
+        return track_sid in self._forwards
+
     def report(self) -> None:
         """Once a second: tell the publisher what arrives, and catch up on what was put off."""
         self._line.tick()
-        for track in self.tracks.values():
-            track.tick()
-            if self._publisher is not None:
-                for packet in track.feedback(FEEDBACK_SSRC, REMB_BITS_PER_SECOND):
-                    self._publisher.send_rtcp(packet)
+        self.uplink.report()
 
     async def drop_transports(self) -> None:
         """Lose both connections without a word: a fault on demand."""
-        for transport in (self._publisher, self._subscriber):
+        for transport in (self.uplink.transport, self._subscriber):
             if transport is not None:
                 await transport.drop()
 
@@ -472,6 +391,6 @@ class Participant:
         if self._negotiation is not None:
             self._negotiation.cancel()
             await asyncio.gather(self._negotiation, return_exceptions=True)
-        for transport in (self._publisher, self._subscriber):
+        for transport in (self.uplink.transport, self._subscriber):
             if transport is not None:
                 await transport.aclose()

@@ -11,11 +11,22 @@ from aiortc import RTCCertificate
 from livekit.protocol import models
 from livekit.protocol import rtc as signal
 
+from spnb.sandbox.media.announcement import new_sid
 from spnb.sandbox.media.frames import MediaEvent, MediaEventKind, Tap
-from spnb.sandbox.media.participant import Participant, new_sid
+from spnb.sandbox.media.participant import LOSSY, RELIABLE, Participant
+from spnb.sandbox.media.tokens import Identity
 from spnb.sandbox.media.track import PublishedTrack
 
 __all__ = ["MediaRoom"]
+
+EMPTY_SECONDS, DEPARTURE_SECONDS = 300, 20
+"""LiveKit's defaults."""
+SILENT_SECONDS = 5.0
+"""Without a socket, a participant of whom nothing is heard for so long is out: clients check their lines more often."""
+RESUME_SECONDS = 40.0
+"""Without a socket, a participant whose media flow stays for so long: SDKs try about half a minute to come back."""
+VANISHED_SECONDS = 20.0
+"""With a socket, a participant of whom no datagram came for so long is gone: asleep, stopped, or without a network."""
 
 
 class MediaRoom:
@@ -43,6 +54,13 @@ class MediaRoom:
         self.participants: dict[str, Participant] = {}
         self.taps: list[Tap] = []
         self.metadata = ""
+        self.max_participants = 0
+        """0 is no limit."""
+        self.empty_timeout, self.departure_timeout = EMPTY_SECONDS, DEPARTURE_SECONDS
+        """Seconds it stays while nobody has come yet, and after everybody has left."""
+        self.visited = False
+        self._speaking: dict[str, float] = {}
+        self._told_quality: dict[str, models.ConnectionQuality] = {}
         self._on_event = on_event
         self._on_empty = on_empty
         self._loop = asyncio.get_running_loop()
@@ -59,8 +77,9 @@ class MediaRoom:
         return models.Room(
             sid=self.sid,
             name=self.name,
-            empty_timeout=300,
-            departure_timeout=20,
+            empty_timeout=self.empty_timeout,
+            departure_timeout=self.departure_timeout,
+            max_participants=self.max_participants,
             creation_time=int(self.created_at),
             creation_time_ms=int(self.created_at * 1000),
             num_participants=len(seen),
@@ -80,6 +99,7 @@ class MediaRoom:
         if before is not None:
             await self.dismiss(before, models.DisconnectReason.DUPLICATE_IDENTITY)
         self.participants[participant.identity] = participant
+        self.visited = True
         self._tell("participant_joined", participant)
         self.changed(participant)
 
@@ -91,17 +111,126 @@ class MediaRoom:
                 if other is not participant:
                     for track in other.tracks.values():
                         if track.flowing:
-                            participant.subscribe(track)
+                            self._offer(participant, other, track)
 
-    def changed(self, participant: Participant, state: models.ParticipantInfo.State | None = None) -> None:
-        """Tell the others about a participant."""
-        if participant.who.grants.hidden:
-            return
+    def is_full(self, who: Identity) -> bool:
+        """Whether one more would be too many; recorders and those who come back are not counted."""
+        if not self.max_participants or who.grants.recorder or who.identity in self.participants:
+            return False
+        counted = [other for other in self.participants.values() if not other.who.grants.recorder]
+        return len(counted) >= self.max_participants
+
+    def changed(
+        self, participant: Participant, state: models.ParticipantInfo.State | None = None, *, itself: bool = False
+    ) -> None:
+        """Tell the others about a participant, and `itself` too where it did not ask for the change."""
         info = participant.to_info(state)
         update = signal.SignalResponse(update=signal.ParticipantUpdate(participants=[info]))
+        if itself:
+            participant.send(update)
+        if participant.who.grants.hidden:
+            return
         for other in self.participants.values():
             if other is not participant:
                 other.send(update)
+
+    def describe(self, metadata: str) -> None:
+        """Change the room's metadata and tell everybody."""
+        self.metadata = metadata
+        self._broadcast(signal.SignalResponse(room_update=signal.RoomUpdate(room=self.to_info())))
+
+    def _broadcast(self, message: signal.SignalResponse) -> None:
+        for participant in self.participants.values():
+            participant.send(message)
+
+    # -- who follows whom
+
+    def subscribe(self, participant: Participant, track_sids: set[str], *, subscribe: bool) -> None:
+        """A participant wants tracks, or does not want them any more."""
+        for other in self.participants.values():
+            for track in other.tracks.values():
+                if track.info.sid not in track_sids or other is participant:
+                    continue
+                if not subscribe:
+                    participant.wanted.discard(track.info.sid)
+                    participant.unsubscribe(track.info.sid)
+                    continue
+                participant.wanted.add(track.info.sid)
+                if track.flowing:
+                    self._offer(participant, other, track)
+
+    def _offer(self, participant: Participant, publisher: Participant, track: PublishedTrack) -> None:
+        """Forward a track to a participant, if its publisher permits; the first time the publisher is told."""
+        if not publisher.permits(participant, track.info.sid):
+            self._tell_permission(participant, publisher, track, allowed=False)
+            return
+        participant.subscribe(track)
+        if participant.follows(track.info.sid) and not track.first_subscribed:
+            track.first_subscribed = True
+            told = signal.TrackSubscribed(track_sid=track.info.sid)
+            publisher.send(signal.SignalResponse(track_subscribed=told))
+
+    def permissions_changed(self, publisher: Participant) -> None:
+        """A publisher permits other participants, or other tracks, than before."""
+        for track in publisher.tracks.values():
+            for other in self.participants.values():
+                sid = track.info.sid
+                if other is publisher or not track.flowing:
+                    continue
+                if not publisher.permits(other, sid):
+                    if other.follows(sid):
+                        other.unsubscribe(sid)
+                    self._tell_permission(other, publisher, track, allowed=False)
+                elif not other.follows(sid) and (other.auto_subscribe or sid in other.wanted):
+                    self._tell_permission(other, publisher, track, allowed=True)
+                    self._offer(other, publisher, track)
+
+    @staticmethod
+    def _tell_permission(
+        participant: Participant, publisher: Participant, track: PublishedTrack, *, allowed: bool
+    ) -> None:
+        told = signal.SubscriptionPermissionUpdate(
+            participant_sid=publisher.sid, track_sid=track.info.sid, allowed=allowed
+        )
+        participant.send(signal.SignalResponse(subscription_permission_update=told))
+
+    # -- what is told by the clock
+
+    def speakers(self) -> None:
+        """Tell who has begun or stopped to speak, or speaks louder or softer."""
+        told = []
+        for participant in self.participants.values():
+            level = max((t.loudness.level() for t in participant.tracks.values() if t.kind == "audio"), default=0.0)
+            if level != self._speaking.get(participant.sid, 0.0):
+                told.append(models.SpeakerInfo(sid=participant.sid, level=level, active=level > 0))
+            self._speaking[participant.sid] = level
+        here = {participant.sid for participant in self.participants.values()}
+        self._speaking = {sid: level for sid, level in self._speaking.items() if sid in here}
+        if told:
+            self._broadcast(signal.SignalResponse(speakers_changed=signal.SpeakersChanged(speakers=told)))
+
+    def qualities(self) -> None:
+        """Tell how well everybody is connected, whenever somebody came or it has changed."""
+        now = {who.sid: who.quality() for who in self.participants.values() if who.active}
+        if any(self._told_quality.get(sid) != quality for sid, quality in now.items()):
+            scores = {models.ConnectionQuality.EXCELLENT: 5.0, models.ConnectionQuality.GOOD: 4.0}
+            updates = [
+                signal.ConnectionQualityInfo(participant_sid=sid, quality=quality, score=scores.get(quality, 2.0))
+                for sid, quality in now.items()
+            ]
+            told = signal.ConnectionQualityUpdate(updates=updates)
+            self._broadcast(signal.SignalResponse(connection_quality=told))
+        self._told_quality = now
+
+    def look_after(self, now: float) -> None:
+        """Take out who has vanished: no socket and no media for a while, or no media for long."""
+        for participant in list(self.participants.values()):
+            silent = participant.silent_for(now)
+            lost = not participant.attached.is_set()
+            if lost and (silent > SILENT_SECONDS or now - participant.detached_at > RESUME_SECONDS):
+                self._spawn(self.dismiss(participant, models.DisconnectReason.SIGNAL_CLOSE))
+            elif silent > VANISHED_SECONDS:
+                self.media_lost(participant)
 
     def sid_of(self, track: PublishedTrack) -> str:
         """The participant id of a track's publisher."""
@@ -116,7 +245,7 @@ class MediaRoom:
             track.add_tap(tap)
         for other in self.participants.values():
             if other is not publisher and (other.auto_subscribe or track.info.sid in other.wanted):
-                other.subscribe(track)
+                self._offer(other, publisher, track)
 
     def track_ended(self, publisher: Participant, track: PublishedTrack) -> None:
         """A track is over."""
@@ -144,6 +273,14 @@ class MediaRoom:
             if other is not sender and (not named or other.identity in named):
                 other.send_data(label, message)
 
+    def send_data(self, packet: models.DataPacket, *, reliable: bool) -> None:
+        """Send a data packet of the server to those it names, to all where it names nobody."""
+        named = set(packet.destination_identities)
+        message = packet.SerializeToString()
+        for participant in self.participants.values():
+            if not named or participant.identity in named:
+                participant.send_data(RELIABLE if reliable else LOSSY, message)
+
     async def dismiss(self, participant: Participant, reason: int, *, reconnect: bool = False) -> None:
         """Take a participant out: tracks first, then itself, and say why."""
         if participant.gone:
@@ -155,7 +292,7 @@ class MediaRoom:
         if self.participants.get(participant.identity) is participant:
             del self.participants[participant.identity]
         for track in list(participant.tracks.values()):
-            participant.unpublish(track)
+            participant.uplink.unpublish(track)
         self.changed(participant, models.ParticipantInfo.State.DISCONNECTED)
         self._tell("participant_left", participant)
         await participant.aclose()

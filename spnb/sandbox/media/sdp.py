@@ -15,7 +15,8 @@ RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
 REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 TRANSPORT_NUMBER = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-EXTENSIONS = frozenset({MID, RID, REPAIRED_RID})
+AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+EXTENSIONS = frozenset({MID, RID, REPAIRED_RID, AUDIO_LEVEL})
 STAMP_ID, NUMBER_ID = 2, 3
 """Under which `abs-send-time` and transport-wide numbers are offered to subscribers."""
 FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
@@ -97,8 +98,17 @@ def parse(text: str) -> Description:
     """Read a client's offer or answer.
 
     Raises:
-        MalformedDescription: parts that a bundled WebRTC description must have are missing.
+        MalformedDescription: parts that a bundled WebRTC description must have are missing, or a number is none.
     """
+    try:
+        return _parse(text)
+    except MalformedDescription:
+        raise
+    except (ValueError, IndexError) as error:
+        raise MalformedDescription(str(error)[:80]) from error
+
+
+def _parse(text: str) -> Description:
     sections: list[Section] = []
     shared: dict[str, list[str]] = {"ice-ufrag": [], "ice-pwd": [], "fingerprint": [], "setup": [], "candidate": []}
     raw: list[dict[str, list[str]]] = []
@@ -159,6 +169,8 @@ def _fill(section: Section, attributes: dict[str, list[str]]) -> None:
         apt = fmtp.get(int(number), "").partition("apt=")[2].partition(";")[0]
         if rtpmap.lower().startswith("rtx/") and apt.isdecimal():
             section.rtx[int(apt)] = int(number)
+        if not rtpmap.partition("/")[2].split("/")[0].isdecimal():
+            continue
         codec = _codec(int(number), rtpmap, fmtp.get(int(number), ""))
         if codec is not None:
             told = [*feedback.get(number, []), *feedback.get("*", [])]

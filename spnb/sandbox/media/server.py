@@ -26,6 +26,8 @@ class MediaSettings:
 
     report_interval: float = 0.25
     """How often publishers hear of loss and bandwidth."""
+    speaker_interval: float = 0.5
+    """How often everybody hears who speaks and how well who is connected, where it has changed."""
 
 
 class MediaServer:
@@ -80,8 +82,27 @@ class MediaServer:
         return found
 
     def _emptied(self, room: MediaRoom) -> None:
+        """Nobody is in a room: it stays for a while, as LiveKit's rooms do."""
+        stays = room.departure_timeout if room.visited else room.empty_timeout
+        asyncio.get_running_loop().call_later(stays, self._drop, room)
+
+    def _drop(self, room: MediaRoom) -> None:
         if not room.taps and not room.participants and self.rooms.get(room.name) is room:
             del self.rooms[room.name]
+
+    def create_room(
+        self, name: str, *, metadata: str, max_participants: int, empty_timeout: int, departure_timeout: int
+    ) -> MediaRoom:
+        """Open a room before anybody joins it, or change the limits of one that is open. Times are seconds."""
+        found = self.room(name)
+        found.max_participants = max_participants or found.max_participants
+        found.empty_timeout = empty_timeout or found.empty_timeout
+        found.departure_timeout = departure_timeout or found.departure_timeout
+        if metadata:
+            found.describe(metadata)
+        if not found.participants:
+            self._emptied(found)
+        return found
 
     def participants(self, room: str) -> list[Participant]:
         """Who is in a room now."""
@@ -118,6 +139,7 @@ class MediaServer:
         if found is None:
             return False
         await found.aclose(models.DisconnectReason.ROOM_DELETED)
+        self._drop(found)
         return True
 
     async def cut_signalling(self, room: str | None) -> int:
@@ -137,11 +159,20 @@ class MediaServer:
         self._signalling.expired_before = time.time()
 
     async def _tick(self) -> None:
+        told_speakers = 0.0
         while True:
             await asyncio.sleep(self._settings.report_interval)
+            now = time.monotonic()
+            tell_speakers = now - told_speakers >= self._settings.speaker_interval
+            if tell_speakers:
+                told_speakers = now
             for room in list(self.rooms.values()):
+                room.look_after(now)
                 for participant in list(room.participants.values()):
                     participant.report()
+                if tell_speakers:
+                    room.speakers()
+                    room.qualities()
 
     async def aclose(self) -> None:
         """Put everybody out and stop."""

@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from spnb.sandbox.media.participant import Participant
+from spnb.sandbox.media.requests import REQUESTS
 from spnb.sandbox.media.sdp import MalformedDescription
 from spnb.sandbox.media.tokens import Identity, InvalidToken, mint, verify
 
@@ -30,7 +31,9 @@ log = logging.getLogger(__name__)
 PING_INTERVAL, PING_TIMEOUT = 5, 15
 SERVER_VERSION = "1.9.0"
 PROTOCOL = 16
+SERVER_INFO = models.ServerInfo(version=SERVER_VERSION, protocol=PROTOCOL, node_id="sandbox")
 REFRESH_SECONDS = 300.0
+WRITE_SECONDS = 5.0
 MAX_MESSAGE_BYTES = 1 << 20
 
 
@@ -106,21 +109,10 @@ class Signalling:
             await socket.send_denial_response(PlainTextResponse(str(error), status_code=404))
             return
         await socket.accept()
-        if socket.query_params.get("reconnect") == "1":
-            # A dropped socket could be resumed onto living media. The embedded server does not: it asks for a full
-            # reconnect, which every SDK does by itself.
-            leave = signal.LeaveRequest(
-                reason=models.DisconnectReason.STATE_MISMATCH,
-                action=signal.LeaveRequest.Action.RECONNECT,
-                can_reconnect=True,
-            )
-            await socket.send_bytes(signal.SignalResponse(leave=leave).SerializeToString())
-            await socket.close(1000)
-            return
         client = _Client(self._server, socket, who)
         self._clients.add(client)
         try:
-            await client.run()
+            await client.run(resume=socket.query_params.get("reconnect") == "1")
         finally:
             self._clients.discard(client)
 
@@ -134,6 +126,7 @@ class _Client:
         self._who = who
         self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._said_leave = False
+        self._broke_rules = False
         self.room_name = who.grants.room
 
     async def hang_up(self) -> None:
@@ -148,25 +141,74 @@ class _Client:
         if message.HasField("leave"):
             self._outbox.put_nowait(None)
 
-    async def run(self) -> None:
+    async def run(self, *, resume: bool) -> None:
+        """Serve the socket until it closes; `resume` takes up a participant whose earlier socket was lost."""
         room = self._server.room(self._who.grants.room)
+        writer = asyncio.create_task(self._write(), name=f"signal {self._who.identity}")
+        refresher: asyncio.Task[None] | None = None
+        participant: Participant | None = None
+        try:
+            participant = self._resumed(room) if resume else await self._entered(room)
+            if participant is not None:
+                refresher = asyncio.create_task(self._refresh(), name=f"refresh {participant.identity}")
+                await self._read(participant)
+        except (WebSocketDisconnect, TimeoutError):
+            log.debug("the signalling socket of %s was lost", self._who.identity)
+        finally:
+            if refresher is not None:
+                refresher.cancel()
+            if participant is not None and participant.send == self._send:
+                await self._lost(room, participant)
+            self._outbox.put_nowait(None)
+            done, _ = await asyncio.wait([writer], timeout=WRITE_SECONDS)
+            if not done:  # nobody reads at the other end
+                writer.cancel()
+            await asyncio.gather(writer, *filter(None, [refresher]), return_exceptions=True)
+
+    async def _lost(self, room: MediaRoom, participant: Participant) -> None:
+        """The socket is closed: who took leave is out; anybody else may come back while media flow on."""
+        if self._said_leave:
+            await room.dismiss(participant, models.DisconnectReason.CLIENT_INITIATED)
+        elif self._broke_rules:
+            await room.dismiss(participant, models.DisconnectReason.STATE_MISMATCH)
+        else:
+            participant.detach()
+
+    async def _entered(self, room: MediaRoom) -> Participant | None:
+        """Join the room anew; None where it is full."""
+        if room.is_full(self._who):
+            leave = signal.LeaveRequest(
+                reason=models.DisconnectReason.JOIN_FAILURE, action=signal.LeaveRequest.Action.DISCONNECT
+            )
+            self._send(signal.SignalResponse(leave=leave))
+            return None
         auto = self._socket.query_params.get("auto_subscribe", "1") not in ("0", "false")
         participant = Participant(room, self._who, send=self._send, auto_subscribe=auto)
-        writer = asyncio.create_task(self._write(), name=f"signal {participant.identity}")
-        refresher = asyncio.create_task(self._refresh(), name=f"refresh {participant.identity}")
-        try:
-            await room.join(participant)
-            self._send(self._joined(room, participant))
-            await room.settle(participant)
-            await self._read(participant)
-        except WebSocketDisconnect:
-            pass
-        finally:
-            refresher.cancel()
-            reason = models.DisconnectReason
-            await room.dismiss(participant, reason.CLIENT_INITIATED if self._said_leave else reason.SIGNAL_CLOSE)
-            self._outbox.put_nowait(None)
-            await asyncio.gather(writer, refresher, return_exceptions=True)
+        participant.attach(self._send)
+        await room.join(participant)
+        self._send(self._joined(room, participant))
+        await room.settle(participant)
+        return participant
+
+    def _resumed(self, room: MediaRoom) -> Participant | None:
+        """Go on where an earlier socket was lost; None where the participant is not there any more."""
+        participant = room.participants.get(self._who.identity)
+        asked = self._socket.query_params.get("sid", "")
+        if participant is None or participant.gone or asked not in ("", participant.sid):
+            leave = signal.LeaveRequest(
+                reason=models.DisconnectReason.STATE_MISMATCH,
+                action=signal.LeaveRequest.Action.RECONNECT,
+                can_reconnect=True,
+            )
+            self._send(signal.SignalResponse(leave=leave))
+            return None
+        self._send(signal.SignalResponse(reconnect=signal.ReconnectResponse(server_info=SERVER_INFO)))
+        participant.attach(self._send)
+        # Whatever was told while nobody listened is told again.
+        self._send(signal.SignalResponse(room_update=signal.RoomUpdate(room=room.to_info())))
+        infos = [other.to_info() for other in [participant, *room.others(participant)]]
+        self._send(signal.SignalResponse(update=signal.ParticipantUpdate(participants=infos)))
+        return participant
 
     def _joined(self, room: MediaRoom, participant: Participant) -> signal.SignalResponse:
         join = signal.JoinResponse(
@@ -174,7 +216,7 @@ class _Client:
             participant=participant.to_info(),
             other_participants=[other.to_info() for other in room.others(participant)],
             server_version=SERVER_VERSION,
-            server_info=models.ServerInfo(version=SERVER_VERSION, protocol=PROTOCOL, node_id="sandbox"),
+            server_info=SERVER_INFO,
             subscriber_primary=True,
             ping_interval=PING_INTERVAL,
             ping_timeout=PING_TIMEOUT,
@@ -222,10 +264,12 @@ class _Client:
                 if not await self._handle(participant, request):
                     return
             except DecodeError:
+                self._broke_rules = True
                 log.info("%s sent a malformed message: its socket is closed", participant.identity)
                 await self._socket.close(1007, "malformed protobuf message")
                 return
             except MalformedDescription as error:
+                self._broke_rules = True
                 log.info("%s sent a malformed description: %s", participant.identity, error)
                 await self._socket.close(1007, f"malformed session description: {error}"[:120])
                 return
@@ -236,6 +280,7 @@ class _Client:
             return None
         message = event.get("bytes")
         if message is None or len(message) > MAX_MESSAGE_BYTES:
+            self._broke_rules = True
             await self._socket.close(1003, "binary protobuf messages only")
             return None
         return bytes(message)
@@ -249,21 +294,11 @@ class _Client:
         elif kind == "ping":
             self._send(signal.SignalResponse(pong=int(time.time() * 1000)))
         elif kind == "offer":
-            await participant.publisher_offer(request.offer)
-        elif kind == "answer":
-            participant.subscriber_answer(request.answer)
+            await participant.uplink.offer(request.offer)
         elif kind == "trickle":
             await self._trickle(participant, request.trickle)
-        elif kind == "add_track":
-            participant.add_track(request.add_track)
-        elif kind == "mute":
-            self._mute(participant, request.mute)
-        elif kind == "subscription":
-            self._subscription(participant, request.subscription)
-        elif kind == "track_setting":
-            participant.track_settings(request.track_setting)
-        elif kind == "update_metadata":
-            self._metadata(participant, request.update_metadata)
+        elif kind in REQUESTS:
+            REQUESTS[kind](participant, request)
         elif kind == "simulate":
             return self._simulate(participant, request.simulate)
         elif kind == "leave":
@@ -278,35 +313,6 @@ class _Client:
             return
         if candidate:
             await participant.trickle(trickle.target, candidate)
-
-    def _mute(self, participant: Participant, mute: signal.MuteTrackRequest) -> None:
-        track = participant.tracks.get(mute.sid)
-        if track is not None:
-            track.info.muted = mute.muted
-            self._server.room(self._who.grants.room).changed(participant)
-
-    def _subscription(self, participant: Participant, wish: signal.UpdateSubscription) -> None:
-        room = self._server.room(self._who.grants.room)
-        wanted = {*wish.track_sids, *(sid for tracks in wish.participant_tracks for sid in tracks.track_sids)}
-        for other in room.participants.values():
-            for track in other.tracks.values():
-                if track.info.sid not in wanted or other is participant:
-                    continue
-                if wish.subscribe and not track.flowing:
-                    participant.wanted.add(track.info.sid)
-                elif wish.subscribe:
-                    participant.subscribe(track)
-                else:
-                    participant.wanted.discard(track.info.sid)
-                    participant.unsubscribe(track.info.sid)
-
-    def _metadata(self, participant: Participant, change: signal.UpdateParticipantMetadata) -> None:
-        participant.metadata = change.metadata or participant.metadata
-        participant.name = change.name or participant.name
-        participant.attributes |= dict(change.attributes)
-        room = self._server.room(self._who.grants.room)
-        room.changed(participant)
-        self._send(signal.SignalResponse(update=signal.ParticipantUpdate(participants=[participant.to_info()])))
 
     def _simulate(self, participant: Participant, scenario: signal.SimulateScenario) -> bool:
         """LiveKit's test scenarios, as far as they make sense in one process: leaving with a wish to come back."""

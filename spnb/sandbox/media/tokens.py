@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import jwt
+from livekit.protocol import models
 
 __all__ = ["Grants", "Identity", "InvalidToken", "mint", "verify"]
 
 CLOCK_SKEW_SECONDS = 5.0
+SOURCES = frozenset(models.TrackSource.keys())
 
 
 class InvalidToken(Exception):
@@ -31,6 +33,40 @@ class Grants:
     room_admin: bool = False
     room_list: bool = False
     room_create: bool = False
+    can_update_own_metadata: bool = False
+    can_publish_sources: tuple[str, ...] = ()
+    """Sources that may be published, in LiveKit's words (`camera`, `screen_share`, …); empty allows all."""
+
+    def may_publish(self, source: int) -> bool:
+        """Whether a track of this source (`TrackSource`) may be published."""
+        if not self.can_publish or not self.can_publish_sources:
+            return self.can_publish
+        return any(models.TrackSource.Value(name.upper()) == source for name in self.can_publish_sources)
+
+    def to_permission(self) -> models.ParticipantPermission:
+        """The same as others see it."""
+        return models.ParticipantPermission(
+            can_subscribe=self.can_subscribe,
+            can_publish=self.can_publish,
+            can_publish_data=self.can_publish_data,
+            can_publish_sources=[name.upper() for name in self.can_publish_sources],
+            can_update_metadata=self.can_update_own_metadata,
+            hidden=self.hidden,
+            recorder=self.recorder,
+        )
+
+    def permitting(self, permission: models.ParticipantPermission) -> Grants:
+        """These grants with what an administrator has changed in them."""
+        sources = permission.can_publish_sources
+        return replace(
+            self,
+            can_subscribe=permission.can_subscribe,
+            can_publish=permission.can_publish,
+            can_publish_data=permission.can_publish_data,
+            can_publish_sources=tuple(models.TrackSource.Name(number).lower() for number in sources),
+            can_update_own_metadata=permission.can_update_metadata,
+            hidden=permission.hidden,
+        )
 
     def to_claim(self) -> dict[str, Any]:
         """The `video` claim: LiveKit's camelCase names."""
@@ -113,6 +149,10 @@ def verify(api_key: str, api_secret: str, token: str) -> Identity:
         room_admin=bool(video.get("roomAdmin", False)),
         room_list=bool(video.get("roomList", False)),
         room_create=bool(video.get("roomCreate", False)),
+        can_update_own_metadata=bool(video.get("canUpdateOwnMetadata", False)),
+        can_publish_sources=tuple(
+            str(name) for name in video.get("canPublishSources") or () if str(name).upper() in SOURCES
+        ),
     )
     return Identity(
         identity=str(claims.get("sub", "")),

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
-from livekit.protocol.models import Encryption, TrackInfo, TrackSource
+from livekit.protocol import rtc as signal
+from livekit.protocol.models import Encryption, TrackInfo, TrackSource, VideoQuality
 
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.assembler import Assembler
@@ -18,6 +19,7 @@ from spnb.sandbox.media.frames import Tap, TapTrack
 from spnb.sandbox.media.layer import Layer, Parcel
 from spnb.sandbox.media.rtp import Header
 from spnb.sandbox.media.sdp import Codec, Section, chosen
+from spnb.sandbox.media.speakers import Loudness
 
 __all__ = ["PublishedTrack"]
 
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 KEYFRAME_INTERVAL_SECONDS = 0.5
 LAYER_SILENCE_SECONDS = 1.0
 LAYER_TOLERANCE = 0.9
+DYNACAST_SECONDS = 5.0
 MIME_TYPES = {"h264": "video/H264", "vp8": "video/VP8", "vp9": "video/VP9", "av1": "video/AV1", "opus": "audio/opus"}
 UNREADABLE = {"vp9": "is sent as VP9", "av1": "is sent as AV1"}
 RANK = {"f": 3, "2": 3, "h": 2, "1": 2, "q": 1, "0": 1}
@@ -66,7 +69,12 @@ class PublishedTrack:
         """Whether its first media packet has come."""
         self.layers: dict[int, Layer] = {}
         self.forwards: set[Forward] = set()
+        self.loudness = Loudness()
+        self.first_subscribed = False
+        """Whether its publisher knows that somebody follows it."""
         self._send_rtcp = send_rtcp
+        self._told_rank = 3
+        self._less_since: float | None = None
         self._asked: dict[int, float] = {}
         self._pending: set[int] = set()
         self._taps: dict[Tap, Assembler] = {}
@@ -155,6 +163,30 @@ class PublishedTrack:
             heights = [(180, 1), (360, 2), (info.width if portrait else info.height, 3)]
         fitting = [rank for size, rank in heights if size >= wanted * LAYER_TOLERANCE]
         return fitting[0] if fitting else heights[-1][1]
+
+    def quality_update(self, now: float) -> signal.SubscribedQualityUpdate | None:
+        """What subscribers and taps have use for, if the publisher has not been told yet: it may stop sending the rest.
+
+        More is told at once, less after a while, as livekit-server does it for dynacast.
+        """
+        if self.kind == "audio" or not self.flowing:
+            return None
+        wanted = 3 if self._taps else max((f.most for f in self.forwards if not f.paused), default=0)
+        if wanted >= self._told_rank:
+            self._less_since = None
+        elif self._less_since is None:
+            self._less_since = now
+        if wanted == self._told_rank or (self._less_since is not None and now - self._less_since < DYNACAST_SECONDS):
+            return None
+        self._told_rank, self._less_since = wanted, None
+        qualities = [
+            signal.SubscribedQuality(quality=quality, enabled=quality < wanted)
+            for quality in (VideoQuality.LOW, VideoQuality.MEDIUM, VideoQuality.HIGH)
+        ]
+        codec = signal.SubscribedCodec(codec=self.codec.name, qualities=qualities)
+        return signal.SubscribedQualityUpdate(
+            track_sid=self.info.sid, subscribed_qualities=qualities, subscribed_codecs=[codec]
+        )
 
     def request_keyframe(self, layer: Layer | None = None) -> None:
         """Ask the publisher for a key frame, at once where none was asked for lately, else when the time is there."""

@@ -8,7 +8,9 @@ alone, and it is the only one that touches their private names; `tests/media/tes
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +23,7 @@ from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
 from aiortc.rtcicetransport import RTCIceGatherer, RTCIceParameters, RTCIceTransport
 from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
 
-__all__ = ["LocalParameters", "MediaTransport", "RemoteParameters"]
+__all__ = ["IceSocket", "LocalParameters", "MediaTransport", "RemoteParameters"]
 
 log = logging.getLogger(__name__)
 
@@ -50,16 +52,54 @@ class RemoteParameters:
     candidates: tuple[str, ...] = field(default=())
 
 
-class _Protocol(StunProtocol):
-    """A STUN socket that tells when the first datagram has come."""
+class IceSocket(StunProtocol):
+    """The UDP socket of a connection. Anybody can send there: what cannot be STUN, DTLS or (S)RTP goes no further."""
 
-    def __init__(self, connection: Any, heard: asyncio.Event) -> None:
+    def __init__(self, connection: Any, heard: asyncio.Event | None = None) -> None:
         super().__init__(connection)
         self._heard = heard
+        self.heard_at = time.monotonic()
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        super().datagram_received(data, addr)
-        self._heard.set()
+        if not isinstance(data, bytes) or not _plausible(data):
+            return
+        self.heard_at = time.monotonic()
+        try:
+            super().datagram_received(data, addr)
+        except Exception:  # noqa: BLE001 - aioice lets some attributes of a malformed message raise anything
+            log.debug("a malformed STUN message from %s", addr)
+            return
+        if self._heard is not None:
+            self._heard.set()
+
+
+def _plausible(data: bytes) -> bool:
+    """Whether a datagram is long enough for what its first byte says it is (RFC 7983)."""
+    if not data:
+        return False
+    first = data[0]
+    if first < 4:
+        return len(data) >= 20
+    return (20 <= first < 64 and len(data) >= 13) or (128 <= first < 192 and len(data) >= 12)
+
+
+def _is_ipv4(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 4
+    except ValueError:
+        return False
+
+
+class _Sctp(RTCSctpTransport):
+    """Data channels that survive a malformed packet of their client."""
+
+    async def _handle_data(self, data: bytes) -> None:
+        try:
+            await super()._handle_data(data)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception:  # whatever the parser trips over, the connection goes on
+            log.debug("a malformed SCTP packet", exc_info=True)
 
 
 class _Gatherer(RTCIceGatherer):
@@ -67,6 +107,7 @@ class _Gatherer(RTCIceGatherer):
 
     def __init__(self) -> None:
         super().__init__(iceServers=[])
+        self.protocol: IceSocket | None = None
         self.reachable = asyncio.Event()
         """Set once a remote candidate is known or the other side has knocked: before that, aioice gives up at once."""
 
@@ -75,7 +116,7 @@ class _Gatherer(RTCIceGatherer):
         protocols = connection._protocols
         loop = asyncio.get_running_loop()
         _, protocol = await loop.create_datagram_endpoint(
-            lambda: _Protocol(connection, self.reachable), local_addr=(LOOPBACK, 0)
+            lambda: IceSocket(connection, self.reachable), local_addr=(LOOPBACK, 0)
         )
         port = protocol.transport.get_extra_info("sockname")[1]
         candidate = Candidate(
@@ -88,6 +129,7 @@ class _Gatherer(RTCIceGatherer):
             type="host",
         )
         protocol.local_candidate = candidate
+        self.protocol = protocol
         protocols.append(protocol)
         connection._local_candidates.append(candidate)
         connection._local_candidates_start = True
@@ -102,10 +144,16 @@ class _Dtls(RTCDtlsTransport):
         self._owner = owner
 
     async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:  # noqa: ARG002 - aiortc's signature
-        self._owner.on_rtp(data)
+        try:
+            self._owner.on_rtp(data)
+        except Exception:  # one packet is not worth a connection; what went wrong is told
+            log.exception("an RTP packet could not be forwarded")
 
     async def _handle_rtcp_data(self, data: bytes) -> None:
-        self._owner.on_rtcp(data)
+        try:
+            self._owner.on_rtcp(data)
+        except Exception:
+            log.exception("an RTCP packet could not be read")
 
 
 class MediaTransport:
@@ -134,7 +182,7 @@ class MediaTransport:
         self._gatherer = _Gatherer()
         self._ice = RTCIceTransport(self._gatherer)
         self._dtls = _Dtls(self._ice, certificate, self)
-        self._sctp = RTCSctpTransport(self._dtls)
+        self._sctp = _Sctp(self._dtls)
         self._channels: dict[str, RTCDataChannel] = {}
         self._task: asyncio.Task[None] | None = None
         self._gathered: asyncio.Task[None] | None = None
@@ -143,6 +191,13 @@ class MediaTransport:
         self._ice.on("statechange", self._ice_changed)
         self._sctp.on("datachannel", self._adopt)
         self.bytes_sent = 0
+        self._made_at = time.monotonic()
+
+    @property
+    def heard_at(self) -> float:
+        """When the last datagram came, media or checks, on the monotonic clock; when it was made, before the first."""
+        protocol = self._gatherer.protocol
+        return protocol.heard_at if protocol is not None else self._made_at
 
     @property
     def connected(self) -> bool:
@@ -197,7 +252,7 @@ class MediaTransport:
             return
         # mDNS names (`….local`), TCP and IPv6 cannot lead to our IPv4 loopback socket; the peer is then found by its
         # own checks (peer-reflexive), so nothing is lost by leaving them out.
-        if candidate.transport.lower() != "udp" or ":" in candidate.host or candidate.host.endswith(".local"):
+        if candidate.transport.lower() != "udp" or not _is_ipv4(candidate.host) or not 0 < candidate.port < 65536:
             return
         candidate.component = 1
         await self._ice._connection.add_remote_candidate(candidate)

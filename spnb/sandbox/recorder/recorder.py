@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spnb.sandbox.recorder.files import Interrupted, RecordedFile, finalise, listed
+from spnb.sandbox.recorder.room import Gap, RoomRecording
 from spnb.sandbox.recorder.writer import LiveFiles, RoomWriter
 
 __all__ = ["Recorder", "RecorderSettings"]
@@ -52,6 +53,9 @@ class Recorder:
         self._settings = settings or RecorderSettings()
         self._writers: dict[str, RoomWriter] = {}
         self._closed: dict[str, Future[None]] = {}
+        self._recordings: dict[str, RoomRecording] = {}
+        self.on_gaps: Callable[[str, list[Gap]], None] = lambda _room_id, _gaps: None
+        """Called on the event loop with a room's id and its gaps when one begins or ends; see `record`."""
         self._known: dict[str, list[RecordedFile]] = {}
         self._loop = asyncio.get_running_loop()
         self._workers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finalise")
@@ -70,8 +74,41 @@ class Recorder:
             raise ValueError("a room id holds letters, digits, - and _ only")
         return self._root / room_id
 
+    def record(self, room_id: str, *, host: str = "") -> RoomRecording:
+        """Begin to record a room, or go on. A disk that is full for a while does not end it: a new part follows.
+
+        Returns:
+            The tap that takes the room's frames.
+        """
+        recording = self._recordings.get(room_id)
+        if recording is None:
+            recording = self._recordings[room_id] = RoomRecording(
+                self.folder(room_id),
+                lambda: self._next_writer(room_id, host),
+                on_gaps=lambda gaps: self.on_gaps(room_id, gaps),
+            )
+        return recording
+
+    def _next_writer(self, room_id: str, host: str) -> RoomWriter:
+        broken = self._writers.get(room_id)
+        if broken is not None and broken._broken:
+            del self._writers[room_id]
+            broken.finish()
+        return self.start(room_id, host=host)
+
+    def _ready(self, room_id: str) -> None:
+        self._on_ready(room_id)
+        if room_id in self._recordings:
+            self._recordings[room_id].playable()
+
+    def _problem(self, room_id: str, problem: str) -> None:
+        self._on_problem(room_id, problem)
+        writer = self._writers.get(room_id)
+        if room_id in self._recordings and room_id not in self._closed and writer is not None and writer._broken:
+            self._recordings[room_id].failed(problem)
+
     def start(self, room_id: str, *, host: str = "") -> RoomWriter:
-        """Begin to record a room, or go on with what is being recorded.
+        """Begin to record a part of a room, or go on with the one that is being recorded.
 
         Returns:
             The tap that takes the room's frames.
@@ -86,8 +123,8 @@ class Recorder:
                 segment_seconds=self._settings.segment_seconds,
                 thumbnail_seconds=self._settings.thumbnail_seconds,
                 composed=self._settings.composed,
-                on_ready=lambda: self._tell(self._on_ready, room_id),
-                on_problem=lambda problem: self._tell(self._on_problem, room_id, problem),
+                on_ready=lambda: self._tell(self._ready, room_id),
+                on_problem=lambda problem: self._tell(self._problem, room_id, problem),
             )
             self._writers[room_id] = writer
         return writer
@@ -124,6 +161,9 @@ class Recorder:
 
     async def _written(self, room_id: str) -> None:
         """Until everything of a room is on disk that its writer was given; nothing follows."""
+        recording = self._recordings.pop(room_id, None)
+        if recording is not None:
+            recording.end()
         writer = self._writers.get(room_id)
         if writer is not None:
             if room_id not in self._closed:

@@ -21,7 +21,7 @@ from spnb.sandbox.clock import stamp
 from spnb.sandbox.media.frames import MediaEvent, Tap
 from spnb.sandbox.media.tokens import Grants, mint
 from spnb.sandbox.realtime import topics
-from spnb.sandbox.recorder import Delivery, Interrupted, RecordedFile, Recorder
+from spnb.sandbox.recorder import Delivery, Gap, Interrupted, RecordedFile, Recorder
 from spnb.sandbox.rest import Refused, room_payload
 from spnb.sandbox.rooms.ports import Events, Json
 from spnb.sandbox.server.settings import SandboxSettings
@@ -87,6 +87,7 @@ class Lifecycle:
         self._events = events
         self._media = media
         self._recorder = recorder
+        recorder.on_gaps = self._gaps_changed
         self._delivery = delivery
         self._settings = settings
         self._publishing: dict[str, set[str]] = {}
@@ -192,7 +193,7 @@ class Lifecycle:
         current = self._store.rooms.get(event.room)
         if current is not None and current["status"] == "live" and event.room not in self._taps:
             host = str(current["createdBy"])
-            self._taps[event.room] = self._media.record(event.room, self._recorder.start(event.room, host=host))
+            self._taps[event.room] = self._media.record(event.room, self._recorder.record(event.room, host=host))
 
     def _publisher_gone(self, room_id: str) -> None:
         room = self._store.transition(room_id, "waitingReconnect")
@@ -290,8 +291,23 @@ class Lifecycle:
             self._announce("room.didUpdate", room)
 
     def on_recorder_problem(self, room_id: str, problem: str) -> None:
-        """The recorder cannot go on; the broadcast does."""
+        """The recorder cannot go on; the broadcast does. Who follows the room is told by its gaps."""
         log.warning("recording of room %s: %s", room_id, problem)
+
+    def _gaps_changed(self, room_id: str, gaps: list[Gap]) -> None:
+        told = [
+            {
+                "startedAt": stamp(datetime.fromtimestamp(gap.started, UTC)),
+                "endedAt": None if gap.ended is None else stamp(datetime.fromtimestamp(gap.ended, UTC)),
+                "reason": gap.reason,
+            }
+            for gap in gaps
+        ]
+        room = self._store.rooms.get(room_id)
+        known = [gap for gap in (room or {}).get("recordingGaps", []) if gap["startedAt"] < told[0]["startedAt"]]
+        changed = self._store.update_room(room_id, recordingGaps=[*known, *told])
+        if changed is not None:
+            self._announce("room.didUpdate", changed)
 
     def _announce(self, event_type: str, room: Json, *, sender: str = "") -> None:
         data = room_payload(self._store, self, room, base_url=self.base_url)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import os
 import signal
 import socket
@@ -18,6 +17,7 @@ import uvicorn
 
 from spnb.errors import SandboxError
 from spnb.sandbox.control.found import make_private_folder, remove_running, write_running
+from spnb.sandbox.media.denial import deny_quietly
 from spnb.sandbox.server.app import Sandbox
 from spnb.sandbox.server.settings import SandboxSettings
 
@@ -43,13 +43,6 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         # The sandbox handles them itself, so that a second one does not raise out of a clean shutdown.
         yield
-
-
-class _NoFalseAlarm(logging.Filter):
-    """Drops uvicorn's complaint about a denied WebSocket: the denial (404, 401) is the complete answer."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return "without completing handshake" not in record.getMessage()
 
 
 def run_foreground(
@@ -214,7 +207,7 @@ async def _serve(
     progress.step("database")
     sandbox = Sandbox(settings, listener.getsockname()[1], on_idle=when_idle, on_work=lambda: progress.work("database"))
     progress.step("server")
-    logging.getLogger("uvicorn.error").addFilter(_NoFalseAlarm())
+    deny_quietly()
     config = uvicorn.Config(
         sandbox.app,
         log_level="warning",

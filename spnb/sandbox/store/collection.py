@@ -89,6 +89,12 @@ class Collection:
         self._db.execute(self._insert, (document[self._key], written(document), *self._values(document)))
         return document
 
+    def free_row(self, first: int) -> int:
+        """The first row number from `first` on that no document has."""
+        while self._db.execute(f"SELECT 1 FROM {self._name} WHERE n = ?", (first,)).fetchone():
+            first += 1
+        return first
+
     def insert_rows(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Add many documents at once, each as `(row number or None, key, document as JSON, *columns)`."""
         listed = iter(rows)

@@ -62,8 +62,8 @@ class Rooms(Face, Generic[R]):
             metadata: anything of yours, kept with the room.
             chat: False makes the room alone, without post and chat.
             community_id: the community the post goes to, of which you are a member; your own feed without it.
-            key: a name of your own for this creation, at most 100 characters: the same key gives the same room, as
-                long as it is among the newest 1000.
+            key: a name of your own for this creation, at most 100 characters: the same key gives the same room. It is
+                looked for among all rooms of the network, a hundred per request, newest first.
             type: `coHosts` goes live through LiveKit; the service's own default, `directStreaming`, cannot.
             parent_room_id: the main room, for an additional feed.
 

@@ -32,7 +32,7 @@ class LiveRooms(Face):
     Args:
         client: the connection.
         statuses: which states belong to the collection.
-        most: how many rooms at most.
+        most: how many rooms at most; whether there are older ones is told by `complete`.
     """
 
     _twin: AsyncLiveRooms
@@ -48,6 +48,11 @@ class LiveRooms(Face):
     def statuses(self) -> tuple[str, ...]:
         """Which states belong to the collection."""
         return self._twin.statuses
+
+    @property
+    def complete(self) -> bool:
+        """Whether these were all rooms in those states when they were read last; else the newest `most` of them."""
+        return self._twin.complete
 
     @property
     def rooms(self) -> list[Room]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from spnb.gaps import RecordingGap
     from spnb.recordings.progress import ProgressWish
     from spnb.recordings.recording import AsyncRecording, RecordedFile
     from spnb.recordings.sheet import ContactSheet
@@ -49,6 +50,16 @@ class Recording(Face):
     def duration_seconds(self) -> float | None:
         """Length of all files together; None where one is not known."""
         return self._twin.duration_seconds
+
+    @property
+    def gaps(self) -> list[RecordingGap]:
+        """The times in which the room was on air and could not be recorded, as far as the service tells them."""
+        return self._twin.gaps
+
+    @property
+    def missing_seconds(self) -> float | None:
+        """How much shorter it is than its room was on air, at least 0; None where one of the two is not known."""
+        return self._twin.missing_seconds
 
     def download(
         self,

@@ -88,7 +88,8 @@ export default {
 
     function draw() {
       const { rows: shown, all } = filters.shown(rows);
-      heading.textContent = rows.rows.size ? `Live now · ${all}` : "Live now";
+      const older = link.get<boolean>("complete") ? "" : `: the newest ${rows.rows.size}, older ones are left out`;
+      heading.textContent = rows.rows.size ? `Live now · ${all}${older}` : "Live now";
       const items = shown.map((row) => {
         let one = cards.get(row.id);
         if (!one) cards.set(row.id, (one = card(row.id)));
@@ -129,6 +130,7 @@ export default {
         title.textContent = own.get<string>("title");
       });
     });
+    link.follow(["complete"], draw);
     link.follow(["error"], () => {
       error.textContent = link.get<string>("error");
     });

@@ -139,11 +139,13 @@ export default {
 
     function draw() {
       const { rows: shown, all } = filters.shown(rows);
-      heading.textContent = `Rooms · ${all}`;
+      const older = link.get<boolean>("complete") ? "" : `: the newest ${rows.rows.size}, older ones are left out`;
+      heading.textContent = `Rooms · ${all}${older}`;
       replace(body, ...shown.map(line));
       rows.inSight(shown.map((row) => row.id));
     }
 
+    link.follow(["complete"], draw);
     link.follow(["error"], () => {
       error.textContent = link.get<string>("error");
     });

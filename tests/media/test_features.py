@@ -1,0 +1,395 @@
+"""Feature by feature, what an official client and an official backend see: the same on both servers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from livekit import api, rtc
+from livekit.protocol import models as wire_models
+from livekit.protocol import rtc as wire
+from websockets.asyncio.client import connect
+
+from tests.media.conftest import LiveKit, Viewer, publisher, viewer
+
+pytestmark = pytest.mark.media
+
+
+@pytest.fixture
+def room() -> str:
+    return f"room-{uuid.uuid4().hex[:8]}"
+
+
+@pytest_asyncio.fixture
+async def service(livekit: LiveKit) -> AsyncIterator[Any]:
+    made = api.LiveKitAPI(livekit.url.replace("ws", "http", 1), livekit.key, livekit.secret)
+    yield made.room
+    await made.aclose()
+
+
+class Events:
+    """What a room's client is told, to be waited for."""
+
+    def __init__(self, room: rtc.Room, *names: str) -> None:
+        self._told: asyncio.Queue[tuple[str, tuple[Any, ...]]] = asyncio.Queue()
+        for name in names:
+            room.on(name, lambda *words, name=name: self._told.put_nowait((name, words)))
+
+    async def next(self, name: str, seconds: float = 20) -> tuple[Any, ...]:
+        async with asyncio.timeout(seconds):
+            while True:
+                told, words = await self._told.get()
+                if told == name:
+                    return words
+
+    @property
+    def none(self) -> bool:
+        return self._told.empty()
+
+
+class Pictures:
+    """Whether pictures of a track come."""
+
+    def __init__(self, track: Any) -> None:
+        self._stream = rtc.VideoStream(track)
+
+    async def come(self) -> None:
+        """Wait for the next picture."""
+        async with asyncio.timeout(30):
+            await anext(self._stream)
+
+    async def stop(self) -> None:
+        """Wait until none has come for two seconds."""
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    await asyncio.wait_for(anext(self._stream), 2)
+                except (TimeoutError, StopAsyncIteration):
+                    return
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def joined(livekit: LiveKit, room: str, identity: str, **grants: Any) -> rtc.Room:
+    made = rtc.Room()
+    await made.connect(livekit.url, livekit.token(room, identity, **grants), rtc.RoomOptions())
+    return made
+
+
+# -- what participants ask for
+
+
+async def test_names_metadata_and_attributes_are_told_to_all(livekit: LiveKit, room: str) -> None:
+    ann = await joined(livekit, room, "ann", can_update_own_metadata=True)
+    async with viewer(livekit, room) as seen:
+        told = Events(
+            seen.room, "participant_name_changed", "participant_metadata_changed", "participant_attributes_changed"
+        )
+        await ann.local_participant.set_name("Ann")
+        await told.next("participant_name_changed")
+        await ann.local_participant.set_metadata("host")
+        await told.next("participant_metadata_changed")
+        await ann.local_participant.set_attributes({"mood": "good", "hat": "red"})
+        await told.next("participant_attributes_changed")
+        await ann.local_participant.set_attributes({"hat": ""})
+        await told.next("participant_attributes_changed")
+        there = seen.room.remote_participants["ann"]
+        assert (there.name, there.metadata, dict(there.attributes)) == ("Ann", "host", {"mood": "good"})
+    await ann.disconnect()
+
+
+async def test_who_may_not_change_its_metadata_does_not(livekit: LiveKit, room: str) -> None:
+    ann = await joined(livekit, room, "ann")
+    async with viewer(livekit, room) as seen:
+        there = seen.room.remote_participants["ann"]
+        before = there.name
+        await asyncio.wait_for(ann.local_participant.set_name("Boss"), 20)  # the SDK keeps the refusal to itself
+        await asyncio.wait_for(ann.local_participant.set_attributes({"a": "b"}), 20)
+        await ann.local_participant.publish_data(b"asked and refused")
+        await asyncio.wait_for(seen.data.get(), 20)
+        assert (there.name, dict(there.attributes)) == (before, {})
+    await ann.disconnect()
+
+
+def camera() -> tuple[rtc.LocalVideoTrack, rtc.TrackPublishOptions]:
+    track = rtc.LocalVideoTrack.create_video_track("x", rtc.VideoSource(64, 64))
+    return track, rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_CAMERA)
+
+
+async def test_publishing_needs_the_right_for_its_source(livekit: LiveKit, room: str) -> None:
+    guest = await joined(livekit, room, "guest", can_publish_sources=("microphone",))
+    sources = (
+        list(guest.local_participant.permissions.can_publish_sources) if guest.local_participant.permissions else []
+    )
+    assert sources == [rtc.TrackSource.SOURCE_MICROPHONE]
+    with pytest.raises(Exception, match=r"(?i)allow|permission|timed out"):
+        await asyncio.wait_for(guest.local_participant.publish_track(*camera()), 20)
+    microphone = rtc.LocalAudioTrack.create_audio_track("m", rtc.AudioSource(48_000, 1))
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+    assert (await asyncio.wait_for(guest.local_participant.publish_track(microphone, options), 20)).sid
+    await guest.disconnect()
+
+
+async def test_a_refusal_to_publish_comes_at_once(livekit: LiveKit, room: str) -> None:
+    # The Python SDK waits ten seconds for a track that was refused; what the server says is seen on the socket.
+    address = f"{livekit.url}/rtc?access_token={livekit.token(room, 'guest', can_publish=False)}&protocol=16"
+    track = wire.AddTrackRequest(cid="c", type=wire_models.TrackType.VIDEO, source=wire_models.TrackSource.CAMERA)
+    async with connect(address, proxy=None) as socket, asyncio.timeout(20):
+        await socket.recv()
+        await socket.send(wire.SignalRequest(add_track=track).SerializeToString())
+        while True:
+            message = await socket.recv()
+            assert isinstance(message, bytes)
+            answer = wire.SignalResponse.FromString(message)
+            assert not answer.HasField("track_published")
+            if answer.HasField("request_response"):
+                break
+    assert answer.request_response.reason == wire.RequestResponse.Reason.NOT_ALLOWED
+    assert answer.request_response.add_track.cid == "c"
+
+
+async def test_a_publisher_hears_that_somebody_follows_it(livekit: LiveKit, room: str) -> None:
+    async with publisher(livekit, room) as host:
+        told = Events(host, "local_track_subscribed")
+        async with viewer(livekit, room) as seen:
+            await seen.track()
+            await told.next("local_track_subscribed")
+
+
+async def test_a_publisher_permits_who_follows_it(livekit: LiveKit, room: str) -> None:
+    async with publisher(livekit, room) as host, viewer(livekit, room, "friend") as friend:
+        track, _ = await friend.track()
+        permission = rtc.ParticipantTrackPermission(participant_identity="friend", allow_all=True)
+        host.local_participant.set_track_subscription_permissions(
+            allow_all_participants=False, participant_permissions=[permission]
+        )
+        async with viewer(livekit, room, "friend-of-nobody") as stranger:
+            assert await friend.counters(track, 10)
+            assert stranger.tracks[rtc.TrackKind.KIND_VIDEO].empty()
+            host.local_participant.set_track_subscription_permissions(
+                allow_all_participants=True, participant_permissions=[]
+            )
+            track, who = await stranger.track()
+            assert who == "host"
+            assert await stranger.counters(track, 5)
+
+
+async def test_who_speaks_is_told(livekit: LiveKit, room: str) -> None:
+    async with viewer(livekit, room) as seen:
+        told = Events(seen.room, "active_speakers_changed")
+        async with publisher(livekit, room, sound=True):
+            async with asyncio.timeout(30):
+                while [who.identity for who in (await told.next("active_speakers_changed", 30))[0]] != ["host"]:
+                    continue
+
+
+async def test_how_well_one_is_connected_is_told(livekit: LiveKit, room: str) -> None:
+    made = Viewer()
+    told = Events(made.room, "connection_quality_changed")
+    await made.connect(livekit, room)
+    async with publisher(livekit, room):
+        _, quality = await told.next("connection_quality_changed", 40)
+        assert quality in (rtc.ConnectionQuality.QUALITY_EXCELLENT, rtc.ConnectionQuality.QUALITY_GOOD)
+    await made.room.disconnect()
+
+
+# -- what a backend asks for
+
+
+async def test_a_created_room_has_its_limits(livekit: LiveKit, room: str, service: Any) -> None:
+    made = await service.create_room(
+        api.CreateRoomRequest(name=room, max_participants=1, metadata="m", empty_timeout=60)
+    )
+    assert (made.name, made.max_participants, made.metadata, made.empty_timeout) == (room, 1, "m", 60)
+    only = await joined(livekit, room, "only")
+    assert only.metadata == "m"
+    with pytest.raises(rtc.ConnectError):
+        await asyncio.wait_for(joined(livekit, room, "one-too-many"), 60)
+    await only.disconnect()
+
+
+async def test_an_empty_room_goes_after_its_time(livekit: LiveKit, room: str, service: Any) -> None:
+    await service.create_room(api.CreateRoomRequest(name=room, empty_timeout=60, departure_timeout=1))
+    names = api.ListRoomsRequest(names=[room])
+    assert [found.name for found in (await service.list_rooms(names)).rooms] == [room]
+    await (await joined(livekit, room, "guest")).disconnect()
+    async with asyncio.timeout(30):
+        while (await service.list_rooms(names)).rooms:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_rooms_metadata_reaches_everybody(livekit: LiveKit, room: str, service: Any) -> None:
+    async with viewer(livekit, room) as seen:
+        told = Events(seen.room, "room_metadata_changed")
+        changed = await service.update_room_metadata(api.UpdateRoomMetadataRequest(room=room, metadata="now on air"))
+        assert changed.metadata == "now on air"
+        assert (await told.next("room_metadata_changed"))[1] == "now on air"
+
+
+async def test_a_backend_mutes_and_cannot_unmute(livekit: LiveKit, room: str, service: Any) -> None:
+    async with publisher(livekit, room, sound=True) as host, viewer(livekit, room) as seen:
+        await seen.track("audio")
+        mine, theirs = Events(host, "track_muted"), Events(seen.room, "track_muted")
+        sid = next(
+            p.sid for p in host.local_participant.track_publications.values() if p.kind == rtc.TrackKind.KIND_AUDIO
+        )
+        wish = {"room": room, "identity": "host", "track_sid": sid}
+        muted = await service.mute_published_track(api.MuteRoomTrackRequest(**wish, muted=True))
+        assert muted.track.muted
+        await mine.next("track_muted")
+        await theirs.next("track_muted")
+        with pytest.raises(api.TwirpError) as refused:
+            await service.mute_published_track(api.MuteRoomTrackRequest(**wish, muted=False))
+        assert refused.value.code == "failed_precondition"
+
+
+async def test_a_backend_changes_what_a_participant_is_and_may(livekit: LiveKit, room: str, service: Any) -> None:
+    async with publisher(livekit, room) as host, viewer(livekit, room) as seen:
+        await seen.track()
+        told = Events(host, "participant_permissions_changed", "participant_name_changed")
+        found = await service.get_participant(api.RoomParticipantIdentity(room=room, identity="host"))
+        assert (found.identity, len(found.tracks), found.permission.can_publish) == ("host", 1, True)
+        change = api.UpdateParticipantRequest(room=room, identity="host", name="The host", attributes={"a": "b"})
+        assert (await service.update_participant(change)).name == "The host"
+        await until(lambda: seen.room.remote_participants["host"].name == "The host")
+        assert seen.room.remote_participants["host"].attributes == {"a": "b"}
+        permission = api.ParticipantPermission(can_subscribe=True, can_publish=False, can_publish_data=True)
+        await service.update_participant(
+            api.UpdateParticipantRequest(room=room, identity="host", permission=permission)
+        )
+        await told.next("participant_permissions_changed")
+        await until(lambda: "track_unsubscribed" in seen.events)
+
+
+async def test_a_backend_subscribes_for_a_participant(livekit: LiveKit, room: str, service: Any) -> None:
+    async with publisher(livekit, room) as host, viewer(livekit, room) as seen:
+        track, _ = await seen.track()
+        sid = next(iter(host.local_participant.track_publications))
+        wish = {"room": room, "identity": "viewer", "track_sids": [sid]}
+        shown = Pictures(track)
+        await shown.come()
+        await service.update_subscriptions(api.UpdateSubscriptionsRequest(**wish, subscribe=False))
+        await shown.stop()
+        await service.update_subscriptions(api.UpdateSubscriptionsRequest(**wish, subscribe=True))
+        again = asyncio.create_task(seen.track())  # the SDK calls it a new track
+        same = asyncio.create_task(shown.come())
+        done, _ = await asyncio.wait([again, same], return_when=asyncio.FIRST_COMPLETED, timeout=30)
+        assert done
+        for task in (again, same):
+            task.cancel()
+        await asyncio.gather(again, same, return_exceptions=True)
+        await shown.aclose()
+
+
+async def test_a_backend_sends_data(livekit: LiveKit, room: str, service: Any) -> None:
+    async with viewer(livekit, room, "ann") as ann, viewer(livekit, room, "bob") as bob:
+        secret = api.SendDataRequest(room=room, data=b"secret", kind=0, topic="t", destination_identities=["ann"])
+        await service.send_data(secret)
+        await service.send_data(api.SendDataRequest(room=room, data=b"to all", kind=0, topic="t"))
+        told = [await asyncio.wait_for(ann.data.get(), 20) for _ in range(2)]
+        assert [packet.data for packet in told] == [b"secret", b"to all"]
+        assert told[0].participant is None
+        assert (await asyncio.wait_for(bob.data.get(), 20)).data == b"to all"
+
+
+async def test_refusals_are_twirp_errors(livekit: LiveKit, room: str) -> None:
+    root = f"{livekit.url.replace('ws', 'http', 1)}/twirp/livekit.RoomService"
+    admin = livekit.admin(room)
+    table = [
+        ("ListRooms", "", {}, 401, "unauthenticated"),
+        ("ListRooms", livekit.token(room, "x"), {}, 401, "unauthenticated"),
+        ("DeleteRoom", admin, {"room": room}, 404, "not_found"),
+        ("RemoveParticipant", admin, {"room": room, "identity": "x"}, 404, "not_found"),
+        ("GetParticipant", admin, {"room": room, "identity": "x"}, 404, "not_found"),
+        ("UpdateRoomMetadata", admin, {"room": room, "metadata": "x"}, 404, "not_found"),
+        ("GetParticipant", admin, {"room": "another", "identity": "x"}, 401, "unauthenticated"),
+        ("NoSuchCall", admin, {}, 404, "bad_route"),
+    ]
+    async with httpx.AsyncClient(trust_env=False) as client:
+        for call, token, body, status, code in table:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            answer = await client.post(f"{root}/{call}", json=body, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (status, code), call
+        broken = await client.post(
+            f"{root}/ListRooms",
+            content=b"{",
+            headers={"Authorization": f"Bearer {admin}", "Content-Type": "application/json"},
+        )
+        assert (broken.status_code, broken.json()["code"]) == (400, "malformed")
+
+
+# -- lines that break
+
+
+async def test_a_lost_signalling_socket_is_no_leave(livekit: LiveKit, room: str) -> None:
+    async with viewer(livekit, room) as seen, publisher(livekit, room) as host:
+        track, _ = await seen.track()
+        await seen.counters(track, 5)
+        before = (host.local_participant.sid, seen.room.local_participant.sid, track.sid)
+        watching = asyncio.create_task(gaps(track, 6))
+        for client in (host, seen.room):
+            back = Events(client, "reconnected")
+            await client.simulate_scenario(rtc.SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT)
+            await back.next("reconnected", 40)
+        longest = await watching
+        assert (host.local_participant.sid, seen.room.local_participant.sid, track.sid) == before
+        assert "participant_disconnected" not in seen.events
+        assert "track_unsubscribed" not in seen.events
+        assert longest < 2.5, f"the picture stood still for {longest:.2f} s"
+
+
+async def gaps(track: Any, seconds: float) -> float:
+    """The longest time without a picture, of the next so many seconds."""
+    stream = rtc.VideoStream(track)
+    began = last = time.monotonic()
+    longest = 0.0
+    try:
+        async with asyncio.timeout(seconds + 30):
+            async for _ in stream:
+                now = time.monotonic()
+                longest, last = max(longest, now - last), now
+                if now - began > seconds:
+                    break
+    finally:
+        await stream.aclose()
+    return longest
+
+
+async def test_a_client_that_stands_still_is_out_for_the_others(livekit: LiveKit, room: str) -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from tests.media.conftest import LiveKit, publisher\n"
+        "async def main():\n"
+        "    async with publisher(LiveKit(*sys.argv[1:4], embedded=True), sys.argv[4]):\n"
+        "        print('on', flush=True)\n"
+        "        await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    command = [sys.executable, "-c", program, livekit.url, livekit.key, livekit.secret, room]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        async with viewer(livekit, room) as seen:
+            await seen.track()
+            os.kill(process.pid, signal.SIGSTOP)
+            await until(lambda: "participant_disconnected" in seen.events, 90)
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def until(condition: Any, seconds: float = 20) -> None:
+    """Wait until something observed from outside is so."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
