@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, str] = {
     "subscribers": "spnb.bench.media:fifty_subscribers",
     "forwarding": "spnb.bench.forwarding:forwarding",
     "recorder": "spnb.bench.recording:recorder_cost",
+    "live-delay": "spnb.bench.playback:live_delay",
     "co-hosts": "spnb.bench.co_hosts:co_hosts",
     "preview": "spnb.bench.studio:preview",
     "studio": "spnb.bench.studio:studio",

@@ -120,7 +120,7 @@ def test_the_past_is_read_like_the_present(filled: Filled) -> None:
     seen: list[dict[str, Any]] = []
     query = "options[limit]=100"
     while True:
-        page = reader.get(f"/api/v5/messages?messageFeedId={channel_id}&sortBy=segmentAsc&{query}")
+        page = reader.get(f"/api/v5/messages?messageFeedId={channel_id}&sortBy=segmentAsc&isDeleted=false&{query}")
         seen += page["messages"]
         if "next" not in page["paging"]:
             break

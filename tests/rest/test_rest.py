@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,7 @@ def test_a_room_post_ties_the_room_to_its_target(host: Caller, guest: Caller) ->
         parent["postId"],
     )
     tied = host.get(f"/api/v1/rooms/{room['roomId']}")["rooms"][0]
-    assert (tied["referenceType"], tied["referenceId"]) == ("post", child["postId"])
+    assert (tied["referenceType"], tied["referenceId"]) == ("post", child["parentPostId"])
     assert (tied["targetType"], tied["targetId"]) == ("community", community["communityId"])
     feed = guest.get("/api/v5/posts", targetId=community["communityId"], targetType="community")
     assert [post["postId"] for post in feed["posts"]] == [parent["postId"]]
@@ -270,7 +271,9 @@ def test_live_chat_keeps_order_and_sends_once(host: Caller, guest: Caller) -> No
     assert send(host, "nowhere", "x", expect=404)
     assert host.post("/api/v5/messages", {"data": {"text": "x"}}, expect=422)
     assert send(host, feed, "x", parentId="none", expect=404)
-    assert send(host, feed, "x", referenceId="x" * 31, expect=422)
+    reference = f"LOCAL_{uuid.uuid4()}"
+    assert send(host, feed, "x", referenceId=reference)["messages"][0]["referenceId"] == reference
+    assert send(host, feed, "x", referenceId="x" * 101, expect=422)
 
 
 def test_messages_are_edited_deleted_and_flagged(host: Caller, guest: Caller) -> None:
@@ -280,12 +283,12 @@ def test_messages_are_edited_deleted_and_flagged(host: Caller, guest: Caller) ->
     assert guest.call("PUT", path, {"data": {"text": "second"}})["messages"][0]["data"] == {"text": "second"}
     assert host.call("PUT", path, {"data": {"text": "no"}}, expect=403)
     assert host.post(f"{path}/flags", {"reason": "spam"})["messages"][0]["flagCount"] == 1
-    assert host.get(f"{path}/flags") == {"isFlagByMe": True}
+    assert host.get(f"{path}/flags") == {"result": True, "isFlagByMe": True}
     assert host.call("DELETE", f"{path}/flags")["messages"][0]["flagCount"] == 0
     gone = host.call("DELETE", path)["messages"][0]
     assert (gone["isDeleted"], gone["data"]) == (True, {})
     assert guest.get("/api/v5/messages/none", expect=404)
-    assert guest.get("/api/v5/messages", messageFeedId=feed)["messages"] == []
+    assert guest.get("/api/v5/messages", messageFeedId=feed, isDeleted="false")["messages"] == []
 
 
 def test_moderators_mute_ban_and_slow_down(host: Caller, guest: Caller) -> None:
@@ -318,7 +321,8 @@ def test_moderators_mute_ban_and_slow_down(host: Caller, guest: Caller) -> None:
     assert host.get("/api/v3/channels/list", **{"channelIds[]": feed})["messageFeeds"][0]["messageFeedId"] == feed
     assert guest.call("DELETE", f"{path}/leave")["channelUsers"][0]["membership"] == "none"
     assert host.call("DELETE", path)["data"] == {"success": True}
-    assert host.get(path, expect=404)
+    assert host.get(path)["channels"][0]["isDeleted"] is True
+    assert send(host, feed, "closed", expect=404)
     standard = host.post("/api/v3/channels", {"type": "community", "displayName": "Closed"})["channels"][0]
     assert send(guest, standard["channelId"], "x", expect=403)["code"] == 400301
 
@@ -482,7 +486,7 @@ def test_images_are_taken_for_what_they_are(host: Caller, guest: Caller) -> None
     other = host.http.post("/api/v4/files", files={"file": ("page.html", b"<html>", "text/html")}).json()[0]
     assert host.http.get(other["fileUrl"]).headers["content-type"] == "application/octet-stream"
     assert host.http.post("/api/v4/images", files={"other": ("x", b"y")}).status_code == 422
-    assert host.get(f"/api/v3/files/{file['fileId']}")["data"]["fileId"] == file["fileId"]
+    assert host.get(f"/api/v3/files/{file['fileId']}")["fileId"] == file["fileId"]
     assert host.http.get(f"/api/v3/files/{file['fileId']}/download").status_code == 302
     assert guest.call("DELETE", f"/api/v3/files/{file['fileId']}", expect=403)
     assert host.call("DELETE", f"/api/v3/files/{file['fileId']}") == {"success": True}

@@ -172,7 +172,7 @@ def _write_stream(store: Store, history: History, stream: PastStream, crowd: Cro
         )
         store.posts.insert_rows([post_row])
     channel = _channel(store, history, stream, crowd.chat)
-    store.channels.insert_rows([(None, channel_id, _whole(channel), "live", 0)])
+    store.channels.insert_rows([(None, channel_id, _whole(channel), "live", 0, channel_id, None)])
     store.members.insert_rows(
         [_member(f"{channel_id}:{host}", channel_id, host, channel["createdAt"], ("channel-moderator",))]
     )

@@ -204,6 +204,11 @@ class Tables:
                 room_id = channel["attachedTo"].get("roomId")
                 if room_id in rooms:
                     found.setdefault(channel["channelId"], room_id)
+        # Messages name their feed, which is called by the channel's internal id where the channel was given a name.
+        for channel_id, room_id in list(found.items()):
+            stored = db.execute("SELECT doc FROM channels WHERE id = ?", (channel_id,)).fetchone()
+            if stored is not None:
+                found.setdefault(orjson.loads(stored[0])["defaultSubChannelId"], room_id)
         return found
 
     def _chat(self, db: sqlite3.Connection) -> Iterator[tuple[Any, str]]:

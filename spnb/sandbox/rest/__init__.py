@@ -5,15 +5,25 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.rest import (
+    channel_members,
     channels,
+    comments,
     communities,
+    community_members,
+    feeds,
     files,
+    follows,
+    message_feeds,
     messages,
     network,
+    notification_tray,
+    polls,
     posts,
     presence,
     products,
+    quiet,
     reactions,
+    roles,
     rooms,
     sessions,
     stage,
@@ -41,6 +51,9 @@ __all__ = [
 
 def routes(services: Services) -> list[BaseRoute]:
     """All REST routes, the most asked-for first: routing looks at them in order."""
-    first = (rooms, presence, messages, reactions, stage, posts, channels, communities)
-    parts = (*first, users, sessions, files, products, network)
+    live = (rooms, presence, messages, reactions, stage)
+    chat = (channels, channel_members, message_feeds)
+    social = (posts, comments, feeds, communities, community_members, polls)
+    people = (users, follows, sessions, notification_tray)
+    parts = (*live, *chat, *social, *people, files, products, roles, network, quiet)
     return [route for part in parts for route in part.routes(services)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import anyio.to_thread
+from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
@@ -17,6 +18,11 @@ from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["routes"]
+
+
+class AltText(BaseModel):
+    altText: str = Field(max_length=1000)
+
 
 IMAGES = {"png": "image/png", "jpeg": "image/jpeg", "jpg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}
 SIGNATURES = {b"\x89PNG": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
@@ -36,7 +42,11 @@ def routes(services: Services) -> list[BaseRoute]:
     return [
         serve(services, "POST", "/api/v4/images", upload_image),
         serve(services, "POST", "/api/v4/files", upload_file),
+        serve(services, "POST", "/api/v4/videos", upload_file),
+        serve(services, "POST", "/api/v4/clips", upload_file),
+        serve(services, "POST", "/api/v4/audios", upload_file),
         serve(services, "GET", "/api/v3/files/{fileId}", one),
+        serve(services, "PUT", "/api/v3/files/{fileId}", update),
         serve(services, "DELETE", "/api/v3/files/{fileId}", delete),
         serve(services, "GET", "/api/v3/files/{fileId}/download", download),
         Route("/files/{fileId}", content, methods=["GET"]),
@@ -113,8 +123,17 @@ def _file(call: Call) -> Json:
 
 
 async def one(call: Call) -> Json:
-    """What is known of a file."""
-    return {"status": "success", "data": _file(call)}
+    """What is known of a file, bare: the specification wraps it, SDK 7.20 reads it as it is."""
+    return _file(call)
+
+
+async def update(call: Call) -> Json:
+    """Change the alternative text of the caller's file (SDK: `FileRepository.updateAltText`)."""
+    document = _file(call)
+    if document["userId"] != call.user_id:
+        raise Refused.forbidden("Only who uploaded a file may change it")
+    changed = {**document, "altText": call.read(AltText).altText, "updatedAt": call.store.now()}
+    return call.store.files.save(changed)
 
 
 async def delete(call: Call) -> Json:

@@ -10,11 +10,13 @@ from starlette.routing import BaseRoute
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
-from spnb.sandbox.rest.channels import channel_of, check_may_write, moderates, take_turn
-from spnb.sandbox.rest.payloads import message_payload
+from spnb.sandbox.rest.channels import channel_topics, check_may_write, feed_and_channel, moderates, take_turn
+from spnb.sandbox.rest.chat_payloads import message_payload
 from spnb.sandbox.rest.query import paging
+from spnb.sandbox.rest.read_marks import COUNTED, read_up_to
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rooms.ports import Json
+from spnb.sandbox.store import Accept
 
 __all__ = ["routes"]
 
@@ -22,9 +24,10 @@ TEXT_LIMIT = 20_000
 
 
 class MessageCreate(BaseModel):
-    messageFeedId: str | None = Field(default=None, max_length=30)
-    subChannelId: str | None = Field(default=None, max_length=30)
-    referenceId: str | None = Field(default=None, max_length=30)
+    messageFeedId: str | None = Field(default=None, max_length=100)
+    subChannelId: str | None = Field(default=None, max_length=100)
+    # The specification of 2024 allows 30 characters; SDK 7.20 sends `LOCAL_` and a UUID, which are 42.
+    referenceId: str | None = Field(default=None, max_length=100)
     dataType: Literal["text", "image", "file", "video", "audio", "custom"] = "text"
     data: dict[str, Any] = Field(default_factory=dict)
     fileId: str | None = None
@@ -61,10 +64,14 @@ def _payload(call: Call, messages: list[Json]) -> Json:
     return message_payload(call.store, messages, reader=call.user)
 
 
-def _announce(call: Call, event_type: str, message: Json) -> None:
-    call.publish(
-        topics.message(message), event_type, message_payload(call.store, [message]), subject_id=message["messageId"]
-    )
+def _announce(call: Call, event_type: str, message: Json, channel: Json | None = None) -> None:
+    channel = channel or call.store.channels.get(message["channelPublicId"])
+    where = topics.message(message)
+    data = message_payload(call.store, [message], [channel] if channel else [])
+    if channel is not None and channel["type"] != "live":
+        # Members hear of what they do not have open: SDKs follow this topic from the login on.
+        where = [*where, *channel_topics(call, channel, "messages")]
+    call.publish(where, event_type, data, subject_id=message["messageId"])
 
 
 def _message(call: Call) -> Json:
@@ -90,7 +97,7 @@ async def create(call: Call) -> Json:
     feed_id = wish.messageFeedId or wish.subChannelId
     if feed_id is None:
         raise Refused.invalid(["messageFeedId is required"])
-    channel = channel_of(call, feed_id)
+    feed_id, channel = feed_and_channel(call, feed_id)
     _check_text(wish.data)
     if wish.dataType == "text" and not str(wish.data.get("text") or "").strip():
         raise Refused.invalid(["data.text is required"])
@@ -105,17 +112,34 @@ async def create(call: Call) -> Json:
         if parent is None or parent["messageFeedId"] != feed_id:
             raise Refused.not_found(f"Parent message {wish.parentId!r}")
     take_turn(call, channel)
-    message = call.store.messages.insert(_document(call, wish, channel))
+    message = call.store.messages.insert(_document(call, wish, channel, feed_id))
     if parent is not None:
         call.store.messages.save({**parent, "childCount": parent["childCount"] + 1})
     call.store.channels.save({**channel, "lastActivity": message["createdAt"]})
-    _announce(call, "message.created", message)
+    if channel["type"] in COUNTED:
+        # Whoever writes has read what came before.
+        read_up_to(call.store, feed_id, call.user_id, message["segment"])
+    _announce(call, "message.created", message, channel)
     return _payload(call, [message])
 
 
-def _document(call: Call, wish: MessageCreate, channel: Json) -> Json:
+def _mentioned(call: Call, wishes: list[Any]) -> list[Any]:
+    """Mentions as they are told: those of users with internal and public ids, which SDKs read apart."""
+    told: list[Any] = []
+    for wish in wishes:
+        if not isinstance(wish, dict) or wish.get("type") != "user":
+            told.append(wish)
+            continue
+        ids = [user_id for user_id in wish.get("userIds") or [] if isinstance(user_id, str)]
+        known = [user for user_id in ids if (user := call.store.user_by_public_id(user_id)) is not None]
+        internal, public = [user["_id"] for user in known], [user["userId"] for user in known]
+        told.append({**wish, "userIds": public, "userInternalIds": internal, "userPublicIds": public})
+    return told
+
+
+def _document(call: Call, wish: MessageCreate, channel: Json, feed_id: str) -> Json:
     message_id, at, user = new_id(), call.store.now(), call.user
-    newest = call.store.messages.find({"messageFeedId": channel["channelId"]}, newest_first=True, limit=1)
+    newest = call.store.messages.find({"messageFeedId": feed_id}, newest_first=True, limit=1)
     segment = newest[0]["segment"] + 1 if newest else 1
     document = {
         "messageId": message_id,
@@ -125,13 +149,13 @@ def _document(call: Call, wish: MessageCreate, channel: Json) -> Json:
         "channelId": channel["channelInternalId"],
         "channelPublicId": channel["channelId"],
         "channelType": channel["type"],
-        "messageFeedId": channel["channelId"],
+        "messageFeedId": feed_id,
         "segment": segment,
         "dataType": wish.dataType,
         "data": wish.data,
         "metadata": wish.metadata or {},
         "tags": wish.tags,
-        "mentionedUsers": wish.mentionedUsers,
+        "mentionedUsers": _mentioned(call, wish.mentionedUsers),
         "creatorId": user["_id"],
         "creatorPublicId": user["userId"],
         "parentId": wish.parentId,
@@ -139,7 +163,8 @@ def _document(call: Call, wish: MessageCreate, channel: Json) -> Json:
         "reactions": {},
         "reactionCount": 0,
         "flagCount": 0,
-        "path": f"{channel['path']}/{channel['channelId']}/{message_id}",
+        "hashFlag": None,
+        "path": f"{channel['path']}/{feed_id}/{message_id}",
         "isDeleted": False,
         "editedAt": at,
         "createdAt": at,
@@ -152,29 +177,52 @@ def _document(call: Call, wish: MessageCreate, channel: Json) -> Json:
 
 async def listed(call: Call) -> Json:
     """Messages of a feed by segment, oldest or newest first, or around one message."""
-    feed_id = call.query.need("messageFeedId")
-    channel_of(call, feed_id)
+    feed_id, _ = feed_and_channel(call, call.query.need("messageFeedId"))
     wish = call.query.page()
     newest = call.query.choice("sortBy", ("segmentAsc", "segmentDesc"), "segmentDesc") == "segmentDesc"
+    deleted = call.query.flag("isDeleted")
     where = {
         "messageFeedId": feed_id,
         "parentId": call.query.one("parentId"),
-        "isDeleted": int(call.query.flag("isDeleted") or False),
+        # SDKs send `false`, or nothing where deleted ones are wanted too (the specification's default was false).
+        "isDeleted": None if deleted is None else int(deleted),
     }
     around = call.query.option("around")
     if around is not None:
-        return _around(call, feed_id, around, wish.limit)
-    page = call.store.messages.page(where, limit=wish.limit, newest_first=newest, start=wish.start)
+        return _around(call, feed_id, around, wish.limit, newest=call.query.option("sortBy") == "segmentDesc")
+    page = call.store.messages.page(
+        where, limit=wish.limit, newest_first=newest, start=wish.start, accept=_wanted(call)
+    )
     return {**_payload(call, page.documents), "paging": paging(page, wish.limit)}
 
 
-def _around(call: Call, feed_id: str, message_id: str, limit: int) -> Json:
+def _wanted(call: Call) -> Accept | None:
+    """The filters by tags, data type and flags; None where none is asked for."""
+    having, lacking = set(call.query.many("includeTags", "tags")), set(call.query.many("excludeTags"))
+    kind, flagged = call.query.one("dataType"), call.query.flag("hasFlags")
+    if not having and not lacking and kind is None and flagged is None:
+        return None
+
+    def accept(message: Json) -> bool:
+        tags = set(message["tags"])
+        return (
+            (not having or bool(tags & having))
+            and not tags & lacking
+            and kind in (None, message["dataType"])
+            and flagged in (None, message["flagCount"] > 0)
+        )
+
+    return accept
+
+
+def _around(call: Call, feed_id: str, message_id: str, limit: int, *, newest: bool) -> Json:
     middle = call.store.messages.get(message_id)
     if middle is None or middle["messageFeedId"] != feed_id:
         raise Refused.not_found(f"Message {message_id!r}")
     first = max(1, middle["segment"] - limit // 2)
     segments = list(range(first, first + limit))
-    found = call.store.messages.find({"messageFeedId": feed_id, "segment": segments, "isDeleted": 0})
+    where = {"messageFeedId": feed_id, "segment": segments, "isDeleted": 0}
+    found = call.store.messages.find(where, newest_first=newest)
     return {**_payload(call, found), "paging": {}}
 
 
@@ -191,7 +239,7 @@ async def one(call: Call) -> Json:
 def _own(call: Call, doing: str) -> Json:
     message = _message(call)
     if message["creatorId"] != call.user["_id"]:
-        membership = call.store.members.get(f"{message['messageFeedId']}:{call.user_id}")
+        membership = call.store.members.get(f"{message['channelPublicId']}:{call.user_id}")
         if doing != "delete" or not moderates(membership):
             raise Refused.forbidden(f"Only its author may {doing} a message")
     return message
@@ -202,9 +250,11 @@ async def update(call: Call) -> Json:
     message, at = _own(call, "edit"), call.store.now()
     if message["isDeleted"]:
         raise Refused.not_found(f"Message {message['messageId']!r}")
-    check_may_write(call, channel_of(call, message["messageFeedId"]))
-    fields = call.read(MessageUpdate).model_dump(exclude_unset=True)
+    check_may_write(call, feed_and_channel(call, message["messageFeedId"])[1])
+    fields = call.read(MessageUpdate).model_dump(exclude_unset=True, exclude_none=True)
     _check_text(fields.get("data"))
+    if "mentionedUsers" in fields:
+        fields["mentionedUsers"] = _mentioned(call, fields["mentionedUsers"])
     changed = call.store.messages.save({**message, **fields, "editedAt": at, "updatedAt": at})
     _announce(call, "message.updated", changed)
     return _payload(call, [changed])
@@ -235,9 +285,10 @@ async def flag(call: Call) -> Json:
 
 
 async def flagged_by_me(call: Call) -> Json:
-    """Whether the caller reported the message."""
+    """Whether the caller reported the message: SDKs read `result`, the specification says `isFlagByMe`."""
     message = _message(call)
-    return {"isFlagByMe": call.store.flags.get(f"message:{message['messageId']}:{call.user_id}") is not None}
+    flagged = call.store.flags.get(f"message:{message['messageId']}:{call.user_id}") is not None
+    return {"result": flagged, "isFlagByMe": flagged}
 
 
 async def unflag(call: Call) -> Json:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
@@ -46,6 +48,13 @@ class VideoStreamingWish(BaseModel):
     moderation: ModerationWish = ModerationWish()
 
 
+class PrehookWish(BaseModel):
+    enabled: bool | None = None
+    callbackUrl: str | None = Field(default=None, max_length=900)
+    defaultAction: Literal["allow", "deny"] | None = None
+    regenerateKey: bool | None = None
+
+
 def routes(services: Services) -> list[BaseRoute]:
     """Network-setting routes."""
     base = "/api/v3/network-settings"
@@ -53,12 +62,15 @@ def routes(services: Services) -> list[BaseRoute]:
         serve(services, "GET", f"{base}/chat", chat),
         serve(services, "GET", f"{base}/social", social),
         serve(services, "GET", f"{base}/product", product_settings),
+        serve(services, "GET", f"{base}/uikit", uikit),
         serve(services, "GET", f"{base}/feed-setting", feeds),
         serve(services, "GET", f"{base}/shareable-deep-links", deep_links),
         serve(services, "GET", f"{base}/video-streaming", video_streaming),
         serve(services, "PUT", f"{base}/video-streaming", change_video_streaming),
         serve(services, "GET", f"{base}/webhook", webhook),
         serve(services, "PUT", f"{base}/webhook", change_webhook),
+        serve(services, "GET", f"{base}/prehook", prehook),
+        serve(services, "PUT", f"{base}/prehook", change_prehook),
     ]
 
 
@@ -72,22 +84,41 @@ async def chat(_call: Call) -> Json:
 
 
 async def social(_call: Call) -> Json:
-    """Social settings."""
-    return {"socialNetworkSetting": {"enabled": True, "isAllowEditPostWhenReviewingEnabled": False, "globalFeed": {}}}
+    """Social settings; SDKs read `socialNetworkSetting`, and of it what is in `globalFeed` and `story`."""
+    setting = {
+        "enabled": True,
+        "isAllowEditPostWhenReviewingEnabled": False,
+        "isFollowWithRequestEnabled": False,
+        "globalFeed": {"showOnlyMyFeed": True},
+        "story": {"allowAllUserToCreateStory": False, "expiryPeriodDays": 1},
+        "userPrivacySetting": "public",
+    }
+    return {"socialNetworkSetting": setting}
 
 
 async def product_settings(_call: Call) -> Json:
-    """Product settings."""
-    return {"enabled": True}
+    """Product settings: SDK 7.20 reads `product.enabled` without a guard."""
+    return {"product": {"enabled": True}}
+
+
+async def uikit(_call: Call) -> Json:
+    """What the Console has set for the Web UIKit: nothing, so it runs with its own defaults."""
+    return {"config": {}}
 
 
 async def feeds(_call: Call) -> Json:
     """Feed settings."""
-    return {"feedSettings": []}
+    video = {"maxResolution": "1080p", "minResolution": "360p"}
+    allowed = [
+        {"contentType": "text", "allowed": True},
+        {"contentType": "video", "allowed": True, "maxDurationSeconds": 900, "transcodeConfig": video},
+    ]
+    kinds = ("post", "message", "story", "chat", "clip")
+    return {"feedSettings": [{"feedType": kind, "contentSettings": allowed} for kind in kinds]}
 
 
 async def deep_links(_call: Call) -> Json:
-    """Deep-link settings."""
+    """Deep-link settings: none are set."""
     return {"enabled": False, "domain": "", "patterns": {}}
 
 
@@ -119,3 +150,22 @@ async def change_webhook(call: Call) -> Json:
     """Switch webhooks on or off; it is asked for by another name than it is answered with."""
     call.services.network.webhooks = call.read(WebhookWish).webhookEnabled
     return await webhook(call)
+
+
+PREHOOK, PREHOOK_KEY = "prehook", "prehook-key"
+
+
+async def prehook(call: Call) -> Json:
+    """Where the network asks before it stores a message."""
+    kept: Json = json.loads(call.store.fact(PREHOOK) or "{}")
+    return {"enabled": False, "callbackUrl": "", "defaultAction": "allow", **kept}
+
+
+async def change_prehook(call: Call) -> Json:
+    """Change it; what is not named stays. The answer holds the key that the questions are signed with."""
+    wish = call.read(PrehookWish)
+    changed = wish.model_dump(exclude_none=True, exclude={"regenerateKey"})
+    call.store.keep_fact(PREHOOK, json.dumps({**json.loads(call.store.fact(PREHOOK) or "{}"), **changed}))
+    if wish.regenerateKey:
+        call.store.keep_fact(PREHOOK_KEY, secrets.token_hex(24))
+    return {**await prehook(call), "secretKey": call.store.secret(PREHOOK_KEY)}

@@ -12,9 +12,11 @@ from starlette.routing import BaseRoute
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
-from spnb.sandbox.rest.payloads import message_payload
+from spnb.sandbox.rest.chat_payloads import message_payload
+from spnb.sandbox.rest.notification_tray import note
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused, answer
+from spnb.sandbox.rest.social_payloads import comment_payload, post_payload
 from spnb.sandbox.rest.sound import MOST_BATCH_BYTES, WireTime
 from spnb.sandbox.rooms.ports import Json
 
@@ -66,7 +68,7 @@ def _wish(call: Call) -> ReactionWish:
 
 
 def _subject(call: Call, kind: str, subject_id: str) -> Json:
-    found = {"message": call.store.messages, "post": call.store.posts}.get(kind)
+    found = {"message": call.store.messages, "post": call.store.posts, "comment": call.store.comments}.get(kind)
     subject = found.get(subject_id) if found else None
     if subject is None or subject["isDeleted"]:
         raise Refused.not_found(f"{kind.capitalize()} {subject_id!r}")
@@ -130,11 +132,28 @@ def _count(call: Call, wish: ReactionWish, subject: Json, reaction: Json, *, add
             "reactions": [_listed(changed["messageId"], "message", [reaction])],
         }
         call.publish(topics.message(changed), event, data, subject_id=changed["messageId"])
+        return
+    kind = wish.referenceType
+    kept = call.store.comments if kind == "comment" else call.store.posts
+    changed = kept.save({**subject, "reactions": names, "reactionsCount": total})
+    if kind == "comment":
+        data = comment_payload(call.store, [changed], reader=None)
     else:
-        changed = call.store.posts.save({**subject, "reactions": names, "reactionsCount": total})
-        event = "post.addReaction" if added else "post.removeReaction"
-        data = {"posts": [changed], "users": [call.user], "reactor": reactor}
-        call.publish(topics.post(changed), event, data, subject_id=changed["postId"])
+        data = post_payload(call.store, call.services.stage, [changed], reader=None, base_url=call.base_url)
+    data |= {"users": [*data["users"], call.user], "reactor": reactor}
+    if added:
+        _note(call, kind, changed)
+    event = f"{kind}.addReaction" if added else f"{kind}.removeReaction"
+    call.publish(topics.post(changed), event, data, subject_id=wish.referenceId)
+
+
+def _note(call: Call, kind: str, subject: Json) -> None:
+    author = call.store.user_by_public_id(subject["userId"] if kind == "comment" else subject["postedUserPublicId"])
+    if author is not None:
+        text = f"{call.user['displayName']} reacted to your {kind}"
+        where = {"targetId": subject["targetId"], "targetType": subject["targetType"]}
+        about = {"actionType": "reaction", "referenceType": kind, "referenceId": subject[f"{kind}Id"]}
+        note(call, author, f"reaction_on_{kind}", text, **where, **about)
 
 
 def _listed(subject_id: str, kind: str, reactions: list[Json]) -> Json:

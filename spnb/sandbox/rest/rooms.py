@@ -12,9 +12,10 @@ from spnb.models import normal_status, normal_type
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
-from spnb.sandbox.rest.payloads import post_payload, room_payload
+from spnb.sandbox.rest.payloads import room_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.rest.social_payloads import post_payload
 from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["announce", "own_room", "routes", "visible_room"]
@@ -114,7 +115,9 @@ async def create(call: Call) -> Json:
         room["parentRoomId"] = wish.parentRoomId
     call.store.rooms.insert(room)
     if wish.parentRoomId is not None and parent is not None:
-        call.store.update_room(parent["roomId"], childRoomIds=[*parent["childRoomIds"], room_id])
+        changed = call.store.update_room(parent["roomId"], childRoomIds=[*parent["childRoomIds"], room_id])
+        if changed is not None:
+            announce(call, "room.didUpdate", changed)
     return _shown(call, room)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import jwt
 from pydantic import BaseModel, Field
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.rest.call import Call, Services, serve
@@ -46,7 +46,10 @@ def routes(services: Services) -> list[BaseRoute]:
         serve(services, "POST", "/api/v5/sessions/bot", login_bot, audience="anyone"),
         serve(services, "GET", "/api/v3/sessions", verify),
         serve(services, "DELETE", "/api/v4/sessions", logout),
+        serve(services, "DELETE", "/api/v4/sessions/users/{userId}", revoke_all),
         serve(services, "POST", "/api/v4/authentication/token", auth_token, audience="anyone"),
+        serve(services, "GET", "/api/v3/authentication/token", older_auth_token, audience="anyone"),
+        serve(services, "POST", "/api/v1/admin-token", admin_token),
     ]
 
 
@@ -101,15 +104,46 @@ async def logout(call: Call) -> Json:
     return {"success": True}
 
 
+async def revoke_all(call: Call) -> Json:
+    """End all sessions of a user. The service lets administrators only; here a user ends the own ones (a choice)."""
+    if call.path("userId") != call.user_id:
+        raise Refused.forbidden("Only the user's own sessions can be ended")
+    call.services.tokens.revoke_all(call.user["_id"])
+    return {"success": True}
+
+
 async def auth_token(call: Call) -> Response:
     """Mint an auth token for secure mode; a customer's backend calls this with the server key."""
-    given = call.request.headers.get("x-server-key", "")
-    if not hmac.compare_digest(given.encode(), call.store.secret("server-key").encode()):
+    if not _has_server_key(call):
         return PlainTextResponse("Unauthorized", status_code=401)
-    wish = call.read(AuthTokenWish)
+    return PlainTextResponse(_minted(call, call.read(AuthTokenWish).userId))
+
+
+async def older_auth_token(call: Call) -> Response:
+    """The same by the older call: the user in the query, a JSON string in the answer."""
+    if not _has_server_key(call):
+        return PlainTextResponse("Unauthorized", status_code=401)
+    return JSONResponse(_minted(call, call.query.need("userId")))
+
+
+def _has_server_key(call: Call) -> bool:
+    given = call.request.headers.get("x-server-key", "")
+    return hmac.compare_digest(given.encode(), call.store.secret("server-key").encode())
+
+
+def _minted(call: Call, user_id: str) -> str:
     expires = call.store.clock() + timedelta(seconds=call.services.settings.auth_token_seconds)
-    claims = {"sub": wish.userId, "exp": expires.timestamp()}
-    return PlainTextResponse(jwt.encode(claims, call.store.secret("auth-token-key"), algorithm="HS256"))
+    claims = {"sub": user_id, "exp": expires.timestamp()}
+    return jwt.encode(claims, call.store.secret("auth-token-key"), algorithm="HS256")
+
+
+async def admin_token(call: Call) -> Json:
+    """A token for a server's calls; the earlier one ends. *Choice*: it can do what its user can, no more."""
+    device = f"admin-token:{call.user['_id']}"
+    for session in call.store.sessions.find({"deviceId": device}):
+        call.services.tokens.revoke(session["tokenId"])
+    made = call.services.tokens.issue(call.user, device)
+    return {"adminToken": made["accessToken"], "issuedAt": made["issuedAt"], "expiresAt": made["expiresAt"]}
 
 
 def _check_auth_token(call: Call, wish: Login) -> None:

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest import Refused, envelope
-from spnb.sandbox.rest.payloads import post_payload
+from spnb.sandbox.rest.social_payloads import post_payload
 from spnb.sandbox.rest.sound import read_body, read_json
 from spnb.sandbox.rooms.network_settings import NetworkSettings
 from spnb.sandbox.rooms.ports import Events, Json, Stage
@@ -126,13 +126,12 @@ class Moderation:
 
     def _delete_post(self, room: Json) -> None:
         post = self._store.posts.get(str(room.get("referenceId") or ""))
-        host = self._store.users.get(room["creatorInternalId"])
-        if post is None or host is None:
+        if post is None:
             return
         parent = self._store.posts.get(str(post.get("parentPostId") or "")) or post
         children = self._store.posts.get_many(parent["children"])
         for each in (parent, *children):
             self._store.posts.save({**each, "isDeleted": True, "updatedAt": self._store.now()})
         gone = {**parent, "isDeleted": True}
-        data = post_payload(self._store, self._stage, [gone], reader=host, base_url=self._stage.base_url)
+        data = post_payload(self._store, self._stage, [gone], reader=None, base_url=self._stage.base_url)
         self._events.publish(topics.post(gone), "post.deleted", data, subject_id=gone["postId"])

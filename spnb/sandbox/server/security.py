@@ -19,7 +19,7 @@ __all__ = ["LoopbackOnly", "is_loopback_host", "is_loopback_origin"]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 METHODS = "GET, POST, PUT, DELETE, HEAD, OPTIONS"
-HEADERS = "authorization, content-type, x-api-key, x-admin-token, set-access-token-cookie, range"
+HEADERS = b"authorization, content-type, x-api-key, x-admin-token, set-access-token-cookie, range"
 
 
 def is_loopback_host(host: str) -> bool:
@@ -47,7 +47,7 @@ class LoopbackOnly:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        host = origin = wanted = b""
+        host = origin = wanted = asked = b""
         for name, value in scope["headers"]:
             if name == b"host":
                 host = value
@@ -55,6 +55,8 @@ class LoopbackOnly:
                 origin = value
             elif name == b"access-control-request-method":
                 wanted = value
+            elif name == b"access-control-request-headers":
+                asked = value
         signed = scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["path"].startswith("/media/")
         if not signed and not is_loopback_host(host.decode("latin-1")):
             await _refuse(scope, receive, send, "The sandbox answers on loopback host names only")
@@ -66,7 +68,7 @@ class LoopbackOnly:
             await _refuse(scope, receive, send, "The sandbox answers pages from loopback only")
             return
         if scope["type"] == "http" and scope["method"] == "OPTIONS" and wanted:
-            await send({"type": "http.response.start", "status": 204, "headers": [*_cors(origin), *_preflight()]})
+            await send({"type": "http.response.start", "status": 204, "headers": [*_cors(origin), *_preflight(asked)]})
             await send({"type": "http.response.body", "body": b""})
             return
 
@@ -87,10 +89,11 @@ def _cors(origin: bytes) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def _preflight() -> list[tuple[bytes, bytes]]:
+def _preflight(asked: bytes) -> list[tuple[bytes, bytes]]:
+    # The page is a loopback one: it may send what it asks for. Apps have headers of their own (`x-no-cache`).
     return [
         (b"access-control-allow-methods", METHODS.encode()),
-        (b"access-control-allow-headers", HEADERS.encode()),
+        (b"access-control-allow-headers", asked or HEADERS),
         (b"access-control-max-age", b"600"),
     ]
 

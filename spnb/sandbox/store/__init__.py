@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from spnb.sandbox.store.collection import Collection, Page
+from spnb.sandbox.store.collection import Accept, Collection, Page
 from spnb.sandbox.store.lifecycle import TRANSITIONS, may_follow
 from spnb.sandbox.store.store import Store
 
-__all__ = ["TRANSITIONS", "Collection", "Page", "Store", "may_follow"]
+__all__ = ["TRANSITIONS", "Accept", "Collection", "Page", "Store", "may_follow"]

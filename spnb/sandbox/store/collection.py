@@ -13,9 +13,10 @@ import orjson
 from spnb.sandbox.store.mended import mended
 from spnb.sandbox.written import written
 
-__all__ = ["Collection", "Page"]
+__all__ = ["Accept", "Collection", "Page"]
 
 Json = dict[str, Any]
+Accept = Callable[[Json], bool]
 ROWS_AT_ONCE = 32
 # Nearly every row has the same value, one of a few, or is found by another column first: an index on such a column
 # would cost more at writing than it gives.
@@ -66,6 +67,7 @@ class Collection:
             f"CREATE TABLE IF NOT EXISTS {name}"
             f" (n INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, doc BLOB{definitions})"
         )
+        self._add_missing_columns()
         for column in self._columns:
             if column not in UNSELECTIVE:
                 self._db.execute(
@@ -79,6 +81,17 @@ class Collection:
         assignments = ", ".join(f"{column} = ?" for column in ("doc", *self._columns))
         self._update = f"UPDATE {name} SET {assignments} WHERE id = ?"
         self._select = f"SELECT doc FROM {name} WHERE id = ?"
+
+    def _add_missing_columns(self) -> None:
+        """Give a database of an earlier version the columns it lacks, filled from its documents."""
+        there = {row[1] for row in self._db.execute(f"PRAGMA table_info({self._name})")}
+        for column, field in zip(self._columns, self._fields, strict=True):
+            if column in there:
+                continue
+            self._db.execute(f"ALTER TABLE {self._name} ADD COLUMN {column}")
+            for n, doc in self._db.execute(f"SELECT n, doc FROM {self._name}").fetchall():
+                value = _reach(self._read(doc), field)
+                self._db.execute(f"UPDATE {self._name} SET {column} = ? WHERE n = ?", (value, n))
 
     def insert(self, document: Json) -> Json:
         """Add a new document.
@@ -132,9 +145,11 @@ class Collection:
         """Remove a document; whether there was one."""
         return self._db.execute(f"DELETE FROM {self._name} WHERE id = ?", (key,)).rowcount > 0
 
-    def find(self, where: Mapping[str, Any], *, newest_first: bool = False, limit: int = -1) -> list[Json]:
+    def find(
+        self, where: Mapping[str, Any], *, newest_first: bool = False, limit: int = -1, accept: Accept | None = None
+    ) -> list[Json]:
         """All documents that match, in the order of creation."""
-        return self.page(where, limit=limit, newest_first=newest_first).documents
+        return self.page(where, limit=limit, newest_first=newest_first, accept=accept).documents
 
     def first(self, where: Mapping[str, Any]) -> Json | None:
         """The oldest document that matches."""
@@ -148,39 +163,63 @@ class Collection:
         return int(row[0])
 
     def page(
-        self, where: Mapping[str, Any], *, limit: int, newest_first: bool = False, start: int | None = None
+        self,
+        where: Mapping[str, Any],
+        *,
+        limit: int,
+        newest_first: bool = False,
+        start: int | None = None,
+        accept: Accept | None = None,
     ) -> Page:
         """Up to `limit` matching documents (-1: all) from row number `start` on, in the order asked for.
 
         Args:
             where: column → value, list of values (any of them), or None (not filtered by it).
             start: the row number to begin with, as an earlier page gave it; None begins at the end asked for.
+            accept: a further condition on whole documents, for what no column holds: the page is filled all the same.
         """
         condition, values = self._condition(where)
         if start is not None:
             condition += f"{' AND' if condition else ' WHERE'} n {'<=' if newest_first else '>='} ?"
             values = [*values, start]
         order = "DESC" if newest_first else "ASC"
-        wanted = -1 if limit < 0 else limit + 1
-        rows = self._db.execute(
-            f"SELECT n, doc FROM {self._name}{condition} ORDER BY n {order} LIMIT ?", [*values, wanted]
-        ).fetchall()
-        more = 0 <= limit < len(rows)
-        following = rows[limit][0] if more else None
-        kept = rows[:limit] if more else rows
-        return Page([self._read(doc) for _, doc in kept], following, self._previous(where, limit, newest_first, start))
+        if accept is not None or limit < 0:
+            query, bound = f"SELECT n, doc FROM {self._name}{condition} ORDER BY n {order}", values
+        else:
+            query = f"SELECT n, doc FROM {self._name}{condition} ORDER BY n {order} LIMIT ?"
+            bound = [*values, limit + 1]
+        kept: list[Json] = []
+        following: int | None = None
+        rows = self._db.execute(query, bound)
+        for n, doc in rows:
+            document = self._read(doc)
+            if accept is not None and not accept(document):
+                continue
+            if len(kept) == limit:
+                following = int(n)
+                break
+            kept.append(document)
+        rows.close()
+        return Page(kept, following, self._previous(where, limit, newest_first, start, accept))
 
-    def _previous(self, where: Mapping[str, Any], limit: int, newest_first: bool, start: int | None) -> int | None:
+    def _previous(
+        self, where: Mapping[str, Any], limit: int, newest_first: bool, start: int | None, accept: Accept | None
+    ) -> int | None:
         if start is None or limit <= 0:
             return None
         condition, values = self._condition(where)
         sense, order = (">", "ASC") if newest_first else ("<", "DESC")
-        row = self._db.execute(
-            f"SELECT n FROM (SELECT n FROM {self._name}{condition}{' AND' if condition else ' WHERE'} n {sense} ? "
-            f"ORDER BY n {order} LIMIT ?) ORDER BY n {'DESC' if newest_first else 'ASC'} LIMIT 1",
-            [*values, start, limit],
-        ).fetchone()
-        return None if row is None else int(row[0])
+        condition += f"{' AND' if condition else ' WHERE'} n {sense} ?"
+        query = f"SELECT n, doc FROM {self._name}{condition} ORDER BY n {order}"
+        rows = self._db.execute(query, [*values, start])
+        first, seen = None, 0
+        for n, doc in rows:
+            if accept is None or accept(self._read(doc)):
+                first, seen = int(n), seen + 1
+                if seen == limit:
+                    break
+        rows.close()
+        return first
 
     def _condition(self, where: Mapping[str, Any]) -> tuple[str, list[Any]]:
         parts: list[str] = []

@@ -71,7 +71,9 @@ class Store:
         )
         self.communities = Collection(self._db, "communities", "communityId", ["isDeleted"])
         self.members = Collection(self._db, "members", "_id", ["scopeId", "userId", "membership"])
-        self.channels = Collection(self._db, "channels", "channelId", ["type", "isDeleted"])
+        self.channels = Collection(
+            self._db, "channels", "channelId", ["type", "isDeleted", "channelInternalId", "distinctOf"]
+        )
         self.messages = Collection(
             self._db,
             "messages",
@@ -102,6 +104,19 @@ class Store:
         self.activities = Collection(self._db, "activities", "_id", ["contentId"])
         self.webhooks = Collection(self._db, "webhooks", "webhookId", [])
         self.flags = Collection(self._db, "flags", "_id", ["referenceType", "referenceId", "userId"])
+        self.comments = Collection(self._db, "comments", "commentId", ["referenceType", "referenceId", "parentId"])
+        self.follows = Collection(self._db, "follows", "_id", ["follower", "followed", "status"])
+        self.polls = Collection(self._db, "polls", "pollId", [])
+        self.votes = Collection(self._db, "votes", "_id", ["pollId", "userId"])
+        self.categories = Collection(self._db, "categories", "categoryId", ["isDeleted"])
+        self.join_requests = Collection(self._db, "join_requests", "_id", ["targetId", "status"])
+        self.message_feeds = Collection(self._db, "message_feeds", "messageFeedId", ["channelPublicId", "isDeleted"])
+        self.read_marks = Collection(self._db, "read_marks", "_id", ["feedId", "userId"])
+        self.scheduled_events = Collection(
+            self._db, "scheduled_events", "eventId", ["originType", "originId", "status", "type", "userId", "isDeleted"]
+        )
+        self.responses = Collection(self._db, "responses", "_id", ["eventId", "userPublicId", "status"])
+        self.tray = Collection(self._db, "tray", "_id", ["userId"])
         self._db.set_progress_handler(None, 0)
 
     def close(self) -> None:

@@ -1,0 +1,156 @@
+"""Channels, message feeds and messages as answers and events show them.
+
+A channel's default feed has the channel's internal id: SDK 7.20 never reads `defaultSubChannelId`, it takes
+`channelInternalId` for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from spnb.sandbox.clock import moment
+from spnb.sandbox.rest.roles import permissions
+from spnb.sandbox.rooms.ports import Json
+from spnb.sandbox.store import Store
+
+__all__ = ["channel_member", "channel_payload", "feed_of", "feed_payload", "message_payload", "shown_channel"]
+
+
+def shown_channel(store: Store, channel: Json) -> Json:
+    """A channel with its counts."""
+    members = {"scopeId": channel["channelId"], "membership": "member"}
+    preview = _latest(store, channel["defaultSubChannelId"])
+    return {
+        **channel,
+        "memberCount": store.members.count(members),
+        "messageCount": preview["segment"] if preview else 0,
+        "messagePreviewId": preview["messageId"] if preview else None,
+    }
+
+
+def _latest(store: Store, feed_id: str) -> Json | None:
+    found = store.messages.find({"messageFeedId": feed_id}, newest_first=True, limit=1)
+    return found[0] if found else None
+
+
+def channel_payload(
+    store: Store, channels: Sequence[Json], *, reader: Json | None = None, affected: Sequence[str] = ()
+) -> Json:
+    """The channel envelope.
+
+    Args:
+        reader: whose memberships are told; None in events.
+        affected: public ids of those whose membership an event is about.
+    """
+    people = [user for user_id in affected if (user := store.user_by_public_id(user_id)) is not None]
+    if reader is not None:
+        people.append(reader)
+    feeds = [feed_of(channel) for channel in channels]
+    latest = [found for channel in channels if (found := _latest(store, channel["defaultSubChannelId"])) is not None]
+    users = [*people, *store.users.get_many([message["creatorId"] for message in latest])]
+    return {
+        "channels": [shown_channel(store, channel) for channel in channels],
+        "channelUsers": [channel_member(store, channel, user) for channel in channels for user in people],
+        "users": list({user["_id"]: user for user in users}.values()),
+        "files": store.files.get_many([channel["avatarFileId"] for channel in channels if channel.get("avatarFileId")]),
+        "messageFeeds": feeds,
+        "messageFeedsInfo": [
+            {
+                "messageFeedId": feed["messageFeedId"],
+                "name": feed["name"],
+                "messagePreviewId": feed["messagePreviewId"],
+                "createdAt": feed["createdAt"],
+                "updatedAt": feed["updatedAt"],
+            }
+            for feed in feeds
+        ],
+        "messagePreviews": latest,
+    }
+
+
+def channel_member(store: Store, channel: Json, user: Json) -> Json:
+    """A user's membership in a channel; `none` where there is none."""
+    found = store.members.get(f"{channel['channelId']}:{user['userId']}")
+    until = found.get("muteTimeout") if found else None
+    at = found["createdAt"] if found else channel["createdAt"]
+    mark = store.read_marks.get(f"{channel['defaultSubChannelId']}:{user['userId']}")
+    told = {
+        "channelId": channel["channelId"],
+        "userId": user["userId"],
+        "userInternalId": user["_id"],
+        "userPublicId": user["userId"],
+        "membership": found["membership"] if found else "none",
+        "isBanned": bool(found and found["membership"] == "banned"),
+        "isMuted": bool(until and moment(until) > store.clock()),
+        "roles": found["roles"] if found else [],
+        "permissions": permissions(found["roles"]) if found else [],
+        "readToSegment": mark["readToSegment"] if mark else 0,
+        "lastMentionedSegment": 0,
+        "lastActivity": found["updatedAt"] if found else at,
+        "createdAt": at,
+        "updatedAt": found["updatedAt"] if found else at,
+    }
+    return told if until is None else {**told, "muteTimeout": until}
+
+
+def feed_of(channel: Json, feed: Json | None = None) -> Json:
+    """A message feed; a channel's default one where no other is given."""
+    own = feed or {}
+    return {
+        "messageFeedId": own.get("messageFeedId", channel["defaultSubChannelId"]),
+        "channelId": channel["channelInternalId"],
+        "channelPublicId": channel["channelId"],
+        "channelType": channel["type"],
+        "name": own.get("name", channel.get("displayName") or ""),
+        "childCount": 0,
+        "creatorId": own.get("creatorId", channel.get("creatorId", "")),
+        "creatorPublicId": own.get("creatorPublicId", channel.get("creatorPublicId", "")),
+        "lastMessageId": None,
+        "lastMessageTimestamp": own.get("lastActivity", channel["lastActivity"]),
+        "messagePreviewId": None,
+        "path": own.get("path", f"{channel['path']}/{channel['defaultSubChannelId']}"),
+        "isDeleted": own.get("isDeleted", channel["isDeleted"]),
+        "createdAt": own.get("createdAt", channel["createdAt"]),
+        "updatedAt": own.get("updatedAt", channel["updatedAt"]),
+    }
+
+
+def feed_payload(store: Store, feeds: Sequence[Json]) -> Json:
+    """`{messageFeeds, messages, users, files}` of feeds in wire shape, with their newest messages."""
+    shown, latest = [], []
+    for feed in feeds:
+        message = _latest(store, feed["messageFeedId"])
+        if message is None:
+            shown.append(feed)
+            continue
+        latest.append(message)
+        told = {"lastMessageId": message["messageId"], "messagePreviewId": message["messageId"]}
+        shown.append({**feed, **told, "childCount": message["segment"], "lastMessageTimestamp": message["createdAt"]})
+    people = [feed["creatorId"] for feed in shown] + [message["creatorId"] for message in latest]
+    return {"messageFeeds": shown, "messages": latest, "users": store.users.get_many(people), "files": []}
+
+
+def message_payload(
+    store: Store, messages: Iterable[Json], channels: Sequence[Json] = (), *, reader: Json | None = None
+) -> Json:
+    """The message envelope. Fields that depend on the reader are absent from events.
+
+    Args:
+        channels: the messages' channels, whose default feeds are told.
+    """
+    listed = list(messages)
+    people = [message["creatorId"] for message in listed]
+    return {
+        "messages": [message if reader is None else _shown(store, message, reader) for message in listed],
+        "messageFeeds": [feed_of(channel) for channel in channels],
+        "users": store.users.get_many(people),
+        "files": store.files.get_many([message["fileId"] for message in listed if message.get("fileId")]),
+        "reactions": [],
+    }
+
+
+def _shown(store: Store, message: Json, reader: Json) -> Json:
+    if not message["reactionCount"]:
+        return {**message, "myReactions": []}
+    where = {"referenceType": "message", "referenceId": message["messageId"], "userId": reader["userId"]}
+    return {**message, "myReactions": [found["reactionName"] for found in store.reactions.find(where)]}

@@ -1,0 +1,27 @@
+"""How far each member has read each message feed."""
+
+from __future__ import annotations
+
+from spnb.sandbox.rooms.ports import Json
+from spnb.sandbox.store import Store
+
+__all__ = ["COUNTED", "read_mark", "read_up_to"]
+
+COUNTED = ("community", "conversation", "broadcast")
+"""Types of channels that have unread counts; live chats have none (social.plus unread-count pages)."""
+
+
+def read_mark(store: Store, feed_id: str, user_id: str) -> Json:
+    """The mark of a user in a feed; one at the beginning where there is none yet."""
+    known = store.read_marks.get(f"{feed_id}:{user_id}")
+    if known is not None:
+        return known
+    at, key = store.now(), f"{feed_id}:{user_id}"
+    return {"_id": key, "feedId": feed_id, "userId": user_id, "readToSegment": 0, "createdAt": at, "updatedAt": at}
+
+
+def read_up_to(store: Store, feed_id: str, user_id: str, segment: int) -> None:
+    """Move the mark forward."""
+    mark = read_mark(store, feed_id, user_id)
+    if segment > mark["readToSegment"]:
+        store.read_marks.put({**mark, "readToSegment": segment, "updatedAt": store.now()})

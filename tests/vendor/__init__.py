@@ -1,0 +1,1 @@
+"""The vendor's own SDK and Web UIKit, unmodified in Chromium, against the sandbox."""

@@ -1,0 +1,2 @@
+export class HttpsAgent {}
+export default class HttpAgent {}

@@ -1,0 +1,1 @@
+export const Platform = { OS: "web", select: (choices) => choices.web ?? choices.default };

@@ -1,0 +1,2 @@
+export const v4 = () => crypto.randomUUID();
+export default { v4 };

@@ -1,0 +1,57 @@
+"""A browser with clients of the vendor's SDK; all tests of this folder share them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from spnb.bench.lab import chromium
+from tests.conftest import RunningSandbox
+from tests.vendor.clients import SdkClient
+from tests.vendor.site import served
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[str]:
+    with served() as address:
+        yield address
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def browser(site: str) -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium(),
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--use-fake-device-for-media-stream=fps=30",
+                "--use-fake-ui-for-media-stream",
+                "--autoplay-policy=no-user-gesture-required",
+                "--disable-background-networking",
+                "--disable-sync",
+                "--no-first-run",
+            ],
+        )
+        yield browser
+        await browser.close()
+
+
+async def _client(browser: Browser, site: str, sandbox: RunningSandbox, name: str) -> SdkClient:
+    client = await SdkClient.open(browser, site, sandbox, f"{name}-{os.urandom(3).hex()}")
+    await client.start()
+    return client
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def host(browser: Browser, site: str, sandbox: RunningSandbox) -> SdkClient:
+    return await _client(browser, site, sandbox, "host")
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def viewer(browser: Browser, site: str, sandbox: RunningSandbox) -> SdkClient:
+    return await _client(browser, site, sandbox, "viewer")

@@ -1,0 +1,324 @@
+"""Communities, posts, comments and users as the vendor's SDK uses them: what one does is seen by the other."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.vendor.clients import SdkClient
+
+FOLLOW = """
+await new Promise((granted, failed) => sdk.subscribeTopic(sdk.getCommunityTopic(a, a.level),
+    (error) => (error ? failed(error) : granted())));
+"""
+FEED = "sdk.PostRepository.getPosts({ targetType: 'community', targetId: a.id, ...a.query }, told)"
+
+
+async def community(host: SdkClient, *others: SdkClient, **fields: object) -> str:
+    """A community of the host's that the others have joined; all follow it and its posts."""
+    made = await host.run(
+        """
+        const { data } = await sdk.CommunityRepository.createCommunity({ displayName: "Makers", ...a.fields });
+        return { id: data.communityId, path: data.path };
+        """,
+        fields=fields,
+    )
+    for client in (host, *others):
+        if client is not host:
+            await client.run("await sdk.CommunityRepository.joinCommunity(a.id)", id=made["id"])
+        for level in ("community", "post_and_comment"):
+            await client.run(FOLLOW, path=made["path"], level=level)
+    return str(made["id"])
+
+
+async def test_communities_are_made_found_changed_and_closed(host: SdkClient, viewer: SdkClient) -> None:
+    category = (await host.http("GET", "/api/v3/community-categories"))["categories"][0]["categoryId"]
+    made = await community(host, viewer, categoryIds=[category], tags=["craft"], postSetting="ANYONE_CAN_POST")
+    live = await viewer.follow("sdk.CommunityRepository.getCommunity(a.id, told)", id=made)
+    seen = await viewer.until(live, "!s.loading && s.data.isJoined && s.data.membersCount === 2 && s.data")
+    assert (seen["postSetting"], seen["categoryIds"]) == ("ANYONE_CAN_POST", [category])
+    await host.run("await sdk.CommunityRepository.updateCommunity(a.id, { displayName: 'Menders' })", id=made)
+    await viewer.until(live, "s.data.displayName === 'Menders' && s.data.isJoined")
+
+    for search in ("{ displayName: 'ender' }", "{ tags: ['craft'] }", "{ categoryId: a.category }"):
+        found = await viewer.follow(f"sdk.CommunityRepository.getCommunities({search}, told)", category=category)
+        await viewer.until(found, "!s.loading && s.data.find((c) => c.communityId === a.id)", id=made)
+    for call in ("getTrendingCommunities({ limit: 20 }", "semanticSearchCommunities({ query: 'menders' }"):
+        found = await viewer.follow(f"sdk.CommunityRepository.{call}, told)")
+        await viewer.until(found, "!s.loading && s.data.find((c) => c.communityId === a.id)", id=made)
+    recommended = await viewer.follow("sdk.CommunityRepository.getRecommendedCommunities({ limit: 20 }, told)")
+    await viewer.until(recommended, "!s.loading && !s.data.find((c) => c.communityId === a.id)", id=made)
+    categories = await viewer.follow("sdk.CategoryRepository.getCategories({}, told)")
+    await viewer.until(categories, "!s.loading && s.data.length >= 3")
+
+    gone = await viewer.hear("sdk.CommunityRepository.onCommunityDeleted(told)")
+    await host.run("await sdk.CommunityRepository.deleteCommunity(a.id)", id=made)
+    await viewer.heard(gone, "e.communityId === a.id && e.isDeleted", id=made)
+
+
+async def test_members_come_go_moderate_and_are_banned(host: SdkClient, viewer: SdkClient) -> None:
+    made = await community(host, viewer)
+    who = {"id": made, "who": viewer.user_id}
+    members = await host.follow("sdk.CommunityRepository.Membership.getMembers({ communityId: a.id }, told)", id=made)
+    await host.until(members, "!s.loading && s.data.length === 2 && s.data.every((m) => m.user)")
+    moderate = "await sdk.CommunityRepository.Moderation"
+    seen = await viewer.follow("sdk.CommunityRepository.Membership.getMembers({ communityId: a.id }, told)", id=made)
+    await viewer.until(seen, "!s.loading && s.data.length === 2")
+    await host.run(f"{moderate}.addRoles(a.id, ['community-moderator'], [a.who])", **who)
+    await viewer.until(seen, "s.data.find((m) => m.userId === a.who && m.roles.length === 1)", who=viewer.user_id)
+    may = "return sdk.Client.getActiveClient().hasPermission('EDIT_COMMUNITY').community(a.id)"
+    assert await viewer.run(may, id=made) is True
+    found = await host.follow(
+        "sdk.CommunityRepository.Membership.searchMembers({ communityId: a.id, search: a.who }, told)", **who
+    )
+    await host.until(found, "!s.loading && s.data.length === 1 && s.data[0].roles.length === 1")
+    await host.run(f"{moderate}.removeRoles(a.id, ['community-moderator'], [a.who])", **who)
+    await host.run("await sdk.CommunityRepository.Membership.removeMembers(a.id, [a.who])", **who)
+    await host.until(members, "s.data.filter((m) => m.communityMembership === 'member').length === 1")
+    await host.run("await sdk.CommunityRepository.Membership.addMembers(a.id, [a.who])", **who)
+    await host.run(f"{moderate}.banMembers(a.id, [a.who])", **who)
+    refused = await viewer.run(
+        "try { await sdk.CommunityRepository.joinCommunity(a.id) } catch (error) { return error.code }", id=made
+    )
+    assert refused == 400304
+    await host.run(f"{moderate}.unbanMembers(a.id, [a.who])", **who)
+    await viewer.run("await sdk.CommunityRepository.joinCommunity(a.id)", id=made)
+    await viewer.run("await sdk.CommunityRepository.leaveCommunity(a.id)", id=made)
+    left = await host.http("GET", f"/api/v3/communities/{made}/users")
+    assert [member["userId"] for member in left["communityUsers"]] == [host.user_id]
+
+
+async def test_some_communities_ask_for_approval(host: SdkClient, viewer: SdkClient) -> None:
+    made = await community(host, requiresJoinApproval=True)
+    live = await viewer.follow("sdk.CommunityRepository.getCommunity(a.id, told)", id=made)
+    await viewer.until(live, "!s.loading && !s.data.isJoined")
+    status = await viewer.run("return (await followed[a.live].snapshot.data.join()).status", live=live)
+    assert status == "pending"
+    owned = await host.follow("sdk.CommunityRepository.getCommunity(a.id, told)", id=made)
+    await host.until(owned, "!s.loading")
+    requests = await host.follow(
+        "followed[a.owned].snapshot.data.getJoinRequests({ status: 'pending' }, told)", owned=owned
+    )
+    await host.until(
+        requests, "!s.loading && s.data.length === 1 && s.data[0].user.userId === a.who", who=viewer.user_id
+    )
+    await host.run("await followed[a.requests].snapshot.data[0].approve()", requests=requests)
+    told = await viewer.http("GET", f"/api/v3/communities/{made}")
+    assert told["communities"][0]["isJoined"] is True
+
+
+async def test_posts_reach_the_other_client(host: SdkClient, viewer: SdkClient) -> None:
+    made = await community(host, viewer)
+    feed = await viewer.follow(FEED, id=made, query={})
+    await viewer.until(feed, "!s.loading && s.data.length === 0")
+    post = await host.run(
+        """
+        const { data } = await sdk.PostRepository.createPost({ targetType: "community", targetId: a.id,
+            data: { text: "First words", title: "A post" }, tags: ["news"], hashtags: ["making"],
+            mentionees: [{ type: "user", userIds: [a.other] }], metadata: { from: "test" } });
+        return data;
+        """,
+        id=made,
+        other=viewer.user_id,
+    )
+    seen = await viewer.until(feed, "s.data.find((p) => p.postId === a.id)", id=post["postId"])
+    assert (seen["data"]["text"], seen["feedType"], seen["editedAt"]) == ("First words", "published", seen["createdAt"])
+    assert seen["metadata"] == {"from": "test"}
+    found = "s.data.find((p) => p.postId === a.id && ({}))"
+    ids = {"id": post["postId"]}
+    await host.run("await sdk.PostRepository.editPost(a.id, { data: { text: 'Second words' } })", **ids)
+    await viewer.until(feed, found.format("p.data.text === 'Second words'"), **ids)
+    own = await host.follow(FEED, id=made, query={})
+    await viewer.run("await sdk.ReactionRepository.addReaction('post', a.id, 'like')", **ids)
+    await host.until(own, found.format("p.reactions.like === 1 && !p.myReactions.length"), **ids)
+    reactions = await host.follow(
+        "sdk.ReactionRepository.getReactions({ referenceType: 'post', referenceId: a.id }, told)", **ids
+    )
+    await host.until(reactions, "!s.loading && s.data.length === 1 && s.data[0].userId === a.who", who=viewer.user_id)
+    await viewer.run("await sdk.ReactionRepository.removeReaction('post', a.id, 'like')", **ids)
+    await host.until(own, found.format("!p.reactions.like"), **ids)
+    await viewer.run("await sdk.PostRepository.flagPost(a.id, 'Spam or scams')", **ids)
+    assert await viewer.run("return await sdk.PostRepository.isPostFlaggedByMe(a.id)", **ids) is True
+    flagged = await host.follow(FEED, id=made, query={"hasFlag": True})
+    await host.until(flagged, "!s.loading && s.data.length === 1")
+    await viewer.run("await sdk.PostRepository.unflagPost(a.id)", **ids)
+    assert await viewer.run("return await sdk.PostRepository.isPostFlaggedByMe(a.id)", **ids) is False
+
+    for call in (
+        "PostRepository.semanticSearchPosts({ query: 'second words' }",
+        "PostRepository.searchPostsByHashtag({ hashtags: ['making'], targetType: 'community' }",
+        "FeedRepository.getGlobalFeed({}",
+        "FeedRepository.getUserFeed({ userId: a.who, feedSources: ['user', 'community'] }",
+        "PostRepository.getPosts({ targetType: 'community', targetId: a.community, tags: ['news'] }",
+    ):
+        listed = await viewer.follow(f"sdk.{call}, told)", who=host.user_id, community=made)
+        await viewer.until(listed, f"!s.loading && {found.format('true')}", **ids)
+    pins = await viewer.follow("sdk.PostRepository.getPinnedPosts({ communityId: a.id }, told)", id=made)
+    await viewer.until(pins, "!s.loading && s.data.length === 0")
+
+    await host.run("await sdk.PostRepository.softDeletePost(a.id)", **ids)
+    await viewer.until(feed, "s.data.every((p) => p.postId !== a.id) || undefined", **ids)
+    left = await viewer.http("GET", f"/api/v5/posts?targetType=community&targetId={made}&isDeleted=false")
+    assert left["posts"] == []
+
+
+async def test_posts_carry_images_files_and_polls(host: SdkClient, viewer: SdkClient) -> None:
+    made = await community(host, viewer)
+    await host.run(
+        """
+        const canvas = Object.assign(document.createElement("canvas"), { width: 8, height: 8 });
+        const image = new FormData();
+        image.append("files", await new Promise((done) => canvas.toBlob(done, "image/png")), "dot.png");
+        const { data: [picture] } = await sdk.FileRepository.uploadImage(image);
+        const plain = new FormData();
+        plain.append("files", new Blob(["words"]), "words.txt");
+        const { data: [file] } = await sdk.FileRepository.uploadFile(plain);
+        const target = { targetType: "community", targetId: a.id };
+        await sdk.PostRepository.createPost({ ...target, data: { text: "Look" }, dataType: "image",
+            attachments: [{ type: "image", fileId: picture.fileId }] });
+        await sdk.PostRepository.createPost({ ...target, data: { text: "Read" }, dataType: "file",
+            attachments: [{ type: "file", fileId: file.fileId }] });
+        const { data: poll } = await sdk.PollRepository.createPoll({ question: "Tea?", answerType: "single",
+            answers: [{ dataType: "text", data: "Yes" }, { dataType: "text", data: "No" }], closedIn: 86400000 });
+        await sdk.PostRepository.createPost(
+            { ...target, dataType: "poll", data: { text: "Vote", pollId: poll.pollId } });
+        """,
+        id=made,
+    )
+    feed = await viewer.follow(FEED, id=made, query={})
+    parts = await viewer.until(
+        feed, "!s.loading && s.data.length === 3 && s.data.map((p) => p.childrenPosts?.[0]?.dataType)"
+    )
+    assert parts == ["poll", "file", "image"]
+    for kind in ("image", "file", "poll"):
+        of_kind = await viewer.follow(FEED, id=made, query={"dataTypes": [kind, "video", "audio", "clip", "room"]})
+        await viewer.until(of_kind, "!s.loading && s.data.length === 1 && s.data[0].dataType === a.kind", kind=kind)
+    pictured = "followed[a.feed].snapshot.data.find((p) => p.childrenPosts[0].dataType === 'image')"
+    url = await viewer.run(f"return {pictured}.childrenPosts[0].getImageInfo().fileUrl", feed=feed)
+    assert url.startswith(viewer.sandbox.url)
+    polled = "followed[a.feed].snapshot.data.find((p) => p.childrenPosts[0].dataType === 'poll').childrenPosts[0]"
+    voted = await viewer.run(
+        f"const poll = {polled}.getPollInfo(); await sdk.PollRepository.votePoll(poll.pollId, [poll.answers[0].id]);"
+        "return poll.pollId",
+        feed=feed,
+    )
+    told = (await host.http("GET", f"/api/v3/polls/{voted}"))["polls"][0]
+    assert [(answer["data"], answer["voteCount"], answer["isVotedByUser"]) for answer in told["answers"]] == [
+        ("Yes", 1, False),
+        ("No", 0, False),
+    ]
+    await host.run("await sdk.PollRepository.closePoll(a.id)", id=voted)
+    refused = await viewer.run(
+        "try { await sdk.PollRepository.unvotePoll(a.id) } catch (error) { return error.code }", id=voted
+    )
+    assert refused == 400000
+
+
+async def test_posts_wait_for_a_moderator(host: SdkClient, viewer: SdkClient) -> None:
+    made = await community(host, viewer, postSetting="ADMIN_REVIEW_POST_REQUIRED")
+    create = """
+    const { data } = await sdk.PostRepository.createPost(
+        { targetType: "community", targetId: a.id, data: { text: a.text } });
+    return [data.postId, data.feedType];
+    """
+    good, kind = await viewer.run(create, id=made, text="Good")
+    assert kind == "reviewing"
+    bad, _ = await viewer.run(create, id=made, text="Bad")
+    waiting = await host.follow(FEED, id=made, query={"feedType": "reviewing"})
+    await host.until(waiting, "!s.loading && s.data.length === 2")
+    heard = await viewer.hear("sdk.PostRepository.onPostApproved(told)")
+    await host.run("await sdk.PostRepository.approvePost(a.id)", id=good)
+    await viewer.heard(heard, "e.postId === a.id && e.feedType === 'published'", id=good)
+    await host.run("await sdk.PostRepository.declinePost(a.id)", id=bad)
+    shown = await viewer.http("GET", f"/api/v5/posts?targetType=community&targetId={made}")
+    assert [post["postId"] for post in shown["posts"]] == [good]
+
+
+async def test_comments_and_replies_reach_the_other_client(host: SdkClient, viewer: SdkClient) -> None:
+    made = await community(host, viewer)
+    post = await host.run(
+        "return (await sdk.PostRepository.createPost({ targetType: 'community', targetId: a.id,"
+        " data: { text: 'Say something' } })).data.postId",
+        id=made,
+    )
+    comments = "sdk.CommentRepository.getComments({ referenceType: 'post', referenceId: a.post, ...a.query }, told)"
+    seen = await host.follow(comments, post=post, query={})
+    await host.until(seen, "!s.loading && s.data.length === 0")
+    say = """
+    return (await sdk.CommentRepository.createComment(
+        { referenceType: "post", referenceId: a.post, data: { text: a.text }, parentId: a.parent })).data.commentId;
+    """
+    first = await viewer.run(say, post=post, text="Something", parent=None)
+    await host.until(
+        seen, "s.data.find((c) => c.commentId === a.id && c.creator.userId === a.who)", id=first, who=viewer.user_id
+    )
+    reply = await host.run(say, post=post, text="Thanks", parent=first)
+    own = await viewer.follow(comments, post=post, query={})
+    await viewer.until(own, "s.data.find((c) => c.commentId === a.id && c.childrenNumber === 1)", id=first)
+    replies = await viewer.follow(comments, post=post, query={"parentId": first})
+    await viewer.until(replies, "!s.loading && s.data.length === 1 && s.data[0].commentId === a.id", id=reply)
+    await viewer.run("await sdk.CommentRepository.updateComment(a.id, { data: { text: 'Anything' } })", id=first)
+    await host.until(seen, "s.data.find((c) => c.commentId === a.id && c.data.text === 'Anything')", id=first)
+    await host.run("await sdk.ReactionRepository.addReaction('comment', a.id, 'love')", id=first)
+    await viewer.until(own, "s.data.find((c) => c.commentId === a.id && c.reactions.love === 1)", id=first)
+    await host.run("await sdk.CommentRepository.flagComment(a.id)", id=first)
+    assert await host.run("return await sdk.CommentRepository.isCommentFlaggedByMe(a.id)", id=first) is True
+    told = (await viewer.http("GET", f"/api/v3/posts/{post}"))["posts"][0]
+    assert (told["commentsCount"], told["comments"]) == (2, [first])
+    await viewer.run("await sdk.CommentRepository.softDeleteComment(a.id)", id=first)
+    await host.until(seen, "s.data.every((c) => c.commentId !== a.id || c.isDeleted) || undefined", id=first)
+    assert (await viewer.http("GET", f"/api/v3/posts/{post}"))["posts"][0]["commentsCount"] == 0
+
+
+async def test_users_are_searched_followed_blocked_and_reported(host: SdkClient, viewer: SdkClient) -> None:
+    await viewer.run(
+        "await sdk.UserRepository.updateUser(a.who, { displayName: `Vera ${a.who}`, description: 'I watch' })",
+        who=viewer.user_id,
+    )
+    who = {"who": viewer.user_id}
+    found = await host.follow(
+        "sdk.UserRepository.searchUserByDisplayName({ displayName: `vera ${a.who}` }, told)", **who
+    )
+    user = await host.until(found, "!s.loading && s.data.length === 1 && s.data[0]")
+    assert (user["userId"], user["description"]) == (viewer.user_id, "I watch")
+    relation = "await sdk.UserRepository.Relationship"
+    heard = await viewer.hear("sdk.UserRepository.Relationship.onUserFollowed(told)")
+    await viewer.run(
+        "await new Promise((granted, failed) => sdk.subscribeTopic(sdk.getMyFollowersTopic(),"
+        " (error) => (error ? failed(error) : granted())))"
+    )
+    await host.run(f"{relation}.follow(a.who)", **who)
+    await viewer.heard(heard, "e.from === a.who && e.status === 'accepted'", who=host.user_id)
+    info = await viewer.follow("sdk.UserRepository.Relationship.getFollowInfo(a.who, told)", **who)
+    await viewer.until(info, "!s.loading && s.data.followerCount === 1")
+    followers = await viewer.follow("sdk.UserRepository.Relationship.getFollowers({ userId: a.who }, told)", **who)
+    await viewer.until(followers, "!s.loading && s.data.length === 1")
+    await host.run(f"{relation}.unfollow(a.who)", **who)
+    await host.run(f"{relation}.blockUser(a.who)", **who)
+    blocked = await host.follow("sdk.UserRepository.getBlockedUsers({}, told)")
+    await host.until(blocked, "!s.loading && s.data.length === 1")
+    refused = await viewer.run(
+        "try { await sdk.UserRepository.Relationship.follow(a.who) } catch (error) { return error.code }",
+        who=host.user_id,
+    )
+    assert refused == 400301
+    await host.run(f"{relation}.unBlockUser(a.who)", **who)
+    assert await host.run("return await sdk.UserRepository.isUserFlaggedByMe(a.who)", **who) is False
+    await host.run("await sdk.UserRepository.flagUser(a.who)", **who)
+    assert await host.run("return await sdk.UserRepository.isUserFlaggedByMe(a.who)", **who) is True
+    await host.run("await sdk.UserRepository.unflagUser(a.who)", **who)
+
+
+async def test_what_others_do_is_in_the_tray(host: SdkClient, viewer: SdkClient) -> None:
+    await asyncio.gather(*(each.run("await sdk.notificationTray.getNotificationTraySeen") for each in (host, viewer)))
+    post = await viewer.run(
+        "return (await sdk.PostRepository.createPost({ targetType: 'user', targetId: a.who,"
+        " data: { text: 'Mine' } })).data.postId",
+        who=viewer.user_id,
+    )
+    await host.run("await sdk.ReactionRepository.addReaction('post', a.id, 'like')", id=post)
+    tray = await viewer.follow("sdk.notificationTray.getNotificationTrayItems({}, told)")
+    item = await viewer.until(tray, "!s.loading && s.data.find((i) => i.referenceId === a.id)", id=post)
+    assert item["trayItemCategory"] == "reaction_on_post"
+    await viewer.run("await sdk.notificationTray.markTraySeen(new Date().toISOString())")
+    told = await viewer.http("GET", "/api/v1/notification-tray/tray/seen")
+    assert told["lastTraySeenAt"] >= told["lastTrayOccurredAt"]
