@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from spnb.analytics.folder import CARD, Folder, save_table, write_card
+from spnb.analytics.folder import CAPTURE_CARD, CARD, Folder, save_table, write_card
 from spnb.analytics.frames import TIME, utc_now, validated
 from spnb.analytics.quality import Quality, Step
 from spnb.analytics.store import Memory, Store
+from spnb.analytics.swap import recovered, replacing
 from spnb.analytics.tables import TABLES, table_named
 from spnb.errors import TableError
 
@@ -80,26 +81,29 @@ class Dataset:
 
         Args:
             folder: a new or empty folder.
-            replace: write over a dataset that is there.
+            replace: write over a dataset that is there, this one's own folder too. It stays whole until the new one
+                stands beside it.
 
         Raises:
-            TableError: the folder holds something already.
+            TableError: the folder holds something already, a capture, or cannot be written to.
         """
         place = Path(folder)
+        recovered(place)
         if place.exists() and any(place.iterdir()):
+            if (place / CAPTURE_CARD).exists():
+                raise TableError(f"{place} is a capture, which keeps more than a dataset: take another folder")
             if not replace:
                 raise TableError(f"{place} is not empty: take another folder, or replace=True to write over it")
             if not (place / CARD).exists():
                 raise TableError(f"{place} holds something that is no dataset: nothing was written over")
-            for old in [*place.glob("*/day=*/*.parquet"), place / "rooms.parquet"]:
-                old.unlink(missing_ok=True)
         frames = {name: self.table(name) for name in TABLES}
         named = [frame["user_id"] for frame in frames.values() if "user_id" in frame.columns]
         users = pd.Index(pd.concat(named, ignore_index=True).unique())
-        for name, frame in frames.items():
-            if len(frame):
-                save_table(place, name, frame, self.days, users)
-        write_card(place, self.as_of, len(users))
+        with replacing(place) as draft:
+            for name, frame in frames.items():
+                if len(frame):
+                    save_table(draft, name, frame, self.days, users)
+            write_card(draft, self.as_of, len(users))
         return place
 
     def table(self, name: str, room_ids: Sequence[str] | None = None) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spnb.analytics.swap import replacing_file
 from spnb.errors import TableError
 
 __all__ = ["FORMULA", "MOST_ROWS", "escaped", "exported", "write_csv", "write_excel"]
@@ -35,7 +36,7 @@ def escaped(text: str) -> str:
 
 def write_csv(frame: pd.DataFrame, path: Path) -> Path:
     """Write a frame as CSV (RFC 4180): UTF-8 with its mark, by which Excel knows it."""
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
+    with replacing_file(path) as draft, draft.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([escaped(str(name)) for name in frame.columns])
         for rows in _pieces(frame):
@@ -59,7 +60,8 @@ def write_excel(sheets: Mapping[str, pd.DataFrame], path: Path) -> Path:
                 f"(export('{name}.csv', '{name}')), fewer streams (dataset.of_rooms([…]).export(…)), or all as Parquet "
                 f"(dataset.save('folder'))"
             )
-    with xlsxwriter.Workbook(path, {"constant_memory": True, "in_memory": False}) as book:
+    workbook = xlsxwriter.Workbook
+    with replacing_file(path) as draft, workbook(draft, {"constant_memory": True, "in_memory": False}) as book:
         bold = book.add_format({"bold": True, "bottom": 1})
         stamp = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss.000"})
         for name, frame in sheets.items():

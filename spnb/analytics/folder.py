@@ -27,13 +27,16 @@ from numpy.typing import NDArray
 
 from spnb.analytics.frames import FALLBACKS, TIME
 from spnb.analytics.store import Part, empty
+from spnb.analytics.swap import recovered
 from spnb.analytics.tables import TABLES, Table, table_named
 from spnb.analytics.windows import NEVER, Whole
 from spnb.errors import TableError
 
-__all__ = ["CARD", "Folder", "arrow_schema", "save_table", "write_card", "write_parquet"]
+__all__ = ["CAPTURE_CARD", "CARD", "Folder", "arrow_schema", "save_table", "write_card", "write_parquet"]
 
 CARD = "dataset.json"
+CAPTURE_CARD = "capture.json"
+"""What makes a folder a capture; see `capture.disk`."""
 FORMAT = 1
 TYPES = {
     "text": pa.string(),
@@ -127,6 +130,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        recovered(path)
         try:
             card = json.loads((path / CARD).read_text())
         except (OSError, ValueError) as error:

@@ -41,6 +41,19 @@ def lab(
 
 
 @app.command
+def docs(*, browser: bool = True) -> int:
+    """Open the guide and the reference that came with this installation; nothing is fetched.
+
+    Args:
+        browser: open a browser window; else only print where the pages are.
+    """
+    from spnb.cli.docs import open_docs
+
+    Console().print(str(open_docs(browser=browser)), highlight=False, soft_wrap=True)
+    return 0
+
+
+@app.command
 def demo(
     *,
     seconds: Annotated[float, Parameter(validator=None)] = 10.0,

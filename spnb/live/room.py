@@ -389,6 +389,35 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         return await recording.download(folder, **options)
 
     @on_loop
+    async def clip_last(
+        self, seconds: float, path: str | Path, *, exact: bool = False, overwrite: bool = False
+    ) -> Path:
+        """Write the last seconds of the stream into an MP4 file while it goes on.
+
+        Args:
+            seconds: how much; all there is where the stream is younger.
+            path: the file to write.
+            exact: False copies and begins at the keyframe at or before the wanted moment (up to a segment earlier).
+                True encodes anew, from the very frame.
+            overwrite: whether a file of this name may be replaced.
+
+        Returns:
+            The absolute path.
+
+        Raises:
+            InvalidInput: the room is not on air, no such length, the name is taken, or parts of different kinds
+                without `exact`.
+        """
+        from spnb.recordings.recording import clip_last
+
+        await self.refresh()
+        url = self._record.live_playback_url
+        if url is None:
+            raise InvalidInput("there is nothing to cut: the room is not on air, or its first seconds are on their way")
+        rest = self._client.endpoints.rest
+        return await clip_last(rest, url, seconds, Path(path), exact=exact, overwrite=overwrite)
+
+    @on_loop
     async def viewers(self) -> int:
         """How many users watch now."""
         return await self._client.presence.count(self.room_id)

@@ -19,6 +19,7 @@ from spnb.errors import DownloadError, InvalidInput, ServiceError, Unreachable
 from spnb.gaps import RecordingGap, missing
 from spnb.models import PlaybackInfo, Room
 from spnb.recordings.fetching import Address, fetch, look
+from spnb.recordings.hls import Playlist, is_playlist, joined, read_playlist
 from spnb.recordings.media import read_head
 from spnb.recordings.pieces import Source, pieces
 from spnb.recordings.places import named, place_in
@@ -35,6 +36,7 @@ __all__ = ["AsyncRecording", "RecordedFile"]
 
 THUMBNAIL_BYTES = 2_000_000
 SHOWN_BYTES = 200_000
+PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 WORTH_TELLING = 3.0
 """Seconds by which a recording is shorter than its room before that is told: the service rounds up."""
 PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
@@ -147,23 +149,44 @@ class AsyncRecording:
 
         return renew
 
+    async def _media(self, reach: Reach, file: RecordedFile) -> tuple[Address, Playlist | None]:
+        """Where a file's media is: its own address, that of the one file its playlist is of, or many, as told there."""
+        address = self._address(file)
+        if not is_playlist(file.url):
+            return address, None
+        playlist = await read_playlist(reach, address)
+        single = playlist.single
+        if single is None:
+            return address, playlist
+
+        async def renew() -> str:
+            return (await read_playlist(reach, self._address(file))).single or single
+
+        return Address(single, renew), None
+
     async def _described(self, reach: Reach, file: RecordedFile) -> RecordedFile:
         """The file with what its server tells; what it does not stays None: a recording is no less there for it."""
         thumbnail = await self._thumbnail(reach, file)
-        address = self._address(file)
-        size, kind, head = None, "", None
+        url = file.url
+        size, kind, head, seconds = None, "", None, None
         with contextlib.suppress(Unreachable, DownloadError, ServiceError):
-            remote = await look(reach, address)
-            size, kind = remote.size, remote.content_type
-            if remote.ranges and size:
-                head = await asyncio.to_thread(read_head, RemoteFile(reach, address, size))
+            address, playlist = await self._media(reach, file)
+            if playlist is not None:
+                kind, seconds = PLAYLIST_TYPE, playlist.duration_seconds
+                head = await asyncio.to_thread(read_head, next(playlist.each(reach)).file)
+            else:
+                remote = await look(reach, address)
+                size, kind = remote.size, remote.content_type
+                if remote.ranges and size:
+                    head = await asyncio.to_thread(read_head, RemoteFile(reach, address, size))
+                url = url if is_playlist(url) else address.url
         return RecordedFile(
             number=file.number,
-            url=address.url,
+            url=url,
             thumbnail_url=file.thumbnail_url,
             thumbnail=thumbnail,
             size_bytes=size,
-            duration_seconds=head.duration_seconds if head else None,
+            duration_seconds=seconds if seconds is not None else head.duration_seconds if head else None,
             width=head.width if head else None,
             height=head.height if head else None,
             content_type=kind,
@@ -235,36 +258,49 @@ class AsyncRecording:
                 def meter(done: int, total: int | None, number: int = file.number) -> None:
                     told(Progress("downloading", _words(number, len(self.files), done, total), done, total))
 
-                paths.append(
-                    await fetch(
+                address, playlist = await self._media(reach, file)
+                if playlist is not None:
+                    path = await joined(reach, playlist, Path(folder), called, overwrite=overwrite)
+                else:
+                    path = await fetch(
                         reach,
-                        self._address(file),
+                        address,
                         Path(folder),
                         called,
                         most_bytes=most_bytes,
                         overwrite=overwrite,
                         meter=meter,
                     )
-                )
+                paths.append(path)
         told(Progress("done", f"{len(paths)} file(s) downloaded"))
         return paths
 
     @asynccontextmanager
-    async def _sources(self) -> AsyncIterator[list[Source]]:
-        """The files to read from, without downloading them."""
+    async def _sources(self, start: float | None = None, end: float = 0.0) -> AsyncIterator[list[Source]]:
+        """The files to read from, without downloading them: of playlists what lies between two moments, or segments."""
         if not self.files:
             raise InvalidInput("nothing was recorded of this stream: there is no file to read")
         async with self._reach() as reach:
             files = self.files
             if any(file.duration_seconds is None for file in files):
                 files = tuple(await asyncio.gather(*(self._described(reach, file) for file in files)))
-            sources = []
+            sources: list[Source] = []
             for file in files:
+                address, playlist = await self._media(reach, file)
+                if playlist is not None:
+                    before = sum(source.duration_seconds for source in sources)
+                    chosen = (
+                        playlist.each(reach)
+                        if start is None
+                        else (playlist.sources(reach, start - before, end - before))
+                    )
+                    sources += chosen
+                    continue
                 if file.size_bytes is None or file.duration_seconds is None:
                     raise Unreachable(
                         "the recording cannot be read in parts from its server: download() it, and use the file"
                     )
-                remote = RemoteFile(reach, self._address(file), file.size_bytes)
+                remote = RemoteFile(reach, address, file.size_bytes)
                 sources.append(Source(remote, file.duration_seconds))
             yield sources
 
@@ -293,7 +329,7 @@ class AsyncRecording:
         target = place_in(wanted.parent, wanted.name)
         if target.exists() and not overwrite:
             raise InvalidInput(f"{target} is there already: choose another name, or pass overwrite=True")
-        async with self._sources() as sources:
+        async with self._sources(start, end) as sources:
             chosen = list(pieces(sources, start, end))
             return await asyncio.to_thread(cut, chosen, target, exact=exact)
 
@@ -329,6 +365,21 @@ class AsyncRecording:
         caption = f"Recording of {escape(self._room.title)}: {len(self.files)} file(s){expires}"
         caption += escape(self._what_is_missing())
         return f"<table><caption>{caption}</caption><tr>{head}</tr>{rows}</table>"
+
+
+async def clip_last(
+    rest: str, url: str, seconds: float, path: Path, *, exact: bool = False, overwrite: bool = False
+) -> Path:
+    """Write the last seconds of a stream that is on air into a file; see `AsyncLiveRoom.clip_last`.
+
+    Args:
+        rest: the service's address: where it is this machine's, its media may be too.
+        url: of the live playlist.
+    """
+    from spnb.recordings import hls
+
+    async with Reach(loopback=is_loopback(rest)) as reach:
+        return await hls.clip_last(reach, Address(url), seconds, path, exact=exact, overwrite=overwrite)
 
 
 def _row(file: RecordedFile) -> str:

@@ -16,7 +16,8 @@ def download(url: str, target: Path, *, most_bytes: int | None = None, overwrite
     """Fetch one file into `target`; `Recording.download` does it for all files of a room.
 
     Args:
-        url: a recording's address (http or https). It is signed: it never appears in an error.
+        url: a recording's address (http or https), a file's or a playlist's (.m3u8). It is signed: it never appears in
+            an error.
         target: the file to write; its folder is made.
         most_bytes: refuse what is larger.
         overwrite: whether a file that is there may be replaced.
@@ -35,7 +36,14 @@ def download(url: str, target: Path, *, most_bytes: int | None = None, overwrite
     async def fetched() -> Path:
         # Whoever names this machine means it; a redirect to it from elsewhere is not followed.
         async with Reach(loopback=is_loopback(url)) as reach:
+            from spnb.recordings.hls import is_playlist, joined, read_playlist
+
             address = Address(url)
+            if is_playlist(url):
+                playlist = await read_playlist(reach, address)
+                if playlist.single is None:
+                    return await joined(reach, playlist, target.parent, target.name, overwrite=overwrite)
+                address = Address(playlist.single)
             return await fetch(reach, address, target.parent, target.name, most_bytes=most_bytes, overwrite=overwrite)
 
     return run(fetched())

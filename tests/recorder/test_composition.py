@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from spnb.broadcast.sources import read_counter
 from spnb.sandbox.media.frames import EncodedFrame, TapTrack
-from spnb.sandbox.recorder.composition import Place, places
+from spnb.sandbox.recorder.layout import Place, layout, places
 from spnb.sandbox.recorder.writer import RoomWriter
 from tests.recorder.test_recorder import (
     FPS,
@@ -26,6 +25,7 @@ from tests.recorder.test_recorder import (
     numbers_in,
     studio,
 )
+from tests.recorder.viewer import served
 
 __all__ = ["studio"]
 
@@ -52,25 +52,27 @@ class Troupe:
         codec: Codec = "h264",
         size: tuple[int, int] = (320, 180),
         sound: bool = False,
+        source: str = "camera",
     ) -> Feeder:
         """A publisher is there for a while, with test cards from `first` on."""
         feeder = Feeder(self.tap, start=self.start, identity=who)
         pictures = encoded_pictures(until - at, codec, size, first=first)
-        video = self._track(feeder, "video", codec)
+        video = self._track(feeder, "video", codec, source)
         self._add(video, at, until, [(number / FPS, data, key) for number, (data, key) in enumerate(pictures)])
         if sound:
-            audio = self._track(feeder, "audio", "opus")
+            audio = self._track(feeder, "audio", "opus", "microphone")
             packets = encoded_sound(until - at)
             self._add(audio, at, until, [(number * OPUS_SECONDS, data, True) for number, data in enumerate(packets)])
         return feeder
 
-    def _track(self, feeder: Feeder, kind: Literal["audio", "video"], codec: Any) -> TapTrack:
+    def _track(self, feeder: Feeder, kind: Literal["audio", "video"], codec: Any, source: str) -> TapTrack:
         def asked() -> None:
             feeder.keyframes_asked += 1
 
         rate = 90_000 if kind == "video" else 48_000
-        source = "camera" if kind == "video" else "microphone"
-        return TapTrack(f"{feeder.identity}-{kind}", feeder.identity, kind, codec, rate, source, request_keyframe=asked)
+        return TapTrack(
+            f"{feeder.identity}-{source}", feeder.identity, kind, codec, rate, source, request_keyframe=asked
+        )
 
     def _add(self, track: TapTrack, at: float, until: float, frames: list[tuple[float, bytes, bool]]) -> None:
         self.moments.append((at - 0.001, len(self.moments), track, None))
@@ -124,11 +126,15 @@ async def test_two_are_side_by_side_and_one_is_full(studio: Studio) -> None:
     assert not studio.problems
     scenes = scenes_in(file.path, 2)
 
-    # The host alone, as it came; side by side from the first key frame of both; full again at the host's next one.
-    sizes = [(size, len(list(run))) for size, run in itertools.groupby(size for _, size, _ in scenes)]
-    assert sizes == [((320, 180), 90), (WIDE, 60), ((320, 180), 60)]
-    assert [numbers[0] for _, size, numbers in scenes if size != WIDE] == [*range(90), *range(150, 210)]
-    together = [(at, numbers) for at, size, numbers in scenes if size == WIDE and 3.1 < at < 4.4]
+    # The host alone, as it came; side by side from where the next segment begins; full again two segments later.
+    sizes = [size for size, _ in itertools.groupby(size for _, size, _ in scenes)]
+    assert sizes == [(320, 180), WIDE, (320, 180)]
+    composed = [at for at, size, _ in scenes if size == WIDE]
+    began, ended = composed[0], composed[-1]
+    assert 3.7 < began < 4.2
+    alone = [numbers[0] for at, size, numbers in scenes if size != WIDE]
+    assert alone == [number for number in range(210) if not began <= number / FPS + 0.001 < ended + 0.03]
+    together = [(at, numbers) for at, size, numbers in scenes if size == WIDE and at < 4.4]
     assert [left for _, (left, _) in together] == list(range(together[0][1][0] or 0, 132)), "each of the host's"
     for at, (_, right) in together:
         assert right is not None
@@ -147,25 +153,60 @@ async def test_two_are_side_by_side_and_one_is_full(studio: Studio) -> None:
 async def test_the_host_leaves_and_the_guests_go_on(studio: Studio, codec: Codec) -> None:
     tap = studio.recorder.start("room", host="host")
     troupe = Troupe(tap)
-    troupe.enters("first guest", 0, 5, first=1000, codec=codec)
-    troupe.enters("host", 1, 3, first=0, codec=codec)
-    troupe.enters("second guest", 1, 3, first=2000)
+    troupe.enters("first guest", 0, 7, first=1000, codec=codec)
+    troupe.enters("host", 1, 5, first=0, codec=codec)
+    troupe.enters("second guest", 1, 5, first=2000)
     troupe.play()
     (file,) = await studio.recorder.finish("room")
     assert not studio.problems
     scenes = scenes_in(file.path, 3)
-    three = [numbers for at, size, numbers in scenes if size == WIDE and 1.2 < at < 2.8]
-    assert len(three) > 40
+    three = [numbers for at, size, numbers in scenes if size == WIDE and 2.2 < at < 4.8]
+    assert len(three) > 70
     for host, first, second in three:
         assert host is not None
-        assert host < 60, "the host comes first"
+        assert host < 120, "the host comes first"
         assert first is not None
-        assert 1000 <= first < 1150
+        assert 1000 <= first < 1210
         assert second is not None
-        assert 2000 <= second < 2060
-    after = [numbers[0] for at, size, numbers in scenes if size == (320, 180) and at > 2.98]
-    assert after == list(range(1090, 1150))
-    assert max(later - earlier for (earlier, *_), (later, *_) in itertools.pairwise(scenes)) < 0.05
+        assert 2000 <= second < 2120
+    after = [numbers[0] for at, size, numbers in scenes if size == (320, 180) and at > 5]
+    assert after == list(range(1210 - len(after), 1210))
+    assert len(after) >= 25
+    assert max(later - earlier for (earlier, *_), (later, *_) in itertools.pairwise(scenes)) < 0.12
+
+
+def test_a_screen_is_large_and_cameras_are_inset() -> None:
+    screen, camera, second = layout([True, False, False], 1280, 720)
+    assert screen == Place(0, 0, 1280, 720)
+    assert camera == Place(1280 - 16 - 256, 720 - 16 - 144, 256, 144)
+    assert second.x + second.width < camera.x
+    assert layout([False, False], 1280, 720) == places(2, 1280, 720)
+    for count in range(1, 12):
+        assert all(place.x >= 0 for place in layout([True, *[False] * count], 1280, 720))
+
+
+async def test_a_screen_beside_a_camera_of_one_participant(studio: Studio) -> None:
+    tap = studio.recorder.start("room", host="host")
+    troupe = Troupe(tap)
+    troupe.enters("host", 0, 6, sound=True)
+    troupe.enters("host", 1, 6, first=500, source="screen_share", size=(480, 480))
+    troupe.play()
+    (file,) = await studio.recorder.finish("room")
+    assert not studio.problems
+    large, small = layout([True, False], *WIDE)
+    spots = large.fit(480, 480), small.fit(320, 180)
+    seen = 0
+    with av.open(str(file.path)) as container:
+        for frame in container.decode(video=0):
+            if (frame.width, frame.height) == WIDE and 2.5 < float(frame.time or 0) < 5.8:
+                luma = frame.reformat(format="gray").to_ndarray()
+                screen, camera = (luma[at.y : at.y + at.height, at.x : at.x + at.width] for at in spots)
+                number, inset = read_counter(screen), read_counter(camera)
+                assert inset is not None
+                assert number is not None
+                assert abs((number - 500 + FPS) - inset) <= 3, "both are of the same moment"
+                seen += 1
+    assert seen > 80
 
 
 async def test_live_files_show_the_composition_too(studio: Studio) -> None:
@@ -174,17 +215,11 @@ async def test_live_files_show_the_composition_too(studio: Studio) -> None:
     troupe.enters("host", 0, 9)
     troupe.enters("guest", 2, 5, first=500)
     troupe.play()
-    async with asyncio.timeout(30):
-        while tap.frames < 9 * FPS:
-            await asyncio.sleep(0.02)
-    files = studio.recorder.live_files("room")
-    assert files is not None
-    listed = files.playlist.read_text()
-    assert listed.count("#EXT-X-DISCONTINUITY\n") == 2
-    assert "#EXT-X-DISCONTINUITY-SEQUENCE:0" in listed
-    with av.open(str(files.playlist), options={"live_start_index": "0"}) as playing:
-        sizes = [(frame.width, frame.height) for frame, _ in zip(playing.decode(video=0), range(200), strict=False)]
-    assert [size for size, _ in itertools.groupby(sizes)] == [(320, 180), WIDE, (320, 180)]
+    async with served(studio) as viewer:
+        listed = await viewer.until(lambda playlist: len(playlist.segments) > 3)
+        assert [segment.changed for segment in listed.segments].count(True) == 2
+        sizes = await viewer.decoded(200)
+        assert [size for size, _ in itertools.groupby(sizes)] == [(320, 180), WIDE, (320, 180)]
     await studio.recorder.finish("room")
 
 

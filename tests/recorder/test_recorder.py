@@ -26,6 +26,7 @@ from spnb.broadcast.sources import TestCard, read_counter
 from spnb.sandbox.media.frames import EncodedFrame, TapTrack
 from spnb.sandbox.recorder import Delivery, RecordedFile, Recorder, RecorderSettings
 from spnb.sandbox.recorder.writer import RoomWriter
+from tests.recorder.viewer import check, parse, served
 
 FPS = 30
 OPUS_SECONDS = 0.02
@@ -138,7 +139,10 @@ class Studio:
         self.ready: list[str] = []
         self.problems: list[tuple[str, str]] = []
         self.told = asyncio.Event()
-        self.recorder = Recorder(root, on_ready=self._ready, on_problem=self._problem, settings=RecorderSettings())
+        # Time is what arrivals tell.
+        self.recorder = Recorder(
+            root, on_ready=self._ready, on_problem=self._problem, settings=RecorderSettings(), clock=lambda: 0.0
+        )
 
     def _ready(self, room: str) -> None:
         self.ready.append(room)
@@ -164,6 +168,12 @@ def numbers_in(path: Path) -> list[tuple[float, int | None]]:
             luma = frame.reformat(format="gray").to_ndarray()
             found.append((float(frame.time or 0), read_counter(luma)))
         return found
+
+
+def changes_in(path: Path) -> list[tuple[float, int | None]]:
+    """Time and counter of every picture that is another than the one before."""
+    found = numbers_in(path)
+    return [now for now, before in zip(found, [(0.0, -1), *found], strict=False) if now[1] != before[1]]
 
 
 def beeps_in(path: Path) -> list[float]:
@@ -240,7 +250,7 @@ async def test_a_publisher_that_comes_back_leaves_a_pause_not_a_second_file(stud
     assert studio.recorder.start("room", host="host") is tap
     feeder.play(pictures=encoded_pictures(2, first=60), sounds=encoded_sound(2), at=5.0)
     (file,) = await studio.recorder.finish("room")
-    pictures = numbers_in(file.path)
+    pictures = changes_in(file.path)
     assert [number for _, number in pictures] == list(range(120))
     assert abs(file.duration_seconds - 7) < 0.1
     assert abs(pictures[60][0] - 5.0) < 0.06
@@ -269,12 +279,17 @@ async def test_the_hosts_picture_is_preferred_and_a_guests_takes_over(studio: St
     guest_track = guest.track("video", "h264")
     for track in hosts:
         tap.track_ended(track)
-    for number, (data, key) in enumerate(encoded_pictures(1, first=2000)):
+    for number, (data, key) in enumerate(encoded_pictures(3, first=2000)):
         arrived = 1003.0 + number / FPS
         tap.frame(guest_track, EncodedFrame(data, number * 3000, key, arrived))
     (file,) = await studio.recorder.finish("room")
-    numbers = [number for _, number in numbers_in(file.path)]
-    assert numbers == [*range(1000, 1030), *range(60), *range(2000, 2030)]
+    numbers = [number for _, number in changes_in(file.path)]
+    # The picture before is held until a segment can begin with the next one's.
+    assert numbers[:30] == list(range(1000, 1030))
+    assert numbers[-1] == 2089
+    hosts = [number for number in numbers[30:] if number is not None and number < 100]
+    assert hosts == list(range(hosts[0], 60))
+    assert hosts[0] <= 30
 
 
 async def test_live_files_can_be_played_while_they_grow(studio: Studio) -> None:
@@ -282,15 +297,13 @@ async def test_live_files_can_be_played_while_they_grow(studio: Studio) -> None:
     assert studio.recorder.live_files("room") is None
     Feeder(tap).play(pictures=encoded_pictures(7), sounds=encoded_sound(7))
     await asyncio.wait_for(studio.told.wait(), 10)
-    async with asyncio.timeout(10):
-        while (files := studio.recorder.live_files("room")) is None or len(tap._segments.segments) < 3:
-            await asyncio.sleep(0.02)
-    listed = files.playlist.read_text()
-    assert listed.startswith("#EXTM3U")
-    assert "#EXT-X-ENDLIST" not in listed
-    with av.open(str(files.playlist), options={"live_start_index": "0"}) as playing:
-        frames = [frame for frame, _ in zip(playing.decode(video=0), range(100), strict=False)]
-    assert len(frames) == 100
+    async with served(studio) as viewer:
+        listed = await viewer.until(lambda playlist: len(playlist.segments) >= 3)
+        assert not listed.ended
+        check(listed)
+        assert len(await viewer.decoded(100)) == 100
+    files = studio.recorder.live_files("room")
+    assert files is not None
     assert files.thumbnail is not None
     assert (files.width, files.height) == (320, 180)
     await studio.recorder.finish("room")
@@ -380,7 +393,10 @@ async def test_signed_addresses_serve_ranges_and_nothing_else(studio: Studio) ->
     delivery = Delivery(studio.recorder, "secret", lifetime=600, clock=lambda: now[0])
     transport = httpx.ASGITransport(Starlette(routes=delivery.routes()))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
-        url = delivery.recording_url("room", file.playback_id)
+        listed = await client.get(delivery.recording_url("room", file))
+        assert listed.headers["content-type"] == "application/vnd.apple.mpegurl"
+        check(parse(listed.text))
+        url = listed.url.path.removesuffix("index.m3u8") + "recording.mp4"
         whole = await client.get(url)
         assert whole.status_code == 200
         assert whole.headers["content-type"] == "video/mp4"

@@ -28,13 +28,12 @@ import pyarrow as pa
 
 from spnb.analytics.capture.lines import JOURNALLED, Line, frame_of, read_lines, read_part
 from spnb.analytics.dataset import Dataset
-from spnb.analytics.folder import CARD, save_table, write_card, write_parquet
+from spnb.analytics.folder import CAPTURE_CARD, CARD, save_table, write_card, write_parquet
 from spnb.analytics.tables import TABLES
 from spnb.errors import ConfigError, TableError
 
 __all__ = ["CAPTURE_CARD", "CaptureCard", "CaptureFolder", "merged"]
 
-CAPTURE_CARD = "capture.json"
 FORMAT = 1
 FULL_JOURNAL_ROWS = 50_000
 

@@ -18,6 +18,7 @@ from spnb.analytics.quality import Quality, Step
 from spnb.analytics.sources.chat_logs import kind_of_log, read_chat_log
 from spnb.analytics.sources.console import looks_like_console, read_console
 from spnb.analytics.sources.files import is_sqlite
+from spnb.analytics.swap import recovered
 from spnb.analytics.tables import TABLES
 from spnb.client import AsyncClient
 from spnb.errors import TableError
@@ -82,6 +83,7 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
 
 
 def _from_path(path: Path, as_of: Any, options: Mapping[str, Any]) -> Dataset:
+    recovered(path)
     if not path.exists():
         raise TableError(f"there is no {path}")
     if path.is_dir():

@@ -1,14 +1,12 @@
-"""Several publishers in one picture: decoded, put side by side, encoded anew.
+"""What is encoded anew: several pictures in one, a codec that HLS players do not take, a picture that stands still.
 
-Costs what decoding each and encoding one 720p picture costs, so it is done only while there are several.
+Costs what decoding each and encoding one picture costs, so it is done only where what a publisher sends cannot be taken
+as it is.
 """
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -16,46 +14,14 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 
-from spnb.sandbox.media.frames import EncodedFrame, TapTrack
-from spnb.sandbox.recorder.picture import CLOCK, KEYFRAME_SECONDS, h264_encoder
+from spnb.sandbox.media.frames import TapTrack
+from spnb.sandbox.recorder.layout import Place, layout
+from spnb.sandbox.recorder.picture import CLOCK, card, h264_encoder
 
-__all__ = ["Composition", "Place", "places"]
+__all__ = ["Composition"]
 
-STALL_SECONDS = 0.1
-"""When the first publisher has given no picture for so long, another's moves the composition on."""
-BEHIND_SECONDS, SPARE_SECONDS = 1.0, 0.1
-"""When this far behind, a picture is composed only so often: a machine that is too slow gives fewer, not later ones."""
 BACKGROUND = (24, 128, 128)
 """Dark grey, in Y, U and V."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A part of the composed picture, in pixels, all even."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    def fit(self, width: int, height: int) -> Place:
-        """Where a picture of this size goes in it: as large as it can be, in the middle, not distorted."""
-        scale = min(self.width / width, self.height / height)
-        wide, high = (max(2, int(side * scale) // 2 * 2) for side in (width, height))
-        return Place(
-            self.x + (self.width - wide) // 4 * 2,
-            self.y + (self.height - high) // 4 * 2,
-            wide,
-            high,
-        )
-
-
-def places(count: int, width: int, height: int) -> list[Place]:
-    """Where `count` publishers go: two side by side, more in a grid, row by row."""
-    columns = math.ceil(math.sqrt(count))
-    rows = math.ceil(count / columns)
-    wide, high = width // columns // 2 * 2, height // rows // 2 * 2
-    return [Place(number % columns * wide, number // columns * high, wide, high) for number in range(count)]
 
 
 class _Tile:
@@ -68,15 +34,14 @@ class _Tile:
         self._waiting = True
         self._decoder: Any = av.CodecContext.create(track.codec, "r")
         self._decoder.thread_count = 1
-        track.request_keyframe()
 
-    def add(self, frame: EncodedFrame) -> bool:
+    def add(self, data: bytes, *, keyframe: bool) -> bool:
         """Decode a frame; whether there is a new picture."""
-        if self._waiting and not frame.keyframe:
+        if self._waiting and not keyframe:
             return False
         self._waiting = False
         try:
-            pictures = self._decoder.decode(av.Packet(frame.data))
+            pictures = self._decoder.decode(av.Packet(data))
         except av.FFmpegError:
             self._waiting = True
             self.track.request_keyframe()
@@ -88,68 +53,127 @@ class _Tile:
 
 
 class Composition:
-    """Composes H.264 from the frames of several tracks, with a key frame every two seconds.
+    """Decodes the tracks that are shown, and encodes H.264 of what they show.
+
+    One publisher's picture keeps its size, made even; several share one of `several`; with none the last that was seen
+    is held, or a card where nothing was.
 
     Args:
-        size: of the composed picture.
+        several: width and height of a picture of several publishers.
     """
 
-    def __init__(self, size: tuple[int, int] = (1280, 720)) -> None:
-        self.size = width, height = size
+    def __init__(self, several: tuple[int, int] = (1280, 720)) -> None:
+        self._several = several
         self._tiles: dict[str, _Tile] = {}
-        self._arranged: tuple[tuple[str, int, int], ...] = ()
-        self._canvas = np.empty((height * 3 // 2, width), np.uint8)
-        flat = self._canvas.reshape(-1)
-        quarter = width * height // 4
-        self._planes = (
-            flat[: quarter * 4].reshape(height, width),
-            flat[quarter * 4 : quarter * 5].reshape(height // 2, width // 2),
-            flat[quarter * 5 :].reshape(height // 2, width // 2),
-        )
-        self._encoder = h264_encoder(width, height)
-        self._begun = False
-        self._last = self._last_key = -math.inf
+        self._held: Any = None
+        self._arranged: tuple[object, ...] = ()
+        self._encoder: Any = None
+        self._pts = -1
+        self.size = (0, 0)
 
     def arrange(self, tracks: Sequence[TapTrack]) -> None:
         """Which tracks are shown, in their order; each new one is asked for a key frame."""
-        self._tiles = {track.sid: self._tiles.get(track.sid) or _Tile(track) for track in tracks}
+        before = self._shown()
+        kept = {track.sid: self._tiles.get(track.sid) for track in tracks}
+        if before and not any(tile is not None and tile.picture is not None for tile in kept.values()):
+            self._held = before[0].picture
+        for track in tracks:
+            if kept[track.sid] is None:
+                track.request_keyframe()
+        self._tiles = {track.sid: kept[track.sid] or _Tile(track) for track in tracks}
+
+    def prime(self, sid: str, frames: Iterable[bytes]) -> None:
+        """Give a track's frames since its last key frame, so that it shows at once."""
+        tile = self._tiles.get(sid)
+        if tile is not None and tile.picture is None:
+            for number, data in enumerate(frames):
+                tile.add(data, keyframe=number == 0)
+
+    def add(self, sid: str, data: bytes, *, keyframe: bool) -> bool:
+        """Take a frame; whether it makes a new picture."""
+        tile = self._tiles.get(sid)
+        return tile is not None and tile.add(data, keyframe=keyframe)
+
+    def _shown(self) -> list[_Tile]:
+        return [tile for tile in self._tiles.values() if tile.picture is not None]
+
+    def __len__(self) -> int:
+        """How many tracks have something to show."""
+        return len(self._shown())
 
     def __contains__(self, sid: str) -> bool:
         return sid in self._tiles
 
-    def __len__(self) -> int:
-        return len(self._tiles)
+    @property
+    def lead(self) -> str | None:
+        """The first track that shows something: its pictures set the pace."""
+        return next((tile.track.sid for tile in self._shown()), None)
 
-    def picture_size(self, sid: str) -> tuple[int, int]:
-        """Width and height of a publisher's own picture."""
-        picture = self._tiles[sid].picture
-        return (picture.width, picture.height) if picture is not None else (0, 0)
+    @property
+    def picture(self) -> Any:
+        """The picture of the first publisher; the last one, or None, where there is none."""
+        shown = self._shown()
+        return shown[0].picture if shown else self._held
 
-    def add(self, sid: str, frame: EncodedFrame, position: float) -> Iterator[tuple[bytes, float, bool]]:
-        """Take a frame that belongs at `position`; yields `(access unit, seconds, key frame)` once two show."""
-        if not self._tiles[sid].add(frame):
-            return
-        shown = {known: tile for known, tile in self._tiles.items() if tile.picture is not None}
-        self._begun = self._begun or len(shown) > 1
-        leads = sid == next(iter(shown))
-        if not self._begun or not (leads or position - self._last > STALL_SECONDS):
-            return
-        if time.monotonic() - frame.arrived > BEHIND_SECONDS and position - self._last < SPARE_SECONDS:
-            return
-        self._draw(list(shown.values()))
-        yield from self._encode(max(position, self._last + 1 / CLOCK))
+    def begin(self, position: float) -> bytes:
+        """A key frame of what is shown now, of the size that suits it; the encoding may differ from before."""
+        shown = self._shown()
+        if len(shown) > 1:
+            size = self._several
+        else:
+            picture = self.picture
+            size = (picture.width // 2 * 2, picture.height // 2 * 2) if picture is not None else (0, 0)
+            if min(size) < 16:
+                size = CARD
+        if size != self.size:
+            self.size, self._encoder, self._arranged = size, None, ()
+        return self._encode(position, PictureType.I)
 
-    def _draw(self, shown: list[_Tile]) -> None:
+    def next(self, position: float) -> bytes:
+        """A picture of what is shown now, of the size that was begun with."""
+        return self._encode(position, PictureType.NONE)
+
+    def _encode(self, position: float, kind: PictureType) -> bytes:
+        width, height = self.size
+        if self._encoder is None:
+            self._encoder = h264_encoder(width, height)
+            self._canvas = np.empty((height * 3 // 2, width), np.uint8)
+            flat = self._canvas.reshape(-1)
+            quarter = width * height // 4
+            self._planes = (
+                flat[: quarter * 4].reshape(height, width),
+                flat[quarter * 4 : quarter * 5].reshape(height // 2, width // 2),
+                flat[quarter * 5 :].reshape(height // 2, width // 2),
+            )
+        self._draw()
+        picture = av.VideoFrame.from_ndarray(self._canvas, format="yuv420p")
+        self._pts = picture.pts = max(self._pts + 1, round(position * CLOCK))
+        picture.time_base = Fraction(1, CLOCK)
+        picture.pict_type = kind
+        # Without look-ahead and B frames each picture comes out as it goes in.
+        return b"".join(bytes(packet) for packet in self._encoder.encode(picture))
+
+    def _draw(self) -> None:
+        shown = self._shown()
         arranged = tuple((tile.track.sid, tile.picture.width, tile.picture.height) for tile in shown)
-        if arranged != self._arranged:
+        anew = arranged != self._arranged or not shown
+        if anew:
             self._arranged = arranged
             for plane, shade in zip(self._planes, BACKGROUND, strict=True):
                 plane[:] = shade
-            for tile in shown:
-                tile.drawn = False
-        for tile, place in zip(shown, places(len(shown), *self.size), strict=True):
-            if not tile.drawn:
+        if not shown:
+            picture = self._held if self._held is not None else card(*self.size)
+            self._put(picture, Place(0, 0, *self.size).fit(picture.width, picture.height))
+            return
+        screens = [tile.track.source == "screen_share" for tile in shown]
+        spots = layout(screens, *self.size)
+        # What lies above a screen is drawn again with it.
+        order = sorted(zip(shown, spots, screens, strict=True), key=lambda drawn: not drawn[2])
+        beneath = False
+        for tile, place, screen in order:
+            if anew or beneath or not tile.drawn:
                 tile.drawn = True
+                beneath = beneath or screen
                 self._put(tile.picture, place.fit(tile.picture.width, tile.picture.height))
 
     def _put(self, picture: Any, place: Place) -> None:
@@ -161,14 +185,6 @@ class Composition:
             top, left = place.y // half, place.x // half
             target[top : top + high, left : left + wide] = rows
 
-    def _encode(self, position: float) -> Iterator[tuple[bytes, float, bool]]:
-        picture = av.VideoFrame.from_ndarray(self._canvas, format="yuv420p")
-        picture.pts = round(position * CLOCK)
-        picture.time_base = Fraction(1, CLOCK)
-        picture.pict_type = PictureType.NONE
-        if position - self._last_key >= KEYFRAME_SECONDS:
-            self._last_key = position
-            picture.pict_type = PictureType.I
-        self._last = position
-        for packet in self._encoder.encode(picture):
-            yield bytes(packet), position, packet.is_keyframe
+
+CARD = (640, 360)
+"""Size of the picture while nobody has sent one."""

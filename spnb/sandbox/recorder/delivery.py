@@ -1,13 +1,18 @@
 """Serves live playlists and recordings under signed addresses that expire.
 
+Live is HLS with low latency: a playlist is asked for with what it shall hold, and a part before it is there; both
+answers wait for it (draft-pantos-hls-rfc8216bis, 6.2.5.2). A recording is HLS of byte ranges of the MP4 beside it.
+
 The signature stands in the path, so the segments a playlist names relative to itself inherit it.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,16 +21,23 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from spnb.sandbox.recorder.files import PLAYED, RecordedFile
+from spnb.sandbox.recorder.playlist import master, media
 from spnb.sandbox.recorder.recorder import Recorder
+from spnb.sandbox.recorder.writer import LiveFiles
 
 __all__ = ["Delivery"]
 
 TYPES = {
     ".m3u8": "application/vnd.apple.mpegurl",
-    ".ts": "video/mp2t",
+    ".m4s": "video/iso.segment",
     ".mp4": "video/mp4",
     ".jpg": "image/jpeg",
 }
+PART = re.compile(r"part-(\d{1,9})-(\d{1,4})\.m4s")
+SERVED = re.compile(r"segment-\d{6,9}-\d{1,6}\.m4s|init-\d{1,6}\.mp4|thumbnail\.jpg")
+MOST_AHEAD, WAIT_SEGMENTS = 2, 3
+"""How far ahead a playlist may be asked for, and how long the answer may wait, in segments."""
 GRANULE_SECONDS = 300
 """Addresses made within five minutes are the same, so that players and caches see no new one at every reading."""
 
@@ -60,9 +72,9 @@ class Delivery:
         """Path of the live thumbnail."""
         return self._signed(room_id, "live", "thumbnail.jpg")
 
-    def recording_url(self, room_id: str, playback_id: str) -> str:
-        """Path of a recorded file."""
-        return self._signed(room_id, playback_id, "watch")
+    def recording_url(self, room_id: str, file: RecordedFile) -> str:
+        """Path of a recording's playlist, beside which its file lies; of the file where there is no playlist."""
+        return self._signed(room_id, file.playback_id, "index.m3u8" if file.playlist is not None else PLAYED)
 
     def recording_thumbnail_url(self, room_id: str, playback_id: str) -> str:
         """Path of a recording's thumbnail."""
@@ -88,30 +100,102 @@ class Delivery:
         good = hmac.compare_digest(signature.encode(), self._signature(room_id, scope, ends).encode())
         if not good or self._clock() >= ends:
             return _refusal(403, 400300, "The address has expired or was changed: fetch a new one")
-        path = self._find(room_id, scope, request.path_params["name"])
+        name = request.path_params["name"]
+        if scope == "live":
+            return await self._serve_live(request, room_id, name)
+        path = self._find(room_id, scope, name)
         if path is None or not path.is_file():
-            return _refusal(404, 400400, "There is no such file (any more)")
-        # A live playlist and thumbnail change under their name; segments and recordings never do.
-        fixed = path.suffix in (".ts", ".mp4")
-        headers = {
-            "Cache-Control": "private, max-age=3600" if fixed else "no-store",
-            "X-Content-Type-Options": "nosniff",
-        }
-        return FileResponse(path, media_type=TYPES.get(path.suffix, "application/octet-stream"), headers=headers)
+            return _gone()
+        return FileResponse(path, media_type=_type(path.name), headers=_headers(fixed=path.suffix != ".m3u8"))
+
+    async def _serve_live(self, request: Request, room_id: str, name: str) -> Response:
+        try:
+            files = self._recorder.live_files(room_id)
+        except ValueError:
+            files = None
+        if files is None:
+            return _gone()
+        if name == "index.m3u8":
+            return Response(master(files), media_type=_type(name), headers=_headers(fixed=False))
+        if name == "main.m3u8":
+            return await self._serve_playlist(request, room_id, files)
+        if part := PART.fullmatch(name):
+            return await self._serve_part(room_id, int(part[1]), int(part[2]), files)
+        path = files.folder / name
+        if Path(name).name != name or not SERVED.fullmatch(name) or not path.is_file():
+            return _gone()
+        return FileResponse(path, media_type=_type(name), headers=_headers(fixed=path.suffix != ".jpg"))
+
+    async def _serve_playlist(self, request: Request, room_id: str, files: LiveFiles) -> Response:
+        asked = [request.query_params.get(name) for name in ("_HLS_msn", "_HLS_part")]
+        if any(number is not None and not (number.isdigit() and len(number) < 12) for number in asked):
+            return _refusal(400, 400000, "_HLS_msn and _HLS_part are numbers")
+        segment, part = (None if number is None else int(number) for number in asked)
+        if segment is None and part is not None:
+            return _refusal(400, 400000, "_HLS_part goes with _HLS_msn")
+        if segment is not None:
+            if segment > files.listing.count + MOST_AHEAD:
+                return _refusal(400, 400000, "So far ahead nothing is waited for")
+            found = await self._recorder.live_files_with(room_id, segment, part, timeout=WAIT_SEGMENTS * files.seconds)
+            if found is None:
+                return _gone()
+            if not found.listing.has(segment, part):
+                return _refusal(503, 500000, "What was asked for did not come in time")
+            files = found
+        skip = request.query_params.get("_HLS_skip") in ("YES", "v2")
+        return Response(media(files, skip=skip), media_type=_type("main.m3u8"), headers=_headers(fixed=False))
+
+    async def _serve_part(self, room_id: str, segment: int, part: int, files: LiveFiles) -> Response:
+        count = files.listing.count
+        if segment > count + 1 or (segment > count and part):
+            return _gone()
+        found = await self._recorder.live_files_with(room_id, segment, part, timeout=WAIT_SEGMENTS * files.seconds)
+        if found is None or not found.listing.has(segment, part):
+            return _gone()
+        listing = found.listing
+        holder = listing.segments[segment] if segment < listing.count else listing.open
+        if holder is None or part >= len(holder.parts):
+            return _gone()  # its segment ended before it
+        wanted = holder.parts[part]
+        for path in (found.folder / holder.name, found.folder / f"{holder.name}.part", found.folder / holder.name):
+            # Its segment may be finished, and renamed, just now.
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+                file.seek(wanted.offset)
+                data = file.read(wanted.length)
+                return Response(data, media_type=_type(holder.name), headers=_headers(fixed=True))
+        return _gone()
 
     def _find(self, room_id: str, scope: str, name: str) -> Path | None:
         try:
-            if scope == "live":
-                files = self._recorder.live_files(room_id)
-                if files is None or Path(name).name != name or Path(name).suffix not in TYPES:
-                    return None
-                return files.playlist.parent / name
-            for file in self._recorder.recorded(room_id):
-                if file.playback_id == scope:
-                    return file.thumbnail if name == "thumbnail" else file.path
+            recorded = self._recorder.recorded(room_id)
         except ValueError:
             return None
+        for file in recorded:
+            if file.playback_id == scope:
+                known = {
+                    "index.m3u8": file.playlist,
+                    PLAYED: file.path,
+                    "watch": file.path,
+                    "thumbnail": file.thumbnail,
+                }
+                return known.get(name)
         return None
+
+
+def _type(name: str) -> str:
+    return TYPES.get(Path(name).suffix, "application/octet-stream")
+
+
+def _headers(*, fixed: bool) -> dict[str, str]:
+    # A live playlist and thumbnail change under their name; segments and recordings never do.
+    return {
+        "Cache-Control": "private, max-age=3600" if fixed else "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _gone() -> Response:
+    return _refusal(404, 400400, "There is no such file (any more)")
 
 
 def _refusal(status: int, code: int, message: str) -> Response:

@@ -1,26 +1,42 @@
-"""Recordings on disk: segments made into one MP4, its thumbnail, and the list of what a room has."""
+"""Recordings on disk: segments made into one file, its playlist and thumbnail, and the list of what a room has."""
 
 from __future__ import annotations
 
 import errno
+import itertools
 import logging
 import shutil
+import struct
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
-import av
 import orjson
 
-from spnb.sandbox.recorder.segments import segment_files
+from spnb.sandbox.recorder.fmp4 import (
+    AUDIO,
+    VIDEO,
+    VIDEO_RATE,
+    Fragment,
+    Track,
+    audio_entry,
+    file_head,
+    moov,
+    read_fragments,
+    stored_entry,
+)
+from spnb.sandbox.recorder.playlist import Stored, finished
+from spnb.sandbox.recorder.segments import initialisation_file, segment_files
 
 __all__ = ["Interrupted", "RecordedFile", "finalise", "listed"]
 
 log = logging.getLogger(__name__)
 
 INDEX = "recordings.json"
+PLAYED = "recording.mp4"
+"""What a recording's playlist calls its file."""
 
 
 class Interrupted(Exception):
@@ -33,6 +49,8 @@ class RecordedFile:
 
     playback_id: str
     path: Path
+    playlist: Path | None
+    """None where an earlier version made it, as an MP4 alone."""
     thumbnail: Path | None
     duration_seconds: float
     width: int
@@ -48,6 +66,7 @@ def listed(room: Path) -> list[RecordedFile]:
         RecordedFile(
             playback_id=entry["playback_id"],
             path=room / entry["path"],
+            playlist=room / entry["playlist"] if entry.get("playlist") else None,
             thumbnail=room / entry["thumbnail"] if entry["thumbnail"] else None,
             duration_seconds=entry["duration_seconds"],
             width=entry["width"],
@@ -60,7 +79,9 @@ def listed(room: Path) -> list[RecordedFile]:
 def finalise(room: Path, part: Path, *, over: Callable[[], bool] = lambda: False) -> list[RecordedFile]:
     """Make the segments of `part` into a recording of the room and remove them.
 
-    On a full disk the segments are joined in place as MPEG-TS instead, so that nothing that was recorded is lost.
+    Its file is an MP4 with its index in front, and the bytes of its segments lie in it as they were, each with its own
+    head: so a playlist beside it makes it HLS too, and nothing is there twice. On a full disk the segments are joined
+    in place, the index at the end, so that nothing that was recorded is lost.
 
     Args:
         room, part: folders.
@@ -73,41 +94,65 @@ def finalise(room: Path, part: Path, *, over: Callable[[], bool] = lambda: False
         Interrupted: it was given up; nothing was changed.
     """
     before = listed(room)
-    sources = [path for path in segment_files(part) if path.stat().st_size]
+    sources = [source for source in map(_source, segment_files(part), itertools.repeat(part)) if source is not None]
     number = len(before) + 1
     if not sources:
         shutil.rmtree(part, ignore_errors=True)
         return before
     target = room / f"recording-{number}.mp4"
+    tracks, stored = _described(sources)
+    head = file_head()
+    index = moov(tracks)
     try:
-        facts = _remux(sources, target, over)
+        # The index knows where it lies itself: its length does not depend on what it tells.
+        shift = len(head) + len(index) + MDAT
+        with target.with_suffix(".part").open("wb") as whole:
+            whole.write(head + moov(tracks, shift=shift) + _mdat(sources))
+            for source in sources:
+                if over():
+                    raise Interrupted
+                whole.write(source.initialisation)
+                with source.path.open("rb") as segment:
+                    _copy(segment, whole, source.length)
+        target.with_suffix(".part").replace(target)
     except Interrupted:
         target.with_suffix(".part").unlink(missing_ok=True)
         raise
-    except (OSError, av.FFmpegError) as error:
+    except OSError as error:
         target.with_suffix(".part").unlink(missing_ok=True)
-        if getattr(error, "errno", None) != errno.ENOSPC:
-            log.warning("the recording %s is kept as MPEG-TS: %s", target.name, error)
-        target = _joined(sources, room / f"recording-{number}.ts")
-        facts = _facts(target)
-    if facts is None:
-        shutil.rmtree(part, ignore_errors=True)
-        target.unlink(missing_ok=True)
-        return before
+        if error.errno != errno.ENOSPC:
+            raise
+        (part / "ballast").unlink(missing_ok=True)
+        shift = len(head) + MDAT
+        _joined(sources, target, head + _mdat(sources), moov(tracks, shift=shift))
+    playlist = room / f"recording-{number}.m3u8"
+    began = _began(part)
+    moved = [replace(one, offset=one.offset + shift, initialisation=_moved(one, shift)) for one in stored]
+    playlist.write_text(finished(PLAYED, moved, began))
     thumbnail = None
     if (part / "thumbnail.jpg").is_file():
         thumbnail = room / f"recording-{number}.jpg"
         (part / "thumbnail.jpg").replace(thumbnail)
-    duration, width, height = facts
-    made = RecordedFile(uuid.uuid4().hex[:24], target, thumbnail, duration, width, height)
+    width, height = struct.unpack_from(">HH", tracks[0].entries[0], 32)
+    duration = max(track.seconds for track in tracks)
+    made = RecordedFile(uuid.uuid4().hex[:24], target, playlist, thumbnail, duration, width, height)
     _write_index(room, [*before, made])
     shutil.rmtree(part, ignore_errors=True)
     return [*before, made]
 
 
+def _moved(one: Stored, shift: int) -> tuple[int, int]:
+    return one.initialisation[0] + shift, one.initialisation[1]
+
+
 def _write_index(room: Path, files: list[RecordedFile]) -> None:
     entries = [
-        {**asdict(file), "path": file.path.name, "thumbnail": file.thumbnail.name if file.thumbnail else None}
+        {
+            **asdict(file),
+            "path": file.path.name,
+            "playlist": file.playlist.name if file.playlist else None,
+            "thumbnail": file.thumbnail.name if file.thumbnail else None,
+        }
         for file in files
     ]
     fresh = room / f"{INDEX}.part"
@@ -115,100 +160,96 @@ def _write_index(room: Path, files: list[RecordedFile]) -> None:
     fresh.replace(room / INDEX)
 
 
-def _remux(sources: list[Path], target: Path, over: Callable[[], bool]) -> tuple[float, int, int] | None:
-    """Copy the packets of all segments into one MP4 with its index in front; nothing is encoded anew.
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A segment on disk: its whole fragments, and the initialisation segment it needs where that is another."""
 
-    Returns:
-        Duration in seconds, width and height; None where there was no packet at all.
-    """
-    kinds = _templates(sources)
-    if not kinds:
-        return None
-    first: float | None = None
-    last = 0.0
-    size = (0, 0)
-    unfinished = target.with_suffix(".part")
-    with av.open(str(unfinished), "w", format="mp4", options={"movflags": "+faststart"}) as output:
-        streams: dict[str, Any] = {}
-        holders = []
-        for kind, path in kinds.items():
-            holder = av.open(str(path))
-            holders.append(holder)
-            template: Any = next(stream for stream in holder.streams if stream.type == kind)
-            streams[kind] = output.add_stream_from_template(template)
-            if kind == "video":
-                size = (template.width, template.height)
-        written: dict[str, int] = {}
-        for path in sources:
-            if over():
-                raise Interrupted
-            try:
-                source = av.open(str(path))
-            except av.FFmpegError as error:
-                log.warning("%s is left out of the recording: %s", path.name, type(error).__name__)
-                continue  # the last segment of a killed process may hold nothing yet
-            with source:
-                for packet in source.demux(*[stream for stream in source.streams if stream.type in streams]):
-                    if packet.dts is None or packet.pts is None:
-                        continue
-                    stream = streams[packet.stream.type]
-                    at = float(packet.pts * packet.time_base)
-                    first = at if first is None else first
-                    shift = round(first / packet.time_base)
-                    packet.pts = max(0, packet.pts - shift)
-                    packet.dts = packet.pts
-                    if packet.dts <= written.get(packet.stream.type, -1):
-                        continue  # a double on the seam of two segments
-                    written[packet.stream.type] = packet.dts
-                    length = float((packet.duration or 0) * packet.time_base) if packet.stream.type == "audio" else 0
-                    last = max(last, at + length)
-                    packet.stream = stream
-                    output.mux(packet)
-        for holder in holders:
-            holder.close()
-    unfinished.replace(target)
-    return last - (first or 0.0), *size
+    path: Path
+    fragments: list[Fragment]
+    entry: bytes
+    initialisation: bytes
+
+    @property
+    def length(self) -> int:
+        return self.fragments[-1].end
 
 
-def _templates(sources: list[Path]) -> dict[str, Path]:
-    """For sound and picture, the first segment that has it with all that a header needs."""
-    found: dict[str, Path] = {}
-    for path in sources:
-        try:
-            with av.open(str(path)) as source:
-                if source.streams.audio:
-                    found.setdefault("audio", path)
-                if source.streams.video and source.streams.video[0].width > 0:
-                    found.setdefault("video", path)
-        except av.FFmpegError:
-            continue  # the last segment of a killed process may hold nothing yet
-        if len(found) == 2:
-            break
-    return dict(sorted(found.items(), reverse=True))
-
-
-def _joined(sources: list[Path], target: Path) -> Path:
-    """Join segments byte by byte, each removed once it is appended: needs no more room than one segment."""
-    head, *rest = sources
-    head.replace(target)
-    with target.open("ab", buffering=0) as joined:
-        for path in rest:
-            whole = joined.tell()
-            try:
-                joined.write(path.read_bytes())
-            except OSError as error:
-                joined.truncate(whole)
-                log.warning("the end of the recording %s found no room: %s", target.name, error.strerror)
-                break
-            path.unlink()
-    return target
-
-
-def _facts(path: Path) -> tuple[float, int, int] | None:
+def _source(found: tuple[Path, int], part: Path) -> _Source | None:
+    path, number = found
     try:
-        with av.open(str(path)) as source:
-            video = source.streams.video[0] if source.streams.video else None
-            duration = (source.duration or 0) / av.time_base
-            return duration, video.width if video else 0, video.height if video else 0
-    except av.FFmpegError:
+        initialisation = initialisation_file(part, number).read_bytes()
+        with path.open("rb") as file:
+            fragments = list(read_fragments(file))
+        return _Source(path, fragments, stored_entry(initialisation), initialisation) if fragments else None
+    except (OSError, ValueError) as error:
+        log.warning("%s cannot be read and is left out of the recording: %s", path.name, error)
         return None
+
+
+def _described(sources: list[_Source]) -> tuple[list[Track], list[Stored]]:
+    """The tracks of one file that holds these segments one after the other, and where each lies, from its first on."""
+    entries = list(dict.fromkeys(source.entry for source in sources))
+    tracks = {VIDEO: Track(VIDEO, entries), AUDIO: Track(AUDIO, [audio_entry()])}
+    ends: dict[int, int] = {}
+    stored: list[Stored] = []
+    place = 0
+    for source in sources:
+        initialisation = (place, len(source.initialisation))
+        if stored and source.entry == sources[len(stored) - 1].entry:
+            initialisation = stored[-1].initialisation
+        place += len(source.initialisation)
+        began = None
+        for fragment in source.fragments:
+            for number, offset, time, samples in fragment.runs:
+                track = tracks[number]
+                if number in ends and track.durations:
+                    # What is missing in between, after a crash, is shown as the picture before lasting longer.
+                    track.durations[-1] += max(0, time - ends[number])
+                track.chunks.append(
+                    (place + offset, len(samples), entries.index(source.entry) + 1 if number == VIDEO else 1)
+                )
+                for duration, size, sync in samples:
+                    track.durations.append(duration)
+                    track.sizes.append(size)
+                    track.syncs.append(sync)
+                ends[number] = time + sum(duration for duration, _, _ in samples)
+                if number == VIDEO and began is None:
+                    began = time
+        start = (began or 0) / VIDEO_RATE
+        stored.append(Stored(place, source.length, start, ends[VIDEO] / VIDEO_RATE - start, initialisation))
+        place += source.length
+    return [track for track in tracks.values() if track.sizes], stored
+
+
+MDAT = 16
+"""Length of the head of a box of media that may be larger than 4 GB."""
+
+
+def _mdat(sources: list[_Source]) -> bytes:
+    size = MDAT + sum(len(source.initialisation) + source.length for source in sources)
+    return struct.pack(">I4sQ", 1, b"mdat", size)
+
+
+def _copy(source: BinaryIO, target: BinaryIO, length: int) -> None:
+    while length > 0 and (block := source.read(min(length, 1 << 20))):
+        target.write(block)
+        length -= len(block)
+
+
+def _joined(sources: list[_Source], target: Path, head: bytes, index: bytes) -> None:
+    """Join segments, each removed once it is appended: needs no more room than one segment and the index."""
+    unfinished = target.with_suffix(".part")
+    with unfinished.open("wb", buffering=0) as whole:
+        whole.write(head)
+        for source in sources:
+            whole.write(source.initialisation + source.path.read_bytes()[: source.length])
+            source.path.unlink()
+        whole.write(index)
+    unfinished.replace(target)
+
+
+def _began(part: Path) -> float:
+    try:
+        return float((part / "began").read_text())
+    except (OSError, ValueError):
+        return 0.0

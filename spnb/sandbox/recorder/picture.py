@@ -1,19 +1,18 @@
-"""Pictures from encoded frames: thumbnails, and VP8 turned into H.264 where a publisher sends no H.264."""
+"""Single pictures: thumbnails, the card of those who send none; and the encoder of what is encoded anew."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import av
+import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-__all__ = ["CLOCK", "KEYFRAME_SECONDS", "PictureTranscoder", "h264_encoder", "jpeg", "keyframe_picture"]
+__all__ = ["CLOCK", "card", "h264_encoder", "jpeg", "keyframe_picture"]
 
 CLOCK = 90_000
-KEYFRAME_SECONDS = 2.0
 
 
 def keyframe_picture(access_unit: bytes) -> Any | None:
@@ -42,38 +41,18 @@ def jpeg(picture: Any, *, width: int) -> bytes:
     return b"".join(bytes(packet) for packet in [*encoder.encode(small), *encoder.encode(None)])
 
 
-class PictureTranscoder:
-    """Decodes VP8 frames and encodes them as H.264 with a key frame every two seconds."""
-
-    def __init__(self) -> None:
-        self._decoder = av.CodecContext.create("vp8", "r")
-        self._encoder: VideoCodecContext | None = None
-        self._size = (0, 0)
-        self._last_key = 0.0
-
-    def add(self, frame: bytes, position: float) -> Iterator[tuple[bytes, float, bool]]:
-        """Yields `(access unit, seconds, key frame)` for a VP8 frame at `position`."""
-        try:
-            pictures = self._decoder.decode(av.Packet(frame))
-        except av.FFmpegError:
-            return
-        for picture in pictures:
-            if (picture.width, picture.height) != self._size:
-                self._open(picture.width, picture.height)
-                self._last_key = -KEYFRAME_SECONDS
-            assert self._encoder is not None  # noqa: S101 - opened just above
-            picture.pts = round(position * CLOCK)
-            picture.time_base = Fraction(1, CLOCK)
-            picture.pict_type = PictureType.NONE
-            if position - self._last_key >= KEYFRAME_SECONDS:
-                self._last_key = position
-                picture.pict_type = PictureType.I
-            for packet in self._encoder.encode(picture):
-                yield bytes(packet), (packet.pts or 0) / CLOCK, packet.is_keyframe
-
-    def _open(self, width: int, height: int) -> None:
-        self._size = (width, height)
-        self._encoder = h264_encoder(width, height)
+def card(width: int, height: int) -> Any:
+    """A picture for those who send none: a loudspeaker on dark grey."""
+    y, x = np.mgrid[0:height, 0:width]
+    unit = height / 12
+    across, down = (x - width / 2) / unit, np.abs(y - height / 2) / unit
+    body = (across > -2) & (across < -1) & (down < 0.8)
+    cone = (across >= -1) & (across < 0.2) & (down < 0.8 + (across + 1) * 0.9)
+    far = np.hypot(across, down)
+    waves = (across > 0.5) & (down < across) & ((np.abs(far - 1.4) < 0.17) | (np.abs(far - 2.3) < 0.17))
+    planes = np.full((height * 3 // 2, width), 128, np.uint8)
+    planes[:height] = np.where(body | cone | waves, 150, 24)
+    return av.VideoFrame.from_ndarray(planes, format="yuv420p")
 
 
 def h264_encoder(width: int, height: int) -> VideoCodecContext:

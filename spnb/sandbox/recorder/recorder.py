@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,6 +29,8 @@ class RecorderSettings:
     segment_seconds: float = 2.0
     thumbnail_seconds: float = 5.0
     composed: tuple[int, int] = (1280, 720)
+    most_waiting: int = 3000
+    """Frames that may wait to be written: about half a minute of a publisher's."""
 
 
 class Recorder:
@@ -35,8 +39,9 @@ class Recorder:
     Args:
         root: where recordings go; made if missing.
         on_ready: called on the event loop with a room's id when its live playlist can be played.
-        on_problem: called on the event loop with a room's id and what is wrong, once per recording.
+        on_problem: called on the event loop with a room's id and what is wrong.
         settings: see `RecorderSettings`.
+        clock: monotonic seconds, the clock of `EncodedFrame.arrived`.
     """
 
     def __init__(
@@ -46,12 +51,15 @@ class Recorder:
         on_ready: Callable[[str], None],
         on_problem: Callable[[str, str], None],
         settings: RecorderSettings | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._root = root
         self._on_ready = on_ready
         self._on_problem = on_problem
         self._settings = settings or RecorderSettings()
+        self._clock = clock
         self._writers: dict[str, RoomWriter] = {}
+        self._waiting: dict[str, asyncio.Event] = {}
         self._closed: dict[str, Future[None]] = {}
         self._recordings: dict[str, RoomRecording] = {}
         self.on_gaps: Callable[[str, list[Gap]], None] = lambda _room_id, _gaps: None
@@ -123,6 +131,9 @@ class Recorder:
                 segment_seconds=self._settings.segment_seconds,
                 thumbnail_seconds=self._settings.thumbnail_seconds,
                 composed=self._settings.composed,
+                most_waiting=self._settings.most_waiting,
+                on_part=lambda: self._tell(self._has_more, room_id),
+                clock=self._clock,
                 on_ready=lambda: self._tell(self._ready, room_id),
                 on_problem=lambda problem: self._tell(self._problem, room_id, problem),
             )
@@ -132,6 +143,26 @@ class Recorder:
     def _tell(self, function: Callable[..., None], *arguments: str) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function, *arguments)
+
+    def _has_more(self, room_id: str) -> None:
+        waiting = self._waiting.pop(room_id, None)
+        if waiting is not None:
+            waiting.set()
+
+    async def live_files_with(
+        self, room_id: str, segment: int, part: int | None, *, timeout: float
+    ) -> LiveFiles | None:
+        """What viewers of a live room get, once a segment, or a part of it, is among it.
+
+        Args:
+            segment, part: their numbers from 0; without a part the whole segment.
+            timeout: how long to wait, in seconds; what is there then is the answer.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while (files := self.live_files(room_id)) is not None and not files.listing.has(segment, part):
+                    await self._waiting.setdefault(room_id, asyncio.Event()).wait()
+        return self.live_files(room_id)
 
     def live_files(self, room_id: str) -> LiveFiles | None:
         """What viewers of a live room get; None while nothing can be played."""
@@ -155,6 +186,7 @@ class Recorder:
         files = await self._loop.run_in_executor(workers, self._finalise, self.folder(room_id))
         # Only now: until the files are there, the live ones are what can be played.
         self._writers.pop(room_id, None)
+        self._has_more(room_id)
         self._closed.pop(room_id, None)
         self._known[room_id] = files
         return files

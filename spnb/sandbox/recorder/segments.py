@@ -1,173 +1,283 @@
-"""Live HLS: MPEG-TS segments and their playlist (RFC 8216). What is on disk is what counts: it survives any crash."""
+"""Segments and their parts on disk: fragmented MP4. What is on disk is what counts: it survives any crash."""
 
 from __future__ import annotations
 
-import math
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
-import av
+from spnb.sandbox.recorder.fmp4 import AUDIO, AUDIO_RATE, VIDEO, VIDEO_RATE, Run, Sample, fragment, initialisation
+from spnb.sandbox.recorder.h264 import Parameters, Stream, nal_units, sample
+from spnb.sandbox.recorder.sound import FRAME_SAMPLES, SoundPacket
 
-from spnb.sandbox.recorder.picture import CLOCK
-from spnb.sandbox.recorder.sound import FRAME_SAMPLES, RATE, SoundPacket
+__all__ = ["Listing", "Part", "Segment", "SegmentWriter", "initialisation_file", "segment_files"]
 
-__all__ = ["Segment", "SegmentWriter", "segment_files"]
+PARTS = 6
+"""Parts of a segment."""
+SHORTEST_PART = 0.85
+"""A part that is not its segment's last is at least so much of the longest (draft-pantos-hls-rfc8216bis, 4.4.4.9)."""
+LOOSE_SECONDS = 0.001
 
-WINDOW = 30
-"""Segments in the live playlist: about a minute to go back."""
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A fragment of a segment: its place in the file, how long it is, and whether it begins with a key frame."""
+
+    offset: int
+    length: int
+    seconds: float
+    independent: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A finished segment: its file's name, where it begins (seconds) and how long it is."""
+    """A segment: its number from 0, where it begins and how long it is (seconds), and what it consists of."""
 
-    name: str
+    number: int
     start: float
     seconds: float
-    changed: bool = False
+    initialisation: int
+    """Number of the initialisation segment it needs."""
+    changed: bool
     """Whether its pictures are encoded in another way than those before."""
+    parts: tuple[Part, ...]
+
+    @property
+    def name(self) -> str:
+        """Its file's name."""
+        return f"segment-{self.number:06d}-{self.initialisation}.m4s"
 
 
-def segment_files(folder: Path) -> list[Path]:
-    """The segments of a recording in order, one that was being written when the process died included."""
-    return sorted([*folder.glob("segment-*.ts"), *folder.glob("segment-*.ts.part")])
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What there is of a recording: whole segments, and the one that is being written."""
+
+    segments: list[Segment]
+    count: int
+    """How many of the segments count: the list grows."""
+    open: Segment | None
+    ended: bool
+
+    def has(self, segment: int, part: int | None) -> bool:
+        """Whether a segment, or a part of it, is there, or will never be."""
+        if self.ended or segment < self.count:
+            return True
+        return part is not None and self.open is not None and segment == self.count and part < len(self.open.parts)
+
+
+def segment_files(folder: Path) -> list[tuple[Path, int]]:
+    """The segments of a recording in order, each with the number of its initialisation segment.
+
+    One that was being written when the process died is among them.
+    """
+    found = sorted([*folder.glob("segment-*.m4s"), *folder.glob("segment-*.m4s.part")])
+    return [(path, int(path.name.split("-")[2].partition(".")[0])) for path in found]
+
+
+def initialisation_file(folder: Path, number: int) -> Path:
+    """Where an initialisation segment is."""
+    return folder / f"init-{number}.mp4"
 
 
 class SegmentWriter:
-    """Writes packets into segments of a few seconds.
+    """Writes pictures and sound into segments of parts.
+
+    Between two pictures a part may end: there the picture before is shown once more, so that every part has one and
+    none is longer than the others.
 
     Args:
-        folder: where segments and `index.m3u8` go.
-        seconds: shortest length of a segment; it is cut at the next key frame.
+        folder: where segments go.
+        seconds: of a segment; its parts are a sixth of it.
+        sound: encodes the sound up to a moment.
+        on_part: called after each part.
     """
 
-    def __init__(self, folder: Path, *, seconds: float = 2.0) -> None:
-        self._folder = folder
-        self._seconds = seconds
-        self._number = 0
-        self._container: Any = None
-        self._video: Any = None
-        self._audio: Any = None
-        self._part: Path | None = None
-        self._start = 0.0
-        self._last_dts = -1
-        self._last_audio = -1
-        self._change = self._changed = False
-        self.segments: list[Segment] = []
-        self.end = 0.0
-
-    def video(
-        self, access_unit: bytes, position: float, *, keyframe: bool, size: tuple[int, int], with_sound: bool
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        seconds: float,
+        sound: Callable[[float], Iterable[SoundPacket]],
+        on_part: Callable[[], None] = lambda: None,
     ) -> None:
-        """Write a picture at `position` seconds; a key frame may begin a new segment.
+        self._folder = folder
+        self._part_seconds = seconds / PARTS
+        self._sound = sound
+        self._on_part = on_part
+        self._heard: deque[SoundPacket] = deque()
+        self._stream = Stream()
+        self._file: BinaryIO | None = None
+        self._initialisations: list[Parameters] = []
+        self._fragments = 0
+        self._pending: tuple[bytes, float, bool] | None = None
+        self._samples: list[Sample] = []
+        self._first = 0.0
+        self._part_start = 0.0
+        self._open: Segment | None = None
+        self._segments: list[Segment] = []
+        self._lock = threading.Lock()
+        self._listing = Listing(self._segments, 0, None, False)
 
-        Args:
-            size: width and height in pixels.
-            with_sound: whether sound goes along.
+    @property
+    def listing(self) -> Listing:
+        """What there is; safe to ask for from any thread."""
+        with self._lock:
+            return self._listing
+
+    @property
+    def parameters(self) -> Parameters | None:
+        """How the pictures of the open segment, or the last one, are encoded."""
+        return self._stream.parameters
+
+    @property
+    def start(self) -> float | None:
+        """Where the open segment begins; None where none is open."""
+        return self._open.start if self._open is not None else None
+
+    @property
+    def end(self) -> float:
+        """Up to where pictures are decided, in seconds."""
+        return self._pending[1] if self._pending is not None else self._part_start
+
+    def fits(self, access_unit: bytes) -> bool:
+        """Whether a key frame can go on in the open segment: its parameter sets are those of the others."""
+        stream = Stream()
+        return stream.take(nal_units(access_unit)) == self._stream.parameters
+
+    def begin(self, access_unit: bytes, position: float) -> bool:
+        """End the open segment at `position` and begin the next with this key frame.
+
+        Returns:
+            False where the key frame cannot begin one: nothing is changed then.
         """
-        if keyframe and (self._container is None or position - self._start >= self._seconds or self._video is None):
-            self._begin(position, size=size, with_sound=with_sound)
-        if self._video is None:
-            return
-        pts = max(round(position * CLOCK), self._last_dts + 1)
-        self._last_dts = pts
-        packet = av.Packet(access_unit)
-        packet.stream = self._video
-        packet.time_base = Fraction(1, CLOCK)
-        packet.pts = packet.dts = pts
-        packet.is_keyframe = keyframe
-        self._container.mux(packet)
-        self.end = max(self.end, position)
-
-    def audio(self, sound: SoundPacket, *, with_video: bool) -> None:
-        """Write an AAC packet; without video it is sound that begins segments."""
-        if sound.pts <= self._last_audio:
-            return  # the encoder's priming before zero, or a double
-        position = sound.pts / RATE
-        if not with_video and (self._container is None or position - self._start >= self._seconds):
-            self._begin(position, size=None, with_sound=True)
-        if self._audio is None:
-            return
-        self._last_audio = sound.pts
-        packet = av.Packet(sound.data)
-        packet.stream = self._audio
-        packet.time_base = Fraction(1, RATE)
-        packet.pts = packet.dts = sound.pts
-        self._container.mux(packet)
-        self.end = max(self.end, position + FRAME_SAMPLES / RATE)
-
-    def _begin(self, position: float, *, size: tuple[int, int] | None, with_sound: bool) -> None:
+        units = nal_units(access_unit)
+        stream = Stream()
+        parameters = stream.take(units)
+        if parameters is None or stream.repeated() is None:
+            return False
         self.cut(position)
-        self._number += 1
-        self._start = position
-        self._changed, self._change = self._change and bool(self.segments), False
-        self._part = self._folder / f"segment-{self._number:06d}.ts.part"
-        # Time stamps as they are: the muxer's own offset would differ from segment to segment.
-        options = {"mpegts_copyts": "1", "flush_packets": "1"}
-        self._container = av.open(str(self._part), "w", format="mpegts", options=options)
-        self._video = self._audio = None
-        if size is not None:
-            self._video = self._container.add_mux_stream("h264", width=size[0], height=size[1])
-            self._video.time_base = Fraction(1, CLOCK)
-        if with_sound:
-            self._audio = self._container.add_mux_stream("aac", rate=RATE)
-            self._audio.time_base = Fraction(1, RATE)
+        if parameters not in self._initialisations:
+            self._initialisations.append(parameters)
+            number = len(self._initialisations)
+            initialisation_file(self._folder, number).write_bytes(initialisation(parameters))
+        number = self._initialisations.index(parameters) + 1
+        before = self._segments[-1] if self._segments else None
+        changed = before is not None and before.initialisation != number
+        opened = Segment(len(self._segments), position, 0.0, number, changed, ())
+        self._file = (self._folder / f"{opened.name}.part").open("wb", buffering=0)
+        self._stream, self._open, self._part_start = stream, opened, position
+        self._pending = (sample(units), position, True)
+        self._tell()
+        return True
 
-    def change(self, position: float) -> None:
-        """Finish the open segment: from `position` on, with a key frame, pictures are encoded in another way."""
-        self.cut(position)
-        self._change = True
+    def picture(self, access_unit: bytes, position: float, *, keyframe: bool) -> None:
+        """Write a picture into the open segment."""
+        if self._pending is None:
+            return
+        units = nal_units(access_unit)
+        self._stream.take(units)
+        position = max(position, self._pending[1] + LOOSE_SECONDS)
+        self._reach(position)
+        self._keep(position)
+        self._pending = (sample(units), position, keyframe)
+
+    def until(self, position: float) -> None:
+        """Time has come so far: parts that end before are closed."""
+        if self._pending is not None:
+            self._reach(position)
+
+    def _reach(self, position: float) -> None:
+        """Close all parts that the picture before, lasting until `position`, would make too long."""
+        while self._pending is not None and position - self._part_start > self._part_seconds + LOOSE_SECONDS:
+            limit = self._part_start + self._part_seconds
+            begun = self._pending[1]
+            if begun - self._part_start >= SHORTEST_PART * self._part_seconds:
+                self._close_part(begun)
+                continue
+            repeated = self._stream.repeated()
+            assert repeated is not None  # noqa: S101 - a stream that allows none began no segment
+            self._keep(limit)
+            self._close_part(limit)
+            self._pending = (repeated, limit, False)
+
+    def _keep(self, until: float) -> None:
+        assert self._pending is not None  # noqa: S101 - asked for by those who have one
+        data, begun, sync = self._pending
+        if not self._samples:
+            self._first = begun
+        ticks = round(until * VIDEO_RATE) - round(begun * VIDEO_RATE)
+        self._samples.append(Sample(data, ticks, sync))
+        self._pending = None
+
+    def _close_part(self, end: float) -> None:
+        if self._open is None or self._file is None:
+            return
+        # An encoder gives a packet out when it has the next one's samples.
+        self._heard.extend(self._sound(end + 2 * FRAME_SAMPLES / AUDIO_RATE))
+        runs = []
+        samples, self._samples = self._samples, []
+        if samples:
+            runs.append(Run(VIDEO, round(self._first * VIDEO_RATE), samples))
+        spoken = []
+        while self._heard and self._heard[0].pts < round(end * AUDIO_RATE):
+            spoken.append(self._heard.popleft())
+        if spoken:
+            runs.append(Run(AUDIO, spoken[0].pts, [Sample(packet.data, FRAME_SAMPLES) for packet in spoken]))
+        if not runs:
+            return
+        self._fragments += 1
+        data = fragment(self._fragments, runs)
+        self._file.write(data)
+        parts = self._open.parts
+        offset = parts[-1].offset + parts[-1].length if parts else 0
+        made = Part(offset, len(data), end - self._part_start, bool(samples) and samples[0].sync)
+        opened = self._open
+        seconds = end - opened.start
+        self._open = Segment(
+            opened.number, opened.start, seconds, opened.initialisation, opened.changed, (*parts, made)
+        )
+        self._part_start = end
+        self._tell()
 
     def cut(self, position: float) -> None:
         """Finish the open segment, which ends at `position`, and list it."""
-        if self._container is None or self._part is None:
+        if self._open is None:
             return
-        container, self._container = self._container, None
-        part, self._part = self._part, None
-        container.close()
-        if not part.exists():
-            return  # nothing was written into it
-        final = part.with_suffix("")
-        part.rename(final)
-        self.segments.append(Segment(final.name, self._start, max(0.001, position - self._start), self._changed))
-        self._write_playlist(ended=False)
+        if self._pending is not None:
+            position = max(position, self._pending[1] + LOOSE_SECONDS)
+            self._reach(position)
+        if self._pending is not None:
+            self._keep(position)
+        self._close_part(position)
+        opened, self._open = self._open, None
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+            part = self._folder / f"{opened.name}.part"
+            part.rename(self._folder / opened.name)
+        with self._lock:
+            self._segments.append(opened)
+        self._tell()
 
     def abandon(self) -> None:
         """Give the open segment up after a failed write; what reached the disk of it stays."""
-        container, self._container = self._container, None
-        self._video = self._audio = None
-        if container is not None:
+        file, self._file = self._file, None
+        self._pending = None
+        if file is not None:
             try:
-                container.close()
-            except (OSError, av.FFmpegError):
+                file.close()
+            except OSError:
                 return  # the disk is full: that is why it is given up
 
-    def finish(self) -> None:
-        """Finish the open segment and close the playlist."""
-        self.cut(self.end)
-        if self.segments:
-            self._write_playlist(ended=True)
+    def finish(self, position: float) -> None:
+        """Finish the open segment and the listing."""
+        self.cut(position)
+        self._tell(ended=True)
 
-    def _write_playlist(self, *, ended: bool) -> None:
-        shown = self.segments[-WINDOW:]
-        first = len(self.segments) - len(shown)
-        longest = max(1, math.ceil(max(segment.seconds for segment in shown)))
-        lines = [
-            "#EXTM3U",
-            "#EXT-X-VERSION:6",
-            f"#EXT-X-TARGETDURATION:{longest}",
-            f"#EXT-X-MEDIA-SEQUENCE:{first}",
-            "#EXT-X-INDEPENDENT-SEGMENTS",
-        ]
-        if any(segment.changed for segment in self.segments):
-            lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{sum(segment.changed for segment in self.segments[:first])}")
-        for segment in shown:
-            lines += ["#EXT-X-DISCONTINUITY"] if segment.changed else []
-            lines += [f"#EXTINF:{segment.seconds:.3f},", segment.name]
-        if ended:
-            lines.append("#EXT-X-ENDLIST")
-        fresh = self._folder / "index.m3u8.part"
-        fresh.write_text("\n".join(lines) + "\n")
-        fresh.replace(self._folder / "index.m3u8")
+    def _tell(self, *, ended: bool = False) -> None:
+        with self._lock:
+            self._listing = Listing(self._segments, len(self._segments), self._open, ended)
+        self._on_part()

@@ -16,37 +16,18 @@ RATE = 48_000
 CHANNELS = 2
 FRAME_SAMPLES = 1024
 """Samples in an AAC packet."""
-TOLERANCE_SECONDS = 0.06
-"""Packets may lie this far from where the last one ended before silence is put in or samples are dropped."""
-PATIENCE_SECONDS = 0.3
-"""How long one microphone is waited for while another goes on."""
+APART_SECONDS = 0.04
+"""Sound that lies further from where the last packet ended is a pause or an overlap."""
+STEADY_SECONDS, BEND_SAMPLES = 0.003, 4
+"""What lies nearer is clocks that drift: a packet is made so many samples longer or shorter until it fits again."""
 
 
 @dataclass(frozen=True, slots=True)
 class SoundPacket:
-    """One AAC packet with its ADTS header, and its place in samples of 1/48000 s."""
+    """One raw AAC packet, and its place in samples of 1/48000 s."""
 
     data: bytes
     pts: int
-
-
-def _with_header(raw: bytes) -> bytes:
-    """Put the ADTS header before a raw AAC-LC packet of 48 kHz stereo (ISO/IEC 13818-7, 6.2)."""
-    length = len(raw) + 7
-    return (
-        bytes(
-            (
-                0xFF,
-                0xF1,
-                1 << 6 | 3 << 2 | CHANNELS >> 2,
-                (CHANNELS & 3) << 6 | length >> 11,
-                length >> 3 & 0xFF,
-                (length & 7) << 5 | 0x1F,
-                0xFC,
-            )
-        )
-        + raw
-    )
 
 
 class _Microphone:
@@ -75,8 +56,8 @@ class _Microphone:
 class SoundMixer:
     """Mixes the Opus packets of any number of microphones, by their places on the timeline, into one track of AAC.
 
-    HLS players everywhere take AAC. What all microphones have told of is encoded at once; one that is silent, since it
-    is muted or its packets are late, is waited for a moment and then left behind.
+    HLS players everywhere take AAC. The track has no gap and begins at zero, whether or not there is anything to hear:
+    where nobody has said anything by the time a stretch is encoded, it is silent.
     """
 
     def __init__(self) -> None:
@@ -88,31 +69,28 @@ class SoundMixer:
         self._microphones: dict[str, _Microphone] = {}
         self._mixed = np.zeros((0, CHANNELS), np.int32)
         self._written = 0
-        self._origin: float | None = None
 
-    def add(self, microphone: str, opus: bytes, position: float) -> Iterator[SoundPacket]:
-        """Mix one Opus packet that belongs at `position` (seconds) in; yields AAC packets."""
+    def add(self, microphone: str, opus: bytes, position: float) -> None:
+        """Mix one Opus packet that belongs at `position` (seconds) in."""
         source = self._microphones.setdefault(microphone, _Microphone())
         for samples in source.decode(opus):
-            if self._origin is None:
-                self._origin = position
-            self._place(source, samples, round((position - self._origin) * RATE))
+            self._place(source, samples, round(position * RATE))
             position += len(samples) / RATE
-        ends = [known.end for known in self._microphones.values() if known.end is not None]
-        if ends:
-            yield from self._encode_until(max(min(ends), max(ends) - int(PATIENCE_SECONDS * RATE)))
 
     def remove(self, microphone: str) -> None:
         """One is gone for good; what it said stays."""
         self._microphones.pop(microphone, None)
 
     def _place(self, source: _Microphone, samples: np.ndarray[Any, np.dtype[np.int16]], at: int) -> None:
-        tolerance = int(TOLERANCE_SECONDS * RATE)
-        if source.end is not None and at < source.end + tolerance:
-            # In step, or said already: it goes on where it ended.
-            early = source.end - at
-            samples = samples[early:] if early > tolerance else samples
-            at = source.end
+        if source.end is not None:
+            apart = at - source.end
+            if abs(apart) <= APART_SECONDS * RATE:
+                at = source.end
+                if abs(apart) > STEADY_SECONDS * RATE:
+                    samples = _bent(samples, BEND_SAMPLES if apart > 0 else -BEND_SAMPLES)
+            elif apart < 0:
+                samples = samples[-apart:]  # said already
+                at = source.end
         source.end = at + len(samples)
         if at < self._written:
             samples = samples[self._written - at :]  # too late for its place
@@ -126,12 +104,14 @@ class SoundMixer:
         if missing > 0:
             self._mixed = np.concatenate((self._mixed, np.zeros((missing, CHANNELS), np.int32)))
 
-    def silence_until(self, position: float) -> Iterator[SoundPacket]:
-        """Encode as far as `position`; silence where nothing was heard."""
-        if self._origin is not None:
-            yield from self._encode_until(int((position - self._origin) * RATE))
+    @property
+    def end(self) -> float:
+        """As far as something was heard, in seconds."""
+        return (self._written + len(self._mixed)) / RATE
 
-    def _encode_until(self, end: int) -> Iterator[SoundPacket]:
+    def until(self, position: float) -> Iterator[SoundPacket]:
+        """Encode as far as `position` (seconds); silence where nothing was heard."""
+        end = round(position * RATE)
         # A long silence in one piece would need as much memory as it lasts.
         while self._written < end:
             length = min(RATE, end - self._written)
@@ -140,17 +120,21 @@ class SoundMixer:
             sound = np.ascontiguousarray(np.clip(piece, -32768, 32767).astype(np.int16))
             frame = av.AudioFrame.from_ndarray(sound.reshape(1, -1), format="s16", layout="stereo")
             frame.sample_rate = RATE
-            frame.pts = int((self._origin or 0.0) * RATE) + self._written
+            frame.pts = self._written
             frame.time_base = Fraction(1, RATE)
             self._written += length
             yield from self._encoded(frame)
 
-    def flush(self) -> Iterator[SoundPacket]:
-        """What has been heard and not been written, and what the encoder still holds."""
-        yield from self._encode_until(self._written + len(self._mixed))
-        if self._written:
-            yield from self._encoded(None)
-
     def _encoded(self, frame: Any) -> Iterator[SoundPacket]:
         for packet in self._encoder.encode(frame):
-            yield SoundPacket(_with_header(bytes(packet)), packet.pts or 0)
+            if packet.pts is not None and packet.pts >= 0:  # the first one, before zero, only starts the decoder up
+                yield SoundPacket(bytes(packet), packet.pts)
+
+
+def _bent(samples: np.ndarray[Any, np.dtype[np.int16]], by: int) -> np.ndarray[Any, np.dtype[np.int16]]:
+    """The same sound in some samples more or fewer."""
+    count = len(samples)
+    places = np.linspace(0, count - 1, max(1, count + by))
+    known = np.arange(count)
+    sides = [np.interp(places, known, samples[:, side]) for side in range(samples.shape[1])]
+    return np.stack(sides, axis=1).astype(np.int16)

@@ -12,14 +12,17 @@ import numpy as np
 from av.video.frame import PictureType
 
 from spnb.sandbox.media.frames import EncodedFrame, Tap, TapTrack
+from spnb.sandbox.recorder.picture import h264_encoder
 
 if TYPE_CHECKING:
     from livekit import rtc
 
-__all__ = ["RoomSubscriber"]
+__all__ = ["RoomSubscriber", "picture_planes"]
 
 VIDEO_CLOCK, AUDIO_CLOCK = 90_000, 48_000
 KEYFRAME_SECONDS = 2.0
+SMALLEST = 16
+"""Pixels of a side; encoders refuse less."""
 
 
 class RoomSubscriber:
@@ -135,26 +138,36 @@ class _PictureEncoder:
         self._last_key = 0.0
 
     def encode(self, data: Any, width: int, height: int, seconds: float) -> list[tuple[bytes, bool]]:
-        """Encode one picture taken at `seconds`."""
-        if (width, height) != self._size:
-            self._size = (width, height)
-            self._encoder = av.CodecContext.create("libx264", "w")
-            self._encoder.width, self._encoder.height = width, height
-            self._encoder.pix_fmt = "yuv420p"
-            self._encoder.time_base = Fraction(1, VIDEO_CLOCK)
-            self._encoder.options = {
-                "preset": "superfast",
-                "tune": "zerolatency",
-                "crf": "25",
-                "g": "300",
-                "profile": "baseline",
-            }
+        """Encode one picture taken at `seconds`; none of one that is too small or of another layout than it says."""
+        picture = picture_planes(data, width, height)
+        if picture is None:
+            return []
+        if (picture.width, picture.height) != self._size:
+            self._size = (picture.width, picture.height)
+            self._encoder = h264_encoder(*self._size)
             self._last_key = -KEYFRAME_SECONDS
-        planes = np.frombuffer(data, np.uint8).reshape(height * 3 // 2, width)
-        picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         picture.pts = round(seconds * VIDEO_CLOCK)
         picture.time_base = Fraction(1, VIDEO_CLOCK)
+        picture.pict_type = PictureType.NONE
         if seconds - self._last_key >= KEYFRAME_SECONDS:
             self._last_key = seconds
             picture.pict_type = PictureType.I
         return [(bytes(packet), packet.is_keyframe) for packet in self._encoder.encode(picture)]
+
+
+def picture_planes(data: Any, width: int, height: int) -> Any | None:
+    """A picture of I420 bytes, its sides made even, which H.264 of this kind asks for; None where it is none.
+
+    Of an odd side the last row or column is left out; the planes of colour of such a picture are half a sample wider.
+    """
+    wide, high = width // 2 * 2, height // 2 * 2
+    across, down = (width + 1) // 2, (height + 1) // 2
+    flat = np.frombuffer(data, np.uint8)
+    if min(wide, high) < SMALLEST or len(flat) < width * height + 2 * across * down:
+        return None
+    luma = flat[: width * height].reshape(height, width)[:high, :wide]
+    chroma = flat[width * height : width * height + 2 * across * down].reshape(2, down, across)
+    planes = np.empty(high * 3 // 2 * wide, np.uint8)
+    planes[: wide * high] = luma.reshape(-1)
+    planes[wide * high :] = chroma[:, : high // 2, : wide // 2].reshape(-1)
+    return av.VideoFrame.from_ndarray(planes.reshape(high * 3 // 2, wide), format="yuv420p")

@@ -149,7 +149,7 @@ class Lifecycle:
         return [
             {
                 "playbackId": file.playback_id,
-                "url": self._delivery.recording_url(room_id, file.playback_id),
+                "url": self._delivery.recording_url(room_id, file),
                 "thumbnailUrl": self._delivery.recording_thumbnail_url(room_id, file.playback_id),
                 "durationSeconds": file.duration_seconds,
                 "width": file.width,

@@ -201,6 +201,25 @@ class LiveRoom(Face):
         """Wait for the recording and fetch its files; see `Recording.download`."""
         return run(self._twin.download(folder, timeout=timeout, **options))
 
+    def clip_last(self, seconds: float, path: str | Path, *, exact: bool = False, overwrite: bool = False) -> Path:
+        """Write the last seconds of the stream into an MP4 file while it goes on.
+
+        Args:
+            seconds: how much; all there is where the stream is younger.
+            path: the file to write.
+            exact: False copies and begins at the keyframe at or before the wanted moment (up to a segment earlier).
+                True encodes anew, from the very frame.
+            overwrite: whether a file of this name may be replaced.
+
+        Returns:
+            The absolute path.
+
+        Raises:
+            InvalidInput: the room is not on air, no such length, the name is taken, or parts of different kinds
+                without `exact`.
+        """
+        return run(self._twin.clip_last(seconds, path, exact=exact, overwrite=overwrite))
+
     def viewers(self) -> int:
         """How many users watch now."""
         return run(self._twin.viewers())

@@ -1,7 +1,9 @@
 // A recording of several files as one: one time line, marks, and a kernel that follows and seeks.
+import type Hls from "hls.js";
 import { frame, h, replace } from "./shared/dom";
 import { clock } from "./shared/format";
 import { span, whole } from "./shared/parts";
+import { attach } from "./shared/source";
 import { CARDS } from "./shared/playback";
 import { WatchSession } from "./shared/watchSession";
 import { Link, reachable, type View } from "./shared/widget";
@@ -36,6 +38,7 @@ export default {
 
     const session = new WatchSession(video, (told) => link.send("watched", told));
     const known: number[] = [];
+    let hls: Hls | undefined;
     let file = -1;
     let wanted = { file: 0, offset: 0 };
     let going = false;
@@ -54,6 +57,7 @@ export default {
     function ask(number: number, stale = false) {
       link.send("play", { file: number, stale });
       clearTimeout(again);
+      hls?.destroy();
       again = setTimeout(() => file < 0 && wanted.file === number && ask(number), AGAIN_MS);
     }
 
@@ -141,7 +145,11 @@ export default {
       if (number !== wanted.file) return;
       if (file < 0 && !told) session.begin();
       file = number;
-      video.src = reachable(address);
+      hls?.destroy();
+      hls = undefined;
+      const made = await attach(model, video, reachable(address), { startPosition: wanted.offset }, lost);
+      if (number !== file) return made?.destroy();
+      hls = made;
       video.playbackRate = Number(speed.value);
       video.currentTime = wanted.offset;
       if (going) await video.play().catch(() => undefined);
@@ -163,7 +171,7 @@ export default {
         going = false;
       }
     });
-    video.addEventListener("error", () => {
+    function lost() {
       if (file < 0) return;
       // The address has expired, as a rule: once, a fresh one.
       wanted = { file, offset: video.currentTime };
@@ -171,6 +179,10 @@ export default {
       if (!tried) ask(wanted.file, true);
       tried = true;
       draw();
+    }
+
+    video.addEventListener("error", () => {
+      if (!hls) lost();
     });
     for (const event of ["play", "pause", "seeked", "timeupdate", "volumechange", "ended"])
       video.addEventListener(event, draw);

@@ -3,13 +3,15 @@ import type Hls from "hls.js";
 import { h, replace } from "./dom";
 import { label } from "./format";
 import { floatOver, reactionBar } from "./floating";
-import { findHub } from "./hub";
 import { pinnedCard, productList } from "./products";
+import { attach } from "./source";
 import { WatchSession } from "./watchSession";
 import { reachable, type Link, type Model } from "./widget";
 
 const STEP = 10;
 const FAR_BEHIND = 12;
+const RESUME_BEHIND = 4;
+const FOLLOWING = 8;
 
 export const CARDS: Record<string, [string, string]> = {
   idle: ["The broadcast has not started", "It begins here by itself."],
@@ -32,14 +34,36 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   let playing = "";
   const session = new WatchSession(video, (told) => link.send("watched", told));
   let asked = "";
+  let slow = false;
 
   const back = h("button", { type: "button", click: () => skip(-STEP) }, `− ${STEP} s`);
   const forth = h("button", { type: "button", click: () => skip(STEP) }, `+ ${STEP} s`);
+  const first = h("button", { type: "button", click: toBeginning }, "From the beginning");
   const edge = h("button", { type: "button", click: toEdge }, "Go to live");
-  const moves = h("div", { class: "spnb-row spnb-moves" }, back, forth, edge);
+  const delay = h("button", { type: "button", "aria-pressed": "false", click: turnDelay }, "Delay");
+  const moves = h("div", { class: "spnb-row spnb-moves" }, first, back, forth, edge, delay);
+  /** Whether the viewer follows what is on air, rather than having gone back. */
+  let following = true;
 
   function skip(seconds: number) {
     video.currentTime = Math.max(0, Math.min(video.duration || 0, video.currentTime + seconds));
+  }
+
+  function toBeginning() {
+    video.currentTime = video.seekable.length ? video.seekable.start(0) : 0;
+    void video.play().catch(() => undefined);
+    drawEdge();
+  }
+
+  /** How long ago what is shown was taken, in seconds, by the dates of the playlist and this machine's clock. */
+  function age(): number | undefined {
+    const at = playing === "live" ? hls?.playingDate : undefined;
+    return at ? (Date.now() - at.getTime()) / 1000 : undefined;
+  }
+
+  function turnDelay() {
+    delay.setAttribute("aria-pressed", String(delay.getAttribute("aria-pressed") !== "true"));
+    drawEdge();
   }
 
   /** How far behind what is on air the picture is, in seconds. */
@@ -50,6 +74,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
 
   function toEdge() {
     const { seekable } = video;
+    following = true;
     if (hls?.liveSyncPosition) video.currentTime = hls.liveSyncPosition;
     else if (seekable.length) video.currentTime = seekable.end(seekable.length - 1) - 2;
     void video.play().catch(() => undefined);
@@ -57,9 +82,16 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   }
 
   function drawEdge() {
-    edge.hidden = behind() < FAR_BEHIND;
-    moves.hidden = playing !== "recording" && edge.hidden;
-    back.hidden = forth.hidden = playing !== "recording";
+    edge.hidden = playing !== "live" || (following && behind() < FAR_BEHIND);
+    moves.hidden = !playing;
+    first.hidden = delay.hidden = playing !== "live" || !hls;
+    const told = delay.getAttribute("aria-pressed") === "true" ? age() : undefined;
+    delay.textContent = told === undefined ? "Delay" : `Delay ${told.toFixed(1)} s`;
+  }
+
+  /** Who paused what is on air goes on with what is on air then; who had gone back goes on there. */
+  function resume() {
+    if (playing === "live" && following && behind() > RESUME_BEHIND) toEdge();
   }
 
   function unmute() {
@@ -79,27 +111,26 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
 
   async function play(kind: string, address: string) {
     const url = reachable(address);
+    // A stream that ended while the viewer had paused is handed over to the replay where it stood, paused.
+    const paused = playing === "live" && kind === "recording" && video.paused;
+    const stood = video.currentTime;
     hls?.destroy();
     hls = undefined;
     playing = kind;
+    following = true;
     asked = "";
     session.begin();
-    // hls.js wherever it can work: browsers that now bring HLS of their own stall on live lists of MPEG-TS.
-    const hub = kind === "live" ? await findHub(model) : undefined;
-    if (hub?.Hls.isSupported()) {
-      hls = new hub.Hls({ lowLatencyMode: false, liveSyncDurationCount: 2 });
-      hls.on(hub.Hls.Events.ERROR, (_event, data) => {
-        if (!data.fatal || !hls) return;
-        if (data.type === hub.Hls.ErrorTypes.MEDIA_ERROR) hls.recoverMediaError();
-        else stop();
-      });
-      hls.loadSource(url);
-      hls.attachMedia(video);
-    } else {
-      video.src = url;
-    }
+    const config = { lowLatencyMode: !slow, startPosition: paused ? stood : -1 };
+    const made = await attach(model, video, url, config, () => {
+      // Without low latency the next time: what fails there may work with whole segments.
+      slow = true;
+      stop();
+    });
+    if (playing !== kind) return made?.destroy();
+    hls = made;
+    if (paused && !hls) video.currentTime = stood;
     sound.hidden = !video.muted;
-    await video.play().catch(() => undefined);
+    if (!paused) await video.play().catch(() => undefined);
     draw();
   }
 
@@ -139,6 +170,11 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   }
 
   video.addEventListener("volumechange", draw);
+  video.addEventListener("play", resume);
+  video.addEventListener("seeked", () => {
+    following = behind() < FOLLOWING;
+    drawEdge();
+  });
   link.hear((reply) => {
     if (reply.type === "play") void play(String(reply["kind"]), String(reply["url"]));
     if (reply.type === "wait") {
@@ -151,7 +187,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     draw();
     ask();
   });
-  link.every(1000, drawEdge);
+  link.every(500, drawEdge);
   link.atEnd(() => {
     session.end();
     hls?.destroy();

@@ -1,0 +1,135 @@
+"""What was saved stays whole until what replaces it stands, whoever fails or is killed in between."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spnb import analytics
+from spnb.analytics.dataset import Dataset
+from spnb.analytics.folder import CAPTURE_CARD
+from spnb.errors import TableError
+from tests.analytics.season import season
+
+
+def told(dataset: Dataset) -> str:
+    """All its numbers, to six digits: sums do not depend on what is read first."""
+    return str(dataset.kpis.sort_index().to_csv(float_format="%.6f"))
+
+
+def numbers(folder: Path) -> str:
+    return told(analytics.load(folder))
+
+
+def test_a_dataset_is_saved_onto_the_folder_it_was_read_from(tmp_path: Path) -> None:
+    place = analytics.load(season(streams=3, seed=4)).save(tmp_path / "season")
+    (place / "notes.txt").write_text("mine")
+    before = numbers(place)
+    read = analytics.load(place)
+    assert read.save(place, replace=True) == place
+    assert numbers(place) == before
+    assert told(read) == before  # and the one that was read goes on
+    assert (place / "notes.txt").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["season"]
+
+
+def test_a_part_of_it_may_replace_the_whole(tmp_path: Path) -> None:
+    place = analytics.load(season(streams=3, seed=4)).save(tmp_path / "season")
+    read = analytics.load(place)
+    first = read.rooms["room_id"].iloc[0]
+    read.of_rooms([first]).save(place, replace=True)
+    assert list(analytics.load(place).kpis.index) == [first]
+
+
+def test_a_save_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = analytics.load(season(streams=2, seed=4)).save(tmp_path / "season")
+    before = numbers(place)
+    broken = analytics.load(season(streams=2, seed=9))
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("spnb.analytics.dataset.write_card", full)
+    with pytest.raises(OSError, match="No space left"):
+        broken.save(place, replace=True)
+    assert numbers(place) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["season"]
+
+
+def test_a_capture_is_not_written_over(tmp_path: Path) -> None:
+    dataset = analytics.load(season(streams=1, seed=4))
+    place = dataset.save(tmp_path / "season")
+    (place / CAPTURE_CARD).write_text("{}")
+    with pytest.raises(TableError, match="is a capture"):
+        dataset.save(place, replace=True)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from spnb import analytics
+from tests.analytics.season import season
+
+place, at = Path(sys.argv[1]), int(sys.argv[2])
+dataset = analytics.load(season(streams=1, seed=9))
+steps = 0
+
+
+def killed(event, arguments):
+    global steps
+    if event in ("os.rename", "shutil.rmtree"):
+        steps += 1
+        if steps == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+sys.addaudithook(killed)
+dataset.save(place, replace=True)
+print(steps)
+"""
+
+
+def test_killed_at_any_step_one_whole_dataset_is_there(tmp_path: Path) -> None:
+    """The process is killed before its first change of a folder, and before each of those by which folders change
+    places."""
+    old = analytics.load(season(streams=1, seed=4))
+    new = told(analytics.load(season(streams=1, seed=9)))
+
+    def save(name: str, at: int) -> tuple[subprocess.CompletedProcess[str], Path]:
+        place = old.save(tmp_path / name / "season")
+        words = [sys.executable, "-c", KILLED, str(place), str(at)]
+        return subprocess.run(words, env=os.environ, text=True, capture_output=True), place
+
+    whole, place = save("whole", 0)
+    assert numbers(place) == new, whole.stderr
+    steps = int(whole.stdout)
+    for at in (1, *range(steps - 3, steps + 1)):
+        ended, place = save(str(at), at)
+        assert ended.returncode == -signal.SIGKILL, ended.stderr
+        assert numbers(place) in (told(old), new), f"step {at} of {steps}"
+        old.save(place, replace=True)
+        assert [path.name for path in place.parent.iterdir()] == ["season"]
+
+
+def test_an_export_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = analytics.load(season(streams=2, seed=4))
+    for name in ("season.csv", "season.xlsx"):
+        dataset.export(tmp_path / name)
+        before = (tmp_path / name).read_bytes()
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patched:
+            patched.setattr("spnb.analytics.export._pieces", full)
+            with pytest.raises(OSError, match="No space left"):
+                dataset.export(tmp_path / name)
+        assert (tmp_path / name).read_bytes() == before
+        with pytest.raises(TableError, match="make it first"):
+            dataset.export(tmp_path / "missing" / name)
+    assert len(list(tmp_path.iterdir())) == 2

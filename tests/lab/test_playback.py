@@ -1,0 +1,62 @@
+"""Watching live in a page: close behind, back to the beginning, paused and resumed, handed over to the replay."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.async_api import expect
+
+from tests.lab.conftest import CONNECT, Lab
+from tests.lab.test_story import PLAYING
+
+MADE = "room = sp.rooms.create('Close behind')\nshow = room.go_live()\nroom.until('live')\nspnb.Player(room)"
+
+
+async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab: Lab) -> None:
+    await lab.write_and_run("behind.ipynb", CONNECT + MADE)
+    page = lab.page
+    video = page.locator(".spnb-player video")
+    await expect(video).to_be_visible(timeout=60_000)
+    assert await video.evaluate(PLAYING, timeout=60_000) == [1280, 720]
+    heard = await video.evaluate("(video) => video.buffered.length && video.buffered.start(0)")
+    assert heard is not None
+
+    # The delay is told to who asks.
+    delay = page.get_by_role("button", name="Delay")
+    await delay.click()
+    await expect(delay).to_have_text(re.compile(r"Delay \d+\.\d s"), timeout=20_000)
+    await expect(delay).to_have_attribute("aria-pressed", "true")
+
+    # Back to the beginning, and to what is on air again.
+    live = page.get_by_role("button", name="Go to live")
+    await page.wait_for_function("document.querySelector('.spnb-player video').currentTime > 12", timeout=60_000)
+    await page.get_by_role("button", name="From the beginning").click()
+    await page.wait_for_function("document.querySelector('.spnb-player video').currentTime < 8", timeout=30_000)
+    await expect(live).to_be_visible()
+    await live.click()
+    await page.wait_for_function("document.querySelector('.spnb-player video').currentTime > 11", timeout=30_000)
+    await expect(live).to_be_hidden(timeout=30_000)
+
+    # Paused while it goes on: it resumes with what is on air then.
+    stood = await video.evaluate("(video) => { video.pause(); return video.currentTime; }")
+    await page.wait_for_function(
+        "(stood) => { const s = document.querySelector('.spnb-player video').seekable;"
+        " return s.length && s.end(s.length - 1) > stood + 7; }",
+        arg=stood,
+        timeout=60_000,
+    )
+    await video.evaluate("(video) => video.play()")
+    await page.wait_for_function(
+        "(stood) => document.querySelector('.spnb-player video').currentTime > stood + 3", arg=stood, timeout=30_000
+    )
+
+    # Ended while paused: the replay stands where the viewer stood.
+    stood = await video.evaluate("(video) => { video.pause(); return video.currentTime; }")
+    await lab.run_code("show.stop()")
+    await expect(page.locator(".spnb-player .spnb-badge")).to_have_text("REPLAY", timeout=60_000)
+    await page.wait_for_function(
+        "(stood) => { const v = document.querySelector('.spnb-player video');"
+        " return v.paused && v.readyState >= 2 && Math.abs(v.currentTime - stood) < 0.5; }",
+        arg=stood,
+        timeout=30_000,
+    )
