@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, str] = {
     "rest": "spnb.bench.service:rest_load",
     "status": "spnb.bench.service:status_latency",
     "go-live": "spnb.bench.media:time_to_first_frame",
+    "on-air": "spnb.bench.on_air:host_on_air",
     "late-viewer": "spnb.bench.media:late_viewer",
     "subscribers": "spnb.bench.media:fifty_subscribers",
     "forwarding": "spnb.bench.forwarding:forwarding",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spnb._faces import late_names
-from spnb.broadcast.broadcast import AsyncBroadcast, go_live, is_running
+from spnb.broadcast.broadcast import AsyncBroadcast, go_live
 from spnb.broadcast.credentials import prepare
 from spnb.broadcast.events import (
     BroadcastEvent,
@@ -13,31 +13,35 @@ from spnb.broadcast.events import (
     Connected,
     Disconnected,
     Ended,
+    MuteChanged,
     OthersOnAir,
     Reconnected,
     Reconnecting,
     SourceLost,
     SourceRestored,
 )
-from spnb.broadcast.publisher import PublishOptions
+from spnb.broadcast.options import AudioOptions, VideoOptions
+from spnb.broadcast.running import is_running
 
 if TYPE_CHECKING:
     from spnb.sync.broadcast.broadcast import Broadcast
 
 __all__ = [
     "AsyncBroadcast",
+    "AudioOptions",
     "Broadcast",
     "BroadcastEvent",
     "BroadcastStats",
     "Connected",
     "Disconnected",
     "Ended",
+    "MuteChanged",
     "OthersOnAir",
-    "PublishOptions",
     "Reconnected",
     "Reconnecting",
     "SourceLost",
     "SourceRestored",
+    "VideoOptions",
     "go_live",
     "is_running",
     "prepare",

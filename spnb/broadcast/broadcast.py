@@ -7,65 +7,48 @@ out, a normal one, an exception, an interrupted cell, the end of the interpreter
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from spnb._loop import aiterate, background_loop, is_background, on_loop, run
+from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
-from spnb.broadcast.credentials import BroadcastRoom, prepared
+from spnb.broadcast.credentials import BroadcastRoom
 from spnb.broadcast.events import (
     BroadcastEvent,
     BroadcastStats,
     Connected,
     Disconnected,
     Ended,
+    MuteChanged,
     OthersOnAir,
     Reconnected,
     Reconnecting,
     SourceLost,
     SourceRestored,
 )
-from spnb.broadcast.publisher import (
-    Connection,
-    ConnectionRefused,
-    Publisher,
-    PublisherEvents,
-    PublishesItself,
-    PublishOptions,
-)
-from spnb.errors import BadRequest, BroadcastError, ConfigError, ServiceError, SpnbError, Unreachable
-from spnb.models import BroadcasterData, Room
+from spnb.broadcast.line import PUT_OUT, Line, OutForGood
+from spnb.broadcast.options import AudioOptions, Intent, Kind, VideoOptions
+from spnb.broadcast.outlet import Outlet
+from spnb.broadcast.publisher import PublisherEvents, PublishesItself
+from spnb.broadcast.running import on_air_here
+from spnb.errors import BadRequest, BroadcastError, ServiceError, SpnbError, Unreachable
+from spnb.models import Room
 from spnb.observers import Observers
 
 if TYPE_CHECKING:
     from spnb.broadcast.sources.base import Source
     from spnb.broadcast.sources.notice import Notice
 
-__all__ = ["AsyncBroadcast", "go_live", "is_running", "running"]
+__all__ = ["AsyncBroadcast", "go_live"]
 
 log = logging.getLogger(__name__)
 
 HISTORY_SECONDS = 3600
-EXIT_SECONDS = 10.0
-
-
-_running: dict[str, AsyncBroadcast] = {}
-"""By `broadcast_key`: one for each user and room."""
-
-
-def is_running(room_id: str) -> bool:
-    """Whether this process has the room on air."""
-    return bool(running(room_id))
-
-
-def running(room_id: str) -> list[AsyncBroadcast]:
-    """What this process has on air in a room: the host's broadcast, co-hosts' ones."""
-    return [broadcast for broadcast in _running.values() if broadcast.room.room_id == room_id]
 
 
 @on_loop
@@ -73,10 +56,8 @@ async def go_live(
     room: BroadcastRoom,
     source: Source | None = None,
     *,
-    audio: bool = True,
-    codec: Literal["h264", "vp8"] = "h264",
-    max_bitrate: int | None = None,
-    simulcast: bool = False,
+    video: VideoOptions | None = None,
+    audio: AudioOptions | bool = True,
     on_event: Callable[[BroadcastEvent], Any] | None = None,
 ) -> AsyncBroadcast:
     """Put a room on air from this process, or come onto its stage as a co-host.
@@ -84,10 +65,8 @@ async def go_live(
     Args:
         room: the room; it must be idle, or live from here already. For a co-host it must be live.
         source: what to send; a test card without.
-        audio: whether to send the source's sound.
-        codec: `h264` is recorded as it is; `vp8` copes better with very restless pictures at low bit rates.
-        max_bitrate: bits per second of the picture; derived from its size without.
-        simulcast: whether to send smaller copies too, for viewers with little bandwidth.
+        video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
+        audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
         on_event: called with each event, on the background loop.
 
     Returns:
@@ -97,21 +76,24 @@ async def go_live(
         SourceError: the source cannot give media; nothing was published.
         BroadcastError: the connection failed; the room is not left live.
     """
-    running = _running.get(room.broadcast_key)
+    running: AsyncBroadcast | None = on_air_here.get(room.broadcast_key)
     if running is None:
-        options = PublishOptions(codec=codec, max_bitrate=max_bitrate, simulcast=simulcast)
-        running = AsyncBroadcast(room, source, options, audio=audio)
+        running = AsyncBroadcast(room, source, Intent(video=video or VideoOptions(), audio=_sound(audio)))
         if on_event is not None:
             running.observe(on_event)
-        _running[room.broadcast_key] = running
+        on_air_here[room.broadcast_key] = running
     await running._started()
     return running
+
+
+def _sound(wish: AudioOptions | bool) -> AudioOptions:
+    return wish if isinstance(wish, AudioOptions) else AudioOptions(enabled=wish)
 
 
 class AsyncBroadcast:
     """A room on air. `go_live` makes one; as a context manager it ends the room on the way out."""
 
-    def __init__(self, room: BroadcastRoom, source: Source | None, options: PublishOptions, *, audio: bool) -> None:
+    def __init__(self, room: BroadcastRoom, source: Source | None, intent: Intent) -> None:
         if source is None:
             from spnb.broadcast.sources import TestCard
 
@@ -120,10 +102,15 @@ class AsyncBroadcast:
         self._history: deque[BroadcastStats] = deque(maxlen=HISTORY_SECONDS)
         self.others: frozenset[str] = frozenset()
         """Who else publishes in the room, by user id, as the media server shows it."""
+        self._loop = asyncio.get_running_loop()
         self._source: Source = source
-        self._options = options
-        self._audio = audio
-        self._publisher: Connection | None = None
+        self._intent = intent
+        self._outlet = Outlet(
+            intent,
+            source=lambda reason: self._hear(lambda: self._source_news(reason)),
+            restored=lambda: self._hear(self._source_back),
+        )
+        self._line = Line(room, self._outlet, self._told(), lambda: (self._source, self._intent))
         self._start: asyncio.Task[None] | None = None
         self._stop: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -132,9 +119,8 @@ class AsyncBroadcast:
         self._forget: Callable[[], None] | None = None
         self._observers = Observers[BroadcastEvent]("the broadcast")
         self._over = asyncio.Event()
+        self._joined = False
         self._source_lost = False
-        self._muted: dict[Literal["audio", "video"], bool] = {"audio": False, "video": False}
-        self._changing = False
         self._notice: Notice | None = None
 
     # -- state
@@ -151,8 +137,8 @@ class AsyncBroadcast:
 
     @property
     def on_air(self) -> bool:
-        """Whether it is publishing."""
-        return self._publisher is not None and self._stop is None
+        """Whether it is publishing, or on its way back."""
+        return self._forget is not None and self._stop is None
 
     @property
     def stats(self) -> BroadcastStats | None:
@@ -164,9 +150,19 @@ class AsyncBroadcast:
         """One entry a second, at most an hour of them."""
         return list(self._history)
 
-    def is_muted(self, what: Literal["audio", "video"] = "audio") -> bool:
-        """Whether sound or picture is muted."""
-        return self._muted[what]
+    @property
+    def video(self) -> VideoOptions:
+        """How the picture is sent."""
+        return self._intent.video
+
+    @property
+    def audio(self) -> AudioOptions:
+        """How the sound is sent."""
+        return self._intent.audio
+
+    def is_muted(self, what: Kind = "audio") -> bool:
+        """Whether sound or picture is muted: by the host, or by a moderator at the media server."""
+        return what in self._intent.muted
 
     # -- going on air
 
@@ -186,9 +182,10 @@ class AsyncBroadcast:
     async def _go(self) -> None:
         try:
             opened = asyncio.to_thread(self._source.open)
-            _, data = await asyncio.gather(opened, self._credentials())
-            await self._join(data)
-            self._source.start(self._sink())
+            _, data = await asyncio.gather(opened, self._line.credentials())
+            self._joined = True
+            await self._line.join(data)
+            self._source.start(self._outlet)
         except BaseException as error:
             await self._abandon()
             if isinstance(error, (SpnbError, asyncio.CancelledError)):
@@ -196,116 +193,133 @@ class AsyncBroadcast:
             raise BroadcastError(
                 f"could not go live: {type(error).__name__}: {error}. `spnb doctor` tells whether LiveKit is reachable"
             ) from error
-        self._quiet = asyncio.create_task(self._sink().encoding(), name=f"quiet {self.room.room_id}")
+        self._quieten()
         self._forget = self.room.observe(self._room_changed)
         self._watch = asyncio.create_task(self._measure(), name=f"stats {self.room.room_id}")
         self._observers.tell(Connected())
 
-    async def _credentials(self) -> BroadcasterData:
-        data = prepared(self.room) or await self.room.broadcaster_data()
-        if not data.co_host_url or not data.co_host_token:
-            raise ConfigError(
-                "this room is for direct streaming and has no LiveKit address: create it with type='coHosts'"
-            )
-        return data
-
-    async def _join(self, data: BroadcasterData) -> None:
-        publisher = self._new_publisher()
-        try:
-            await publisher.connect(str(data.co_host_url), str(data.co_host_token))
-        except ConnectionRefused:
-            # The token may have died since it was fetched: once, silently, a fresh one.
-            fresh = await self._credentials()
-            await publisher.connect(str(fresh.co_host_url), str(fresh.co_host_token))
-        self._publisher = publisher
-        source = self._source
-        await publisher.publish(source.width, source.height, source.fps, sound=self._audio and source.has_audio)
-
-    def _new_publisher(self) -> Connection:
-        events = PublisherEvents(
+    def _told(self) -> PublisherEvents:
+        return PublisherEvents(
             disconnected=self._disconnected,
             reconnecting=lambda: self._observers.tell(Reconnecting()),
             reconnected=lambda: self._observers.tell(Reconnected()),
             source=self._source_news,
             restored=self._source_back,
             others=self._others_seen,
+            muted=self._muted_by_moderator,
         )
-        if isinstance(self._source, PublishesItself):
-            return self._source.publisher(self._options, events)
-        return Publisher(self._options, events)
 
     def _others_seen(self, others: frozenset[str]) -> None:
         if others != self.others:
             self.others = others
             self._observers.tell(OthersOnAir(others=others))
 
-    def _sink(self) -> Connection:
-        assert self._publisher is not None  # noqa: S101 - joined before
-        return self._publisher
+    def _quieten(self) -> None:
+        connection = self._line.connection
+        if connection is not None:
+            self._quiet = asyncio.create_task(connection.encoding(), name=f"quiet {self.room.room_id}")
 
     async def _abandon(self) -> None:
         """Undo a start that failed, in the same order as any end."""
-        _running.pop(self.room.broadcast_key, None)
+        on_air_here.pop(self.room.broadcast_key, None)
         await asyncio.to_thread(self._source.close)
-        publisher, self._publisher = self._publisher, None
-        if publisher is not None:
-            await publisher.leave()
-            if self.room.hosted:
-                with contextlib.suppress(ServiceError, Unreachable):
-                    await self.room.stop()
+        await self._line.leave()
+        if self._joined and self.room.hosted:
+            with contextlib.suppress(ServiceError, Unreachable):
+                await self.room.stop()
         self._over.set()
 
     # -- on air
 
     @on_loop
-    async def mute(self, what: Literal["audio", "video"] = "audio") -> None:
-        """Silence the sound, or hold the picture."""
+    async def mute(self, what: Kind = "audio") -> None:
+        """Silence all sound, or hide the picture behind a card; nothing passes until you unmute, whatever breaks.
+
+        A second picture that a page shares beside its camera is ended by itself, not by this.
+        """
         self._set_muted(what, muted=True)
 
     @on_loop
-    async def unmute(self, what: Literal["audio", "video"] = "audio") -> None:
+    async def unmute(self, what: Kind = "audio") -> None:
         """Let sound or picture through again."""
         self._set_muted(what, muted=False)
 
-    def _set_muted(self, what: Literal["audio", "video"], *, muted: bool) -> None:
-        if self._publisher is not None:
-            self._publisher.mute(what, muted=muted)
-            self._muted[what] = muted
+    def _set_muted(self, what: Kind, *, muted: bool, by_moderator: bool = False) -> None:
+        if self.is_muted(what) != muted:
+            self._want(self._intent.with_muted(what, muted=muted))
+            self._observers.tell(MuteChanged(what=what, muted=muted, by_moderator=by_moderator))
+
+    def _muted_by_moderator(self, what: Kind) -> None:
+        self._set_muted(what, muted=True, by_moderator=True)
+
+    def _want(self, intent: Intent) -> None:
+        self._intent = intent
+        self._outlet.heed(intent)
+        self._line.heed(intent)
+
+    @on_loop
+    async def configure(self, *, video: VideoOptions | None = None, audio: AudioOptions | None = None) -> None:
+        """Send otherwise from now on, without leaving the air; what is not given stays as it is.
+
+        Args:
+            video: how to send the picture. Viewers see the new one take the old one's place.
+            audio: how to send the sound; a change of volume alone is heard at once.
+
+        Raises:
+            BroadcastError: it could not be sent so; the old way goes on.
+        """
+        self._require_on_air()
+        before = self._intent
+        self._want(replace(before, video=video or before.video, audio=audio or before.audio))
+        async with self._line.changing:
+            try:
+                if self._intent.video.codec != before.video.codec:
+                    # LiveKit settles on a codec once for a connection: a track of another one would come in the first.
+                    await self._rejoined()
+                else:
+                    await self._line.publish()
+            except BaseException:
+                self._want(replace(self._intent, video=before.video, audio=before.audio))
+                raise
 
     @on_loop
     async def switch_source(self, source: Source) -> None:
-        """Send something else without leaving the air.
+        """Send something else without leaving the air: in its own size, at its own rate, with its sound if it has one.
 
         Raises:
             SourceError: the new source cannot give media; the old one goes on.
+            BroadcastError: it could not be published; the old one goes on.
         """
-        if not self.on_air:
-            raise BroadcastError("the broadcast is over: a stopped room is never restarted, create a new one")
+        self._require_on_air()
         if source is self._source:
             return
         await asyncio.to_thread(source.open)
-        before, self._source = self._source, source
-        if isinstance(source, PublishesItself) or isinstance(before, PublishesItself):
-            await self._change_connection(before)
+        async with self._line.changing:
+            before, self._source = self._source, source
+            try:
+                await self._put_on(source, before)
+            except BaseException:
+                self._source = before
+                await asyncio.to_thread(source.close)
+                raise
         await asyncio.to_thread(before.close)
         self._source_back()
-        source.start(self._sink())
+        source.start(self._outlet)
 
-    async def _change_connection(self, before: Source) -> None:
-        """Publish from somewhere else. The new connection is the same participant and so puts the old one out."""
-        old = self._sink()
-        self._changing = True
-        try:
-            await self._join(await self._credentials())
-        except BaseException:
-            self._source = before
-            raise
-        finally:
-            self._changing = False
-        await old.leave()
-        for what, muted in self._muted.items():
-            if muted:
-                self._sink().mute(what, muted=True)
+    async def _put_on(self, source: Source, before: Source) -> None:
+        # While a lost connection is on its way back there is none to change: it comes back with the new source.
+        if isinstance(source, PublishesItself) or isinstance(before, PublishesItself):
+            await self._rejoined()
+        else:
+            await self._line.publish()
+
+    async def _rejoined(self) -> None:
+        if self._line.connection is not None:
+            await self._line.join()
+
+    def _require_on_air(self) -> None:
+        if not self.on_air:
+            raise BroadcastError("the broadcast is over: a stopped room is never restarted, create a new one")
 
     def observe(self, observer: Callable[[BroadcastEvent], Any]) -> Callable[[], None]:
         """Have `observer` called with each event, on the background loop; it may be a coroutine function.
@@ -334,13 +348,14 @@ class AsyncBroadcast:
     async def _measure(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            publisher = self._publisher
-            if publisher is None:
+            connection = self._line.connection
+            if connection is None:
                 continue
             try:
-                stats = await publisher.stats()
-            except RuntimeError:
-                continue  # between two connections there is nothing to measure
+                stats = await connection.stats()
+            except Exception as error:  # noqa: BLE001 - whatever the SDK says of a connection that is going
+                log.debug("nothing to measure: %s", error)
+                continue
             if stats is not None:
                 self._history.append(stats)
 
@@ -350,12 +365,11 @@ class AsyncBroadcast:
         elif not self._source_lost:
             self._source_lost = True
             log.warning("the source is lost: %s", reason)
-            if self._publisher is not None:
-                from spnb.broadcast.sources.notice import Notice
+            from spnb.broadcast.sources.notice import Notice
 
-                # Viewers are told, rather than left with a picture that has frozen.
-                self._notice = Notice("SOURCE LOST", self._source.width, self._source.height)
-                self._notice.start(self._publisher)
+            # Viewers are told, rather than left with a picture that has frozen.
+            self._notice = Notice("SOURCE LOST", self._source.width, self._source.height)
+            self._notice.start(self._outlet)
             self._observers.tell(SourceLost(reason=reason))
 
     def _source_back(self) -> None:
@@ -373,32 +387,30 @@ class AsyncBroadcast:
         if room.status in ("ended", "recorded", "terminated", "error"):
             self._end_soon(f"the room was {'stopped elsewhere' if room.status != 'terminated' else 'terminated'}")
 
+    def _hear(self, news: Callable[[], None]) -> None:
+        """News of the source, from any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(lambda: news() if self._stop is None else None)
+
     def _disconnected(self, reason: str) -> None:
-        if self._changing:
-            return
         self._observers.tell(Disconnected(reason=reason))
-        if reason in ("room deleted", "room closed", "participant removed", "duplicate identity"):
-            out = reason == "participant removed" and not self.room.hosted
-            self._end_soon("the host took you off the stage" if out else f"the media server put us out: {reason}")
+        out = PUT_OUT.get(reason)
+        if out is not None:
+            taken_off = reason == "participant removed" and not self.room.hosted
+            self._end_soon("the host took you off the stage" if taken_off else f"the media server put us out: {out}")
         elif self._stop is None and self._rejoining is None:
             self._rejoining = asyncio.create_task(self._rejoin(), name=f"rejoin {self.room.room_id}")
 
     async def _rejoin(self) -> None:
-        """The SDK has given up, perhaps since its token died: join once more with fresh broadcaster data."""
+        """The SDK has given up, perhaps since its token died: join anew, with fresh broadcaster data."""
         self._observers.tell(Reconnecting())
         try:
-            before, self._publisher = self._publisher, None
-            if before is not None:
-                await before.leave()
-            await self._join(await self._credentials())
-            # The running source pushes into the sink it was started with: start it on the new one.
-            await asyncio.to_thread(self._source.close)
-            await asyncio.to_thread(self._source.open)
-            self._source.start(self._sink())
-        except SpnbError as error:
-            log.warning("the broadcast could not be restored: %s", error)
-            self._end_soon(f"the connection could not be restored: {error}")
+            await self._line.restore()
+        except OutForGood as error:
+            log.warning("%s", error)
+            self._end_soon(str(error))
         else:
+            self._quieten()
             self._observers.tell(Reconnected())
         finally:
             self._rejoining = None
@@ -425,8 +437,10 @@ class AsyncBroadcast:
         await asyncio.shield(self._stop)
 
     async def _end(self, reason: str) -> None:
-        if self._rejoining is not None:
-            self._rejoining.cancel()
+        rejoining = self._rejoining
+        if rejoining is not None:
+            rejoining.cancel()
+            await asyncio.gather(rejoining, return_exceptions=True)
         if self._forget is not None:
             self._forget()
         for task in (self._watch, self._quiet):
@@ -437,8 +451,7 @@ class AsyncBroadcast:
             await asyncio.to_thread(self._source.close)
         finally:
             try:
-                if self._publisher is not None:
-                    await self._publisher.leave()
+                await self._line.leave()
             finally:
                 await self._stop_room(reason)
 
@@ -455,8 +468,8 @@ class AsyncBroadcast:
                 "it ends the room by itself after its grace time"
             ) from error
         finally:
-            if _running.get(self.room.broadcast_key) is self:
-                del _running[self.room.broadcast_key]
+            if on_air_here.get(self.room.broadcast_key) is self:
+                del on_air_here[self.room.broadcast_key]
             self._over.set()
             self._observers.tell(Ended(reason=reason))
 
@@ -484,17 +497,3 @@ class AsyncBroadcast:
     def __repr__(self) -> str:
         state = "on air" if self.on_air else "over" if self._over.is_set() else "starting"
         return f"{type(self).__name__}({self.room.room_id}, {state}, {self._source!r})"
-
-
-@atexit.register
-def _end_all() -> None:
-    """The interpreter ends: no room stays live."""
-    if not _running or is_background() or background_loop().is_closed():
-        return
-
-    async def end() -> None:
-        async with asyncio.timeout(EXIT_SECONDS):
-            await asyncio.gather(*(broadcast.stop() for broadcast in list(_running.values())), return_exceptions=True)
-
-    with contextlib.suppress(TimeoutError, RuntimeError):
-        run(end())

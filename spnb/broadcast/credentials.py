@@ -42,6 +42,10 @@ class BroadcastRoom(Protocol):
         """LiveKit address and token."""
         ...
 
+    async def refresh(self) -> Room:
+        """Read the record anew."""
+        ...
+
     async def stop(self) -> Room:
         """End the room."""
         ...

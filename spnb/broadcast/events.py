@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from typing import Literal
 
 __all__ = [
     "BroadcastEvent",
@@ -11,6 +12,7 @@ __all__ = [
     "Connected",
     "Disconnected",
     "Ended",
+    "MuteChanged",
     "OthersOnAir",
     "Reconnected",
     "Reconnecting",
@@ -66,6 +68,16 @@ class SourceLost(BroadcastEvent):
 @dataclass(frozen=True, slots=True)
 class SourceRestored(BroadcastEvent):
     """A source gives media again."""
+
+
+@dataclass(frozen=True, slots=True)
+class MuteChanged(BroadcastEvent):
+    """Sound or picture was muted, or let through again."""
+
+    what: Literal["audio", "video"]
+    muted: bool
+    by_moderator: bool = False
+    """Whether it was muted at the media server and not by the host; only the host lets it through again."""
 
 
 @dataclass(frozen=True, slots=True)

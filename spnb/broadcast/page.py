@@ -6,12 +6,15 @@ the camera and hears from it. The token is handed to that one page when it conne
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from spnb.broadcast.events import BroadcastStats
-from spnb.broadcast.publisher import ConnectionRefused, PublisherEvents, PublishOptions
+from spnb.broadcast.options import Format, Intent
+from spnb.broadcast.publisher import ConnectionRefused, PublisherEvents
+from spnb.errors import BroadcastError
 
 __all__ = ["PageChannel", "PagePublisher", "PageSource"]
 
@@ -58,10 +61,10 @@ class PageSource:
     def close(self) -> None:
         """The preview goes on."""
 
-    def publisher(self, options: PublishOptions, events: PublisherEvents) -> PagePublisher:
+    def publisher(self, intent: Intent, events: PublisherEvents) -> PagePublisher:
         """A connection made by the page."""
-        wish = {"bitrate": options.bitrate(self.width, self.height, self.fps), "fps": self.fps}
-        self._connection = PagePublisher(self._channel, wish, events)
+        size = intent.video.fit(self.width, self.height, self.fps)
+        self._connection = PagePublisher(self._channel, Format(*size, sound=True), intent, events)
         return self._connection
 
     def heard(self, content: dict[str, Any]) -> None:
@@ -78,17 +81,23 @@ class PagePublisher:
 
     Args:
         channel: the way to the page.
-        wish: how to publish: `bitrate` in bits per second, `fps`.
+        wanted: what to send.
+        intent: what the host wants; the page is given it with each command, and gates its tracks by it.
         events: what is told.
     """
 
-    def __init__(self, channel: PageChannel, wish: dict[str, Any], events: PublisherEvents) -> None:
+    _numbers = itertools.count(1)
+
+    def __init__(self, channel: PageChannel, wanted: Format, intent: Intent, events: PublisherEvents) -> None:
         self._channel = channel
-        self._wish = wish
+        self._wanted = wanted
+        self._intent = intent
+        self._number = next(self._numbers)
         self._events = events
         self._stats: BroadcastStats | None = None
         self._joined = False
         self._left = False
+        self._published: object = None
 
     async def connect(self, url: str, token: str) -> None:
         """Have the page join the room and publish its camera and microphone: one command, one answer.
@@ -97,18 +106,50 @@ class PagePublisher:
             ConnectionRefused: it could not, or no page is there.
         """
         try:
-            answer = await self._channel.ask("connect", timeout=CONNECT_SECONDS, url=url, token=token, **self._wish)
+            answer = await self._channel.ask("connect", timeout=CONNECT_SECONDS, url=url, token=token, **self._wish())
         except TimeoutError:
             raise ConnectionRefused("no page with the camera answered: was it closed?") from None
         if not answer.get("ok"):
-            reason = str(answer.get("reason") or "unknown reason")[:200]
-            raise ConnectionRefused(f"the page could not go live: {reason}")
+            raise ConnectionRefused(f"the page could not go live: {_reason(answer)}")
         self._joined = True
+        self._published = self._wanted, self._intent.video, self._intent.audio
 
-    async def publish(self, width: int, height: int, fps: float, *, sound: bool) -> None:  # noqa: ARG002 - known ahead
-        """The page has published already; without sound it is muted."""
-        if not sound:
-            self.mute("audio", muted=True)
+    def _wish(self) -> dict[str, Any]:
+        video, audio, wanted = self._intent.video, self._intent.audio, self._wanted
+        return {
+            "connection": self._number,
+            "muted": self._muted(),
+            "volume": audio.volume if audio.enabled else 0.0,
+            "width": wanted.width,
+            "height": wanted.height,
+            "fps": wanted.fps,
+            "bitrate": video.bits(wanted.width, wanted.height, wanted.fps),
+            "simulcast": True if video.simulcast is None else video.simulcast,
+            "degradation": video.degradation,
+            "stereo": audio.stereo,
+            "audioBitrate": audio.bitrate,
+        }
+
+    def _muted(self) -> dict[str, bool]:
+        return {"audio": "audio" in self._intent.muted, "video": "video" in self._intent.muted}
+
+    async def publish(self, wanted: Format) -> None:
+        """What the page published on joining, or something else from now on.
+
+        Raises:
+            BroadcastError: the page could not.
+        """
+        self._wanted = wanted
+        wish = wanted, self._intent.video, self._intent.audio
+        if wish == self._published:
+            return
+        try:
+            answer = await self._channel.ask("publish", timeout=CONNECT_SECONDS, **self._wish())
+        except TimeoutError:
+            raise BroadcastError("the page does not answer") from None
+        if not answer.get("ok"):
+            raise BroadcastError(f"the page could not publish so: {_reason(answer)}")
+        self._published = wish
 
     async def encoding(self) -> None:
         """The page's encoder is quiet from the start."""
@@ -125,6 +166,7 @@ class PagePublisher:
             "stats": lambda: self._measured(content),
             "lost": lambda: self._events.source(str(content.get("reason") or "the camera is gone")[:200]),
             "restored": self._events.restored,
+            "muted": lambda: self._events.muted("video" if content.get("what") == "video" else "audio"),
             "disconnected": lambda: self._gone(str(content.get("reason") or "unknown reason")[:200]),
         }
         work = told.get(str(content.get("event")))
@@ -152,9 +194,11 @@ class PagePublisher:
             limited_by=str(content.get("limitedBy") or "none")[:20],
         )
 
-    def mute(self, what: Literal["audio", "video"], *, muted: bool) -> None:
-        """Have the page silence the sound or hold the picture."""
-        self._channel.tell("mute", what=what, muted=muted)
+    def heed(self, intent: Intent) -> None:
+        """Have the page mute, unmute, or change the volume."""
+        self._intent = intent
+        volume = intent.audio.volume if intent.audio.enabled else 0.0
+        self._channel.tell("intent", connection=self._number, muted=self._muted(), volume=volume)
 
     async def stats(self) -> BroadcastStats | None:
         """What the page told last, once."""
@@ -165,7 +209,7 @@ class PagePublisher:
         """Have the page leave the room."""
         self._left = True
         try:
-            await self._channel.ask("leave", timeout=LEAVE_SECONDS)
+            await self._channel.ask("leave", timeout=LEAVE_SECONDS, connection=self._number)
         except TimeoutError:
             return  # no page, no connection
 
@@ -185,6 +229,10 @@ class PagePublisher:
 
     def ended(self) -> None:
         """Nothing: the page tells by itself."""
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    return str(answer.get("reason") or "unknown reason")[:200]
 
 
 def _identities(told: Any) -> frozenset[str]:

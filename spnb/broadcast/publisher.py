@@ -9,20 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from spnb.broadcast.events import BroadcastStats
 from spnb.broadcast.native_log import QuietEncoder
+from spnb.broadcast.options import Format, Intent, Kind, VideoOptions
 from spnb.broadcast.proxies import without_proxy
 from spnb.broadcast.sources.base import SAMPLE_RATE, Sink
-from spnb.errors import BroadcastError
+from spnb.errors import BroadcastError, InvalidInput
 
 if TYPE_CHECKING:
     from livekit import rtc
 
-__all__ = ["Connection", "ConnectionRefused", "PublishOptions", "Publisher", "PublisherEvents", "PublishesItself"]
+__all__ = ["Connection", "ConnectionRefused", "Publisher", "PublisherEvents", "PublishesItself"]
 
 log = logging.getLogger(__name__)
 
@@ -31,27 +33,6 @@ CHUNK = SAMPLE_RATE // 100
 ENCODER_TALK_SECONDS = 10.0
 MOST_WAITING = 100
 """Pieces of sound that may wait, one second: more would put sound behind the picture."""
-
-
-@dataclass(frozen=True, slots=True)
-class PublishOptions:
-    """How to encode.
-
-    Attributes:
-        codec: `h264` (recorded without encoding anew), or `vp8`.
-        max_bitrate: bits per second of the picture; None derives it from size and frame rate.
-        simulcast: whether to send smaller copies as well.
-    """
-
-    codec: Literal["h264", "vp8"] = "h264"
-    max_bitrate: int | None = None
-    simulcast: bool = False
-
-    def bitrate(self, width: int, height: int, fps: float) -> int:
-        """Bits per second for a picture: about 2.8 Mb/s at 720p30, between 0.3 and 8 Mb/s."""
-        if self.max_bitrate is not None:
-            return self.max_bitrate
-        return int(min(8_000_000, max(300_000, width * height * fps * 0.1)))
 
 
 class ConnectionRefused(BroadcastError):
@@ -68,6 +49,7 @@ class PublisherEvents:
         source: called with a reason when the source is lost, with None at its end.
         restored: called when a lost source gives media again.
         others: called with who else publishes in the room, by identity, when that changes.
+        muted: called with what a moderator has muted at the media server.
     """
 
     disconnected: Callable[[str], None]
@@ -76,6 +58,7 @@ class PublisherEvents:
     source: Callable[[str | None], None]
     restored: Callable[[], None]
     others: Callable[[frozenset[str]], None] = lambda _others: None
+    muted: Callable[[Kind], None] = lambda _what: None
 
 
 class Connection(Sink, Protocol):
@@ -85,16 +68,20 @@ class Connection(Sink, Protocol):
         """Join the room; `ConnectionRefused` where that fails."""
         ...
 
-    async def publish(self, width: int, height: int, fps: float, *, sound: bool) -> None:
-        """Publish picture and, where wanted, sound."""
+    async def publish(self, wanted: Format) -> None:
+        """Have picture and, where wanted, sound published in this format; called again, what is published is changed.
+
+        Raises:
+            BroadcastError: LiveKit did not take a track.
+        """
         ...
 
     async def encoding(self) -> None:
         """Wait until the encoder has settled."""
         ...
 
-    def mute(self, what: Literal["audio", "video"], *, muted: bool) -> None:
-        """Silence the sound or hold the picture."""
+    def heed(self, intent: Intent) -> None:
+        """The host wants something else: mute and volume take effect now, the rest when it publishes next."""
         ...
 
     async def stats(self) -> BroadcastStats | None:
@@ -110,8 +97,8 @@ class Connection(Sink, Protocol):
 class PublishesItself(Protocol):
     """A source that is published where it is made."""
 
-    def publisher(self, options: PublishOptions, events: PublisherEvents) -> Connection:
-        """A new connection for it."""
+    def publisher(self, intent: Intent, events: PublisherEvents) -> Connection:
+        """A new connection for it, which knows from the start what the host wants."""
         ...
 
 
@@ -119,12 +106,13 @@ class Publisher:
     """A connection from this process. Its sink methods may be called from any thread.
 
     Args:
-        options: how to encode.
+        intent: what the host wants.
         events: what is told.
     """
 
-    def __init__(self, options: PublishOptions, events: PublisherEvents) -> None:
-        self._options = options
+    def __init__(self, intent: Intent, events: PublisherEvents) -> None:
+        _check(intent.video)
+        self._intent = intent
         self._events = events
         self._loop = asyncio.get_running_loop()
         self._room: rtc.Room | None = None
@@ -132,12 +120,13 @@ class Publisher:
         self._audio: Any = None
         self._video_track: Any = None
         self._audio_track: Any = None
-        self._size = (0, 0)
+        self._sent: tuple[Format, VideoOptions] | None = None
+        self._channels = 2
+        self._own: dict[Kind, deque[bool]] = {"audio": deque(), "video": deque()}
         self._sound: asyncio.Queue[tuple[bytes, int]] = asyncio.Queue(MOST_WAITING)
         self._feeder: asyncio.Task[None] | None = None
         self._left = False
         self._closed = False
-        self._video_muted = False
         self._quiet = False
         self._before: tuple[float, int, int, int] | None = None
 
@@ -155,6 +144,9 @@ class Publisher:
         room.on("reconnecting", self._events.reconnecting)
         room.on("reconnected", self._events.reconnected)
         room.on("disconnected", self._disconnected)
+        room.on("track_muted", lambda who, publication: self._mute_told(room, who, publication, muted=True))
+        room.on("track_unmuted", lambda who, publication: self._mute_told(room, who, publication, muted=False))
+        room.on("local_track_republished", lambda *_: self._own_forgotten())
         for change in ("participant_disconnected", "track_published", "track_unpublished"):
             room.on(change, self._others_changed)
         try:
@@ -175,35 +167,84 @@ class Publisher:
             self._left = True
             self._events.disconnected(_reason(reason))
 
-    async def publish(self, width: int, height: int, fps: float, *, sound: bool) -> None:
-        """Publish the picture track and, where wanted, the sound track."""
+    async def publish(self, wanted: Format) -> None:
+        """Have picture and, where wanted, sound published in this format.
+
+        A track's encoding is settled when it is published: where another is wanted, a new track takes over before the
+        old one goes.
+        """
+        _check(self._intent.video)
+        publishing = []
+        if self._sent != (wanted, self._intent.video):
+            publishing.append(self._publish_video(wanted))
+        channels = 2 if self._intent.audio.stereo else 1
+        if wanted.sound and (self._audio is None or channels != self._channels):
+            publishing.append(self._publish_audio(channels))
+        if not publishing:
+            return
+        if not self._quiet:
+            self._quiet = True
+            QuietEncoder.begin()
+        failed = [error for error in await asyncio.gather(*publishing, return_exceptions=True) if error is not None]
+        if failed:
+            self._speak()
+            raise BroadcastError(f"LiveKit did not take a track: {_shown(failed[0])}") from failed[0]
+
+    async def _publish_video(self, wanted: Format) -> None:
         from livekit import rtc
 
-        assert self._room is not None  # noqa: S101 - connected first
-        self._size = (width, height)
-        self._video = rtc.VideoSource(width, height)
-        self._video_track = rtc.LocalVideoTrack.create_video_track("camera", self._video)
-        codec = rtc.VideoCodec.H264 if self._options.codec == "h264" else rtc.VideoCodec.VP8
-        encoding = rtc.VideoEncoding(max_bitrate=self._options.bitrate(width, height, fps), max_framerate=max(1.0, fps))
-        participant = self._room.local_participant
-        options = rtc.TrackPublishOptions(
-            source=rtc.TrackSource.SOURCE_CAMERA,
-            video_codec=codec,
-            simulcast=self._options.simulcast,
-            video_encoding=encoding,
-            # What a host sets up is what viewers and the recording get; with too little bandwidth the rate goes down.
-            degradation_preference=rtc.DegradationPreference.MAINTAIN_RESOLUTION.value,
+        options, before = self._intent.video, self._video_track
+        source = rtc.VideoSource(wanted.width, wanted.height, is_screencast=wanted.screen)
+        track = rtc.LocalVideoTrack.create_video_track("screen" if wanted.screen else "camera", source)
+        encoding = rtc.VideoEncoding(
+            max_bitrate=options.bits(wanted.width, wanted.height, wanted.fps), max_framerate=max(1.0, wanted.fps)
         )
-        publishing = [participant.publish_track(self._video_track, options)]
-        if sound:
-            self._audio = rtc.AudioSource(SAMPLE_RATE, 2, loop=self._loop)
-            self._audio_track = rtc.LocalAudioTrack.create_audio_track("microphone", self._audio)
-            microphone = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-            publishing.append(participant.publish_track(self._audio_track, microphone))
+        kept = f"MAINTAIN_{options.degradation.upper()}" if options.degradation != "balanced" else "BALANCED"
+        await self._publish_track(
+            "video",
+            track,
+            rtc.TrackPublishOptions(
+                source=rtc.TrackSource.SOURCE_SCREENSHARE if wanted.screen else rtc.TrackSource.SOURCE_CAMERA,
+                video_codec=rtc.VideoCodec.H264 if options.codec == "h264" else rtc.VideoCodec.VP8,
+                simulcast=bool(options.simulcast),
+                video_encoding=encoding,
+                # What a host sets up is what viewers and the recording get; unless told otherwise, the rate goes down.
+                degradation_preference=rtc.DegradationPreference[kept].value,
+            ),
+        )
+        self._video, self._video_track, self._before = source, track, None
+        self._sent = wanted, options
+        self._heed_mute("video", track)
+        await self._unpublish(before)
+
+    async def _publish_audio(self, channels: int) -> None:
+        from livekit import rtc
+
+        before = self._audio_track
+        source = rtc.AudioSource(SAMPLE_RATE, channels, loop=self._loop)
+        track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
+        bits = self._intent.audio.bitrate
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        if bits is not None:
+            options.audio_encoding.max_bitrate = bits
+        await self._publish_track("audio", track, options)
+        self._audio, self._audio_track, self._channels = source, track, channels
+        self._heed_mute("audio", track)
+        await self._unpublish(before)
+        if self._feeder is None:
             self._feeder = asyncio.create_task(self._feed(), name="spnb-sound")
-        self._quiet = True
-        QuietEncoder.begin()
-        await asyncio.gather(*publishing)
+
+    async def _publish_track(self, what: Kind, track: Any, options: Any) -> None:
+        if self._room is None:
+            raise BroadcastError("the connection is closed")
+        if what in self._intent.muted:
+            # Announced as muted from its first moment on; nobody has heard of the track yet.
+            track.mute()
+        await self._room.local_participant.publish_track(track, options)
+
+    async def _unpublish(self, track: Any) -> None:
+        if track is not None and self._room is not None:
+            await self._room.local_participant.unpublish_track(track.sid)
 
     async def encoding(self) -> None:
         """Wait until the encoder is done talking about itself, which it does at its second or third key frame."""
@@ -213,8 +254,8 @@ class Publisher:
                 while keyframes < 4:
                     await asyncio.sleep(0.25)
                     keyframes = await self._encoded_keyframes()
-        except (TimeoutError, RuntimeError):
-            return
+        except Exception as error:  # noqa: BLE001 - the SDK says it in any way when there is no track any more
+            log.debug("the encoder is not waited for: %s", error)
         finally:
             self._speak()
 
@@ -238,7 +279,7 @@ class Publisher:
         from livekit import rtc
 
         video = self._video
-        if video is None or self._closed or self._video_muted:
+        if video is None or self._closed:
             return
         video.capture_frame(rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, picture))
 
@@ -248,19 +289,13 @@ class Publisher:
             self._loop.call_soon_threadsafe(self._queue_sound, samples, channels)
 
     def lost(self, reason: str) -> None:
-        """The source failed."""
-        if not self._closed and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._events.source, reason)
+        """The broadcast hears of its source by itself."""
 
     def restored(self) -> None:
-        """The source gives media again."""
-        if not self._closed and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._events.restored)
+        """The broadcast hears of its source by itself."""
 
     def ended(self) -> None:
-        """The source came to its end."""
-        if not self._closed and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._events.source, None)
+        """The broadcast hears of its source by itself."""
 
     def _queue_sound(self, samples: bytes, channels: int) -> None:
         if self._sound.full():
@@ -271,31 +306,65 @@ class Publisher:
         import numpy as np
         from livekit import rtc
 
-        waiting = b""
-        piece = CHUNK * 4
+        waiting, sent = b"", self._channels
         while True:
             samples, channels = await self._sound.get()
-            if channels == 1:
-                samples = np.repeat(np.frombuffer(samples, np.int16), 2).tobytes()
+            if self._channels != sent:
+                waiting, sent = b"", self._channels
+            if channels != sent:
+                stereo = np.frombuffer(samples, np.int16)
+                mixed: Any = np.repeat(stereo, 2) if sent == 2 else stereo.reshape(-1, 2).mean(axis=1).astype(np.int16)
+                samples = mixed.tobytes()
             waiting += samples
+            piece = CHUNK * 2 * sent
             while len(waiting) >= piece:
-                frame = rtc.AudioFrame(waiting[:piece], SAMPLE_RATE, 2, CHUNK)
-                waiting = waiting[piece:]
-                await self._audio.capture_frame(frame)
+                frame, waiting = rtc.AudioFrame(waiting[:piece], SAMPLE_RATE, sent, CHUNK), waiting[piece:]
+                if "audio" in self._intent.muted:
+                    waiting = b""  # said before the mute, and not out yet
+                else:
+                    await self._audio.capture_frame(frame)
 
-    # -- while on air
+    # -- what the host wants
 
-    def mute(self, what: Literal["audio", "video"], *, muted: bool) -> None:
-        """Silence the sound or hold the picture, and tell the others."""
-        track = self._audio_track if what == "audio" else self._video_track
-        if track is None:
+    def heed(self, intent: Intent) -> None:
+        """Mute or unmute, and tell the others."""
+        self._intent = intent
+        if "audio" in intent.muted and self._audio is not None:
+            while not self._sound.empty():
+                self._sound.get_nowait()
+            self._audio.clear_queue()
+        for what, track in self._tracks():
+            self._heed_mute(what, track)
+
+    def _tracks(self) -> tuple[tuple[Kind, Any], ...]:
+        return ("audio", self._audio_track), ("video", self._video_track)
+
+    def _heed_mute(self, what: Kind, track: Any) -> None:
+        muted = what in self._intent.muted
+        if track is None or track.muted == muted:
             return
-        if what == "video":
-            self._video_muted = muted
+        self._own[what].append(muted)
         if muted:
             track.mute()
         else:
             track.unmute()
+
+    def _mute_told(self, room: rtc.Room, who: Any, publication: Any, *, muted: bool) -> None:
+        """A track of ours was muted or unmuted: by ourselves, or at the server by a moderator."""
+        if who.identity != room.local_participant.identity or self._left:
+            return
+        for what, track in self._tracks():
+            if track is not None and track.sid == publication.sid:
+                if self._own[what] and self._own[what][0] == muted:
+                    self._own[what].popleft()
+                elif muted and what not in self._intent.muted:
+                    self._events.muted(what)
+                elif not muted:
+                    self._heed_mute(what, track)  # nobody unmutes a host but the host
+
+    def _own_forgotten(self) -> None:
+        for own in self._own.values():
+            own.clear()
 
     async def stats(self) -> BroadcastStats | None:
         """How the picture is doing; None before there is anything to tell."""
@@ -355,6 +424,11 @@ class Publisher:
             await room.disconnect()
 
 
+def _check(options: VideoOptions) -> None:
+    if options.simulcast not in (None, True, False):
+        raise InvalidInput("the kernel's SDK chooses the sizes of simulcast by itself: give simulcast=True")
+
+
 def _reason(reason: Any) -> str:
     from livekit.rtc import DisconnectReason
 
@@ -364,6 +438,6 @@ def _reason(reason: Any) -> str:
         return "unknown reason"
 
 
-def _shown(error: Exception) -> str:
+def _shown(error: BaseException) -> str:
     """An SDK's error without the address in it, which may carry a token."""
     return str(error).split("?")[0].split("access_token")[0][:200]

@@ -15,6 +15,7 @@ from spnb.broadcast import (
     BroadcastEvent,
     Connected,
     Ended,
+    MuteChanged,
     Reconnected,
     Reconnecting,
     SourceLost,
@@ -31,6 +32,7 @@ from spnb.widgets.moderation import finding, verdict
 __all__ = ["Stage", "kernel_source"]
 
 VIEWERS_SECONDS = 5.0
+MODERATED = "A moderator has switched your {} off."
 
 
 class Stage(Widget):
@@ -117,7 +119,8 @@ class Stage(Widget):
             raise
         self._at_end(self._broadcast.observe(self._happened))
         with self.hold_sync():
-            self.muted = {"audio": False, "video": False}
+            # What goes on air may have been there already, and muted.
+            self._show_muted()
             self.connection = "connected"
             self.live_since = time.time()
             self.phase = "live"
@@ -155,6 +158,12 @@ class Stage(Widget):
             self.connection = "reconnecting"
         elif isinstance(event, Reconnected):
             self.connection = "reconnected"
+        elif isinstance(event, MuteChanged):
+            self._show_muted()
+            if event.by_moderator:
+                self.error = MODERATED.format("microphone" if event.what == "audio" else "camera")
+            elif self.error.startswith(MODERATED[:11]):
+                self.error = ""
         elif isinstance(event, SourceLost):
             self.error = f"The source is lost: {event.reason}. Viewers see a card that says so."
         elif isinstance(event, SourceRestored):
@@ -189,7 +198,10 @@ class Stage(Widget):
                 await self._broadcast.mute(what)
             else:
                 await self._broadcast.unmute(what)
-            self.muted = {**self.muted, what: bool(content.get("muted"))}
+
+    def _show_muted(self) -> None:
+        if self._broadcast is not None:
+            self.muted = {"audio": self._broadcast.is_muted("audio"), "video": self._broadcast.is_muted("video")}
 
     async def do_switch(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """Another source, without leaving the air."""

@@ -172,6 +172,31 @@ def test_an_absent_camera_says_what_to_do() -> None:
         Camera("/dev/video99").open()
 
 
+def test_a_microphone_beside_a_camera_is_heard(tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real ALSA library, with a device that reads a tone from a file; the camera's pictures come from a film."""
+    wave = (9000 * np.sin(2 * math.pi * 440 * np.arange(480_000) / 48_000)).astype(np.int16)
+    (tmp_path / "tone.raw").write_bytes(np.repeat(wave, 2).tobytes())
+    device = f'type file slave.pcm null file /dev/null infile "{tmp_path}/tone.raw" format raw'
+    (tmp_path / "asound.conf").write_text(f"pcm.tone {{ {device} }}\npcm.null {{ type null }}\n")
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(tmp_path / "asound.conf"))
+    monkeypatch.setattr("spnb.broadcast.sources.media._driver", lambda _device: ("mp4", str(film)))
+    camera, taken = Camera(microphone="tone"), Taken(10)
+    camera.open()
+    assert camera.has_audio
+    camera.start(taken)
+    assert taken.enough.wait(10)
+    camera.close()
+    heard = np.frombuffer(taken.sound, np.int16).reshape(-1, 2)[:, 0].astype(float)
+    assert len(heard) > 2000
+    strongest = np.fft.rfftfreq(len(heard), 1 / 48_000)[np.abs(np.fft.rfft(heard * np.hanning(len(heard)))).argmax()]
+    assert abs(strongest - 440) < 30
+    with pytest.raises(SourceError, match=r"microphone nowhere cannot be opened.*microphone=None"):
+        Camera(microphone="nowhere").open()
+    without = Camera()
+    without.open()
+    without.close()
+
+
 @pytest.mark.parametrize(
     ("system", "device", "driver"),
     [

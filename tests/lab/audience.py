@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from livekit import rtc
 
+from tests.broadcast.booth import Listener
 from tests.lab.conftest import Lab
 from tests.media.conftest import Viewer
 
@@ -39,17 +40,37 @@ class House:
 
     @asynccontextmanager
     async def viewer(self, room_id: str) -> AsyncIterator[Viewer]:
-        answer = await self._http.post(
-            "/sandbox/livekit-token",
-            headers={"X-API-Key": self.lab.sandbox.api_key},
-            json={"room": room_id, "identity": "viewer"},
-        )
         watching = Viewer()
-        await watching.room.connect(answer.json()["url"], answer.json()["token"])
+        await watching.room.connect(*await self._ticket(room_id, "viewer"))
         try:
             yield watching
         finally:
             await watching.room.disconnect()
+
+    @asynccontextmanager
+    async def listener(self, room_id: str) -> AsyncIterator[Listener]:
+        listening = Listener()
+        await listening.join(*await self._ticket(room_id, "listener"))
+        try:
+            yield listening
+        finally:
+            await listening.leave()
+
+    async def _ticket(self, room_id: str, identity: str) -> tuple[str, str]:
+        answer = await self._http.post(
+            "/sandbox/livekit-token",
+            headers={"X-API-Key": self.lab.sandbox.api_key},
+            json={"room": room_id, "identity": identity},
+        )
+        return answer.json()["url"], answer.json()["token"]
+
+    async def cut_signalling(self, room_id: str) -> int:
+        answer = await self._http.post(
+            "/sandbox/faults/cut",
+            headers={"X-API-Key": self.lab.sandbox.api_key},
+            json={"what": "signalling", "roomId": room_id},
+        )
+        return int(answer.raise_for_status().json()["cut"])
 
 
 async def pictures(track: Any, seconds: float) -> tuple[set[tuple[int, int]], float, bool]:

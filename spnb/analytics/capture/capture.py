@@ -308,7 +308,7 @@ class AsyncCapture:
 
     def _drain(self) -> None:
         """Take the statistics of what this process has on air."""
-        module = sys.modules.get("spnb.broadcast.broadcast")
+        module = sys.modules.get("spnb.broadcast.running")
         if module is None:
             return  # nothing was ever put on air here
         for room_id in self._rooms:

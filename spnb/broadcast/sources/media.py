@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spnb.broadcast.sources.base import SAMPLE_RATE, Pace, Sink, ThreadedSource, packed
+from spnb.broadcast.sources.microphone import Microphone
 from spnb.errors import SourceError
 from spnb.recordings.containers import open_local
 
@@ -144,13 +145,48 @@ class Camera(_Decoded):
     Args:
         device: e.g. `/dev/video0` on Linux, `0` on macOS, a camera's name on Windows; the first one without.
         width, height, fps: what to ask the camera for.
+        microphone: the one beside it: True for the system's own, or a device, e.g. `hw:1` (ALSA) on Linux, `0` on
+            macOS, its name on Windows; no sound with None.
     """
 
-    def __init__(self, device: str | None = None, *, width: int = 1280, height: int = 720, fps: float = 30) -> None:
+    def __init__(
+        self,
+        device: str | None = None,
+        *,
+        width: int = 1280,
+        height: int = 720,
+        fps: float = 30,
+        microphone: str | bool | None = None,
+    ) -> None:
         super().__init__()
         self.device = device
+        name = microphone if isinstance(microphone, str) else None
+        self._microphone = Microphone(name) if microphone else None
         self._wish = (width, height, fps)
         self.width, self.height, self.fps = width, height, fps
+
+    def open(self) -> None:
+        """Open the camera, and the microphone where one was asked for."""
+        super().open()
+        if self._microphone is not None:
+            try:
+                self._microphone.open()
+            except SourceError:
+                self._release()
+                raise
+            self.has_audio = True
+
+    def start(self, sink: Sink) -> None:
+        """Begin to push into `sink`."""
+        if self._microphone is not None:
+            self._microphone.start(sink)
+        super().start(sink)
+
+    def close(self) -> None:
+        """Let go of both."""
+        if self._microphone is not None:
+            self._microphone.close()
+        super().close()
 
     def _name(self) -> str:
         return f"the camera {self.device or ''}".rstrip()

@@ -215,6 +215,7 @@ class Monitored:
         monitor = self._monitor
         self.width, self.height, self.fps = monitor.width, monitor.height, monitor.fps
         self.has_audio = monitor.has_audio
+        self.screen = bool(getattr(monitor.source, "screen", False))
 
     def open(self) -> None:
         """Wait for the first picture, which also tells the size.

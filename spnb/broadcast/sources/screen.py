@@ -20,6 +20,9 @@ class Screen(ThreadedSource):
         width: scaled to at most this many pixels.
     """
 
+    screen = True
+    """Announced as what it is: viewers show a shared screen large, and encoders keep its letters sharp."""
+
     def __init__(self, monitor: int = 1, *, fps: float = 15, width: int = 1280) -> None:
         super().__init__()
         self.monitor = monitor

@@ -13,10 +13,11 @@ from spnb._loop import run
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Any, Literal
+    from typing import Any
 
     from spnb.broadcast.broadcast import AsyncBroadcast
     from spnb.broadcast.events import BroadcastEvent, BroadcastStats
+    from spnb.broadcast.options import AudioOptions, Kind, VideoOptions
     from spnb.broadcast.sources.base import Source
 
 
@@ -48,7 +49,7 @@ class Broadcast(Face):
 
     @property
     def on_air(self) -> bool:
-        """Whether it is publishing."""
+        """Whether it is publishing, or on its way back."""
         return self._twin.on_air
 
     @property
@@ -61,23 +62,49 @@ class Broadcast(Face):
         """One entry a second, at most an hour of them."""
         return self._twin.history
 
-    def is_muted(self, what: Literal["audio", "video"] = "audio") -> bool:
-        """Whether sound or picture is muted."""
+    @property
+    def video(self) -> VideoOptions:
+        """How the picture is sent."""
+        return self._twin.video
+
+    @property
+    def audio(self) -> AudioOptions:
+        """How the sound is sent."""
+        return self._twin.audio
+
+    def is_muted(self, what: Kind = "audio") -> bool:
+        """Whether sound or picture is muted: by the host, or by a moderator at the media server."""
         return self._twin.is_muted(what)
 
-    def mute(self, what: Literal["audio", "video"] = "audio") -> None:
-        """Silence the sound, or hold the picture."""
+    def mute(self, what: Kind = "audio") -> None:
+        """Silence all sound, or hide the picture behind a card; nothing passes until you unmute, whatever breaks.
+
+        A second picture that a page shares beside its camera is ended by itself, not by this.
+        """
         run(self._twin.mute(what))
 
-    def unmute(self, what: Literal["audio", "video"] = "audio") -> None:
+    def unmute(self, what: Kind = "audio") -> None:
         """Let sound or picture through again."""
         run(self._twin.unmute(what))
 
+    def configure(self, *, video: VideoOptions | None = None, audio: AudioOptions | None = None) -> None:
+        """Send otherwise from now on, without leaving the air; what is not given stays as it is.
+
+        Args:
+            video: how to send the picture. Viewers see the new one take the old one's place.
+            audio: how to send the sound; a change of volume alone is heard at once.
+
+        Raises:
+            BroadcastError: it could not be sent so; the old way goes on.
+        """
+        run(self._twin.configure(video=video, audio=audio))
+
     def switch_source(self, source: Source) -> None:
-        """Send something else without leaving the air.
+        """Send something else without leaving the air: in its own size, at its own rate, with its sound if it has one.
 
         Raises:
             SourceError: the new source cannot give media; the old one goes on.
+            BroadcastError: it could not be published; the old one goes on.
         """
         run(self._twin.switch_source(source))
 

@@ -42,12 +42,7 @@ class StudioPart implements Part {
     this.company = new Company(plain);
     this.onAir.onRoom = (room, hub) => (room && hub ? this.company.follow(room, hub) : this.company.leave());
     webcam.byPage = () => this.onAir.publishing;
-    webcam.onStream = () => {
-      const [video] = webcam.stream?.getVideoTracks() ?? [];
-      const [audio] = webcam.stream?.getAudioTracks() ?? [];
-      if (video) void this.onAir.replace(video);
-      if (audio) void this.onAir.replaceSound(audio);
-    };
+    webcam.onStream = () => void this.onAir.renew();
     webcam.onLost = () => void this.onAir.showCard("Camera lost");
   }
 

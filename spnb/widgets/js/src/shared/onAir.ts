@@ -1,11 +1,36 @@
 // The browser path: this page publishes its camera straight to LiveKit, directed by the kernel.
-import type { LocalTrackPublication, Room } from "livekit-client";
+import type { LocalAudioTrack, LocalVideoTrack, Room, TrackPublishOptions } from "livekit-client";
 import type { Hub } from "../hub";
+import { SoundGate, cameraPicture, card, type Picture } from "./gate";
 import type { Session } from "./session";
 import type { Reply } from "./widget";
 import { reachable } from "./widget";
 
 export type Health = { fps: number; kbps: number; width: number; height: number; loss: number; rtt: number; jitter: number };
+
+type Kind = "audio" | "video";
+/** What the host wants, told by the kernel with each connection, and whenever it changes. */
+type Intent = { muted: Record<Kind, boolean>; volume: number };
+/** How to publish: pixels, pictures and bits per second, heights of smaller copies or whether there are any. */
+type Wish = {
+  width: number;
+  height: number;
+  fps: number;
+  bitrate: number;
+  simulcast: boolean | number[];
+  degradation: "resolution" | "framerate" | "balanced";
+  stereo: boolean;
+  audioBitrate: number | null;
+};
+
+const ENDS: Record<number, string> = {
+  2: "duplicate identity",
+  4: "participant removed",
+  5: "room deleted",
+  10: "room closed",
+};
+/** Bits per second of a smaller copy, for each of its pixels and pictures. */
+const BITS_PER_PIXEL = 0.1;
 
 export class OnAir {
   state: "" | "connecting" | "connected" | "reconnecting" = "";
@@ -13,12 +38,21 @@ export class OnAir {
   /** Told of the room this page has joined, and of its end. */
   onRoom: (room?: Room, hub?: Hub) => void = () => undefined;
   private room: Room | undefined;
-  private video: LocalTrackPublication | undefined;
-  private audio: LocalTrackPublication | undefined;
+  /** The connection's number: a command that means an older one is not for this. */
+  private number = 0;
+  private intent: Intent = { muted: { audio: false, video: false }, volume: 1 };
+  private wish: Wish | undefined;
+  // Tracks, not publications: those are other ones each time the library publishes anew.
+  private video: LocalVideoTrack | undefined;
+  private audio: LocalAudioTrack | undefined;
+  private sound: SoundGate | undefined;
+  private picture: Picture | undefined;
+  /** What `picture` shows: a camera's track, or a card's words. */
+  private shown: MediaStreamTrack | string | undefined;
+  private lost = "";
+  private working: Promise<void> = Promise.resolve();
   private beat: ReturnType<typeof setInterval> | undefined;
   private before = { at: 0, bytes: 0, packets: 0, lost: 0, frames: 0 };
-  private hidden = false;
-  private card: { track: MediaStreamTrack; stop(): void } | undefined;
 
   constructor(
     private readonly session: Session<unknown>,
@@ -34,30 +68,47 @@ export class OnAir {
   heard(reply: Reply): boolean {
     const work: Record<string, () => Promise<void>> = {
       connect: () => this.connect(String(reply["url"]), String(reply["token"]), reply),
-      leave: () => this.leave(),
+      publish: () => this.publishAnew(reply),
+      leave: () => (reply["connection"] === this.number ? this.leave() : Promise.resolve()),
     };
     const action = work[reply.type];
     if (action) {
       action().then(
         () => this.session.send("answer", { ask: reply["ask"], ok: true }),
         (error: unknown) => {
-          void this.leave();
-          this.failed();
+          if (reply.type !== "publish") {
+            void this.leave();
+            this.failed();
+          }
           const reason = error instanceof Error ? error.message : String(error);
           this.session.send("answer", { ask: reply["ask"], ok: false, reason });
         },
       );
       return true;
     }
-    if (reply.type === "mute") {
-      void this.mute(String(reply["what"]), Boolean(reply["muted"]));
+    if (reply.type === "intent") {
+      if (reply["connection"] === this.number) {
+        this.want(reply);
+        void this.apply();
+      }
       return true;
     }
     return false;
   }
 
-  private async connect(url: string, token: string, wish: Reply): Promise<void> {
+  private want(reply: Reply): void {
+    const muted = reply["muted"] as Record<Kind, boolean>;
+    this.intent = { muted: { audio: muted.audio, video: muted.video }, volume: Number(reply["volume"]) };
+    // Silence and darkness do not wait for anything.
+    this.sound?.set(this.intent.muted.audio ? 0 : this.intent.volume);
+    if (this.intent.muted.video && this.picture && typeof this.shown !== "string") this.picture.track.enabled = false;
+  }
+
+  private async connect(url: string, token: string, reply: Reply): Promise<void> {
     await this.leave();
+    this.number = Number(reply["connection"]);
+    this.want(reply);
+    this.wish = reply as unknown as Wish;
     const hub = await this.hub();
     const { Room, RoomEvent } = hub;
     // Two peer connections, as every server speaks: a server that knows only those refuses the newer path, and browsers
@@ -76,20 +127,21 @@ export class OnAir {
     };
     room.on(RoomEvent.Reconnecting, () => told("reconnecting", "reconnecting"));
     room.on(RoomEvent.SignalReconnecting, () => told("reconnecting", "reconnecting"));
-    room.on(RoomEvent.Reconnected, () => told("connected", "reconnected"));
-    // The library mutes a track whose device is gone; here a card takes its place, or another device.
-    room.on(RoomEvent.TrackMuted, (publication) => {
-      if (publication === this.video && !this.hidden) void this.video.unmute();
+    room.on(RoomEvent.Reconnected, () => {
+      told("connected", "reconnected");
+      if (this.room === room) void this.apply();
+    });
+    room.on(RoomEvent.TrackMuted, (publication, who) => {
+      if (this.room === room && who.isLocal) this.mutedElsewhere(publication.kind as Kind);
+    });
+    room.on(RoomEvent.TrackUnmuted, (_publication, who) => {
+      if (this.room === room && who.isLocal) void this.apply();
     });
     room.on(RoomEvent.Disconnected, (reason) => {
       // An attempt that fails also ends with this event: its own error tells of it.
       if (this.room !== room || this.state === "connecting") return;
       this.forget();
-      const named = { 2: "duplicate identity", 4: "participant removed", 5: "room deleted", 10: "room closed" } as Record<
-        number,
-        string
-      >;
-      this.session.send("on_air", { event: "disconnected", reason: named[Number(reason)] ?? "connection lost" });
+      this.session.send("on_air", { event: "disconnected", reason: ENDS[Number(reason)] ?? "connection lost" });
       this.session.changed();
     });
     this.state = "connecting";
@@ -97,7 +149,7 @@ export class OnAir {
     // Published as soon as the server listens, while media connections are still being made: a third of the way saved.
     const published = new Promise<void>((resolve, reject) => {
       room.once(RoomEvent.SignalConnected, () => {
-        this.publish(room, wish).then(resolve, reject);
+        this.publish(room).then(resolve, reject);
       });
     });
     published.catch(() => undefined);
@@ -113,76 +165,147 @@ export class OnAir {
     if (this.room === room) this.onRoom(room, hub);
   }
 
-  private async publish(room: Room, wish: Reply): Promise<void> {
-    const { Track } = await this.hub();
-    const [camera] = this.stream()?.getVideoTracks() ?? [];
+  private publish(room: Room): Promise<void> {
+    return this.inTurn(() => this.publishNow(room));
+  }
+
+  /** What changes tracks is done one after the other. */
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    const done = this.working.then(work);
+    this.working = done.catch(() => undefined);
+    return done;
+  }
+
+  private async publishNow(room: Room): Promise<void> {
+    const { LocalAudioTrack, LocalVideoTrack, Track } = await this.hub();
     const [microphone] = this.stream()?.getAudioTracks() ?? [];
-    if (this.room !== room || !camera) throw new Error("the camera of the page is off");
-    const fps = Number(wish["fps"]) || 30;
+    const { wish } = this;
+    if (this.room !== room || !wish) throw new Error("the page has left");
+    await this.show();
+    if (this.room !== room || !this.picture) throw new Error("the camera of the page is off");
     const local = room.localParticipant;
-    const publishing = [
-      local.publishTrack(camera, {
-        source: Track.Source.Camera,
-        simulcast: true,
-        videoCodec: "vp8",
-        videoEncoding: { maxBitrate: Number(wish["bitrate"]) || 2_500_000, maxFramerate: fps },
-        degradationPreference: "maintain-resolution",
-      }),
-    ];
-    if (microphone) publishing.push(local.publishTrack(microphone, { source: Track.Source.Microphone }));
-    [this.video, this.audio] = await Promise.all(publishing);
+    const video = (this.video = new LocalVideoTrack(this.picture.track));
+    // Muted from its first moment on: nobody has heard of the track yet.
+    if (this.intent.muted.video) await video.mute();
+    const publishing: Promise<unknown>[] = [local.publishTrack(video, await this.videoOptions(wish))];
+    if (microphone) {
+      const sound = (this.sound = new SoundGate(wish.stereo));
+      sound.take(microphone);
+      sound.set(this.intent.muted.audio ? 0 : this.intent.volume);
+      const audio = (this.audio = new LocalAudioTrack(sound.track));
+      if (this.intent.muted.audio) await audio.mute();
+      const options: TrackPublishOptions = { source: Track.Source.Microphone };
+      if (wish.audioBitrate) options.audioPreset = { maxBitrate: wish.audioBitrate };
+      if (wish.stereo && (microphone.getSettings().channelCount ?? 1) > 1) options.forceStereo = true;
+      publishing.push(local.publishTrack(audio, options));
+    }
+    await Promise.all(publishing);
+    clearInterval(this.beat);
     this.beat = setInterval(() => void this.measure(), 1000);
+    await this.bring();
   }
 
-  private async mute(what: string, muted: boolean): Promise<void> {
-    const publication = what === "video" ? this.video : this.audio;
-    if (what === "video") this.hidden = muted;
-    await (muted ? publication?.mute() : publication?.unmute());
+  private async videoOptions(wish: Wish): Promise<TrackPublishOptions> {
+    const { Track, VideoPreset } = await this.hub();
+    const options: TrackPublishOptions = {
+      source: Track.Source.Camera,
+      simulcast: Boolean(wish.simulcast),
+      videoCodec: "vp8",
+      videoEncoding: { maxBitrate: wish.bitrate, maxFramerate: wish.fps },
+      degradationPreference: wish.degradation === "balanced" ? "balanced" : `maintain-${wish.degradation}`,
+    };
+    if (Array.isArray(wish.simulcast)) {
+      options.videoSimulcastLayers = [...wish.simulcast]
+        .sort((one, other) => one - other)
+        .map((height) => {
+          const width = Math.round((height * wish.width) / wish.height / 2) * 2;
+          return new VideoPreset(width, height, Math.round(width * height * wish.fps * BITS_PER_PIXEL), wish.fps);
+        });
+    }
+    return options;
   }
 
-  /** Send another picture: another camera, the screen. The old track is stopped by who made it. */
-  async replace(track: MediaStreamTrack): Promise<void> {
-    const lost = this.card;
-    this.card = undefined;
-    await this.video?.videoTrack?.replaceTrack(track, true);
-    if (!lost) return;
-    lost.stop();
-    this.session.send("on_air", { event: "restored" });
+  /** Publish otherwise from now on. */
+  private async publishAnew(reply: Reply): Promise<void> {
+    const { room } = this;
+    if (!room || reply["connection"] !== this.number) throw new Error("the page has left");
+    this.want(reply);
+    this.wish = reply as unknown as Wish;
+    const before = [this.video, this.audio];
+    const { sound } = this;
+    this.shown = undefined; // its size may be another one
+    for (const track of before) if (track) await room.localParticipant.unpublishTrack(track, false);
+    this.video = this.audio = this.sound = undefined;
+    sound?.stop();
+    await this.publish(room);
   }
 
-  async replaceSound(track: MediaStreamTrack): Promise<void> {
-    await this.audio?.audioTrack?.replaceTrack(track, true);
+  // -- what goes out
+
+  /** Bring what is published in line with what the host wants. */
+  private apply(): Promise<void> {
+    return this.inTurn(() => this.bring()).catch(() => undefined);
+  }
+
+  private async bring(): Promise<void> {
+    await this.show();
+    for (const kind of ["audio", "video"] as const) {
+      const track = kind === "video" ? this.video : this.audio;
+      const muted = this.intent.muted[kind];
+      if (track && track.isMuted !== muted) await (muted ? track.mute() : track.unmute());
+    }
+  }
+
+  /** The picture that may be seen now: the camera's, or a card. */
+  private async show(): Promise<void> {
+    const [camera] = this.stream()?.getVideoTracks() ?? [];
+    const wanted = this.intent.muted.video ? "Camera off" : this.lost || camera;
+    if (wanted === undefined || wanted === this.shown) return;
+    const before = this.picture;
+    const most = this.wish ?? { width: 0, height: 0, fps: 0 };
+    const made = typeof wanted === "string" ? card(wanted) : await cameraPicture(wanted, most);
+    if (!made) return;
+    this.shown = wanted;
+    this.picture = made;
+    await this.video?.replaceTrack(made.track, true);
+    before?.stop();
+  }
+
+  private mutedElsewhere(kind: Kind): void {
+    const track = kind === "video" ? this.video : this.audio;
+    if (!track?.isMuted || this.intent.muted[kind]) return;
+    if (track.mediaStreamTrack.readyState === "ended") {
+      // The library mutes a track whose device is gone; here a card takes its place, or another device.
+      void this.apply();
+      return;
+    }
+    // A moderator did, at the server: from now on it is so until the host takes it back.
+    this.intent = { ...this.intent, muted: { ...this.intent.muted, [kind]: true } };
+    if (kind === "audio") this.sound?.set(0);
+    void this.apply();
+    this.session.send("on_air", { event: "muted", what: kind });
+  }
+
+  /** The page has other devices, or shows something else. */
+  async renew(): Promise<void> {
+    const [microphone] = this.stream()?.getAudioTracks() ?? [];
+    this.sound?.take(microphone);
+    const { lost } = this;
+    this.lost = "";
+    await this.apply();
+    if (lost) this.session.send("on_air", { event: "restored" });
   }
 
   /** The camera is gone: viewers see a card that says so, and the room stays on air. */
   async showCard(text: string): Promise<void> {
-    const canvas = document.createElement("canvas");
-    [canvas.width, canvas.height] = [1280, 720];
-    const pen = canvas.getContext("2d");
-    if (!pen || !this.video) return;
-    const draw = () => {
-      pen.fillStyle = "#1c2128";
-      pen.fillRect(0, 0, 1280, 720);
-      pen.fillStyle = "#e6edf3";
-      pen.font = "600 64px system-ui, sans-serif";
-      pen.textAlign = "center";
-      pen.fillText(text, 640, 380);
-    };
-    draw();
-    const timer = setInterval(draw, 200);
-    const [track] = canvas.captureStream(5).getVideoTracks();
-    if (!track) return;
-    const stop = () => {
-      clearInterval(timer);
-      track.stop();
-    };
-    await this.replace(track);
-    this.card = { track, stop };
+    if (!this.video) return;
+    this.lost = text;
+    await this.apply();
     this.session.send("on_air", { event: "lost", reason: "the camera is gone" });
   }
 
   private async measure(): Promise<void> {
-    const report = await this.video?.videoTrack?.getRTCStatsReport();
+    const report = await this.video?.getRTCStatsReport();
     if (!report) return;
     const sum = { bytes: 0, packets: 0, lost: 0, frames: 0, width: 0, height: 0, rtt: 0, jitter: 0 };
     report.forEach((entry: Record<string, number | string>) => {
@@ -221,9 +344,11 @@ export class OnAir {
 
   private forget(): void {
     clearInterval(this.beat);
-    this.card?.stop();
-    this.card = undefined;
-    this.hidden = false;
+    this.picture?.stop();
+    this.sound?.stop();
+    this.picture = this.sound = this.shown = undefined;
+    this.working = Promise.resolve();
+    this.lost = "";
     this.room = undefined;
     this.onRoom();
     this.video = this.audio = undefined;
