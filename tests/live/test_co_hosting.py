@@ -156,6 +156,7 @@ async def test_two_are_on_stage_and_a_co_hosts_leaving_ends_nothing(
     assert all(len(numbers) == 20 for numbers in seen.values())
     # Viewers of HLS see both from where the next segment begins, and one alone again when a later one does.
     await live_size(room, WIDE)
+    await viewer.counters(track, 60)
 
     # Off the air and on again: still a co-host, and the room has not noticed.
     await joined.stop()
