@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 
 from spnb.errors import ConfigError
 
-__all__ = ["REGIONS", "Credentials", "Endpoints", "Region", "credentials_from_environment"]
+__all__ = ["REGIONS", "Credentials", "Endpoints", "Region", "credentials_from_environment", "is_loopback"]
 
 Region = Literal["us", "eu", "sg"]
 REGIONS: tuple[str, ...] = get_args(Region)
@@ -58,6 +59,19 @@ class Credentials:
     """A second user on the same device id ends the first one's session: leave None to get a fresh one."""
     watch_key: str | None = field(default=None, repr=False)
     """Signs watch sessions. The service's own key lies inside the vendor's SDKs: it is never shipped here."""
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address names this machine itself: calls there go through no proxy, and need no TLS."""
+    try:
+        host = urlsplit(url).hostname or ""
+        if host == "localhost":
+            return True
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
 
 
 def credentials_from_environment(

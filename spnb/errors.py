@@ -11,7 +11,8 @@
     │   ├── NotFound            404
     │   ├── Conflict            409, or a state that does not allow the call
     │   ├── RateLimited         429
-    │   └── ServerFault         5xx
+    │   ├── ServerFault         5xx
+    │   └── BadAnswer           something answered that is not the service, or not as it does
     ├── Unreachable             no answer: connection refused, DNS, time-out
     ├── RealtimeError           MQTT refused or lost for good
     ├── BroadcastError          publishing failed
@@ -29,6 +30,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "BadAnswer",
     "BadRequest",
     "BroadcastError",
     "ChatNotOpened",
@@ -120,6 +122,10 @@ class RateLimited(ServiceError):
 
 class ServerFault(ServiceError):
     """The service failed (5xx); retries were used up."""
+
+
+class BadAnswer(ServiceError):
+    """Something answered that is not the service, a sign-in page say, or that answers in another way than it."""
 
 
 class Unreachable(SpnbError):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from spnb.broadcast.events import BroadcastStats
 from spnb.broadcast.native_log import QuietEncoder
 from spnb.broadcast.options import Format, Intent, Kind, VideoOptions
+from spnb.broadcast.proxies import without_proxy
 from spnb.broadcast.sources.base import SAMPLE_RATE, Sink
 from spnb.errors import BroadcastError, InvalidInput
 
@@ -149,7 +150,8 @@ class Publisher:
         for change in ("participant_disconnected", "track_published", "track_unpublished"):
             room.on(change, self._others_changed)
         try:
-            await room.connect(url, token, rtc.RoomOptions(auto_subscribe=False, single_peer_connection=False))
+            with without_proxy(url):
+                await room.connect(url, token, rtc.RoomOptions(auto_subscribe=False, single_peer_connection=False))
         except rtc.ConnectError as error:
             raise ConnectionRefused(f"LiveKit refused the connection: {_shown(error)}") from None
         self._room = room

@@ -7,7 +7,9 @@ from typing import Any
 
 import httpx
 
+from spnb.client.answers import plain_text, told
 from spnb.errors import (
+    BadAnswer,
     BadRequest,
     Conflict,
     Forbidden,
@@ -56,9 +58,10 @@ def error_of(answer: httpx.Response, doing: str) -> ServiceError:
     message, code, detail = _told(answer)
     status = answer.status_code
     kind = BY_STATUS.get(status) or (ServerFault if status >= 500 else BadRequest)
-    text = f"could not {doing}: {message or f'HTTP {status}'}"
+    text = f"could not {doing}: {plain_text(message) or f'HTTP {status}'}"
     if detail:
-        text += f" ({'; '.join(map(str, detail)) if isinstance(detail, list) else detail})"
+        parts = detail[:5] if isinstance(detail, list) else [detail]
+        text += f" ({'; '.join(plain_text(part) for part in parts)})"
     if code in ADVICE:
         text += f" — {ADVICE[code]}"
     if kind is Unauthorized:
@@ -68,12 +71,12 @@ def error_of(answer: httpx.Response, doing: str) -> ServiceError:
 
 def _told(answer: httpx.Response) -> tuple[str, int | None, Any]:
     try:
-        body = answer.json()
-    except ValueError:
-        return answer.text[:200], None, None
+        body = told(answer, "read the error")
+    except BadAnswer:
+        return plain_text(answer.content[:2000].decode(errors="replace"), 200), None, None
     if not isinstance(body, dict):
         return "", None, None
     data = body.get("data")
     detail = data.get("detail") if isinstance(data, dict) else None
     code = body.get("code")
-    return str(body.get("message") or ""), code if isinstance(code, int) else None, detail
+    return plain_text(body.get("message") or ""), code if isinstance(code, int) else None, detail

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from spnb._loop import on_loop
+from spnb.client.answers import told
 from spnb.client.resource import Resource
 from spnb.errors import InvalidInput
 from spnb.models import File
@@ -44,7 +45,7 @@ class AsyncFiles(Resource):
             data={"preferredFilename": name, "accessType": "network"},
             upload=True,
         )
-        return File.model_validate(answer.json()[0])
+        return File.model_validate(told(answer, "upload the image")[0])
 
     @on_loop
     async def get(self, file_id: str) -> File:

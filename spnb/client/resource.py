@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
+import httpx
+
+from spnb.client.answers import guarded, told
 from spnb.client.session import Session
 from spnb.errors import InvalidInput, ServerFault, Unreachable
 
@@ -23,22 +27,26 @@ FIND_AGAIN_SECONDS = (0.3, 1.0, 3.0)
 class Resource:
     """A part of the service's API."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, method in list(vars(cls).items()):
+            if inspect.isfunction(method) and not name.startswith("_"):
+                setattr(cls, name, guarded(method))
+
     def __init__(self, session: Session) -> None:
         self._session = session
 
     async def _get(self, path: str, doing: str, **params: Any) -> Json:
-        return _object((await self._session.request("GET", path, doing=doing, params=params)).json())
+        return _object(await self._session.request("GET", path, doing=doing, params=params), doing)
 
     async def _post(self, path: str, doing: str, json: Any = None, *, repeatable: bool | None = None) -> Json:
-        answer = await self._session.request("POST", path, doing=doing, json=json, repeatable=repeatable)
-        return _object(answer.json() if answer.content else {})
+        return _object(await self._session.request("POST", path, doing=doing, json=json, repeatable=repeatable), doing)
 
     async def _put(self, path: str, doing: str, json: Any) -> Json:
-        return _object((await self._session.request("PUT", path, doing=doing, json=json)).json())
+        return _object(await self._session.request("PUT", path, doing=doing, json=json), doing)
 
     async def _delete(self, path: str, doing: str, json: Any = None, **params: Any) -> Json:
-        answer = await self._session.request("DELETE", path, doing=doing, json=json, params=params)
-        return _object(answer.json() if answer.content else {})
+        return _object(await self._session.request("DELETE", path, doing=doing, json=json, params=params), doing)
 
     async def _pages(self, path: str, doing: str, *, page_size: int, **params: Any) -> AsyncIterator[Json]:
         """All pages of a list. The page token carries the size, so only the first call names it."""
@@ -55,8 +63,9 @@ class Resource:
             options["token"] = token
 
 
-def _object(answer: Any) -> Json:
-    return answer if isinstance(answer, dict) else {"items": answer}
+def _object(answer: httpx.Response, doing: str) -> Json:
+    content = told(answer, doing)
+    return content if isinstance(content, dict) else {"items": content}
 
 
 def fresh_key() -> str:

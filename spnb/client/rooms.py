@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 from spnb._loop import aiterate, on_loop
+from spnb.client.answers import read_object
 from spnb.client.chat import AsyncChannels
 from spnb.client.files import AsyncFiles
 from spnb.client.opening import Opening
@@ -346,7 +347,7 @@ class AsyncRooms(Resource, Generic[R]):
         """
         path = f"/api/v1/rooms/{_id(room_id)}/recorded"
         answer = await self._session.request("GET", path, doing="get the recording")
-        return Recording.from_answer(answer.json())
+        return Recording.from_answer(read_object(answer, "get the recording"))
 
     @on_loop
     async def thumbnail_address(self, info: PlaybackInfo) -> str | None:

@@ -10,14 +10,17 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from spnb.client.answers import read_answer, read_object
 from spnb.client.discretion import be_discreet
 from spnb.client.errors import error_of
+from spnb.client.reach import Reach, is_loopback
 from spnb.client.retries import Retries
 from spnb.config import Credentials, Endpoints
-from spnb.errors import Unauthorized, Unreachable
+from spnb.errors import BadAnswer, SpnbError, Unauthorized, Unreachable
 from spnb.models import User
 
 __all__ = ["Session", "Whereabouts"]
@@ -29,6 +32,9 @@ Json = dict[str, Any]
 RENEW_AT = 0.8
 """Share of a token's life after which it is renewed, as the service's SDKs do."""
 MARGIN = dt.timedelta(minutes=5)
+ANSWER_SECONDS = 90.0
+"""A whole answer, however slowly it trickles."""
+MOST_REDIRECTS = 5
 LOOK_AGAIN_SECONDS = 0.5
 """Between two looks for a service that may have moved: many calls fail at once when it does."""
 
@@ -80,9 +86,10 @@ class Session:
         self.retries = Retries()
         self._clock = clock
         # Loopback must not go through a proxy that the environment names for the outside world.
-        local = endpoints.rest.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
+        local = is_loopback(endpoints.rest)
         limits = httpx.Limits(max_connections=32, max_keepalive_connections=16)
-        self._http = httpx.AsyncClient(timeout=timeout, trust_env=not local, limits=limits)
+        packed = {"Accept-Encoding": "gzip"}
+        self._http = httpx.AsyncClient(timeout=timeout, trust_env=not local, limits=limits, headers=packed)
         self._token = ""
         self._renew_after: dt.datetime | None = None
         self._logging_in: asyncio.Task[None] | None = None
@@ -119,9 +126,15 @@ class Session:
             headers={"X-API-Key": credentials.api_key},
             json=body,
         )
-        told = answer.json()
-        self._token = str(told["accessToken"])
-        users = [User.model_validate(user) for user in told.get("users", [])]
+        told = read_object(answer, "log in")
+        try:
+            token = told["accessToken"]
+            users = [User.model_validate(user) for user in told.get("users") or []]
+            if not isinstance(token, str) or not token or not token.isascii():
+                raise ValueError("no token")
+        except (KeyError, TypeError, ValueError):
+            raise BadAnswer("could not log in: the answer is not what the service's are like", status=200) from None
+        self._token = token
         self.user = next((user for user in users if user.user_id == credentials.user_id), users[0] if users else None)
         if self.user is None:
             raise Unauthorized("could not log in: the answer names no user", status=200)
@@ -219,9 +232,13 @@ class Session:
         if self._http.is_closed:
             raise Unreachable(f"could not {doing}: this client is closed, connect again")
         given = {name: value for name, value in options.items() if value is not None}
+        follow = bool(given.pop("follow_redirects", True))
         at = self.endpoints
         try:
-            answer = await self._http.request(method, f"{at.upload if upload else at.rest}{path}", **given)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                answer = await self._answered(method, f"{at.upload if upload else at.rest}{path}", doing, follow, given)
+        except TimeoutError:
+            raise Unreachable(f"could not {doing}: {at.rest} did not answer in time") from None
         except httpx.HTTPError as error:
             if await self.look_around() and self.endpoints != at and isinstance(error, httpx.ConnectError):
                 # Nobody was there, so nothing was carried out: it may go where the service is now.
@@ -234,6 +251,26 @@ class Session:
         if answer.is_success or answer.is_redirect:
             return answer
         raise error_of(answer, doing)
+
+    async def _answered(
+        self, method: str, url: str, doing: str, follow: bool, options: dict[str, Any]
+    ) -> httpx.Response:
+        """The answer, read within bounds. Redirects are followed within the service only: the token goes along."""
+        for _ in range(MOST_REDIRECTS):
+            request = self._http.build_request(method, url, **options)
+            answer = await read_answer(await self._http.send(request, stream=True), doing)
+            if not follow or not answer.is_redirect or "location" not in answer.headers:
+                return answer
+            target = _joined(url, answer.headers["location"])
+            if target is None or _origin(target) != _origin(url) or (method != "GET" and answer.status_code < 307):
+                raise BadAnswer(
+                    f"could not {doing}: the answer redirects away from the service and is not followed;"
+                    " does this network want a sign-in?",
+                    status=answer.status_code,
+                )
+            url = target
+            options.pop("params", None)
+        raise BadAnswer(f"could not {doing}: the service redirects over and over", status=310)
 
     async def look_around(self) -> bool:
         """Look where the service is, if it is one that may have moved; whether it was found."""
@@ -261,10 +298,13 @@ class Session:
 
         The token goes to the service only, never to where it redirects.
         """
-        base = f"{self.endpoints.rest}/"
-        if not address.startswith(base):
+        base = self.endpoints.rest
+        rest = f"{urlsplit(base).path}/"
+        if _origin(address) != _origin(base) or not urlsplit(address).path.startswith(rest):
             return address
-        answer = await self.request("GET", address.removeprefix(base[:-1]), doing=doing, follow=False)
+        parts = urlsplit(address)
+        path = f"{parts.path.removeprefix(rest[:-1])}{f'?{parts.query}' if parts.query else ''}"
+        answer = await self.request("GET", path, doing=doing, follow=False)
         location: str | None = answer.headers.get("location")
         return location
 
@@ -273,11 +313,23 @@ class Session:
 
         The address may be signed: no log gets it, and no token goes along.
         """
+        content = bytearray()
         try:
-            answer = await self._http.get(address, follow_redirects=True)
-        except httpx.HTTPError:
+            async with (
+                asyncio.timeout(ANSWER_SECONDS),
+                Reach(loopback=is_loopback(self.endpoints.rest)) as reach,
+                reach.ask(address) as answer,
+            ):
+                if not 200 <= answer.status < 300:
+                    return None
+                async for chunk in answer.body:
+                    content += chunk
+                    if len(content) > most:
+                        return None
+        except (SpnbError, TimeoutError, OSError) as error:
+            log.info("a picture could not be fetched: %s", type(error).__name__)
             return None
-        return answer.content if answer.is_success and len(answer.content) <= most else None
+        return bytes(content)
 
     async def aclose(self) -> None:
         """Close all connections. The service's session stays: it ends by itself."""
@@ -286,6 +338,22 @@ class Session:
         if self._logging_in is not None and not self._logging_in.done():
             self._logging_in.cancel()
         await self._http.aclose()
+
+
+def _origin(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port; all names of this machine's loopback are one."""
+    parts = urlsplit(url)
+    host = "127.0.0.1" if is_loopback(url) else (parts.hostname or "").lower()
+    return parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _joined(url: str, location: str) -> str | None:
+    try:
+        joined = urljoin(url, location)
+        _origin(joined)
+    except ValueError:
+        return None
+    return joined
 
 
 def _flat(params: Mapping[str, Any]) -> list[tuple[str, str]] | None:

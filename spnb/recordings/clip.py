@@ -10,6 +10,7 @@ from typing import Any
 import av
 
 from spnb.errors import InvalidInput
+from spnb.recordings.containers import open_recording
 from spnb.recordings.pieces import Piece
 from spnb.recordings.places import part_of
 
@@ -33,7 +34,7 @@ def cut(pieces: Sequence[Piece], target: Path, *, exact: bool) -> Path:
         with av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as made:
             writer = _Encoder(made) if exact else _Copier(made)
             for piece in pieces:
-                with av.open(piece.file) as source:
+                with open_recording(piece.file) as source:
                     writer.add(source, piece.start, piece.end)
             writer.finish()
     except av.FFmpegError as error:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO
 
 from spnb._loop import on_loop
+from spnb.client.reach import Answer, Reach
 from spnb.errors import DownloadError, InvalidInput, Unreachable
 from spnb.recordings.digest import Digest, promised
 from spnb.recordings.places import part_of, place_in, tag_of
-from spnb.recordings.reach import Answer, Reach
 
 __all__ = ["Address", "Meter", "Remote", "fetch", "look"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spnb.errors import InvalidInput
+from spnb.recordings.containers import open_recording
 
 __all__ = ["MediaFacts", "MediaHead", "probe", "read_head"]
 
@@ -44,7 +45,7 @@ def read_head(file: Any) -> MediaHead | None:
     import av
 
     try:
-        with av.open(file) as container:
+        with open_recording(file) as container:
             video = container.streams.video[0] if container.streams.video else None
             seconds = (container.duration or 0) / av.time_base
             return MediaHead(seconds, video.width if video else 0, video.height if video else 0)
@@ -61,7 +62,7 @@ def probe(path: Path) -> MediaFacts:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with open_recording(path) as container:
             video = container.streams.video[0] if container.streams.video else None
             frames = sum(1 for packet in container.demux(video) if packet.size) if video else 0
             return MediaFacts(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from spnb._loop import on_loop
 from spnb._twins import Blocking
+from spnb.client.reach import Reach, is_loopback
 from spnb.errors import DownloadError, InvalidInput, ServiceError, Unreachable
 from spnb.gaps import RecordingGap, missing
 from spnb.models import PlaybackInfo, Room
@@ -24,7 +25,6 @@ from spnb.recordings.media import read_head
 from spnb.recordings.pieces import Source, pieces
 from spnb.recordings.places import named, place_in
 from spnb.recordings.progress import Progress, ProgressWish, listener_of
-from spnb.recordings.reach import Reach, is_loopback
 from spnb.recordings.remote import RemoteFile
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import io
 from collections import OrderedDict
 
 from spnb._loop import is_background, spawn
+from spnb.client.reach import Reach
 from spnb.errors import Unreachable
 from spnb.recordings.fetching import Address, asked
-from spnb.recordings.reach import Reach
 
 __all__ = ["RemoteFile"]
 

@@ -13,6 +13,7 @@ import av
 import numpy as np
 
 from spnb.errors import InvalidInput
+from spnb.recordings.containers import open_recording
 from spnb.recordings.pieces import Source
 
 __all__ = ["ContactSheet", "Still", "contact_sheet"]
@@ -94,7 +95,7 @@ def contact_sheet(sources: Sequence[Source], *, columns: int, count: int, width:
         if not mine:
             continue
         try:
-            with av.open(source.file) as container:
+            with open_recording(source.file) as container:
                 for still in _stills(container, mine, width, height):
                     height = still.pixels.shape[0]
                     stills.append(Still(still.at + offset, still.jpeg, still.pixels))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from spnb._loop import run
+from spnb.client.reach import Reach, is_loopback
 from spnb.errors import InvalidInput
 from spnb.recordings.fetching import Address, fetch
-from spnb.recordings.reach import Reach, is_loopback
 
 __all__ = ["download"]
 

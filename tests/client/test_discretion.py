@@ -16,7 +16,7 @@ from starlette.responses import RedirectResponse, Response
 import spnb
 from spnb._loop import spawn
 from spnb.client.discretion import without_secrets
-from spnb.recordings.reach import Reach
+from spnb.client.reach import Reach
 from tests.client.conftest import FaultProxy
 from tests.conftest import RunningSandbox
 
@@ -58,7 +58,7 @@ async def test_signed_addresses_are_in_no_log(
         assert await asyncio.wrap_future(spawn(fetch())) == [b"a picture"] * 3
     told = [record.getMessage() for record in caplog.records if record.name == "httpx"]
     assert f'HTTP Request: GET {proxy.url}/api/v1/rooms/r/recorded/p/thumbnail "HTTP/1.1 307' in told[0]
-    assert [line.split(" ")[3] for line in told[1:]] == [f"{proxy.url}/…"] * 3
+    assert told[1:] == [], "pictures and recordings are fetched by what names no address at all"
     assert "receive_response_headers.complete" in caplog.text
     assert SECRET not in caplog.text
     await client.aclose()

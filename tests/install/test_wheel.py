@@ -55,7 +55,8 @@ def test_the_wheel_holds_built_assets_and_notebooks_and_no_sources_of_them(wheel
     names = zipfile.ZipFile(wheel).namelist()
     notebooks = [f"spnb/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")]
     assert len(notebooks) >= 3
-    for needed in ("spnb/widgets/static/hub.js", "spnb/widgets/static/spnb.css", *notebooks):
+    built = ("hub.js", "spnb.css", "THIRD_PARTY_LICENSES.txt")
+    for needed in (*(f"spnb/widgets/static/{name}" for name in built), *notebooks):
         assert needed in names
     assert not [name for name in names if "/js/" in name or "node_modules" in name or name.startswith("tests")]
     assert wheel.stat().st_size < 2_000_000

@@ -121,6 +121,13 @@ async def test_nobody_comes_onto_the_stage_out_of_turn(host: Any, guest: Any) ->
         await there.leave_stage()
 
 
+async def live_size(room: Any, size: tuple[int, int]) -> None:
+    """Until live playback has this size: what is shown changes where a segment ends."""
+    async with asyncio.timeout(30):
+        while (shown := (await room.refresh()).live_resolution) is None or (shown.width, shown.height) != size:
+            await asyncio.sleep(0.1)
+
+
 async def test_two_are_on_stage_and_a_co_hosts_leaving_ends_nothing(
     host: Any, guest: Any, sandbox: RunningSandbox, tmp_path: Path
 ) -> None:
@@ -147,6 +154,8 @@ async def test_two_are_on_stage_and_a_co_hosts_leaving_ends_nothing(
         seen[who] = await viewer.counters(track, 20)
     assert seen.keys() == {"stage-host", "stage-guest"}
     assert all(len(numbers) == 20 for numbers in seen.values())
+    # Viewers of HLS see both from where the next segment begins, and one alone again when a later one does.
+    await live_size(room, WIDE)
 
     # Off the air and on again: still a co-host, and the room has not noticed.
     await joined.stop()
@@ -164,6 +173,7 @@ async def test_two_are_on_stage_and_a_co_hosts_leaving_ends_nothing(
     with pytest.raises(Forbidden):
         await there.join_stage()
     await viewer.room.disconnect()
+    await live_size(room, CARD)
     await show.stop()
     await room.until("ended", "recorded", timeout=20)
     await until(lambda: stages[-1] == {"stage-host": False}, 15)

@@ -14,12 +14,12 @@ import pytest
 from starlette.responses import PlainTextResponse, Response
 
 from spnb._loop import run
+from spnb.client.reach import Reach, is_loopback
 from spnb.errors import DownloadError, InvalidInput, Unreachable
 from spnb.recordings import download
 from spnb.recordings.digest import promised
 from spnb.recordings.fetching import Address, fetch
 from spnb.recordings.places import LONGEST_NAME, named, place_in
-from spnb.recordings.reach import Reach, is_loopback
 from tests.recordings.conftest import Cdn
 
 

@@ -11,6 +11,7 @@ from spnb._loop import on_loop
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.frames import utc_now
 from spnb.analytics.tables import TABLES
+from spnb.config import is_loopback
 from spnb.errors import TableError, Unauthorized, Unreachable
 
 __all__ = ["load_exact", "load_views"]
@@ -31,7 +32,9 @@ async def load_exact(url: str, api_key: str) -> Dataset:
     """
     now = utc_now()
     tables: dict[str, Any] = {}
-    async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": api_key}, timeout=120) as web:
+    async with httpx.AsyncClient(
+        base_url=url, headers={"X-API-Key": api_key}, timeout=120, trust_env=not is_loopback(url)
+    ) as web:
         for name in TABLES:
             content = await _read(web, name)
             if content is not None:
@@ -48,7 +51,9 @@ async def load_views(url: str, api_key: str, room_id: str) -> list[dict[str, Any
     Raises:
         Unreachable, Unauthorized, TableError: as `load_exact`.
     """
-    async with httpx.AsyncClient(base_url=url, headers={"X-API-Key": api_key}, timeout=120) as web:
+    async with httpx.AsyncClient(
+        base_url=url, headers={"X-API-Key": api_key}, timeout=120, trust_env=not is_loopback(url)
+    ) as web:
         content = await _read(web, "views", room_id=room_id)
     if content is None:
         raise TableError(f"{url} serves no watch sessions")

@@ -11,6 +11,7 @@ from typing import Any
 from spnb.broadcast.sources.base import SAMPLE_RATE, Pace, Sink, ThreadedSource, packed
 from spnb.broadcast.sources.microphone import Microphone
 from spnb.errors import SourceError
+from spnb.recordings.containers import open_local
 
 __all__ = ["Camera", "MediaFile"]
 
@@ -114,7 +115,7 @@ class MediaFile(_Decoded):
         if not self.path.is_file():
             raise SourceError(f"there is no file {self.path}")
         try:
-            return av.open(str(self.path))
+            return open_local(self.path)
         except av.FFmpegError as error:
             raise SourceError(f"{self.path} is no media file that can be read: {error.strerror}") from error
 

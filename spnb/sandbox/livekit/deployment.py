@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from spnb.config import is_loopback
 from spnb.sandbox.livekit.presence import Presence
 from spnb.sandbox.media.frames import MediaEvent, Tap
 from spnb.sandbox.media.tokens import Grants, mint
@@ -47,7 +48,7 @@ class LiveKitDeployment:
         self.api_key = api_key
         self.api_secret = api_secret
         self._listeners: list[Callable[[MediaEvent], None]] = []
-        self._client = httpx.AsyncClient(timeout=10)
+        self._client = httpx.AsyncClient(timeout=10, trust_env=not is_loopback(url))
         self._recorders: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._seen: dict[str, float] = {}

@@ -18,14 +18,23 @@ class EmbeddedMedia:
         api_key, api_secret: what its tokens are signed with.
         url: where clients reach its signalling, `ws://…`.
         is_over: whether nobody may join the room of that name any more.
+        is_out: whether a token of that room and identity, made then, lets nobody in any more.
     """
 
-    def __init__(self, api_key: str, api_secret: str, url: str, *, is_over: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        api_key: str,
+        api_secret: str,
+        url: str,
+        *,
+        is_over: Callable[[str], bool],
+        is_out: Callable[[str, str, float], bool],
+    ) -> None:
         self.api_key = api_key
         self.api_secret = api_secret
         self.url = url
         self._listeners: list[Callable[[MediaEvent], None]] = []
-        self._server = MediaServer(api_key, api_secret, on_event=self._tell, is_over=is_over)
+        self._server = MediaServer(api_key, api_secret, on_event=self._tell, is_over=is_over, is_out=is_out)
 
     async def start(self) -> None:
         """Nothing to start: it lives in this process."""

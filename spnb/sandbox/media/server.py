@@ -37,6 +37,7 @@ class MediaServer:
         api_key, api_secret: what tokens are signed with.
         on_event: told of joins, tracks and leaves, on the event loop.
         is_over: whether a room of that name must not be opened again; None where every room may.
+        is_out: whether a token of that room and identity, made then (Unix seconds), lets nobody in any more.
         settings: see `MediaSettings`.
     """
 
@@ -47,6 +48,7 @@ class MediaServer:
         *,
         on_event: Callable[[MediaEvent], None],
         is_over: Callable[[str], bool] | None = None,
+        is_out: Callable[[str, str, float], bool] | None = None,
         settings: MediaSettings | None = None,
     ) -> None:
         self.api_key = api_key
@@ -54,6 +56,7 @@ class MediaServer:
         self.rooms: dict[str, MediaRoom] = {}
         self._on_event = on_event
         self.is_over = is_over or (lambda _room: False)
+        self.is_out = is_out or (lambda _room, _identity, _issued_at: False)
         self._settings = settings or MediaSettings()
         self._certificate = RTCCertificate.generateCertificate()
         self._signalling = Signalling(self)

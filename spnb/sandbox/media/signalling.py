@@ -77,6 +77,8 @@ class Signalling:
             raise InvalidToken("the token names no identity")
         if self._server.is_over(who.grants.room):
             raise RoomOver("the room is over: create a new one")
+        if self._server.is_out(who.grants.room, who.identity, who.issued_at):
+            raise InvalidToken("its user was taken off the stage: a new invitation and new broadcaster data are needed")
         return who
 
     async def validate(self, request: Request) -> Response:

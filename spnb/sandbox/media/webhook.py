@@ -13,6 +13,7 @@ import jwt
 from google.protobuf import json_format
 from livekit.protocol import models, webhook
 
+from spnb.config import is_loopback
 from spnb.sandbox.media.frames import MediaEvent
 from spnb.sandbox.media.participant import new_sid
 
@@ -57,7 +58,7 @@ class WebhookSender:
         self._queue.put_nowait(message)
 
     async def _run(self) -> None:
-        async with httpx.AsyncClient(timeout=5) as client:
+        async with httpx.AsyncClient(timeout=5, trust_env=not is_loopback(self._url)) as client:
             while True:
                 await self._post(client, await self._queue.get())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -25,7 +26,7 @@ from spnb.sandbox.store import Store
 __all__ = ["Call", "Services", "serve"]
 
 B = TypeVar("B", bound=BaseModel)
-Audience = Literal["anyone", "user"]
+Audience = Literal["anyone", "key", "user"]
 
 
 @dataclass(slots=True)
@@ -39,6 +40,7 @@ class Services:
     network: NetworkSettings
     tokens: AccessTokens
     api_key: str
+    base_url: str
     heartbeats: dict[str, dict[str, tuple[float, str]]] = field(default_factory=dict)
     """Room → user → (monotonic time of the last heartbeat, wire time of the first)."""
     sent: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
@@ -113,8 +115,8 @@ class Call:
 
     @property
     def base_url(self) -> str:
-        """Scheme and host as the caller reached us; the host was checked to be a loopback one."""
-        return str(self.request.base_url).rstrip("/")
+        """Where we are reached. Never what a request says of it: its answer and its events are others' to follow."""
+        return self.services.base_url
 
     def read(self, model: type[B]) -> B:
         """The JSON body as `model`.
@@ -155,6 +157,10 @@ def serve(
             if audience == "user":
                 caller, kind = services.tokens.caller(request)
                 services.admit(caller, kind=kind, writes=method not in ("GET", "HEAD"))
+            elif audience == "key":
+                given = request.headers.get("x-api-key", "")
+                if not hmac.compare_digest(given.encode(), services.api_key.encode()):
+                    raise Refused.unauthorized("The API key is not this service's: check X-API-Key")
             body = await _body(request, most) if method in ("POST", "PUT", "DELETE") else None
             call = Call(request, services, Query(request.scope["query_string"]), body, caller, kind)
             result = await handler(call)

@@ -109,15 +109,15 @@ async def ban(call: Call) -> Json:
 
 async def unban(call: Call) -> Json:
     """A moderator lets banned users back in."""
-    return _set_members(call, "unban", "none", "channel.unbanned")
+    return _set_members(call, "unban", "none", "channel.unbanned", lifts_ban=True)
 
 
-def _set_members(call: Call, doing: str, membership: str, event_type: str) -> Json:
+def _set_members(call: Call, doing: str, membership: str, event_type: str, *, lifts_ban: bool = False) -> Json:
     channel, user_ids = moderated_channel(call, doing), call.read(UserIds).userIds
     _check_known(call, user_ids)
     for user_id in user_ids:
         roles: list[str] | None = None if membership == "member" else []
-        call.store.set_membership(channel["channelId"], user_id, membership, roles=roles)
+        call.store.set_membership(channel["channelId"], user_id, membership, roles=roles, lifts_ban=lifts_ban)
     announce_channel(call, event_type, channel, *user_ids, userIds=user_ids)
     return _told(call, channel, user_ids)
 

@@ -236,7 +236,7 @@ async def ban(call: Call) -> Json:
 
 async def unban(call: Call) -> Json:
     """A moderator lets banned users back in (SDK: `CommunityRepository.Moderation.unbanMembers`)."""
-    return _set_members(call, "unban", "none", "community.userUnbanned")
+    return _set_members(call, "unban", "none", "community.userUnbanned", lifts_ban=True)
 
 
 def _check_known(call: Call, user_ids: list[str]) -> None:
@@ -244,12 +244,12 @@ def _check_known(call: Call, user_ids: list[str]) -> None:
         raise Refused.not_found(f"User {unknown[0]!r}")
 
 
-def _set_members(call: Call, doing: str, membership: str, event_type: str) -> Json:
+def _set_members(call: Call, doing: str, membership: str, event_type: str, *, lifts_ban: bool = False) -> Json:
     community, user_ids = moderated_community(call, doing), call.read(UserIds).userIds
     _check_known(call, user_ids)
     for user_id in user_ids:
         roles: list[str] | None = None if membership == "member" else []
-        call.store.set_membership(community["communityId"], user_id, membership, roles=roles)
+        call.store.set_membership(community["communityId"], user_id, membership, roles=roles, lifts_ban=lifts_ban)
     announce_community(call, event_type, community, *user_ids)
     return _told(call, community, *user_ids)
 

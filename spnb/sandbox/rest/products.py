@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -70,7 +69,7 @@ def routes(services: Services) -> list[BaseRoute]:
         serve(services, "GET", "/api/v1/products/search", search),
         serve(services, "GET", "/api/v1/products/{productId}", one),
         serve(services, "POST", "/api/v1/analytics/activities", activities, most=MOST_BATCH_BYTES),
-        serve(services, "POST", "/sandbox/products", create, audience="anyone"),
+        serve(services, "POST", "/sandbox/products", create, audience="key"),
     ]
 
 
@@ -99,9 +98,6 @@ def _document(store: Store, wish: ProductCreate, creator: str) -> Json:
 
 async def create(call: Call) -> Json:
     """A new product; one with the same id is written over. Needs the API key."""
-    given = call.request.headers.get("x-api-key", "")
-    if not hmac.compare_digest(given.encode(), call.services.api_key.encode()):
-        raise Refused.unauthorized("The API key is not this sandbox's: check X-API-Key")
     product = _document(call.store, call.read(ProductCreate), "sandbox")
     return {"products": [call.store.products.put(product)]}
 

@@ -85,9 +85,7 @@ async def create(call: Call) -> Json:
     """A new room, idle until media arrives."""
     wish = call.read(RoomCreate)
     if wish.parentRoomId is not None:
-        parent = call.store.rooms.get(wish.parentRoomId)
-        if parent is None or parent["isDeleted"]:
-            raise Refused.not_found(f"Parent room {wish.parentRoomId!r}")
+        parent = _own_parent(call, wish.parentRoomId)
     room_id, at, user = new_id(), call.store.now(), call.user
     room: Json = {
         "_id": room_id,
@@ -119,6 +117,16 @@ async def create(call: Call) -> Json:
         if changed is not None:
             announce(call, "room.didUpdate", changed)
     return _shown(call, room)
+
+
+def _own_parent(call: Call, room_id: str) -> Json:
+    """The room that another is to be hung under, which must be the caller's own: its readers are shown both."""
+    parent = call.store.rooms.get(room_id)
+    if parent is None or parent["isDeleted"]:
+        raise Refused.not_found(f"Parent room {room_id!r}")
+    if parent["createdBy"] != call.user_id:
+        raise Refused.forbidden("Rooms can only be hung under rooms of one's own")
+    return parent
 
 
 async def listed(call: Call) -> Json:
@@ -166,6 +174,8 @@ async def update(call: Call) -> Json:
     """Change title, description, thumbnail, metadata or chat of the caller's room."""
     room = own_room(call, "change it")
     fields = call.read(RoomUpdate).model_dump(exclude_unset=True)
+    if fields.get("parentRoomId") is not None and _own_parent(call, fields["parentRoomId"])["roomId"] == room["roomId"]:
+        raise Refused.bad_request("A room is not its own parent")
     changed = call.store.update_room(room["roomId"], **fields)
     assert changed is not None  # noqa: S101 - it was read a line above, on the same thread
     announce(call, "room.didUpdate", changed)

@@ -38,12 +38,12 @@ class AuthTokenWish(BaseModel):
 def routes(services: Services) -> list[BaseRoute]:
     """Session routes."""
     logins = [
-        serve(services, "POST", f"/api/{version}/sessions", login, audience="anyone") for version in ("v5", "v4", "v3")
+        serve(services, "POST", f"/api/{version}/sessions", login, audience="key") for version in ("v5", "v4", "v3")
     ]
     return [
         *logins,
-        serve(services, "POST", "/api/v5/sessions/visitor", login_visitor, audience="anyone"),
-        serve(services, "POST", "/api/v5/sessions/bot", login_bot, audience="anyone"),
+        serve(services, "POST", "/api/v5/sessions/visitor", login_visitor, audience="key"),
+        serve(services, "POST", "/api/v5/sessions/bot", login_bot, audience="key"),
         serve(services, "GET", "/api/v3/sessions", verify),
         serve(services, "DELETE", "/api/v4/sessions", logout),
         serve(services, "DELETE", "/api/v4/sessions/users/{userId}", revoke_all),
@@ -53,15 +53,8 @@ def routes(services: Services) -> list[BaseRoute]:
     ]
 
 
-def _check_key(call: Call) -> None:
-    given = call.request.headers.get("x-api-key", "")
-    if not hmac.compare_digest(given.encode(), call.services.api_key.encode()):
-        raise Refused.unauthorized("The API key is not this service's: check X-API-Key")
-
-
 async def login(call: Call) -> Json:
     """Open a session; an unknown user is created."""
-    _check_key(call)
     wish = call.read(Login)
     if call.services.settings.secure_mode:
         _check_auth_token(call, wish)
@@ -82,7 +75,6 @@ async def login_bot(call: Call) -> Json:
 
 
 def _device_session(call: Call, kind: str) -> Json:
-    _check_key(call)
     wish = call.read(DeviceLogin)
     user = call.store.ensure_user(f"_{kind}_{wish.deviceId}"[:50], kind.capitalize())
     return _opened(call, user, wish.deviceId, kind)

@@ -95,6 +95,7 @@ async def _remove(call: Call, user_id: str) -> Json:
     room = own_room(call, "remove a participant")
     if user_id == room["createdBy"]:
         raise Refused.bad_request("The host cannot be removed from the own room")
+    _end_invitations(call, room, user_id)
     return await _take_off(call, room, user_id, "room.participantRemoved")
 
 
@@ -104,6 +105,7 @@ async def _take_off(call: Call, room: Json, user_id: str, event_type: str) -> Js
         raise Refused.not_found(f"Participant {user_id!r}")
     staying = [found for found in room["participants"] if found["userId"] != user_id]
     changed = call.store.update_room(room["roomId"], participants=staying) or room
+    call.store.take_off_stage(room["roomId"], user_id)
     # The participant first, the media then: whoever reads the room at the stage event finds it true.
     await call.services.stage.remove(room["roomId"], user_id)
     announce(call, event_type, changed, subject_id=user_id, eventActor=_actor(leaving[0]))
@@ -118,6 +120,8 @@ async def ban(call: Call) -> Json:
     """Ban viewers from the room: they lose its playback."""
     room = own_room(call, "ban viewers")
     users = _known(call, call.read(Bans).userIds)
+    if any(user["userId"] == room["createdBy"] for user in users):
+        raise Refused.bad_request("The host cannot be banned from the own room")
     for user in users:
         call.store.bans.put(
             {
@@ -131,6 +135,10 @@ async def ban(call: Call) -> Json:
             }
         )
         call.services.heartbeats.get(room["roomId"], {}).pop(user["userId"], None)
+        _end_invitations(call, room, user["userId"])
+        now = call.store.rooms.get(room["roomId"]) or room
+        if any(participant["userId"] == user["userId"] for participant in now["participants"]):
+            await _take_off(call, now, user["userId"], "room.participantRemoved")
     _announce_bans(call, room, "room.usersBanned", users)
     return {"success": True}
 
@@ -203,7 +211,21 @@ async def invite(call: Call) -> Json:
     for user in users:
         if any(participant["userId"] == user["userId"] for participant in room["participants"]):
             raise Refused.bad_request(f"User {user['userId']!r} is a broadcaster of this room already")
+        _check_not_banned(call, room, user["userId"])
     return invitation_payload(call.store, [_invitation(call, room, user) for user in users])
+
+
+def _end_invitations(call: Call, room: Json, user_id: str) -> None:
+    """Take back what would let a user onto the stage again who was just taken off it."""
+    for pending in call.store.invitations.find(
+        {"targetId": room["roomId"], "invitedUserPublicId": user_id, "status": "pending"}
+    ):
+        _announce_invitation(call, "room.didCohostInviteCancel", _settle(call, pending, "cancelled"))
+
+
+def _check_not_banned(call: Call, room: Json, user_id: str) -> None:
+    if call.store.is_banned_viewer(room["roomId"], user_id):
+        raise Refused(403, 400304, f"User {user_id!r} is banned from this room")
 
 
 def _check_room(call: Call, room: Json) -> None:
@@ -249,8 +271,10 @@ def _invitation(call: Call, room: Json, user: Json) -> Json:
 
 
 async def invitations(call: Call) -> Json:
-    """Invitations to a target, newest first."""
-    return _listed(call, invited=None)
+    """Invitations to a target, newest first: all to the host of a room, to others their own."""
+    room = call.store.rooms.get(call.query.one("targetId") or "")
+    hosts = room is not None and room["createdBy"] == call.user_id
+    return _listed(call, invited=None if hosts else call.user_id)
 
 
 async def my_invitations(call: Call) -> Json:
@@ -279,6 +303,7 @@ async def accept(call: Call) -> Json:
     if room is None or room["isDeleted"]:
         raise Refused.not_found(f"Room {invitation['targetId']!r}")
     _check_room(call, room)
+    _check_not_banned(call, room, call.user_id)
     answered = _settle(call, invitation, "approved")
     if all(found["userId"] != call.user_id for found in room["participants"]):
         participant = {

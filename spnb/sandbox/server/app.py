@@ -43,6 +43,7 @@ from spnb.sandbox.rooms.network_settings import NetworkSettings
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.rooms.stage import OnStage
 from spnb.sandbox.server.control_routes import ControlCall, control_route
+from spnb.sandbox.server.limits import BoundedBodies
 from spnb.sandbox.server.security import LoopbackOnly
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
@@ -103,7 +104,9 @@ class Sandbox:
         self.media.listen(self.lifecycle.on_media)
         on_stage = OnStage(self.store, events, self.lifecycle, self.media, base_url=self.url)
         self.media.listen(on_stage.on_media)
-        self.services = Services(self.store, self.lifecycle, events, settings, network, self._tokens, self.api_key)
+        self.services = Services(
+            self.store, self.lifecycle, events, settings, network, self._tokens, self.api_key, self.url
+        )
         self.leases = 0
         parts: list[BaseRoute] = [
             *routes(self.services),
@@ -119,8 +122,12 @@ class Sandbox:
             control_route(self.api_key, "POST", "/sandbox/livekit-token", self._livekit_token),
             WebSocketRoute("/sandbox/lease", self._lease),
         ]
-        app = Starlette(routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed})
-        self.app: ASGIApp = LoopbackOnly(FaultyRequests(app, self.faults))
+        app = Starlette(
+            routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed, Refused: _refused}
+        )
+        self.app: ASGIApp = LoopbackOnly(
+            BoundedBodies(FaultyRequests(app, self.faults), upload_bytes=settings.upload_limit_bytes)
+        )
 
     def _media(self, port: int) -> EmbeddedMedia | LiveKitDeployment:
         chosen = choose(self.settings.livekit, os.environ)
@@ -129,7 +136,7 @@ class Sandbox:
         key, secret = "sandbox", self.store.secret("livekit-secret")
         if isinstance(chosen, Embedded):
             over = functools.partial(is_over, self.store)
-            return EmbeddedMedia(key, secret, f"ws://127.0.0.1:{port}", is_over=over)
+            return EmbeddedMedia(key, secret, f"ws://127.0.0.1:{port}", is_over=over, is_out=self.store.is_off_stage)
         log_path = self.settings.data_dir / "livekit.log"
         server = LiveKitServer(chosen.binary, key, secret, webhook=self.url + WEBHOOK_PATH, log_path=log_path)
         return OwnLiveKit(server, key, secret)
@@ -233,6 +240,11 @@ class Sandbox:
 
 async def _unknown_path(request: Request, _error: Exception) -> Response:
     return envelope(Refused(404, 400400, f"There is no {request.method} {request.url.path} in the sandbox"))
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)  # noqa: S101 - that is what it is told of
+    return envelope(error)
 
 
 async def _failed(_request: Request, error: Exception) -> Response:

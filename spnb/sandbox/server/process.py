@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import uvicorn
 
@@ -19,6 +20,8 @@ from spnb.errors import SandboxError
 from spnb.sandbox.control.found import make_private_folder, remove_running, write_running
 from spnb.sandbox.media.denial import deny_quietly
 from spnb.sandbox.server.app import Sandbox
+from spnb.sandbox.server.limits import impatient
+from spnb.sandbox.server.log_size import keep_log_small
 from spnb.sandbox.server.settings import SandboxSettings
 
 __all__ = ["run_foreground"]
@@ -219,7 +222,10 @@ async def _serve(
         ws_ping_interval=None,
         timeout_graceful_shutdown=2,
     )
+    config.load()
+    config.http_protocol_class = impatient(cast("type[Any]", config.http_protocol_class))
     server = _Server(config, ready)
+    keep_log_small(settings.data_dir / "sandbox.log")
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))

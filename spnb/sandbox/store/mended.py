@@ -14,6 +14,7 @@ NEVER_NULL: Mapping[str, Mapping[str, type]] = {
     "rooms": {"title": str, "description": str, "metadata": dict, "participants": list, "childRoomIds": list},
     "posts": {"data": dict, "metadata": dict, "tags": list, "children": list, "reactions": dict},
     "communities": {"displayName": str, "metadata": dict, "tags": list},
+    "comments": {"data": dict, "metadata": dict},
     "channels": {"displayName": str, "metadata": dict, "tags": list, "attachedTo": dict},
     "messages": {"data": dict, "metadata": dict, "tags": list, "mentionedUsers": list, "reactions": dict},
 }

@@ -235,8 +235,17 @@ class Store:
         found = self.members.get(f"{scope_id}:{user_id}")
         return "none" if found is None else str(found["membership"])
 
-    def set_membership(self, scope_id: str, user_id: str, membership: str, *, roles: list[str] | None = None) -> Json:
-        """Write a user's standing in a community or channel."""
+    def set_membership(
+        self,
+        scope_id: str,
+        user_id: str,
+        membership: str,
+        *,
+        roles: list[str] | None = None,
+        lifts_ban: bool = False,
+    ) -> Json:
+        """Write a user's standing in a community or channel. Who is banned stays so, unless the ban is what is lifted:
+        neither leaving nor being added or removed makes up for it."""
         key = f"{scope_id}:{user_id}"
         before = self.members.get(key) or {"roles": [], "createdAt": self.now()}
         document = {
@@ -244,12 +253,21 @@ class Store:
             "_id": key,
             "scopeId": scope_id,
             "userId": user_id,
-            "membership": membership,
+            "membership": "banned" if before.get("membership") == "banned" and not lifts_ban else membership,
             "updatedAt": self.now(),
         }
         if roles is not None:
             document["roles"] = roles
         return self.members.put(document)
+
+    def take_off_stage(self, room_id: str, user_id: str) -> None:
+        """Remember that a broadcaster was removed: what let the user in before does no more."""
+        self.keep_fact(f"off-stage:{room_id}:{user_id}", str(self.clock().timestamp()))
+
+    def is_off_stage(self, room_id: str, user_id: str, issued_at: float) -> bool:
+        """Whether a token made at `issued_at` (Unix seconds) was made before its user was removed."""
+        removed = self.fact(f"off-stage:{room_id}:{user_id}")
+        return removed is not None and issued_at <= float(removed)
 
     def is_banned_viewer(self, room_id: str, user_id: str) -> bool:
         """Whether the user was banned from watching the room."""

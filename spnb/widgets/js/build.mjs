@@ -1,8 +1,9 @@
 // Bundles the widgets into ../static. With --check nothing is written: it fails where the built files differ.
-import { readFile, mkdtemp, rm } from "node:fs/promises";
+import { readFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { build } from "esbuild";
+import { licences } from "./licences.mjs";
 
 const here = import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname);
 const target = path.join(here, "..", "static");
@@ -33,10 +34,11 @@ await build({
   minify: true,
   logLevel: "warning",
 });
+await writeFile(path.join(outdir, "THIRD_PARTY_LICENSES.txt"), await licences(here));
 
 if (check) {
   const stale = [];
-  for (const name of [...names.map((name) => `${name}.js`), "spnb.css"]) {
+  for (const name of [...names.map((name) => `${name}.js`), "spnb.css", "THIRD_PARTY_LICENSES.txt"]) {
     const [fresh, kept] = await Promise.all([
       readFile(path.join(outdir, name), "utf8"),
       readFile(path.join(target, name), "utf8").catch(() => ""),

@@ -19,6 +19,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpcore
 
+from spnb.config import is_loopback
 from spnb.errors import DownloadError, Unreachable
 
 __all__ = ["Answer", "Reach", "is_loopback"]
@@ -185,13 +186,6 @@ class _Pinned(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-
-
-def is_loopback(url: str) -> bool:
-    """Whether an address names this machine."""
-    host = urlsplit(url).hostname or ""
-    literal = _literal(host)
-    return host == "localhost" or (literal is not None and _unwrapped(literal).is_loopback)
 
 
 def _joined(url: str, location: str) -> str:

@@ -1,0 +1,117 @@
+"""Limits before work: how much may be sent, how long it may take, and how many may be half-way in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from spnb.sandbox.rest.refused import Refused, envelope
+
+__all__ = ["BoundedBodies", "impatient"]
+
+MOST_BYTES = 1 << 20
+UPLOADS = frozenset({"/api/v4/images", "/api/v4/files"})
+FORM_BYTES = 64 * 1024
+"""What a form adds to the file in it."""
+HEADER_SECONDS = 10.0
+"""From the opening of a connection, or the beginning of a request, to the end of its headers."""
+BODY_SECONDS = 20.0
+"""Between two pieces of a body."""
+MOST_HALF_OPEN = 256
+MOST_HEADER_BYTES = 64 * 1024
+
+
+class BoundedBodies:
+    """ASGI middleware: ends requests whose body is too large or does not come, before anything is kept of it.
+
+    Args:
+        app: what answers.
+        upload_bytes: the largest file that is taken.
+    """
+
+    def __init__(self, app: ASGIApp, *, upload_bytes: int) -> None:
+        self._app = app
+        self._upload = upload_bytes + FORM_BYTES
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        most = self._upload if scope["path"] in UPLOADS else MOST_BYTES
+        too_large = Refused(413, 500000, f"The body is over {most} bytes", headers={"Connection": "close"})
+        said = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        if not said.isdigit() or len(said) > 12 or int(said) > most:
+            await envelope(too_large)(scope, receive, send)
+            return
+        came, whole = 0, False
+
+        async def bounded() -> Message:
+            nonlocal came, whole
+            try:
+                async with asyncio.timeout(None if whole else BODY_SECONDS):
+                    message = await receive()
+            except TimeoutError:
+                slow = "The body did not come in time"
+                raise Refused(408, 400000, slow, headers={"Connection": "close"}) from None
+            came += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
+            if came > most:
+                raise too_large
+            return message
+
+        await self._app(scope, bounded, send)
+
+
+def impatient(protocol: type[Any]) -> type[Any]:
+    """A uvicorn HTTP protocol that closes connections whose request does not come.
+
+    Who has waited longest goes first where there are too many: a good client's request is there at once.
+    """
+    waiting: OrderedDict[Any, asyncio.TimerHandle] = OrderedDict()
+
+    class Impatient(protocol):  # type: ignore[misc]
+        _unread = 0
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self._wait()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            cycle = getattr(self, "cycle", None)
+            if cycle is not None and not cycle.response_complete:
+                self._done_waiting()
+            elif self.transport.get_protocol() is self:
+                self._wait()
+                self._unread += len(data)
+                if self._unread > MOST_HEADER_BYTES:
+                    self._end()
+            else:
+                self._done_waiting()  # it is a WebSocket's now
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._done_waiting()
+            super().connection_lost(exc)
+
+        def _wait(self) -> None:
+            if self in waiting or self.transport.is_closing():
+                return
+            if len(waiting) >= MOST_HALF_OPEN:
+                oldest = next(iter(waiting))
+                oldest._end()
+            waiting[self] = asyncio.get_running_loop().call_later(HEADER_SECONDS, self._end)
+
+        def _end(self) -> None:
+            self._done_waiting()
+            self.transport.close()
+
+        def _done_waiting(self) -> None:
+            self._unread = 0
+            timer = waiting.pop(self, None)
+            if timer is not None:
+                timer.cancel()
+
+    return Impatient

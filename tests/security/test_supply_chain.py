@@ -1,0 +1,57 @@
+"""What comes along is named, licensed, and the very versions that are tested."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+from tests.licences import TARGET, text
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_licence_texts_of_all_bundled_javascript_are_in_the_package() -> None:
+    texts = (ROOT / "spnb/widgets/static/THIRD_PARTY_LICENSES.txt").read_text()
+    lock = json.loads((ROOT / "spnb/widgets/js/package-lock.json").read_text())
+    used = {
+        place: found
+        for place, found in lock["packages"].items()
+        if place and not found.get("dev") and not found.get("optional")
+    }
+    assert len(used) >= 4
+    for place, found in used.items():
+        name = place.rsplit("node_modules/", 1)[1]
+        assert f"\n{name} {found['version']} (" in texts
+    for words in ("Permission is hereby granted, free of charge", "Apache License", "Redistribution and use in source"):
+        assert words in texts
+
+
+def test_the_list_of_third_party_software_is_up_to_date() -> None:
+    assert TARGET.read_text() == text(), "run `uv run python -m tests.licences`"
+
+
+def test_what_is_listed_is_what_is_pinned() -> None:
+    pins = dict(
+        pin.split("==")
+        for pin in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["constraint-dependencies"]
+    )
+    listed = dict(re.findall(r"^\| ([\w.-]+) \| (\d\S*) \|", TARGET.read_text(), re.MULTILINE))
+    assert len(listed) > 20
+    assert {name: pins.get(name) for name in listed} == listed
+    binder = (ROOT / "binder/constraints.txt").read_text()
+    for name, version in listed.items():
+        assert f"\n{name}=={version}\n" in binder
+
+
+def test_binder_and_ci_install_what_is_tested() -> None:
+    assert "-c constraints.txt" in (ROOT / "binder/requirements.txt").read_text()
+    assert "uv run" in (ROOT / ".ci/run").read_text()
+    assert re.search(r"uv==\d", (ROOT / ".ci/run").read_text()), "CI's own installer is pinned, too"
+
+
+def test_there_is_a_policy() -> None:
+    policy = (ROOT / ".github/SECURITY.md").read_text()
+    for words in ("Report", "shared host", "does not promise", "Supply chain"):
+        assert words in policy
