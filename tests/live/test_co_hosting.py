@@ -217,8 +217,11 @@ async def test_a_removed_co_host_is_told_and_stays_out(host: Any, guest: Any) ->
         def token(self, room: str, identity: str, **_: object) -> str:
             return str(credentials.co_host_token)
 
-    async with publisher(Kept(str(credentials.co_host_url), "", "", embedded=True), room.room_id) as sneaking:
-        await until(lambda: not sneaking.isconnected(), 15)
+    from livekit.rtc import ConnectError
+
+    with pytest.raises(ConnectError, match="taken off the stage"):
+        async with publisher(Kept(str(credentials.co_host_url), "", "", embedded=True), room.room_id):
+            pass
     await until(lambda: not show.others, 15)
     await show.stop()
 
@@ -229,7 +232,7 @@ async def test_the_room_lives_on_while_one_of_two_is_there(host: Any, guest: Any
     both = {"stage-host": True, "stage-guest": True}
     await until(lambda: on_stage(there) == both and on_stage(room) == both, 15)
     # The host's connection is cut without a word to the service.
-    await asyncio.wrap_future(spawn(show._publisher.leave()))
+    await asyncio.wrap_future(spawn(show._line.connection.leave()))
     await until(lambda: on_stage(there) == {"stage-host": False, "stage-guest": True}, 15)
     assert (await there.refresh()).status == "live"
     # The room ends under the co-host when its owner ends it.
