@@ -83,8 +83,9 @@ def run(*words: str) -> int:
 def main() -> int:
     """Run the suite; the exit code is pytest's.
 
-    What only computes or waits runs on all cores. What sends media or drives a browser runs after it, one test at a
-    time: it measures pictures and sounds as they come, which two of its kind would take from each other.
+    What only computes or waits runs side by side, more of it than there are cores, since most of it waits. What sends
+    media or drives a browser runs after it, one test at a time: it measures pictures and sounds as they come, which two
+    of its kind would take from each other.
     """
     os.environ["SPNB_CHROMIUM"] = str(ensure_browser())
     ensure_spark()
@@ -96,7 +97,7 @@ def main() -> int:
     for stale in ROOT.glob(".coverage*"):
         stale.unlink()
     real_time = "browser or media"
-    spread = ["-n", str(max(2, os.cpu_count() or 2)), "--dist", "loadscope"]
+    spread = ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadscope"]
     first = run("-q", "-m", f"not ({real_time})", *spread, *coverage_of(["--cov-report="]))
     whole = ["--cov-report=term:skip-covered", "--cov-fail-under=90"]
     second = run("-q", "-m", real_time, *coverage_of(whole))

@@ -61,8 +61,8 @@ class Opening:
                     return room, await self._channels.get(room.live_channel_id)
                 post_id = room.reference_id
                 if not post_id:
-                    post = await self._published(room, community_id, room.title, None)
-                    post_id = post.children[0] if post.children else post.post_id
+                    # The parent, which the room names too: it is what the vendor's apps open.
+                    post_id = (await self._published(room, community_id, room.title, None)).post_id
                 step = "channel"
                 channel = await self._opened(room_id, post_id, (name or room.title)[:NAME_LIMIT])
                 return await self._read(room_id), channel

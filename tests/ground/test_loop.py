@@ -115,6 +115,7 @@ def test_a_busy_caller_does_not_stall_the_loop() -> None:
 def test_an_interrupt_cancels_the_call_and_its_clean_up_runs() -> None:
     program = """
 import asyncio, os, signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from spnb import _loop
 begun, cleaned = threading.Event(), threading.Event()
 async def work():
