@@ -6,6 +6,7 @@ named after its target; `test_malformed.py` reads every file there again, and ru
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib
 import struct
@@ -190,7 +191,12 @@ def main() -> None:
         with atheris.instrument_imports(include=["spnb.sandbox.media", "aioice"]):
             targets = importlib.import_module("tests.media.fuzz").TARGETS
         options = [f"-max_total_time={seconds}", f"-artifact_prefix={CRASHES}/{name}-", "-max_len=4096", corpus]
-        atheris.Setup([sys.argv[0], *options], targets[name])
+        runner = asyncio.Runner()
+
+        async def once(data: bytes) -> None:
+            targets[name](data)
+
+        atheris.Setup([sys.argv[0], *options], lambda data: runner.run(once(data)))
         atheris.Fuzz()
 
 
