@@ -104,8 +104,6 @@ async def test_a_mute_pressed_while_reconnecting_holds(livekit: LiveKit, line: L
 
 
 async def test_a_moderators_mute_is_heard_by_the_host(livekit: LiveKit, listener: Listener) -> None:
-    if livekit.embedded:
-        pytest.skip("the embedded server does not mute tracks for a moderator yet")
     booth = Booth(livekit, "moderated")
     events: list[Any] = []
     show = await go_live(booth, TestCard(320, 180, 15), on_event=events.append)

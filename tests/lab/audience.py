@@ -64,11 +64,11 @@ class House:
         )
         return answer.json()["url"], answer.json()["token"]
 
-    async def cut_signalling(self, room_id: str) -> int:
+    async def cut(self, what: str, room_id: str) -> int:
         answer = await self._http.post(
             "/sandbox/faults/cut",
             headers={"X-API-Key": self.lab.sandbox.api_key},
-            json={"what": "signalling", "roomId": room_id},
+            json={"what": what, "roomId": room_id},
         )
         return int(answer.raise_for_status().json()["cut"])
 
