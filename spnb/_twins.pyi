@@ -1,4 +1,4 @@
-# Written by `uv run python -m tests.blocking`: what `sync` gives for each async class.
+# Written by `uv run --group dev python -m tests.blocking`: what `sync` gives for each async class.
 from typing import TypeVar, overload
 
 from spnb.analytics.capture.capture import AsyncCapture

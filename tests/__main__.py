@@ -1,4 +1,4 @@
-"""`python -m tests`: set up what the tests need (a browser, Spark, livekit-server) and run them all, with coverage.
+"""`python -m tests`: set up what the tests need (tools, a browser, Spark, livekit-server) and run them all, with coverage.
 
 Further words go to pytest: `python -m tests tests/live -x`.
 """
@@ -15,6 +15,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LIVEKIT_VERSION = "1.9.11"
 """The newest that builds from the Go module proxy alone."""
+
+
+def ensure_tools() -> None:
+    """What tests need beside spnb itself. Whoever only runs spnb fetches none of it."""
+    uv = os.environ.get("UV", "uv")
+    if shutil.which(uv):
+        subprocess.run([uv, "sync", "--quiet", "--inexact", "--group", "dev"], check=True, cwd=ROOT)
 
 
 def ensure_browser() -> Path:
@@ -40,7 +47,7 @@ def ensure_spark() -> None:
     here = {found.name for found in distributions()}
     if shutil.which("java") and "pyspark" not in here:
         uv = os.environ.get("UV", "uv")
-        subprocess.run([uv, "sync", "--quiet", "--inexact", "--extra", "spark"], check=True, cwd=ROOT)
+        subprocess.run([uv, "sync", "--quiet", "--inexact", "--group", "dev", "--extra", "spark"], check=True, cwd=ROOT)
 
 
 def ensure_livekit() -> None:
@@ -87,6 +94,7 @@ def main() -> int:
     media or drives a browser runs after it, one test at a time: it measures pictures and sounds as they come, which two
     of its kind would take from each other.
     """
+    ensure_tools()
     os.environ["SPNB_CHROMIUM"] = str(ensure_browser())
     ensure_spark()
     ensure_livekit()

@@ -1,6 +1,6 @@
 """Writes `spnb.sync`, the blocking faces, and the stub of `spnb/_twins.py` from the async sources.
 
-    uv run python -m tests.blocking       rewrites them
+    uv run --group dev python -m tests.blocking       rewrites them
     tests/ground/test_sync.py             proves that they are up to date
 
 `spnb._faces.MODULES` names the sources. Of each, every public class `AsyncX` becomes `X` and every public function
@@ -47,7 +47,7 @@ ONLY_ASYNC = frozenset(
 )
 """What async code uses among itself."""
 DELEGATED = frozenset({"__len__", "__iter__", "__getitem__", "__contains__", "__bool__"})
-COMMAND = "uv run python -m tests.blocking"
+COMMAND = "uv run --group dev python -m tests.blocking"
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

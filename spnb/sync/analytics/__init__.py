@@ -1,1 +1,1 @@
-"""The blocking faces of `spnb.analytics`: written by `uv run python -m tests.blocking`."""
+"""The blocking faces of `spnb.analytics`: written by `uv run --group dev python -m tests.blocking`."""

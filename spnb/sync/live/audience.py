@@ -1,6 +1,6 @@
 """The blocking twins of `spnb.live.audience`.
 
-Written by `uv run python -m tests.blocking`: change that module instead.
+Written by `uv run --group dev python -m tests.blocking`: change that module instead.
 """
 
 from __future__ import annotations
