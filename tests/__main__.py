@@ -1,4 +1,4 @@
-"""`python -m tests`: set up what the tests need (tools, a browser, Spark, livekit-server) and run them all, with coverage.
+"""`python -m tests`: set up what the tests need (tools, browser, Spark, livekit-server), run them all with coverage.
 
 Further words go to pytest: `python -m tests tests/live -x`.
 """
