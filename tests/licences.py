@@ -1,4 +1,4 @@
-"""Writes THIRD_PARTY.md: what `pip install spnb` brings along, with versions as tested and licences.
+"""Writes .github/THIRD_PARTY.md: what `pip install spnb` brings along, with versions as tested and licences.
 
 uv run python -m tests.licences       rewrites it
 tests/security/test_supply_chain.py   proves that it is up to date
@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 __all__ = ["TARGET", "text"]
 
-TARGET = Path(__file__).resolve().parents[1] / "THIRD_PARTY.md"
+TARGET = Path(__file__).resolve().parents[1] / ".github" / "THIRD_PARTY.md"
 ENVIRONMENT = {"sys_platform": "linux", "platform_system": "Linux", "python_version": "3.11", "extra": ""}
 
 
