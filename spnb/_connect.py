@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spnb._loop import on_loop
 from spnb.client import AsyncClient
@@ -13,6 +13,9 @@ from spnb.errors import ConfigError, SandboxError
 from spnb.live import AsyncLiveRoom
 from spnb.live.hooks import attach
 from spnb.models import Room
+
+if TYPE_CHECKING:
+    from spnb.sandbox import SandboxInfo
 
 __all__ = ["connect_async"]
 
@@ -28,7 +31,7 @@ async def connect_async(
     url: str | None = None,
     auth_token: str | None = None,
     display_name: str | None = None,
-    sandbox: bool | None = None,
+    sandbox: bool | SandboxInfo | AsyncClient[Any] | None = None,
 ) -> AsyncClient[AsyncLiveRoom]:
     """Connect and log in.
 
@@ -43,7 +46,8 @@ async def connect_async(
         url: one address for REST, uploads and MQTT instead of a region's, e.g. that of a sandbox.
         auth_token: for networks in secure mode.
         display_name: shown to others.
-        sandbox: True takes the sandbox whatever the environment says, False never takes it.
+        sandbox: True takes the sandbox whatever the environment says, False never takes it; what
+            `spnb.sandbox.start()` gave, or a client of a sandbox, takes that very one.
 
     Returns:
         A client that hands out live rooms.
@@ -104,10 +108,12 @@ async def _destination(
     url: str | None,
     auth_token: str | None,
     display_name: str | None,
-    sandbox: bool | None,
+    sandbox: bool | SandboxInfo | AsyncClient[Any] | None,
 ) -> tuple[str, Endpoints, Credentials, Whereabouts | None]:
-    if sandbox and (api_key or region or url):
-        raise ConfigError("sandbox=True goes without api_key, region and url")
+    if sandbox not in (None, False) and (api_key or region or url):
+        raise ConfigError("sandbox=… goes without api_key, region and url")
+    if not (sandbox is None or isinstance(sandbox, bool)):
+        return await _that_sandbox(sandbox, user_id, display_name)
     if not sandbox:
         if api_key:
             if not user_id:
@@ -142,6 +148,24 @@ async def _destination(
     info = await asyncio.to_thread(ensure)
     credentials = Credentials(info.api_key, user_id or SANDBOX_USER, display_name, watch_key=info.api_key)
     return "sandbox", Endpoints.of_url(info.url), credentials, OWN_SANDBOX
+
+
+async def _that_sandbox(
+    sandbox: object, user_id: str | None, display_name: str | None
+) -> tuple[str, Endpoints, Credentials, None]:
+    import asyncio
+
+    from spnb.sandbox import SandboxInfo
+    from spnb.sandbox.control.target import client_of, reached
+
+    if not isinstance(sandbox, SandboxInfo) and client_of(sandbox) is None:
+        raise ConfigError(
+            "sandbox=… is True, False, what spnb.sandbox.start() gave, or a client of a sandbox,"
+            f" not {type(sandbox).__name__}"
+        )
+    info = await asyncio.to_thread(reached, sandbox)
+    credentials = Credentials(info.api_key, user_id or SANDBOX_USER, display_name, watch_key=info.api_key)
+    return "sandbox", Endpoints.of_url(info.url), credentials, None
 
 
 async def _own_sandbox() -> tuple[Endpoints, str] | None:

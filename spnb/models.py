@@ -17,6 +17,7 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from spnb.gaps import RecordingGap, missing
+from spnb.statuses import FINAL_STATUSES, STATUS_LABELS, RoomStatus, asked_statuses, normal_status
 
 __all__ = [
     "FINAL_STATUSES",
@@ -45,31 +46,12 @@ __all__ = [
     "User",
     "Viewer",
     "WatchSession",
+    "asked_statuses",
     "normal_status",
     "normal_type",
 ]
 
-RoomStatus = Literal["idle", "live", "waitingReconnect", "ended", "recorded", "terminated", "error"]
 RoomType = Literal["directStreaming", "coHosts"]
-
-FINAL_STATUSES: frozenset[str] = frozenset({"recorded", "terminated", "error"})
-"""States that nothing follows."""
-
-STATUS_LABELS: dict[str, str] = {
-    "idle": "Not started",
-    "live": "Live",
-    "waitingReconnect": "Live (reconnecting)",
-    "ended": "Finished (processing)",
-    "recorded": "Finished",
-    "terminated": "Terminated",
-    "error": "Error",
-}
-"""The Console's words for each status, with its two double meanings kept apart."""
-
-
-def normal_status(value: Any) -> Any:
-    """The current spelling of a room status (`waiting_reconnect` → `waitingReconnect`); unknown ones unchanged."""
-    return "waitingReconnect" if value == "waiting_reconnect" else value
 
 
 def normal_type(value: Any) -> Any:

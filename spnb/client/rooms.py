@@ -19,7 +19,7 @@ from spnb.client.resource import KEY, Resource, checked_text, create_once, fresh
 from spnb.client.session import Session
 from spnb.client.social import AsyncPosts
 from spnb.errors import InvalidInput
-from spnb.models import BroadcasterData, Channel, PlaybackInfo, Post, Recording, Room, User, normal_status
+from spnb.models import BroadcasterData, Channel, PlaybackInfo, Post, Recording, Room, User, asked_statuses
 
 __all__ = ["AsyncRooms"]
 
@@ -189,7 +189,7 @@ class AsyncRooms(Resource, Generic[R]):
     def query(
         self,
         *,
-        statuses: Sequence[str] | None = None,
+        statuses: str | Sequence[str] | None = None,
         type: str | None = None,
         sort: Literal["lastCreated", "firstCreated"] = "lastCreated",
         deleted: bool | None = False,
@@ -198,7 +198,7 @@ class AsyncRooms(Resource, Generic[R]):
         """Rooms, page after page.
 
         Args:
-            statuses: only these (at most 10); all without.
+            statuses: only these, one or several; all without.
             type: `coHosts` or `directStreaming`.
             sort: newest or oldest first.
             deleted: False leaves deleted rooms out, True asks for only them, None for both.
@@ -207,17 +207,15 @@ class AsyncRooms(Resource, Generic[R]):
         return aiterate(self._handed_out(statuses, type, sort, deleted, page_size))
 
     async def _handed_out(
-        self, statuses: Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
+        self, statuses: str | Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
     ) -> AsyncIterator[R]:
         async for room in self._rooms(statuses=statuses, type=type, sort=sort, deleted=deleted, page_size=page_size):
             yield self._hand_out(room)
 
     async def _rooms(
-        self, *, statuses: Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
+        self, *, statuses: str | Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
     ) -> AsyncIterator[Room]:
-        wanted = [normal_status(status) for status in statuses] if statuses is not None else None
-        if wanted is not None and len(wanted) > 10:
-            raise InvalidInput(f"at most 10 statuses can be asked for, not {len(wanted)}")
+        wanted = None if statuses is None else asked_statuses(statuses)
         pages = self._pages(
             "/api/v1/rooms",
             "list rooms",
@@ -240,7 +238,7 @@ class AsyncRooms(Resource, Generic[R]):
         return Records.of([self._hand_out(room) async for room in found])
 
     @on_loop
-    async def records(self, *, statuses: Sequence[str], most: int = 100) -> list[Room]:
+    async def records(self, *, statuses: str | Sequence[str], most: int = 100) -> list[Room]:
         """Up to `most` plain records of rooms in these states, newest first."""
         found: list[Room] = []
         size = min(most, 100)

@@ -13,7 +13,7 @@ from spnb.client.records import Records
 from spnb.errors import ServiceError, Unreachable
 from spnb.live.reading import Reader
 from spnb.live.status import OVER, advance, room_of_event
-from spnb.models import Room, normal_status
+from spnb.models import Room, asked_statuses
 from spnb.observers import Observers
 from spnb.realtime import Event
 
@@ -42,12 +42,12 @@ class AsyncLiveRooms:
     def __init__(
         self,
         client: AsyncClient[Any],
-        statuses: Sequence[str] = ("live", "waitingReconnect"),
+        statuses: str | Sequence[str] = ("live", "waitingReconnect"),
         *,
         most: int = 1000,
     ) -> None:
         self._client = client
-        self.statuses: tuple[str, ...] = tuple(normal_status(status) for status in statuses)
+        self.statuses: tuple[str, ...] = asked_statuses(statuses)
         """Which states belong to the collection."""
         self._most = most
         self._rooms: dict[str, Room] = {}

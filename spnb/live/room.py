@@ -24,7 +24,7 @@ from spnb.live.followed import Observer
 from spnb.live.reading import Reader
 from spnb.live.status import Knowledge, can_still_reach, room_of_event
 from spnb.live.timeline import Origin, Timeline, TimelineLog
-from spnb.models import FINAL_STATUSES, STATUS_LABELS, BroadcasterData, Channel, Post, Room, normal_status
+from spnb.models import FINAL_STATUSES, BroadcasterData, Channel, Post, Room, asked_statuses
 from spnb.observers import Observers
 from spnb.realtime import Event
 
@@ -164,7 +164,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             TimeoutError: it was not in time.
             InvalidInput: a state is unknown.
         """
-        wanted = _known(statuses)
+        wanted = frozenset(asked_statuses(statuses))
         watched = self._watch()
         try:
             async with asyncio.timeout(timeout):
@@ -450,12 +450,3 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     def _repr_html_(self) -> str:
         return self._record._repr_html_().replace("<caption>Room<", "<caption>Live room<")
-
-
-def _known(statuses: tuple[str, ...]) -> frozenset[str]:
-    if not statuses:
-        raise InvalidInput("name at least one status to wait for")
-    wanted = frozenset(normal_status(status) for status in statuses)
-    if unknown := wanted - STATUS_LABELS.keys():
-        raise InvalidInput(f"no room is ever {', '.join(sorted(unknown))}: known are {', '.join(STATUS_LABELS)}")
-    return wanted

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spnb._faces import blocking
+from spnb._faces import asynchronous, blocking
 from spnb._loop import run
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from spnb.sandbox import SandboxInfo
     from spnb.sync.client.client import Client
     from spnb.sync.live.room import LiveRoom
 
@@ -26,7 +29,7 @@ def connect(
     url: str | None = None,
     auth_token: str | None = None,
     display_name: str | None = None,
-    sandbox: bool | None = None,
+    sandbox: bool | SandboxInfo | Client[Any] | None = None,
 ) -> Client[LiveRoom]:
     """Connect and log in.
 
@@ -41,7 +44,8 @@ def connect(
         url: one address for REST, uploads and MQTT instead of a region's, e.g. that of a sandbox.
         auth_token: for networks in secure mode.
         display_name: shown to others.
-        sandbox: True takes the sandbox whatever the environment says, False never takes it.
+        sandbox: True takes the sandbox whatever the environment says, False never takes it; what
+            `spnb.sandbox.start()` gave, or a client of a sandbox, takes that very one.
 
     Returns:
         A client that hands out live rooms.
@@ -61,7 +65,7 @@ def connect(
                 url=url,
                 auth_token=auth_token,
                 display_name=display_name,
-                sandbox=sandbox,
+                sandbox=asynchronous(sandbox),
             )
         )
     )

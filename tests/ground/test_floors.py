@@ -16,6 +16,7 @@ FLOORS = {
     "errors": 0,
     "gaps": 0,
     "models": 0,
+    "statuses": 0,
     "config": 0,
     "_loop": 0,
     "_version": 0,

@@ -11,7 +11,7 @@ from spnb.config import credentials_from_environment
 from spnb.errors import SandboxError
 from spnb.sandbox.control.launch import SandboxInfo, ensure
 
-__all__ = ["reached"]
+__all__ = ["client_of", "reached"]
 
 
 def reached(sandbox: Any = None, *, room: Any = None) -> SandboxInfo:
@@ -26,7 +26,7 @@ def reached(sandbox: Any = None, *, room: Any = None) -> SandboxInfo:
     """
     if isinstance(sandbox, SandboxInfo):
         return sandbox
-    client = _client_of(sandbox) or _client_of(asynchronous(room))
+    client = client_of(sandbox) or client_of(asynchronous(room))
     if client is not None:
         return _asked(client._endpoints.rest, client._credentials.api_key, "where the room or client given lives,")
     named = credentials_from_environment()
@@ -41,7 +41,7 @@ def reached(sandbox: Any = None, *, room: Any = None) -> SandboxInfo:
     )
 
 
-def _client_of(one: Any) -> Any:
+def client_of(one: Any) -> Any:
     """A client of either face, or that of a live object: the wing imports none of them, so they are known by what they
     have."""
     twin = asynchronous(one)

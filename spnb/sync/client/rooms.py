@@ -128,7 +128,7 @@ class Rooms(Face, Generic[R]):
     def query(
         self,
         *,
-        statuses: Sequence[str] | None = None,
+        statuses: str | Sequence[str] | None = None,
         type: str | None = None,
         sort: Literal["lastCreated", "firstCreated"] = "lastCreated",
         deleted: bool | None = False,
@@ -137,7 +137,7 @@ class Rooms(Face, Generic[R]):
         """Rooms, page after page.
 
         Args:
-            statuses: only these (at most 10); all without.
+            statuses: only these, one or several; all without.
             type: `coHosts` or `directStreaming`.
             sort: newest or oldest first.
             deleted: False leaves deleted rooms out, True asks for only them, None for both.
@@ -152,7 +152,7 @@ class Rooms(Face, Generic[R]):
         found: Records[R] = blocking(run(self._twin.live()))
         return found
 
-    def records(self, *, statuses: Sequence[str], most: int = 100) -> list[Room]:
+    def records(self, *, statuses: str | Sequence[str], most: int = 100) -> list[Room]:
         """Up to `most` plain records of rooms in these states, newest first."""
         return run(self._twin.records(statuses=statuses, most=most))
 

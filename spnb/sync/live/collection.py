@@ -38,7 +38,7 @@ class LiveRooms(Face):
     _twin: AsyncLiveRooms
 
     def __init__(
-        self, client: Client[Any], statuses: Sequence[str] = ("live", "waitingReconnect"), *, most: int = 1000
+        self, client: Client[Any], statuses: str | Sequence[str] = ("live", "waitingReconnect"), *, most: int = 1000
     ) -> None:
         from spnb.live.collection import AsyncLiveRooms
 
