@@ -40,7 +40,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
 def test_the_code_of_a_page_runs(page: Path, home: RunningSandbox, tmp_path: Path) -> None:
     """Each page is read from its beginning, in a folder of its own. Its readers have an own sandbox; here it is one
     that is named by the environment, which changes nothing but whose it is."""
-    program = tmp_path / f"{page.stem}.py"
+    program = tmp_path / f"page_{page.stem}.py"
     program.write_text("\n".join(blocks(page, "python")))
     told = subprocess.run(
         [sys.executable, str(program)],
