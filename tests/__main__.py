@@ -24,16 +24,29 @@ def ensure_tools() -> None:
         subprocess.run([uv, "sync", "--quiet", "--inexact", "--group", "dev"], check=True, cwd=ROOT)
 
 
+def install_from_debian(package: str) -> bool:
+    """Install one of Debian's packages, where we may; whether it was."""
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return False
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update", "-q"], check=True, env=environment)
+    subprocess.run(["apt-get", "install", "-qy", package], check=True, env=environment)
+    return True
+
+
+def ensure_ffmpeg() -> None:
+    """FFmpeg's programs, the judge of what is recorded; without them its tests say that they are skipped."""
+    if not shutil.which("ffmpeg") or not shutil.which("ffprobe"):
+        install_from_debian("ffmpeg")
+
+
 def ensure_browser() -> Path:
     """A Chromium to drive: the one here, else Debian's where we are root, else Playwright's own."""
     named = os.environ.get("SPNB_CHROMIUM")
     found = named or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found:
         return Path(found)
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(["apt-get", "update", "-q"], check=True, env=environment)
-        subprocess.run(["apt-get", "install", "-qy", "chromium"], check=True, env=environment)
+    if install_from_debian("chromium"):
         return Path("/usr/bin/chromium")
     subprocess.run([sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"], check=True)
     from playwright.sync_api import sync_playwright
@@ -96,6 +109,7 @@ def main() -> int:
     """
     ensure_tools()
     os.environ["SPNB_CHROMIUM"] = str(ensure_browser())
+    ensure_ffmpeg()
     ensure_spark()
     ensure_livekit()
     os.chdir(ROOT)

@@ -22,6 +22,7 @@ from spnb.sandbox.recorder.playlist import media
 from spnb.sandbox.recorder.sound import SoundMixer
 from spnb.sandbox.recorder.subscriber import picture_planes
 from spnb.sandbox.recorder.timeline import Timeline, TrackClock
+from tests.conftest import ffmpeg
 from tests.recorder.test_recorder import (
     FPS,
     OPUS_SECONDS,
@@ -46,7 +47,16 @@ async def live_of(studio: Studio, room: str = "room", *, segments: int) -> Playl
 
 def starts_in(path: Path) -> dict[str, float]:
     """Where FFmpeg finds the first packet of each kind, in seconds."""
-    command = ["ffprobe", "-v", "error", "-show_entries", "stream=codec_type,start_time", "-of", "csv=p=0", str(path)]
+    command = [
+        ffmpeg("ffprobe"),
+        "-v",
+        "error",
+        "-show_entries",
+        "stream=codec_type,start_time",
+        "-of",
+        "csv=p=0",
+        str(path),
+    ]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return {line.split(",")[0]: float(line.split(",")[1]) for line in told}
 
@@ -258,7 +268,7 @@ async def test_every_size_has_its_sample_entry(studio: Studio) -> None:
     data = file.path.read_bytes()
     table = data.index(b"stsd")
     assert int.from_bytes(data[table + 8 : table + 12], "big") == 3, "one entry for each size"
-    command = ["ffmpeg", "-v", "error", "-i", str(file.path), "-f", "null", "-"]
+    command = [ffmpeg(), "-v", "error", "-i", str(file.path), "-f", "null", "-"]
     found = await asyncio.to_thread(subprocess.run, command, capture_output=True)
     assert (found.returncode, found.stderr) == (0, b"")
 

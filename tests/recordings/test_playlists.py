@@ -12,7 +12,7 @@ import pytest
 
 from spnb.errors import DownloadError, InvalidInput
 from spnb.recordings import AsyncRecording, RecordedFile, download, probe
-from tests.conftest import RunningSandbox
+from tests.conftest import RunningSandbox, ffmpeg
 from tests.recordings.planted import counters, film
 
 
@@ -26,7 +26,7 @@ def hls(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "fmp4": ["-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", "fmp4-init.mp4"],
         "one": ["-hls_flags", "single_file", "-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", "one-init.mp4"],
     }.items():
-        command = ["ffmpeg", "-v", "error", "-i", str(source), "-c", "copy", "-hls_time", "2", "-hls_list_size", "0"]
+        command = [ffmpeg(), "-v", "error", "-i", str(source), "-c", "copy", "-hls_time", "2", "-hls_list_size", "0"]
         command += [*options, "-hls_playlist_type", "vod", str(folder / f"{name}.m3u8")]
         subprocess.run(command, check=True, cwd=folder)
     best = "#EXT-X-STREAM-INF:BANDWIDTH=9,AVERAGE-BANDWIDTH=99999999\nnone.m3u8\n"
