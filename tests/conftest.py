@@ -22,12 +22,12 @@ settings.load_profile("busy")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give what a browser or a live encoder does on a busy machine a second chance; the summary names each one."""
+    """Give what a browser or a live encoder does on a busy machine another chance, twice; the summary names each one."""
     for item in items:
         if {"lab", "vendor"} & set(item.path.parent.parts):
             item.add_marker(pytest.mark.browser)
         if item.get_closest_marker("browser") or item.get_closest_marker("media"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 def ffmpeg(program: str = "ffmpeg") -> str:
