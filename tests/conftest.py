@@ -22,7 +22,7 @@ settings.load_profile("busy")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give what a browser or a live encoder does on a busy machine another chance, twice; the summary names each one."""
+    """Give what a browser or a live encoder does on a busy machine more chances; the summary names each one."""
     for item in items:
         if {"lab", "vendor"} & set(item.path.parent.parts):
             item.add_marker(pytest.mark.browser)
