@@ -43,7 +43,10 @@ class Filled:
 
     def table(self, name: str, **query: str) -> list[dict[str, Any]]:
         answer = httpx.get(
-            f"{self.sandbox.url}/sandbox/tables/{name}", params=query, headers={"X-API-Key": self.sandbox.api_key}
+            f"{self.sandbox.url}/sandbox/tables/{name}",
+            params=query,
+            headers={"X-API-Key": self.sandbox.api_key},
+            timeout=60,
         )
         assert answer.status_code == 200, answer.text
         if query.get("format") == "json":

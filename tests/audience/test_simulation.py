@@ -30,7 +30,10 @@ pytestmark = pytest.mark.media
 
 def table(sandbox: RunningSandbox, name: str, room_id: str) -> list[dict[str, object]]:
     answer = httpx.get(
-        f"{sandbox.url}/sandbox/tables/{name}", params={"room_id": room_id}, headers={"X-API-Key": sandbox.api_key}
+        f"{sandbox.url}/sandbox/tables/{name}",
+        params={"room_id": room_id},
+        headers={"X-API-Key": sandbox.api_key},
+        timeout=60,
     )
     rows: list[dict[str, object]] = pa.ipc.open_stream(answer.content).read_all().to_pylist()
     return rows
