@@ -197,6 +197,7 @@ def test_text_is_shown_where_no_widget_can_be(sp: Any) -> None:
     status.close()
 
 
+@pytest.mark.timeout(500)
 def test_built_files_match_their_sources() -> None:
     js = STATIC.parent / "js"
     if shutil.which("npm") is None:
