@@ -191,7 +191,7 @@ async def test_what_was_left_live_is_offered(lab: Lab) -> None:
     await lab.write_and_run(
         "studio-left.ipynb",
         CONNECT + "left = sp.rooms.create('Left behind')\nshow = left.go_live()\nleft.until('live')\n"
-        "from spnb.broadcast import broadcast\nbroadcast._running.clear()\nstudio = spnb.Studio(sp)\nstudio",
+        "from spnb.broadcast.running import on_air_here\non_air_here.clear()\nstudio = spnb.Studio(sp)\nstudio",
     )
     await expect(lab.page.get_by_text("You have a room still live: Left behind")).to_be_visible(timeout=30_000)
     await lab.page.locator(".spnb-banner").get_by_role("button", name="End").click()
