@@ -114,7 +114,7 @@ def test_own_columns_can_be_grouped_by() -> None:
     assert analytics.grouped(analytics.load(tables), "topic")["streams"].tolist() == [2, 2]
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_streams_without_the_value_are_in_no_group() -> None:
     tables = season(streams=5, seed=9)
     tables["rooms"].loc[2, ["live_at", "ended_at"]] = pd.NaT

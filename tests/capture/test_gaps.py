@@ -11,7 +11,7 @@ from spnb.analytics.frames import TIME
 BEGAN = pd.Timestamp("2026-03-01T18:00:00Z")
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("fraction", ["0ms", "1us", "1ns"])
 def test_a_gap_without_an_end_lasts_until_the_end_or_until_now(fraction: str) -> None:
     gaps = pd.DataFrame({"room_id": ["over", "live", "once"], "table": "status", "why": "not there"})
