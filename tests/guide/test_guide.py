@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,7 +103,8 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     text = text.replace("docs_dir: ../test-output/docs", f"docs_dir: {pages}")
     text = text.replace("site_dir: ../spnb/site", f"site_dir: {tmp_path / 'site'}").replace('[".."]', f'["{HOUSE}"]')
     configuration.write_text(text)
-    tool = ["uv", "tool", "run", "--quiet", "--from", "mkdocs-material>=9.8", "--with", "mkdocstrings-python>=2.0"]
+    theme, reference = tomllib.loads((HOUSE / "pyproject.toml").read_text())["dependency-groups"]["docs"]
+    tool = ["uv", "tool", "run", "--quiet", "--from", theme, "--with", reference]
     told = subprocess.run(
         [*tool, "mkdocs", "build", "--quiet", "-f", str(configuration)],
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
