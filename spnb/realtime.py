@@ -74,9 +74,17 @@ class Realtime:
     Args:
         url: gives the `ws://` or `wss://` address of the broker, for each connection.
         login: gives fresh credentials for each connection.
+        on_sent: called with each event's time of sending.
     """
 
-    def __init__(self, url: Callable[[], str], login: Callable[[], Awaitable[MqttLogin]]) -> None:
+    def __init__(
+        self,
+        url: Callable[[], str],
+        login: Callable[[], Awaitable[MqttLogin]],
+        *,
+        on_sent: Callable[[datetime | None], None] = lambda _at: None,
+    ) -> None:
+        self._on_sent = on_sent
         self._url = url
         self._login = login
         self._callbacks: dict[str, list[Callback]] = {}
@@ -301,6 +309,7 @@ class Realtime:
         self._heard(event)
 
     def _heard(self, event: Event) -> None:
+        self._on_sent(event.sent_at)
         for pattern, callbacks in list(self._callbacks.items()):
             if not _matches(pattern, event.topic):
                 continue

@@ -275,7 +275,7 @@ class AsyncLiveReactions(Mapping[str, int]):
 
     def _moment(self) -> datetime:
         """Now, to the millisecond, and never twice: it is what tells one reaction from another."""
-        now = datetime.now(UTC)
+        now = self._client.clock.now()
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         self._last = max(now, self._last + MILLISECOND)
         return self._last
