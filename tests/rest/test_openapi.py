@@ -167,6 +167,8 @@ def send(world: World, label: str, case: Case, names: dict[str, str]) -> Any:
         headers["Content-Type"] = "application/json"
     if isinstance(content.get("data"), bytes | str):
         content["content"] = content.pop("data")
+    if "files" in content:
+        content["files"] = [(name, sendable(part)) for name, part in content["files"]]
     return who.http.request(arguments["method"], arguments["url"], headers=headers, follow_redirects=False, **content)
 
 
@@ -174,6 +176,13 @@ def deep(text: str) -> str:
     for depth in DEPTHS:
         text = text.replace(f'"@deep {depth}@"', '{"a":[' * depth + "1" + "]}" * depth)
     return text
+
+
+def sendable(part: Any) -> Any:
+    """A part of a form, of whatever was thought up for it."""
+    if isinstance(part, tuple):
+        return (str(part[0]), sendable(part[1]))
+    return part if isinstance(part, bytes) else str(part).encode("utf-8", "replace")
 
 
 def writable(value: Any) -> Any:

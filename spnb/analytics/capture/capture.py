@@ -141,7 +141,7 @@ class AsyncCapture:
             found = [await self._record(client, room_id) for room_id in self._wanted or ()]
         except BaseException:
             self._state = "ended"
-            await self._writer.close(compact=False)
+            await self._writer.close()
             await self._disconnect()
             self._done.set()
             raise
@@ -180,7 +180,7 @@ class AsyncCapture:
         """Read once more what the service has, write it, and leave a saved dataset. Stopping again does nothing."""
         if self._state == "new":
             self._state = "ended"
-            await self._writer.close(compact=False)
+            await self._writer.close()
         elif self._stopping is None and self._state == "capturing":
             self._stopping = asyncio.create_task(self._end(), name="spnb-capture-end")
         if self._stopping is not None:
@@ -195,7 +195,7 @@ class AsyncCapture:
         self._drain()
         await asyncio.gather(*(capture.finish() for capture in self._rooms.values()), return_exceptions=True)
         self._pulse()
-        await self._writer.close(compact=True)
+        await self._writer.close(compact=self._now())
         self._state = "ended"
         self._rooms.clear()
         await self._disconnect()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
@@ -124,7 +124,8 @@ class Sandbox:
             control_route(self.api_key, "POST", "/sandbox/livekit-token", self._livekit_token),
             WebSocketRoute("/sandbox/lease", self._lease),
         ]
-        told = {404: _unknown_path, 405: _unknown_path, 500: _failed, Refused: _refused, HTTPException: _not_read}
+        told = {404: _unknown_path, 405: _unknown_path, 500: _failed, Refused: _refused}
+        told |= {HTTPException: _not_read, ClientDisconnect: _left}
         app = Starlette(routes=parts, exception_handlers=told)
         self.app: ASGIApp = LoopbackOnly(
             BoundedBodies(FaultyRequests(app, self.faults), upload_bytes=settings.upload_limit_bytes)
@@ -253,6 +254,11 @@ async def _not_read(_request: Request, error: Exception) -> Response:
     """What the framework itself refuses, as a form that is none."""
     assert isinstance(error, HTTPException)  # noqa: S101 - that is what it is told of
     return envelope(Refused(error.status_code, error.status_code * 1000, str(error.detail)))
+
+
+async def _left(_request: Request, _error: Exception) -> Response:
+    """Who asked has gone in the middle of its own request: nobody reads this."""
+    return Response(status_code=400)
 
 
 async def _failed(_request: Request, error: Exception) -> Response:
