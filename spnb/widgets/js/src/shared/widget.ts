@@ -29,12 +29,12 @@ class FirstWords {
   private heard = false;
 
   constructor(private readonly model: Model) {
-    model.on("msg:custom", ((reply: Reply) => {
+    model.on("msg:custom", (reply: Reply) => {
       if (reply.type !== "heard" || !this.said.some(({ content }) => content["name"] === reply["name"])) return;
       this.heard = true;
       this.said = [];
       clearInterval(this.timer);
-    }) as (...rest: never[]) => void);
+    });
   }
 
   say(content: Record<string, unknown>, buffers: ArrayBuffer[]): void {
