@@ -46,7 +46,8 @@ async def test_every_widget_hears_its_page_while_a_cell_runs(lab: Lab) -> None:
     """Each has its first word heard: made, shown and spoken to with the kernel's cells all busy."""
     made = (
         "room = sp.rooms.create('Busy', chat=True)\n"
-        "widgets = [spnb.Studio(sp, room), spnb.Chat(room), spnb.RoomTable(sp), spnb.CameraPreview(), spnb.GoLive(room)]\n"
+        "widgets = [spnb.Studio(sp, room), spnb.Chat(room), spnb.RoomTable(sp)]\n"
+        "widgets += [spnb.CameraPreview(), spnb.GoLive(room)]\n"
         "from IPython.display import display\ndisplay(*widgets)\n"
         "heard = [[] for _ in widgets]\n"
         "for widget, told in zip(widgets, heard):\n"
