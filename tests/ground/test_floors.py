@@ -16,6 +16,8 @@ FLOORS = {
     "errors": 0,
     "gaps": 0,
     "models": 0,
+    "record": 0,
+    "_opening": 0,
     "statuses": 0,
     "config": 0,
     "_loop": 0,
