@@ -263,7 +263,9 @@ class _Feed:
     async def _look_after(self, room: Room) -> None:
         """A room is not on air any more: how did it end? Its event has said so, as a rule."""
         try:
-            room_changed(self._client, room, await self._client.rooms.record(room.room_id))
+            async with self._client._reading:
+                record = await self._client.rooms.record(room.room_id)
+            room_changed(self._client, room, record)
         except (ServiceError, Unreachable) as error:
             log.info("room %s could not be read: %s", room.room_id, type(error).__name__)
 
@@ -280,7 +282,8 @@ class _Feed:
     def _said(self, event: Event) -> None:
         if event.type != "message.created":
             return
-        bodies = [body for body in event.data.get("messages") or [] if isinstance(body, dict)]
+        told = event.data.get("messages")
+        bodies = [body for body in told if isinstance(body, dict)] if isinstance(told, list) else []
         self._heard_of += [str(body["messageId"]) for body in bodies if body.get("messageId")]
         del self._heard_of[:-MOST_KNOWN]
         if not self._asking and self._heard_of:

@@ -11,11 +11,15 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 __all__ = ["Pauses", "Reader", "kept_up"]
 
 log = logging.getLogger(__name__)
 
+
+log = logging.getLogger(__name__)
 
 SETTLED_READ = 60.0
 """Seconds between safety reads while events come in."""
@@ -92,7 +96,7 @@ class Reader:
         *,
         over: Callable[[], bool] = lambda: False,
         first: float = 1.0,
-        gate: asyncio.Semaphore | None = None,
+        gate: AbstractAsyncContextManager[Any] | None = None,
         name: str,
     ) -> None:
         self._read = read
@@ -133,10 +137,18 @@ class Reader:
         while True:
             async with self._gate:
                 self._wake.clear()  # what was told while this waited for its turn is part of what is read now
-                if await self._read():
+                if await self._read_once():
                     self._pauses.anew()
             self.pause = None if self._over() else self._pauses.next(followed=self._followed())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.pause):
                     await self._wake.wait()
                 self._pauses.anew()
+
+    async def _read_once(self) -> bool:
+        try:
+            return await self._read()
+        except Exception:
+            # One reading's trouble must not be the last reading of all.
+            log.exception("%s failed", self._name)
+            return False
