@@ -183,10 +183,12 @@ def _source(found: tuple[Path, int], part: Path, damaged: Callable[[Path, str], 
         initialisation = initialisation_file(part, number).read_bytes()
         with path.open("rb") as file:
             fragments = list(read_fragments(file))
-        return _Source(path, fragments, stored_entry(initialisation), initialisation) if fragments else None
+        if fragments:
+            return _Source(path, fragments, stored_entry(initialisation), initialisation)
+        damaged(path, f"{path.name} was cut off and is left out of the recording")
     except (OSError, ValueError) as error:
         damaged(path, f"{path.name} cannot be read and is left out of the recording: {error}")
-        return None
+    return None
 
 
 def _described(sources: list[_Source]) -> tuple[list[Track], list[Stored]]:
