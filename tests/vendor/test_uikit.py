@@ -1,14 +1,20 @@
-"""The vendor's Web UIKit on the sandbox, nothing answered in its place: it watches what Python has on air."""
+"""The vendor's Web UIKit on the sandbox, nothing answered in its place.
+
+It watches what Python has on air, and has a room of its own on air that Python sees.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
-from playwright.async_api import Browser, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
 
 import spnb
 from tests.conftest import RunningSandbox
@@ -16,50 +22,145 @@ from tests.rest.conftest import Caller
 
 SHOTS = Path(__file__).resolve().parents[2] / "test-output" / "screenshots"
 PATIENCE = 60_000
-PLAYING = "[...document.querySelectorAll('video')].some((video) => video.currentTime > 1 && video.videoWidth > 0)"
-COMPOSER = "livestream_player_page/livestream_chat_compose_bar"
+STARTING = 120_000
+"""Milliseconds for a page of several megabytes, or for media of two cameras, on a busy machine."""
+PLAYING = "[...document.querySelectorAll('video')].filter((video) => video.currentTime > 1 && video.videoWidth > 0)"
+WATCHING = "livestream_player_page/livestream_chat_compose_bar"
+HOSTING = "create_livestream_page/livestream_chat_compose_bar"
 
 
-@pytest.mark.timeout(240)
-async def test_the_app_watches_what_python_has_on_air(browser: Browser, site: str, sandbox: RunningSandbox) -> None:
+@pytest_asyncio.fixture(loop_scope="session")
+async def python(sandbox: RunningSandbox) -> AsyncIterator[spnb.AsyncClient]:
     SHOTS.mkdir(parents=True, exist_ok=True)
-    host = await spnb.connect_async(f"host-{os.urandom(3).hex()}", url=sandbox.url, api_key=sandbox.api_key)
-    viewer = Caller(sandbox, f"ann-{os.urandom(3).hex()}")
-    community = viewer.post("/api/v3/communities", {"displayName": "Watchers", "userIds": [host.user_id]})
-    room = await host.rooms.create("Python on air")
-    await room.post(community_id=community["communities"][0]["communityId"], text="Come and see")
+    client = await spnb.connect_async(f"host-{os.urandom(3).hex()}", url=sandbox.url, api_key=sandbox.api_key)
+    yield client
+    await client.aclose()
+
+
+@asynccontextmanager
+async def app(browser: Browser, site: str, sandbox: RunningSandbox, user_id: str, name: str) -> AsyncIterator[Page]:
+    """The app in a browser of its own, as one user's."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 720})
+    page = await context.new_page()
+    address = {"url": f"{sandbox.url}/", "mqtt": sandbox.info["mqtt"], "key": sandbox.api_key}
+    try:
+        await page.goto(f"{site}/uikit.html?{urlencode({**address, 'user': user_id, 'name': name})}")
+        yield page
+    finally:
+        await context.close()
+
+
+async def plays(page: Page, videos: int = 1) -> None:
+    await page.wait_for_function(f"{PLAYING}.length >= {videos}", timeout=STARTING)
+
+
+async def shot(page: Page, name: str) -> None:
+    await page.screenshot(path=SHOTS / f"uikit-{name}.png", timeout=PATIENCE)
+
+
+def members(sandbox: RunningSandbox, name: str, *others: str) -> tuple[str, str]:
+    """A new user of the app, and a community of that user and others."""
+    user_id = f"{name}-{os.urandom(3).hex()}"
+    user = Caller(sandbox, user_id)
+    made = user.post("/api/v3/communities", {"displayName": "Watchers", "userIds": list(others)})
+    user.http.close()
+    return user_id, str(made["communities"][0]["communityId"])
+
+
+@pytest.mark.timeout(400)
+async def test_the_app_watches_what_python_has_on_air_and_replays_it(
+    browser: Browser, site: str, sandbox: RunningSandbox, python: spnb.AsyncClient
+) -> None:
+    ann, community_id = members(sandbox, "ann", python.user_id)
+    room = await python.rooms.create("Python on air")
+    await room.post(community_id=community_id, text="Come and see")
     broadcast = await room.go_live()
-    page = await browser.new_page(viewport={"width": 1720, "height": 900})
-    followed = asyncio.ensure_future(
-        page.wait_for_event("console", lambda told: "sandbox/chat/" in told.text, timeout=2 * PATIENCE)
-    )
+    said, reacted = aiter(room.chat.watch(last=0)), aiter(room.live_reactions())
+    first, reaction = asyncio.ensure_future(anext(said)), asyncio.ensure_future(anext(reacted))
     try:
         await room.until("live")
-        address = {"url": f"{sandbox.url}/", "mqtt": sandbox.info["mqtt"], "key": sandbox.api_key}
-        await page.goto(f"{site}/uikit.html?{urlencode({**address, 'user': viewer.user_id, 'name': 'Ann'})}")
-        await expect(page.get_by_text("Come and see").first).to_be_visible(timeout=PATIENCE)
-        await page.screenshot(path=SHOTS / "uikit-home.png")
-        await page.get_by_text("LIVE", exact=True).first.click()
-        await page.wait_for_function(PLAYING, timeout=PATIENCE)
+        async with app(browser, site, sandbox, ann, "Ann") as page:
+            followed = asyncio.ensure_future(
+                page.wait_for_event("console", lambda told: "sandbox/chat/" in told.text, timeout=2 * PATIENCE)
+            )
+            await expect(page.get_by_text("Come and see").first).to_be_visible(timeout=STARTING)
+            await shot(page, "home")
+            await page.get_by_text("LIVE", exact=True).first.click(timeout=PATIENCE, no_wait_after=True)
+            await plays(page)
 
-        said = aiter(room.chat.watch(last=0))
-        first = asyncio.ensure_future(anext(said))
-        composer = page.locator("[contenteditable=true]").last
-        await composer.click()
-        await composer.press_sequentially("Hello from the app")
-        await page.get_by_test_id(f"{COMPOSER}/create_message_button").click()
-        assert (await asyncio.wait_for(first, 60)).text == "Hello from the app"
-        # The app follows the chat some moments after it shows it, and says so: what is said before is read, not heard.
-        await followed
-        await room.chat.send("Hello from Python")
-        await expect(page.get_by_text("Hello from Python")).to_be_visible(timeout=PATIENCE)
-        await page.screenshot(path=SHOTS / "uikit-watching.png")
-        await broadcast.stop()
-        await expect(page.get_by_text("This live stream has ended.").last).to_be_visible(timeout=PATIENCE)
-        await page.screenshot(path=SHOTS / "uikit-ended.png")
+            composer = page.locator("[contenteditable=true]").last
+            await composer.click(timeout=PATIENCE)
+            await composer.press_sequentially("Hello from the app")
+            await page.get_by_test_id(f"{WATCHING}/create_message_button").click()
+            assert (await asyncio.wait_for(first, 60)).text == "Hello from the app"
+            # The app follows the chat some moments after it shows it, and says so: what came before is read, not heard.
+            await followed
+            await room.chat.send("Hello from Python")
+            await expect(page.get_by_text("Hello from Python")).to_be_visible(timeout=PATIENCE)
+            await page.get_by_test_id(f"{WATCHING}/reaction_button").last.click()
+            assert (await asyncio.wait_for(reaction, 60)).user_id == ann
+            await shot(page, "watching")
+
+            await broadcast.stop()
+            await expect(page.get_by_text("This live stream has ended.").last).to_be_visible(timeout=PATIENCE)
+            await shot(page, "ended")
+            await room.until("recorded")
+            await page.keyboard.press("Escape")
+            await page.get_by_text("recorded").first.click(timeout=PATIENCE, no_wait_after=True)
+            await plays(page)
+            await shot(page, "replay")
     finally:
-        followed.cancel()
-        await page.close()
+        first.cancel()
+        reaction.cancel()
         await broadcast.stop()
-        viewer.http.close()
-        await host.aclose()
+
+
+@pytest.mark.timeout(600)
+async def test_the_app_hosts_with_a_co_host_and_python_sees_it(
+    browser: Browser, site: str, sandbox: RunningSandbox, python: spnb.AsyncClient
+) -> None:
+    ann, _ = members(sandbox, "ann")
+    bob, _ = members(sandbox, "bob", ann)
+    title = f"Bob's {os.urandom(3).hex()}"
+    async with app(browser, site, sandbox, bob, "Bob") as host:
+        await host.get_by_test_id("post_composer_page/*/livestream_button").click(timeout=STARTING)
+        await host.get_by_test_id("livestream-target-selection-community-item").first.click(timeout=PATIENCE)
+        await host.get_by_placeholder("Name your live").fill(title, timeout=PATIENCE)
+        await host.get_by_role("button", name="Go live").click(timeout=PATIENCE, no_wait_after=True)
+        invite = host.get_by_test_id(f"{HOSTING}/invite_co_host_button")
+        await expect(invite).to_be_visible(timeout=STARTING)
+        [room] = [each for each in await python.rooms.live() if each.title == title]
+        stage = asyncio.ensure_future(both_on_stage(room))
+
+        async with app(browser, site, sandbox, ann, "Ann") as guest:
+            await guest.get_by_text("LIVE", exact=True).first.click(timeout=STARTING, no_wait_after=True)
+            await expect(guest.get_by_text("By Bob")).to_be_visible(timeout=PATIENCE)
+            # The app offers those as co-hosts who watch: it reads their list as it opens the list.
+            async for count in room.audience.watch():
+                if count:
+                    break
+            await invite.click(timeout=PATIENCE, no_wait_after=True)
+            await host.get_by_role("button", name="Invite", exact=True).click(timeout=PATIENCE, no_wait_after=True)
+            # The second asks whether that is meant.
+            await host.get_by_role("button", name="Invite", exact=True).last.click(timeout=PATIENCE, no_wait_after=True)
+            await guest.get_by_role("button", name="Accept", exact=True).click(timeout=STARTING, no_wait_after=True)
+            await guest.get_by_role("button", name="Join LIVE").click(timeout=STARTING, no_wait_after=True)
+            assert set(await asyncio.wait_for(stage, 180)) == {ann, bob}
+            await plays(guest, 2)
+            await plays(host, 2)
+            await shot(host, "hosting")
+            await shot(guest, "co-hosting")
+
+        await host.get_by_role("button", name="Close", exact=True).first.click(timeout=PATIENCE, no_wait_after=True)
+        await host.get_by_role("button", name="End", exact=True).click(timeout=PATIENCE, no_wait_after=True)
+        await room.until("ended")
+        await expect(host.get_by_text("This live stream has ended.").last).to_be_visible(timeout=PATIENCE)
+        await shot(host, "hosted")
+
+
+async def both_on_stage(room: spnb.AsyncLiveRoom) -> list[str]:
+    """Ids of host and co-host once media comes from the co-host."""
+    async for people in room.stage.watch():
+        if any(each.role == "coHost" and each.on_stage for each in people):
+            return [each.user_id for each in people]
+    raise AssertionError("the stage is watched until it is left")
