@@ -40,7 +40,7 @@ async def python(sandbox: RunningSandbox) -> AsyncIterator[spnb.AsyncClient]:
 @asynccontextmanager
 async def app(browser: Browser, site: str, sandbox: RunningSandbox, user_id: str, name: str) -> AsyncIterator[Page]:
     """The app in a browser of its own, as one user's."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 720})
+    context = await browser.new_context(viewport={"width": 1720, "height": 900})
     page = await context.new_page()
     address = {"url": f"{sandbox.url}/", "mqtt": sandbox.info["mqtt"], "key": sandbox.api_key}
     try:
@@ -87,6 +87,8 @@ async def test_the_app_watches_what_python_has_on_air_and_replays_it(
             await shot(page, "home")
             await page.get_by_text("LIVE", exact=True).first.click(timeout=PATIENCE, no_wait_after=True)
             await plays(page)
+            await page.get_by_test_id(f"{WATCHING}/reaction_button").last.click()
+            assert (await asyncio.wait_for(reaction, 60)).user_id == ann
 
             composer = page.locator("[contenteditable=true]").last
             await composer.click(timeout=PATIENCE)
@@ -97,8 +99,6 @@ async def test_the_app_watches_what_python_has_on_air_and_replays_it(
             await followed
             await room.chat.send("Hello from Python")
             await expect(page.get_by_text("Hello from Python")).to_be_visible(timeout=PATIENCE)
-            await page.get_by_test_id(f"{WATCHING}/reaction_button").last.click()
-            assert (await asyncio.wait_for(reaction, 60)).user_id == ann
             await shot(page, "watching")
 
             await broadcast.stop()

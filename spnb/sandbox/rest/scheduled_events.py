@@ -239,12 +239,10 @@ async def create(call: Call) -> Json:
     return _told(call, [event], told_to=call.user)
 
 
-def _announce(call: Call, event_type: str, event: Json, responses: list[Json] | None = None) -> None:
+def _announce(call: Call, event_type: str, event: Json) -> None:
     community = call.store.communities.get(event["originId"])
-    where = [community["path"]] if community else []
-    for each in responses or []:
-        where += topics.user(call.store.network_id, each["userInternalId"])
-    call.publish(where, event_type, _told(call, [event], responses), subject_id=event["eventId"])
+    if community is not None:
+        call.publish([community["path"]], event_type, _told(call, [event]), subject_id=event["eventId"])
 
 
 async def listed(call: Call) -> Json:
@@ -366,7 +364,11 @@ def _respond(call: Call, event: Json, status: str, event_type: str) -> Json:
     }
     call.store.responses.put(response)
     _talk(call, event["discussionCommunityId"], joins=status == "going", event=event)
-    _announce(call, event_type, event, [response])
+    # Not to all: SDK 7.20 looks responses up by another key than it keeps them by, and fails at hearing of one.
+    data = _told(call, [event], [response])
+    for where in {call.user["_id"], event["userInternalId"]}:
+        call.publish(topics.user(call.store.network_id, where), event_type, data, subject_id=event["eventId"])
+    _announce(call, "event.updated", event)
     return _told(call, [event], [response], told_to=call.user)
 
 
