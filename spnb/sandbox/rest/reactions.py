@@ -199,8 +199,16 @@ async def add_live(call: Call) -> Any:
             news.setdefault(post["postId"], []).append({name: reaction[name] for name in reaction if name != "_id"})
     for post in call.store.posts.get_many(list(news)):
         data = {"reactions": news[post["postId"]]}
-        call.publish(topics.live_reactions(post), "liveReaction.created", data, subject_id=post["_id"])
+        # *Choice*: told on the room's own post as well. Apps react to the post that the chat was opened for and listen
+        # to the one that the room names: they differ where a room was posted once more.
+        where = [topic for each in _floating_over(call, post, room) for topic in topics.live_reactions(each)]
+        call.publish(where, "liveReaction.created", data, subject_id=post["_id"])
     return answer({"addedIds": [reaction["_id"] for reaction in added]}, 202)
+
+
+def _floating_over(call: Call, post: Json, room: Json) -> list[Json]:
+    """The posts whose followers are told of a floating reaction: that which it names, and the room's."""
+    return call.store.posts.get_many([post["postId"], room.get("referenceId") or ""])
 
 
 def _live(call: Call, room: Json, post: Json, wish: LiveReactionWish) -> Json:
