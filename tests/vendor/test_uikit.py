@@ -1,7 +1,4 @@
-"""The vendor's Web UIKit on the sandbox, nothing answered in its place.
-
-It watches what Python has on air, and has a room of its own on air that Python sees.
-"""
+"""The vendor's Web UIKit on the sandbox, nothing answered in its place: it watches what Python has on air."""
 
 from __future__ import annotations
 
@@ -26,7 +23,6 @@ STARTING = 120_000
 """Milliseconds for a page of several megabytes, or for media of two cameras, on a busy machine."""
 PLAYING = "[...document.querySelectorAll('video')].filter((video) => video.currentTime > 1 && video.videoWidth > 0)"
 WATCHING = "livestream_player_page/livestream_chat_compose_bar"
-HOSTING = "create_livestream_page/livestream_chat_compose_bar"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -113,54 +109,3 @@ async def test_the_app_watches_what_python_has_on_air_and_replays_it(
         first.cancel()
         reaction.cancel()
         await broadcast.stop()
-
-
-@pytest.mark.timeout(600)
-async def test_the_app_hosts_with_a_co_host_and_python_sees_it(
-    browser: Browser, site: str, sandbox: RunningSandbox, python: spnb.AsyncClient
-) -> None:
-    ann, _ = members(sandbox, "ann")
-    bob, _ = members(sandbox, "bob", ann)
-    title = f"Bob's {os.urandom(3).hex()}"
-    async with app(browser, site, sandbox, bob, "Bob") as host:
-        await host.get_by_test_id("post_composer_page/*/livestream_button").click(timeout=STARTING)
-        await host.get_by_test_id("livestream-target-selection-community-item").first.click(timeout=PATIENCE)
-        await host.get_by_placeholder("Name your live").fill(title, timeout=PATIENCE)
-        await host.get_by_role("button", name="Go live").click(timeout=PATIENCE, no_wait_after=True)
-        invite = host.get_by_test_id(f"{HOSTING}/invite_co_host_button")
-        await expect(invite).to_be_visible(timeout=STARTING)
-        [room] = [each for each in await python.rooms.live() if each.title == title]
-        stage = asyncio.ensure_future(both_on_stage(room))
-
-        async with app(browser, site, sandbox, ann, "Ann") as guest:
-            await guest.get_by_text("LIVE", exact=True).first.click(timeout=STARTING, no_wait_after=True)
-            await expect(guest.get_by_text("By Bob")).to_be_visible(timeout=PATIENCE)
-            # The app offers those as co-hosts who watch: it reads their list as it opens the list.
-            async for count in room.audience.watch():
-                if count:
-                    break
-            await invite.click(timeout=PATIENCE, no_wait_after=True)
-            await host.get_by_role("button", name="Invite", exact=True).click(timeout=PATIENCE, no_wait_after=True)
-            # The second asks whether that is meant.
-            await host.get_by_role("button", name="Invite", exact=True).last.click(timeout=PATIENCE, no_wait_after=True)
-            await guest.get_by_role("button", name="Accept", exact=True).click(timeout=STARTING, no_wait_after=True)
-            await guest.get_by_role("button", name="Join LIVE").click(timeout=STARTING, no_wait_after=True)
-            assert set(await asyncio.wait_for(stage, 180)) == {ann, bob}
-            await plays(guest, 2)
-            await plays(host, 2)
-            await shot(host, "hosting")
-            await shot(guest, "co-hosting")
-
-        await host.get_by_role("button", name="Close", exact=True).first.click(timeout=PATIENCE, no_wait_after=True)
-        await host.get_by_role("button", name="End", exact=True).click(timeout=PATIENCE, no_wait_after=True)
-        await room.until("ended")
-        await expect(host.get_by_text("This live stream has ended.").last).to_be_visible(timeout=PATIENCE)
-        await shot(host, "hosted")
-
-
-async def both_on_stage(room: spnb.AsyncLiveRoom) -> list[str]:
-    """Ids of host and co-host once media comes from the co-host."""
-    async for people in room.stage.watch():
-        if any(each.role == "coHost" and each.on_stage for each in people):
-            return [each.user_id for each in people]
-    raise AssertionError("the stage is watched until it is left")
