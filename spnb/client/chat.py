@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from spnb._loop import Flattened, aiterate, on_loop
-from spnb.client.resource import Resource, checked_text, create_once
+from spnb.client.resource import Resource, checked_text, create_once, part
 from spnb.errors import InvalidInput
 from spnb.models import Channel, ChannelMember, Message, Room, User
 
@@ -47,7 +47,7 @@ class AsyncChannels(Resource):
             return _first(await self._post("/api/v3/channels", "open the chat", body))
 
         async def find() -> Channel | None:
-            rooms = (await self._get(f"/api/v1/rooms/{room_id}", "read the room"))["rooms"]
+            rooms = (await self._get(f"/api/v1/rooms/{part(room_id)}", "read the room"))["rooms"]
             channel_id = Room.model_validate(rooms[0]).live_channel_id
             return await self.get(channel_id) if channel_id else None
 
@@ -56,17 +56,19 @@ class AsyncChannels(Resource):
     @on_loop
     async def get(self, channel_id: str) -> Channel:
         """One channel."""
-        return _first(await self._get(f"/api/v3/channels/{channel_id}", "read the channel"))
+        return _first(await self._get(f"/api/v3/channels/{part(channel_id)}", "read the channel"))
 
     @on_loop
     async def join(self, channel_id: str) -> Channel:
         """Become a member."""
-        return _first(await self._post(f"/api/v3/channels/{channel_id}/join", "join the chat", {}, repeatable=True))
+        return _first(
+            await self._post(f"/api/v3/channels/{part(channel_id)}/join", "join the chat", {}, repeatable=True)
+        )
 
     @on_loop
     async def leave(self, channel_id: str) -> None:
         """Stop being a member."""
-        await self._delete(f"/api/v3/channels/{channel_id}/leave", "leave the chat")
+        await self._gone(f"/api/v3/channels/{part(channel_id)}/leave", "leave the chat")
 
     @on_loop
     async def update(
@@ -86,18 +88,20 @@ class AsyncChannels(Resource):
             "rateLimitWindow": rate_limit_window,
         }
         body = {name: value for name, value in given.items() if value is not None}
-        return _first(await self._put(f"/api/v3/channels/{channel_id}", "change the channel", body))
+        return _first(await self._put(f"/api/v3/channels/{part(channel_id)}", "change the channel", body))
 
     @on_loop
     async def ban(self, channel_id: str, user_ids: Sequence[str]) -> None:
         """Ban users from the chat; moderators only."""
-        await self._put(f"/api/v3/channels/{channel_id}/users/ban", "ban from the chat", {"userIds": list(user_ids)})
+        await self._put(
+            f"/api/v3/channels/{part(channel_id)}/users/ban", "ban from the chat", {"userIds": list(user_ids)}
+        )
 
     @on_loop
     async def unban(self, channel_id: str, user_ids: Sequence[str]) -> None:
         """Let banned users back in; moderators only."""
         body = {"userIds": list(user_ids)}
-        await self._put(f"/api/v3/channels/{channel_id}/users/unban", "unban in the chat", body)
+        await self._put(f"/api/v3/channels/{part(channel_id)}/users/unban", "unban in the chat", body)
 
     @on_loop
     async def members(
@@ -114,13 +118,13 @@ class AsyncChannels(Resource):
             filter: only the muted or the banned.
         """
         pages = self._pages(
-            f"/api/v3/channels/{channel_id}/users",
+            f"/api/v3/channels/{part(channel_id)}/users",
             "list the chat's members",
             page_size=100,
             roles=list(roles) if roles else None,
             filter=filter,
         )
-        return [ChannelMember.model_validate(member) async for page in pages for member in page.get("channelUsers", [])]
+        return [member async for page in pages for member in ChannelMember.many(page.get("channelUsers"))]
 
     @on_loop
     async def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
@@ -132,10 +136,10 @@ class AsyncChannels(Resource):
         """
         # The wire's unit is milliseconds, -1 for ever.
         body: Json = {"mutePeriod": -1 if seconds is None else int(seconds * 1000)}
-        path = f"/api/v2/channel/{channel_id}/mute"
+        path = f"/api/v2/channel/{part(channel_id)}/mute"
         if user_ids:
             body["userIds"] = list(user_ids)
-            path = f"/api/v2/channel/{channel_id}/users/mute"
+            path = f"/api/v2/channel/{part(channel_id)}/users/mute"
         await self._put(path, "mute in the chat", body)
 
 
@@ -264,7 +268,7 @@ class AsyncMessages(Resource):
     @on_loop
     async def get(self, message_id: str) -> Message:
         """One message."""
-        return _message(await self._get(f"/api/v5/messages/{message_id}", "read the message"))
+        return _message(await self._get(f"/api/v5/messages/{part(message_id)}", "read the message"))
 
     @on_loop
     async def get_many(self, message_ids: Sequence[str]) -> list[Message]:
@@ -287,23 +291,23 @@ class AsyncMessages(Resource):
         body: Json = {"data": {"text": text}}
         if mentions is not None:
             body["mentionedUsers"] = _mentioned(mentions)
-        return _message(await self._put(f"/api/v5/messages/{message_id}", "edit the message", body))
+        return _message(await self._put(f"/api/v5/messages/{part(message_id)}", "edit the message", body))
 
     @on_loop
     async def delete(self, message_id: str) -> None:
         """Delete your message, or as a moderator anybody's."""
-        await self._delete(f"/api/v5/messages/{message_id}", "delete the message")
+        await self._gone(f"/api/v5/messages/{part(message_id)}", "delete the message")
 
     @on_loop
     async def flag(self, message_id: str, *, reason: str | None = None) -> None:
         """Report a message."""
         body = {"reason": reason} if reason else {}
-        await self._post(f"/api/v5/messages/{message_id}/flags", "report the message", body, repeatable=True)
+        await self._post(f"/api/v5/messages/{part(message_id)}/flags", "report the message", body, repeatable=True)
 
     @on_loop
     async def unflag(self, message_id: str) -> None:
         """Take your report back."""
-        await self._delete(f"/api/v5/messages/{message_id}/flags", "take the report back")
+        await self._gone(f"/api/v5/messages/{part(message_id)}/flags", "take the report back")
 
 
 def _first(answer: Json) -> Channel:
@@ -324,10 +328,14 @@ def _mentioned(user_ids: Sequence[str]) -> list[Json]:
 
 def messages_of(answer: Json) -> list[Message]:
     """The messages of an answer or event, each with its sender."""
-    users: dict[Any, User] = {}
-    for body in answer.get("users") or []:
-        if isinstance(body, dict):
-            user = User.model_validate(body)
-            users[user.id] = user
-    bodies = [body for body in answer.get("messages") or [] if isinstance(body, dict)]
-    return [Message.model_validate({**body, "creator": users.get(body.get("creatorId"))}) for body in bodies]
+    users = {user.id: user for user in User.many(_objects(answer.get("users")))}
+    bodies = _objects(answer.get("messages"))
+    return Message.many([{**body, "creator": users.get(_text(body.get("creatorId")))} for body in bodies])
+
+
+def _objects(value: Any) -> list[Json]:
+    return [body for body in value if isinstance(body, dict)] if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

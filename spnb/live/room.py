@@ -131,7 +131,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[Room]:
-        """The record now, then at each change of status; ends after a final one (recorded, terminated, error)."""
+        """The record now, then at each change of status; ends after a final one (recorded, terminated, error), and when
+        the room is deleted (`is_deleted` of the last record)."""
         return aiterate(self._watch())
 
     async def _watch(self) -> AsyncIterator[Room]:
@@ -140,9 +141,9 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         end = self.observe(changes.put_nowait)
         try:
             yield last
-            while last.status not in FINAL_STATUSES:
+            while last.status not in FINAL_STATUSES and not last.is_deleted:
                 room = await changes.get()
-                if room.status != last.status:
+                if room.status != last.status or room.is_deleted:
                     last = room
                     yield room
         finally:
@@ -160,7 +161,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             The record in that state.
 
         Raises:
-            RoomOver: it can never be in any of them any more.
+            RoomOver: it can never be in any of them any more, or was deleted.
             TimeoutError: it was not in time.
             InvalidInput: a state is unknown.
         """
@@ -173,6 +174,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
                 async for room in watched:
                     if room.status in wanted:
                         return room
+                    if room.is_deleted:
+                        raise RoomOver(f"the room was deleted while it was {room.status}", status="deleted")
                     if not any(can_still_reach(room.status, status) for status in wanted):
                         break
         except TimeoutError:
@@ -184,8 +187,16 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     @on_loop
     async def refresh(self) -> Room:
-        """Read the room again now."""
-        await self._ask()
+        """Read the room again now.
+
+        Raises:
+            NotFound: it was deleted.
+        """
+        try:
+            await self._ask()
+        except NotFound:
+            self._deleted()
+            raise
         return self._record
 
     async def _ask(self) -> None:
@@ -198,7 +209,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         self._reader = Reader(
             self._reconcile_now,
             lambda: bool(self._topic) and realtime.is_subscribed(self._topic) and not self._knowledge.in_doubt,
-            over=lambda: self._record.status in FINAL_STATUSES,
+            over=lambda: self._record.status in FINAL_STATUSES or self._record.is_deleted,
             gate=self._client._reading,
             name=f"read {self.room_id}",
         )
@@ -246,11 +257,16 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         try:
             await self._ask()
         except NotFound:
-            log.info("room %s is gone", self.room_id)
+            self._deleted()
         except (ServiceError, Unreachable) as error:
             # The next event, reconnection or pause reads again; observers keep what is known.
             log.info("room %s could not be read: %s", self.room_id, type(error).__name__)
         return self._record is not before
+
+    def _deleted(self) -> None:
+        if self._knowledge.gone():
+            log.info("room %s was deleted", self.room_id)
+            self._take(self._knowledge.record)
 
     def _take(self, after: Room, source: Origin = "read", event: Event | None = None) -> None:
         before = self._record
@@ -360,6 +376,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         """Delete the room."""
         self._called("delete")
         await self._client.rooms.delete(self.room_id)
+        self._deleted()
 
     @on_loop
     async def recording(
@@ -446,7 +463,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     """The blocking twin."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.title!r}, {self.status}, {self.room_id})"
+        status = "deleted" if self._record.is_deleted else self.status
+        return f"{type(self).__name__}({self.title!r}, {status}, {self.room_id})"
 
     def _repr_html_(self) -> str:
         return self._record._repr_html_().replace("<caption>Room<", "<caption>Live room<")

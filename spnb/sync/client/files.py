@@ -28,7 +28,7 @@ class Files(Face):
 
     _twin: AsyncFiles
 
-    def upload_image(self, image: Path | bytes) -> File:
+    def upload_image(self, image: str | Path | bytes) -> File:
         """Upload a PNG, JPEG, GIF or WebP image of at most 2 MB (1280×720 is advised for thumbnails).
 
         Args:

@@ -68,7 +68,8 @@ class Rooms(Face, Generic[R]):
             parent_room_id: the main room, for an additional feed.
 
         Raises:
-            InvalidInput: a limit is broken; nothing was sent.
+            InvalidInput: a limit is broken, or you are no member of the community; no room was made.
+            NotFound: there is no such community; no room was made.
             ChatNotOpened: the room was made, but its post or channel was not; says how to go on.
         """
         found: R = blocking(

@@ -97,7 +97,9 @@ class LiveRoom(Face):
         return self._twin.observe(observer)
 
     def watch(self) -> Watch[Room]:
-        """The record now, then at each change of status; ends after a final one (recorded, terminated, error)."""
+        """The record now, then at each change of status; ends after a final one (recorded, terminated, error), and when
+        the room is deleted (`is_deleted` of the last record).
+        """
         return Watch(self._twin.watch())
 
     def until(self, *statuses: str, timeout: float | None = None) -> Room:
@@ -111,14 +113,18 @@ class LiveRoom(Face):
             The record in that state.
 
         Raises:
-            RoomOver: it can never be in any of them any more.
+            RoomOver: it can never be in any of them any more, or was deleted.
             TimeoutError: it was not in time.
             InvalidInput: a state is unknown.
         """
         return run(self._twin.until(*statuses, timeout=timeout))
 
     def refresh(self) -> Room:
-        """Read the room again now."""
+        """Read the room again now.
+
+        Raises:
+            NotFound: it was deleted.
+        """
         return run(self._twin.refresh())
 
     def hear(self, event: Event) -> None:
