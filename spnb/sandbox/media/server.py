@@ -69,9 +69,9 @@ class MediaServer:
         signalling = self._signalling
         return [
             WebSocketRoute("/rtc", signalling.serve),
-            WebSocketRoute("/rtc/v1", signalling.refuse_single_connection),
+            WebSocketRoute("/rtc/v1", signalling.serve),
             Route("/rtc/validate", signalling.validate, methods=["GET"]),
-            Route("/rtc/v1/validate", signalling.no_single_connection, methods=["GET"]),
+            Route("/rtc/v1/validate", signalling.validate, methods=["GET"]),
             *self._service.routes(),
         ]
 

@@ -45,6 +45,7 @@ from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.rooms.stage import OnStage
 from spnb.sandbox.server.control_routes import ControlCall, control_route
 from spnb.sandbox.server.limits import BoundedBodies
+from spnb.sandbox.server.quoted_ids import quoted_ids
 from spnb.sandbox.server.security import LoopbackOnly
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
@@ -130,7 +131,7 @@ class Sandbox:
             routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed, Refused: _refused}
         )
         self.app: ASGIApp = LoopbackOnly(
-            BoundedBodies(FaultyRequests(app, self.faults), upload_bytes=settings.upload_limit_bytes)
+            BoundedBodies(FaultyRequests(quoted_ids(app), self.faults), upload_bytes=settings.upload_limit_bytes)
         )
 
     def _media(self, port: int) -> EmbeddedMedia | LiveKitDeployment:
