@@ -120,13 +120,20 @@ export class Link {
   }
 }
 
-/** An address of the sandbox as this page can reach it: through the Jupyter server where the page is not on loopback. */
-export function reachable(address: string): string {
-  const url = new URL(address);
-  const loopback = ["127.0.0.1", "localhost", "[::1]"];
-  if (!loopback.includes(url.hostname) || loopback.includes(location.hostname)) return address;
-  const config = document.getElementById("jupyter-config-data")?.textContent;
-  const base = config ? (JSON.parse(config) as { baseUrl?: string }).baseUrl : undefined;
-  const root = new URL(base ?? "/", location.href);
-  return `${root.href.replace(/\/$/, "")}/proxy/${url.port}${url.pathname}${url.search}`;
+/** Questions that are out, each under a number, until they are answered. */
+export class Pending<T> {
+  private next = 1;
+  private readonly waiting = new Map<number, (answer: T) => void>();
+
+  ask(send: (number: number) => void): Promise<T> {
+    const number = this.next++;
+    const answered = new Promise<T>((resolve) => this.waiting.set(number, resolve));
+    send(number);
+    return answered;
+  }
+
+  settle(number: number, answer: T): void {
+    this.waiting.get(number)?.(answer);
+    this.waiting.delete(number);
+  }
 }
