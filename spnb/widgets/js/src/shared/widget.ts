@@ -22,7 +22,7 @@ export type Reply = { type: string; client?: string } & Record<string, unknown>;
 const REPEAT_MS = 1000;
 
 /** What a page says first may come before the front end has a subshell for it, and then waits for all running cells:
- * until the kernel has heard something, it is said again. The kernel knows a repetition by its name. */
+ * until the kernel has heard something, it is said again. The kernel knows a repetition by its mark. */
 class FirstWords {
   private said: { content: Record<string, unknown>; buffers: ArrayBuffer[] }[] = [];
   private timer: ReturnType<typeof setInterval> | undefined;
@@ -30,7 +30,7 @@ class FirstWords {
 
   constructor(private readonly model: Model) {
     model.on("msg:custom", (reply: Reply) => {
-      if (reply.type !== "heard" || !this.said.some(({ content }) => content["name"] === reply["name"])) return;
+      if (reply.type !== "heard" || !this.said.some(({ content }) => content["first_word"] === reply["first_word"])) return;
       this.heard = true;
       this.said = [];
       clearInterval(this.timer);
@@ -42,7 +42,7 @@ class FirstWords {
       send(this.model, content, buffers);
       return;
     }
-    const named = { ...content, name: uniqueId() };
+    const named = { ...content, first_word: uniqueId() };
     this.said.push({ content: named, buffers });
     this.timer ??= setInterval(() => this.repeat(), REPEAT_MS);
     send(this.model, named, buffers);
