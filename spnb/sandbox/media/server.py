@@ -16,6 +16,7 @@ from spnb.sandbox.media.participant import Participant
 from spnb.sandbox.media.room import MediaRoom
 from spnb.sandbox.media.room_service import RoomService
 from spnb.sandbox.media.signalling import Signalling
+from spnb.sandbox.media.tokens import Identity
 
 __all__ = ["MediaServer", "MediaSettings"]
 
@@ -73,6 +74,10 @@ class MediaServer:
             Route("/rtc/v1/validate", signalling.validate, methods=["GET"]),
             *self._service.routes(),
         ]
+
+    def checked(self, token: str) -> Identity:
+        """Whose token it is; raises what `Signalling.identify` does."""
+        return self._signalling.checked(token)
 
     def room(self, name: str) -> MediaRoom:
         """The room of that name, opened where it is not."""

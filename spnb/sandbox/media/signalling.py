@@ -66,7 +66,10 @@ class Signalling:
             RoomOver: the room has ended.
         """
         scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
-        token = bearer if scheme.lower() == "bearer" else connection.query_params.get("access_token", "")
+        return self.checked(bearer if scheme.lower() == "bearer" else connection.query_params.get("access_token", ""))
+
+    def checked(self, token: str) -> Identity:
+        """The same of a token that is at hand."""
         if not token:
             raise InvalidToken("no token was sent")
         who = verify(self._server.api_key, self._server.api_secret, token)

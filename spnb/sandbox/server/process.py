@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 
@@ -22,7 +22,12 @@ from spnb.sandbox.media.denial import deny_quietly
 from spnb.sandbox.server.app import Sandbox
 from spnb.sandbox.server.limits import impatient
 from spnb.sandbox.server.log_size import keep_log_small
+from spnb.sandbox.server.road import FILE as ROAD
+from spnb.sandbox.server.road import road_socket
 from spnb.sandbox.server.settings import SandboxSettings
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 __all__ = ["run_foreground"]
 
@@ -87,13 +92,15 @@ def run_foreground(
 
         loop_factory = uvloop.new_event_loop
     try:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(_serve(settings, listener, progress, running_file, as_json=as_json, idle_exit=idle_exit))
+        road = running_file.parent / ROAD if running_file is not None else None
+        with asyncio.Runner(loop_factory=loop_factory) as runner, road_socket(road) as by_road:
+            listeners = [listener] if by_road is None else [listener, by_road]
+            runner.run(_serve(settings, listeners, progress, running_file, as_json=as_json, idle_exit=idle_exit))
     finally:
         if running_file is not None:
             remove_running(running_file, os.getpid())
         listener.close()
-        lock.close()
+        lock.release()
     return 0
 
 
@@ -140,47 +147,22 @@ def _bind(port: int, *, otherwise: int) -> socket.socket:
     return listener
 
 
-def _lock(folder: Path) -> socket.socket:
-    """Hold the data folder for as long as this process lives.
+def _lock(folder: Path) -> BaseFileLock:
+    """Hold the data folder for as long as this process lives: the system frees it, however the process ends."""
+    from filelock import FileLock, Timeout
 
-    A lock file would outlive a killed process, so the lock is a bound name that the system frees: a Unix socket in the
-    abstract namespace where there is one, else a file lock.
-    """
     make_private_folder(folder)
-    taken = SandboxError(f"another sandbox is using {folder}: end it, or choose another --data-dir")
-    if sys.platform == "linux":
-        holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        facts = folder.stat()
-        try:
-            holder.bind(f"\0spnb-sandbox-{os.getuid()}-{facts.st_dev}-{facts.st_ino}")
-        except OSError:
-            holder.close()
-            raise taken from None
-        return holder
-    return _file_lock(folder / "lock", taken)
-
-
-def _file_lock(path: Path, taken: SandboxError) -> socket.socket:
-    # Held through a file object; typed as what callers need, something to close.
-    file = path.open("a+")
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise taken from None
-    return file  # type: ignore[return-value]
+        lock = FileLock(folder / "lock", blocking=False, thread_local=False)
+        lock.acquire()
+    except Timeout:
+        raise SandboxError(f"another sandbox is using {folder}: end it, or choose another --data-dir") from None
+    return lock
 
 
 async def _serve(
     settings: SandboxSettings,
-    listener: socket.socket,
+    listeners: list[socket.socket],
     progress: _Progress,
     running_file: Path | None,
     *,
@@ -208,7 +190,8 @@ async def _serve(
             timer = loop.call_later(IDLE_SECONDS, look_idle)
 
     progress.step("database")
-    sandbox = Sandbox(settings, listener.getsockname()[1], on_idle=when_idle, on_work=lambda: progress.work("database"))
+    port = listeners[0].getsockname()[1]
+    sandbox = Sandbox(settings, port, on_idle=when_idle, on_work=lambda: progress.work("database"))
     progress.step("server")
     deny_quietly()
     config = uvicorn.Config(
@@ -231,7 +214,7 @@ async def _serve(
             loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
     await sandbox.start()
     when_idle()
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    serving = asyncio.create_task(server.serve(sockets=listeners))
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     if ready.is_set():
