@@ -28,13 +28,16 @@ class AsyncReactions(Resource):
 
     @on_loop
     async def add(self, reference_id: str, reference_type: Subject, name: str) -> str:
-        """React; the same reaction of a user counts once. Returns the reaction's id."""
+        """React; the same reaction of a user counts once. Returns the reaction's id.
+
+        social.plus: `ReactionRepository.addReaction`.
+        """
         body = _reaction(reference_id, reference_type, name)
         return str((await self._post("/api/v2/reactions", "react", body, repeatable=True))["addedId"])
 
     @on_loop
     async def remove(self, reference_id: str, reference_type: Subject, name: str) -> None:
-        """Take your reaction back."""
+        """Take your reaction back. social.plus: `ReactionRepository.removeReaction`."""
         body = _reaction(reference_id, reference_type, name)
         await self._gone("/api/v2/reactions", "take the reaction back", body)
 
@@ -42,6 +45,8 @@ class AsyncReactions(Resource):
         self, reference_id: str, reference_type: Subject, *, name: str | None = None, page_size: int = 50
     ) -> AsyncIterator[Reactor]:
         """Who reacted, newest first.
+
+        social.plus: `ReactionRepository.getReactions`.
 
         Args:
             name: only this reaction.
@@ -71,6 +76,8 @@ class AsyncReactions(Resource):
         self, room_id: str, post_id: str, names: Sequence[str], *, occurred_at: Sequence[datetime] | None = None
     ) -> list[str]:
         """Send floating reactions to a live room, best buffered and sent once a second. Returns their ids.
+
+        social.plus: `LiveReactionRepository.createReaction`.
 
         `room.react()` of a live room does the buffering.
 
@@ -118,24 +125,29 @@ class AsyncPresence(Resource):
 
     @on_loop
     async def heartbeat(self, room_id: str) -> None:
-        """Say that you watch; to be repeated at the settings' interval, silence means gone."""
+        """Say that you watch; to be repeated at the settings' interval, silence means gone.
+
+        social.plus: `RoomPresenceRepository.startHeartbeat`.
+        """
         path = f"/api/v1/presence/rooms/{part(room_id)}/heartbeat"
         await self._post(path, "say that you watch", {}, repeatable=True)
 
     @on_loop
     async def count(self, room_id: str) -> int:
-        """How many users watch now."""
+        """How many users watch now. social.plus: `RoomPresenceRepository.getRoomUserCount`."""
         return int((await self._get(f"/api/v1/presence/rooms/{part(room_id)}/users/count", "count viewers"))["count"])
 
     @on_loop
     async def viewers(self, room_id: str) -> list[Viewer]:
-        """Who watches now; the service lists at most 200."""
+        """Who watches now; the service lists at most 200. social.plus: `RoomPresenceRepository.getRoomOnlineUsers`."""
         answer = await self._get(f"/api/v1/presence/rooms/{part(room_id)}/users", "list viewers")
         return Viewer.many(answer.get("viewers"))
 
     @on_loop
     async def report(self, sessions: Sequence[WatchSession]) -> bool:
         """Report watch sessions: how long you watched. Repeating a session with more seconds lengthens it.
+
+        social.plus: `RoomRepository.syncWatchSessions`.
 
         The service wants them signed with a key that lies inside the vendor's SDKs; `SOCIALPLUS_WATCH_KEY` gives one.
         The sandbox takes any. Shape of the call: the service's user-event API.
@@ -172,7 +184,7 @@ class AsyncInvitations(Resource):
 
     @on_loop
     async def create(self, room_id: str, user_id: str) -> Invitation:
-        """Invite a user to co-host your room."""
+        """Invite a user to co-host your room. social.plus: `room.createInvitation`."""
         body = {
             "type": "livestreamCohostInvite",
             "targetType": "room",
@@ -185,7 +197,7 @@ class AsyncInvitations(Resource):
 
     @on_loop
     async def mine(self, *, room_id: str | None = None) -> list[Invitation]:
-        """Invitations to you, newest first."""
+        """Invitations to you, newest first. social.plus: `room.getInvitations`."""
         answer = await self._get(
             "/api/v1/invitations/me",
             "list your invitations",
@@ -197,7 +209,7 @@ class AsyncInvitations(Resource):
 
     @on_loop
     async def of_room(self, room_id: str) -> list[Invitation]:
-        """Invitations to a room, newest first."""
+        """Invitations to a room, newest first. social.plus: `InvitationRepository.getInvitations`."""
         answer = await self._get(
             "/api/v1/invitations", "list invitations", targetId=room_id, targetType="room", options={"limit": 100}
         )
@@ -205,12 +217,12 @@ class AsyncInvitations(Resource):
 
     @on_loop
     async def accept(self, invitation_id: str) -> None:
-        """Become a co-host."""
+        """Become a co-host. social.plus: `invitation.accept`."""
         await self._answered(invitation_id, "accept", "approved")
 
     @on_loop
     async def reject(self, invitation_id: str) -> None:
-        """Decline."""
+        """Decline. social.plus: `invitation.reject`."""
         await self._answered(invitation_id, "reject", "rejected")
 
     async def _answered(self, invitation_id: str, answer: str, status: str) -> None:
@@ -224,7 +236,7 @@ class AsyncInvitations(Resource):
 
     @on_loop
     async def cancel(self, invitation_id: str) -> None:
-        """Take your invitation back."""
+        """Take your invitation back. social.plus: `InvitationRepository.cancelInvitation`."""
         await self._gone(f"/api/v1/invitations/{part(invitation_id)}", "cancel the invitation", answered=True)
 
 
@@ -233,7 +245,7 @@ class AsyncUsers(Resource):
 
     @on_loop
     async def get(self, user_id: str) -> User:
-        """One user by public id."""
+        """One user by public id. social.plus: `UserRepository.getUser`."""
         return User.model_validate((await self._get(f"/api/v3/users/{part(user_id)}", "read the user"))["users"][0])
 
     def query(
@@ -243,7 +255,7 @@ class AsyncUsers(Resource):
         sort: Literal["displayName", "firstCreated", "lastCreated"] = "displayName",
         page_size: int = 20,
     ) -> AsyncIterator[User]:
-        """Users of the network, page after page (SDK: `searchUserByDisplayName`).
+        """Users of the network, page after page. social.plus: `UserRepository.searchUserByDisplayName`.
 
         Args:
             keyword: part of the name; all users without it.
@@ -260,7 +272,7 @@ class AsyncUsers(Resource):
 
     @on_loop
     async def get_many(self, user_ids: Sequence[str]) -> list[User]:
-        """Users by public id; unknown ones are left out."""
+        """Users by public id; unknown ones are left out. social.plus: `UserRepository.getUserByIds`."""
         found: list[User] = []
         for start in range(0, len(user_ids), 100):
             wanted = list(user_ids[start : start + 100])
@@ -270,7 +282,7 @@ class AsyncUsers(Resource):
 
     @on_loop
     async def update(self, *, display_name: str | None = None, metadata: Json | None = None) -> User:
-        """Change your own profile."""
+        """Change your own profile. social.plus: `UserRepository.updateUser`."""
         body: Json = {}
         if display_name is not None:
             body["displayName"] = checked_text("display_name", display_name, 100, required=True)

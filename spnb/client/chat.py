@@ -30,6 +30,8 @@ class AsyncChannels(Resource):
     async def create_live(self, room_id: str, post_id: str, *, display_name: str | None = None) -> Channel:
         """Open the live chat of your room. The room's flag alone opens none; the order is room, post, channel.
 
+        social.plus: `ChannelRepository.createChannel`.
+
         Args:
             room_id: the room it belongs to; its `live_channel_id` names the channel afterwards.
             post_id: the post that carries the room.
@@ -55,19 +57,19 @@ class AsyncChannels(Resource):
 
     @on_loop
     async def get(self, channel_id: str) -> Channel:
-        """One channel."""
+        """One channel. social.plus: `ChannelRepository.getChannel`."""
         return _first(await self._get(f"/api/v3/channels/{part(channel_id)}", "read the channel"))
 
     @on_loop
     async def join(self, channel_id: str) -> Channel:
-        """Become a member."""
+        """Become a member. social.plus: `ChannelRepository.joinChannel`."""
         return _first(
             await self._post(f"/api/v3/channels/{part(channel_id)}/join", "join the chat", {}, repeatable=True)
         )
 
     @on_loop
     async def leave(self, channel_id: str) -> None:
-        """Stop being a member."""
+        """Stop being a member. social.plus: `ChannelRepository.leaveChannel`."""
         await self._gone(f"/api/v3/channels/{part(channel_id)}/leave", "leave the chat")
 
     @on_loop
@@ -80,7 +82,10 @@ class AsyncChannels(Resource):
         rate_limit: int | None = None,
         rate_limit_window: int | None = None,
     ) -> Channel:
-        """Change name, metadata or slow mode (`rate_limit` messages in `rate_limit_window` ms); moderators only."""
+        """Change name, metadata or slow mode (`rate_limit` messages in `rate_limit_window` ms); moderators only.
+
+        social.plus: `ChannelRepository.updateChannel`.
+        """
         given = {
             "displayName": display_name,
             "metadata": dict(metadata) if metadata is not None else None,
@@ -92,14 +97,14 @@ class AsyncChannels(Resource):
 
     @on_loop
     async def ban(self, channel_id: str, user_ids: Sequence[str]) -> None:
-        """Ban users from the chat; moderators only."""
+        """Ban users from the chat; moderators only. social.plus: `ChannelRepository.Moderation.banMembers`."""
         await self._put(
-            f"/api/v3/channels/{part(channel_id)}/users/ban", "ban from the chat", {"userIds": list(user_ids)}
+            f"/api/v3/channels/{part(channel_id)}/users/ban", "ban from the chat", {"userIds": _named(user_ids)}
         )
 
     @on_loop
     async def unban(self, channel_id: str, user_ids: Sequence[str]) -> None:
-        """Let banned users back in; moderators only."""
+        """Let banned users back in; moderators only. social.plus: `ChannelRepository.Moderation.unbanMembers`."""
         body = {"userIds": _named(user_ids)}
         await self._put(f"/api/v3/channels/{part(channel_id)}/users/unban", "unban in the chat", body)
 
@@ -112,6 +117,8 @@ class AsyncChannels(Resource):
         filter: Literal["all", "muted", "banned", "member&banned"] = "all",
     ) -> list[ChannelMember]:
         """Who belongs to the channel, oldest member first.
+
+        social.plus: `ChannelRepository.Membership.getMembers`.
 
         Args:
             roles: only who has one of these; `channel-moderator` moderates.
@@ -128,19 +135,19 @@ class AsyncChannels(Resource):
 
     @on_loop
     async def add_members(self, channel_id: str, user_ids: Sequence[str]) -> None:
-        """Make users members of the channel (SDK: `Membership.addMembers`)."""
+        """Make users members of the channel. social.plus: `ChannelRepository.Membership.addMembers`."""
         path = f"/api/v3/channels/{part(channel_id)}/users"
         await self._post(path, "add members to the chat", {"userIds": _named(user_ids)}, repeatable=True)
 
     @on_loop
     async def remove_members(self, channel_id: str, user_ids: Sequence[str]) -> None:
-        """Take users out of the channel; they may come back (SDK: `Membership.removeMembers`)."""
+        """Take users out of the channel; they may come back. social.plus: `ChannelRepository.Membership.removeMembers`."""
         path = f"/api/v3/channels/{part(channel_id)}/users"
         await self._gone(path, "remove members from the chat", {"userIds": _named(user_ids)}, answered=True)
 
     @on_loop
     async def add_role(self, channel_id: str, role: str, user_ids: Sequence[str]) -> None:
-        """Give members of the channel a role; moderators only (SDK: `Moderation.addRole`).
+        """Give members of the channel a role; moderators only. social.plus: `ChannelRepository.Moderation.addRole`.
 
         Args:
             role: `channel-moderator` moderates.
@@ -155,13 +162,15 @@ class AsyncChannels(Resource):
 
     @on_loop
     async def remove_role(self, channel_id: str, role: str, user_ids: Sequence[str]) -> None:
-        """Take a role from members of the channel; moderators only (SDK: `Moderation.removeRole`)."""
+        """Take a role from members of the channel; moderators only. social.plus: `ChannelRepository.Moderation.removeRole`."""
         body = {"role": role, "userIds": _named(user_ids)}
         await self._gone(f"/api/v3/channels/{part(channel_id)}/users/roles", "take the role away", body)
 
     @on_loop
     async def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
         """Mute the channel, or only some users; moderators only.
+
+        social.plus: `ChannelRepository.Moderation.muteMembers`.
 
         Args:
             seconds: how long; None for ever, 0 ends it.
@@ -191,6 +200,8 @@ class AsyncMessages(Resource):
         tags: Sequence[str] | None = None,
     ) -> Message:
         """Send a text message. Sent again after a lost answer it is still one message: its reference id tells.
+
+        social.plus: `MessageRepository.createMessage`.
 
         In slow mode it waits for its turn, where that comes within 45 s.
 
@@ -232,6 +243,8 @@ class AsyncMessages(Resource):
         deleted: bool = False,
     ) -> AsyncIterator[Message]:
         """Messages of a feed, page after page. Deleted ones are not among them.
+
+        social.plus: `MessageRepository.getMessages`.
 
         Args:
             feed_id: the channel's message feed.
@@ -300,7 +313,7 @@ class AsyncMessages(Resource):
 
     @on_loop
     async def get(self, message_id: str) -> Message:
-        """One message."""
+        """One message. social.plus: `MessageRepository.getMessage`."""
         return _message(await self._get(f"/api/v5/messages/{part(message_id)}", "read the message"))
 
     @on_loop
@@ -316,6 +329,8 @@ class AsyncMessages(Resource):
     async def edit(self, message_id: str, text: str, *, mentions: Sequence[str] | None = None) -> Message:
         """Change the text of your message.
 
+        social.plus: `MessageRepository.editMessage`.
+
         Args:
             text: 1 to 20 000 characters.
             mentions: public ids of users; without, those it had stay.
@@ -328,18 +343,18 @@ class AsyncMessages(Resource):
 
     @on_loop
     async def delete(self, message_id: str) -> None:
-        """Delete your message, or as a moderator anybody's."""
+        """Delete your message, or as a moderator anybody's. social.plus: `MessageRepository.softDeleteMessage`."""
         await self._gone(f"/api/v5/messages/{part(message_id)}", "delete the message")
 
     @on_loop
     async def flag(self, message_id: str, *, reason: str | None = None) -> None:
-        """Report a message."""
+        """Report a message. social.plus: `MessageRepository.flagMessage`."""
         body = {"reason": reason} if reason else {}
         await self._post(f"/api/v5/messages/{part(message_id)}/flags", "report the message", body, repeatable=True)
 
     @on_loop
     async def unflag(self, message_id: str) -> None:
-        """Take your report back."""
+        """Take your report back. social.plus: `MessageRepository.unflagMessage`."""
         await self._gone(f"/api/v5/messages/{part(message_id)}/flags", "take the report back")
 
 

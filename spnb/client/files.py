@@ -25,6 +25,8 @@ class AsyncFiles(Resource):
     async def upload_image(self, image: str | Path | bytes) -> File:
         """Upload a PNG, JPEG, GIF or WebP image of at most 2 MB (1280×720 is advised for thumbnails).
 
+        social.plus: `FileRepository.uploadImage`.
+
         Args:
             image: a file's path, or the image's bytes.
 
@@ -50,13 +52,13 @@ class AsyncFiles(Resource):
 
     @on_loop
     async def get(self, file_id: str) -> File:
-        """What is known of a file."""
+        """What is known of a file. social.plus: `FileRepository.getFile`."""
         answer = await self._get(f"/api/v3/files/{part(file_id)}", "read the file")
         return File.model_validate(answer.get("data", answer))
 
     @on_loop
     async def delete(self, file_id: str) -> None:
-        """Remove your file."""
+        """Remove your file. social.plus: `FileRepository.deleteFile`."""
         await self._gone(f"/api/v3/files/{part(file_id)}", "delete the file")
 
 

@@ -56,7 +56,7 @@ class AsyncProducts(Resource):
 
     @on_loop
     async def get(self, product_id: str) -> Product:
-        """One product."""
+        """One product. social.plus: `ProductRepository.getProduct`."""
         answer = await self._get(f"/api/v1/products/{part(product_id)}", "read the product")
         return Product.model_validate(answer["products"][0])
 
@@ -64,6 +64,8 @@ class AsyncProducts(Resource):
         self, *, keyword: str | None = None, active: bool | None = True, page_size: int = 20
     ) -> AsyncIterator[Product]:
         """Products of the catalogue, newest first.
+
+        social.plus: `ProductRepository.searchProducts`.
 
         Args:
             keyword: part of the name.
@@ -110,6 +112,8 @@ class AsyncProducts(Resource):
     async def tag(self, post_id: str, product_ids: Sequence[str]) -> ProductTags:
         """Make these, and only these, the products of a livestream post; a pinned one that is not among them goes.
 
+        social.plus: `PostRepository.updateProductTags`.
+
         Args:
             post_id: the child post that carries the room; `tags()` tells it.
             product_ids: at most 20 active products, in the order to show them.
@@ -128,6 +132,8 @@ class AsyncProducts(Resource):
     async def pin(self, post_id: str, product_id: str | None) -> ProductTags:
         """Pin one of the tagged products in place of the one that is pinned; None unpins.
 
+        social.plus: `PostRepository.pinProduct`.
+
         Args:
             post_id: the child post that carries the room; `tags()` tells it.
         """
@@ -138,7 +144,10 @@ class AsyncProducts(Resource):
 
     @on_loop
     async def track(self, activities: Sequence[ProductActivity]) -> None:
-        """Report views and clicks of products (social.plus SDK 7.20, `analytics/activities`)."""
+        """Report views and clicks of products (social.plus SDK 7.20, `analytics/activities`).
+
+        social.plus: `product.analytics`.
+        """
         for start in range(0, len(activities), MOST_ACTIVITIES):
             body = {"activities": [_activity(activity) for activity in activities[start : start + MOST_ACTIVITIES]]}
             await self._post("/api/v1/analytics/activities", "report views of products", body)

@@ -68,6 +68,8 @@ class AsyncRooms(Resource, Generic[R]):
     ) -> R:
         """Create a room, publish its post and open its live chat. The room is idle until media arrives.
 
+        social.plus: `RoomRepository.createRoom`.
+
         A live chat needs three things in this order: the room, the post that carries it, the live channel. Each step
         shows in the room's `steps`; after a failure the way is taken up where it broke off, and nothing is made twice.
         A request whose answer is lost is not repeated blindly: the room is looked for by its key in its metadata first.
@@ -82,7 +84,7 @@ class AsyncRooms(Resource, Generic[R]):
             community_id: the community the post goes to, of which you are a member; your own feed without it.
             key: a name of your own for this creation, at most 100 characters: the same key gives the same room. It is
                 looked for among all rooms of the network, a hundred per request, newest first.
-            type: `coHosts` goes live through LiveKit; the service's own default, `directStreaming`, cannot.
+            type: `coHosts` goes live through LiveKit; `directStreaming`, the service's own default, over RTMP.
             parent_room_id: the main room, for an additional feed.
 
         Raises:
@@ -145,6 +147,8 @@ class AsyncRooms(Resource, Generic[R]):
     async def open_chat(self, room_id: str, *, community_id: str | None = None, name: str | None = None) -> Channel:
         """Your room's live channel; the post and the channel are made where they are missing.
 
+        social.plus: `room.getLiveChat`.
+
         Args:
             community_id: the community a missing post goes to; your own feed without it.
             name: of a new channel; the room's title without it.
@@ -159,6 +163,8 @@ class AsyncRooms(Resource, Generic[R]):
         self, room_id: str, *, community_id: str | None = None, text: str | None = None, title: str | None = None
     ) -> Post:
         """Your room's livestream post. Where there is one it is that, changed to this text and title; else a new one.
+
+        social.plus: `PostRepository.createRoomPost`.
 
         Args:
             community_id: the community it stands in; without it, where it stands already, or your own feed.
@@ -182,6 +188,8 @@ class AsyncRooms(Resource, Generic[R]):
     async def get(self, room_id: str) -> R:
         """One room.
 
+        social.plus: `RoomRepository.getRoom`.
+
         Raises:
             NotFound: there is none with this id, or it was deleted.
         """
@@ -202,6 +210,8 @@ class AsyncRooms(Resource, Generic[R]):
         page_size: int = 20,
     ) -> AsyncIterator[R]:
         """Rooms, page after page.
+
+        social.plus: `RoomRepository.getRooms`.
 
         Args:
             statuses: only these, one or several; all without.
@@ -270,6 +280,8 @@ class AsyncRooms(Resource, Generic[R]):
     ) -> Records[LivePost]:
         """What is live now with the posts that carry it; rooms without a post are not among them.
 
+        social.plus: `PostRepository.getLiveRoomPosts`.
+
         Args:
             target_types: where the posts stand.
             target_ids: only posts of these communities or users.
@@ -304,6 +316,8 @@ class AsyncRooms(Resource, Generic[R]):
     ) -> R:
         """Change fields of your room; what is not named stays.
 
+        social.plus: `RoomRepository.updateRoom`.
+
         Raises:
             InvalidInput: a limit is broken.
             Forbidden: it is somebody else's room.
@@ -327,12 +341,14 @@ class AsyncRooms(Resource, Generic[R]):
 
     @on_loop
     async def delete(self, room_id: str) -> None:
-        """Delete your room."""
+        """Delete your room. social.plus: `RoomRepository.deleteRoom`."""
         await self._gone(f"/api/v1/rooms/{part(room_id)}", "delete the room")
 
     @on_loop
     async def stop(self, room_id: str) -> R:
         """End your broadcast for good. Disconnect from LiveKit first: `Broadcast` keeps that order.
+
+        social.plus: `RoomRepository.stopRoom`.
 
         Raises:
             BadRequest: the room has never been live.
@@ -346,6 +362,8 @@ class AsyncRooms(Resource, Generic[R]):
     async def broadcaster_data(self, room_id: str) -> BroadcasterData:
         """What a broadcaster needs to publish: LiveKit address and token, or an ingest address. Secret.
 
+        social.plus: `RoomRepository.getBroadcasterData`.
+
         Raises:
             Forbidden: you are neither host nor a co-host who accepted.
             BadRequest: the room is over.
@@ -356,6 +374,8 @@ class AsyncRooms(Resource, Generic[R]):
     @on_loop
     async def recording(self, room_id: str) -> Recording:
         """Addresses of the recorded files, in order. Signed: treat them as secrets.
+
+        social.plus: `RoomRepository.getRecordedUrl`.
 
         Raises:
             BadRequest: the room is not recorded yet.
@@ -381,7 +401,7 @@ class AsyncRooms(Resource, Generic[R]):
 
     @on_loop
     async def leave(self, room_id: str) -> None:
-        """Leave the stage as a co-host."""
+        """Leave the stage as a co-host. social.plus: `RoomRepository.leaveRoom`."""
         me = self._session.credentials.user_id
 
         async def is_so() -> Json | None:
@@ -391,12 +411,15 @@ class AsyncRooms(Resource, Generic[R]):
 
     @on_loop
     async def remove_participant(self, room_id: str, user_id: str) -> None:
-        """Take a co-host off the stage; host only."""
+        """Take a co-host off the stage; host only. social.plus: `RoomRepository.removeParticipant`."""
         await self._gone(f"/api/v1/rooms/{part(room_id)}/participants/{part(user_id)}", "remove the participant")
 
     @on_loop
     async def set_participant(self, room_id: str, user_id: str, *, can_manage_product_tags: bool) -> R:
-        """Grant or take a co-host's right to manage products; host only."""
+        """Grant or take a co-host's right to manage products; host only.
+
+        social.plus: `RoomRepository.updateCohostPermission`.
+        """
         body = {"canManageProductTags": can_manage_product_tags}
         path = f"/api/v1/rooms/{part(room_id)}/participants/{part(user_id)}"
         return self._hand_out(_first(await self._put(path, "change the participant", body)))

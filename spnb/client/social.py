@@ -31,6 +31,8 @@ class AsyncPosts(Resource):
     ) -> Post:
         """Publish your room as a livestream post.
 
+        social.plus: `PostRepository.createRoomPost`.
+
         A media post is a parent with a child that carries the room; the parent is returned, its `children` name the
         child (products are tagged on that one).
 
@@ -83,13 +85,15 @@ class AsyncPosts(Resource):
 
     @on_loop
     async def get(self, post_id: str) -> Post:
-        """One post."""
+        """One post. social.plus: `PostRepository.getPost`."""
         return _first(await self._get(f"/api/v3/posts/{part(post_id)}", "read the post"))
 
     def query(
         self, target_id: str, *, target_type: Literal["community", "user"] = "community", page_size: int = 20
     ) -> AsyncIterator[Post]:
         """Posts of a community or user, newest first.
+
+        social.plus: `PostRepository.getPosts`.
 
         Args:
             target_id: the community's or user's id.
@@ -125,7 +129,7 @@ class AsyncPosts(Resource):
         metadata: Mapping[str, Any] | None = None,
         tags: Sequence[str] | None = None,
     ) -> Post:
-        """Change text, title, metadata or tags of your post."""
+        """Change text, title, metadata or tags of your post. social.plus: `PostRepository.editPost`."""
         checked_text("text", text, 50_000)
         checked_text("title", title, 150)
         body: Json = {}
@@ -141,17 +145,17 @@ class AsyncPosts(Resource):
 
     @on_loop
     async def delete(self, post_id: str) -> None:
-        """Delete your post; the room it carried stays."""
+        """Delete your post; the room it carried stays. social.plus: `PostRepository.deletePost`."""
         await self._gone(f"/api/v4/posts/{part(post_id)}", "delete the post")
 
     @on_loop
     async def flag(self, post_id: str) -> None:
-        """Report a post."""
+        """Report a post. social.plus: `PostRepository.flagPost`."""
         await self._post(f"/api/v3/posts/{part(post_id)}/flag", "report the post", {}, repeatable=True)
 
     @on_loop
     async def unflag(self, post_id: str) -> None:
-        """Take your report back."""
+        """Take your report back. social.plus: `PostRepository.unflagPost`."""
         await self._gone(f"/api/v3/posts/{part(post_id)}/unflag", "take the report back")
 
 
@@ -168,7 +172,10 @@ class AsyncCommunities(Resource):
         user_ids: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Community:
-        """Create a community with you, and `user_ids`, as members."""
+        """Create a community with you, and `user_ids`, as members.
+
+        social.plus: `CommunityRepository.createCommunity`.
+        """
         checked_text("name", name, 1000, required=True)
         checked_text("description", description, 5000)
         key = fresh_key()
@@ -192,7 +199,7 @@ class AsyncCommunities(Resource):
 
     @on_loop
     async def get(self, community_id: str) -> Community:
-        """One community."""
+        """One community. social.plus: `CommunityRepository.getCommunity`."""
         return _community(await self._get(f"/api/v3/communities/{part(community_id)}", "read the community"))
 
     def query(
@@ -203,6 +210,8 @@ class AsyncCommunities(Resource):
         page_size: int = 20,
     ) -> AsyncIterator[Community]:
         """Communities, newest first.
+
+        social.plus: `CommunityRepository.getCommunities`.
 
         Args:
             keyword: part of the name.
@@ -227,13 +236,13 @@ class AsyncCommunities(Resource):
 
     @on_loop
     async def join(self, community_id: str) -> Community:
-        """Become a member."""
+        """Become a member. social.plus: `CommunityRepository.joinCommunity`."""
         path = f"/api/v3/communities/{part(community_id)}/join"
         return _community(await self._post(path, "join the community", {}, repeatable=True))
 
     @on_loop
     async def leave(self, community_id: str) -> None:
-        """Stop being a member."""
+        """Stop being a member. social.plus: `CommunityRepository.leaveCommunity`."""
         await self._gone(f"/api/v3/communities/{part(community_id)}/leave", "leave the community")
 
 

@@ -33,6 +33,8 @@ BLIND_READ = 3.0
 class AsyncLiveRooms:
     """Rooms in certain states, newest first.
 
+    social.plus: `RoomRepository.getRooms`.
+
     Args:
         client: the connection.
         statuses: which states belong to the collection.

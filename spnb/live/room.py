@@ -123,6 +123,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Have `observer` called with the record at every change.
 
+        social.plus: `RoomRepository.getRoom`.
+
         It is called on spnb's background loop and must be quick; it may be a coroutine function.
 
         Returns:
@@ -133,6 +135,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     def watch(self) -> AsyncIterator[Room]:
         """The record now, then at each change of status; ends after a final one (recorded, terminated, error), and when
+
+        social.plus: `RoomRepository.onRoomUpdated`.
         the room is deleted (`is_deleted` of the last record)."""
         return aiterate(self._watch())
 
@@ -153,6 +157,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     @on_loop
     async def until(self, *statuses: str, timeout: float | None = None) -> Room:
         """Wait until the room is in one of these states.
+
+        social.plus: `RoomRepository.onRoomStartBroadcasting`.
 
         Args:
             statuses: e.g. `"live"`, or `"ended", "recorded"`.
@@ -292,6 +298,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     @on_loop
     async def post(self, *, community_id: str | None = None, text: str | None = None, title: str | None = None) -> Post:
         """The room's livestream post, in a community or in your own feed. Where there is one already it is that one,
+
+        social.plus: `PostRepository.createRoomPost`.
         changed to this text and title."""
         self._called("post")
         post = await self._client.rooms.publish(self.room_id, community_id=community_id, text=text, title=title)
@@ -301,6 +309,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     @on_loop
     async def open_chat(self, *, community_id: str | None = None, name: str | None = None) -> AsyncChat:
         """The room's live chat; opened where it is not, with the post it needs before.
+
+        social.plus: `room.getLiveChat`.
 
         Done again, or after a crash in between, it picks up what is there: nothing is doubled.
 
@@ -350,12 +360,15 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     @on_loop
     async def broadcaster_data(self) -> BroadcasterData:
-        """What a broadcaster needs to publish. Secret."""
+        """What a broadcaster needs to publish. Secret. social.plus: `RoomRepository.getBroadcasterData`."""
         return await self._client.rooms.broadcaster_data(self.room_id)
 
     @on_loop
     async def stop(self) -> Room:
-        """End the broadcast for good. What this process has on air in the room disconnects first."""
+        """End the broadcast for good. What this process has on air in the room disconnects first.
+
+        social.plus: `RoomRepository.stopRoom`.
+        """
         broadcast = _broadcasts.get(self.broadcast_key)
         if broadcast is not None and broadcast.on_air:
             # The other way round is the guide's first mistake; the broadcast comes back here when it has left the air.
@@ -367,14 +380,14 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     @on_loop
     async def update(self, **changes: Any) -> Room:
-        """Change fields; see `rooms.update`."""
+        """Change fields; see `rooms.update`. social.plus: `RoomRepository.updateRoom`."""
         self._called("update")
         await self._client.rooms.update(self.room_id, **changes)
         return await self.refresh()
 
     @on_loop
     async def delete(self) -> None:
-        """Delete the room."""
+        """Delete the room. social.plus: `RoomRepository.deleteRoom`."""
         self._called("delete")
         await self._client.rooms.delete(self.room_id)
         self._deleted()
@@ -384,6 +397,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         self, *, timeout: float | None = None, details: bool = True, progress: ProgressWish = None
     ) -> AsyncRecording:
         """Wait until the room is recorded, by its event, and hand out its files in order.
+
+        social.plus: `RoomRepository.getRecordedUrl`.
 
         Args:
             timeout: seconds; for ever without.
@@ -437,7 +452,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     @on_loop
     async def viewers(self) -> int:
-        """How many users watch now."""
+        """How many users watch now. social.plus: `RoomPresenceRepository.getRoomUserCount`."""
         return await self._client.presence.count(self.room_id)
 
     @on_loop

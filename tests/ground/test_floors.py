@@ -58,6 +58,7 @@ UPWARD = {
     ("sandbox.media.participant", "sandbox.media.room"),
     ("sandbox.media.room_service", "sandbox.media.server"),
     ("sandbox.media.signalling", "sandbox.media.server"),
+    ("sandbox.media.subscriber", "sandbox.media.participant"),
     ("sandbox.media.uplink", "sandbox.media.participant"),
 }
 """All imports that close a circle. Each is done late, in a function or for type checkers only."""
