@@ -141,7 +141,10 @@ class AsyncChannels(Resource):
 
     @on_loop
     async def remove_members(self, channel_id: str, user_ids: Sequence[str]) -> None:
-        """Take users out of the channel; they may come back. social.plus: `ChannelRepository.Membership.removeMembers`."""
+        """Take users out of the channel; they may come back.
+
+        social.plus: `ChannelRepository.Membership.removeMembers`.
+        """
         path = f"/api/v3/channels/{part(channel_id)}/users"
         await self._gone(path, "remove members from the chat", {"userIds": _named(user_ids)}, answered=True)
 
@@ -162,7 +165,10 @@ class AsyncChannels(Resource):
 
     @on_loop
     async def remove_role(self, channel_id: str, role: str, user_ids: Sequence[str]) -> None:
-        """Take a role from members of the channel; moderators only. social.plus: `ChannelRepository.Moderation.removeRole`."""
+        """Take a role from members of the channel; moderators only.
+
+        social.plus: `ChannelRepository.Moderation.removeRole`.
+        """
         body = {"role": role, "userIds": _named(user_ids)}
         await self._gone(f"/api/v3/channels/{part(channel_id)}/users/roles", "take the role away", body)
 

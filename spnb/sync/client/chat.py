@@ -111,7 +111,10 @@ class Channels(Face):
         run(self._twin.add_members(channel_id, user_ids))
 
     def remove_members(self, channel_id: str, user_ids: Sequence[str]) -> None:
-        """Take users out of the channel; they may come back. social.plus: `ChannelRepository.Membership.removeMembers`."""
+        """Take users out of the channel; they may come back.
+
+        social.plus: `ChannelRepository.Membership.removeMembers`.
+        """
         run(self._twin.remove_members(channel_id, user_ids))
 
     def add_role(self, channel_id: str, role: str, user_ids: Sequence[str]) -> None:
@@ -128,7 +131,10 @@ class Channels(Face):
         run(self._twin.add_role(channel_id, role, user_ids))
 
     def remove_role(self, channel_id: str, role: str, user_ids: Sequence[str]) -> None:
-        """Take a role from members of the channel; moderators only. social.plus: `ChannelRepository.Moderation.removeRole`."""
+        """Take a role from members of the channel; moderators only.
+
+        social.plus: `ChannelRepository.Moderation.removeRole`.
+        """
         run(self._twin.remove_role(channel_id, role, user_ids))
 
     def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
