@@ -73,7 +73,8 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         told = "no viewers to compare" if self.retention is None else f"log-rank p = {self.retention.p:.3g}"
-        return f"{self.table.to_html(float_format='{:.3g}'.format)}<p>Retention: {escape(told)}. Drawn anew: {self.unit}.</p>"
+        numbers = self.table.to_html(float_format="{:.3g}".format)
+        return f"{numbers}<p>Retention: {escape(told)}. Drawn anew: {self.unit}.</p>"
 
 
 def compare(
