@@ -169,8 +169,28 @@ class AsyncClient(Generic[R]):
         self._closers.append(closer)
 
     @on_loop
+    async def logout(self) -> None:
+        """End the session at the service, then close: the access token is worth nothing from then on.
+
+        Raises:
+            ServiceError, Unreachable: the service did not end it; the connections are closed all the same.
+        """
+        self.check_open()
+        await self._send_what_waits()
+        try:
+            await self._session.logout()
+        finally:
+            await self.aclose()
+
+    @on_loop
     async def aclose(self) -> None:
         """Send what still waits, then close all connections; calling it again does nothing."""
+        await self._send_what_waits()
+        if self._open_realtime is not None:
+            await self._open_realtime.aclose()
+        await self._session.aclose()
+
+    async def _send_what_waits(self) -> None:
         closers, self._closers = self._closers, []
         for closer in closers:
             try:
@@ -178,9 +198,6 @@ class AsyncClient(Generic[R]):
                     await closer()
             except (SpnbError, TimeoutError) as error:
                 log.warning("not everything was sent before closing: %s", type(error).__name__)
-        if self._open_realtime is not None:
-            await self._open_realtime.aclose()
-        await self._session.aclose()
 
     async def __aenter__(self) -> AsyncClient[R]:
         await self.login()

@@ -432,6 +432,15 @@ class Session:
             return None
         return bytes(content)
 
+    async def logout(self) -> None:
+        """End the session at the service: its token is worth nothing then. One that has ended already is no error."""
+        if self._token:
+            headers = {"Authorization": f"Bearer {self._token}"}
+            try:
+                await self._with_retries("DELETE", "/api/v4/sessions", "log out", headers=headers)
+            except Unauthorized:
+                log.info("the session had ended already")
+
     async def aclose(self) -> None:
         """Close all connections. The service's session stays: it ends by itself."""
         self._closed = True

@@ -161,6 +161,14 @@ class Client(Face, Generic[R]):
         """
         self._twin.check_open()
 
+    def logout(self) -> None:
+        """End the session at the service, then close: the access token is worth nothing from then on.
+
+        Raises:
+            ServiceError, Unreachable: the service did not end it; the connections are closed all the same.
+        """
+        run(self._twin.logout())
+
     def close(self) -> None:
         """Send what still waits, then close all connections; calling it again does nothing."""
         run(self._twin.aclose())
