@@ -35,6 +35,8 @@ def agree(answer: pd.DataFrame, dataset: Dataset) -> None:
     expected = dataset.kpis[list(analytics.KPIS)].sort_index()
     assert list(made.index) == list(expected.index)
     made["peak_at"] = pd.to_datetime(made["peak_at"], utc=True).astype(TIME)
+    nullable = [name for name, kind in made.dtypes.items() if isinstance(kind, pd.Int64Dtype)]
+    made = made.astype(dict.fromkeys(nullable, "float64"))
     pd.testing.assert_frame_equal(
         made.reset_index(drop=True), expected.reset_index(drop=True), check_dtype=False, rtol=1e-12
     )
