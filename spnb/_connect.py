@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from spnb._loop import on_loop
+from spnb._opening import entered_or_awaited
 from spnb.client import AsyncClient
 from spnb.client.session import Whereabouts
 from spnb.config import Credentials, Endpoints, credentials_from_environment
@@ -22,6 +23,7 @@ __all__ = ["connect_async"]
 SANDBOX_USER = "host"
 
 
+@entered_or_awaited
 @on_loop
 async def connect_async(
     user_id: str | None = None,
@@ -34,6 +36,8 @@ async def connect_async(
     sandbox: bool | SandboxInfo | AsyncClient[Any] | None = None,
 ) -> AsyncClient[AsyncLiveRoom]:
     """Connect and log in.
+
+    social.plus: `Client.login`.
 
     With an API key, from the arguments or from the environment (`SOCIALPLUS_API_KEY`, `SOCIALPLUS_USER_ID`, optionally
     `SOCIALPLUS_REGION` and `SOCIALPLUS_AUTH_TOKEN`, or a key in the keyring), it is the real service; else this

@@ -78,7 +78,10 @@ class ServiceError(SpnbError):
         code: social.plus's own code, e.g. 400400; an unknown code is kept as it came.
         detail: what the service said beyond its message.
         retry_after: seconds the service asks to wait, if it said so.
+        repeated: whether the request had been sent before and that was not answered: it may be so because of it.
     """
+
+    repeated: bool = False
 
     def __init__(
         self,
@@ -129,7 +132,13 @@ class BadAnswer(ServiceError):
 
 
 class Unreachable(SpnbError):
-    """No answer from the service: refused, no route, no name, or out of time."""
+    """No answer from the service: refused, no route, no name, or out of time.
+
+    Attributes:
+        sent: whether the request may have reached the service; if not, nothing was done for sure.
+    """
+
+    sent: bool = True
 
 
 class RealtimeError(SpnbError):

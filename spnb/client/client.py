@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.client.audience import AsyncInvitations, AsyncPresence, AsyncReactions, AsyncUsers
+from spnb.client.budget import BackgroundReads
 from spnb.client.chat import AsyncChannels, AsyncMessages
 from spnb.client.files import AsyncFiles
 from spnb.client.products import AsyncProducts
@@ -69,7 +70,7 @@ class AsyncClient(Generic[R]):
         self._open_realtime: Realtime | None = None
         self._connections = 0
         self._closers: list[Callable[[], Awaitable[None]]] = []
-        self._reading = asyncio.Semaphore(BACKGROUND_READS)
+        self._reading = BackgroundReads(BACKGROUND_READS)
         """Held by each read that nobody waits for."""
         self.shared: dict[tuple[str, str], Any] = {}
         """What live objects of one kind and id share on this connection."""

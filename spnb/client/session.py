@@ -15,12 +15,13 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from spnb.client.answers import read_answer, read_object
+from spnb.client.budget import Budget
 from spnb.client.discretion import be_discreet
 from spnb.client.errors import error_of
 from spnb.client.reach import Reach, is_loopback
 from spnb.client.retries import Retries
 from spnb.config import Credentials, Endpoints
-from spnb.errors import BadAnswer, SpnbError, Unauthorized, Unreachable
+from spnb.errors import BadAnswer, RateLimited, ServerFault, ServiceError, SpnbError, Unauthorized, Unreachable
 from spnb.models import User
 
 __all__ = ["Session", "Whereabouts"]
@@ -35,6 +36,8 @@ MARGIN = dt.timedelta(minutes=5)
 ANSWER_SECONDS = 90.0
 """A whole answer, however slowly it trickles."""
 MOST_REDIRECTS = 5
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+"""What goes wrong before anything has left this machine for the service."""
 LOOK_AGAIN_SECONDS = 0.5
 """Between two looks for a service that may have moved: many calls fail at once when it does."""
 
@@ -90,6 +93,7 @@ class Session:
         limits = httpx.Limits(max_connections=32, max_keepalive_connections=16)
         packed = {"Accept-Encoding": "gzip"}
         self._http = httpx.AsyncClient(timeout=timeout, trust_env=not local, limits=limits, headers=packed)
+        self._spends: Budget | None = None
         self._token = ""
         self._renew_after: dt.datetime | None = None
         self._logging_in: asyncio.Task[None] | None = None
@@ -104,6 +108,8 @@ class Session:
         """
         if self._logging_in is None or self._logging_in.done():
             self._logging_in = asyncio.create_task(self._log_in(), name="spnb-login")
+            # Who waited for it may have gone meanwhile: nobody need be told then.
+            self._logging_in.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.shield(self._logging_in)
         assert self.user is not None  # noqa: S101 - set by the login
         return self.user
@@ -129,7 +135,7 @@ class Session:
         told = read_object(answer, "log in")
         try:
             token = told["accessToken"]
-            users = [User.model_validate(user) for user in told.get("users") or []]
+            users = User.many(told.get("users"))
             if not isinstance(token, str) or not token or not token.isascii():
                 raise ValueError("no token")
         except (KeyError, TypeError, ValueError):
@@ -188,7 +194,7 @@ class Session:
             params: query; lists become `name[]=`, dicts `name[key]=`, None is left out.
             upload: whether it goes to the upload host.
             repeatable: whether it may be sent again when its fate is unknown (5xx, time-out); by default everything
-                but POST may. A 429 was not carried out, so it is always sent again.
+                but POST may. A 429 was not carried out, nor what was surely never sent: they are always sent again.
 
         Raises:
             ServiceError, Unreachable: see `spnb.errors`.
@@ -221,10 +227,27 @@ class Session:
     async def _with_retries(
         self, method: str, path: str, doing: str, *, repeatable: bool = True, **options: Any
     ) -> httpx.Response:
+        unanswered = False
         async for attempt in self.retries.of(doing, repeatable=repeatable):
             with attempt:
-                return await self._once(method, path, doing, **options)
+                try:
+                    async with self._budget().place():
+                        return await self._once(method, path, doing, **options)
+                except ServiceError as error:
+                    if isinstance(error, RateLimited):
+                        self._budget().refused(error.retry_after)
+                    error.repeated = unanswered
+                    unanswered = unanswered or isinstance(error, ServerFault)
+                    raise
+                except Unreachable as error:
+                    unanswered = unanswered or error.sent
+                    raise
         raise AssertionError("unreachable")
+
+    def _budget(self) -> Budget:
+        if self._spends is None:
+            self._spends = Budget.of(self.endpoints.rest, self.credentials.user_id)
+        return self._spends
 
     async def _once(
         self, method: str, path: str, doing: str, *, upload: bool = False, **options: Any
@@ -243,11 +266,13 @@ class Session:
             if await self.look_around() and self.endpoints != at and isinstance(error, httpx.ConnectError):
                 # Nobody was there, so nothing was carried out: it may go where the service is now.
                 return await self._once(method, path, doing, upload=upload, **options)
-            if isinstance(error, httpx.TimeoutException):
+            if isinstance(error, httpx.TimeoutException) and not isinstance(error, NEVER_SENT):
                 raise Unreachable(f"could not {doing}: {at.rest} did not answer in time") from None
             hint = f": {self._whereabouts.hint}" if self._whereabouts is not None else ""
             reason = type(error).__name__
-            raise Unreachable(f"could not {doing}: {at.rest} cannot be reached ({reason}){hint}") from None
+            unreachable = Unreachable(f"could not {doing}: {at.rest} cannot be reached ({reason}){hint}")
+            unreachable.sent = not isinstance(error, NEVER_SENT)
+            raise unreachable from None
         if answer.is_success or answer.is_redirect:
             return answer
         raise error_of(answer, doing)

@@ -33,6 +33,8 @@ BLIND_READ = 3.0
 class AsyncLiveRooms:
     """Rooms in certain states, newest first.
 
+    social.plus: `RoomRepository.getRooms`.
+
     Args:
         client: the connection.
         statuses: which states belong to the collection.
@@ -150,7 +152,8 @@ class AsyncLiveRooms:
         ]
 
     def _heard(self, event: Event) -> None:
-        for body in event.data.get("rooms") or []:
+        bodies = event.data.get("rooms")
+        for body in bodies if isinstance(bodies, list) else []:
             room_id = body.get("roomId") if isinstance(body, dict) else None
             told = room_of_event(event, room_id) if room_id else None
             if told is None:

@@ -33,6 +33,8 @@ def connect(
 ) -> Client[LiveRoom]:
     """Connect and log in.
 
+    social.plus: `Client.login`.
+
     With an API key, from the arguments or from the environment (`SOCIALPLUS_API_KEY`, `SOCIALPLUS_USER_ID`, optionally
     `SOCIALPLUS_REGION` and `SOCIALPLUS_AUTH_TOKEN`, or a key in the keyring), it is the real service; else this
     user's sandbox, which is started where it does not run. The client's repr says which.

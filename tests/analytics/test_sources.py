@@ -113,10 +113,10 @@ def test_a_twitch_log(tmp_path) -> None:
     file = tmp_path / "vod.json"
     file.write_text(json.dumps({"comments": comments}))
     made = analytics.load(file)
-    assert made.messages[["user_id", "length"]].to_numpy().tolist() == [["7", 5]]
-    assert made.kpis.loc["vod", "chatters"] == 1
+    assert made.messages[["user_id", "length"]].to_numpy().tolist() == [["7", 5], ["(left the service)", 4]]
+    assert made.kpis.loc["vod", "chatters"] == 2
     file.write_text('{"comments": [\n{"commenter": ')
-    with pytest.raises(TableError, match="cut off"):
+    with pytest.raises(TableError, match="torn off"):
         analytics.load(file)
 
 

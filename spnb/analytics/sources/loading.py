@@ -15,7 +15,7 @@ from spnb._loop import run
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.folder import CARD, read_file
 from spnb.analytics.quality import Quality, Step
-from spnb.analytics.sources.chat_logs import kind_of_log, read_chat_log
+from spnb.analytics.sources.chat_logs import kind_of_log, open_chat_log
 from spnb.analytics.sources.console import looks_like_console, read_console
 from spnb.analytics.sources.files import is_sqlite
 from spnb.analytics.swap import recovered
@@ -38,10 +38,11 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
             a client of `spnb.connect()`: rooms, messages and reactions by REST;
             a sandbox (`spnb.sandbox.ensure()` or anything with `url` and `api_key`): every row, exactly;
             the Console's CSV export: streams with the Console's sums as columns `console_…`;
-            a chat log of YouTube, Twitch or IRC.
+            a chat log: yt-dlp, chat-downloader, TwitchDownloader, pytchat, tcd, IRC clients, Discord, Bilibili …
         as_of: the moment up to which frames reach; the last time in them without it.
         options: for a client `most` (rooms, the newest 1000 without it; a warning says how many are left out) or
-            `room_ids`, for a chat log `room_id`, `kind`, `time_zone`, for the Console's export `time_zone`.
+            `room_ids`, for a chat log `room_id`, `kind`, `time_zone`,
+            `start`, for the Console's export `time_zone`.
 
     Raises:
         TableError: the source cannot be used; the message says what to do.
@@ -100,8 +101,10 @@ def _from_path(path: Path, as_of: Any, options: Mapping[str, Any]) -> Dataset:
 
         return dataset_of_deliveries(read_deliveries(path))
     if kind := options.get("kind") or kind_of_log(path):
-        messages = read_chat_log(path, **{**options, "kind": kind})
-        return Dataset.of({"messages": messages}, as_of=as_of)
+        log = open_chat_log(path, **{**options, "kind": kind})
+        told = {} if log.rooms is None else {"rooms": log.rooms}
+        made = Dataset.of({"messages": log.messages, **told}, as_of=as_of)
+        return Dataset(made.store, as_of=made.as_of, mended=log.quality + made.mended)
     if looks_like_console(path):
         return _from_console(path, options)
     raise TableError(f"{path.name} is neither the Console's export of streams nor a chat log: say which with kind=…")

@@ -14,7 +14,6 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -123,8 +122,11 @@ def ensure() -> SandboxInfo:
         SandboxError: it did not start; the message ends with what its log says.
     """
     folder = home()
+    from filelock import FileLock
+
     make_private_folder(folder)
-    with _guard, _start_lock(folder):
+    # one process at a time looks for it and starts it
+    with _guard, FileLock(folder / "start.lock"):
         info = _running(folder)
         if info is None:
             info = start(default_data_dir(), idle_exit=True, options=("--running-file", str(folder / FILE)))
@@ -212,21 +214,6 @@ def _ready(process: subprocess.Popen[str], stdout: IO[str]) -> dict[str, Any] | 
     process.kill()
     process.wait()
     return None
-
-
-@contextlib.contextmanager
-def _start_lock(folder: Path) -> Iterator[None]:
-    """One process at a time looks for and starts the shared sandbox."""
-    with (folder / "start.lock").open("a+") as file:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _running(folder: Path) -> SandboxInfo | None:

@@ -20,6 +20,7 @@ from spnb._version import __version__
 from spnb.sandbox.control.found import make_private_folder
 from spnb.sandbox.exact_rows import TableExport
 from spnb.sandbox.fault_injection import Cut, Disturbance, FaultRoutes, Faults, FaultyRequests
+from spnb.sandbox.ingest import Ingest
 from spnb.sandbox.livekit.choice import Deployment, Embedded, choose
 from spnb.sandbox.livekit.deployment import WEBHOOK_PATH, LiveKitDeployment
 from spnb.sandbox.livekit.embedded import EmbeddedMedia
@@ -44,6 +45,7 @@ from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.rooms.stage import OnStage
 from spnb.sandbox.server.control_routes import ControlCall, control_route
 from spnb.sandbox.server.limits import BoundedBodies
+from spnb.sandbox.server.quoted_ids import quoted_ids
 from spnb.sandbox.server.security import LoopbackOnly
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
@@ -107,12 +109,15 @@ class Sandbox:
         self.services = Services(
             self.store, self.lifecycle, events, settings, network, self._tokens, self.api_key, self.url
         )
+        self.ingest = Ingest(self.store, self.api_key, self.media, self.url)
+        self.lifecycle.ingest_address = self.ingest.address
         self.leases = 0
         parts: list[BaseRoute] = [
             *routes(self.services),
             *self.broker.routes(),
             *self.media.routes(),
             *delivery.routes(),
+            *self.ingest.routes(),
             *Moderation(self.store, self.lifecycle, events, network, self._has_key).routes(),
             *self._fault_routes(),
             *HookRoutes(self.api_key, self.store, self.webhooks).routes(),
@@ -126,7 +131,7 @@ class Sandbox:
             routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed, Refused: _refused}
         )
         self.app: ASGIApp = LoopbackOnly(
-            BoundedBodies(FaultyRequests(app, self.faults), upload_bytes=settings.upload_limit_bytes)
+            BoundedBodies(FaultyRequests(quoted_ids(app), self.faults), upload_bytes=settings.upload_limit_bytes)
         )
 
     def _media(self, port: int) -> EmbeddedMedia | LiveKitDeployment:
@@ -157,11 +162,13 @@ class Sandbox:
         found_catalogue(self.store)
         await self.media.start()
         await self.broker.start()
+        await self.ingest.start()
         await self.webhooks.start()
         await self.lifecycle.recover()
 
     async def aclose(self) -> None:
         """End in order: media, recordings, real time, database."""
+        await self.ingest.aclose()
         await self.media.aclose()
         await self.lifecycle.aclose()
         await self.recorder.aclose()
