@@ -14,6 +14,7 @@
     │   ├── ServerFault         5xx
     │   └── BadAnswer           something answered that is not the service, or not as it does
     ├── Unreachable             no answer: connection refused, DNS, time-out
+    │   └── ClientClosed        the connection was closed, or is another process's
     ├── RealtimeError           MQTT refused or lost for good
     ├── BroadcastError          publishing failed
     │   └── SourceError         the camera, file or generator gave no media
@@ -34,6 +35,7 @@ __all__ = [
     "BadRequest",
     "BroadcastError",
     "ChatNotOpened",
+    "ClientClosed",
     "ConfigError",
     "Conflict",
     "DownloadError",
@@ -139,6 +141,12 @@ class Unreachable(SpnbError):
     """
 
     sent: bool = True
+
+
+class ClientClosed(Unreachable):
+    """This connection was closed, or belongs to the process that this one was forked from: connect again."""
+
+    sent = False
 
 
 class RealtimeError(SpnbError):

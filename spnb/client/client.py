@@ -19,7 +19,7 @@ from spnb.client.rooms import AsyncRooms
 from spnb.client.session import Session, Whereabouts
 from spnb.client.settings import AsyncSettings
 from spnb.client.social import AsyncCommunities, AsyncPosts
-from spnb.config import Credentials, Endpoints
+from spnb.config import Credentials, Endpoints, Network
 from spnb.errors import SpnbError
 from spnb.models import Room, User
 from spnb.realtime import MqttLogin, Realtime
@@ -46,7 +46,7 @@ class AsyncClient(Generic[R]):
         endpoints, credentials: where and as whom.
         name: what the repr calls the service.
         room_factory: makes of each room's record what the client hands out; the record itself without it.
-        timeout: seconds until a request counts as lost.
+        network: the way to the service.
         whereabouts: for a service that may come back elsewhere: a sandbox.
     """
 
@@ -57,14 +57,14 @@ class AsyncClient(Generic[R]):
         *,
         name: str = "social.plus",
         room_factory: Callable[[AsyncClient[R], Room], R] | None = None,
-        timeout: float = 30.0,
+        network: Network | None = None,
         whereabouts: Whereabouts | None = None,
     ) -> None:
         self._name = name
         self._first_endpoints = endpoints
         self._whereabouts = whereabouts
         self._credentials = credentials
-        self._timeout = timeout
+        self._network = network or Network()
         self._factory = room_factory
         self._open_session: Session | None = None
         self._open_realtime: Realtime | None = None
@@ -92,7 +92,7 @@ class AsyncClient(Generic[R]):
     def _session(self) -> Session:
         if self._open_session is None:
             self._open_session = Session(
-                self._first_endpoints, self._credentials, timeout=self._timeout, whereabouts=self._whereabouts
+                self._first_endpoints, self._credentials, network=self._network, whereabouts=self._whereabouts
             )
         return self._open_session
 
@@ -143,7 +143,7 @@ class AsyncClient(Generic[R]):
     def realtime(self) -> Realtime:
         """The real-time connection; it connects at the first subscription."""
         if self._open_realtime is None:
-            self._open_realtime = Realtime(lambda: self._endpoints.mqtt, self._mqtt_login)
+            self._open_realtime = Realtime(lambda: self._endpoints.mqtt, self._mqtt_login, network=self._network)
         return self._open_realtime
 
     async def _mqtt_login(self) -> MqttLogin:
@@ -156,13 +156,41 @@ class AsyncClient(Generic[R]):
         client_id = f"mqttjs_{self._session.device_id}_{user.id}_{self._connections}"
         return MqttLogin(username=user.id, password=token, client_id=client_id)
 
+    def check_open(self) -> None:
+        """See that this connection can be used.
+
+        Raises:
+            ClientClosed: it was closed, or is another process's.
+        """
+        self._session.check_open()
+
     def at_close(self, closer: Callable[[], Awaitable[None]]) -> None:
         """Have `closer` awaited on the background loop before the connections close: what waits to be sent goes out."""
         self._closers.append(closer)
 
     @on_loop
+    async def logout(self) -> None:
+        """End the session at the service, then close: the access token is worth nothing from then on.
+
+        Raises:
+            ServiceError, Unreachable: the service did not end it; the connections are closed all the same.
+        """
+        self.check_open()
+        await self._send_what_waits()
+        try:
+            await self._session.logout()
+        finally:
+            await self.aclose()
+
+    @on_loop
     async def aclose(self) -> None:
         """Send what still waits, then close all connections; calling it again does nothing."""
+        await self._send_what_waits()
+        if self._open_realtime is not None:
+            await self._open_realtime.aclose()
+        await self._session.aclose()
+
+    async def _send_what_waits(self) -> None:
         closers, self._closers = self._closers, []
         for closer in closers:
             try:
@@ -170,9 +198,6 @@ class AsyncClient(Generic[R]):
                     await closer()
             except (SpnbError, TimeoutError) as error:
                 log.warning("not everything was sent before closing: %s", type(error).__name__)
-        if self._open_realtime is not None:
-            await self._open_realtime.aclose()
-        await self._session.aclose()
 
     async def __aenter__(self) -> AsyncClient[R]:
         await self.login()

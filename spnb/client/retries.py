@@ -14,7 +14,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from spnb.errors import RateLimited, ServerFault, Unreachable
+from spnb.errors import ClientClosed, RateLimited, ServerFault, Unreachable
 
 __all__ = ["Retries"]
 
@@ -50,6 +50,8 @@ class Retries:
         def again(error: BaseException) -> bool:
             if isinstance(error, RateLimited):
                 return error.retry_after is None or error.retry_after <= self.seconds
+            if isinstance(error, ClientClosed):
+                return False
             if isinstance(error, Unreachable) and not error.sent:
                 return True
             return repeatable and isinstance(error, (ServerFault, Unreachable))

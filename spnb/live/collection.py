@@ -91,6 +91,7 @@ class AsyncLiveRooms:
         Returns:
             A function that ends it. Both may be called from any thread.
         """
+        self._client.check_open()
         return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[list[Room]]:

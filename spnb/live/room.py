@@ -130,6 +130,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         Returns:
             A function that ends it. Both may be called from any thread.
         """
+        self._client.check_open()
         return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[Room]:

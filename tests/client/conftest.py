@@ -38,6 +38,9 @@ class FaultProxy:
         self.spoil: Callable[[str, bytes], bytes] = lambda _path, body: body
         """What becomes of the answers that are passed on."""
         self.seen: list[tuple[str, str]] = []
+        self.answered: list[int] = []
+        """The statuses of what was passed on."""
+        self.asked = threading.Event()
         self.url = ""
 
     def calls(self, method: str, path: str) -> int:
@@ -57,6 +60,8 @@ class FaultProxy:
                 content=await request.body(),
                 headers=headers,
             )
+        self.answered.append(answer.status_code)
+        self.asked.set()
         if wanted == "carried out":
             return Response("the answer was lost", 502)
         if wanted == "lose":

@@ -53,7 +53,7 @@ def test_no_run_of_packets_breaks_what_reads_them(name: str, lead: int, data: by
     run(name, bytes([lead]) + data if name == "rtp" else data)
 
 
-@pytest.mark.parametrize("name", ["stun", "signalling", "data", "payloads"])
+@pytest.mark.parametrize("name", ["stun", "signalling", "join", "data", "payloads"])
 @given(data=st.binary(max_size=200))
 @settings(max_examples=150, deadline=None)
 def test_no_bytes_break_what_reads_them(name: str, data: bytes) -> None:

@@ -66,6 +66,12 @@ class LiveKitTokenWish(BaseModel):
     ttl: float = Field(default=3600, gt=0, le=7 * 86_400)
 
 
+class AuthTokenWish(BaseModel):
+    """Whose auth token is wanted."""
+
+    userId: str = Field(min_length=1, max_length=50)  # noqa: N815 - the wire's name
+
+
 class Sandbox:
     """All parts of a running sandbox.
 
@@ -125,6 +131,7 @@ class Sandbox:
             Route("/sandbox/info", self._info, methods=["GET"]),
             Route(PATH, self._proof, methods=["GET"]),
             control_route(self.api_key, "POST", "/sandbox/livekit-token", self._livekit_token),
+            control_route(self.api_key, "POST", "/sandbox/auth-token", self._auth_token),
             WebSocketRoute("/sandbox/lease", self._lease),
         ]
         app = Starlette(
@@ -226,6 +233,10 @@ class Sandbox:
         grants = Grants(room=wish.room, room_join=True, can_publish=wish.canPublish, hidden=wish.hidden)
         token = mint(self.media.api_key, self.media.api_secret, identity=wish.identity, grants=grants, ttl=wish.ttl)
         return {"url": self.media.url, "token": token}
+
+    async def _auth_token(self, call: ControlCall) -> Json:
+        """What a customer's backend would give a user in secure mode: `{userId}` → `{authToken}`."""
+        return {"authToken": self._tokens.auth_token(call.read(AuthTokenWish).userId)}
 
     async def _lease(self, socket: WebSocket) -> None:
         """An open socket says: somebody uses this sandbox. It closes by itself when its holder dies."""

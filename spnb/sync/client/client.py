@@ -153,6 +153,22 @@ class Client(Face, Generic[R]):
         """The real-time connection; it connects at the first subscription."""
         return self._twin.realtime
 
+    def check_open(self) -> None:
+        """See that this connection can be used.
+
+        Raises:
+            ClientClosed: it was closed, or is another process's.
+        """
+        self._twin.check_open()
+
+    def logout(self) -> None:
+        """End the session at the service, then close: the access token is worth nothing from then on.
+
+        Raises:
+            ServiceError, Unreachable: the service did not end it; the connections are closed all the same.
+        """
+        run(self._twin.logout())
+
     def close(self) -> None:
         """Send what still waits, then close all connections; calling it again does nothing."""
         run(self._twin.aclose())

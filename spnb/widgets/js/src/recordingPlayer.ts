@@ -3,10 +3,11 @@ import type Hls from "hls.js";
 import { frame, h, replace } from "./shared/dom";
 import { clock } from "./shared/format";
 import { span, whole } from "./shared/parts";
-import { attach } from "./shared/source";
+import type { Signpost } from "./shared/road";
+import { asker, attach } from "./shared/source";
 import { CARDS } from "./shared/playback";
 import { WatchSession } from "./shared/watchSession";
-import { Link, reachable, type View } from "./shared/widget";
+import { Link, type View } from "./shared/widget";
 
 type Mark = { at: number; label: string };
 
@@ -37,6 +38,7 @@ export default {
     const figure = h("figure", { class: "spnb-player" }, video, card);
 
     const session = new WatchSession(video, (told) => link.send("watched", told));
+    const fetch = asker(link);
     const known: number[] = [];
     let hls: Hls | undefined;
     let file = -1;
@@ -141,13 +143,13 @@ export default {
       );
     }
 
-    async function load(number: number, address: string) {
+    async function load(number: number, address: string, signpost: Signpost) {
       if (number !== wanted.file) return;
       if (file < 0 && !told) session.begin();
       file = number;
       hls?.destroy();
       hls = undefined;
-      const made = await attach(model, video, reachable(address), { startPosition: wanted.offset }, lost);
+      const made = await attach(model, video, address, signpost, fetch, { startPosition: wanted.offset }, lost);
       if (number !== file) return made?.destroy();
       hls = made;
       video.playbackRate = Number(speed.value);
@@ -207,7 +209,7 @@ export default {
     speed.addEventListener("change", () => (video.playbackRate = Number(speed.value)));
 
     link.hear((reply) => {
-      if (reply.type === "play") void load(Number(reply["file"]), String(reply["url"]));
+      if (reply.type === "play") void load(Number(reply["file"]), String(reply["url"]), (reply["signpost"] ?? null) as Signpost);
       if (reply.type !== "seek") return;
       if (reply["play"]) going = true;
       seek(Number(reply["seconds"]));

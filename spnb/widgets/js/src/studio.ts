@@ -8,16 +8,19 @@ import { HealthStrip, type Second } from "./shared/health";
 import { findHub } from "./shared/hub";
 import { invites, received } from "./shared/invites";
 import { drawFinding, findingBadge } from "./shared/moderation";
-import { OnAir, answers } from "./shared/onAir";
+import { canEncode } from "./shared/encoder";
+import { OnAir } from "./shared/onAir";
 import { playback } from "./shared/playback";
 import { previewPane } from "./shared/previewPane";
 import { productList } from "./shared/products";
+import { isLoopback, roadTo, type Signpost } from "./shared/road";
 import { roomForm } from "./shared/roomForm";
 import { open, sessionOf, type Part, type Session } from "./shared/session";
 import { stageGrid } from "./shared/stageGrid";
 import { Webcam } from "./shared/webcam";
 import { Link, type Model, type Reply, type View } from "./shared/widget";
 
+type Way = { way: "page" | "frames" | "none"; why: string };
 type Phase = "idle" | "starting" | "live" | "stopping" | "ended";
 type Summary = { seconds?: number; peak: number; kbps: number; loss: number };
 type Leftover = { id: string; title: string; status: string };
@@ -29,7 +32,11 @@ class StudioPart implements Part {
   readonly webcam: Webcam;
   readonly onAir: OnAir;
   readonly company: Company;
-  reachable: boolean | undefined;
+  /** How this page may go on air: by itself, by frames that the kernel sends on, or neither. */
+  way: Way | undefined;
+  /** Why its own connection failed; remembered for the page. */
+  private refused = "";
+  private near = false;
   private routed: (() => void)[] = [];
 
   constructor(
@@ -38,7 +45,7 @@ class StudioPart implements Part {
   ) {
     const plain = session as Session<unknown>;
     const webcam = (this.webcam = new Webcam(plain));
-    this.onAir = new OnAir(plain, () => findHub(model), () => webcam.stream, () => void webcam.wake());
+    this.onAir = new OnAir(plain, () => findHub(model), () => webcam.stream, (why) => this.fell(why));
     this.company = new Company(plain);
     this.onAir.onRoom = (room, hub) => (room && hub ? this.company.follow(room, hub) : this.company.leave());
     webcam.byPage = () => this.onAir.publishing;
@@ -48,11 +55,13 @@ class StudioPart implements Part {
 
   heard(reply: Reply, buffers: DataView[]): void {
     if (reply.type === "route") {
-      void answers((reply["url"] as string | undefined) ?? "").then((there) => {
-        this.reachable = there;
+      void this.find((reply["url"] as string | undefined) ?? "", (reply["signpost"] ?? null) as Signpost).then((way) => {
+        this.way = way;
         for (const done of this.routed.splice(0)) done();
         this.session.changed();
       });
+    } else if (reply.type === "encode") {
+      void this.encode(reply);
     } else if (this.onAir.heard(reply)) {
       // Encoding for the kernel as well would take from what viewers get.
       if (reply.type === "connect") this.webcam.rest();
@@ -62,16 +71,44 @@ class StudioPart implements Part {
     }
   }
 
-  /** See whether LiveKit answers this page; known ahead as a rule. */
-  async route(): Promise<boolean> {
-    if (this.reachable === undefined) {
+  private async find(url: string, signpost: Signpost): Promise<Way> {
+    const other = canEncode() ? "frames" : "none";
+    if (!url) return { way: "none", why: "the room has no LiveKit address" };
+    this.near = isLoopback(url);
+    if (this.refused) return { way: other, why: this.refused };
+    if (await roadTo(url, signpost)) return { way: "page", why: "" };
+    return { way: other, why: "LiveKit does not answer this page" };
+  }
+
+  /** The page's own connection failed: the next time it is not tried again. */
+  private fell(why: string): void {
+    this.refused = why;
+    this.way = undefined;
+    void this.webcam.wake();
+  }
+
+  /** Encode for the kernel, which puts on air what comes. */
+  private async encode(reply: Reply): Promise<void> {
+    const number = (name: string) => Number(reply[name]);
+    const [width, height, fps, bitrate] = [number("width"), number("height"), number("fps"), number("bitrate")];
+    const codec = await this.webcam.encode({ width, height, fps, bitrate });
+    const reason = codec ? undefined : "its camera is off, or it cannot encode";
+    this.session.send("answer", { ask: reply["ask"], ok: Boolean(codec), codec, reason });
+  }
+
+  /** See how this page may go on air; known ahead as a rule. */
+  async route(): Promise<Way> {
+    if (this.way === undefined) {
       await new Promise<void>((resolve) => {
         this.routed.push(resolve);
         setTimeout(resolve, ROUTE_MS);
         this.session.send("route");
       });
     }
-    return this.reachable ?? false;
+    // What did not connect to the kernel will not to a LiveKit beside it.
+    if (this.way?.way === "page" && this.near && this.webcam.via === "frames")
+      return { way: "frames", why: "no media connection reaches this page" };
+    return this.way ?? { way: canEncode() ? "frames" : "none", why: "the kernel did not tell where LiveKit is" };
   }
 
   stop(): void {
@@ -203,7 +240,8 @@ export default {
         if (webcam.state !== "on" && !(await webcam.start())) return;
         const settings = webcam.stream?.getVideoTracks()[0]?.getSettings();
         Object.assign(content, {
-          reachable: await session.part.route(),
+          ...(await session.part.route()),
+          encodes: canEncode(),
           width: settings?.width,
           height: settings?.height,
           fps: Math.round(settings?.frameRate ?? webcam.wishes.fps),
@@ -272,7 +310,7 @@ export default {
       const watched = holds();
       if (room !== link.get<string>("title") && phase === "idle" && here) {
         room = link.get<string>("title");
-        session.part.reachable = undefined;
+        session.part.way = undefined;
         if (watched) void session.part.route();
       }
       title.textContent = here ? link.get<string>("title") : "Studio";

@@ -4,9 +4,10 @@ import { h, replace } from "./dom";
 import { label } from "./format";
 import { floatOver, reactionBar } from "./floating";
 import { pinnedCard, productList } from "./products";
-import { attach } from "./source";
+import type { Signpost } from "./road";
+import { asker, attach } from "./source";
 import { WatchSession } from "./watchSession";
-import { reachable, type Link, type Model } from "./widget";
+import type { Link, Model } from "./widget";
 
 const STEP = 10;
 const FAR_BEHIND = 12;
@@ -35,6 +36,8 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   const session = new WatchSession(video, (told) => link.send("watched", told));
   let asked = "";
   let slow = false;
+  let trouble = "";
+  const fetch = asker(link);
 
   const back = h("button", { type: "button", click: () => skip(-STEP) }, `− ${STEP} s`);
   const forth = h("button", { type: "button", click: () => skip(STEP) }, `+ ${STEP} s`);
@@ -109,8 +112,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     if (!kind && playing === "live" && status === "ended") draw();
   }
 
-  async function play(kind: string, address: string) {
-    const url = reachable(address);
+  async function play(kind: string, address: string, signpost: Signpost) {
     // A stream that ended while the viewer had paused is handed over to the replay where it stood, paused.
     const paused = playing === "live" && kind === "recording" && video.paused;
     const stood = video.currentTime;
@@ -121,9 +123,10 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     asked = "";
     session.begin();
     const config = { lowLatencyMode: !slow, startPosition: paused ? stood : -1 };
-    const made = await attach(model, video, url, config, () => {
+    const made = await attach(model, video, address, signpost, fetch, config, (words) => {
       // Without low latency the next time: what fails there may work with whole segments.
       slow = true;
+      trouble = words;
       stop();
     });
     if (playing !== kind) return made?.destroy();
@@ -150,7 +153,8 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     const covered = !playing || over || (status === "recorded" && playing !== "recording");
     card.hidden = !covered;
     video.hidden = covered && !playing;
-    replace(card, h("strong", {}, head), h("span", {}, (!only && link.get<string>("error")) || text));
+    const wrong = (!only && link.get<string>("error")) || (!playing && !over && trouble && `${trouble} Trying again.`);
+    replace(card, h("strong", {}, head), h("span", {}, wrong || text));
     badge.textContent = playing === "recording" ? "REPLAY" : status === "live" ? "LIVE" : label(status);
     badge.dataset["status"] = playing === "recording" ? "recorded" : status;
     sound.hidden = !playing || covered || !video.muted;
@@ -176,7 +180,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     drawEdge();
   });
   link.hear((reply) => {
-    if (reply.type === "play") void play(String(reply["kind"]), String(reply["url"]));
+    if (reply.type === "play") void play(String(reply["kind"]), String(reply["url"]), (reply["signpost"] ?? null) as Signpost);
     if (reply.type === "wait") {
       asked = "";
       setTimeout(ask, 2000);

@@ -96,7 +96,7 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     const changed = session.get<boolean>("filtered") || Boolean(kernel);
     const source = changed && webcam.via !== "resting" ? webcam.returned : webcam.stream;
     if (video.srcObject !== source) video.srcObject = source;
-    const still = changed && webcam.via === "messages" && Boolean(webcam.picture);
+    const still = changed && (webcam.via === "messages" || webcam.via === "frames") && Boolean(webcam.picture);
     picture.hidden = !still;
     if (still && picture.src !== webcam.picture) picture.src = webcam.picture;
     el.classList.toggle("spnb-mirror", webcam.wishes.mirror && !kernel);
@@ -129,7 +129,12 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     stop.hidden = webcam.state !== "on" || air;
     level.hidden = webcam.state !== "on" || !webcam.stream?.getAudioTracks().length;
     const shown = webcam.numbers;
-    const way = webcam.via === "messages" ? " · no UDP here: sent as messages" : "";
+    const way =
+      webcam.via === "messages"
+        ? " · no UDP here: sent as messages"
+        : webcam.via === "frames"
+          ? " · encoded here, sent through the notebook"
+          : "";
     numbers.textContent =
       webcam.state === "on" && shown
         ? `${shown.width}×${shown.height} · ${Math.round(shown.fps)} fps · ${kilobits(shown.kbps)}` +
