@@ -167,11 +167,11 @@ class AsyncPresence(Resource):
                 "roomId": session.room_id,
                 "watchSeconds": round(session.watch_seconds, 3),
                 "startTime": wire_time(session.start_time),
-                "endTime": wire_time(session.end_time or datetime.now(UTC)),
+                "endTime": wire_time(session.end_time or self._session.clock.now()),
             }
             for session in sessions
         ]
-        nonce, timestamp = secrets.token_hex(16), datetime.now(UTC).isoformat()
+        nonce, timestamp = secrets.token_hex(16), self._session.clock.now().isoformat()
         signed = json.dumps(rooms, separators=(",", ":"), sort_keys=True) + nonce + timestamp
         signature = hmac.new(key.encode(), signed.encode(), hashlib.sha256).hexdigest()
         body = {"signature": signature, "nonceStr": nonce, "timestamp": timestamp, "rooms": rooms}

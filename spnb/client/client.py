@@ -13,6 +13,7 @@ from spnb._twins import Blocking
 from spnb.client.audience import AsyncInvitations, AsyncPresence, AsyncReactions, AsyncUsers
 from spnb.client.budget import BackgroundReads
 from spnb.client.chat import AsyncChannels, AsyncMessages
+from spnb.client.clock import ServiceClock
 from spnb.client.files import AsyncFiles
 from spnb.client.products import AsyncProducts
 from spnb.client.rooms import AsyncRooms
@@ -96,6 +97,11 @@ class AsyncClient(Generic[R]):
             )
         return self._open_session
 
+    @property
+    def clock(self) -> ServiceClock:
+        """The service's clock, as far as answers have told of it."""
+        return self._session.clock
+
     def hand_out(self, room: Room) -> R:
         """What this client makes of a room's record: a live room, where `spnb.connect()` made it."""
         return cast(R, room) if self._factory is None else self._factory(self, room)
@@ -143,7 +149,12 @@ class AsyncClient(Generic[R]):
     def realtime(self) -> Realtime:
         """The real-time connection; it connects at the first subscription."""
         if self._open_realtime is None:
-            self._open_realtime = Realtime(lambda: self._endpoints.mqtt, self._mqtt_login, network=self._network)
+            self._open_realtime = Realtime(
+                lambda: self._endpoints.mqtt,
+                self._mqtt_login,
+                network=self._network,
+                on_sent=self._session.clock.heard,
+            )
         return self._open_realtime
 
     async def _mqtt_login(self) -> MqttLogin:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from spnb.client.client import AsyncClient
+    from spnb.client.clock import ServiceClock
     from spnb.config import Endpoints
     from spnb.models import User
     from spnb.realtime import Realtime
@@ -114,6 +115,11 @@ class Client(Face, Generic[R]):
         """Settings of the whole network. The service lets only its administrators see and change them."""
         found: Settings = blocking(self._twin.settings)
         return found
+
+    @property
+    def clock(self) -> ServiceClock:
+        """The service's clock, as far as answers have told of it."""
+        return self._twin.clock
 
     @property
     def endpoints(self) -> Endpoints:
