@@ -488,9 +488,7 @@ def _flat(params: Mapping[str, Any]) -> list[tuple[str, str]] | None:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _moment(text: Any) -> dt.datetime | None:
