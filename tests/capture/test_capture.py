@@ -261,6 +261,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
 
 FULL_DISK = """
 import asyncio, resource, sys
+from datetime import UTC, datetime
 from pathlib import Path
 from spnb._loop import run
 from spnb.analytics.capture.writer import CaptureWriter
