@@ -15,6 +15,7 @@ import { productList } from "./shared/products";
 import { roomForm } from "./shared/roomForm";
 import { open, sessionOf, type Part, type Session } from "./shared/session";
 import { stageGrid } from "./shared/stageGrid";
+import { tuning } from "./shared/tuning";
 import { Webcam } from "./shared/webcam";
 import { Link, type Model, type Reply, type View } from "./shared/widget";
 
@@ -30,6 +31,8 @@ class StudioPart implements Part {
   readonly onAir: OnAir;
   readonly company: Company;
   reachable: boolean | undefined;
+  /** What this page alone knows of, in words. */
+  notice = "";
   private routed: (() => void)[] = [];
 
   constructor(
@@ -41,6 +44,11 @@ class StudioPart implements Part {
     this.onAir = new OnAir(plain, () => findHub(model), () => webcam.stream, () => void webcam.wake());
     this.company = new Company(plain);
     this.onAir.onRoom = (room, hub) => (room && hub ? this.company.follow(room, hub) : this.company.leave());
+    this.onAir.screen = () => webcam.screen;
+    this.onAir.onScreenMuted = () => {
+      this.notice = "A moderator has stopped your screen share.";
+      void webcam.unshare();
+    };
     webcam.byPage = () => this.onAir.publishing;
     webcam.onStream = () => void this.onAir.renew();
     webcam.onLost = () => void this.onAir.showCard("Camera lost");
@@ -122,7 +130,8 @@ export default {
     const cancel = h("button", { type: "button", click: stopCounting }, "Cancel");
     const mute = h("button", { type: "button", click: () => toggle("audio") });
     const dark = h("button", { type: "button", click: () => toggle("video") });
-    const share = h("button", { type: "button", click: () => void (webcam.sharing ? webcam.unshare() : webcam.share()) });
+    const share = h("button", { type: "button", click: turnShare });
+    const tune = tuning(session, webcam);
     const end = h("button", { type: "button", class: "spnb-danger", click: ask }, "End");
     const decline = h("button", { type: "button", click: () => session.send("leave_stage") }, "Stop co-hosting");
     const waiting = h("span", { class: "spnb-note" }, "The room is not live yet: you can join once the host is on air.");
@@ -147,7 +156,7 @@ export default {
       else guests.el.before(actions);
     }
     const numbers = h("p", { class: "spnb-summary" });
-    const work = [grid.el, sure, pane.controls, over, crowd, strip.el, route, error, actions, guests.el];
+    const work = [grid.el, sure, pane.controls, tune.el, over, crowd, strip.el, route, error, actions, guests.el];
     const talk = chatBeside(link, model, el, h("div", {}, ...work));
     head.append(talk.toggle);
     const section = h(
@@ -232,6 +241,11 @@ export default {
       session.send("mute", { what, muted: !link.get<Record<string, boolean>>("muted")[what] });
     }
 
+    function turnShare() {
+      session.part.notice = "";
+      void (webcam.sharing ? webcam.unshare() : webcam.share());
+    }
+
     function ask() {
       const watching = link.get<number>("viewers");
       if (coHosts() || !watching) {
@@ -291,6 +305,8 @@ export default {
       count.hidden = counting === undefined;
       count.textContent = counting === undefined ? "" : String(left);
       pane.controls.hidden = done || (source.value !== "page" && here);
+      tune.el.hidden = done || !here;
+      tune.draw(source.value === "page");
       source.hidden = !here || done || counting !== undefined || phase === "starting";
       path.hidden = source.hidden || source.value !== "file";
       go.disabled = webcam.state === "asking" || early;
@@ -314,7 +330,7 @@ export default {
       drawBanner(phase, away);
       drawOver(done);
       route.textContent = onScreen || phase === "starting" ? link.get<string>("route") : "";
-      error.textContent = here ? link.get<string>("error") : "";
+      error.textContent = here ? link.get<string>("error") || session.part.notice : "";
       strip.el.hidden = !onScreen;
       drawTime();
     }
@@ -424,6 +440,7 @@ export default {
         "viewers",
         "connection",
         "muted",
+        "volume",
         "has_room",
         "away",
         "summary",

@@ -1,10 +1,10 @@
 // The page's camera and microphone: shown at once, and sent to the kernel over WebRTC, or as messages without UDP.
+import { openDevices, soundWish, type Wishes } from "./devices";
+import { inWords, screenInWords, type Problem } from "./problems";
 import type { Session } from "./session";
 import type { Reply } from "./widget";
 
-export type Wishes = { camera: string; microphone: string; height: number; fps: number; mirror: boolean };
 export type Numbers = { fps: number; width: number; height: number; kbps: number; rtt: number; loss: number };
-export type Problem = { kind: string; text: string };
 export type Device = { id: string; name: string };
 
 const ANSWER_MS = 2000;
@@ -13,7 +13,6 @@ const MOST_BITS = 5_000_000;
 const WINDOW = 4;
 const MESSAGE_WIDTH = 640;
 const MESSAGE_FPS = 30;
-const HEIGHTS: Record<number, number> = { 360: 640, 480: 640, 720: 1280, 1080: 1920 };
 
 export class Webcam {
   state: "off" | "asking" | "on" = "off";
@@ -46,8 +45,8 @@ export class Webcam {
   /** Told when there is another stream to publish. */
   onStream: () => void = () => undefined;
   onLost: () => void = () => undefined;
-  private screen: MediaStreamTrack | null = null;
-  private kept: MediaStreamTrack | null = null;
+  /** The screen that is shared beside the camera; where the kernel sends, in its place. */
+  screen: MediaStream | null = null;
 
   constructor(private readonly session: Session<unknown>) {}
 
@@ -70,9 +69,10 @@ export class Webcam {
     this.session.changed();
     if (!this.kernelSource) {
       try {
-        this.stream = await this.open();
+        this.stream = await openDevices(this.wishes);
       } catch (error) {
         this.state = "off";
+        this.endShare();
         this.problem = inWords(error);
         this.session.changed();
         return false;
@@ -84,6 +84,7 @@ export class Webcam {
       this.stream.getVideoTracks()[0]?.addEventListener("ended", () => this.unplugged());
       this.listen();
       void this.list();
+      if (this.wishes.blur) await this.blur();
     }
     this.state = "on";
     this.beat = setInterval(() => void this.measure(), 1000);
@@ -97,71 +98,88 @@ export class Webcam {
     return true;
   }
 
-  /** Whether the screen is shown instead of the camera. */
   get sharing(): boolean {
     return this.screen !== null;
   }
 
-  /** Show the screen instead of the camera; the browser asks which one. */
+  /** Share the screen, with its sound where the browser gives it; the browser asks which one. */
   async share(): Promise<void> {
     if (!this.stream || this.screen) return;
-    let picked: MediaStream;
+    this.problem = null;
     try {
-      picked = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: this.wishes.fps } } });
-    } catch {
-      return; // the user thought better of it
+      const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+      const video = { frameRate: { ideal: this.wishes.fps } };
+      this.screen = await navigator.mediaDevices.getDisplayMedia({ video, audio: plain });
+    } catch (error) {
+      // Who thinks better of it is told nothing.
+      if ((error as DOMException).name !== "NotAllowedError") this.problem = { kind: "screen", text: screenInWords(error) };
+      this.session.changed();
+      return;
     }
-    const [track] = picked.getVideoTracks();
-    const [camera] = this.stream.getVideoTracks();
-    if (!track || !camera) return;
-    this.screen = track;
-    this.kept = camera;
-    track.addEventListener("ended", () => void this.unshare());
-    await this.swap(track);
+    const { screen } = this;
+    screen.getVideoTracks()[0]?.addEventListener("ended", () => this.screen === screen && void this.unshare());
+    await this.shown();
   }
 
   async unshare(): Promise<void> {
-    const { screen, kept } = this;
-    if (!screen || !kept) return;
-    this.screen = this.kept = null;
-    await this.swap(kept);
-    screen.stop();
+    if (!this.screen) return;
+    this.endShare();
+    await this.shown();
   }
 
-  private async swap(track: MediaStreamTrack): Promise<void> {
-    this.stream = new MediaStream([track, ...(this.stream?.getAudioTracks() ?? [])]);
+  private endShare(): void {
+    this.screen?.getTracks().forEach((track) => track.stop());
+    this.screen = null;
+  }
+
+  /** What the kernel is sent. */
+  private get outgoing(): MediaStreamTrack | undefined {
+    return (this.byPage() ? undefined : this.screen?.getVideoTracks()[0]) ?? this.stream?.getVideoTracks()[0];
+  }
+
+  private async shown(): Promise<void> {
+    const { outgoing } = this;
     const sender = this.pc?.getSenders().find((candidate) => candidate.track?.kind === "video");
-    await sender?.replaceTrack(track);
+    if (outgoing && sender?.track !== outgoing) await sender?.replaceTrack(outgoing);
     if (this.byPage()) this.onStream();
     this.session.changed();
   }
 
-  private async open(): Promise<MediaStream> {
-    if (!navigator.mediaDevices?.getUserMedia) throw new DOMException("", "InsecureOrigin");
-    const { camera, microphone, height, fps } = this.wishes;
-    const devices = await navigator.mediaDevices.enumerateDevices();
-    const named = (kind: string, name: string) =>
-      devices.find((device) => device.kind === kind && device.label === name && name)?.deviceId;
-    const video: MediaTrackConstraints = {
-      width: { ideal: HEIGHTS[height] ?? Math.round((height * 16) / 9) },
-      height: { ideal: height },
-      frameRate: { ideal: fps },
-    };
-    const cameraId = named("videoinput", camera);
-    if (cameraId) video.deviceId = { exact: cameraId };
-    const microphoneId = named("audioinput", microphone);
-    const audio: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-    if (microphoneId) audio.deviceId = { exact: microphoneId };
-    try {
-      return await navigator.mediaDevices.getUserMedia({ video, audio });
-    } catch (error) {
-      const kind = (error as DOMException).name;
-      // A camera without a microphone is still worth showing; what was chosen last may not be there any more.
-      if (kind === "NotFoundError" || kind === "OverconstrainedError") {
-        return await navigator.mediaDevices.getUserMedia({ video: { ...video, deviceId: undefined } });
-      }
-      throw error;
+  /** What was chosen for the sound is true of a microphone that is opened anew; the picture goes on. */
+  async listenAnew(): Promise<void> {
+    const { stream } = this;
+    if (this.state !== "on" || !stream) return;
+    const before = stream.getAudioTracks();
+    if (!before.length) return;
+    // Opened twice, browsers give it as it was opened first.
+    before.forEach((track) => track.stop());
+    const opened = await navigator.mediaDevices.getUserMedia({ audio: await soundWish(this.wishes) }).catch(() => null);
+    const [sound] = opened?.getAudioTracks() ?? [];
+    if (this.stream !== stream || !sound) {
+      sound?.stop();
+      if (this.stream === stream) this.problem = { kind: "microphone", text: "The microphone cannot be opened so. Choose otherwise." };
+      this.session.changed();
+      return;
     }
+    this.problem = null;
+    this.stream = new MediaStream([...stream.getVideoTracks(), sound]);
+    const sender = this.pc?.getSenders().find((candidate) => candidate.track?.kind === "audio");
+    await sender?.replaceTrack(sound);
+    this.listen();
+    if (this.byPage()) this.onStream();
+    this.session.changed();
+  }
+
+  /** Whether the browser can blur what is behind the host, by itself. */
+  get blurs(): boolean {
+    const can = this.stream?.getVideoTracks()[0]?.getCapabilities?.();
+    return Boolean(can?.backgroundBlur?.includes(true));
+  }
+
+  async blur(): Promise<void> {
+    if (!this.blurs) return;
+    const wish = { backgroundBlur: this.wishes.blur } as MediaTrackConstraintSet;
+    await this.stream?.getVideoTracks()[0]?.applyConstraints({ advanced: [wish] }).catch(() => undefined);
   }
 
   private async list(): Promise<void> {
@@ -194,6 +212,8 @@ export class Webcam {
   }
 
   private listen(): void {
+    void this.meter?.context.close();
+    this.meter = undefined;
     if (!this.stream?.getAudioTracks().length) return;
     const context = new AudioContext();
     const analyser = context.createAnalyser();
@@ -218,7 +238,7 @@ export class Webcam {
   private async connect(): Promise<void> {
     const generation = ++this.generation;
     const pc = (this.pc = new RTCPeerConnection());
-    const video = this.stream?.getVideoTracks()[0];
+    const video = this.outgoing;
     const audio = this.stream?.getAudioTracks()[0];
     if (video) {
       video.contentHint = "motion";
@@ -299,14 +319,19 @@ export class Webcam {
   private sendMessages(stream: MediaStream): void {
     const video = document.createElement("video");
     video.muted = true;
-    video.srcObject = new MediaStream(stream.getVideoTracks());
-    void video.play().catch(() => undefined);
+    let sent: MediaStreamTrack | undefined;
     const canvas = document.createElement("canvas");
     const context = canvas.getContext("2d");
     this.sent = this.acknowledged = 0;
     let slow = 0;
     let busy = false;
     const tick = () => {
+      const { outgoing } = this;
+      if (outgoing && outgoing !== sent) {
+        sent = outgoing;
+        video.srcObject = new MediaStream([outgoing]);
+        void video.play().catch(() => undefined);
+      }
       if (busy || !context || !video.videoWidth) return;
       // Paced by time. A kernel that lags behind slows it down, and never to a halt: it may be hearing all of it.
       if (this.sent - this.acknowledged >= WINDOW && ++slow % 6) return;
@@ -435,8 +460,6 @@ export class Webcam {
     this.disconnect();
     clearInterval(this.beat);
     this.stream?.getTracks().forEach((track) => track.stop());
-    this.kept?.stop();
-    this.screen = this.kept = null;
     this.stream = null;
     void this.meter?.context.close();
     this.meter = undefined;
@@ -449,6 +472,7 @@ export class Webcam {
   stop(): void {
     if (this.state === "off" && !this.stream) return;
     this.state = "off";
+    this.endShare();
     this.release();
     this.session.send("camera_off");
     this.session.changed();
@@ -465,36 +489,4 @@ async function gathered(pc: RTCPeerConnection): Promise<void> {
       resolve();
     });
   });
-}
-
-/** What keeps the camera from us, and what to do about it. */
-function inWords(error: unknown): Problem {
-  const name = error instanceof DOMException ? error.name : "";
-  const editor = location.protocol === "vscode-webview:" || navigator.userAgent.includes("Code/");
-  if (editor)
-    return {
-      kind: "editor",
-      text: "VS Code gives notebooks no camera. Open this notebook in a browser, or use a source of the kernel's.",
-    };
-  switch (name) {
-    case "NotAllowedError":
-    case "SecurityError":
-      return {
-        kind: "denied",
-        text: "The browser denies the camera. Allow it with the camera icon in the address bar, then try again.",
-      };
-    case "NotFoundError":
-    case "OverconstrainedError":
-      return { kind: "none", text: "No camera was found. Plug one in and try again, or use a source of the kernel's." };
-    case "NotReadableError":
-    case "AbortError":
-      return { kind: "busy", text: "The camera is in use by another program. Close it there, then try again." };
-    case "InsecureOrigin":
-      return {
-        kind: "insecure",
-        text: "Browsers give cameras to https pages and to localhost only. Open this notebook that way.",
-      };
-    default:
-      return { kind: "error", text: `The camera cannot be opened (${name || String(error)}).` };
-  }
 }
