@@ -7,6 +7,7 @@ import { clock, kilobits, label } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
 import { findHub } from "./shared/hub";
 import { invites, received } from "./shared/invites";
+import { OVER, leftovers } from "./shared/leftovers";
 import { drawFinding, findingBadge } from "./shared/moderation";
 import { OnAir, answers } from "./shared/onAir";
 import { playback } from "./shared/playback";
@@ -14,14 +15,14 @@ import { previewPane } from "./shared/previewPane";
 import { productList } from "./shared/products";
 import { roomForm } from "./shared/roomForm";
 import { open, sessionOf, type Part, type Session } from "./shared/session";
-import { stageGrid } from "./shared/stageGrid";
+import { sleepingBar } from "./shared/sleepingBar";
+import { stageGrid, type Person } from "./shared/stageGrid";
 import { tuning } from "./shared/tuning";
 import { Webcam } from "./shared/webcam";
 import { Link, type Model, type Reply, type View } from "./shared/widget";
 
 type Phase = "idle" | "starting" | "live" | "stopping" | "ended";
 type Summary = { seconds?: number; peak: number; kbps: number; loss: number };
-type Leftover = { id: string; title: string; status: string };
 
 const ROUTE_MS = 2500;
 const TOAST_MS = 6000;
@@ -107,11 +108,12 @@ export default {
     let room = "";
 
     const badge = h("span", { class: "spnb-badge", role: "status" });
-    const title = h("strong", { class: "spnb-title" });
+    const title = h("strong", { class: "spnb-title", dir: "auto" });
+    const host = h("bdi", { class: "spnb-note spnb-host", "aria-label": "host" });
     const finding = findingBadge();
     const timer = h("span", { class: "spnb-timer", "aria-label": "time on air" });
     const viewers = h("span", { class: "spnb-note" });
-    const head = h("div", { class: "spnb-head" }, badge, title, finding, timer, viewers);
+    const head = h("div", { class: "spnb-head" }, badge, title, host, finding, timer, viewers);
     const banner = h("div", { class: "spnb-banner", role: "alert" });
     const count = h("div", { class: "spnb-count", "aria-live": "assertive" });
     const error = h("p", { class: "spnb-error", role: "alert" });
@@ -140,12 +142,16 @@ export default {
     const sure = h("div", { class: "spnb-banner", role: "alertdialog" });
     const formPlace = h("div");
     const over = h("div");
-    const leftovers = h("div");
     const stage = h("div", { class: "spnb-stage" }, pane.el, floatOver(link).el, count);
+    const placard = h("div", { class: "spnb-placard", hidden: true }, "Hidden from viewers");
+    stage.append(placard);
     const grid = stageGrid(link, session, company, stage);
     const guests = invites(link, session);
     const coHosts = () => link.get<string>("role") === "coHost";
-    const crowd = h("div", { class: "spnb-crowd" }, reactionCounts(link), productList(link, true));
+    const sold = h("summary", {}, "Products");
+    const goods = h("details", { class: "spnb-company" }, sold, productList(link, true));
+    const crowd = h("div", { class: "spnb-crowd" }, reactionCounts(link), goods);
+    const places = h("div", { class: "spnb-row spnb-wrap" });
     // The controls float over the picture while on air, and stand below it otherwise.
     let floating = false;
     function float(yes: boolean) {
@@ -153,10 +159,16 @@ export default {
       floating = yes;
       actions.classList.toggle("spnb-floating", yes);
       if (yes) stage.append(actions);
-      else guests.el.before(actions);
+      else grid.el.after(actions);
     }
     const numbers = h("p", { class: "spnb-summary" });
-    const work = [grid.el, sure, pane.controls, tune.el, over, crowd, strip.el, route, error, actions, guests.el];
+    const ended = h("p", { class: "spnb-note" }, "This room is over for good. To go live again, start a new stream.");
+    let hadRoom = link.get<boolean>("has_room");
+    let madeHere = false;
+    let lastPhase: Phase | undefined;
+    // What a host needs first stands first: the picture, the way on air and off it, and what is wrong.
+    const live = [grid.el, actions, sure, error, strip.el, places, pane.controls];
+    const work = [...live, over, route, tune.el, crowd, guests.el];
     const talk = chatBeside(link, model, el, h("div", {}, ...work));
     head.append(talk.toggle);
     const section = h(
@@ -164,7 +176,7 @@ export default {
       { class: "spnb-card spnb-studio", "aria-label": "studio" },
       head,
       received(link, session),
-      leftovers,
+      leftovers(link, session),
       banner,
       talk.el,
     );
@@ -248,24 +260,24 @@ export default {
 
     function ask() {
       const watching = link.get<number>("viewers");
-      if (coHosts() || !watching) {
-        session.send(coHosts() ? "leave_stage" : "stop");
-        return;
-      }
+      const people = `${watching} ${watching === 1 ? "viewer is" : "viewers are"} watching. `;
+      const stay = h("button", { type: "button", click: () => answer(false) }, "Stay on air");
       leaving = true;
       replace(
         sure,
-        h("span", {}, `${watching} ${watching === 1 ? "viewer is" : "viewers are"} watching. End for everybody?`),
-        h("button", { type: "button", class: "spnb-danger", click: () => answer(true) }, "End now"),
-        h("button", { type: "button", click: () => answer(false) }, "Stay on air"),
+        h("span", {}, coHosts() ? "You leave the stage; the stream goes on without you." : `${watching ? people : ""}${OVER}`),
+        h("button", { type: "button", class: "spnb-danger", click: () => answer(true) }, coHosts() ? "Leave now" : "End now"),
+        stay,
       );
       draw();
+      stay.focus();
     }
 
     function answer(yes: boolean) {
       leaving = false;
-      if (yes) session.send("stop");
+      if (yes) session.send(coHosts() ? "leave_stage" : "stop");
       draw();
+      if (!yes) end.focus();
     }
 
     function resume() {
@@ -289,7 +301,11 @@ export default {
         session.part.reachable = undefined;
         if (watched) void session.part.route();
       }
+      if (here && !hadRoom && madeHere) section.scrollIntoView({ block: "start" });
+      hadRoom = here;
       title.textContent = here ? link.get<string>("title") : "Studio";
+      host.textContent = link.get<Person[]>("people").find((person) => person.role === "host")?.name ?? "";
+      host.hidden = !here || !host.textContent;
       badge.textContent = onScreen && status === "live" ? "LIVE" : here ? label(status) : "New";
       badge.dataset["status"] = here ? status : "";
       drawFinding(finding, link.get<string>("moderation"));
@@ -312,9 +328,10 @@ export default {
       go.disabled = webcam.state === "asking" || early;
       const muted = link.get<Record<string, boolean>>("muted");
       mute.textContent = muted["audio"] ? "Unmute" : "Mute";
-      mute.setAttribute("aria-pressed", String(Boolean(muted["audio"])));
-      dark.textContent = muted["video"] ? "Camera on air" : "Hide camera";
-      dark.setAttribute("aria-pressed", String(Boolean(muted["video"])));
+      mute.dataset["off"] = String(Boolean(muted["audio"]));
+      dark.textContent = muted["video"] ? "Show camera" : "Hide camera";
+      dark.dataset["off"] = String(Boolean(muted["video"]));
+      placard.hidden = !muted["video"] || phase !== "live";
       share.textContent = webcam.sharing ? "Stop sharing" : "Share screen";
       share.hidden = source.value !== "page" || webcam.state !== "on";
       const away = link.get<boolean>("away");
@@ -323,9 +340,16 @@ export default {
       else if (counting !== undefined) replace(actions, cancel);
       else if (phase === "idle") replace(actions, source, path, go, coHosts() && decline, early && waiting);
       else if (phase === "starting") replace(actions, h("span", { class: "spnb-note" }, "Connecting…"));
-      else if (phase === "live") replace(actions, mute, dark, share, source, path, end);
+      else if (phase === "live") replace(actions, mute, dark, share, end);
       else if (phase === "stopping") replace(actions, h("span", { class: "spnb-note" }, "Leaving the air…"));
       else replace(actions, another);
+      replace(places, ...(phase === "live" ? [source, path] : []));
+      // Products have their time on air; before and after they make room.
+      if (phase !== lastPhase) goods.open = phase === "live";
+      lastPhase = phase;
+      const tagged = link.get<unknown[]>("products").length;
+      sold.textContent = tagged ? `Products · ${tagged}` : "Products";
+      goods.hidden = !here || (!tagged && !link.get<boolean>("manages"));
       sure.hidden = !leaving || phase !== "live";
       drawBanner(phase, away);
       drawOver(done);
@@ -338,7 +362,7 @@ export default {
     const awayBanner = [
       h("span", {}, "You are still on air in this room, but the page that sent the picture is gone."),
       h("button", { type: "button", class: "spnb-primary", click: resume }, "Resume"),
-      h("button", { type: "button", class: "spnb-danger", click: () => session.send("stop") }, "End"),
+      h("button", { type: "button", class: "spnb-danger", click: ask }, "End"),
     ];
     const reconnecting = h("span", {}, "Reconnecting… the room stays open, viewers see that you are coming back.");
 
@@ -376,9 +400,10 @@ export default {
       }
       if (!replay) {
         replay = playback(link, model, "recording");
-        replace(over, replay, numbers);
+        replace(over, replay, numbers, ended);
       }
       const summary = link.get<Summary>("summary");
+      ended.hidden = coHosts();
       numbers.textContent = summary.seconds
         ? `On air ${clock(summary.seconds)} · at most ${summary.peak} ${summary.peak === 1 ? "viewer" : "viewers"} at once · ` +
           `${kilobits(summary.kbps)} · ${(summary.loss * 100).toFixed(1)} % lost`
@@ -399,20 +424,6 @@ export default {
       return !holder || holder === session.client;
     }
 
-    link.follow(["leftovers"], () => {
-      replace(
-        leftovers,
-        ...link.get<Leftover[]>("leftovers").map((row) =>
-          h(
-            "div",
-            { class: "spnb-banner", role: "alert" },
-            h("span", {}, `You have a room still live: ${row.title}`),
-            h("button", { type: "button", class: "spnb-primary", click: () => session.send("adopt", { room: row.id }) }, "Resume"),
-            h("button", { type: "button", class: "spnb-danger", click: () => session.send("end_leftover", { room: row.id }) }, "End"),
-          ),
-        ),
-      );
-    });
     link.follow(["stats"], () => {
       const stats = link.get<Second | null>("stats");
       if (stats && link.get<Phase>("phase") === "live") strip.add(stats);
@@ -428,7 +439,10 @@ export default {
       const holder = link.get<string>("holder");
       if (holder && holder !== session.client && webcam.via && !onAir.publishing) webcam.stop();
     });
-    formPlace.append(roomForm(link, { snapshot }));
+    const form = roomForm(link, { snapshot });
+    form.addEventListener("submit", () => (madeHere = true));
+    formPlace.append(form);
+    link.atEnd(sleepingBar(stage, actions));
     const detach = session.attach(draw);
     link.follow(
       [
@@ -454,6 +468,8 @@ export default {
         "people",
         "invitations",
         "invite_error",
+        "products",
+        "manages",
       ],
       draw,
     );

@@ -36,7 +36,7 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
   const bar = h("span");
   const level = h("span", { class: "spnb-level", role: "meter", "aria-label": "microphone level" }, bar);
   const start = h("button", { type: "button", class: "spnb-primary", click: () => void webcam.start() });
-  const stop = h("button", { type: "button", click: () => webcam.stop() }, "Camera off");
+  const stop = h("button", { type: "button", click: () => webcam.stop() }, "Turn camera off");
   const camera = h("select", { "aria-label": "camera" });
   const microphone = h("select", { "aria-label": "microphone" });
   const height = h("select", { "aria-label": "resolution" });
@@ -137,7 +137,7 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
           ? "Switching it on here takes it over."
           : kernel || "Nobody but you sees the preview.";
     replace(card, h("strong", {}, head), h("span", {}, text));
-    start.textContent = problem && problem.kind !== "lost" ? "Try again" : kernel ? "Show preview" : "Camera on";
+    start.textContent = problem && problem.kind !== "lost" ? "Try again" : kernel ? "Show preview" : "Turn camera on";
     start.hidden = webcam.state === "on" && !webcam.lost;
     start.disabled = webcam.state === "asking";
     stop.hidden = webcam.state !== "on" || air;
