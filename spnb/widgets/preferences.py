@@ -1,4 +1,4 @@
-"""What a user chose last: devices by name, size, mirror, how to listen. One small file of this user, never in a notebook."""
+"""What a user chose last: devices by name, size, mirror, sound. One small file of this user, never in a notebook."""
 
 from __future__ import annotations
 
