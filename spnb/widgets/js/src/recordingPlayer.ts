@@ -3,7 +3,7 @@ import type Hls from "hls.js";
 import { frame, h, replace } from "./shared/dom";
 import { clock } from "./shared/format";
 import { span, whole } from "./shared/parts";
-import { attach } from "./shared/source";
+import { FAILURES, attach, failureOf } from "./shared/source";
 import { CARDS } from "./shared/playback";
 import { WatchSession } from "./shared/watchSession";
 import { Link, reachable, type View } from "./shared/widget";
@@ -39,6 +39,10 @@ export default {
     const session = new WatchSession(video, (told) => link.send("watched", told));
     const known: number[] = [];
     let hls: Hls | undefined;
+    let address = "";
+    /** What keeps it from playing, in words. */
+    let trouble: [string, string] | undefined;
+    const retry = h("button", { type: "button", click: tryAgain }, "Try again");
     let file = -1;
     let wanted = { file: 0, offset: 0 };
     let going = false;
@@ -101,7 +105,8 @@ export default {
       const ready = status === "recorded" && parts.length > 0;
       const [head, text] = CARDS[status] ?? [status, ""];
       card.hidden = ready && file >= 0;
-      replace(card, h("strong", {}, head), h("span", {}, link.get<string>("error") || text));
+      const [first, second] = trouble ?? [head, link.get<string>("error") || text];
+      replace(card, h("strong", {}, first), h("span", {}, second), trouble ? retry : null);
       for (const control of [play, back, forth, slider]) control.disabled = !ready;
       play.textContent = video.paused ? "▶ Play" : "❚❚ Pause";
       sound.textContent = video.muted ? "Unmute" : "Mute";
@@ -141,13 +146,14 @@ export default {
       );
     }
 
-    async function load(number: number, address: string) {
+    async function load(number: number, given: string) {
       if (number !== wanted.file) return;
+      address = reachable(given);
       if (file < 0 && !told) session.begin();
       file = number;
       hls?.destroy();
       hls = undefined;
-      const made = await attach(model, video, reachable(address), { startPosition: wanted.offset }, lost);
+      const made = await attach(model, video, address, { startPosition: wanted.offset }, lost);
       if (number !== file) return made?.destroy();
       hls = made;
       video.playbackRate = Number(speed.value);
@@ -158,6 +164,7 @@ export default {
 
     video.addEventListener("loadedmetadata", () => {
       tried = false;
+      trouble = undefined;
       if (file >= 0 && Number.isFinite(video.duration)) known[file] = video.duration;
       video.playbackRate = Number(speed.value);
       draw();
@@ -177,13 +184,20 @@ export default {
       wanted = { file, offset: video.currentTime };
       file = -1;
       if (!tried) ask(wanted.file, true);
+      else void failureOf(address).then((why) => {
+        trouble = FAILURES[why];
+        draw();
+      });
       tried = true;
       draw();
     }
 
-    video.addEventListener("error", () => {
-      if (!hls) lost();
-    });
+    function tryAgain() {
+      trouble = undefined;
+      ask(wanted.file, true);
+      draw();
+    }
+
     for (const event of ["play", "pause", "seeked", "timeupdate", "volumechange", "ended"])
       video.addEventListener(event, draw);
     for (const event of ["pause", "seeked"]) video.addEventListener(event, tell);
@@ -233,6 +247,7 @@ export default {
       video.load();
     });
     frame(el);
+    link.mourn(el);
     el.append(
       title,
       figure,

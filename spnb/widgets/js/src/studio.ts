@@ -432,7 +432,9 @@ export default {
     link.follow(["phase"], () => {
       if (link.get<Phase>("phase") === "ended") webcam.stop();
     });
+    let began = 0;
     link.follow(["live_since"], () => {
+      began = performance.now();
       if (!link.get<number>("live_since")) strip.clear();
     });
     link.follow(["holder"], () => {
@@ -473,9 +475,13 @@ export default {
       ],
       draw,
     );
-    link.every(1000, drawTime);
+    link.every(1000, () => {
+      drawTime();
+      if (link.get<Phase>("phase") === "live" && !link.get<boolean>("away")) strip.check(began);
+    });
     link.atEnd(stopCounting);
     frame(el);
+    link.mourn(el);
     el.append(section, formPlace);
     return () => {
       detach();

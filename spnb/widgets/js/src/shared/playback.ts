@@ -4,12 +4,14 @@ import { h, replace } from "./dom";
 import { label } from "./format";
 import { floatOver, reactionBar } from "./floating";
 import { pinnedCard, productList } from "./products";
-import { attach } from "./source";
+import { FAILURES, attach, failureOf } from "./source";
 import { WatchSession } from "./watchSession";
 import { reachable, type Link, type Model } from "./widget";
 
 const STEP = 10;
 const FAR_BEHIND = 12;
+const FIRST_RETRY = 2000;
+const MOST_RETRY = 30_000;
 const RESUME_BEHIND = 4;
 const FOLLOWING = 8;
 
@@ -35,6 +37,13 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   const session = new WatchSession(video, (told) => link.send("watched", told));
   let asked = "";
   let slow = false;
+  /** What keeps it from playing, in words; and how often in a row. */
+  let trouble: [string, string] | undefined;
+  let failures = 0;
+  let waiting: ReturnType<typeof setTimeout> | undefined;
+  const says = h("strong");
+  const more = h("span");
+  const retry = h("button", { type: "button", click: again }, "Try again");
 
   const back = h("button", { type: "button", click: () => skip(-STEP) }, `− ${STEP} s`);
   const forth = h("button", { type: "button", click: () => skip(STEP) }, `+ ${STEP} s`);
@@ -121,11 +130,20 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     asked = "";
     session.begin();
     const config = { lowLatencyMode: !slow, startPosition: paused ? stood : -1 };
-    const made = await attach(model, video, url, config, () => {
+    const failed = () => {
       // Without low latency the next time: what fails there may work with whole segments.
       slow = true;
-      stop();
-    });
+      if (playing === kind) void fail(url);
+    };
+    let made: Hls | undefined;
+    try {
+      made = await attach(model, video, url, config, failed);
+    } catch (error) {
+      trouble = ["This front end cannot play it", error instanceof Error ? error.message : String(error)];
+      playing = "";
+      draw();
+      return;
+    }
     if (playing !== kind) return made?.destroy();
     hls = made;
     if (paused && !hls) video.currentTime = stood;
@@ -134,13 +152,25 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     draw();
   }
 
-  function stop() {
+  /** Said in words, and tried again: soon at first, then less often. */
+  async function fail(url: string) {
     hls?.destroy();
     hls = undefined;
     playing = "";
-    asked = "";
+    const why = await failureOf(url);
+    failures += 1;
+    // One that has expired is followed by a fresh one; and one that is not there yet comes with the first segment.
+    const passing = failures < 2 || (why === "missing" && link.get<string>("status") !== "recorded");
+    trouble = passing ? undefined : FAILURES[why];
     draw();
-    setTimeout(ask, 2000);
+    clearTimeout(waiting);
+    waiting = setTimeout(again, Math.min(MOST_RETRY, FIRST_RETRY * 2 ** Math.max(0, failures - 1)));
+  }
+
+  function again() {
+    clearTimeout(waiting);
+    asked = "";
+    ask();
   }
 
   function draw() {
@@ -150,7 +180,11 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     const covered = !playing || over || (status === "recorded" && playing !== "recording");
     card.hidden = !covered;
     video.hidden = covered && !playing;
-    replace(card, h("strong", {}, head), h("span", {}, (!only && link.get<string>("error")) || text));
+    const [first, second] = trouble && covered && status !== "ended" ? trouble : [head, (!only && link.get<string>("error")) || text];
+    // Said once, not with each second.
+    if (says.textContent !== first) says.textContent = first;
+    if (more.textContent !== second) more.textContent = second;
+    replace(card, says, more, trouble && retry);
     badge.textContent = playing === "recording" ? "REPLAY" : status === "live" ? "LIVE" : label(status);
     badge.dataset["status"] = playing === "recording" ? "recorded" : status;
     sound.hidden = !playing || covered || !video.muted;
@@ -170,6 +204,11 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   }
 
   video.addEventListener("volumechange", draw);
+  video.addEventListener("playing", () => {
+    failures = 0;
+    trouble = undefined;
+    draw();
+  });
   video.addEventListener("play", resume);
   video.addEventListener("seeked", () => {
     following = behind() < FOLLOWING;
@@ -189,6 +228,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   });
   link.every(500, drawEdge);
   link.atEnd(() => {
+    clearTimeout(waiting);
     session.end();
     hls?.destroy();
     video.removeAttribute("src");
