@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spnb._capture import capture
     from spnb._connect import connect_async
     from spnb.broadcast import AsyncBroadcast, Broadcast
-    from spnb.broadcast.sources import Camera, Generator, MediaFile, Screen, TestCard
+    from spnb.broadcast.sources import Camera, Generator, LiveURL, MediaFile, Screen, TestCard
     from spnb.client import AsyncClient, Client
     from spnb.errors import SpnbError
     from spnb.live import (
@@ -78,6 +78,7 @@ _HOMES = {
     "LiveInvitations": "spnb.live",
     "LiveRoom": "spnb.live",
     "LiveRooms": "spnb.live",
+    "LiveURL": "spnb.broadcast.sources",
     "MediaFile": "spnb.broadcast.sources",
     "Player": "spnb.widgets",
     "RecordingPlayer": "spnb.widgets",
@@ -121,6 +122,7 @@ __all__ = [
     "LiveNow",
     "LiveRoom",
     "LiveRooms",
+    "LiveURL",
     "MediaFile",
     "Player",
     "RecordingPlayer",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncBroadcast", "go_live"]
 
 log = logging.getLogger(__name__)
-
 HISTORY_SECONDS = 3600
 
 
@@ -103,6 +103,7 @@ class AsyncBroadcast:
         self.others: frozenset[str] = frozenset()
         """Who else publishes in the room, by user id, as the media server shows it."""
         self._loop = asyncio.get_running_loop()
+        self._pid = os.getpid()
         self._source: Source = source
         self._intent = intent
         self._outlet = Outlet(
@@ -430,8 +431,8 @@ class AsyncBroadcast:
         Raises:
             BroadcastError: the service could not be told; it ends the room by itself after its grace time.
         """
-        if self._over.is_set() and self._stop is None:
-            return
+        if os.getpid() != self._pid or (self._over.is_set() and self._stop is None):
+            return  # in a child of `os.fork`: it is its parent's
         self._end_soon("stopped")
         assert self._stop is not None  # noqa: S101 - set just above
         await asyncio.shield(self._stop)

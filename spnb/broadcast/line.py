@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import time
 from collections.abc import Callable
@@ -18,7 +19,17 @@ from spnb.broadcast.credentials import BroadcastRoom, prepared
 from spnb.broadcast.options import Format, Intent
 from spnb.broadcast.outlet import Outlet
 from spnb.broadcast.publisher import Connection, ConnectionRefused, Publisher, PublisherEvents, PublishesItself
-from spnb.errors import BroadcastError, ConfigError, Forbidden, NotFound, ServiceError, Unreachable
+from spnb.broadcast.sources.base import checked_size
+from spnb.errors import (
+    BroadcastError,
+    ConfigError,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    ServiceError,
+    SourceError,
+    Unreachable,
+)
 from spnb.models import BroadcasterData
 
 if TYPE_CHECKING:
@@ -158,8 +169,18 @@ class Line:
         return made
 
     def format(self) -> Format:
-        """What is to be sent of the source."""
+        """What is to be sent of the source.
+
+        Raises:
+            SourceError: its pictures are of a size or rate that no encoder takes.
+        """
         source, intent = self._wanted()
+        try:
+            checked_size(source.width, source.height)
+        except InvalidInput as error:
+            raise SourceError(f"{type(source).__name__} cannot be sent: {error}") from None
+        if not 0 < source.fps < math.inf:
+            raise SourceError(f"{type(source).__name__} cannot be sent: it has {source.fps} pictures a second")
         width, height, fps = intent.video.fit(source.width, source.height, source.fps)
         # Sources of users' own need not say whether they are a screen.
         screen = bool(getattr(source, "screen", False))

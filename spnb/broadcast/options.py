@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from spnb.broadcast.sources.base import LEAST_SIDE
 from spnb.errors import InvalidInput
 
 __all__ = ["AudioOptions", "Format", "Intent", "Kind", "VideoOptions"]
@@ -13,6 +14,7 @@ __all__ = ["AudioOptions", "Format", "Intent", "Kind", "VideoOptions"]
 Kind = Literal["audio", "video"]
 LEAST_BITRATE, MOST_BITRATE = 300_000, 8_000_000
 MOST_VOLUME = 4.0
+MOST = {"width": 8192, "height": 8192, "fps": 240, "bitrate": 1_000_000_000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +61,9 @@ class VideoOptions:
     def __post_init__(self) -> None:
         for name, least in (("width", 16), ("height", 16), ("fps", 1), ("bitrate", 10_000)):
             value = getattr(self, name)
-            if value is not None and value < least:
-                raise InvalidInput(f"{name} of a picture is at least {least}, not {value}")
+            most = MOST[name]
+            if value is not None and not least <= value <= most:
+                raise InvalidInput(f"{name} of a picture is {least} to {most}, not {value}")
         if self.codec not in ("h264", "vp8"):
             raise InvalidInput(f"codec is 'h264' or 'vp8', not {self.codec!r}")
         if self.degradation not in ("resolution", "framerate", "balanced"):
@@ -69,7 +72,7 @@ class VideoOptions:
     def fit(self, width: int, height: int, fps: float) -> tuple[int, int, float]:
         """The size and frame rate in which a source's picture is sent: never more than it has, sides even."""
         scale = min(1.0, (self.width or width) / width, (self.height or height) / height)
-        even = [max(2, round(side * scale) // 2 * 2) for side in (width, height)]
+        even = [max(LEAST_SIDE, round(side * scale) // 2 * 2) for side in (width, height)]
         return even[0], even[1], min(fps, self.fps or fps)
 
     def bits(self, width: int, height: int, fps: float) -> int:
@@ -98,7 +101,7 @@ class AudioOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.volume <= MOST_VOLUME:
             raise InvalidInput(f"volume is 0 to {MOST_VOLUME:g}, not {self.volume}")
-        if self.bitrate is not None and self.bitrate < 6000:
+        if self.bitrate is not None and not 6000 <= self.bitrate <= MOST["bitrate"]:
             raise InvalidInput(f"sound has at least 6000 bits a second, not {self.bitrate}")
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from spnb.broadcast.options import Format, Intent
-from spnb.broadcast.sources.base import Sink
+from spnb.broadcast.sources.base import Sink, checked_size
+from spnb.errors import InvalidInput
 
 if TYPE_CHECKING:
     from spnb.broadcast.sources.notice import Notice
@@ -68,11 +69,24 @@ class Outlet:
     def video(self, picture: bytearray, width: int, height: int) -> None:
         """A picture: as large and as often as was wished for."""
         sink, wanted = self._sink, self._format
+        if not self._sound_picture(picture, width, height):
+            return
         if sink is None or wanted is None or "video" in self._intent.muted or not self._in_time():
             return
         if (width, height) != (wanted.width, wanted.height):
             picture = _scaled(picture, width, height, wanted)
         sink.video(picture, wanted.width, wanted.height)
+
+    def _sound_picture(self, picture: bytearray, width: int, height: int) -> bool:
+        """Whether it is what it says; of a source of anybody's own nothing else may reach native code."""
+        try:
+            checked_size(width, height)
+            if len(picture) != width * height * 3 // 2:
+                raise InvalidInput(f"{len(picture)} bytes are no I420 picture of {width}×{height}")
+        except InvalidInput as error:
+            self._source(f"the source gave a picture that cannot be sent: {error}")
+            return False
+        return True
 
     def _in_time(self) -> bool:
         most = self._intent.video.fps
@@ -87,6 +101,9 @@ class Outlet:
     def audio(self, samples: bytes, channels: int) -> None:
         """Sound, as loud as was wished for."""
         sink, intent = self._sink, self._intent
+        if channels not in (1, 2) or len(samples) % (2 * channels):
+            self._source(f"the source gave sound that cannot be sent: {len(samples)} bytes of {channels} channels")
+            return
         if sink is None or "audio" in intent.muted or not intent.audio.enabled:
             return
         volume = intent.audio.volume

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from spnb._proxies import through, without_proxy
 from spnb.broadcast.events import BroadcastStats
 from spnb.broadcast.native_log import QuietEncoder
 from spnb.broadcast.options import Format, Intent, Kind, VideoOptions
-from spnb.broadcast.proxies import without_proxy
 from spnb.broadcast.sources.base import SAMPLE_RATE, Sink
 from spnb.errors import BroadcastError, InvalidInput
 
@@ -153,7 +153,7 @@ class Publisher:
             with without_proxy(url):
                 await room.connect(url, token, rtc.RoomOptions(auto_subscribe=False, single_peer_connection=False))
         except rtc.ConnectError as error:
-            raise ConnectionRefused(f"LiveKit refused the connection: {_shown(error)}") from None
+            raise ConnectionRefused(f"LiveKit refused the connection{through(url)}: {_shown(error)}") from None
         self._room = room
         self._others_changed()
 

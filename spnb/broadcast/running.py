@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import os
 from typing import Any
 
 from spnb._loop import background_loop, is_background, run
@@ -15,6 +16,20 @@ EXIT_SECONDS = 10.0
 
 on_air_here: dict[str, Any] = {}
 """The `AsyncBroadcast`s of this process by `broadcast_key`: one for each user and room."""
+
+
+_left_to_parent: list[dict[str, Any]] = []
+
+
+def _forked() -> None:
+    """A child of `os.fork` has nothing on air: what it sees of its parent's is the parent's, and is left as it is."""
+    # Kept, for what is collected may close what both hold.
+    _left_to_parent.append(dict(on_air_here))
+    on_air_here.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def is_running(room_id: str) -> bool:

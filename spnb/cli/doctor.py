@@ -150,17 +150,19 @@ def _livekit(url: str, token: str) -> Finding:
     from livekit import rtc
 
     from spnb._loop import run
+    from spnb._proxies import through, without_proxy
 
     async def join() -> float:
         began = time.perf_counter()
         room = rtc.Room()
         async with asyncio.timeout(10):
-            await room.connect(url, token, rtc.RoomOptions(auto_subscribe=False))
+            with without_proxy(url):
+                await room.connect(url, token, rtc.RoomOptions(auto_subscribe=False))
         taken = time.perf_counter() - began
         await room.disconnect()
         return taken
 
-    host = url.split("?")[0]
+    host = url.split("?")[0] + through(url)
     try:
         return Finding("livekit", "ok", f"{host}: joined and left, {run(join()):.2f} s")
     except (rtc.ConnectError, TimeoutError) as error:

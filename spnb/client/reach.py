@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-import urllib.request
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpcore
 
+from spnb._proxies import proxy_of
 from spnb.config import is_loopback
 from spnb.errors import DownloadError, Unreachable
 
@@ -45,11 +45,15 @@ class Reach:
 
     Args:
         loopback: whether this machine itself may be asked: only where the service runs on it, as the sandbox does.
+        private: whether the local network may be asked, where whoever gave the address says so.
+        what: what is fetched, for messages.
     """
 
-    def __init__(self, *, loopback: bool) -> None:
+    def __init__(self, *, loopback: bool, private: bool = False, what: str = "recording") -> None:
         self.loopback = loopback
-        self._pool: httpcore.AsyncConnectionPool | None = None
+        self.private = private
+        self.what = what
+        self._pools: dict[str | None, httpcore.AsyncConnectionPool] = {}
 
     def checked(self, url: str, *, before: str | None = None) -> SplitResult:
         """The parts of an address that may be asked.
@@ -64,16 +68,18 @@ class Reach:
             parts = urlsplit(url)
             host, _ = parts.hostname, parts.port
         except ValueError:
-            raise DownloadError("the recording's address is malformed: nothing was fetched") from None
+            raise DownloadError(f"the {self.what}'s address is malformed: nothing was fetched") from None
         where = "redirects to" if before is not None else "is"
         if parts.scheme not in ("http", "https"):
             raise DownloadError(
-                f"the recording's address {where} {parts.scheme or 'no'}:, and only http(s) is followed"
+                f"the {self.what}'s address {where} {parts.scheme or 'no'}:, and only http(s) is followed"
             )
         if before is not None and urlsplit(before).scheme == "https" and parts.scheme != "https":
-            raise DownloadError("the recording's address redirects from https to http: it is not followed")
+            raise DownloadError(f"the {self.what}'s address redirects from https to http: it is not followed")
         if not host or parts.username is not None or parts.password is not None:
-            raise DownloadError(f"the recording's address {where} one without a host or with a password: not followed")
+            raise DownloadError(
+                f"the {self.what}'s address {where} one without a host or with a password: not followed"
+            )
         if (literal := _literal(host)) is not None:
             self._check(literal)
         elif host == "localhost" and not self.loopback:
@@ -83,14 +89,18 @@ class Reach:
     def _check(self, address: Address) -> None:
         if not self.allows(address):
             # The address itself is told: it is no secret, and whoever serves the file should know.
-            raise DownloadError(f"the recording's address leads to {address}, which is private or local: not followed")
+            raise DownloadError(
+                f"the {self.what}'s address leads to {address}, which is private or local: not followed"
+            )
 
     def allows(self, address: Address) -> bool:
         """Whether a network address may be asked."""
         plain = _unwrapped(address)
         if plain.is_loopback:
             return self.loopback
-        return plain.is_global and not plain.is_multicast
+        return (
+            plain.is_global or (self.private and plain.is_private and not plain.is_link_local)
+        ) and not plain.is_multicast
 
     @asynccontextmanager
     async def ask(self, url: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[Answer]:
@@ -109,26 +119,28 @@ class Reach:
                     yield answer
                     return
             before, url = url, _joined(url, location)
-        raise DownloadError(f"the recording's address redirects more than {MOST_REDIRECTS} times: not followed further")
+        raise DownloadError(
+            f"the {self.what}'s address redirects more than {MOST_REDIRECTS} times: not followed further"
+        )
 
     @asynccontextmanager
     async def _answer(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[Answer]:
         # httpcore itself rather than httpx: that logs every address, and these are signed.
         timeouts = {"connect": CONNECT_SECONDS, "read": READ_SECONDS, "write": READ_SECONDS, "pool": READ_SECONDS}
         asked = [("Accept-Encoding", "identity"), ("User-Agent", "spnb"), *headers.items()]
-        if self._pool is None:
-            self._pool = self._open_pool()
+        proxy = None if self.loopback else proxy_of(url)
+        if proxy not in self._pools:
+            self._pools[proxy] = self._open_pool(proxy)
         try:
-            async with self._pool.stream("GET", url, headers=asked, extensions={"timeout": timeouts}) as answer:
+            async with self._pools[proxy].stream("GET", url, headers=asked, extensions={"timeout": timeouts}) as answer:
                 told = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
                 yield Answer(answer.status, told, answer.aiter_stream())
         except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError) as error:
             if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError):
                 raise
-            raise Unreachable(f"the recording could not be fetched: {type(error).__name__}") from None
+            raise Unreachable(f"the {self.what} could not be fetched: {type(error).__name__}") from None
 
-    def _open_pool(self) -> httpcore.AsyncConnectionPool:
-        proxy = None if self.loopback else _proxy()
+    def _open_pool(self, proxy: str | None) -> httpcore.AsyncConnectionPool:
         if proxy is not None:
             # The proxy resolves names: what is left to check here are addresses given as numbers.
             return httpcore.AsyncConnectionPool(proxy=httpcore.Proxy(proxy))
@@ -136,8 +148,8 @@ class Reach:
 
     async def aclose(self) -> None:
         """Close its connections."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
             await pool.aclose()
 
     async def __aenter__(self) -> Reach:
@@ -170,7 +182,7 @@ class _Pinned(httpcore.AsyncNetworkBackend):
         allowed = [address for address in addresses if self._reach.allows(address)]
         if not allowed:
             raise DownloadError(
-                f"the recording's address leads to {addresses[0]}, which is private or local: not followed"
+                f"the {self._reach.what}'s address leads to {addresses[0]}, which is private or local: not followed"
             )
         failure: httpcore.ConnectError | httpcore.ConnectTimeout | None = None
         for address in allowed:
@@ -192,7 +204,7 @@ def _joined(url: str, location: str) -> str:
     try:
         return urljoin(url, location)
     except ValueError:
-        raise DownloadError("the recording's address redirects to a malformed one: not followed") from None
+        raise DownloadError("the address redirects to a malformed one: not followed") from None
 
 
 def _literal(host: str) -> Address | None:
@@ -212,8 +224,3 @@ def _unwrapped(address: Address) -> Address:
         if address in NAT64:
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     return address
-
-
-def _proxy() -> str | None:
-    proxies = urllib.request.getproxies()
-    return proxies.get("https") or proxies.get("all")

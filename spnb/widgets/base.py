@@ -6,9 +6,10 @@ in the page's memory only. Commands may come in on any thread.
 
 from __future__ import annotations
 
-import contextvars
 import logging
+import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,6 +25,8 @@ __all__ = ["STATIC", "Charts", "Hub", "Widget"]
 log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
+FIRST_WORDS = 100
+"""Messages of pages that are told apart from their repetitions."""
 
 
 class Widget(anywidget.AnyWidget):
@@ -38,16 +41,27 @@ class Widget(anywidget.AnyWidget):
     plain: ClassVar[str] = "This widget needs a notebook front end."
     # Here too, because `close` also runs when the constructor refused its arguments.
     _ends: tuple[Callable[[], None], ...] = ()
-    _page_context: contextvars.Context | None = None
+    _heard: deque[str]
+    _listening: threading.Lock
     _of_cells: ClassVar[dict[str, tuple[str, weakref.WeakSet[Widget]]]] = {}
 
     def __init__(self, **keywords: Any) -> None:
         unknown = keywords.keys() - self.trait_names()
         if unknown:
             raise InvalidInput(f"{type(self).__name__} has no option {', '.join(sorted(unknown))}")
+        self._heard = deque(maxlen=FIRST_WORDS)
+        self._listening = threading.Lock()
         super().__init__(**keywords)
         self.on_msg(self._received)
         self._replace_earlier_run()
+
+    def open(self) -> None:
+        """Put the widget on the page."""
+        super().open()
+        if hasattr(self.comm, "_reply_subshell_for"):
+            # ipykernel 7.4 hands a page's messages to the thread whose message it answered last. For a widget that is
+            # made in a cell that is the cells' own, and the page would wait for all of them: it keeps its own choice.
+            self.comm._reply_subshell_for = None
 
     def _replace_earlier_run(self) -> None:
         """A cell that is run again replaces the widgets of its earlier run: they end, and so does what they had on."""
@@ -62,25 +76,32 @@ class Widget(anywidget.AnyWidget):
             self._of_cells[cell] = (run, widgets)
         widgets.add(self)
 
-    def _send(self, msg: Any, buffers: Any = None) -> None:
-        # A kernel hands the page's next messages to the thread whose message it answered last. Sent in the context of a
-        # message of the page, that is a thread of its own; sent in a cell's, the page would wait for busy cells.
-        context = self._page_context
-        if context is None:
-            super()._send(msg, buffers=buffers)
-        else:
-            context.copy().run(super()._send, msg, buffers=buffers)
-
     def _received(self, _widget: Any, content: Any, buffers: list[Any]) -> None:
         """Start what a command asks for; commands are coroutine methods called `do_…`."""
         if not isinstance(content, dict):
             return
-        self._page_context = contextvars.copy_context()
+        if self._is_repeated(content):
+            return
         action = getattr(self, f"do_{content.get('do')}", None)
         if action is None:
             log.debug("%s: unknown command", type(self).__name__)
             return
         self._spawn(action(content, buffers or []))
+
+    def _is_repeated(self, content: dict[str, Any]) -> bool:
+        """Whether a page has said this before: until it is told that it was heard, it says its first words again.
+
+        A page's first words may come before the front end has a subshell for them; those wait for all cells.
+        """
+        name = content.get("name")
+        if not isinstance(name, str):
+            return False
+        self.send({"type": "heard", "client": content.get("client"), "name": name})
+        with self._listening:
+            if name in self._heard:
+                return True
+            self._heard.append(name)
+        return False
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         spawn(self._guarded(work))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 import threading
 from collections.abc import Callable
 from fractions import Fraction
@@ -150,15 +151,9 @@ def test_a_file_can_be_played_again_and_again(film: Path) -> None:
 
 
 def test_files_that_cannot_be_played_say_so(tmp_path: Path, film: Path) -> None:
-    sound = tmp_path / "sound.wav"
-    with av.open(str(sound), "w") as container:
-        stream: Any = container.add_stream("pcm_s16le", rate=8000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
-        frame.sample_rate = 8000
-        container.mux(stream.encode(frame))
     text = tmp_path / "text.mp4"
     text.write_text("no film")
-    for path, why in ((tmp_path / "none.mp4", "no file"), (text, "no media file"), (sound, "has no video")):
+    for path, why in ((tmp_path / "none.mp4", "no file"), (text, "no media file")):
         with pytest.raises(SourceError, match=why):
             MediaFile(path).open()
     broken = tmp_path / "broken.mp4"
@@ -246,6 +241,9 @@ def test_functions_give_rgb_or_planes() -> None:
         (lambda *_: np.zeros((10, 10, 3), np.uint8), r"shape \(10, 10, 3\)"),
         (lambda *_: np.zeros((48, 64, 3), float), "float64"),
         (lambda *_: 1 / 0, "ZeroDivisionError"),
+        (lambda *_: sys.exit("enough"), "SystemExit: enough"),
+        (lambda *_: [[1], [2, 3]], "no array"),
+        (lambda *_: None, "object of shape"),
     ],
 )
 def test_a_function_that_fails_loses_the_source(function: Any, why: str) -> None:
@@ -258,8 +256,30 @@ def test_a_function_that_fails_loses_the_source(function: Any, why: str) -> None
     source.close()
 
 
+def test_a_function_that_does_not_return_has_lost_its_source_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spnb.broadcast.sources.generator.LATE_SECONDS", 0.3)
+    held = threading.Event()
+
+    def late(number: int, _second: float) -> Any:
+        if number == 3:
+            held.wait(30)
+        return np.full((48, 64, 3), number, np.uint8)
+
+    source, taken = Generator(late, 64, 48, fps=60), Taken(3)
+    source.start(taken)
+    assert taken.over.wait(10)
+    assert taken.reasons == ["the function has not returned picture 3 for 0.3 s"]
+    count = len(taken.pictures)
+    taken.enough.clear()
+    held.set()
+    assert taken.enough.wait(10)
+    source.close()
+    assert taken.reasons[1:] == ["restored"]
+    assert len(taken.pictures) > count
+
+
 def test_impossible_generators_are_refused() -> None:
-    for options in ((63, 48, 30), (64, 48, 0)):
+    for options in ((63, 48, 30), (64, 48, 0), (2, 2, 30), (14, 64, 30), (9000, 64, 30), (64.0, 48, 30)):
         with pytest.raises(InvalidInput):
             Generator(lambda *_: None, *options)
 

@@ -19,6 +19,7 @@ FLOORS = {
     "statuses": 0,
     "config": 0,
     "_loop": 0,
+    "_proxies": 0,
     "_version": 0,
     "_faces": 0,
     "_twins": 0,

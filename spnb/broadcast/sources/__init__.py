@@ -9,14 +9,16 @@ from spnb.broadcast.sources.base import Sink, Source
 if TYPE_CHECKING:
     from spnb.broadcast.sources.card import TestCard, read_counter
     from spnb.broadcast.sources.generator import Generator
+    from spnb.broadcast.sources.live import LiveURL
     from spnb.broadcast.sources.media import Camera, MediaFile
     from spnb.broadcast.sources.screen import Screen
 
-__all__ = ["Camera", "Generator", "MediaFile", "Screen", "Sink", "Source", "TestCard", "read_counter"]
+__all__ = ["Camera", "Generator", "LiveURL", "MediaFile", "Screen", "Sink", "Source", "TestCard", "read_counter"]
 
 _HOMES = {
     "Camera": "media",
     "Generator": "generator",
+    "LiveURL": "live",
     "MediaFile": "media",
     "Screen": "screen",
     "TestCard": "card",

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import logging
+import numbers
 import threading
 import time
 from abc import ABC, abstractmethod
 from typing import Any, Protocol
 
-from spnb.errors import SourceError
+from spnb.errors import InvalidInput, SourceError
 
-__all__ = ["SAMPLE_RATE", "Pace", "Sink", "Source", "ThreadedSource", "packed"]
+__all__ = ["LEAST_SIDE", "SAMPLE_RATE", "Pace", "Sink", "Source", "ThreadedSource", "checked_size", "packed"]
 
 log = logging.getLogger(__name__)
 
 SAMPLE_RATE = 48_000
+LEAST_SIDE, MOST_SIDE = 16, 8192
+"""Pixels of a picture's side: native encoders end the whole process where they are given less, and take no more."""
+
+
+def checked_size(width: int, height: int) -> None:
+    """Look whether pictures of this size can be encoded: nothing else may reach native code.
+
+    Args:
+        width, height: pixels.
+
+    Raises:
+        InvalidInput: a side is odd, or outside 16 to 8192.
+    """
+    for side in (width, height):
+        if not isinstance(side, numbers.Integral) or side % 2 or not LEAST_SIDE <= side <= MOST_SIDE:
+            raise InvalidInput(
+                f"a picture's sides are even, whole and {LEAST_SIDE} to {MOST_SIDE} pixels, not {width}×{height}"
+            )
 
 
 class Sink(Protocol):
@@ -113,8 +132,9 @@ class ThreadedSource(ABC):
             self.run(sink, stop)
         except SourceError as error:
             sink.lost(str(error))
-        except Exception as error:
-            log.exception("the source %s failed", type(self).__name__)
+        except BaseException as error:
+            # Also one that would end a program: this thread has no other who would tell.
+            log.warning("the source %s failed", type(self).__name__, exc_info=True)
             sink.lost(f"{type(self).__name__} failed: {type(error).__name__}: {error}")
 
     @abstractmethod

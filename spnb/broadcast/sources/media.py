@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from spnb.broadcast.sources.base import SAMPLE_RATE, Pace, Sink, ThreadedSource, packed
+from spnb.broadcast.sources.base import Pace, Sink
+from spnb.broadcast.sources.decoded import Decoded
 from spnb.broadcast.sources.microphone import Microphone
 from spnb.errors import SourceError
 from spnb.recordings.containers import open_local
@@ -16,94 +17,22 @@ from spnb.recordings.containers import open_local
 __all__ = ["Camera", "MediaFile"]
 
 
-class _Decoded(ThreadedSource):
-    """Decodes a container and pushes its pictures and sound at the pace of their time stamps."""
+class MediaFile(Decoded):
+    """Pictures and sound of a media file, at their own pace, as a player shows them.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.width, self.height, self.fps = 0, 0, 0.0
-        self._container: Any = None
-
-    def _open(self) -> Any:
-        raise NotImplementedError
-
-    def open(self) -> None:
-        """Open the container and look what is in it."""
-        self._release()
-        self._container = container = self._open()
-        if not container.streams.video:
-            self._release()
-            raise SourceError(f"{self._name()} has no video")
-        video = container.streams.video[0]
-        video.thread_type = "AUTO"
-        self.width, self.height = video.width // 2 * 2, video.height // 2 * 2
-        self.fps = float(video.average_rate or video.guessed_rate or 30)
-        self.has_audio = bool(container.streams.audio)
-
-    def _name(self) -> str:
-        return "the source"
-
-    def run(self, sink: Sink, stop: threading.Event) -> None:
-        """Push one pass of the container."""
-        if self._container is None:
-            self.open()
-        self._push_all(sink, Pace(stop), 0.0)
-        if not stop.is_set():
-            sink.ended()
-
-    def _push_all(self, sink: Sink, pace: Pace, offset: float) -> float:
-        """Push everything, the first frame at `offset` seconds; returns where the last one ended."""
-        import av
-
-        container = self._container
-        video = container.streams.video[0]
-        streams = [video, *container.streams.audio[:1]]
-        resampler = av.AudioResampler(format="s16", layout="stereo", rate=SAMPLE_RATE)
-        first: float | None = None
-        end = offset
-        try:
-            for frame in container.decode(*streams):
-                if frame.pts is None:
-                    continue
-                at = float(frame.pts * frame.time_base)
-                first = at if first is None else first
-                due = offset + at - first
-                if not pace.until(due):
-                    return end
-                if isinstance(frame, av.VideoFrame):
-                    end = max(end, due + 1 / self.fps)
-                    picture = frame.reformat(self.width, self.height, format="yuv420p")
-                    sink.video(packed(picture), self.width, self.height)
-                else:
-                    for piece in resampler.resample(frame):
-                        sink.audio(bytes(piece.planes[0])[: piece.samples * 4], 2)
-                        end = max(end, due + piece.samples / SAMPLE_RATE)
-        except av.FFmpegError as error:
-            raise SourceError(f"{self._name()} gave no more media: {error.strerror}") from error
-        return end
-
-    def close(self) -> None:
-        """Stop pushing and close the container."""
-        super().close()
-        self._release()
-
-    def _release(self) -> None:
-        container, self._container = self._container, None
-        if container is not None:
-            container.close()
-
-
-class MediaFile(_Decoded):
-    """Pictures and sound of a media file, at their own pace.
+    A picture is turned upright and given square pixels; one that changes its size is fitted into that of the first. HDR
+    is brought into the range of ordinary screens. Sound alone goes out with its cover, or a card. What is damaged is
+    left out, and told in the log; time stamps that jump or are missing are made good.
 
     Args:
-        path: the file; anything FFmpeg reads.
+        path: the file; anything FFmpeg reads that is 16×16 or more.
         loop: begin again at the end instead of ending.
     """
 
     def __init__(self, path: str | Path, *, loop: bool = False) -> None:
         super().__init__()
         self.path = Path(path)
+        self._told = str(path)
         self.loop = loop
 
     def _name(self) -> str:
@@ -112,18 +41,21 @@ class MediaFile(_Decoded):
     def _open(self) -> Any:
         import av
 
+        if "://" in self._told:
+            raise SourceError("an address is no file: give spnb.LiveURL(address)")
         if not self.path.is_file():
             raise SourceError(f"there is no file {self.path}")
         try:
             return open_local(self.path)
-        except av.FFmpegError as error:
-            raise SourceError(f"{self.path} is no media file that can be read: {error.strerror}") from error
+        except (av.FFmpegError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise SourceError(f"{self.path} is no media file that can be read: {reason}") from error
 
     def run(self, sink: Sink, stop: threading.Event) -> None:
         """Push the file once, or again and again."""
-        if self._container is None:
+        if self._reader is None:
             self.open()
-        pace, end = Pace(stop), 0.0
+        pace, end, size = Pace(stop), 0.0, (self.width, self.height)
         while True:
             end = self._push_all(sink, pace, end)
             if stop.is_set():
@@ -132,14 +64,15 @@ class MediaFile(_Decoded):
                 sink.ended()
                 return
             # Opened anew: a decoder that has seen the end would have to be reset stream by stream.
-            self._release()
-            self._container = self._open()
+            self.open()
+            if (self.width, self.height) != size:
+                raise SourceError(f"{self.path} has become another file meanwhile")
 
     def __repr__(self) -> str:
         return f"MediaFile({self.path.name!r}, loop={self.loop})"
 
 
-class Camera(_Decoded):
+class Camera(Decoded):
     """A camera of the machine this Python runs on (the browser's camera is another matter).
 
     Args:
@@ -148,6 +81,9 @@ class Camera(_Decoded):
         microphone: the one beside it: True for the system's own, or a device, e.g. `hw:1` (ALSA) on Linux, `0` on
             macOS, its name on Windows; no sound with None.
     """
+
+    threads = "SLICE"
+    ahead = 0.3
 
     def __init__(
         self,

@@ -26,13 +26,14 @@ class Notice(ThreadedSource):
     def __init__(self, text: str, width: int = 1280, height: int = 720, fps: float = 5) -> None:
         super().__init__()
         self.width, self.height, self.fps = width, height, fps
-        self._picture = self._drawn(text)
+        self.picture = self._drawn(text)
+        """Its planes, I420."""
 
     def run(self, sink: Sink, stop: threading.Event) -> None:
         """Send the card again and again: an encoder that is given nothing sends nothing to who joins late."""
         pace, number = Pace(stop), 0
         while pace.until(number / self.fps):
-            sink.video(bytearray(self._picture), self.width, self.height)
+            sink.video(bytearray(self.picture), self.width, self.height)
             number += 1
 
     def _drawn(self, text: str) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -114,6 +115,19 @@ def _joined(sandbox: Held) -> ClientConnection:
         )
     except (OSError, WebSocketException) as error:
         raise SandboxError(f"the sandbox at {sandbox.url} could not be joined: {type(error).__name__}") from None
+
+
+_left_to_parent: list[dict[Path, _Lease]] = []
+
+
+def _forked() -> None:
+    """A child of `os.fork` holds nothing: to close what it sees would end the sandbox under its parent."""
+    _left_to_parent.append(dict(_leases))
+    _leases.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 @atexit.register

@@ -19,13 +19,56 @@ export interface View {
 
 export type Reply = { type: string; client?: string } & Record<string, unknown>;
 
-/** Send, if there is still a kernel: one that has been shut down hears nothing, and that is no fault of the page. */
-export function tellKernel(model: Model, content: unknown, buffers: ArrayBuffer[]): void {
+const REPEAT_MS = 1000;
+
+/** What a page says first may come before the front end has a subshell for it, and then waits for all running cells:
+ * until the kernel has heard something, it is said again. The kernel knows a repetition by its name. */
+class FirstWords {
+  private said: { content: Record<string, unknown>; buffers: ArrayBuffer[] }[] = [];
+  private timer: ReturnType<typeof setInterval> | undefined;
+  private heard = false;
+
+  constructor(private readonly model: Model) {
+    model.on("msg:custom", (reply: Reply) => {
+      if (reply.type !== "heard" || !this.said.some(({ content }) => content["name"] === reply["name"])) return;
+      this.heard = true;
+      this.said = [];
+      clearInterval(this.timer);
+    });
+  }
+
+  say(content: Record<string, unknown>, buffers: ArrayBuffer[]): void {
+    if (this.heard) {
+      send(this.model, content, buffers);
+      return;
+    }
+    const named = { ...content, name: uniqueId() };
+    this.said.push({ content: named, buffers });
+    this.timer ??= setInterval(() => this.repeat(), REPEAT_MS);
+    send(this.model, named, buffers);
+  }
+
+  private repeat(): void {
+    if (this.model.comm_live === false) clearInterval(this.timer);
+    else for (const { content, buffers } of this.said) send(this.model, content, buffers);
+  }
+}
+
+const words = new WeakMap<Model, FirstWords>();
+
+function send(model: Model, content: unknown, buffers: ArrayBuffer[]): void {
   try {
     model.send(content, undefined, buffers);
   } catch (error) {
     console.debug("spnb: the kernel is gone", error);
   }
+}
+
+/** Send, if there is still a kernel: one that has been shut down hears nothing, and that is no fault of the page. */
+export function tellKernel(model: Model, content: Record<string, unknown>, buffers: ArrayBuffer[]): void {
+  let first = words.get(model);
+  if (!first) words.set(model, (first = new FirstWords(model)));
+  first.say(content, buffers);
 }
 
 /** One page's side of a widget: reads traits, sends commands, hears replies meant for it. */

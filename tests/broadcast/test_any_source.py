@@ -1,0 +1,168 @@
+"""Sources of anybody's own: nothing that they are or do ends the process or the room, and viewers are told."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spnb._proxies import proxy_of, through, without_proxy
+from spnb.broadcast import SourceLost, SourceRestored, go_live
+from spnb.broadcast.publisher import ConnectionRefused
+from spnb.broadcast.sources import Generator, MediaFile, TestCard
+from spnb.errors import SourceError
+from tests.broadcast.booth import SILENT, Booth, Listener
+from tests.broadcast.films import film
+from tests.live.conftest import until
+from tests.media.conftest import LiveKit
+
+
+class Odd:
+    """A source of a user's own that gives what it likes."""
+
+    def __init__(self, width: Any = 320, height: Any = 180, fps: float = 30) -> None:
+        self.width, self.height, self.fps, self.has_audio = width, height, fps, True
+        self.sink: Any = None
+
+    def open(self) -> None:
+        pass
+
+    def start(self, sink: Any) -> None:
+        self.sink = sink
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.media
+async def test_sizes_no_encoder_takes_are_refused_at_the_start_and_at_a_switch(embedded: LiveKit) -> None:
+    for source in (Odd(2, 2), Odd(15, 15), Odd(320, 8), Odd(99_998, 180), Odd(320.0, 180), Odd(fps=float("nan"))):
+        with pytest.raises(SourceError, match="cannot be sent"):
+            await go_live(Booth(embedded, "tiny"), source)
+    async with await go_live(Booth(embedded, "tiny"), TestCard(320, 180, 15)) as show:
+        with pytest.raises(SourceError, match="cannot be sent"):
+            await show.switch_source(Odd(8, 8))
+        assert isinstance(show.source, TestCard)
+
+
+@pytest.mark.media
+async def test_pictures_and_sound_that_are_not_what_they_say_go_no_further(
+    embedded: LiveKit, listener: Listener
+) -> None:
+    events: list[Any] = []
+    odd, booth = Odd(), Booth(embedded, "odd")
+    async with await go_live(booth, odd, on_event=events.append) as show:
+        await listener.connect(embedded, booth.room_id)
+        odd.sink.video(bytearray(10), 320, 180)
+        await until(lambda: any(isinstance(event, SourceLost) for event in events), 20)
+        odd.sink.video(bytearray(6), 2, 2)
+        odd.sink.audio(b"abc", 2)
+        odd.sink.audio(b"abcd", 7)
+        assert show.on_air
+        await until(lambda: listener.brightness, 30)  # the card
+        assert "no I420 picture" in next(event.reason for event in events if isinstance(event, SourceLost))
+
+
+@pytest.mark.media
+async def test_a_function_that_ends_the_program_loses_its_source_only(embedded: LiveKit, listener: Listener) -> None:
+    def quits(number: int, _second: float) -> Any:
+        if number == 20:
+            sys.exit("enough")
+        return np.full((180, 320, 3), 255, np.uint8)
+
+    events: list[Any] = []
+    booth = Booth(embedded, "quits")
+    async with await go_live(booth, Generator(quits, 320, 180, 30), on_event=events.append) as show:
+        await listener.connect(embedded, booth.room_id)
+        await until(lambda: any(isinstance(event, SourceLost) for event in events), 20)
+        await until(lambda: listener.brightness and listener.brightness[-1][1] < 60, 30)  # a dark card
+        assert "SystemExit: enough" in next(event.reason for event in events if isinstance(event, SourceLost))
+        await show.switch_source(TestCard(320, 180, 15))
+        await listener.sees()
+        assert any(isinstance(event, SourceRestored) for event in events)
+
+
+@pytest.mark.media
+async def test_a_silent_source_gives_way_to_one_with_sound(
+    embedded: LiveKit, listener: Listener, tmp_path: Path
+) -> None:
+    booth = Booth(embedded, "silent-first")
+    silent = MediaFile(film(tmp_path / "silent.mp4", sound=False), loop=True)
+    async with await go_live(booth, silent) as show:
+        await listener.connect(embedded, booth.room_id)
+        await listener.sees()
+        assert not [loud for _, loud in listener.loudness if loud > SILENT]
+        await show.switch_source(MediaFile(film(tmp_path / "loud.mp4", seconds=3), loop=True))
+        await listener.hears()
+
+
+@pytest.mark.media
+async def test_a_proxy_of_the_environment_is_passed_by_or_named(
+    embedded: LiveKit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://someone:secret@127.0.0.1:9")
+    async with await go_live(Booth(embedded, "proxied"), TestCard(320, 180, 15)) as show:
+        assert show.on_air
+    assert os.environ["HTTP_PROXY"].endswith(":9")
+    away = Booth(LiveKit("ws://livekit.invalid:7880", "key", "s" * 32, embedded=False), "away")
+    with pytest.raises(ConnectionRefused, match=r"through the proxy http://127\.0\.0\.1:9 ") as refused:
+        await go_live(away, TestCard(320, 180, 15))
+    assert "secret" not in str(refused.value)
+
+
+def test_no_proxy_is_honoured_where_native_code_knows_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    assert proxy_of("wss://livekit.example.com") is None
+    monkeypatch.setenv("https_proxy", "http://user:secret@proxy.example.com:3128")
+    monkeypatch.setenv("NO_PROXY", "example.com,.internal")
+    assert proxy_of("wss://livekit.example.com") is None
+    assert proxy_of("wss://127.0.0.1:7880") is None
+    with without_proxy("wss://livekit.example.com"):
+        assert "https_proxy" not in os.environ
+    with without_proxy("wss://livekit.elsewhere.org"):
+        assert "https_proxy" in os.environ
+    assert through("wss://livekit.elsewhere.org") == (
+        " through the proxy http://proxy.example.com:3128 (NO_PROXY names exceptions)"
+    )
+    assert os.environ["https_proxy"].startswith("http://user")
+
+
+FORKED = """
+    import os, sys
+    import spnb
+    sp = spnb.connect()
+    room = sp.rooms.create("forked")
+    with room.go_live(spnb.TestCard(320, 180, 15)) as show:
+        room.until("live", timeout=30)
+        for end in (sys.exit, os._exit):
+            child = os.fork()
+            if not child:
+                end(0)
+            print("child", os.waitpid(child, 0)[1], flush=True)
+        print("on air", show.on_air, room.refresh().status, flush=True)
+    print("over", room.until("recorded", timeout=60).status, flush=True)
+"""
+
+
+@pytest.mark.media
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_that_ends_leaves_everything_to_its_parent(tmp_path: Path) -> None:
+    script = tmp_path / "forked.py"
+    script.write_text(textwrap.dedent(FORKED))
+    told = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "SPNB_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert told.stdout.splitlines() == ["child 0", "child 0", "on air True live", "over recorded"], told.stderr

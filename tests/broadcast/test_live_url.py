@@ -1,0 +1,169 @@
+"""`LiveURL`: live streams of others by their address, come back when they break off, and from nowhere else."""
+
+from __future__ import annotations
+
+import http.server
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from spnb.broadcast.sources import LiveURL
+from spnb.errors import InvalidInput, SourceError
+from tests.broadcast.films import Taken, film
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves what a test says, and keeps what was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.files: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        body = self.server.files.get(self.path.partition("?")[0])
+        if body is not None and body.startswith(b"Location: "):
+            self.send_response(302)
+            self.send_header("Location", body.decode().removeprefix("Location: "))
+            self.end_headers()
+            return
+        self.send_response(404 if body is None else 200)
+        self.send_header("Content-Length", str(len(body or b"")))
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    thread = threading.Thread(target=made.serve_forever, daemon=True)
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def playlist(*segments: str, over: bool = True) -> bytes:
+    lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXT-X-TARGETDURATION:2", "#EXT-X-MEDIA-SEQUENCE:0"]
+    lines += [line for segment in segments for line in ("#EXTINF:1.0,", segment)]
+    return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if over else []), ""]).encode()
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return film(tmp_path_factory.mktemp("live") / "second.ts", seconds=1).read_bytes()
+
+
+def playing(url: str, *, private: bool = True) -> tuple[LiveURL, Taken]:
+    source, taken = LiveURL(url, private=private), Taken()
+    source.open()
+    source.start(taken)
+    return source, taken
+
+
+def test_a_playlist_is_played_to_its_end(server: Server, second: bytes) -> None:
+    server.files = {"/live.m3u8": playlist("a.ts", "b.ts"), "/a.ts": second, "/b.ts": second}
+    source, taken = playing(f"{server.url}/live.m3u8")
+    assert (source.width, source.height, source.has_audio) == (320, 180, True)
+    taken.until(lambda: taken.ends)
+    source.close()
+    assert taken.reasons == []
+    assert len(taken.pictures) >= 45
+    assert taken.seconds_of_sound > 1.8
+
+
+def test_what_breaks_off_is_asked_for_again(server: Server, second: bytes) -> None:
+    server.files = {"/live.ts": second}
+    source, taken = playing(f"{server.url}/live.ts?key=secret")
+    server.files = {}  # a while of nothing
+    count = len(server.asked)
+    taken.until(lambda: taken.reasons)
+    while len(server.asked) <= count:
+        assert source._thread is not None
+        source._thread.join(0.1)
+    server.files = {"/live.ts": second}
+    taken.until(lambda: "restored" in taken.reasons, 40)
+    source.close()
+    assert "broken off" in taken.reasons[0]
+    assert "secret" not in " ".join([*taken.reasons, repr(source)])
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:{port}/live.ts", "rtmp://127.0.0.1:{port}/live/x"])
+def test_this_machine_is_asked_only_where_that_is_meant(server: Server, second: bytes, address: str) -> None:
+    server.files = {"/live.ts": second}
+    with pytest.raises(SourceError, match="private or local"):
+        LiveURL(address.format(port=server.server_port)).open()
+    assert server.asked == []
+
+
+def test_playlists_and_redirects_lead_nowhere_else(server: Server, second: bytes, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.ts"
+    secret.write_bytes(second)
+    server.files = {
+        "/file.m3u8": playlist(f"file://{secret}"),
+        "/link-local.m3u8": playlist("http://169.254.169.254/latest.ts"),
+        "/away.ts": b"Location: http://169.254.169.254/latest.ts",
+        "/gopher.ts": b"Location: gopher://127.0.0.1/x",
+    }
+    for path in server.files:
+        with pytest.raises(SourceError):
+            LiveURL(f"{server.url}{path}", private=True).open()
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/x", "live.m3u8", "http:///x", "http://[::1", "file:///etc/passwd"])
+def test_other_addresses_are_no_live_streams(url: str) -> None:
+    with pytest.raises(InvalidInput):
+        LiveURL(url)
+
+
+def test_what_is_not_there_is_told_without_its_key(server: Server) -> None:
+    with pytest.raises(SourceError, match="answered 404") as told:
+        LiveURL(f"{server.url}/none.m3u8?token=secret", private=True).open()
+    assert "secret" not in str(told.value)
+    try:
+        av.open("srt://127.0.0.1:1", timeout=1)
+    except av.error.ProtocolNotFoundError:
+        with pytest.raises(SourceError, match="not built into"):
+            LiveURL("srt://127.0.0.1:1", private=True).open()
+    except OSError:
+        pass
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg here")
+def test_ffmpeg_is_watched_over_rtmp(tmp_path: Path) -> None:
+    path = film(tmp_path / "sent.mp4", seconds=3)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"rtmp://127.0.0.1:{port}/live/film"
+    command = ["ffmpeg", "-v", "error", "-re", "-i", str(path), "-c", "copy", "-f", "flv", "-listen", "1", url]
+    with subprocess.Popen(command) as sender:
+        try:
+            source, taken = LiveURL(url, private=True), Taken()
+            for _ in range(100):  # until it listens
+                try:
+                    source.open()
+                    break
+                except SourceError:
+                    assert sender.poll() is None
+            source.start(taken)
+            taken.until(lambda: len(taken.pictures) > 30 and taken.seconds_of_sound > 1)
+            source.close()
+        finally:
+            sender.kill()
