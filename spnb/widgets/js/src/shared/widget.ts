@@ -119,15 +119,18 @@ export class Link {
       h("span", {}, "The kernel that this belongs to is gone: what stands here is no longer true. Run the cell again."),
     );
     const look = () => {
-      const gone = this.model.comm_live === false;
+      // The model of a widget's module does not tell it; Jupyter's mark on the view does.
+      const gone = this.model.comm_live === false || el.closest(".jupyter-widgets-disconnected") !== null;
       el.classList.toggle("spnb-dead", gone);
       if (gone) el.prepend(told);
       else told.remove();
       for (const part of el.children) if (part !== told) (part as HTMLElement).inert = gone;
       if (gone) for (const video of el.querySelectorAll("video")) video.pause();
     };
-    this.model.on("comm_live_update", look);
-    this.ends.push(() => this.model.off("comm_live_update", look));
+    // After the view has marked itself.
+    const soon = () => queueMicrotask(look);
+    this.model.on("comm_live_update", soon);
+    this.ends.push(() => this.model.off("comm_live_update", soon));
   }
 
   atEnd(work: () => void): void {
