@@ -93,14 +93,14 @@ class Widget(anywidget.AnyWidget):
 
         A page's first words may come before the front end has a subshell for them; those wait for all cells.
         """
-        name = content.get("name")
-        if not isinstance(name, str):
+        word = content.get("word")  # `name` is what commands call what they are about
+        if not isinstance(word, str):
             return False
-        self.send({"type": "heard", "client": content.get("client"), "name": name})
+        self.send({"type": "heard", "client": content.get("client"), "word": word})
         with self._listening:
-            if name in self._heard:
+            if word in self._heard:
                 return True
-            self._heard.append(name)
+            self._heard.append(word)
         return False
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -141,9 +141,6 @@ async def test_no_way_off_leaves_a_room_live(lab: Lab, how: str) -> None:
         await page.evaluate("window.spnbPanel.content.activeCell.outputArea.model.clear()")
     elif how == "kernel restarted":
         await page.evaluate("window.spnbPanel.sessionContext.session.kernel.restart()")
-        await expect(page.get_by_text("The kernel that this belongs to is gone")).to_be_visible()
-        await expect(page.locator(".spnb-health")).to_be_hidden()
-        assert await page.locator(".spnb-studio").evaluate("(part) => part.inert"), "no dead button can be pressed"
     elif how == "kernel killed":
         await page.evaluate(
             "window.spnbPanel.sessionContext.session.kernel"

@@ -30,7 +30,7 @@ class FirstWords {
 
   constructor(private readonly model: Model) {
     model.on("msg:custom", (reply: Reply) => {
-      if (reply.type !== "heard" || !this.said.some(({ content }) => content["name"] === reply["name"])) return;
+      if (reply.type !== "heard" || !this.said.some(({ content }) => content["word"] === reply["word"])) return;
       this.heard = true;
       this.said = [];
       clearInterval(this.timer);
@@ -42,7 +42,7 @@ class FirstWords {
       send(this.model, content, buffers);
       return;
     }
-    const named = { ...content, name: uniqueId() };
+    const named = { ...content, word: uniqueId() };
     this.said.push({ content: named, buffers });
     this.timer ??= setInterval(() => this.repeat(), REPEAT_MS);
     send(this.model, named, buffers);
