@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spnb._loop import on_loop
+from spnb._opening import entered_or_awaited
 from spnb.client import AsyncClient
 from spnb.client.session import Whereabouts
-from spnb.config import Credentials, Endpoints, credentials_from_environment
+from spnb.config import AuthToken, Credentials, Endpoints, Network, credentials_from_environment
 from spnb.errors import ConfigError, SandboxError
 from spnb.live import AsyncLiveRoom
 from spnb.live.hooks import attach
@@ -22,6 +24,7 @@ __all__ = ["connect_async"]
 SANDBOX_USER = "host"
 
 
+@entered_or_awaited
 @on_loop
 async def connect_async(
     user_id: str | None = None,
@@ -29,11 +32,16 @@ async def connect_async(
     api_key: str | None = None,
     region: str | None = None,
     url: str | None = None,
-    auth_token: str | None = None,
+    auth_token: AuthToken | None = None,
     display_name: str | None = None,
     sandbox: bool | SandboxInfo | AsyncClient[Any] | None = None,
+    proxy: str | None = None,
+    verify: bool | str | Path = True,
+    timeout: float = 30.0,
 ) -> AsyncClient[AsyncLiveRoom]:
     """Connect and log in.
+
+    social.plus: `Client.login`.
 
     With an API key, from the arguments or from the environment (`SOCIALPLUS_API_KEY`, `SOCIALPLUS_USER_ID`, optionally
     `SOCIALPLUS_REGION` and `SOCIALPLUS_AUTH_TOKEN`, or a key in the keyring), it is the real service; else this
@@ -44,10 +52,14 @@ async def connect_async(
         api_key: the network's key.
         region: `us`, `eu` or `sg`.
         url: one address for REST, uploads and MQTT instead of a region's, e.g. that of a sandbox.
-        auth_token: for networks in secure mode.
+        auth_token: for networks in secure mode: the token, or a function (it may be async) that gives a fresh one for
+            each login; so the connection lives on when the first has expired.
         display_name: shown to others.
         sandbox: True takes the sandbox whatever the environment says, False never takes it; what
             `spnb.sandbox.start()` gave, or a client of a sandbox, takes that very one.
+        proxy: of REST and real time, `http://host:port`; without it what the environment names.
+        verify: False believes any certificate; a file or folder of certificates is trusted instead of the usual ones.
+        timeout: seconds until a request counts as lost.
 
     Returns:
         A client that hands out live rooms.
@@ -66,7 +78,12 @@ async def connect_async(
         sandbox=sandbox,
     )
     client: AsyncClient[AsyncLiveRoom] = AsyncClient(
-        endpoints, credentials, name=name, room_factory=_live, whereabouts=whereabouts
+        endpoints,
+        credentials,
+        name=name,
+        room_factory=_live,
+        whereabouts=whereabouts,
+        network=Network(proxy, verify if isinstance(verify, bool) else str(verify), timeout),
     )
     try:
         await client.login()
@@ -106,31 +123,39 @@ async def _destination(
     api_key: str | None,
     region: str | None,
     url: str | None,
-    auth_token: str | None,
+    auth_token: AuthToken | None,
     display_name: str | None,
     sandbox: bool | SandboxInfo | AsyncClient[Any] | None,
 ) -> tuple[str, Endpoints, Credentials, Whereabouts | None]:
     if sandbox not in (None, False) and (api_key or region or url):
         raise ConfigError("sandbox=… goes without api_key, region and url")
     if not (sandbox is None or isinstance(sandbox, bool)):
-        return await _that_sandbox(sandbox, user_id, display_name)
+        return await _that_sandbox(sandbox, user_id, display_name, auth_token)
     if not sandbox:
         if api_key:
+            # Argument by argument: what is not given, the environment may name.
+            address = url or (None if region else os.environ.get("SOCIALPLUS_URL"))
+            place = region or os.environ.get("SOCIALPLUS_REGION") or "us"
+            endpoints = Endpoints.of_url(address) if address else Endpoints.of_region(place)
+            watch_key = os.environ.get("SOCIALPLUS_WATCH_KEY")
+            user_id = user_id or os.environ.get("SOCIALPLUS_USER_ID")
             if not user_id:
                 raise ConfigError("name the user to act as: connect('user id', api_key=…)")
-            endpoints = Endpoints.of_url(url) if url else Endpoints.of_region(region or "us")
-            watch_key = os.environ.get("SOCIALPLUS_WATCH_KEY")
+            auth_token = auth_token or os.environ.get("SOCIALPLUS_AUTH_TOKEN")
+            display_name = display_name or os.environ.get("SOCIALPLUS_DISPLAY_NAME")
             return (
                 "social.plus",
                 endpoints,
                 Credentials(api_key, user_id, display_name, auth_token, watch_key=watch_key),
                 None,
             )
-        if region or url:
+        found = credentials_from_environment(user_id=user_id)
+        if found is None and (region or url):
             raise ConfigError("a region or url goes with an api_key")
-        found = credentials_from_environment()
         if found is not None:
             endpoints, known = found
+            if region or url:
+                endpoints = Endpoints.of_url(url) if url else Endpoints.of_region(region or "us")
             credentials = Credentials(
                 known.api_key,
                 user_id or known.user_id,
@@ -146,12 +171,12 @@ async def _destination(
     from spnb.sandbox import ensure
 
     info = await asyncio.to_thread(ensure)
-    credentials = Credentials(info.api_key, user_id or SANDBOX_USER, display_name, watch_key=info.api_key)
+    credentials = Credentials(info.api_key, user_id or SANDBOX_USER, display_name, auth_token, watch_key=info.api_key)
     return "sandbox", Endpoints.of_url(info.url), credentials, OWN_SANDBOX
 
 
 async def _that_sandbox(
-    sandbox: object, user_id: str | None, display_name: str | None
+    sandbox: object, user_id: str | None, display_name: str | None, auth_token: AuthToken | None
 ) -> tuple[str, Endpoints, Credentials, None]:
     import asyncio
 
@@ -164,7 +189,7 @@ async def _that_sandbox(
             f" not {type(sandbox).__name__}"
         )
     info = await asyncio.to_thread(reached, sandbox)
-    credentials = Credentials(info.api_key, user_id or SANDBOX_USER, display_name, watch_key=info.api_key)
+    credentials = Credentials(info.api_key, user_id or SANDBOX_USER, display_name, auth_token, watch_key=info.api_key)
     return "sandbox", Endpoints.of_url(info.url), credentials, None
 
 

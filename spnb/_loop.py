@@ -38,7 +38,9 @@ def background_loop() -> asyncio.AbstractEventLoop:
     global _loop, _pid
     with _lock:
         if _loop is None or _loop.is_closed() or _pid != os.getpid():
-            loop = asyncio.new_event_loop()
+            # Not what the process's policy makes: MQTT wants a loop that tells when a socket is ready to be read, and
+            # Windows' usual one has no `add_reader`.
+            loop = asyncio.SelectorEventLoop()
             started = threading.Event()
 
             def serve() -> None:
@@ -50,6 +52,17 @@ def background_loop() -> asyncio.AbstractEventLoop:
             started.wait()
             _loop, _pid = loop, os.getpid()
         return _loop
+
+
+def _forked() -> None:
+    """In a child process: the lock may have been held by a thread that is not there, as the loop's is not."""
+    global _lock, _loop
+    _lock = threading.Lock()
+    _loop = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def is_background() -> bool:

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping
+import ssl
+import urllib.request
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from spnb.errors import ConfigError
 
-__all__ = ["REGIONS", "Credentials", "Endpoints", "Region", "credentials_from_environment", "is_loopback"]
+__all__ = [
+    "REGIONS",
+    "AuthToken",
+    "Credentials",
+    "Endpoints",
+    "Network",
+    "Region",
+    "credentials_from_environment",
+    "is_loopback",
+]
 
+AuthToken = str | Callable[[], "str | Awaitable[str]"]
+"""What a network in secure mode wants at each login: a token, or what gives a fresh one; it may be async."""
 Region = Literal["us", "eu", "sg"]
 REGIONS: tuple[str, ...] = get_args(Region)
 
@@ -47,14 +61,63 @@ class Endpoints:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """The way to the service: REST and real time take the same."""
+
+    proxy: str | None = field(default=None, repr=False)
+    """`http://host:port`, with `user:password@` where it wants them; without it what the environment names
+    (`HTTPS_PROXY`, `ALL_PROXY`, but not for `NO_PROXY`), and none for this machine itself."""
+    verify: bool | str = True
+    """Whether the service's certificate is checked; a file or folder of certificates is trusted instead of the usual
+    ones (the system's, certifi's, and what `SSL_CERT_FILE` and `SSL_CERT_DIR` name)."""
+    timeout: float = 30.0
+    """Seconds until a request counts as lost."""
+
+    def proxy_for(self, url: str) -> str | None:
+        """The proxy on the way to an address; None for the straight way."""
+        if self.proxy is not None:
+            return self.proxy
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        if is_loopback(url) or urllib.request.proxy_bypass(f"{host}:{parts.port}" if parts.port else host):
+            return None
+        named = urllib.request.getproxies()
+        scheme = {"wss": "https", "ws": "http"}.get(parts.scheme, parts.scheme)
+        return named.get(scheme) or named.get("all")
+
+    def trusted(self) -> ssl.SSLContext:
+        """Which certificates are believed.
+
+        Raises:
+            ConfigError: the file of certificates cannot be read.
+        """
+        context = ssl.create_default_context()
+        if self.verify is False:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            return context
+        import certifi
+
+        where = certifi.where() if self.verify is True else self.verify
+        if self.verify is not True:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            folder = Path(where).is_dir()
+            context.load_verify_locations(cafile=None if folder else where, capath=where if folder else None)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"verify={str(self.verify)!r} holds no certificates that can be read: {error}") from None
+        return context
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """An API key and a user. Secrets stay out of the repr."""
 
     api_key: str = field(repr=False)
     user_id: str
     display_name: str | None = None
-    auth_token: str | None = field(default=None, repr=False)
-    """Only for networks in secure mode."""
+    auth_token: AuthToken | None = field(default=None, repr=False)
+    """Only for networks in secure mode; asked anew at every login where it is a function."""
     device_id: str | None = None
     """A second user on the same device id ends the first one's session: leave None to get a fresh one."""
     watch_key: str | None = field(default=None, repr=False)
@@ -75,7 +138,7 @@ def is_loopback(url: str) -> bool:
 
 
 def credentials_from_environment(
-    environ: Mapping[str, str] | None = None,
+    environ: Mapping[str, str] | None = None, *, user_id: str | None = None
 ) -> tuple[Endpoints, Credentials] | None:
     """The real service's address and credentials, or None where the environment names none.
 
@@ -85,14 +148,18 @@ def credentials_from_environment(
     Where the key is missing and the `keyring` package is installed, the key stored under service `social.plus`,
     user `api-key`, is used.
 
+    Args:
+        environ: the environment; the process's own without it.
+        user_id: the user to act as, instead of the one that is set.
+
     Raises:
         ConfigError: when a key is there but no user id, or the region is unknown.
     """
     env = os.environ if environ is None else environ
-    key = env.get("SOCIALPLUS_API_KEY") or (_key_from_keyring() if environ is None else None)
+    key = env.get("SOCIALPLUS_API_KEY") or (_key_from_keyring(user_id) if environ is None else None)
     if not key:
         return None
-    user = env.get("SOCIALPLUS_USER_ID")
+    user = user_id or env.get("SOCIALPLUS_USER_ID")
     if not user:
         raise ConfigError("an API key is set but SOCIALPLUS_USER_ID is not: set it to the user to act as")
     url = env.get("SOCIALPLUS_URL")
@@ -106,8 +173,8 @@ def credentials_from_environment(
     )
 
 
-def _key_from_keyring() -> str | None:
-    if not os.environ.get("SOCIALPLUS_USER_ID"):
+def _key_from_keyring(user_id: str | None) -> str | None:
+    if not (user_id or os.environ.get("SOCIALPLUS_USER_ID")):
         # Without a user the key alone cannot log in; asking the keyring could open a prompt for nothing.
         return None
     try:

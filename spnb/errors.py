@@ -14,6 +14,7 @@
     │   ├── ServerFault         5xx
     │   └── BadAnswer           something answered that is not the service, or not as it does
     ├── Unreachable             no answer: connection refused, DNS, time-out
+    │   └── ClientClosed        the connection was closed, or is another process's
     ├── RealtimeError           MQTT refused or lost for good
     ├── BroadcastError          publishing failed
     │   └── SourceError         the camera, file or generator gave no media
@@ -34,6 +35,7 @@ __all__ = [
     "BadRequest",
     "BroadcastError",
     "ChatNotOpened",
+    "ClientClosed",
     "ConfigError",
     "Conflict",
     "DownloadError",
@@ -78,7 +80,10 @@ class ServiceError(SpnbError):
         code: social.plus's own code, e.g. 400400; an unknown code is kept as it came.
         detail: what the service said beyond its message.
         retry_after: seconds the service asks to wait, if it said so.
+        repeated: whether the request had been sent before and that was not answered: it may be so because of it.
     """
+
+    repeated: bool = False
 
     def __init__(
         self,
@@ -129,7 +134,19 @@ class BadAnswer(ServiceError):
 
 
 class Unreachable(SpnbError):
-    """No answer from the service: refused, no route, no name, or out of time."""
+    """No answer from the service: refused, no route, no name, or out of time.
+
+    Attributes:
+        sent: whether the request may have reached the service; if not, nothing was done for sure.
+    """
+
+    sent: bool = True
+
+
+class ClientClosed(Unreachable):
+    """This connection was closed, or belongs to the process that this one was forked from: connect again."""
+
+    sent = False
 
 
 class RealtimeError(SpnbError):

@@ -9,14 +9,12 @@ Field meanings: social.plus data-model pages and TypeScript SDK 7.20.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from html import escape
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import AliasChoices, BeforeValidator, Field
 
 from spnb.gaps import RecordingGap, missing
+from spnb.record import Record, Time
 from spnb.statuses import FINAL_STATUSES, STATUS_LABELS, RoomStatus, asked_statuses, normal_status
 
 __all__ = [
@@ -56,44 +54,8 @@ RoomType = Literal["directStreaming", "coHosts"]
 
 def normal_type(value: Any) -> Any:
     """The current spelling of a room type (`co_hosts` → `coHosts`); unknown ones unchanged."""
-    return {"co_hosts": "coHosts", "direct_streaming": "directStreaming"}.get(value, value)
-
-
-def _utc(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    return None if value == "" else value
-
-
-Time = Annotated[datetime, BeforeValidator(_utc)]
-
-
-class Record(BaseModel):
-    """Base of all records: frozen, tolerant, camelCase on the wire."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="allow", populate_by_name=True, alias_generator=to_camel, protected_namespaces=()
-    )
-
-    def to_wire(self) -> dict[str, Any]:
-        """The record as the service's JSON: camelCase names, absent fields left out."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-    def _summary(self) -> Sequence[tuple[str, object]]:
-        """The rows a notebook shows for this record."""
-        return [(name, value) for name, value in self if value not in (None, [], {}, "")]
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{escape(name)}</th>"
-            f"<td style='text-align:left'>{escape(_shown(value))}</td></tr>"
-            for name, value in self._summary()
-        )
-        return f"<table><caption>{escape(type(self).__name__)}</caption>{rows}</table>"
-
-
-def _shown(value: object) -> str:
-    return value.strftime("%Y-%m-%d %H:%M:%S UTC") if isinstance(value, datetime) else str(value)
+    known = {"co_hosts": "coHosts", "direct_streaming": "directStreaming"}
+    return known.get(value, value) if isinstance(value, str) else value
 
 
 class User(Record):
@@ -396,7 +358,7 @@ class Message(Record):
         return [(name, value) for name, value in rows if value]
 
     def __repr__(self) -> str:
-        return f"Message({self.text!r}, by {self.creator_public_id}, {self.message_id})"
+        return f"Message({self.creator_public_id}: {self.text!r}, {self.message_id})"
 
 
 class Reactor(Record):

@@ -11,16 +11,16 @@ import contextlib
 import itertools
 import logging
 import random
-import ssl
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import orjson
 
 from spnb._loop import in_loop, on_loop
+from spnb.config import Network
 from spnb.errors import RealtimeError, SpnbError
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ mqtt_log.addFilter(lambda record: not str(record.msg).startswith("Unexpected mes
 KEEP_ALIVE_SECONDS = 30
 FIRST_WAIT, LONGEST_WAIT = 1.0, 8.0
 """Reconnect after 1 s, doubling to 8 s, as the service's SDKs do; jittered so that many clients do not come at once."""
+REFUSED_WAIT = 60.0
+"""Seconds until a login that is refused is tried again: a ban may be lifted, a key put right."""
+ANSWER_SECONDS = 10.0
+"""How long the broker may take to acknowledge; after that the connection is taken for dead, and made anew."""
 REFUSED = 128
 TOPICS_AT_ONCE = 50
 """In one SUBSCRIBE: a thousand topics, one after the other, would take a thousand times the way there and back."""
@@ -74,9 +78,13 @@ class Realtime:
     Args:
         url: gives the `ws://` or `wss://` address of the broker, for each connection.
         login: gives fresh credentials for each connection.
+        network: the way there, the same as REST takes.
     """
 
-    def __init__(self, url: Callable[[], str], login: Callable[[], Awaitable[MqttLogin]]) -> None:
+    def __init__(
+        self, url: Callable[[], str], login: Callable[[], Awaitable[MqttLogin]], *, network: Network | None = None
+    ) -> None:
+        self._network = network or Network()
         self._url = url
         self._login = login
         self._callbacks: dict[str, list[Callback]] = {}
@@ -212,9 +220,12 @@ class Realtime:
             except (aiomqtt.MqttError, OSError, SpnbError, TimeoutError) as error:
                 log.info("real time is away: %s", type(error).__name__)
             except RuntimeError as error:
-                if "after shutdown" not in str(error):
-                    raise
-                return  # the interpreter is ending, and its threads have ended already
+                if "after shutdown" in str(error):
+                    return  # the interpreter is ending, and its threads have ended already
+                log.exception("real time is away")
+            except Exception:
+                # Whatever it is, there is a next try: nothing is worse than being deaf for good.
+                log.exception("real time is away")
             finally:
                 self._client = None
                 self._subscribed.clear()
@@ -222,10 +233,12 @@ class Realtime:
                 return  # leaving a connection may turn a cancellation into an error of its own
             if refusals >= 2:
                 # The first refusal may be a token that was renewed in between; a second one is meant.
+                if self._state != "refused":
+                    log.warning("%s", RealtimeError("the broker refuses this login: check the API key and user"))
                 self._set_state("refused")
-                log.warning("%s", RealtimeError("the broker refuses this login: check the API key and user"))
-                return
-            self._set_state("away")
+                wait = REFUSED_WAIT
+            else:
+                self._set_state("away")
             self._hurry.clear()
             try:
                 async with asyncio.timeout(wait * random.uniform(0.75, 1.25)):
@@ -247,10 +260,11 @@ class Realtime:
             identifier=login.client_id,
             transport="websockets",
             websocket_path=url.path or "/mqtt",
-            tls_context=ssl.create_default_context() if secure else None,
+            tls_context=self._network.trusted() if secure else None,
+            proxy=_proxy(self._network.proxy_for(self._url())),
             clean_session=True,
             keepalive=KEEP_ALIVE_SECONDS,
-            timeout=10,
+            timeout=ANSWER_SECONDS,
             logger=mqtt_log,
         )
         async with contextlib.AsyncExitStack() as leaving:
@@ -258,40 +272,47 @@ class Realtime:
             leaving.push_async_exit(client)
             self._client = client
             self._changed.set()
+            self._refused.clear()
             follow = asyncio.create_task(self._follow(client), name="spnb-subscriptions")
+            receive = asyncio.create_task(self._receive(client), name="spnb-events")
             try:
-                async for message in client.messages:
-                    self._received(str(message.topic), message.payload)
+                # A connection that takes no subscription is as dead as one that brings no message.
+                done, _ = await asyncio.wait({follow, receive}, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
             finally:
-                follow.cancel()
-                await asyncio.gather(follow, return_exceptions=True)
+                for task in (follow, receive):
+                    task.cancel()
+                await asyncio.gather(follow, receive, return_exceptions=True)
+
+    async def _receive(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            self._received(str(message.topic), message.payload)
 
     async def _follow(self, client: aiomqtt.Client) -> None:
         """Keep the broker's subscriptions what the callbacks ask for."""
         import aiomqtt
 
         task = asyncio.current_task()
-        try:
-            # Python 3.11's `wait_for`, in the library, loses a cancellation that comes together with its result:
-            # the request for it is counted all the same.
-            while not (task and task.cancelling()):
-                await self._changed.wait()
-                self._changed.clear()
-                wanted = set(self._callbacks)
-                for topics in _batches(wanted - self._subscribed - self._refused):
-                    granted: Sequence[int | ReasonCode] = await client.subscribe([(topic, 0) for topic in topics])
-                    self._set_state("connected")  # before the rest, of which there may be thousands
-                    for topic, code in zip(topics, granted, strict=False):
-                        granted_now = (code if isinstance(code, int) else code.value) < REFUSED
-                        (self._subscribed if granted_now else self._refused).add(topic)
-                        self._tell_settled(topic, granted_now)
-                for topic in self._subscribed - wanted:
-                    await client.unsubscribe(topic)
-                    self._subscribed.discard(topic)
-                self._set_state("connected")
-        except aiomqtt.MqttError as error:
-            # The connection is gone; reading messages notices it too and reconnects.
-            log.debug("subscribing failed: %s", type(error).__name__)
+        # Python 3.11's `wait_for`, in the library, loses a cancellation that comes together with its result:
+        # the request for it is counted all the same.
+        while not (task and task.cancelling()):
+            await self._changed.wait()
+            self._changed.clear()
+            wanted = set(self._callbacks)
+            for topics in _batches(wanted - self._subscribed - self._refused):
+                granted: Sequence[int | ReasonCode] = await client.subscribe([(topic, 0) for topic in topics])
+                self._set_state("connected")  # before the rest, of which there may be thousands
+                if len(granted) != len(topics):
+                    raise aiomqtt.MqttError("the broker acknowledged other topics than were asked for")
+                for topic, code in zip(topics, granted, strict=True):
+                    granted_now = (code if isinstance(code, int) else code.value) < REFUSED
+                    (self._subscribed if granted_now else self._refused).add(topic)
+                    self._tell_settled(topic, granted_now)
+            for topic in self._subscribed - wanted:
+                await client.unsubscribe(topic)
+                self._subscribed.discard(topic)
+            self._set_state("connected")
 
     def _received(self, topic: str, payload: Any) -> None:
         event = _read(topic, payload)
@@ -335,6 +356,26 @@ async def _left(client: aiomqtt.Client, entering: asyncio.Future[aiomqtt.Client]
         await client.__aexit__(None, None, None)
     except (aiomqtt.MqttError, OSError) as error:
         log.debug("a connection that nobody wants any more failed: %s", type(error).__name__)
+
+
+def _proxy(url: str | None) -> aiomqtt.ProxySettings | None:
+    if url is None:
+        return None
+    import aiomqtt
+    import socks  # type: ignore[import-untyped]
+
+    parts = urlsplit(url)
+    kinds = {"http": socks.HTTP, "socks5": socks.SOCKS5, "socks5h": socks.SOCKS5, "socks4": socks.SOCKS4}
+    if parts.scheme not in kinds or not parts.hostname:
+        raise RealtimeError(f"real time cannot pass a proxy of the kind {parts.scheme or '(none)'}: http://host:port")
+    return aiomqtt.ProxySettings(
+        proxy_type=kinds[parts.scheme],
+        proxy_addr=parts.hostname,
+        proxy_port=parts.port or (1080 if parts.scheme.startswith("socks") else 80),
+        proxy_rdns=True,
+        proxy_username=unquote(parts.username) if parts.username else None,
+        proxy_password=unquote(parts.password) if parts.password else None,
+    )
 
 
 def _batches(topics: Iterable[str]) -> Iterator[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -84,6 +85,7 @@ def sandbox(
     rate_limit: bool = True,
     api_key: str | None = None,
     livekit: str = "",
+    secure: bool = False,
 ) -> int:
     """Run a sandbox in the foreground and print its addresses and key, so that any SDK can be pointed at it.
 
@@ -98,11 +100,19 @@ def sandbox(
         livekit: media server: `embedded`, `auto` (a livekit-server where SPNB_LIVEKIT_SERVER names one or the PATH has
             one), the path of a livekit-server, or the `ws://` address of a deployment [default: what SPNB_LIVEKIT says,
             else embedded].
+        secure: a network in secure mode, where a login wants an auth token, to practise with.
     """
     from spnb.sandbox import serve
 
     return serve(
-        port=port, data_dir=data_dir, as_json=json, grace=grace, rate_limit=rate_limit, livekit=livekit, api_key=api_key
+        port=port,
+        data_dir=data_dir,
+        as_json=json,
+        grace=grace,
+        rate_limit=rate_limit,
+        livekit=livekit,
+        api_key=api_key,
+        secure=secure,
     )
 
 
@@ -210,6 +220,9 @@ def bench(*names: str, json: bool = False) -> int:
 
 def main(tokens: list[str] | None = None) -> None:
     """Run the command line; errors of spnb become one clear line and exit code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a title that the terminal cannot show must not end the list
     try:
         code = app(tokens, result_action="return_value")
     except SpnbError as error:

@@ -32,12 +32,15 @@ def list_rooms(*, statuses: list[str], limit: int, as_json: bool) -> int:
             sys.stdout.write(json.dumps(row) + "\n")
         return 0
     table = Table(title=f"{len(found)} rooms · {where}")
-    for column in ("title", "status", "creator", "created", "duration", "room id"):
+    # Where a terminal is narrow, titles are cut, never the ids that commands take.
+    widest = max((len(room.room_id) for room in found), default=0)
+    table.add_column("room id", no_wrap=True, min_width=widest)
+    for column in ("title", "status", "creator", "created", "duration"):
         table.add_column(column)
     for room in found:
         created = room.created_at.strftime("%Y-%m-%d %H:%M") if room.created_at else ""
         duration = "" if room.duration_seconds is None else f"{room.duration_seconds:g} s"
-        cells = (room.title, room.label, room.created_by or "", created, duration, room.room_id)
+        cells = (room.room_id, room.title, room.label, room.created_by or "", created, duration)
         # Text, not markup: titles are user content.
         table.add_row(*(Text(cell) for cell in cells))
     Console().print(table)

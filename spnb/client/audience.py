@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from spnb._loop import aiterate, on_loop
-from spnb.client.resource import Resource, checked_text
+from spnb.client.resource import Resource, checked_text, part, settled
 from spnb.errors import InvalidInput
 from spnb.models import Invitation, Reactor, User, Viewer, WatchSession
 
@@ -28,20 +28,25 @@ class AsyncReactions(Resource):
 
     @on_loop
     async def add(self, reference_id: str, reference_type: Subject, name: str) -> str:
-        """React; the same reaction of a user counts once. Returns the reaction's id."""
+        """React; the same reaction of a user counts once. Returns the reaction's id.
+
+        social.plus: `ReactionRepository.addReaction`.
+        """
         body = _reaction(reference_id, reference_type, name)
         return str((await self._post("/api/v2/reactions", "react", body, repeatable=True))["addedId"])
 
     @on_loop
     async def remove(self, reference_id: str, reference_type: Subject, name: str) -> None:
-        """Take your reaction back."""
+        """Take your reaction back. social.plus: `ReactionRepository.removeReaction`."""
         body = _reaction(reference_id, reference_type, name)
-        await self._delete("/api/v2/reactions", "take the reaction back", json=body)
+        await self._gone("/api/v2/reactions", "take the reaction back", body)
 
     def query(
         self, reference_id: str, reference_type: Subject, *, name: str | None = None, page_size: int = 50
     ) -> AsyncIterator[Reactor]:
         """Who reacted, newest first.
+
+        social.plus: `ReactionRepository.getReactions`.
 
         Args:
             name: only this reaction.
@@ -63,14 +68,16 @@ class AsyncReactions(Resource):
         )
         async for page in pages:
             for subject in page.get("reactions", []):
-                for reactor in subject.get("reactors", []):
-                    yield Reactor.model_validate(reactor)
+                for reactor in Reactor.many(subject.get("reactors")):
+                    yield reactor
 
     @on_loop
     async def send_live(
         self, room_id: str, post_id: str, names: Sequence[str], *, occurred_at: Sequence[datetime] | None = None
     ) -> list[str]:
         """Send floating reactions to a live room, best buffered and sent once a second. Returns their ids.
+
+        social.plus: `LiveReactionRepository.createReaction`.
 
         `room.react()` of a live room does the buffering.
 
@@ -118,24 +125,29 @@ class AsyncPresence(Resource):
 
     @on_loop
     async def heartbeat(self, room_id: str) -> None:
-        """Say that you watch; to be repeated at the settings' interval, silence means gone."""
-        path = f"/api/v1/presence/rooms/{room_id}/heartbeat"
+        """Say that you watch; to be repeated at the settings' interval, silence means gone.
+
+        social.plus: `RoomPresenceRepository.startHeartbeat`.
+        """
+        path = f"/api/v1/presence/rooms/{part(room_id)}/heartbeat"
         await self._post(path, "say that you watch", {}, repeatable=True)
 
     @on_loop
     async def count(self, room_id: str) -> int:
-        """How many users watch now."""
-        return int((await self._get(f"/api/v1/presence/rooms/{room_id}/users/count", "count viewers"))["count"])
+        """How many users watch now. social.plus: `RoomPresenceRepository.getRoomUserCount`."""
+        return int((await self._get(f"/api/v1/presence/rooms/{part(room_id)}/users/count", "count viewers"))["count"])
 
     @on_loop
     async def viewers(self, room_id: str) -> list[Viewer]:
-        """Who watches now; the service lists at most 200."""
-        answer = await self._get(f"/api/v1/presence/rooms/{room_id}/users", "list viewers")
-        return [Viewer.model_validate(viewer) for viewer in answer.get("viewers", [])]
+        """Who watches now; the service lists at most 200. social.plus: `RoomPresenceRepository.getRoomOnlineUsers`."""
+        answer = await self._get(f"/api/v1/presence/rooms/{part(room_id)}/users", "list viewers")
+        return Viewer.many(answer.get("viewers"))
 
     @on_loop
     async def report(self, sessions: Sequence[WatchSession]) -> bool:
         """Report watch sessions: how long you watched. Repeating a session with more seconds lengthens it.
+
+        social.plus: `RoomRepository.syncWatchSessions`.
 
         The service wants them signed with a key that lies inside the vendor's SDKs; `SOCIALPLUS_WATCH_KEY` gives one.
         The sandbox takes any. Shape of the call: the service's user-event API.
@@ -172,7 +184,7 @@ class AsyncInvitations(Resource):
 
     @on_loop
     async def create(self, room_id: str, user_id: str) -> Invitation:
-        """Invite a user to co-host your room."""
+        """Invite a user to co-host your room. social.plus: `room.createInvitation`."""
         body = {
             "type": "livestreamCohostInvite",
             "targetType": "room",
@@ -185,7 +197,7 @@ class AsyncInvitations(Resource):
 
     @on_loop
     async def mine(self, *, room_id: str | None = None) -> list[Invitation]:
-        """Invitations to you, newest first."""
+        """Invitations to you, newest first. social.plus: `room.getInvitations`."""
         answer = await self._get(
             "/api/v1/invitations/me",
             "list your invitations",
@@ -193,30 +205,39 @@ class AsyncInvitations(Resource):
             targetType="room" if room_id else None,
             options={"limit": 100},
         )
-        return [Invitation.model_validate(invitation) for invitation in answer.get("invitations", [])]
+        return Invitation.many(answer.get("invitations"))
 
     @on_loop
     async def of_room(self, room_id: str) -> list[Invitation]:
-        """Invitations to a room, newest first."""
+        """Invitations to a room, newest first. social.plus: `InvitationRepository.getInvitations`."""
         answer = await self._get(
             "/api/v1/invitations", "list invitations", targetId=room_id, targetType="room", options={"limit": 100}
         )
-        return [Invitation.model_validate(invitation) for invitation in answer.get("invitations", [])]
+        return Invitation.many(answer.get("invitations"))
 
     @on_loop
     async def accept(self, invitation_id: str) -> None:
-        """Become a co-host."""
-        await self._post(f"/api/v1/invitations/{invitation_id}/accept", "accept the invitation", {})
+        """Become a co-host. social.plus: `invitation.accept`."""
+        await self._answered(invitation_id, "accept", "approved")
 
     @on_loop
     async def reject(self, invitation_id: str) -> None:
-        """Decline."""
-        await self._post(f"/api/v1/invitations/{invitation_id}/reject", "reject the invitation", {})
+        """Decline. social.plus: `invitation.reject`."""
+        await self._answered(invitation_id, "reject", "rejected")
+
+    async def _answered(self, invitation_id: str, answer: str, status: str) -> None:
+        path = f"/api/v1/invitations/{part(invitation_id)}/{answer}"
+
+        async def is_so() -> Json | None:
+            found = next((one for one in await self.mine() if one.invitation_id == invitation_id), None)
+            return {} if found is not None and found.status == status else None
+
+        await settled(self._post(path, f"{answer} the invitation", {}, repeatable=True), is_so)
 
     @on_loop
     async def cancel(self, invitation_id: str) -> None:
-        """Take your invitation back."""
-        await self._delete(f"/api/v1/invitations/{invitation_id}", "cancel the invitation")
+        """Take your invitation back. social.plus: `InvitationRepository.cancelInvitation`."""
+        await self._gone(f"/api/v1/invitations/{part(invitation_id)}", "cancel the invitation", answered=True)
 
 
 class AsyncUsers(Resource):
@@ -224,22 +245,22 @@ class AsyncUsers(Resource):
 
     @on_loop
     async def get(self, user_id: str) -> User:
-        """One user by public id."""
-        return User.model_validate((await self._get(f"/api/v3/users/{user_id}", "read the user"))["users"][0])
+        """One user by public id. social.plus: `UserRepository.getUser`."""
+        return User.model_validate((await self._get(f"/api/v3/users/{part(user_id)}", "read the user"))["users"][0])
 
     @on_loop
     async def get_many(self, user_ids: Sequence[str]) -> list[User]:
-        """Users by public id; unknown ones are left out."""
+        """Users by public id; unknown ones are left out. social.plus: `UserRepository.getUserByIds`."""
         found: list[User] = []
         for start in range(0, len(user_ids), 100):
             wanted = list(user_ids[start : start + 100])
             answer = await self._get("/api/v3/users/list", "read users", userIds=wanted)
-            found += [User.model_validate(user) for user in answer.get("users", [])]
+            found += User.many(answer.get("users"))
         return found
 
     @on_loop
     async def update(self, *, display_name: str | None = None, metadata: Json | None = None) -> User:
-        """Change your own profile."""
+        """Change your own profile. social.plus: `UserRepository.updateUser`."""
         body: Json = {}
         if display_name is not None:
             body["displayName"] = checked_text("display_name", display_name, 100, required=True)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from spnb._loop import Flattened, aiterate, on_loop
-from spnb.client.resource import Resource, checked_text, create_once
+from spnb.client.resource import Resource, checked_text, create_once, part
 from spnb.errors import InvalidInput
 from spnb.models import Channel, ChannelMember, Message, Room, User
 
@@ -30,6 +30,8 @@ class AsyncChannels(Resource):
     async def create_live(self, room_id: str, post_id: str, *, display_name: str | None = None) -> Channel:
         """Open the live chat of your room. The room's flag alone opens none; the order is room, post, channel.
 
+        social.plus: `ChannelRepository.createChannel`.
+
         Args:
             room_id: the room it belongs to; its `live_channel_id` names the channel afterwards.
             post_id: the post that carries the room.
@@ -47,7 +49,7 @@ class AsyncChannels(Resource):
             return _first(await self._post("/api/v3/channels", "open the chat", body))
 
         async def find() -> Channel | None:
-            rooms = (await self._get(f"/api/v1/rooms/{room_id}", "read the room"))["rooms"]
+            rooms = (await self._get(f"/api/v1/rooms/{part(room_id)}", "read the room"))["rooms"]
             channel_id = Room.model_validate(rooms[0]).live_channel_id
             return await self.get(channel_id) if channel_id else None
 
@@ -55,18 +57,20 @@ class AsyncChannels(Resource):
 
     @on_loop
     async def get(self, channel_id: str) -> Channel:
-        """One channel."""
-        return _first(await self._get(f"/api/v3/channels/{channel_id}", "read the channel"))
+        """One channel. social.plus: `ChannelRepository.getChannel`."""
+        return _first(await self._get(f"/api/v3/channels/{part(channel_id)}", "read the channel"))
 
     @on_loop
     async def join(self, channel_id: str) -> Channel:
-        """Become a member."""
-        return _first(await self._post(f"/api/v3/channels/{channel_id}/join", "join the chat", {}, repeatable=True))
+        """Become a member. social.plus: `ChannelRepository.joinChannel`."""
+        return _first(
+            await self._post(f"/api/v3/channels/{part(channel_id)}/join", "join the chat", {}, repeatable=True)
+        )
 
     @on_loop
     async def leave(self, channel_id: str) -> None:
-        """Stop being a member."""
-        await self._delete(f"/api/v3/channels/{channel_id}/leave", "leave the chat")
+        """Stop being a member. social.plus: `ChannelRepository.leaveChannel`."""
+        await self._gone(f"/api/v3/channels/{part(channel_id)}/leave", "leave the chat")
 
     @on_loop
     async def update(
@@ -78,7 +82,10 @@ class AsyncChannels(Resource):
         rate_limit: int | None = None,
         rate_limit_window: int | None = None,
     ) -> Channel:
-        """Change name, metadata or slow mode (`rate_limit` messages in `rate_limit_window` ms); moderators only."""
+        """Change name, metadata or slow mode (`rate_limit` messages in `rate_limit_window` ms); moderators only.
+
+        social.plus: `ChannelRepository.updateChannel`.
+        """
         given = {
             "displayName": display_name,
             "metadata": dict(metadata) if metadata is not None else None,
@@ -86,18 +93,20 @@ class AsyncChannels(Resource):
             "rateLimitWindow": rate_limit_window,
         }
         body = {name: value for name, value in given.items() if value is not None}
-        return _first(await self._put(f"/api/v3/channels/{channel_id}", "change the channel", body))
+        return _first(await self._put(f"/api/v3/channels/{part(channel_id)}", "change the channel", body))
 
     @on_loop
     async def ban(self, channel_id: str, user_ids: Sequence[str]) -> None:
-        """Ban users from the chat; moderators only."""
-        await self._put(f"/api/v3/channels/{channel_id}/users/ban", "ban from the chat", {"userIds": list(user_ids)})
+        """Ban users from the chat; moderators only. social.plus: `ChannelRepository.Moderation.banMembers`."""
+        await self._put(
+            f"/api/v3/channels/{part(channel_id)}/users/ban", "ban from the chat", {"userIds": list(user_ids)}
+        )
 
     @on_loop
     async def unban(self, channel_id: str, user_ids: Sequence[str]) -> None:
-        """Let banned users back in; moderators only."""
+        """Let banned users back in; moderators only. social.plus: `ChannelRepository.Moderation.unbanMembers`."""
         body = {"userIds": list(user_ids)}
-        await self._put(f"/api/v3/channels/{channel_id}/users/unban", "unban in the chat", body)
+        await self._put(f"/api/v3/channels/{part(channel_id)}/users/unban", "unban in the chat", body)
 
     @on_loop
     async def members(
@@ -109,22 +118,26 @@ class AsyncChannels(Resource):
     ) -> list[ChannelMember]:
         """Who belongs to the channel, oldest member first.
 
+        social.plus: `ChannelRepository.Membership.getMembers`.
+
         Args:
             roles: only who has one of these; `channel-moderator` moderates.
             filter: only the muted or the banned.
         """
         pages = self._pages(
-            f"/api/v3/channels/{channel_id}/users",
+            f"/api/v3/channels/{part(channel_id)}/users",
             "list the chat's members",
             page_size=100,
             roles=list(roles) if roles else None,
             filter=filter,
         )
-        return [ChannelMember.model_validate(member) async for page in pages for member in page.get("channelUsers", [])]
+        return [member async for page in pages for member in ChannelMember.many(page.get("channelUsers"))]
 
     @on_loop
     async def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
         """Mute the channel, or only some users; moderators only.
+
+        social.plus: `ChannelRepository.Moderation.muteMembers`.
 
         Args:
             seconds: how long; None for ever, 0 ends it.
@@ -132,10 +145,10 @@ class AsyncChannels(Resource):
         """
         # The wire's unit is milliseconds, -1 for ever.
         body: Json = {"mutePeriod": -1 if seconds is None else int(seconds * 1000)}
-        path = f"/api/v2/channel/{channel_id}/mute"
+        path = f"/api/v2/channel/{part(channel_id)}/mute"
         if user_ids:
             body["userIds"] = list(user_ids)
-            path = f"/api/v2/channel/{channel_id}/users/mute"
+            path = f"/api/v2/channel/{part(channel_id)}/users/mute"
         await self._put(path, "mute in the chat", body)
 
 
@@ -154,6 +167,8 @@ class AsyncMessages(Resource):
         tags: Sequence[str] | None = None,
     ) -> Message:
         """Send a text message. Sent again after a lost answer it is still one message: its reference id tells.
+
+        social.plus: `MessageRepository.createMessage`.
 
         In slow mode it waits for its turn, where that comes within 45 s.
 
@@ -195,6 +210,8 @@ class AsyncMessages(Resource):
         deleted: bool = False,
     ) -> AsyncIterator[Message]:
         """Messages of a feed, page after page. Deleted ones are not among them.
+
+        social.plus: `MessageRepository.getMessages`.
 
         Args:
             feed_id: the channel's message feed.
@@ -263,8 +280,8 @@ class AsyncMessages(Resource):
 
     @on_loop
     async def get(self, message_id: str) -> Message:
-        """One message."""
-        return _message(await self._get(f"/api/v5/messages/{message_id}", "read the message"))
+        """One message. social.plus: `MessageRepository.getMessage`."""
+        return _message(await self._get(f"/api/v5/messages/{part(message_id)}", "read the message"))
 
     @on_loop
     async def get_many(self, message_ids: Sequence[str]) -> list[Message]:
@@ -279,6 +296,8 @@ class AsyncMessages(Resource):
     async def edit(self, message_id: str, text: str, *, mentions: Sequence[str] | None = None) -> Message:
         """Change the text of your message.
 
+        social.plus: `MessageRepository.editMessage`.
+
         Args:
             text: 1 to 20 000 characters.
             mentions: public ids of users; without, those it had stay.
@@ -287,23 +306,23 @@ class AsyncMessages(Resource):
         body: Json = {"data": {"text": text}}
         if mentions is not None:
             body["mentionedUsers"] = _mentioned(mentions)
-        return _message(await self._put(f"/api/v5/messages/{message_id}", "edit the message", body))
+        return _message(await self._put(f"/api/v5/messages/{part(message_id)}", "edit the message", body))
 
     @on_loop
     async def delete(self, message_id: str) -> None:
-        """Delete your message, or as a moderator anybody's."""
-        await self._delete(f"/api/v5/messages/{message_id}", "delete the message")
+        """Delete your message, or as a moderator anybody's. social.plus: `MessageRepository.softDeleteMessage`."""
+        await self._gone(f"/api/v5/messages/{part(message_id)}", "delete the message")
 
     @on_loop
     async def flag(self, message_id: str, *, reason: str | None = None) -> None:
-        """Report a message."""
+        """Report a message. social.plus: `MessageRepository.flagMessage`."""
         body = {"reason": reason} if reason else {}
-        await self._post(f"/api/v5/messages/{message_id}/flags", "report the message", body, repeatable=True)
+        await self._post(f"/api/v5/messages/{part(message_id)}/flags", "report the message", body, repeatable=True)
 
     @on_loop
     async def unflag(self, message_id: str) -> None:
-        """Take your report back."""
-        await self._delete(f"/api/v5/messages/{message_id}/flags", "take the report back")
+        """Take your report back. social.plus: `MessageRepository.unflagMessage`."""
+        await self._gone(f"/api/v5/messages/{part(message_id)}/flags", "take the report back")
 
 
 def _first(answer: Json) -> Channel:
@@ -324,10 +343,14 @@ def _mentioned(user_ids: Sequence[str]) -> list[Json]:
 
 def messages_of(answer: Json) -> list[Message]:
     """The messages of an answer or event, each with its sender."""
-    users: dict[Any, User] = {}
-    for body in answer.get("users") or []:
-        if isinstance(body, dict):
-            user = User.model_validate(body)
-            users[user.id] = user
-    bodies = [body for body in answer.get("messages") or [] if isinstance(body, dict)]
-    return [Message.model_validate({**body, "creator": users.get(body.get("creatorId"))}) for body in bodies]
+    users = {user.id: user for user in User.many(_objects(answer.get("users")))}
+    bodies = _objects(answer.get("messages"))
+    return Message.many([{**body, "creator": users.get(_text(body.get("creatorId")))} for body in bodies])
+
+
+def _objects(value: Any) -> list[Json]:
+    return [body for body in value if isinstance(body, dict)] if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

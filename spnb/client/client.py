@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.client.audience import AsyncInvitations, AsyncPresence, AsyncReactions, AsyncUsers
+from spnb.client.budget import BackgroundReads
 from spnb.client.chat import AsyncChannels, AsyncMessages
 from spnb.client.files import AsyncFiles
 from spnb.client.products import AsyncProducts
@@ -18,7 +19,7 @@ from spnb.client.rooms import AsyncRooms
 from spnb.client.session import Session, Whereabouts
 from spnb.client.settings import AsyncSettings
 from spnb.client.social import AsyncCommunities, AsyncPosts
-from spnb.config import Credentials, Endpoints
+from spnb.config import Credentials, Endpoints, Network
 from spnb.errors import SpnbError
 from spnb.models import Room, User
 from spnb.realtime import MqttLogin, Realtime
@@ -45,7 +46,7 @@ class AsyncClient(Generic[R]):
         endpoints, credentials: where and as whom.
         name: what the repr calls the service.
         room_factory: makes of each room's record what the client hands out; the record itself without it.
-        timeout: seconds until a request counts as lost.
+        network: the way to the service.
         whereabouts: for a service that may come back elsewhere: a sandbox.
     """
 
@@ -56,20 +57,20 @@ class AsyncClient(Generic[R]):
         *,
         name: str = "social.plus",
         room_factory: Callable[[AsyncClient[R], Room], R] | None = None,
-        timeout: float = 30.0,
+        network: Network | None = None,
         whereabouts: Whereabouts | None = None,
     ) -> None:
         self._name = name
         self._first_endpoints = endpoints
         self._whereabouts = whereabouts
         self._credentials = credentials
-        self._timeout = timeout
+        self._network = network or Network()
         self._factory = room_factory
         self._open_session: Session | None = None
         self._open_realtime: Realtime | None = None
         self._connections = 0
         self._closers: list[Callable[[], Awaitable[None]]] = []
-        self._reading = asyncio.Semaphore(BACKGROUND_READS)
+        self._reading = BackgroundReads(BACKGROUND_READS)
         """Held by each read that nobody waits for."""
         self.shared: dict[tuple[str, str], Any] = {}
         """What live objects of one kind and id share on this connection."""
@@ -91,7 +92,7 @@ class AsyncClient(Generic[R]):
     def _session(self) -> Session:
         if self._open_session is None:
             self._open_session = Session(
-                self._first_endpoints, self._credentials, timeout=self._timeout, whereabouts=self._whereabouts
+                self._first_endpoints, self._credentials, network=self._network, whereabouts=self._whereabouts
             )
         return self._open_session
 
@@ -142,7 +143,7 @@ class AsyncClient(Generic[R]):
     def realtime(self) -> Realtime:
         """The real-time connection; it connects at the first subscription."""
         if self._open_realtime is None:
-            self._open_realtime = Realtime(lambda: self._endpoints.mqtt, self._mqtt_login)
+            self._open_realtime = Realtime(lambda: self._endpoints.mqtt, self._mqtt_login, network=self._network)
         return self._open_realtime
 
     async def _mqtt_login(self) -> MqttLogin:
@@ -154,6 +155,14 @@ class AsyncClient(Generic[R]):
         self._connections += 1
         client_id = f"mqttjs_{self._session.device_id}_{user.id}_{self._connections}"
         return MqttLogin(username=user.id, password=token, client_id=client_id)
+
+    def check_open(self) -> None:
+        """See that this connection can be used.
+
+        Raises:
+            ClientClosed: it was closed, or is another process's.
+        """
+        self._session.check_open()
 
     def at_close(self, closer: Callable[[], Awaitable[None]]) -> None:
         """Have `closer` awaited on the background loop before the connections close: what waits to be sent goes out."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spnb._loop import on_loop
 from spnb.client.answers import told
-from spnb.client.resource import Resource
+from spnb.client.resource import Resource, part
 from spnb.errors import InvalidInput
 from spnb.models import File
 
@@ -22,8 +22,10 @@ class AsyncFiles(Resource):
     """Files of the network."""
 
     @on_loop
-    async def upload_image(self, image: Path | bytes) -> File:
+    async def upload_image(self, image: str | Path | bytes) -> File:
         """Upload a PNG, JPEG, GIF or WebP image of at most 2 MB (1280×720 is advised for thumbnails).
+
+        social.plus: `FileRepository.uploadImage`.
 
         Args:
             image: a file's path, or the image's bytes.
@@ -44,24 +46,26 @@ class AsyncFiles(Resource):
             files={"file": (name, content, kind)},
             data={"preferredFilename": name, "accessType": "network"},
             upload=True,
+            repeatable=True,  # a second copy, of which nobody knows, is better than a room without its picture
         )
         return File.model_validate(told(answer, "upload the image")[0])
 
     @on_loop
     async def get(self, file_id: str) -> File:
-        """What is known of a file."""
-        answer = await self._get(f"/api/v3/files/{file_id}", "read the file")
+        """What is known of a file. social.plus: `FileRepository.getFile`."""
+        answer = await self._get(f"/api/v3/files/{part(file_id)}", "read the file")
         return File.model_validate(answer.get("data", answer))
 
     @on_loop
     async def delete(self, file_id: str) -> None:
-        """Remove your file."""
-        await self._delete(f"/api/v3/files/{file_id}", "delete the file")
+        """Remove your file. social.plus: `FileRepository.deleteFile`."""
+        await self._gone(f"/api/v3/files/{part(file_id)}", "delete the file")
 
 
-async def _content(image: Path | bytes) -> tuple[bytes, str]:
+async def _content(image: str | Path | bytes) -> tuple[bytes, str]:
     if isinstance(image, bytes):
         return image, "image"
+    image = Path(image)
     try:
         return await asyncio.to_thread(image.read_bytes), image.name
     except OSError as error:

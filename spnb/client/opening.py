@@ -13,9 +13,8 @@ import weakref
 from collections.abc import Awaitable, Callable
 
 from spnb.client.chat import AsyncChannels
-from spnb.client.resource import KEY
-from spnb.client.social import AsyncPosts
-from spnb.errors import ChatNotOpened, Conflict, NotFound, ServiceError, Unreachable
+from spnb.client.social import AsyncCommunities, AsyncPosts
+from spnb.errors import ChatNotOpened, Conflict, InvalidInput, NotFound, ServiceError, Unreachable
 from spnb.models import Channel, Post, Room
 
 __all__ = ["Opening"]
@@ -29,16 +28,37 @@ class Opening:
     """Takes rooms the rest of the way.
 
     Args:
-        posts, channels: of the same session.
+        posts, channels, communities: of the same session.
         read: reads a room's record.
     """
 
-    def __init__(self, posts: AsyncPosts, channels: AsyncChannels, read: Callable[[str], Awaitable[Room]]) -> None:
+    def __init__(
+        self,
+        posts: AsyncPosts,
+        channels: AsyncChannels,
+        communities: AsyncCommunities,
+        read: Callable[[str], Awaitable[Room]],
+    ) -> None:
+        self._communities = communities
         self._posts = posts
         self._channels = channels
         self._read = read
         # Two calls at once for one room go one after the other: the second finds what the first has made.
         self._locks: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
+
+    async def check(self, community_id: str) -> None:
+        """See that a post may stand in a community, before anything is made for it.
+
+        Raises:
+            NotFound: there is no such community.
+            InvalidInput: this user is no member of it.
+        """
+        community = await self._communities.get(community_id)
+        if not community.is_joined:
+            raise InvalidInput(
+                f"you are no member of {community.display_name!r}, so no post of yours can stand there:"
+                f" communities.join({community_id!r}) first"
+            )
 
     async def publish(self, room_id: str, community_id: str | None, text: str | None, title: str | None) -> Post:
         """The room's post: the one there is, with its text changed where another is given, or else a new one."""
@@ -67,7 +87,7 @@ class Opening:
                 channel = await self._opened(room_id, post_id, (name or room.title)[:NAME_LIMIT])
                 return await self._read(room_id), channel
             except (ServiceError, Unreachable) as error:
-                key = (room.metadata or {}).get(KEY)
+                key = room.key
                 raise ChatNotOpened(
                     f"room {room_id} is there, but its chat is not open yet: the step `{step}` failed ({error})."
                     f" Go on from there with `open_chat()` on the room, or `create(…, key={key!r})` again:"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from spnb._loop import aiterate, on_loop
-from spnb.client.resource import Resource
+from spnb.client.resource import Resource, part
 from spnb.errors import InvalidInput
 from spnb.models import Post, Product
 
@@ -56,14 +56,16 @@ class AsyncProducts(Resource):
 
     @on_loop
     async def get(self, product_id: str) -> Product:
-        """One product."""
-        answer = await self._get(f"/api/v1/products/{product_id}", "read the product")
+        """One product. social.plus: `ProductRepository.getProduct`."""
+        answer = await self._get(f"/api/v1/products/{part(product_id)}", "read the product")
         return Product.model_validate(answer["products"][0])
 
     def query(
         self, *, keyword: str | None = None, active: bool | None = True, page_size: int = 20
     ) -> AsyncIterator[Product]:
         """Products of the catalogue, newest first.
+
+        social.plus: `ProductRepository.searchProducts`.
 
         Args:
             keyword: part of the name.
@@ -83,8 +85,8 @@ class AsyncProducts(Resource):
             sortOrder="desc",
         )
         async for page in pages:
-            for product in page.get("products", []):
-                yield Product.model_validate(product)
+            for product in Product.many(page.get("products")):
+                yield product
 
     @on_loop
     async def tags(self, post_id: str) -> ProductTags:
@@ -93,7 +95,7 @@ class AsyncProducts(Resource):
         Args:
             post_id: the post or its child; a room's `reference_id` is either.
         """
-        answer = await self._get(f"/api/v3/posts/{post_id}", "read the post's products")
+        answer = await self._get(f"/api/v3/posts/{part(post_id)}", "read the post's products")
         found = _all_tags(answer)
         return found[0] if found else ProductTags(post_id, None)
 
@@ -110,6 +112,8 @@ class AsyncProducts(Resource):
     async def tag(self, post_id: str, product_ids: Sequence[str]) -> ProductTags:
         """Make these, and only these, the products of a livestream post; a pinned one that is not among them goes.
 
+        social.plus: `PostRepository.updateProductTags`.
+
         Args:
             post_id: the child post that carries the room; `tags()` tells it.
             product_ids: at most 20 active products, in the order to show them.
@@ -122,23 +126,28 @@ class AsyncProducts(Resource):
         if len(wanted) > MOST_TAGGED:
             raise InvalidInput(f"{len(wanted)} products; a livestream carries at most {MOST_TAGGED}")
         body = {"productTags": [{"productId": product_id} for product_id in wanted]}
-        return _tags_in(post_id, await self._put(f"/api/v4/posts/{post_id}", "tag products", body))
+        return _tags_in(post_id, await self._put(f"/api/v4/posts/{part(post_id)}", "tag products", body))
 
     @on_loop
     async def pin(self, post_id: str, product_id: str | None) -> ProductTags:
         """Pin one of the tagged products in place of the one that is pinned; None unpins.
+
+        social.plus: `PostRepository.pinProduct`.
 
         Args:
             post_id: the child post that carries the room; `tags()` tells it.
         """
         doing = "pin the product" if product_id else "unpin the product"
         return _tags_in(
-            post_id, await self._put(f"/api/v4/posts/{post_id}", doing, json={"pinnedProductId": product_id})
+            post_id, await self._put(f"/api/v4/posts/{part(post_id)}", doing, json={"pinnedProductId": product_id})
         )
 
     @on_loop
     async def track(self, activities: Sequence[ProductActivity]) -> None:
-        """Report views and clicks of products (social.plus SDK 7.20, `analytics/activities`)."""
+        """Report views and clicks of products (social.plus SDK 7.20, `analytics/activities`).
+
+        social.plus: `product.analytics`.
+        """
         for start in range(0, len(activities), MOST_ACTIVITIES):
             body = {"activities": [_activity(activity) for activity in activities[start : start + MOST_ACTIVITIES]]}
             await self._post("/api/v1/analytics/activities", "report views of products", body)
@@ -157,8 +166,10 @@ def _activity(activity: ProductActivity) -> Json:
 def _all_tags(answer: Json) -> list[ProductTags]:
     """The product tags of an answer's posts that carry a room: parents are passed over for their children."""
     products = _products_by_id(answer)
-    bodies = {body["postId"]: body for body in [*answer.get("posts", []), *answer.get("postChildren", [])]}
-    return [_tags_of(Post.model_validate(body), products) for body in bodies.values() if _room_id(body)]
+    posts = Post.many([*(answer.get("posts") or []), *(answer.get("postChildren") or [])])
+    return [
+        _tags_of(post, products) for post in {post.post_id: post for post in posts}.values() if post.data.get("roomId")
+    ]
 
 
 def _tags_in(post_id: str, answer: Json) -> ProductTags:
@@ -166,12 +177,8 @@ def _tags_in(post_id: str, answer: Json) -> ProductTags:
     return _tags_of(Post.model_validate(body), _products_by_id(answer))
 
 
-def _room_id(body: Json) -> str | None:
-    return (body.get("data") or {}).get("roomId")
-
-
 def _products_by_id(answer: Json) -> dict[str, Product]:
-    products = [Product.model_validate(body) for body in answer.get("products", [])]
+    products = Product.many(answer.get("products"))
     return {product.product_id: product for product in products}
 
 

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 
 from spnb.client.answers import guarded, told
 from spnb.client.session import Session
-from spnb.errors import InvalidInput, ServerFault, Unreachable
+from spnb.errors import BadRequest, Conflict, Forbidden, InvalidInput, NotFound, ServerFault, ServiceError, Unreachable
+from spnb.record import KEY
 
-__all__ = ["KEY", "Resource", "checked_text", "create_once", "fresh_key"]
+__all__ = ["KEY", "Resource", "checked_text", "create_once", "fresh_key", "part", "settled"]
 
 Json = dict[str, Any]
 T = TypeVar("T")
 
-KEY = "spnbKey"
-"""Name under which a creation's own key stands in the metadata of what it creates."""
 FIND_AGAIN_SECONDS = (0.3, 1.0, 3.0)
 
 
@@ -48,6 +49,15 @@ class Resource:
     async def _delete(self, path: str, doing: str, json: Any = None, **params: Any) -> Json:
         return _object(await self._session.request("DELETE", path, doing=doing, json=json, params=params), doing)
 
+    async def _gone(self, path: str, doing: str, json: Any = None, *, answered: bool = False) -> None:
+        """Take something away. That it is not there any more, after a try that was not answered, is what was wanted.
+
+        Args:
+            answered: whether "it is so already" is told as a state that does not allow the call.
+        """
+        with _already(NotFound, *((BadRequest, Conflict) if answered else ())):
+            await self._delete(path, doing, json)
+
     async def _pages(self, path: str, doing: str, *, page_size: int, **params: Any) -> AsyncIterator[Json]:
         """All pages of a list. The page token carries the size, so only the first call names it."""
         if not 1 <= page_size <= 100:
@@ -61,6 +71,47 @@ class Resource:
                 return
             options = {name: value for name, value in options.items() if name not in ("limit", "token")}
             options["token"] = token
+
+
+@contextlib.contextmanager
+def _already(*kinds: type[ServiceError]) -> Iterator[None]:
+    try:
+        yield
+    except kinds as error:
+        if not error.repeated:
+            raise
+
+
+async def settled(do: Awaitable[T], is_so: Callable[[], Awaitable[T | None]]) -> T:
+    """What `do` gives; where it is refused after a try that was not answered, look whether that one was carried out.
+
+    Args:
+        do: the call, sent again where its answer is lost.
+        is_so: gives what was wanted where it is so already; None where it is not.
+
+    Raises:
+        ServiceError, Unreachable: it was refused, and it is not so.
+    """
+    try:
+        return await do
+    except (BadRequest, Forbidden, NotFound, Conflict) as error:
+        found = await is_so() if error.repeated else None
+        if found is None:
+            raise
+        return found
+
+
+def part(value: str) -> str:
+    """An id as a part of a path, whatever it is made of.
+
+    Raises:
+        InvalidInput: it is empty, or no text.
+    """
+    if not isinstance(value, str):
+        raise InvalidInput(f"an id is a text, not a {type(value).__name__}")
+    if not value or value in (".", ".."):
+        raise InvalidInput("an id must not be empty" if not value else f"{value!r} is no id")
+    return quote(value, safe="")
 
 
 def _object(answer: httpx.Response, doing: str) -> Json:

@@ -14,7 +14,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from spnb.errors import RateLimited, ServerFault, Unreachable
+from spnb.errors import ClientClosed, RateLimited, ServerFault, Unreachable
 
 __all__ = ["Retries"]
 
@@ -43,13 +43,17 @@ class Retries:
         Args:
             doing: what the request does, for the log.
             repeatable: whether doing it twice does no harm. A request the service refused for its rate was not done, so
-                it is repeated all the same.
+                it is repeated all the same, as is one that was surely never sent.
         """
         growing = wait_exponential_jitter(multiplier=self.first, max=self.longest, jitter=self.jitter)
 
         def again(error: BaseException) -> bool:
             if isinstance(error, RateLimited):
                 return error.retry_after is None or error.retry_after <= self.seconds
+            if isinstance(error, ClientClosed):
+                return False
+            if isinstance(error, Unreachable) and not error.sent:
+                return True
             return repeatable and isinstance(error, (ServerFault, Unreachable))
 
         def pause(state: RetryCallState) -> float:

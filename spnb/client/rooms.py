@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
-from urllib.parse import quote
 
 from spnb._loop import aiterate, on_loop
 from spnb.client.answers import read_object
@@ -15,11 +15,12 @@ from spnb.client.chat import AsyncChannels
 from spnb.client.files import AsyncFiles
 from spnb.client.opening import Opening
 from spnb.client.records import LivePost, Records
-from spnb.client.resource import KEY, Resource, checked_text, create_once, fresh_key, with_key
+from spnb.client.resource import KEY, Resource, checked_text, create_once, fresh_key, part, settled, with_key
 from spnb.client.session import Session
-from spnb.client.social import AsyncPosts
+from spnb.client.social import AsyncCommunities, AsyncPosts
 from spnb.errors import InvalidInput
 from spnb.models import BroadcasterData, Channel, PlaybackInfo, Post, Recording, Room, User, asked_statuses
+from spnb.record import ReadRecords
 
 __all__ = ["AsyncRooms"]
 
@@ -48,7 +49,7 @@ class AsyncRooms(Resource, Generic[R]):
     ) -> None:
         super().__init__(session)
         self._files = files
-        self._opening = Opening(posts, channels, self.record)
+        self._opening = Opening(posts, channels, AsyncCommunities(session), self.record)
         self._hand_out = hand_out
 
     @on_loop
@@ -66,6 +67,8 @@ class AsyncRooms(Resource, Generic[R]):
         parent_room_id: str | None = None,
     ) -> R:
         """Create a room, publish its post and open its live chat. The room is idle until media arrives.
+
+        social.plus: `RoomRepository.createRoom`.
 
         A live chat needs three things in this order: the room, the post that carries it, the live channel. Each step
         shows in the room's `steps`; after a failure the way is taken up where it broke off, and nothing is made twice.
@@ -85,7 +88,8 @@ class AsyncRooms(Resource, Generic[R]):
             parent_room_id: the main room, for an additional feed.
 
         Raises:
-            InvalidInput: a limit is broken; nothing was sent.
+            InvalidInput: a limit is broken, or you are no member of the community; no room was made.
+            NotFound: there is no such community; no room was made.
             ChatNotOpened: the room was made, but its post or channel was not; says how to go on.
         """
         checked_text("title", title, TITLE_LIMIT, required=True)
@@ -105,6 +109,8 @@ class AsyncRooms(Resource, Generic[R]):
             body["parentRoomId"] = checked_text("parent_room_id", parent_room_id, ID_LIMIT)
         room = await self._found(key) if key else None
         if room is None:
+            if community_id is not None:
+                await self._opening.check(community_id)
             if thumbnail is not None:
                 body["thumbnailFileId"] = await self._thumbnail_id(thumbnail)
             room = await self._made(body)
@@ -130,7 +136,7 @@ class AsyncRooms(Resource, Generic[R]):
         mine = self._session.credentials.user_id
         newest: dt.datetime | None = None
         async for room in self._rooms(statuses=None, type=None, sort="lastCreated", deleted=False, page_size=100):
-            if (room.metadata or {}).get(KEY) == key and room.created_by in (mine, None):
+            if room.key == key and room.created_by in (mine, None):
                 return room
             newest = newest or room.created_at
             if within is not None and newest and room.created_at and newest - room.created_at > within:
@@ -140,6 +146,8 @@ class AsyncRooms(Resource, Generic[R]):
     @on_loop
     async def open_chat(self, room_id: str, *, community_id: str | None = None, name: str | None = None) -> Channel:
         """Your room's live channel; the post and the channel are made where they are missing.
+
+        social.plus: `room.getLiveChat`.
 
         Args:
             community_id: the community a missing post goes to; your own feed without it.
@@ -156,6 +164,8 @@ class AsyncRooms(Resource, Generic[R]):
     ) -> Post:
         """Your room's livestream post. Where there is one it is that, changed to this text and title; else a new one.
 
+        social.plus: `PostRepository.createRoomPost`.
+
         Args:
             community_id: the community it stands in; without it, where it stands already, or your own feed.
             text: at most 50 000 characters.
@@ -167,6 +177,8 @@ class AsyncRooms(Resource, Generic[R]):
         if isinstance(thumbnail, str):
             if _names_a_file(thumbnail):
                 return (await self._files.upload_image(Path(thumbnail))).file_id
+            if not re.fullmatch(r"[\w-]*", thumbnail):
+                raise InvalidInput(f"there is no image {thumbnail!r}, and it is no id of an uploaded one")
             checked = checked_text("thumbnail", thumbnail, ID_LIMIT, required=True)
             assert checked is not None  # noqa: S101 - required
             return checked
@@ -176,6 +188,8 @@ class AsyncRooms(Resource, Generic[R]):
     async def get(self, room_id: str) -> R:
         """One room.
 
+        social.plus: `RoomRepository.getRoom`.
+
         Raises:
             NotFound: there is none with this id, or it was deleted.
         """
@@ -184,7 +198,7 @@ class AsyncRooms(Resource, Generic[R]):
     @on_loop
     async def record(self, room_id: str) -> Room:
         """One room as the plain record of this moment."""
-        return _first(await self._get(f"/api/v1/rooms/{_id(room_id)}", "read the room"))
+        return _first(await self._get(f"/api/v1/rooms/{part(room_id)}", "read the room"))
 
     def query(
         self,
@@ -196,6 +210,8 @@ class AsyncRooms(Resource, Generic[R]):
         page_size: int = 20,
     ) -> AsyncIterator[R]:
         """Rooms, page after page.
+
+        social.plus: `RoomRepository.getRooms`.
 
         Args:
             statuses: only these, one or several; all without.
@@ -215,6 +231,13 @@ class AsyncRooms(Resource, Generic[R]):
     async def _rooms(
         self, *, statuses: str | Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
     ) -> AsyncIterator[Room]:
+        async for page in self._room_pages(statuses, type, sort, deleted, page_size):
+            for room in page:
+                yield room
+
+    async def _room_pages(
+        self, statuses: str | Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
+    ) -> AsyncIterator[ReadRecords[Room]]:
         wanted = None if statuses is None else asked_statuses(statuses)
         pages = self._pages(
             "/api/v1/rooms",
@@ -226,16 +249,16 @@ class AsyncRooms(Resource, Generic[R]):
             isDeleted=deleted,
         )
         async for page in pages:
-            for room in page.get("rooms", []):
-                yield Room.model_validate(room)
+            yield Room.many(page.get("rooms"))
 
     @on_loop
     async def live(self) -> Records[R]:
         """All rooms on air now, those waiting for their publisher included, newest first."""
-        found = self._rooms(
-            statuses=["live", "waitingReconnect"], type=None, sort="lastCreated", deleted=False, page_size=100
-        )
-        return Records.of([self._hand_out(room) async for room in found])
+        found: Records[R] = Records()
+        async for page in self._room_pages(["live", "waitingReconnect"], None, "lastCreated", False, 100):
+            found += map(self._hand_out, page)
+            found.skipped += page.skipped
+        return found
 
     @on_loop
     async def records(self, *, statuses: str | Sequence[str], most: int = 100) -> list[Room]:
@@ -257,6 +280,8 @@ class AsyncRooms(Resource, Generic[R]):
     ) -> Records[LivePost]:
         """What is live now with the posts that carry it; rooms without a post are not among them.
 
+        social.plus: `PostRepository.getLiveRoomPosts`.
+
         Args:
             target_types: where the posts stand.
             target_ids: only posts of these communities or users.
@@ -269,12 +294,14 @@ class AsyncRooms(Resource, Generic[R]):
             targetIds=list(target_ids) if target_ids else None,
             options={"limit": limit, "sortBy": "lastCreated"},
         )
-        posts = {post["postId"]: Post.model_validate(post) for post in answer.get("posts", [])}
-        users = {user["userId"]: User.model_validate(user) for user in answer.get("users", [])}
-        rooms = [Room.model_validate(room) for room in answer.get("rooms", [])]
-        return Records.of(
+        posts = {post.post_id: post for post in Post.many(answer.get("posts"))}
+        users = {user.user_id: user for user in User.many(answer.get("users"))}
+        rooms = Room.many(answer.get("rooms"))
+        found = Records.of(
             LivePost(room, posts.get(room.reference_id or ""), users.get(room.created_by or "")) for room in rooms
         )
+        found.skipped = rooms.skipped
+        return found
 
     @on_loop
     async def update(
@@ -289,6 +316,8 @@ class AsyncRooms(Resource, Generic[R]):
     ) -> R:
         """Change fields of your room; what is not named stays.
 
+        social.plus: `RoomRepository.updateRoom`.
+
         Raises:
             InvalidInput: a limit is broken.
             Forbidden: it is somebody else's room.
@@ -301,49 +330,57 @@ class AsyncRooms(Resource, Generic[R]):
         if thumbnail is not None:
             body["thumbnailFileId"] = await self._thumbnail_id(thumbnail)
         if metadata is not None:
-            body["metadata"] = dict(metadata)
+            # The creation's key goes on living in it: by the same key the same room is found.
+            key = (await self.record(room_id)).key
+            body["metadata"] = dict(metadata) if key is None else with_key(metadata, key)
         if chat is not None:
             body["liveChatEnabled"] = chat
         if not body:
             raise InvalidInput("nothing to change was named")
-        return self._hand_out(_first(await self._put(f"/api/v1/rooms/{_id(room_id)}", "change the room", body)))
+        return self._hand_out(_first(await self._put(f"/api/v1/rooms/{part(room_id)}", "change the room", body)))
 
     @on_loop
     async def delete(self, room_id: str) -> None:
-        """Delete your room."""
-        await self._delete(f"/api/v1/rooms/{_id(room_id)}", "delete the room")
+        """Delete your room. social.plus: `RoomRepository.deleteRoom`."""
+        await self._gone(f"/api/v1/rooms/{part(room_id)}", "delete the room")
 
     @on_loop
     async def stop(self, room_id: str) -> R:
         """End your broadcast for good. Disconnect from LiveKit first: `Broadcast` keeps that order.
+
+        social.plus: `RoomRepository.stopRoom`.
 
         Raises:
             BadRequest: the room has never been live.
             Forbidden: it is somebody else's room.
         """
         # Stopping twice answers like once, so it may be sent again.
-        path = f"/api/v1/rooms/{_id(room_id)}/stop"
+        path = f"/api/v1/rooms/{part(room_id)}/stop"
         return self._hand_out(_first(await self._post(path, "stop the room", {}, repeatable=True)))
 
     @on_loop
     async def broadcaster_data(self, room_id: str) -> BroadcasterData:
         """What a broadcaster needs to publish: LiveKit address and token, or an ingest address. Secret.
 
+        social.plus: `RoomRepository.getBroadcasterData`.
+
         Raises:
             Forbidden: you are neither host nor a co-host who accepted.
             BadRequest: the room is over.
         """
-        path = f"/api/v1/rooms/{_id(room_id)}/token"
+        path = f"/api/v1/rooms/{part(room_id)}/token"
         return BroadcasterData.model_validate(await self._get(path, "get broadcaster data"))
 
     @on_loop
     async def recording(self, room_id: str) -> Recording:
         """Addresses of the recorded files, in order. Signed: treat them as secrets.
 
+        social.plus: `RoomRepository.getRecordedUrl`.
+
         Raises:
             BadRequest: the room is not recorded yet.
         """
-        path = f"/api/v1/rooms/{_id(room_id)}/recorded"
+        path = f"/api/v1/rooms/{part(room_id)}/recorded"
         answer = await self._session.request("GET", path, doing="get the recording")
         return Recording.from_answer(read_object(answer, "get the recording"))
 
@@ -364,32 +401,44 @@ class AsyncRooms(Resource, Generic[R]):
 
     @on_loop
     async def leave(self, room_id: str) -> None:
-        """Leave the stage as a co-host."""
-        await self._post(f"/api/v1/rooms/{_id(room_id)}/leave", "leave the room", {})
+        """Leave the stage as a co-host. social.plus: `RoomRepository.leaveRoom`."""
+        me = self._session.credentials.user_id
+
+        async def is_so() -> Json | None:
+            return None if me in [person.user_id for person in (await self.record(room_id)).participants] else {}
+
+        await settled(self._post(f"/api/v1/rooms/{part(room_id)}/leave", "leave the room", {}, repeatable=True), is_so)
 
     @on_loop
     async def remove_participant(self, room_id: str, user_id: str) -> None:
-        """Take a co-host off the stage; host only."""
-        await self._delete(f"/api/v1/rooms/{_id(room_id)}/participants/{_id(user_id)}", "remove the participant")
+        """Take a co-host off the stage; host only. social.plus: `RoomRepository.removeParticipant`."""
+        await self._gone(f"/api/v1/rooms/{part(room_id)}/participants/{part(user_id)}", "remove the participant")
 
     @on_loop
     async def set_participant(self, room_id: str, user_id: str, *, can_manage_product_tags: bool) -> R:
-        """Grant or take a co-host's right to manage products; host only."""
+        """Grant or take a co-host's right to manage products; host only.
+
+        social.plus: `RoomRepository.updateCohostPermission`.
+        """
         body = {"canManageProductTags": can_manage_product_tags}
-        path = f"/api/v1/rooms/{_id(room_id)}/participants/{_id(user_id)}"
+        path = f"/api/v1/rooms/{part(room_id)}/participants/{part(user_id)}"
         return self._hand_out(_first(await self._put(path, "change the participant", body)))
 
     @on_loop
     async def ban_viewers(self, room_id: str, user_ids: Sequence[str]) -> None:
         """Ban 1 to 100 users from watching."""
         body = {"userIds": _ids(user_ids)}
-        await self._post(f"/api/v1/rooms/{_id(room_id)}/viewer-bans", "ban viewers", body, repeatable=True)
+        await self._post(f"/api/v1/rooms/{part(room_id)}/viewer-bans", "ban viewers", body, repeatable=True)
 
     @on_loop
     async def unban_viewers(self, room_id: str, user_ids: Sequence[str]) -> None:
         """Let banned users watch again."""
         body = {"userIds": _ids(user_ids)}
-        await self._delete(f"/api/v1/rooms/{_id(room_id)}/viewer-bans", "unban viewers", json=body)
+
+        async def is_so() -> Json | None:
+            return None if set(user_ids) & set(await self.banned_viewers(room_id)) else {}
+
+        await settled(self._delete(f"/api/v1/rooms/{part(room_id)}/viewer-bans", "unban viewers", json=body), is_so)
 
     @on_loop
     async def banned_viewers(self, room_id: str) -> list[str]:
@@ -399,7 +448,7 @@ class AsyncRooms(Resource, Generic[R]):
         while True:
             # This list alone takes its paging flat, without brackets.
             answer = await self._get(
-                f"/api/v1/rooms/{_id(room_id)}/viewer-bans",
+                f"/api/v1/rooms/{part(room_id)}/viewer-bans",
                 "list banned viewers",
                 limit=None if token else 100,
                 token=token,
@@ -418,12 +467,6 @@ def _names_a_file(text: str) -> bool:
 
 def _first(answer: Json) -> Room:
     return Room.model_validate(answer["rooms"][0])
-
-
-def _id(value: str) -> str:
-    if not value:
-        raise InvalidInput("an id must not be empty")
-    return quote(value, safe="")
 
 
 def _ids(user_ids: Sequence[str]) -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import inspect
 import logging
+import os
 import secrets
 import sys
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,12 +17,23 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from spnb.client.answers import read_answer, read_object
+from spnb.client.budget import Budget
 from spnb.client.discretion import be_discreet
 from spnb.client.errors import error_of
 from spnb.client.reach import Reach, is_loopback
 from spnb.client.retries import Retries
-from spnb.config import Credentials, Endpoints
-from spnb.errors import BadAnswer, SpnbError, Unauthorized, Unreachable
+from spnb.config import AuthToken, Credentials, Endpoints, Network
+from spnb.errors import (
+    BadAnswer,
+    ClientClosed,
+    ConfigError,
+    RateLimited,
+    ServerFault,
+    ServiceError,
+    SpnbError,
+    Unauthorized,
+    Unreachable,
+)
 from spnb.models import User
 
 __all__ = ["Session", "Whereabouts"]
@@ -31,10 +44,14 @@ be_discreet()
 Json = dict[str, Any]
 RENEW_AT = 0.8
 """Share of a token's life after which it is renewed, as the service's SDKs do."""
+RENEW_AGAIN_SECONDS = 60.0
+"""After a renewal that failed, while the token still works."""
 MARGIN = dt.timedelta(minutes=5)
 ANSWER_SECONDS = 90.0
 """A whole answer, however slowly it trickles."""
 MOST_REDIRECTS = 5
+NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
+"""What goes wrong before anything has left this machine for the service."""
 LOOK_AGAIN_SECONDS = 0.5
 """Between two looks for a service that may have moved: many calls fail at once when it does."""
 
@@ -62,7 +79,7 @@ class Session:
 
     Args:
         endpoints, credentials: where and as whom.
-        timeout: seconds until a request counts as lost.
+        network: the way to the service.
         clock: gives the present moment in UTC.
         whereabouts: for a service that may come back elsewhere.
     """
@@ -72,7 +89,7 @@ class Session:
         endpoints: Endpoints,
         credentials: Credentials,
         *,
-        timeout: float = 30.0,
+        network: Network | None = None,
         clock: Callable[[], dt.datetime] = system_time,
         whereabouts: Whereabouts | None = None,
     ) -> None:
@@ -85,14 +102,30 @@ class Session:
         self.user: User | None = None
         self.retries = Retries()
         self._clock = clock
-        # Loopback must not go through a proxy that the environment names for the outside world.
-        local = is_loopback(endpoints.rest)
+        network = network or Network()
         limits = httpx.Limits(max_connections=32, max_keepalive_connections=16)
         packed = {"Accept-Encoding": "gzip"}
-        self._http = httpx.AsyncClient(timeout=timeout, trust_env=not local, limits=limits, headers=packed)
+        # Loopback goes through no proxy that the environment names for the outside world. Not httpx reads it, but the
+        # same reading serves real time too.
+        proxy = network.proxy_for(endpoints.rest)
+        try:
+            self._http = httpx.AsyncClient(
+                timeout=network.timeout,
+                trust_env=False,
+                proxy=proxy,
+                verify=network.trusted() if urlsplit(endpoints.rest).scheme == "https" else False,
+                limits=limits,
+                headers=packed,
+            )
+        except (ImportError, ValueError, httpx.InvalidURL):
+            raise ConfigError("the proxy named is none that can be used: http://host:port is") from None
+        self._process = os.getpid()
+        self._closed = False
+        self._spends: Budget | None = None
         self._token = ""
         self._renew_after: dt.datetime | None = None
         self._logging_in: asyncio.Task[None] | None = None
+        self._expires = clock()
         self._renewal: asyncio.TimerHandle | None = None
 
     async def login(self) -> User:
@@ -104,6 +137,8 @@ class Session:
         """
         if self._logging_in is None or self._logging_in.done():
             self._logging_in = asyncio.create_task(self._log_in(), name="spnb-login")
+            # Who waited for it may have gone meanwhile: nobody need be told then.
+            self._logging_in.add_done_callback(lambda done: done.cancelled() or done.exception())
         await asyncio.shield(self._logging_in)
         assert self.user is not None  # noqa: S101 - set by the login
         return self.user
@@ -118,7 +153,7 @@ class Session:
         if credentials.display_name:
             body["displayName"] = credentials.display_name
         if credentials.auth_token:
-            body["authToken"] = credentials.auth_token
+            body["authToken"] = await self._auth_token(credentials.auth_token)
         answer = await self._with_retries(
             "POST",
             "/api/v5/sessions",
@@ -129,7 +164,7 @@ class Session:
         told = read_object(answer, "log in")
         try:
             token = told["accessToken"]
-            users = [User.model_validate(user) for user in told.get("users") or []]
+            users = User.many(told.get("users"))
             if not isinstance(token, str) or not token or not token.isascii():
                 raise ValueError("no token")
         except (KeyError, TypeError, ValueError):
@@ -140,12 +175,33 @@ class Session:
             raise Unauthorized("could not log in: the answer names no user", status=200)
         self._plan_renewal(told)
 
+    async def _auth_token(self, given: AuthToken) -> str:
+        """The auth token of this login. A function may ask a server of its own, and wait for it."""
+        if isinstance(given, str):
+            return given
+        try:
+            found = given() if inspect.iscoroutinefunction(given) else await asyncio.to_thread(given)
+            token = await found if inspect.isawaitable(found) else found
+        except SpnbError:
+            raise
+        except Exception as error:
+            raise Unauthorized(
+                f"could not log in: the function given as auth_token failed ({type(error).__name__})", status=401
+            ) from error
+        if not isinstance(token, str) or not token:
+            raise Unauthorized("could not log in: the function given as auth_token gave no token", status=401)
+        return token
+
     def _plan_renewal(self, told: Json) -> None:
         now = self._clock()
-        expires = _moment(told.get("expiresAt")) or now + dt.timedelta(days=30)
-        life = expires - now
+        # How long it lives is told by the service's own two times: this machine's clock may be wrong by days.
+        issued, expires = _moment(told.get("issuedAt")), _moment(told.get("expiresAt"))
+        life = dt.timedelta(days=30) if expires is None else expires - (issued or now)
+        if life <= dt.timedelta(0):
+            life = dt.timedelta(days=30)
         margin = min(MARGIN, life / 10)
         self._renew_after = now + (life - margin) * RENEW_AT
+        self._expires = now + life
         if self._renewal is not None:
             self._renewal.cancel()
         loop = asyncio.get_running_loop()
@@ -157,15 +213,41 @@ class Session:
         if self._renew_after is not None and self._clock() < self._renew_after:
             self._renewal = asyncio.get_running_loop().call_later(3600.0, self._renew)
             return
-        renewal = asyncio.ensure_future(self.login())
+        renewal = asyncio.ensure_future(self.token())
         # The token still has a fifth of its life: a failure is told by the next request that needs it.
         renewal.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def token(self) -> str:
         """The access token, logged in or renewed first where that is due. Secret."""
-        if not self._token or (self._renew_after is not None and self._clock() >= self._renew_after):
+        self.check_open()
+        if not self._token:
             await self.login()
+        elif self._renew_after is not None and self._clock() >= self._renew_after:
+            try:
+                await self.login()
+            except SpnbError as error:
+                left = (self._expires - self._clock()).total_seconds()
+                if isinstance(error, ClientClosed) or left <= 0:
+                    raise
+                # It still works: it is kept, and renewed at the next try.
+                log.warning("the session could not be renewed yet (%s); it still works", type(error).__name__)
+                pause = min(RENEW_AGAIN_SECONDS, left / 4)
+                self._renew_after = self._clock() + dt.timedelta(seconds=pause)
+                if self._renewal is not None:
+                    self._renewal.cancel()
+                self._renewal = asyncio.get_running_loop().call_later(pause + 0.05, self._renew)
         return self._token
+
+    def check_open(self) -> None:
+        """See that this session can be used.
+
+        Raises:
+            ClientClosed: it was closed, or is another process's.
+        """
+        if self._process != os.getpid():
+            raise ClientClosed("this client was connected before this process was forked: connect again in this one")
+        if self._closed:
+            raise ClientClosed("this client is closed: connect again")
 
     async def request(
         self,
@@ -188,7 +270,7 @@ class Session:
             params: query; lists become `name[]=`, dicts `name[key]=`, None is left out.
             upload: whether it goes to the upload host.
             repeatable: whether it may be sent again when its fate is unknown (5xx, time-out); by default everything
-                but POST may. A 429 was not carried out, so it is always sent again.
+                but POST may. A 429 was not carried out, nor what was surely never sent: they are always sent again.
 
         Raises:
             ServiceError, Unreachable: see `spnb.errors`.
@@ -221,16 +303,33 @@ class Session:
     async def _with_retries(
         self, method: str, path: str, doing: str, *, repeatable: bool = True, **options: Any
     ) -> httpx.Response:
+        unanswered = False
         async for attempt in self.retries.of(doing, repeatable=repeatable):
             with attempt:
-                return await self._once(method, path, doing, **options)
+                try:
+                    async with self._budget().place():
+                        return await self._once(method, path, doing, **options)
+                except ServiceError as error:
+                    if isinstance(error, RateLimited):
+                        self._budget().refused(error.retry_after)
+                    error.repeated = unanswered
+                    unanswered = unanswered or isinstance(error, ServerFault)
+                    raise
+                except Unreachable as error:
+                    unanswered = unanswered or error.sent
+                    raise
         raise AssertionError("unreachable")
+
+    def _budget(self) -> Budget:
+        if self._spends is None:
+            self._spends = Budget.of(self.endpoints.rest, self.credentials.user_id)
+        return self._spends
 
     async def _once(
         self, method: str, path: str, doing: str, *, upload: bool = False, **options: Any
     ) -> httpx.Response:
-        if self._http.is_closed:
-            raise Unreachable(f"could not {doing}: this client is closed, connect again")
+        if self._closed or self._process != os.getpid():
+            self.check_open()
         given = {name: value for name, value in options.items() if value is not None}
         follow = bool(given.pop("follow_redirects", True))
         at = self.endpoints
@@ -243,11 +342,13 @@ class Session:
             if await self.look_around() and self.endpoints != at and isinstance(error, httpx.ConnectError):
                 # Nobody was there, so nothing was carried out: it may go where the service is now.
                 return await self._once(method, path, doing, upload=upload, **options)
-            if isinstance(error, httpx.TimeoutException):
+            if isinstance(error, httpx.TimeoutException) and not isinstance(error, NEVER_SENT):
                 raise Unreachable(f"could not {doing}: {at.rest} did not answer in time") from None
             hint = f": {self._whereabouts.hint}" if self._whereabouts is not None else ""
             reason = type(error).__name__
-            raise Unreachable(f"could not {doing}: {at.rest} cannot be reached ({reason}){hint}") from None
+            unreachable = Unreachable(f"could not {doing}: {at.rest} cannot be reached ({reason}){hint}")
+            unreachable.sent = not isinstance(error, NEVER_SENT)
+            raise unreachable from None
         if answer.is_success or answer.is_redirect:
             return answer
         raise error_of(answer, doing)
@@ -333,6 +434,7 @@ class Session:
 
     async def aclose(self) -> None:
         """Close all connections. The service's session stays: it ends by itself."""
+        self._closed = True
         if self._renewal is not None:
             self._renewal.cancel()
         if self._logging_in is not None and not self._logging_in.done():

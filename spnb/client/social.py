@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 
 from spnb._loop import aiterate, on_loop
-from spnb.client.resource import KEY, Resource, checked_text, create_once, fresh_key, with_key
+from spnb.client.resource import Resource, checked_text, create_once, fresh_key, part, with_key
 from spnb.models import Community, Post
 
 __all__ = ["AsyncCommunities", "AsyncPosts"]
@@ -30,6 +30,8 @@ class AsyncPosts(Resource):
         product_ids: Sequence[str] | None = None,
     ) -> Post:
         """Publish your room as a livestream post.
+
+        social.plus: `PostRepository.createRoomPost`.
 
         A media post is a parent with a child that carries the room; the parent is returned, its `children` name the
         child (products are tagged on that one).
@@ -74,7 +76,7 @@ class AsyncPosts(Resource):
             pages = self._feed(str(target_id), str(target_type), page_size=20)
             async for page in pages:
                 for post in page:
-                    if (post.metadata or {}).get(KEY) == key:
+                    if post.key == key:
                         return post
                 return None
             return None
@@ -83,13 +85,15 @@ class AsyncPosts(Resource):
 
     @on_loop
     async def get(self, post_id: str) -> Post:
-        """One post."""
-        return _first(await self._get(f"/api/v3/posts/{post_id}", "read the post"))
+        """One post. social.plus: `PostRepository.getPost`."""
+        return _first(await self._get(f"/api/v3/posts/{part(post_id)}", "read the post"))
 
     def query(
         self, target_id: str, *, target_type: Literal["community", "user"] = "community", page_size: int = 20
     ) -> AsyncIterator[Post]:
         """Posts of a community or user, newest first.
+
+        social.plus: `PostRepository.getPosts`.
 
         Args:
             target_id: the community's or user's id.
@@ -113,7 +117,7 @@ class AsyncPosts(Resource):
             isDeleted=False,
         )
         async for page in pages:
-            yield [Post.model_validate(post) for post in page.get("posts", [])]
+            yield Post.many(page.get("posts"))
 
     @on_loop
     async def update(
@@ -125,7 +129,7 @@ class AsyncPosts(Resource):
         metadata: Mapping[str, Any] | None = None,
         tags: Sequence[str] | None = None,
     ) -> Post:
-        """Change text, title, metadata or tags of your post."""
+        """Change text, title, metadata or tags of your post. social.plus: `PostRepository.editPost`."""
         checked_text("text", text, 50_000)
         checked_text("title", title, 150)
         body: Json = {}
@@ -133,25 +137,26 @@ class AsyncPosts(Resource):
         if data:
             body["data"] = data
         if metadata is not None:
-            body["metadata"] = dict(metadata)
+            key = (await self.get(post_id)).key
+            body["metadata"] = dict(metadata) if key is None else with_key(metadata, key)
         if tags is not None:
             body["tags"] = list(tags)
-        return _first(await self._put(f"/api/v4/posts/{post_id}", "change the post", body))
+        return _first(await self._put(f"/api/v4/posts/{part(post_id)}", "change the post", body))
 
     @on_loop
     async def delete(self, post_id: str) -> None:
-        """Delete your post; the room it carried stays."""
-        await self._delete(f"/api/v4/posts/{post_id}", "delete the post")
+        """Delete your post; the room it carried stays. social.plus: `PostRepository.deletePost`."""
+        await self._gone(f"/api/v4/posts/{part(post_id)}", "delete the post")
 
     @on_loop
     async def flag(self, post_id: str) -> None:
-        """Report a post."""
-        await self._post(f"/api/v3/posts/{post_id}/flag", "report the post", {}, repeatable=True)
+        """Report a post. social.plus: `PostRepository.flagPost`."""
+        await self._post(f"/api/v3/posts/{part(post_id)}/flag", "report the post", {}, repeatable=True)
 
     @on_loop
     async def unflag(self, post_id: str) -> None:
-        """Take your report back."""
-        await self._delete(f"/api/v3/posts/{post_id}/unflag", "take the report back")
+        """Take your report back. social.plus: `PostRepository.unflagPost`."""
+        await self._gone(f"/api/v3/posts/{part(post_id)}/unflag", "take the report back")
 
 
 class AsyncCommunities(Resource):
@@ -167,7 +172,10 @@ class AsyncCommunities(Resource):
         user_ids: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Community:
-        """Create a community with you, and `user_ids`, as members."""
+        """Create a community with you, and `user_ids`, as members.
+
+        social.plus: `CommunityRepository.createCommunity`.
+        """
         checked_text("name", name, 1000, required=True)
         checked_text("description", description, 5000)
         key = fresh_key()
@@ -184,15 +192,15 @@ class AsyncCommunities(Resource):
             answer = await self._get(
                 "/api/v3/communities", "find the community", sortBy="lastCreated", options={"limit": 50}
             )
-            found = [Community.model_validate(community) for community in answer.get("communities", [])]
-            return next((community for community in found if (community.metadata or {}).get(KEY) == key), None)
+            found = Community.many(answer.get("communities"))
+            return next((community for community in found if community.key == key), None)
 
         return await create_once(create, find)
 
     @on_loop
     async def get(self, community_id: str) -> Community:
-        """One community."""
-        return _community(await self._get(f"/api/v3/communities/{community_id}", "read the community"))
+        """One community. social.plus: `CommunityRepository.getCommunity`."""
+        return _community(await self._get(f"/api/v3/communities/{part(community_id)}", "read the community"))
 
     def query(
         self,
@@ -202,6 +210,8 @@ class AsyncCommunities(Resource):
         page_size: int = 20,
     ) -> AsyncIterator[Community]:
         """Communities, newest first.
+
+        social.plus: `CommunityRepository.getCommunities`.
 
         Args:
             keyword: part of the name.
@@ -221,19 +231,19 @@ class AsyncCommunities(Resource):
             isDeleted=False,
         )
         async for page in pages:
-            for community in page.get("communities", []):
-                yield Community.model_validate(community)
+            for community in Community.many(page.get("communities")):
+                yield community
 
     @on_loop
     async def join(self, community_id: str) -> Community:
-        """Become a member."""
-        path = f"/api/v3/communities/{community_id}/join"
+        """Become a member. social.plus: `CommunityRepository.joinCommunity`."""
+        path = f"/api/v3/communities/{part(community_id)}/join"
         return _community(await self._post(path, "join the community", {}, repeatable=True))
 
     @on_loop
     async def leave(self, community_id: str) -> None:
-        """Stop being a member."""
-        await self._delete(f"/api/v3/communities/{community_id}/leave", "leave the community")
+        """Stop being a member. social.plus: `CommunityRepository.leaveCommunity`."""
+        await self._gone(f"/api/v3/communities/{part(community_id)}/leave", "leave the community")
 
 
 def _first(answer: Json) -> Post:

@@ -137,13 +137,17 @@ class AsyncAudience:
         while self._client.realtime.state != "closed":
             before = self.count
             try:
-                await self.read(max_age=READ_SECONDS / 2)
+                async with self._client._reading:
+                    await self.read(max_age=READ_SECONDS / 2)
                 wait = READ_SECONDS if self.count != before else min(QUIET_SECONDS, wait * 1.5)
             except NotFound:
                 return
             except (ServiceError, Unreachable) as error:
                 wait = min(AWAY_SECONDS, wait * 2)
                 log.info("viewers could not be counted: %s", type(error).__name__)
+            except Exception:
+                wait = AWAY_SECONDS
+                log.exception("viewers could not be counted")
             await asyncio.sleep(wait * random.uniform(0.9, 1.1))
 
     sync = Blocking()
@@ -189,7 +193,8 @@ class Heartbeat:
         while True:
             wait = BEAT_AGAIN_SECONDS
             try:
-                await self._client.presence.heartbeat(self._room_id)
+                async with self._client._reading:
+                    await self._client.presence.heartbeat(self._room_id)
                 wait = await self._interval()
             except RateLimited as error:
                 wait = error.retry_after or BEAT_AGAIN_SECONDS
@@ -205,6 +210,7 @@ class Heartbeat:
         """Seconds between heartbeats. The unit is disputed: read as minutes, a viewer would be gone between two."""
         if self._every is None:
             settings = await self._client.presence.settings()
-            told = (settings.get("network") or {}).get("heartbeatInterval")
+            network = settings.get("network")
+            told = network.get("heartbeatInterval") if isinstance(network, dict) else None
             self._every = float(told) if isinstance(told, int | float) and told > 0 else BEAT_SECONDS
         return self._every

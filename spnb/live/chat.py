@@ -72,6 +72,8 @@ class AsyncChat:
     async def send(self, text: str, *, reply_to: Message | str | None = None, mentions: Sequence[str] = ()) -> Message:
         """Send a text. In slow mode it waits for its turn, where that comes within 45 s.
 
+        social.plus: `MessageRepository.createMessage`.
+
         Args:
             text: 1 to 20 000 characters.
             reply_to: the message it answers, or its id.
@@ -88,32 +90,35 @@ class AsyncChat:
 
     @on_loop
     async def edit(self, message: Message | str, text: str) -> Message:
-        """Change the text of your message."""
+        """Change the text of your message. social.plus: `MessageRepository.editMessage`."""
         return await self._client.messages.edit(_id(message), text)
 
     @on_loop
     async def delete(self, message: Message | str) -> None:
-        """Delete your message, or as a moderator anybody's."""
+        """Delete your message, or as a moderator anybody's. social.plus: `MessageRepository.softDeleteMessage`."""
         await self._client.messages.delete(_id(message))
 
     @on_loop
     async def flag(self, message: Message | str, *, reason: str | None = None) -> None:
-        """Report a message to the moderators."""
+        """Report a message to the moderators. social.plus: `MessageRepository.flagMessage`."""
         await self._client.messages.flag(_id(message), reason=reason)
 
     @on_loop
     async def unflag(self, message: Message | str) -> None:
-        """Take your report back."""
+        """Take your report back. social.plus: `MessageRepository.unflagMessage`."""
         await self._client.messages.unflag(_id(message))
 
     @on_loop
     async def react(self, message: Message | str, name: str) -> None:
-        """React to a message, e.g. with `"like"`; the same reaction of a user counts once."""
+        """React to a message, e.g. with `"like"`; the same reaction of a user counts once.
+
+        social.plus: `ReactionRepository.addReaction`.
+        """
         await self._client.reactions.add(_id(message), "message", name)
 
     @on_loop
     async def unreact(self, message: Message | str, name: str) -> None:
-        """Take your reaction back."""
+        """Take your reaction back. social.plus: `ReactionRepository.removeReaction`."""
         await self._client.reactions.remove(_id(message), "message", name)
 
     # -- reading
@@ -159,6 +164,8 @@ class AsyncChat:
 
     def watch(self, *, last: int | None = None) -> AsyncIterator[Message]:
         """All messages so far and then each new one, in their order, none twice. Ends when the channel is closed.
+
+        social.plus: `MessageRepository.getMessages`.
 
         Args:
             last: begin with this many of the newest instead of with the first; 0 gives new ones only.
@@ -232,6 +239,8 @@ class AsyncChat:
     async def slow_mode(self, seconds: float | None, *, messages: int = 1) -> None:
         """Let everybody but moderators send only so often; moderators only.
 
+        social.plus: `ChannelRepository.updateChannel`.
+
         Args:
             seconds: the length of a turn; None or 0 ends slow mode.
             messages: how many in one turn.
@@ -246,6 +255,8 @@ class AsyncChat:
     async def mute(self, *user_ids: str, seconds: float | None = None) -> None:
         """Mute these users, or everybody but moderators where none is named; moderators only.
 
+        social.plus: `ChannelRepository.muteChannel`.
+
         Args:
             user_ids: public ids, at most 100.
             seconds: how long; for ever without.
@@ -254,17 +265,20 @@ class AsyncChat:
 
     @on_loop
     async def unmute(self, *user_ids: str) -> None:
-        """Let these users, or everybody where none is named, write again; moderators only."""
+        """Let these users, or everybody where none is named, write again; moderators only.
+
+        social.plus: `ChannelRepository.unmuteChannel`.
+        """
         await self._client.channels.mute(self._channel.channel_id, seconds=0, user_ids=user_ids)
 
     @on_loop
     async def ban(self, *user_ids: str) -> None:
-        """Ban users from the chat; moderators only."""
+        """Ban users from the chat; moderators only. social.plus: `ChannelRepository.Moderation.banMembers`."""
         await self._client.channels.ban(self._channel.channel_id, user_ids)
 
     @on_loop
     async def unban(self, *user_ids: str) -> None:
-        """Let banned users back in; moderators only."""
+        """Let banned users back in; moderators only. social.plus: `ChannelRepository.Moderation.unbanMembers`."""
         await self._client.channels.unban(self._channel.channel_id, user_ids)
 
     @on_loop

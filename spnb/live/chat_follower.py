@@ -149,12 +149,19 @@ class ChatFollower:
             self._closed = True
         except (ServiceError, Unreachable) as error:
             log.info("chat %s could not be read: %s", self._channel.channel_id, type(error).__name__)
-            again = _now() + self._pauses.next(followed=False)
-            self._read_at = min(self._read_at, again)
-            if doubt_due:
-                self._doubt_at = min(self._doubt_at, again)
-            if channel_due:
-                self._channel_at = min(self._channel_at, again)
+            self._again(doubt_due, channel_due)
+        except Exception:
+            # One reading's trouble must not be the last reading of all.
+            log.exception("chat %s could not be read", self._channel.channel_id)
+            self._again(doubt_due, channel_due)
+
+    def _again(self, doubt_due: bool, channel_due: bool) -> None:
+        again = _now() + self._pauses.next(followed=False)
+        self._read_at = min(self._read_at, again)
+        if doubt_due:
+            self._doubt_at = min(self._doubt_at, again)
+        if channel_due:
+            self._channel_at = min(self._channel_at, again)
 
     def _plan_safety_read(self) -> None:
         pause = self._pauses.next(followed=self._client.realtime.is_subscribed(self._topic))

@@ -40,6 +40,8 @@ class AsyncCoHosting(FollowedRoom):
     async def invite(self, user_id: str) -> AsyncLiveInvitation:
         """Invite a user to co-host; a second invitation while one is pending is the same one.
 
+        social.plus: `room.createInvitation`.
+
         Args:
             user_id: public id.
 
@@ -53,13 +55,13 @@ class AsyncCoHosting(FollowedRoom):
 
     @on_loop
     async def invitations(self) -> list[AsyncLiveInvitation]:
-        """All invitations to the room, newest first."""
+        """All invitations to the room, newest first. social.plus: `InvitationRepository.getInvitations`."""
         found = await self.client.invitations.of_room(self.room_id)
         return [AsyncLiveInvitation(self.client, record) for record in found]
 
     @on_loop
     async def invitation(self) -> AsyncLiveInvitation | None:
-        """The newest invitation of you to the room; None where there is none."""
+        """The newest invitation of you to the room; None where there is none. social.plus: `room.getInvitations`."""
         found = await self.client.invitations.mine(room_id=self.room_id)
         return AsyncLiveInvitation(self.client, found[0]) if found else None
 
@@ -87,6 +89,8 @@ class AsyncCoHosting(FollowedRoom):
     async def leave_stage(self) -> None:
         """Stop being a co-host: leave the air, if you are on it from here, then the room's broadcasters.
 
+        social.plus: `RoomRepository.leaveRoom`.
+
         Raises:
             BadRequest: the room is yours: `stop()` ends it.
             NotFound: you are no co-host.
@@ -100,6 +104,8 @@ class AsyncCoHosting(FollowedRoom):
     async def remove(self, user_id: str) -> None:
         """Take a co-host off the stage and out of the room's broadcasters; host only.
 
+        social.plus: `RoomRepository.removeParticipant`.
+
         Raises:
             Forbidden: the room is not yours.
             NotFound: the user is no co-host of it.
@@ -109,6 +115,8 @@ class AsyncCoHosting(FollowedRoom):
     @on_loop
     async def let_manage_products(self, user_id: str, allowed: bool = True) -> None:
         """Grant or take a co-host's right to tag and pin products; host only.
+
+        social.plus: `RoomRepository.updateCohostPermission`.
 
         Raises:
             Forbidden: the room is not yours.

@@ -33,6 +33,8 @@ BLIND_READ = 3.0
 class AsyncLiveRooms:
     """Rooms in certain states, newest first.
 
+    social.plus: `RoomRepository.getRooms`.
+
     Args:
         client: the connection.
         statuses: which states belong to the collection.
@@ -89,6 +91,7 @@ class AsyncLiveRooms:
         Returns:
             A function that ends it. Both may be called from any thread.
         """
+        self._client.check_open()
         return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[list[Room]]:
@@ -150,7 +153,8 @@ class AsyncLiveRooms:
         ]
 
     def _heard(self, event: Event) -> None:
-        for body in event.data.get("rooms") or []:
+        bodies = event.data.get("rooms")
+        for body in bodies if isinstance(bodies, list) else []:
             room_id = body.get("roomId") if isinstance(body, dict) else None
             told = room_of_event(event, room_id) if room_id else None
             if told is None:

@@ -38,6 +38,8 @@ class AsyncEngagement(FollowedRoom):
     async def react(self, name: str, times: int = 1) -> list[LiveReaction]:
         """Send a floating reaction: gathered for a second, kept while the network is away, flushed at the close.
 
+        social.plus: `LiveReactionRepository.createReaction`.
+
         Args:
             name: e.g. `heart`; at most 100 characters.
             times: how often.
@@ -48,18 +50,27 @@ class AsyncEngagement(FollowedRoom):
         return await self._own_reactions().send(name, times)
 
     def live_reactions(self) -> AsyncIterator[LiveReaction]:
-        """Every floating reaction from now on, one's own too. Ends only when it is left."""
+        """Every floating reaction from now on, one's own too. Ends only when it is left.
+
+        social.plus: `LiveReactionRepository.getReactions`.
+        """
         return self._own_reactions().watch()
 
     @property
     def audience(self) -> AsyncAudience:
-        """How many watch, and who; shared by all who look at this room on this connection."""
+        """How many watch, and who; shared by all who look at this room on this connection.
+
+        social.plus: `RoomPresenceRepository.getRoomOnlineUsers`.
+        """
         if self._audience is None:
             self._audience = AsyncAudience.of(self.client, self.room_id)
         return self._audience
 
     def watch_session(self) -> AsyncViewing:
-        """A viewing of this room: presence and a watch session. `async with` starts and ends it."""
+        """A viewing of this room: presence and a watch session. `async with` starts and ends it.
+
+        social.plus: `room.analytics`.
+        """
         return AsyncViewing(self)
 
     @property

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 from spnb._faces import blocking
 from spnb._loop import in_loop, spawn
+from spnb.client.chat import messages_of
 from spnb.errors import InvalidInput, ServiceError, Unreachable
 from spnb.live.status import RANK, advance
 from spnb.models import Message, Room
@@ -257,7 +258,9 @@ class _Feed:
     async def _look_after(self, room: Room) -> None:
         """A room is not on air any more: how did it end? Its event has said so, as a rule."""
         try:
-            room_changed(self._client, room, await self._client.rooms.record(room.room_id))
+            async with self._client._reading:
+                record = await self._client.rooms.record(room.room_id)
+            room_changed(self._client, room, record)
         except (ServiceError, Unreachable) as error:
             log.info("room %s could not be read: %s", room.room_id, type(error).__name__)
 
@@ -273,8 +276,8 @@ class _Feed:
 
     def _said(self, event: Event) -> None:
         if event.type == "message.created":
-            for body in event.data.get("messages") or []:
-                _registry.heard(self._client, Message.model_validate(body))
+            for message in messages_of(event.data):
+                _registry.heard(self._client, message)
 
     def close(self) -> None:
         self.closed = True

@@ -62,6 +62,8 @@ class AsyncLiveInvitation:
     async def accept(self) -> AsyncLiveRoom:
         """Become a co-host; `join_stage()` of the room that comes back is the way onto the stage, once it is live.
 
+        social.plus: `invitation.accept`.
+
         Raises:
             Forbidden: somebody else is invited.
             BadRequest: the invitation was answered or cancelled, the room is over or full.
@@ -75,6 +77,8 @@ class AsyncLiveInvitation:
     async def reject(self) -> None:
         """Decline.
 
+        social.plus: `invitation.reject`.
+
         Raises:
             Forbidden: somebody else is invited.
             BadRequest: the invitation was answered or cancelled.
@@ -85,6 +89,8 @@ class AsyncLiveInvitation:
     @on_loop
     async def cancel(self) -> None:
         """Take it back.
+
+        social.plus: `InvitationRepository.cancelInvitation`.
 
         Raises:
             Forbidden: somebody else invited.

@@ -32,6 +32,8 @@ Observer = Callable[[list[AsyncLiveInvitation]], Any]
 class AsyncLiveInvitations:
     """Invitations, newest first: yours, or with a room those to it.
 
+    social.plus: `InvitationRepository.getInvitations`.
+
     Args:
         client: the connection.
         room_id: the room whose invitations are wanted, which must be yours; your own invitations without.

@@ -188,6 +188,8 @@ class AsyncRoomProducts:
     async def tag(self, *products: Product | str) -> list[Product]:
         """Tag more products, behind those that are tagged.
 
+        social.plus: `PostRepository.updateProductTags`.
+
         Args:
             products: products of `sp.products`, or their ids.
 
@@ -203,7 +205,7 @@ class AsyncRoomProducts:
 
     @on_loop
     async def untag(self, *products: Product | str) -> list[Product]:
-        """Take products off; a pinned one among them is unpinned."""
+        """Take products off; a pinned one among them is unpinned. social.plus: `PostRepository.updateProductTags`."""
         gone = set(_ids(products))
         async with self._changing:
             tags = await self._newest_tags()
@@ -214,6 +216,8 @@ class AsyncRoomProducts:
     @on_loop
     async def pin(self, product: Product | str) -> Product:
         """Pin a product in place of the one that is pinned; it is tagged first where it is not.
+
+        social.plus: `PostRepository.pinProduct`.
 
         Raises:
             InvalidInput: 20 are tagged already, or no post carries the room.
@@ -233,7 +237,7 @@ class AsyncRoomProducts:
 
     @on_loop
     async def unpin(self) -> None:
-        """Pin none."""
+        """Pin none. social.plus: `PostRepository.unpinProduct`."""
         async with self._changing:
             tags = await self._newest_tags()
             self._take(await self._client.products.pin(tags.post_id, None))
@@ -249,12 +253,12 @@ class AsyncRoomProducts:
 
     @on_loop
     async def viewed(self, product: Product | str, *, location: str = "list") -> None:
-        """A viewer saw a product; once in five minutes counts."""
+        """A viewer saw a product; once in five minutes counts. social.plus: `product.analytics`."""
         self._track(_ids([product])[0], "view", location)
 
     @on_loop
     async def clicked(self, product: Product | str, *, location: str = "list") -> None:
-        """A viewer followed a product's link; once in five minutes counts."""
+        """A viewer followed a product's link; once in five minutes counts. social.plus: `product.analytics`."""
         self._track(_ids([product])[0], "linkClicked", location)
 
     def _track(self, product_id: str, kind: Kind, location: str) -> None:

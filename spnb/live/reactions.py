@@ -185,7 +185,7 @@ class AsyncLiveReactions(Mapping[str, int]):
             self._subscribing = asyncio.create_task(self._subscribe(record.reference_id), name="spnb-reactions")
 
     async def _subscribe(self, post_id: str) -> None:
-        """Follow the post's reactions, and its parent's: some apps send to the one, some to the other."""
+        """Follow the reactions of the post, its parent and children: some apps send to the one, some to the other."""
         for wait in (*AGAIN_SECONDS, AGAIN_SECONDS[-1]):
             try:
                 post = await self._client.posts.get(post_id)
@@ -196,7 +196,10 @@ class AsyncLiveReactions(Mapping[str, int]):
                 log.info("reactions cannot be followed yet: %s", type(error).__name__)
                 await asyncio.sleep(wait)
                 continue
-            self._topics = tuple(f"{one.path}/liveReaction" for one in (post, parent) if one is not None and one.path)
+            paths = [one.path for one in (post, parent) if one is not None and one.path]
+            # A post's path ends with its id.
+            paths += [f"{paths[0].rpartition('/')[0]}/{child}" for child in post.children if paths]
+            self._topics = tuple(f"{path}/liveReaction" for path in dict.fromkeys(paths))
             for topic in self._topics:
                 self._unfollow.append(self._client.realtime.subscribe(topic, self._heard))
             return

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 __all__ = ["Pauses", "Reader"]
+
+log = logging.getLogger(__name__)
 
 SETTLED_READ = 60.0
 """Seconds between safety reads while events come in."""
@@ -66,7 +71,7 @@ class Reader:
         *,
         over: Callable[[], bool] = lambda: False,
         first: float = 1.0,
-        gate: asyncio.Semaphore | None = None,
+        gate: AbstractAsyncContextManager[Any] | None = None,
         name: str,
     ) -> None:
         self._read = read
@@ -107,10 +112,18 @@ class Reader:
         while True:
             async with self._gate:
                 self._wake.clear()  # what was told while this waited for its turn is part of what is read now
-                if await self._read():
+                if await self._read_once():
                     self._pauses.anew()
             self.pause = None if self._over() else self._pauses.next(followed=self._followed())
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.pause):
                     await self._wake.wait()
                 self._pauses.anew()
+
+    async def _read_once(self) -> bool:
+        try:
+            return await self._read()
+        except Exception:
+            # One reading's trouble must not be the last reading of all.
+            log.exception("%s failed", self._name)
+            return False

@@ -123,15 +123,21 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Have `observer` called with the record at every change.
 
+        social.plus: `RoomRepository.getRoom`.
+
         It is called on spnb's background loop and must be quick; it may be a coroutine function.
 
         Returns:
             A function that ends it. Both may be called from any thread.
         """
+        self._client.check_open()
         return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[Room]:
-        """The record now, then at each change of status; ends after a final one (recorded, terminated, error)."""
+        """The record now, then at each change of status; ends after a final one (recorded, terminated, error), and when
+
+        social.plus: `RoomRepository.onRoomUpdated`.
+        the room is deleted (`is_deleted` of the last record)."""
         return aiterate(self._watch())
 
     async def _watch(self) -> AsyncIterator[Room]:
@@ -140,9 +146,9 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         end = self.observe(changes.put_nowait)
         try:
             yield last
-            while last.status not in FINAL_STATUSES:
+            while last.status not in FINAL_STATUSES and not last.is_deleted:
                 room = await changes.get()
-                if room.status != last.status:
+                if room.status != last.status or room.is_deleted:
                     last = room
                     yield room
         finally:
@@ -152,6 +158,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     async def until(self, *statuses: str, timeout: float | None = None) -> Room:
         """Wait until the room is in one of these states.
 
+        social.plus: `RoomRepository.onRoomStartBroadcasting`.
+
         Args:
             statuses: e.g. `"live"`, or `"ended", "recorded"`.
             timeout: seconds; for ever without.
@@ -160,7 +168,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             The record in that state.
 
         Raises:
-            RoomOver: it can never be in any of them any more.
+            RoomOver: it can never be in any of them any more, or was deleted.
             TimeoutError: it was not in time.
             InvalidInput: a state is unknown.
         """
@@ -173,6 +181,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
                 async for room in watched:
                     if room.status in wanted:
                         return room
+                    if room.is_deleted:
+                        raise RoomOver(f"the room was deleted while it was {room.status}", status="deleted")
                     if not any(can_still_reach(room.status, status) for status in wanted):
                         break
         except TimeoutError:
@@ -184,8 +194,16 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     @on_loop
     async def refresh(self) -> Room:
-        """Read the room again now."""
-        await self._ask()
+        """Read the room again now.
+
+        Raises:
+            NotFound: it was deleted.
+        """
+        try:
+            await self._ask()
+        except NotFound:
+            self._deleted()
+            raise
         return self._record
 
     async def _ask(self) -> None:
@@ -198,7 +216,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         self._reader = Reader(
             self._reconcile_now,
             lambda: bool(self._topic) and realtime.is_subscribed(self._topic) and not self._knowledge.in_doubt,
-            over=lambda: self._record.status in FINAL_STATUSES,
+            over=lambda: self._record.status in FINAL_STATUSES or self._record.is_deleted,
             gate=self._client._reading,
             name=f"read {self.room_id}",
         )
@@ -246,11 +264,16 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         try:
             await self._ask()
         except NotFound:
-            log.info("room %s is gone", self.room_id)
+            self._deleted()
         except (ServiceError, Unreachable) as error:
             # The next event, reconnection or pause reads again; observers keep what is known.
             log.info("room %s could not be read: %s", self.room_id, type(error).__name__)
         return self._record is not before
+
+    def _deleted(self) -> None:
+        if self._knowledge.gone():
+            log.info("room %s was deleted", self.room_id)
+            self._take(self._knowledge.record)
 
     def _take(self, after: Room, source: Origin = "read", event: Event | None = None) -> None:
         before = self._record
@@ -275,6 +298,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     @on_loop
     async def post(self, *, community_id: str | None = None, text: str | None = None, title: str | None = None) -> Post:
         """The room's livestream post, in a community or in your own feed. Where there is one already it is that one,
+
+        social.plus: `PostRepository.createRoomPost`.
         changed to this text and title."""
         self._called("post")
         post = await self._client.rooms.publish(self.room_id, community_id=community_id, text=text, title=title)
@@ -284,6 +309,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     @on_loop
     async def open_chat(self, *, community_id: str | None = None, name: str | None = None) -> AsyncChat:
         """The room's live chat; opened where it is not, with the post it needs before.
+
+        social.plus: `room.getLiveChat`.
 
         Done again, or after a crash in between, it picks up what is there: nothing is doubled.
 
@@ -333,12 +360,15 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     @on_loop
     async def broadcaster_data(self) -> BroadcasterData:
-        """What a broadcaster needs to publish. Secret."""
+        """What a broadcaster needs to publish. Secret. social.plus: `RoomRepository.getBroadcasterData`."""
         return await self._client.rooms.broadcaster_data(self.room_id)
 
     @on_loop
     async def stop(self) -> Room:
-        """End the broadcast for good. What this process has on air in the room disconnects first."""
+        """End the broadcast for good. What this process has on air in the room disconnects first.
+
+        social.plus: `RoomRepository.stopRoom`.
+        """
         broadcast = _broadcasts.get(self.broadcast_key)
         if broadcast is not None and broadcast.on_air:
             # The other way round is the guide's first mistake; the broadcast comes back here when it has left the air.
@@ -350,22 +380,25 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     @on_loop
     async def update(self, **changes: Any) -> Room:
-        """Change fields; see `rooms.update`."""
+        """Change fields; see `rooms.update`. social.plus: `RoomRepository.updateRoom`."""
         self._called("update")
         await self._client.rooms.update(self.room_id, **changes)
         return await self.refresh()
 
     @on_loop
     async def delete(self) -> None:
-        """Delete the room."""
+        """Delete the room. social.plus: `RoomRepository.deleteRoom`."""
         self._called("delete")
         await self._client.rooms.delete(self.room_id)
+        self._deleted()
 
     @on_loop
     async def recording(
         self, *, timeout: float | None = None, details: bool = True, progress: ProgressWish = None
     ) -> AsyncRecording:
         """Wait until the room is recorded, by its event, and hand out its files in order.
+
+        social.plus: `RoomRepository.getRecordedUrl`.
 
         Args:
             timeout: seconds; for ever without.
@@ -419,7 +452,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     @on_loop
     async def viewers(self) -> int:
-        """How many users watch now."""
+        """How many users watch now. social.plus: `RoomPresenceRepository.getRoomUserCount`."""
         return await self._client.presence.count(self.room_id)
 
     @on_loop
@@ -446,7 +479,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     """The blocking twin."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.title!r}, {self.status}, {self.room_id})"
+        status = "deleted" if self._record.is_deleted else self.status
+        return f"{type(self).__name__}({self.title!r}, {status}, {self.room_id})"
 
     def _repr_html_(self) -> str:
         return self._record._repr_html_().replace("<caption>Room<", "<caption>Live room<")

@@ -51,10 +51,14 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 def room_of_event(event: Event, room_id: str) -> Room | None:
     """The room an event tells of, with the status the event stands for; None where it tells of another room."""
-    for body in event.data.get("rooms") or []:
+    bodies = event.data.get("rooms")
+    for body in bodies if isinstance(bodies, list) else []:
         if not isinstance(body, dict) or room_id not in (body.get("roomId"), body.get("_id")):
             continue
-        room = Room.model_validate(body)
+        try:
+            room = Room.model_validate(body)
+        except ValueError:
+            return None  # an event is a hint: that it came has the room read
         implied = STATUS_OF_EVENT.get(event.type)
         changes: dict[str, object] = {}
         if implied is not None and room.status != implied:
@@ -136,8 +140,18 @@ class Knowledge:
             self._ends = []
         return [*steps[:1], self.record]
 
+    def gone(self) -> bool:
+        """A read found the room no more; whether that is news. Nothing that is heard of it later brings it back."""
+        if self.record.is_deleted:
+            return False
+        self._read = self.record = self.record.model_copy(update={"is_deleted": True})
+        self._hints, self._ends = [], []
+        return True
+
     def hear(self, room: Room) -> None:
         """An event told of the room."""
+        if self.record.is_deleted:
+            return
         if room.status in OVER:
             if RANK[room.status] > RANK.get(self.record.status, 0):
                 self._ends = [*self._ends[1 - MOST_HINTS :], room]

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from spnb._faces import late_names
 from spnb.errors import SandboxError
 from spnb.sandbox.control.faults import faults_async
-from spnb.sandbox.control.launch import SandboxInfo, default_data_dir, ensure, home, running, start
+from spnb.sandbox.control.found import FILE
+from spnb.sandbox.control.launch import SandboxInfo, default_data_dir, ensure, home, own_folder, running, start
 from spnb.sandbox.control.webhooks import webhooks_async
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def serve(
     rate_limit: bool = True,
     api_key: str | None = None,
     livekit: str = "",
+    secure: bool = False,
 ) -> int:
     """Run a sandbox in the foreground until it is interrupted.
 
@@ -69,6 +71,7 @@ def serve(
             belongs to the data folder.
         livekit: which media server: `embedded`, `auto` (a livekit-server where one is found), the path of a
             livekit-server, or the `ws://` address of a deployment; without it `SPNB_LIVEKIT`, else embedded.
+        secure: whether it is a network in secure mode, where a login wants an auth token (`SandboxInfo.auth_token()`).
 
     Returns:
         0 after a clean end.
@@ -82,12 +85,18 @@ def serve(
     folder = (data_dir or default_data_dir()).resolve()
     key = api_key or os.environ.get("SPNB_SANDBOX_API_KEY") or None
     try:
-        settings = SandboxSettings(data_dir=folder, rate_limit=rate_limit, livekit=livekit, api_key=key)
+        settings = SandboxSettings(
+            data_dir=folder, rate_limit=rate_limit, livekit=livekit, api_key=key, secure_mode=secure
+        )
     except ValueError:
         raise SandboxError("an API key has 16 to 200 visible ASCII characters") from None
     if grace is not None:
         settings = settings.model_copy(update={"grace_seconds": grace})
-    return run_foreground(settings, port=port, as_json=as_json)
+    # In its own folder it is *the* sandbox of this user: whoever connects joins it.
+    shared = data_dir is None
+    if shared:
+        own_folder()
+    return run_foreground(settings, port=port, as_json=as_json, running_file=home() / FILE if shared else None)
 
 
 __getattr__ = late_names(

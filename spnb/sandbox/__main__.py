@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--flag-at", type=float, default=0.4, help="how sure moderation flags a stream, 0 to 1")
     parser.add_argument("--terminate-at", type=float, default=0.75, help="how sure it terminates one, 0 to 1")
     parser.add_argument("--most-co-hosts", type=int, help="co-hosts a room may have beside its host")
+    parser.add_argument("--secure", action="store_true", help="a network in secure mode: a login wants an auth token")
     parser.add_argument("--no-rate-limit", action="store_true", help="never answer 429")
     parser.add_argument(
         "--livekit", default="", metavar="auto|embedded|PATH|ws://…", help="which media server; else SPNB_LIVEKIT says"
@@ -52,6 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
         choices["heartbeat_seconds"] = wish.heartbeat
     if wish.most_co_hosts is not None:
         choices["most_co_hosts"] = wish.most_co_hosts
+    if wish.secure:
+        choices["secure_mode"] = True
     if wish.no_rate_limit:
         choices["rate_limit"] = False
     try:

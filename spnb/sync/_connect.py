@@ -11,8 +11,10 @@ from spnb._faces import asynchronous, blocking
 from spnb._loop import run
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Any
 
+    from spnb.config import AuthToken
     from spnb.sandbox import SandboxInfo
     from spnb.sync.client.client import Client
     from spnb.sync.live.room import LiveRoom
@@ -27,11 +29,16 @@ def connect(
     api_key: str | None = None,
     region: str | None = None,
     url: str | None = None,
-    auth_token: str | None = None,
+    auth_token: AuthToken | None = None,
     display_name: str | None = None,
     sandbox: bool | SandboxInfo | Client[Any] | None = None,
+    proxy: str | None = None,
+    verify: bool | str | Path = True,
+    timeout: float = 30.0,
 ) -> Client[LiveRoom]:
     """Connect and log in.
+
+    social.plus: `Client.login`.
 
     With an API key, from the arguments or from the environment (`SOCIALPLUS_API_KEY`, `SOCIALPLUS_USER_ID`, optionally
     `SOCIALPLUS_REGION` and `SOCIALPLUS_AUTH_TOKEN`, or a key in the keyring), it is the real service; else this
@@ -42,10 +49,14 @@ def connect(
         api_key: the network's key.
         region: `us`, `eu` or `sg`.
         url: one address for REST, uploads and MQTT instead of a region's, e.g. that of a sandbox.
-        auth_token: for networks in secure mode.
+        auth_token: for networks in secure mode: the token, or a function (it may be async) that gives a fresh one for
+            each login; so the connection lives on when the first has expired.
         display_name: shown to others.
         sandbox: True takes the sandbox whatever the environment says, False never takes it; what
             `spnb.sandbox.start()` gave, or a client of a sandbox, takes that very one.
+        proxy: of REST and real time, `http://host:port`; without it what the environment names.
+        verify: False believes any certificate; a file or folder of certificates is trusted instead of the usual ones.
+        timeout: seconds until a request counts as lost.
 
     Returns:
         A client that hands out live rooms.
@@ -66,6 +77,9 @@ def connect(
                 auth_token=auth_token,
                 display_name=display_name,
                 sandbox=asynchronous(sandbox),
+                proxy=proxy,
+                verify=verify,
+                timeout=timeout,
             )
         )
     )

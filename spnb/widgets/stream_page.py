@@ -57,7 +57,7 @@ def page_of(
     ]
     figures = report.figures(dark=dark, time_zone=time_zone if clock_times else None)
     room = report.room
-    columns = ["seconds", "messages", "reactions", "score"]
+    columns = ["seconds", "why", "score"]
     moments = report.moments.nlargest(MOST_MOMENTS, "score").sort_values("seconds")
     content = {
         "room": str(room["room_id"]),
@@ -73,11 +73,10 @@ def page_of(
             {
                 "at": at,
                 "clock": clock(at),
-                "messages": int(messages),
-                "reactions": int(reactions),
+                "why": why,
                 "score": float(score),
             }
-            for at, messages, reactions, score in moments[columns].itertuples(index=False, name=None)
+            for at, why, score in moments[columns].itertuples(index=False, name=None)
         ],
         "quality": [str(step) for step in report.quality],
         "figures": list(figures),
@@ -132,9 +131,7 @@ class StreamPages(Widget):
         room = await self._room_of(page["room"])
         if room is not None and (self.player is None or self._plays != room.room_id):
             self._drop_player()
-            marks = [
-                (mark["at"], f"{mark['messages']} messages, {mark['reactions']} reactions") for mark in page["moments"]
-            ]
+            marks = [(mark["at"], mark["why"]) for mark in page["moments"]]
             # In the context of the page's message: made in a cell's, the cell that runs now would own the player.
             context = self._page_context or contextvars.copy_context()
             self.player = context.copy().run(RecordingPlayer, room.sync, marks=marks)

@@ -28,14 +28,19 @@ Fault = Callable[[Request], "Response | str | None"]
 class FaultProxy:
     """Passes requests on to the sandbox, unless `fault` says otherwise.
 
-    A fault gives a response to send instead, `"lose"` to carry the request out and answer nothing in time, or None to
-    let it pass.
+    A fault gives a response to send instead, `"carried out"` to carry the request out and answer 502, `"lose"` to carry
+    it out and answer nothing in time, or None to let it pass.
     """
 
     def __init__(self, target: str) -> None:
         self.target = target
         self.fault: Fault = lambda _request: None
+        self.spoil: Callable[[str, bytes], bytes] = lambda _path, body: body
+        """What becomes of the answers that are passed on."""
         self.seen: list[tuple[str, str]] = []
+        self.answered: list[int] = []
+        """The statuses of what was passed on."""
+        self.asked = threading.Event()
         self.url = ""
 
     def calls(self, method: str, path: str) -> int:
@@ -50,17 +55,21 @@ class FaultProxy:
         async with httpx.AsyncClient(base_url=self.target, trust_env=False) as client:
             answer = await client.request(
                 request.method,
-                request.url.path,
-                params=request.query_params.multi_items(),
+                request.scope["raw_path"].decode(),
+                params=httpx.QueryParams(request.url.query),
                 content=await request.body(),
                 headers=headers,
             )
+        self.answered.append(answer.status_code)
+        self.asked.set()
+        if wanted == "carried out":
+            return Response("the answer was lost", 502)
         if wanted == "lose":
             await asyncio.sleep(3)
         kept = {
             name: value for name, value in answer.headers.items() if name in ("content-type", "retry-after", "location")
         }
-        return Response(answer.content, answer.status_code, kept)
+        return Response(self.spoil(request.url.path, answer.content), answer.status_code, kept)
 
 
 @contextlib.asynccontextmanager

@@ -216,7 +216,7 @@ def test_what_was_given_must_fit_together(monkeypatch: pytest.MonkeyPatch, sandb
         monkeypatch.delenv(name, raising=False)
     for options in ({"api_key": "k"}, {"region": "eu"}, {"sandbox": True, "api_key": "k"}, {"sandbox": False}):
         with pytest.raises(ConfigError):
-            spnb.connect(**options)  # type: ignore[arg-type]
+            spnb.connect(**options)
     monkeypatch.setenv("SOCIALPLUS_API_KEY", sandbox.api_key)
     monkeypatch.setenv("SOCIALPLUS_USER_ID", "from-environment")
     monkeypatch.setenv("SOCIALPLUS_URL", sandbox.url)

@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 import spnb
-from spnb.client.resource import KEY
 from spnb.client.retries import Retries
 from spnb.client.session import Session
 from spnb.config import Credentials, Endpoints
@@ -112,12 +111,12 @@ async def test_a_create_whose_answer_is_lost_makes_no_twin(
     room = await client.rooms.create(title, metadata={"mine": 1}, chat=False)
     found = [one.room_id async for one in client.rooms.query(page_size=100) if one.title == title]
     assert found == [room.room_id]
-    assert room.record.metadata["mine"] == 1
-    assert KEY in room.record.metadata
+    assert room.record.metadata == {"mine": 1}
+    assert room.record.key
     proxy.fault = first(1, answer, method="POST", path="/api/v4/posts")
     post = await room.post(text="only one")
     posts = [one async for one in client.posts.query("careful", target_type="user")]
-    assert sum((one.metadata or {}).get(KEY) == (post.metadata or {})[KEY] for one in posts) == 1
+    assert sum(one.key == post.key for one in posts) == 1
     proxy.fault = first(1, answer, method="POST", path="/api/v3/channels")
     chat = await room.open_chat()
     assert chat.channel.channel_id == room.record.live_channel_id
@@ -136,7 +135,7 @@ async def test_a_service_that_stays_away_is_unreachable(faulty: Any, proxy: Faul
     proxy.fault = first(99, error(503, 500000))
     with pytest.raises(ServerFault):
         await faulty.rooms.create("never")
-    client = spnb.AsyncClient(Endpoints.of_url("http://127.0.0.1:9"), Credentials("key", "user"))
+    client: spnb.AsyncClient[Any] = spnb.AsyncClient(Endpoints.of_url("http://127.0.0.1:9"), Credentials("key", "user"))
     client._session.retries = Retries(attempts=2, first=0.0)
     with pytest.raises(Unreachable, match="cannot be reached"):
         await client.login()

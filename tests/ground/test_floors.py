@@ -16,6 +16,8 @@ FLOORS = {
     "errors": 0,
     "gaps": 0,
     "models": 0,
+    "record": 0,
+    "_opening": 0,
     "statuses": 0,
     "config": 0,
     "_loop": 0,
@@ -56,6 +58,7 @@ UPWARD = {
     ("sandbox.media.participant", "sandbox.media.room"),
     ("sandbox.media.room_service", "sandbox.media.server"),
     ("sandbox.media.signalling", "sandbox.media.server"),
+    ("sandbox.media.subscriber", "sandbox.media.participant"),
     ("sandbox.media.uplink", "sandbox.media.participant"),
 }
 """All imports that close a circle. Each is done late, in a function or for type checkers only."""

@@ -89,6 +89,10 @@ async def test_reactions_of_two_users_are_counted_by_both(sp: Any, fan: Any) -> 
     for name, times in (("", 1), ("x" * 101, 1), ("heart", 0)):
         with pytest.raises(InvalidInput):
             await room.react(name, times)
+    # Some apps react to the post's child, which carries the room.
+    post = await sp.posts.get(room.record.reference_id)
+    await fan.reactions.send_live(room.room_id, post.children[0], ["wow"])
+    await until(lambda: mine["wow"] == 1)
     mine.stop()
     await until(lambda: not mine.following)
 

@@ -102,6 +102,7 @@ async def test_a_browser_publishes_and_the_best_layer_arrives(livekit: LiveKit, 
     async with viewer(livekit, room) as seen:
         token = livekit.token(room, "browser")
         assert await page.evaluate("([url, token]) => window.publish(url, token)", [livekit.url, token]) == 2
+        assert await page.evaluate("window.room.engine.pcManager.mode") == "publisher-only"  # one connection
         track, who = await seen.track()
         assert who == "browser"
         stream = rtc.VideoStream(track)

@@ -380,6 +380,8 @@ async def test_a_client_that_stands_still_is_out_for_the_others(livekit: LiveKit
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         async with viewer(livekit, room) as seen:
+            assert process.stdout is not None
+            assert await asyncio.to_thread(process.stdout.readline) == "on\n"
             await seen.track()
             os.kill(process.pid, signal.SIGSTOP)
             await until(lambda: "participant_disconnected" in seen.events, 90)

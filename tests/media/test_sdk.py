@@ -173,6 +173,8 @@ async def test_a_killed_publisher_is_gone_for_others(livekit: LiveKit, room: str
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         async with viewer(livekit, room) as seen:
+            assert process.stdout is not None
+            assert await asyncio.to_thread(process.stdout.readline) == "on\n"
             await seen.track()
             os.kill(process.pid, signal.SIGKILL)
             await until(lambda: "participant_disconnected" in seen.events, 60)

@@ -16,6 +16,7 @@ import pytest
 __all__ = ["APP", "served", "set_up"]
 
 APP = Path(__file__).parent / "app"
+UIKIT = APP / "node_modules/@amityco/ui-kit-open-source/dist"
 PAGE = """<!doctype html><meta charset="utf-8"><title>{name}</title>
 <link rel="stylesheet" href="bundles/{name}.css">
 <style>html, body, #root {{ margin: 0; height: 100% }}</style>
@@ -59,6 +60,11 @@ def served() -> Iterator[str]:
                 self.wfile.write(content)
             else:
                 super().do_GET()
+
+        def translate_path(self, path: str) -> str:
+            # The Web UIKit names its own pictures as lying beside the page.
+            picture = UIKIT / Path(path.partition("?")[0]).name
+            return str(picture) if picture.suffix == ".png" and picture.is_file() else super().translate_path(path)
 
         def log_message(self, *_: object) -> None:
             return

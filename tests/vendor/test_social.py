@@ -310,15 +310,129 @@ async def test_users_are_searched_followed_blocked_and_reported(host: SdkClient,
 
 async def test_what_others_do_is_in_the_tray(host: SdkClient, viewer: SdkClient) -> None:
     await asyncio.gather(*(each.run("await sdk.notificationTray.getNotificationTraySeen") for each in (host, viewer)))
+    place = await community(viewer, host)
     post = await viewer.run(
-        "return (await sdk.PostRepository.createPost({ targetType: 'user', targetId: a.who,"
+        "return (await sdk.PostRepository.createPost({ targetType: 'community', targetId: a.place,"
         " data: { text: 'Mine' } })).data.postId",
+        place=place,
+    )
+    done = await host.run(
+        """
+        const of = (data) => ({ referenceType: "post", referenceId: a.post, data });
+        await sdk.ReactionRepository.addReaction("post", a.post, "like");
+        const { data: comment } = await sdk.CommentRepository.createComment(of({ text: "A comment" }));
+        await sdk.PostRepository.createPost({ targetType: "community", targetId: a.place, data: { text: "You!" },
+            mentionees: [{ type: "user", userIds: [a.who] }] });
+        await sdk.UserRepository.Relationship.follow(a.who);
+        const { data: room } = await sdk.RoomRepository.createRoom({ title: "Come up", type: "coHosts" });
+        await new Promise((made) => sdk.RoomRepository.getRoom(room.roomId,
+            (s) => !s.loading && s.data.createInvitation(a.who).then(made)));
+        const { data: event } = await sdk.EventRepository.createEvent({ title: "Later", type: "virtual",
+            startTime: new Date(Date.now() + 86400000).toISOString(), originType: "community", originId: a.place });
+        return { comment: comment.commentId, room: room.roomId, event: event.eventId };
+        """,
+        post=post,
+        place=place,
         who=viewer.user_id,
     )
-    await host.run("await sdk.ReactionRepository.addReaction('post', a.id, 'like')", id=post)
-    tray = await viewer.follow("sdk.notificationTray.getNotificationTrayItems({}, told)")
-    item = await viewer.until(tray, "!s.loading && s.data.find((i) => i.referenceId === a.id)", id=post)
-    assert item["trayItemCategory"] == "reaction_on_post"
+    reply = await viewer.run(
+        "return (await sdk.CommentRepository.createComment({ referenceType: 'post', referenceId: a.post,"
+        " parentId: a.comment, data: { text: 'Thanks' } })).data.commentId",
+        post=post,
+        **done,
+    )
+    await host.run("await sdk.ReactionRepository.addReaction('comment', a.reply, 'like')", reply=reply)
+
+    tray = await viewer.follow("sdk.notificationTray.getNotificationTrayItems({ limit: 20 }, told)")
+    await viewer.until(tray, "!s.loading && s.data.filter((i) => i.users.length === 1).length >= 7")
+    item = "s.data.find((i) => i.trayItemCategory === a.category)"
+    for category, opens in (
+        ("reaction_on_post", {"actionReferenceId": post}),
+        ("reaction_on_reply", {"referenceId": post, "latestCommentId": reply, "parentId": done["comment"]}),
+        ("follow", {"targetId": viewer.user_id}),
+        ("room_cohost_invite", {"targetId": done["room"]}),
+        ("event_created", {"actionReferenceId": done["event"]}),
+    ):
+        found = await viewer.until(tray, item, category=category)
+        assert {name: found[name] for name in opens} == opens, category
+    assert (await viewer.until(tray, f"{item}.event.title", category="event_created")) == "Later"
+    assert (await viewer.until(tray, item, category="mention_in_post"))["actionReferenceId"] != post
+    commented = await viewer.until(tray, "s.data.find((i) => i.actionType === 'comment')")
+    assert (commented["referenceId"], commented["actionReferenceId"]) == (post, done["comment"])
+    told_of_reply = await host.follow("sdk.notificationTray.getNotificationTrayItems({ limit: 20 }, told)")
+    await host.until(told_of_reply, "!s.loading && s.data.find((i) => i.latestCommentId === a.reply)", reply=reply)
+
     await viewer.run("await sdk.notificationTray.markTraySeen(new Date().toISOString())")
     told = await viewer.http("GET", "/api/v1/notification-tray/tray/seen")
     assert told["lastTraySeenAt"] >= told["lastTrayOccurredAt"]
+
+
+async def test_a_post_counts_who_sees_it(host: SdkClient, viewer: SdkClient) -> None:
+    place = await community(host, viewer)
+    post = await host.run(
+        "return (await sdk.PostRepository.createPost({ targetType: 'community', targetId: a.place,"
+        " data: { text: 'Look' } })).data.postId",
+        place=place,
+    )
+    # What `post.analytics().markAsViewed()` sends once a minute.
+    seen = {"activities": [{"contentId": post, "contentType": "post", "activityType": "view"}] * 2}
+    for client in (viewer, host, viewer):
+        await client.http("POST", "/api/v1/analytics/activities", seen)
+    read = await viewer.follow("sdk.PostRepository.getPost(a.id, told)", id=post)
+    counts = await viewer.until(read, "!s.loading && [s.data.impression, s.data.reach]")
+    assert counts == [6, 2]
+    reached = await host.follow(
+        "sdk.UserRepository.getReachedUsers({ viewId: a.id, viewedType: 'post' }, told)", id=post
+    )
+    people = await host.until(reached, "!s.loading && s.data.map((u) => u.userId)")
+    assert sorted(people) == sorted([host.user_id, viewer.user_id])
+
+
+async def test_events_are_announced_and_answered(host: SdkClient, viewer: SdkClient) -> None:
+    place = await community(host, viewer)
+    listed = await viewer.follow(
+        "sdk.EventRepository.getEvents({ originType: 'community', originId: a.place, status: 'scheduled' }, told)",
+        place=place,
+    )
+    await viewer.until(listed, "!s.loading && s.data.length === 0")
+    heard = await viewer.hear("sdk.EventRepository.onEventCreated(told)")
+    event = await host.run(
+        """
+        const { data } = await sdk.EventRepository.createEvent({ title: "Concert", description: "All welcome",
+            type: "in_person", location: "Town hall", tags: ["music"], metadata: { timezone: "UTC" },
+            startTime: new Date(Date.now() + 86400000).toISOString(),
+            endTime: new Date(Date.now() + 90000000).toISOString(), originType: "community", originId: a.place });
+        return data.eventId;
+        """,
+        place=place,
+    )
+    await viewer.heard(heard, "e.eventId === a.id", id=event)
+    seen = await viewer.until(listed, "s.data[0]?.creator && s.data[0].targetCommunity && s.data[0]")
+    assert (seen["eventId"], seen["title"], seen["location"], seen["status"]) == (
+        event,
+        "Concert",
+        "Town hall",
+        "scheduled",
+    )
+    live = await viewer.follow("sdk.EventRepository.getEvent(a.id, told)", id=event)
+    await viewer.until(live, "!s.loading && s.data.eventId === a.id", id=event)
+    await host.run("await sdk.EventRepository.updateEvent(a.id, { title: 'Recital' })", id=event)
+    await viewer.until(live, "s.data.title === 'Recital'")
+
+    counted = await host.follow("sdk.EventRepository.getEvent(a.id, told)", id=event)
+    await host.until(counted, "!s.loading && s.data.rsvpCount === 0")
+    status = await viewer.run("return (await followed[a.live].snapshot.data.createRSVP('going')).status", live=live)
+    assert status == "going"
+    await host.until(counted, "s.data.rsvpCount === 1")
+    assert await viewer.run("return (await followed[a.live].snapshot.data.getMyRSVP()).status", live=live) == "going"
+    coming = await host.follow(
+        "sdk.EventRepository.getEvent(a.id, (s) => !s.loading && s.data.getRSVPs({ status: 'going' }, told))", id=event
+    )
+    await host.until(coming, "!s.loading && s.data.length === 1 && s.data[0].user.userId === a.who", who=viewer.user_id)
+    mine = await viewer.follow("sdk.EventRepository.getMyEvents({ status: 'going' }, told)")
+    await viewer.until(mine, "!s.loading && s.data.find((e) => e.eventId === a.id && e.rsvpCount === 1)", id=event)
+    await viewer.run("await followed[a.live].snapshot.data.updateRSVP('not_going')", live=live)
+    told = await host.http("GET", f"/api/v1/events/{event}")
+    assert told["events"][0]["rsvpCount"] == 0
+    await host.run("await sdk.EventRepository.deleteEvent(a.id)", id=event)
+    await viewer.until(live, "s.data.isDeleted")

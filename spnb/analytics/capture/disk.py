@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pandas as pd
@@ -31,6 +31,9 @@ from spnb.analytics.dataset import Dataset
 from spnb.analytics.folder import CAPTURE_CARD, CARD, save_table, write_card, write_parquet
 from spnb.analytics.tables import TABLES
 from spnb.errors import ConfigError, TableError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 __all__ = ["CAPTURE_CARD", "CaptureCard", "CaptureFolder", "merged"]
 
@@ -246,7 +249,7 @@ class CaptureFolder:
     def close(self) -> None:
         """Let go of the folder."""
         self._leave_journal()
-        self._lock.close()
+        self._lock.release()
 
 
 def _days(rooms: pd.DataFrame) -> pd.Series[Any]:
@@ -266,19 +269,13 @@ def _sync(path: Path) -> None:
         os.close(handle)
 
 
-def _locked(path: Path) -> IO[str]:
+def _locked(path: Path) -> BaseFileLock:
     """Hold a folder for one writer; the system lets go of it when the process ends, however it does."""
-    file = path.open("a+")
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, blocking=False, thread_local=False)
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
+        lock.acquire()
+    except Timeout:
         raise ConfigError(f"another capture writes to {path.parent}: take another folder, or end that one") from None
-    return file
+    return lock

@@ -41,12 +41,10 @@ def page_html(report: StreamReport, *, dark: bool = False) -> str:
         for name, about in KPIS.items()
     )
     moments = "".join(
-        f"<tr><td>{clock(second)}</td><td>{messages}</td><td>{reactions}</td><td>{score:.1f}</td></tr>"
-        for second, messages, reactions, score in report.moments[
-            ["seconds", "messages", "reactions", "score"]
-        ].itertuples(index=False, name=None)
+        f"<tr><td>{clock(second)}</td><td>{escape(why)}</td><td>{score:.1f}</td></tr>"
+        for second, why, score in report.moments[["seconds", "why", "score"]].itertuples(index=False, name=None)
     )
-    head = "<tr><th>time</th><th>messages</th><th>reactions</th><th>score</th></tr>"
+    head = "<tr><th>time</th><th>why</th><th>score</th></tr>"
     return (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{title}</title><style>{style}</style>"
         f"</head><body><h1>{title}</h1>{''.join(charts)}<h2>Numbers</h2><table>{numbers}</table>"

@@ -75,13 +75,11 @@ def stream_stack(report: StreamReport, *, dark: bool = False, time_zone: str | N
                 customdata=np.column_stack(
                     [
                         [clock(second) for second in report.moments["seconds"]],
-                        report.moments["messages"],
-                        report.moments["reactions"],
+                        report.moments["why"],
                         report.moments["score"].round(1),
                     ]
                 ),
-                hovertemplate="moment at %{customdata[0]}: %{customdata[1]} messages, %{customdata[2]} reactions, "
-                "score %{customdata[3]}<extra></extra>",
+                hovertemplate="moment at %{customdata[0]}: %{customdata[1]}, score %{customdata[2]}<extra></extra>",
             )
         )
     made = figure(*traces, title=title_of(report.room["title"]), dark=dark, height=620)

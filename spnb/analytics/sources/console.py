@@ -18,6 +18,7 @@ import pandas as pd
 
 from spnb.analytics.export import FORMULA, escaped
 from spnb.analytics.frames import TEXT, TIME
+from spnb.analytics.sources.chat_logs.opening import head_of
 from spnb.analytics.sources.files import text_of
 from spnb.errors import TableError
 
@@ -43,7 +44,7 @@ DATE = "%d %b %Y, %H:%M"
 
 def looks_like_console(path: str | Path) -> bool:
     """Whether a file's first line has the Console's headings."""
-    first = text_of(path).split("\n", 1)[0]
+    first = head_of(Path(path)).split("\n", 1)[0]
     return all(heading.lower() in first.lower() for heading in NEEDED)
 
 

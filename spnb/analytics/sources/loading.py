@@ -15,9 +15,10 @@ from spnb._loop import run
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.folder import CARD, read_file
 from spnb.analytics.quality import Quality, Step
-from spnb.analytics.sources.chat_logs import kind_of_log, read_chat_log
+from spnb.analytics.sources.chat_logs import kind_of_log, open_chat_log
 from spnb.analytics.sources.console import looks_like_console, read_console
 from spnb.analytics.sources.files import is_sqlite
+from spnb.analytics.sources.flat_files import flat_files, read_flat
 from spnb.analytics.swap import recovered
 from spnb.analytics.tables import TABLES
 from spnb.client import AsyncClient
@@ -38,10 +39,12 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
             a client of `spnb.connect()`: rooms, messages and reactions by REST;
             a sandbox (`spnb.sandbox.ensure()` or anything with `url` and `api_key`): every row, exactly;
             the Console's CSV export: streams with the Console's sums as columns `console_…`;
-            a chat log of YouTube, Twitch or IRC.
+            tables as CSV, JSON lines or Excel, one file or a folder of them; `describe()` tells their columns;
+            a chat log: yt-dlp, chat-downloader, TwitchDownloader, pytchat, tcd, IRC clients, Discord, Bilibili …
         as_of: the moment up to which frames reach; the last time in them without it.
         options: for a client `most` (rooms, the newest 1000 without it; a warning says how many are left out) or
-            `room_ids`, for a chat log `room_id`, `kind`, `time_zone`, for the Console's export `time_zone`.
+            `room_ids`, for a chat log `room_id`, `kind`, `time_zone`,
+            `start`, for the Console's export `time_zone`.
 
     Raises:
         TableError: the source cannot be used; the message says what to do.
@@ -100,11 +103,13 @@ def _from_path(path: Path, as_of: Any, options: Mapping[str, Any]) -> Dataset:
 
         return dataset_of_deliveries(read_deliveries(path))
     if kind := options.get("kind") or kind_of_log(path):
-        messages = read_chat_log(path, **{**options, "kind": kind})
-        return Dataset.of({"messages": messages}, as_of=as_of)
-    if looks_like_console(path):
+        log = open_chat_log(path, **{**options, "kind": kind})
+        told = {} if log.rooms is None else {"rooms": log.rooms}
+        made = Dataset.of({"messages": log.messages, **told}, as_of=as_of)
+        return Dataset(made.store, as_of=made.as_of, mended=log.quality + made.mended)
+    if path.suffix != ".xlsx" and looks_like_console(path):
         return _from_console(path, options)
-    raise TableError(f"{path.name} is neither the Console's export of streams nor a chat log: say which with kind=…")
+    return _from_flat([path], as_of)
 
 
 def _from_parquet(folder: Path, as_of: Any) -> Dataset:
@@ -114,11 +119,19 @@ def _from_parquet(folder: Path, as_of: Any) -> Dataset:
         if files:
             frames = [read_file(file).to_pandas() for file in files]
             tables[name] = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    if not tables and (flat := flat_files(folder)):
+        return _from_flat(flat, as_of)
     if not tables:
         raise TableError(
             f"{folder} holds no tables: it needs {', '.join(f'{name}.parquet' for name in TABLES)}, or some"
         )
     return Dataset.of(tables, as_of=as_of)
+
+
+def _from_flat(files: list[Path], as_of: Any) -> Dataset:
+    tables, judged = read_flat(files)
+    made = Dataset.of(tables, as_of=as_of)
+    return Dataset(made.store, as_of=made.as_of, mended=judged + made.mended)
 
 
 def _from_console(path: Path, options: Mapping[str, Any]) -> Dataset:

@@ -14,7 +14,6 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -82,6 +81,32 @@ class SandboxInfo:
             raise SandboxError(f"the sandbox did not moderate the room: {answer.json().get('message')}")
         return str(answer.json()["action"])
 
+    def auth_token(self, user_id: str) -> str:
+        """What a backend of one's own gives its users in secure mode (`spnb sandbox --secure`): an auth token.
+
+        Args:
+            user_id: who logs in with it, e.g. `connect("ann", sandbox=box, auth_token=lambda: box.auth_token("ann"))`.
+
+        Raises:
+            SandboxError: the sandbox refused, or does not run.
+        """
+        try:
+            answer = httpx.post(
+                f"{self.url}/sandbox/auth-token",
+                headers={"X-API-Key": self.api_key},
+                json={"userId": user_id},
+                trust_env=False,
+            )
+            return str(answer.json()["authToken"])
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            raise SandboxError(f"the sandbox at {self.url} gave no auth token: {type(error).__name__}") from None
+
+    def __enter__(self) -> SandboxInfo:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def stop(self) -> None:
         """End this sandbox cleanly and wait for it.
 
@@ -116,15 +141,40 @@ def default_data_dir() -> Path:
 _guard = threading.Lock()
 
 
+def _unwritable(folder: Path, error: OSError) -> SandboxError:
+    return SandboxError(f"the sandbox cannot write into {folder} ({error.strerror}): name a folder of your own")
+
+
+def own_folder() -> Path:
+    """`home()`, made where it is not there.
+
+    Raises:
+        SandboxError: it cannot be; says what to set.
+    """
+    folder = home()
+    if not folder.is_absolute():
+        raise SandboxError("this user has no home folder: set SPNB_HOME to a folder of your own")
+    try:
+        make_private_folder(folder)
+        with (folder / "start.lock").open("a+"):
+            return folder
+    except OSError as error:
+        raise SandboxError(
+            f"the sandbox cannot write into {folder} ({error.strerror}): set SPNB_HOME to a folder of your own"
+        ) from None
+
+
 def ensure() -> SandboxInfo:
     """Join this user's sandbox, starting it where it does not run, and hold it until this process ends.
 
     Raises:
         SandboxError: it did not start; the message ends with what its log says.
     """
-    folder = home()
-    make_private_folder(folder)
-    with _guard, _start_lock(folder):
+    from filelock import FileLock
+
+    folder = own_folder()
+    # one process at a time looks for it and starts it
+    with _guard, FileLock(folder / "start.lock"):
         info = _running(folder)
         if info is None:
             info = start(default_data_dir(), idle_exit=True, options=("--running-file", str(folder / FILE)))
@@ -146,8 +196,10 @@ def running() -> SandboxInfo:
     return info
 
 
-def start(data_dir: Path, *, port: int = 0, idle_exit: bool = False, options: tuple[str, ...] = ()) -> SandboxInfo:
-    """Start a sandbox of its own in the background.
+def start(
+    data_dir: str | Path, *, port: int = 0, idle_exit: bool = False, options: tuple[str, ...] = ()
+) -> SandboxInfo:
+    """Start a sandbox of its own in the background: `with start("folder") as box:` ends it too.
 
     Args:
         data_dir: where it keeps rooms and recordings.
@@ -158,7 +210,13 @@ def start(data_dir: Path, *, port: int = 0, idle_exit: bool = False, options: tu
     Raises:
         SandboxError: it did not become ready; the message ends with what its log says.
     """
-    make_private_folder(data_dir)
+    data_dir = Path(data_dir)
+    try:
+        make_private_folder(data_dir)
+    except OSError as error:
+        raise SandboxError(
+            f"the sandbox cannot write into {data_dir} ({error.strerror}): name another folder"
+        ) from None
     log_path = data_dir / "sandbox.log"
     command = [
         sys.executable,
@@ -173,7 +231,13 @@ def start(data_dir: Path, *, port: int = 0, idle_exit: bool = False, options: tu
     ]
     if idle_exit:
         command.append("--idle-exit")
-    with os.fdopen(os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+    try:
+        descriptor = os.open(log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise SandboxError(
+            f"the sandbox cannot write into {data_dir} ({error.strerror}): name another folder"
+        ) from None
+    with os.fdopen(descriptor, "ab") as log:
         # A session of its own: interrupting a cell or closing a terminal must not end the sandbox under others.
         process = subprocess.Popen(
             [*command, *options],
@@ -212,21 +276,6 @@ def _ready(process: subprocess.Popen[str], stdout: IO[str]) -> dict[str, Any] | 
     process.kill()
     process.wait()
     return None
-
-
-@contextlib.contextmanager
-def _start_lock(folder: Path) -> Iterator[None]:
-    """One process at a time looks for and starts the shared sandbox."""
-    with (folder / "start.lock").open("a+") as file:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _running(folder: Path) -> SandboxInfo | None:

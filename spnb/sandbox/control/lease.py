@@ -38,6 +38,10 @@ class Held(Protocol):
     def api_key(self) -> str: ...
 
 
+_quiet = logging.getLogger(f"{__name__}.quiet")
+_quiet.addFilter(lambda record: record.levelno > logging.DEBUG)  # the handshake's lines at DEBUG hold the key
+
+
 class _Lease:
     """A lease on the sandbox of one folder, wherever it runs.
 
@@ -111,7 +115,10 @@ def hold(folder: Path, sandbox: Held, find: Callable[[], Held | None]) -> None:
 def _joined(sandbox: Held) -> ClientConnection:
     try:
         return connect(
-            f"ws{sandbox.url[4:]}/sandbox/lease", additional_headers={"X-API-Key": sandbox.api_key}, proxy=None
+            f"ws{sandbox.url[4:]}/sandbox/lease",
+            additional_headers={"X-API-Key": sandbox.api_key},
+            proxy=None,
+            logger=_quiet,
         )
     except (OSError, WebSocketException) as error:
         raise SandboxError(f"the sandbox at {sandbox.url} could not be joined: {type(error).__name__}") from None

@@ -34,7 +34,8 @@ class EmbeddedMedia:
         self.api_secret = api_secret
         self.url = url
         self._listeners: list[Callable[[MediaEvent], None]] = []
-        self._server = MediaServer(api_key, api_secret, on_event=self._tell, is_over=is_over, is_out=is_out)
+        self.server = MediaServer(api_key, api_secret, on_event=self._tell, is_over=is_over, is_out=is_out)
+        """The server itself."""
 
     async def start(self) -> None:
         """Nothing to start: it lives in this process."""
@@ -49,7 +50,7 @@ class EmbeddedMedia:
 
     def routes(self) -> list[BaseRoute]:
         """LiveKit's routes."""
-        return self._server.routes()
+        return self.server.routes()
 
     def follow(self, room_id: str) -> None:
         """Nothing to do: every room of this process is seen."""
@@ -59,28 +60,28 @@ class EmbeddedMedia:
 
     def record(self, room_id: str, tap: Tap) -> Callable[[], None]:
         """Hand the room's encoded frames to `tap`."""
-        return self._server.add_tap(room_id, tap)
+        return self.server.add_tap(room_id, tap)
 
     async def close_room(self, room_id: str) -> bool:
         """Put everybody out."""
-        return await self._server.close_room(room_id)
+        return await self.server.close_room(room_id)
 
     async def remove_participant(self, room_id: str, identity: str) -> bool:
         """Put one participant out."""
-        return await self._server.remove_participant(room_id, identity)
+        return await self.server.remove_participant(room_id, identity)
 
     async def cut_signalling(self, room_id: str | None) -> int:
         """A fault on demand: close signalling sockets of a room, or of all."""
-        return await self._server.cut_signalling(room_id)
+        return await self.server.cut_signalling(room_id)
 
     async def cut_transports(self, room_id: str | None) -> int:
         """A fault on demand: drop media connections of a room, or of all."""
-        return await self._server.cut_transports(room_id)
+        return await self.server.cut_transports(room_id)
 
     def expire_tokens(self) -> None:
         """A fault on demand: tokens made so far have expired."""
-        self._server.expire_tokens()
+        self.server.expire_tokens()
 
     async def aclose(self) -> None:
         """Put everybody out of every room."""
-        await self._server.aclose()
+        await self.server.aclose()

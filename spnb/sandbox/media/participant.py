@@ -1,15 +1,13 @@
 """One participant: what it publishes, what it is sent, and its two negotiations.
 
-LiveKit clients keep two peer connections: on the publisher one they offer and we answer; on the subscriber one (the
-primary) we offer and they answer, data channels first. One negotiation at a time is under way per connection.
+LiveKit clients keep one peer connection, which they offer and we answer, or two: then we offer the second one, which
+is the primary, and they answer. One negotiation at a time is under way per connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,11 +16,8 @@ from typing import TYPE_CHECKING, Literal
 from livekit.protocol import models
 from livekit.protocol import rtc as signal
 
-from spnb.sandbox.media import rtp, sdp
 from spnb.sandbox.media.announcement import new_sid
-from spnb.sandbox.media.downlink import Downlink
-from spnb.sandbox.media.forward import Forward
-from spnb.sandbox.media.sdp import Description, Outgoing
+from spnb.sandbox.media.subscriber import LOSSY, RELIABLE, Answering, Offering, Subscriber
 from spnb.sandbox.media.tokens import Identity
 from spnb.sandbox.media.track import PublishedTrack
 from spnb.sandbox.media.transport import MediaTransport
@@ -35,8 +30,6 @@ __all__ = ["Participant", "new_sid"]
 
 log = logging.getLogger(__name__)
 
-RELIABLE, LOSSY = "_reliable", "_lossy"
-ANSWER_SECONDS = 10.0
 GOOD_LOSS, POOR_LOSS = 0.03, 0.1
 """Shares of lost packets from which a line is good only, and poor."""
 
@@ -49,10 +42,17 @@ class Participant:
         who: its verified token.
         send: sends a signalling message to it.
         auto_subscribe: whether it gets every track without asking.
+        single: whether one peer connection carries both directions.
     """
 
     def __init__(
-        self, room: MediaRoom, who: Identity, *, send: Callable[[signal.SignalResponse], None], auto_subscribe: bool
+        self,
+        room: MediaRoom,
+        who: Identity,
+        *,
+        send: Callable[[signal.SignalResponse], None],
+        auto_subscribe: bool,
+        single: bool = False,
     ) -> None:
         self.room = room
         self.who = who
@@ -78,19 +78,9 @@ class Participant:
         """How loud it speaks, 0 to 1."""
         self.version = 0
         self.uplink = Uplink(self)
-        self._subscriber: MediaTransport | None = None
-        self._early_candidates: list[str] = []
-        self._forwards: dict[str, Forward] = {}
-        self._sources: dict[int, Forward] = {}
-        self._line = Downlink(self._sources)
-        self._ready: set[Forward] = set()
-        self._outgoing: list[Outgoing] = []
-        self._mids = itertools.count(1)
-        self._ssrcs = itertools.count(secrets.randbelow(2**30) + 1000)
-        self._negotiation: asyncio.Task[None] | None = None
-        self._wanted = asyncio.Event()
-        self._answered: asyncio.Future[Description] | None = None
-        self._offer_version = 0
+        self.single = single
+        """Whether one peer connection carries both directions."""
+        self.subscriber: Subscriber = Answering(self) if single else Offering(self)
 
     @property
     def tracks(self) -> dict[str, PublishedTrack]:
@@ -100,11 +90,10 @@ class Participant:
     # -- its signalling socket, which may drop and come back while media flow on
 
     def attach(self, send: Callable[[signal.SignalResponse], None]) -> None:
-        """Talk to it over this socket from now on; an offer that got no answer is made again."""
+        """Talk to it over this socket from now on."""
         self.send = send
         self.attached.set()
-        if self._answered is not None and not self._answered.done():
-            self._answered.cancel()
+        self.subscriber.attached()
 
     def detach(self) -> None:
         """Its socket is gone. What it would be told meanwhile, it is told when it comes back."""
@@ -114,7 +103,7 @@ class Participant:
 
     def silent_for(self, now: float) -> float:
         """Seconds since anything came from it by either of its media connections; since it joined, before that."""
-        heard = [transport.heard_at for transport in (self.uplink.transport, self._subscriber) if transport is not None]
+        heard = [transport.heard_at for transport in self._transports()]
         return now - max(heard, default=self._since)
 
     # -- what it may and what others are told
@@ -146,8 +135,7 @@ class Participant:
             if not self.who.grants.may_publish(track.info.source):
                 self.uplink.unpublish(track)
         if not self.who.grants.can_subscribe:
-            for track_sid in list(self._forwards):
-                self.unsubscribe(track_sid)
+            self.subscriber.unsubscribe_all()
         self.room.changed(self, itself=True)
 
     def to_info(self, state: models.ParticipantInfo.State | None = None) -> models.ParticipantInfo:
@@ -173,177 +161,33 @@ class Participant:
 
     # -- subscribing
 
-    async def start_subscriber(self) -> None:
-        """Offer the subscriber connection with its data channels."""
-        self._subscriber = MediaTransport(
-            self.room.certificate,
-            on_rtp=lambda _packet: None,
-            on_rtcp=self._rtcp_from_subscriber,
-            on_data=self.data_from_client,
-            on_state=self._subscriber_state,
-        )
-        self._subscriber.open_channel(RELIABLE, reliable=True)
-        self._subscriber.open_channel(LOSSY, reliable=False)
-        self._wanted.set()
-        self._negotiation = asyncio.create_task(self._negotiate(), name=f"negotiate {self.identity}")
-
     def subscribe(self, track: PublishedTrack) -> None:
         """Forward a track to this participant."""
-        if track.info.sid in self._forwards or not self.who.grants.can_subscribe or self._subscriber is None:
-            return
-        # An empty section of the same kind and codec serves again; sections only ever grow in number.
-        payload_type = sdp.PAYLOAD_TYPES[track.codec.name]
-        slot = next(
-            (
-                index
-                for index, section in enumerate(self._outgoing)
-                if not section.active and (section.kind, section.codec) == (track.kind, track.codec.name)
-            ),
-            None,
-        )
-        mid = str(next(self._mids)) if slot is None else self._outgoing[slot].mid
-        section = Outgoing(
-            mid=mid,
-            kind=track.kind,
-            codec=track.codec.name,
-            payload_type=payload_type,
-            stream_id=f"{self.room.sid_of(track)}|{track.info.sid}",
-            track_id=track.info.sid,
-            ssrc=next(self._ssrcs),
-            stereo=track.info.stereo,
-            rtx_payload_type=sdp.RTX_PAYLOAD_TYPES.get(track.codec.name, 0),
-            rtx_ssrc=next(self._ssrcs) if track.codec.name in sdp.RTX_PAYLOAD_TYPES else 0,
-        )
-        if slot is None:
-            self._outgoing.append(section)
-        else:
-            self._outgoing[slot] = section
-        forward = Forward(
-            track,
-            mid=mid,
-            payload_type=payload_type,
-            ssrc=section.ssrc,
-            rtx_payload_type=section.rtx_payload_type,
-            rtx_ssrc=section.rtx_ssrc,
-            stamp_id=sdp.STAMP_ID if track.kind == "video" else 0,
-            number_id=sdp.NUMBER_ID if track.kind == "video" else 0,
-            send_rtp=self._subscriber.send_rtp,
-            send_rtcp=self._subscriber.send_rtcp,
-        )
-        self._line.admit(forward)
-        self._forwards[track.info.sid] = self._sources[section.ssrc] = forward
-        track.forwards.add(forward)
-        self._wanted.set()
+        if self.who.grants.can_subscribe:
+            self.subscriber.subscribe(track)
 
     def unsubscribe(self, track_sid: str) -> None:
         """Stop forwarding a track to this participant."""
-        forward = self._forwards.pop(track_sid, None)
-        if forward is None:
-            return
-        del self._sources[forward.ssrc]
-        forward.end()
-        forward.track.forwards.discard(forward)
-        for index, section in enumerate(self._outgoing):
-            if section.mid == forward.mid:
-                self._outgoing[index] = Outgoing(
-                    mid=section.mid,
-                    kind=section.kind,
-                    codec=section.codec,
-                    payload_type=section.payload_type,
-                    rtx_payload_type=section.rtx_payload_type,
-                    active=False,
-                )
-        self._wanted.set()
+        self.subscriber.unsubscribe(track_sid)
 
-    def track_settings(self, settings: signal.UpdateTrackSettings) -> None:
-        """The client wants tracks paused or in another quality."""
-        for track_sid in settings.track_sids:
-            forward = self._forwards.get(track_sid)
-            if forward is not None:
-                # Protobuf cannot tell an unset quality from LOW. Clients that have a size send it instead.
-                sized = settings.width > 0 and settings.height > 0
-                most = forward.track.rank_for(settings.width, settings.height) if sized else settings.quality + 1
-                forward.want(paused=settings.disabled, most=most)
+    def follows(self, track_sid: str) -> bool:
+        """Whether a track is forwarded to it."""
+        return self.subscriber.follows(track_sid)
 
-    async def _negotiate(self) -> None:
-        assert self._subscriber is not None  # noqa: S101 - started together
-        local = await self._subscriber.local()
-        while not self.gone:
-            await self._wanted.wait()
-            await self.attached.wait()
-            self._wanted.clear()
-            self._offer_version += 1
-            answered: asyncio.Future[Description] = asyncio.get_running_loop().create_future()
-            self._answered = answered
-            covered = set(self._forwards.values())
-            text = sdp.offer(self._outgoing, local, version=self._offer_version)
-            described = signal.SessionDescription(type="offer", sdp=text, id=self._offer_version)
-            self.send(signal.SignalResponse(offer=described))
-            try:
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    await asyncio.wait([answered])
-            except TimeoutError:
-                if not self.attached.is_set():
-                    self._wanted.set()
-                    continue
-                log.info("%s did not answer an offer within %g s", self.identity, ANSWER_SECONDS)
-                self.room.media_lost(self)
-                return
-            if answered.cancelled():  # asked for again, over another socket
-                self._wanted.set()
-                continue
-            answer = answered.result()
-            self._subscriber.start(answer.remote, controlling=True)
-            by_mid = {section.mid: section for section in answer.sections}
-            for forward in self._forwards.values():
-                if (section := by_mid.get(forward.mid)) is not None:
-                    forward.agree(section)
-            for line in self._early_candidates:
-                await self._subscriber.add_candidate(line)
-            self._ready |= covered
-            self._start_ready()
-
-    def _start_ready(self) -> None:
-        """Begin the forwards that are negotiated, once packets can be sent: a key frame sent before would be lost."""
-        if self._subscriber is not None and self._subscriber.connected:
-            for forward in self._ready:
-                if not forward.over:
-                    forward.start()
-            self._ready.clear()
-
-    def subscriber_answer(self, description: signal.SessionDescription) -> None:
-        """The client's answer to our offer.
-
-        Raises:
-            MalformedDescription: it cannot be read.
-        """
-        if self._answered is None or self._answered.done():
-            return
-        if description.id and description.id != self._offer_version:
-            return
-        self._answered.set_result(sdp.parse(description.sdp))
-
-    def _rtcp_from_subscriber(self, packet: bytes) -> None:
-        self._line.hear(rtp.read_feedback(packet))
-
-    def _subscriber_state(self, state: str) -> None:
-        if state == "connected":
+    def now_active(self) -> None:
+        """The connection that counts is up."""
+        if not self.active:
             self.active = True
             self.room.changed(self)
-            self._start_ready()
-        else:
-            self.room.media_lost(self)
 
     # -- both
 
     async def trickle(self, target: int, candidate: str) -> None:
         """A remote candidate for one of the connections."""
-        if target == signal.SignalTarget.PUBLISHER:
+        if target == signal.SignalTarget.PUBLISHER or self.single:
             await self.uplink.trickle(candidate)
-        elif self._subscriber is None:
-            self._early_candidates.append(candidate)
         else:
-            await self._subscriber.add_candidate(candidate)
+            await self.subscriber.trickle(candidate)
 
     def data_from_client(self, label: str, message: bytes) -> None:
         """A data-channel message of it, by either connection."""
@@ -358,8 +202,7 @@ class Participant:
 
     def send_data(self, label: Literal["_reliable", "_lossy"] | str, message: bytes) -> None:
         """Send a data packet to this participant."""
-        if self._subscriber is not None:
-            self._subscriber.send_data(label, message)
+        self.subscriber.send_data(label, message)
 
     def quality(self) -> models.ConnectionQuality:
         """How well it is connected, from what has been lost of its media lately."""
@@ -367,30 +210,23 @@ class Participant:
         quality = models.ConnectionQuality
         return quality.EXCELLENT if lost < GOOD_LOSS else quality.GOOD if lost < POOR_LOSS else quality.POOR
 
-    def follows(self, track_sid: str) -> bool:
-        """Whether a track is forwarded to it."""
-        return track_sid in self._forwards
-
     def report(self) -> None:
         """Once a second: tell the publisher what arrives, and catch up on what was put off."""
-        self._line.tick()
+        self.subscriber.tick()
         self.uplink.report()
 
     async def drop_transports(self) -> None:
-        """Lose both connections without a word: a fault on demand."""
-        for transport in (self.uplink.transport, self._subscriber):
-            if transport is not None:
-                await transport.drop()
+        """Lose its connections without a word: a fault on demand."""
+        for transport in self._transports():
+            await transport.drop()
+
+    def _transports(self) -> list[MediaTransport]:
+        both = (self.uplink.transport, self.subscriber.transport)
+        return list(dict.fromkeys(transport for transport in both if transport is not None))
 
     async def aclose(self) -> None:
-        """Close both connections."""
+        """Close its connections."""
         self.gone = True
-        self._line.close()
-        for forward in list(self._forwards.values()):
-            self.unsubscribe(forward.track.info.sid)
-        if self._negotiation is not None:
-            self._negotiation.cancel()
-            await asyncio.gather(self._negotiation, return_exceptions=True)
-        for transport in (self.uplink.transport, self._subscriber):
-            if transport is not None:
-                await transport.aclose()
+        await self.subscriber.aclose()
+        for transport in self._transports():
+            await transport.aclose()

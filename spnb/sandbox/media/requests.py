@@ -65,14 +65,14 @@ def _video_track(participant: Participant, request: signal.SignalRequest) -> Non
 
 
 def _data_track(participant: Participant, request: signal.SignalRequest) -> None:
-    # Data tracks are not forwarded here: whoever publishes one must hear so at once, not wait for ever.
-    answer = signal.RequestResponse(reason=Reason.UNSUPPORTED_TYPE, message="this server forwards no data tracks")
+    # livekit-server 1.9 has data tracks switched off unless its configuration asks for them, and answers so.
+    answer = signal.RequestResponse(reason=Reason.NOT_ALLOWED, message="does not have permission to publish data")
     answer.publish_data_track.CopyFrom(request.publish_data_track_request)
     participant.send(signal.SignalResponse(request_response=answer))
 
 
 def _settings(participant: Participant, request: signal.SignalRequest) -> None:
-    participant.track_settings(request.track_setting)
+    participant.subscriber.track_settings(request.track_setting)
 
 
 def _add_track(participant: Participant, request: signal.SignalRequest) -> None:
@@ -80,7 +80,7 @@ def _add_track(participant: Participant, request: signal.SignalRequest) -> None:
 
 
 def _answer(participant: Participant, request: signal.SignalRequest) -> None:
-    participant.subscriber_answer(request.answer)
+    participant.subscriber.answer(request.answer)
 
 
 REQUESTS: Mapping[str, Callable[[Participant, signal.SignalRequest], None]] = {

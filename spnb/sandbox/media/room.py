@@ -13,7 +13,8 @@ from livekit.protocol import rtc as signal
 
 from spnb.sandbox.media.announcement import new_sid
 from spnb.sandbox.media.frames import MediaEvent, MediaEventKind, Tap
-from spnb.sandbox.media.participant import LOSSY, RELIABLE, Participant
+from spnb.sandbox.media.participant import Participant
+from spnb.sandbox.media.subscriber import LOSSY, RELIABLE
 from spnb.sandbox.media.tokens import Identity
 from spnb.sandbox.media.track import PublishedTrack
 
@@ -105,7 +106,7 @@ class MediaRoom:
 
     async def settle(self, participant: Participant) -> None:
         """After the join answer: begin its subscriber connection with all that is on."""
-        await participant.start_subscriber()
+        await participant.subscriber.start()
         if participant.auto_subscribe:
             for other in self.participants.values():
                 if other is not participant:

@@ -75,7 +75,11 @@ class RoomService:
             except ValueError as error:
                 return _fault(412, "failed_precondition", str(error))
             if as_json:
-                return Response(json_format.MessageToJson(result), media_type="application/json")
+                # As Twirp's Go server writes it: every field, under its name in the protocol.
+                told = json_format.MessageToJson(
+                    result, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+                )
+                return Response(told, media_type="application/json")
             return Response(result.SerializeToString(), media_type="application/protobuf")
 
         return endpoint

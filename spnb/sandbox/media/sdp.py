@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,9 +17,12 @@ ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 TRANSPORT_NUMBER = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 EXTENSIONS = frozenset({MID, RID, REPAIRED_RID, AUDIO_LEVEL})
+GIVEN_EXTENSIONS = frozenset({ABS_SEND_TIME, TRANSPORT_NUMBER})
 STAMP_ID, NUMBER_ID = 2, 3
 """Under which `abs-send-time` and transport-wide numbers are offered to subscribers."""
 FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb")
+NUMBERED = "transport-cc"
+"""Feedback by transport-wide numbers: what we are told as a sender; as a receiver we do not give it."""
 BASELINE_PROFILES = ("42e0", "4200", "42c0")
 START_KBPS = 4000
 STEREO_BITS = 510_000
@@ -34,6 +37,13 @@ FORMATS = {
     "av1": "level-idx=5;profile=0;tier=0",
     "opus": "minptime=10;useinbandfec=1",
 }
+DIRECTIONS = {
+    (True, True): "sendrecv",
+    (True, False): "recvonly",
+    (False, True): "sendonly",
+    (False, False): "inactive",
+}
+"""Of a section of our answer, by whether we take what the client sends, and whether we send."""
 CodecName = Literal["h264", "vp8", "vp9", "av1", "opus"]
 
 
@@ -84,6 +94,11 @@ class Section:
     def sends(self) -> bool:
         """Whether the client sends media in this section."""
         return self.direction in ("sendrecv", "sendonly")
+
+    @property
+    def receives(self) -> bool:
+        """Whether the client takes media in this section."""
+        return self.direction in ("sendrecv", "recvonly")
 
 
 @dataclass(slots=True)
@@ -174,7 +189,7 @@ def _fill(section: Section, attributes: dict[str, list[str]]) -> None:
         codec = _codec(int(number), rtpmap, fmtp.get(int(number), ""))
         if codec is not None:
             told = [*feedback.get(number, []), *feedback.get("*", [])]
-            accepted = tuple(what for what in FEEDBACK if what in told)
+            accepted = tuple(what for what in (*FEEDBACK, NUMBERED) if what in told)
             section.codecs.append(Codec(codec.name, codec.payload_type, codec.rtpmap, codec.fmtp, accepted))
 
 
@@ -206,42 +221,6 @@ def chosen(section: Section) -> list[Codec]:
     return sorted(section.codecs, key=lambda codec: (rank[codec.name], "42e0" not in codec.fmtp.lower()))
 
 
-def answer(offered: Description, local: LocalParameters) -> str:
-    """Answer a publisher's offer: take what it sends, with simulcast where offered; send nothing."""
-    lines = _session([section.mid for section in offered.sections])
-    for section in offered.sections:
-        if section.kind == "application":
-            lines += _application(section.mid, local, "active")
-            continue
-        codecs = chosen(section)
-        takes = section.sends and bool(codecs)
-        formats = " ".join(str(codec.payload_type) for codec in codecs) if codecs else " ".join(section.formats)
-        lines.append(f"m={section.kind} {9 if codecs else 0} {section.protocol} {formats}")
-        lines += _transport(section.mid, local, "active")
-        lines.append("a=recvonly" if takes else "a=inactive")
-        lines.append("a=rtcp-mux")
-        for uri, identity in section.extensions.items():
-            if uri in EXTENSIONS:
-                lines.append(f"a=extmap:{identity} {uri}")
-        for codec in codecs:
-            lines.append(f"a=rtpmap:{codec.payload_type} {codec.rtpmap}")
-            fmtp = codec.fmtp
-            if section.kind == "video":
-                # Without it browsers begin at 300 kb/s and climb for seconds; ignored where unknown.
-                fmtp = ";".join(filter(None, [fmtp, f"x-google-start-bitrate={START_KBPS}"]))
-            else:
-                # As livekit-server answers: the publisher sends stereo where the answer says so.
-                wide = f"stereo=1;maxaveragebitrate={STEREO_BITS}" if section.stereo else ""
-                fmtp = ";".join(filter(None, [fmtp, wide, "usedtx=1" if section.dtx else ""]))
-            if fmtp:
-                lines.append(f"a=fmtp:{codec.payload_type} {fmtp}")
-            lines += [f"a=rtcp-fb:{codec.payload_type} {what}" for what in codec.feedback]
-        if takes and section.rids:
-            lines += [f"a=rid:{rid} recv" for rid in section.rids]
-            lines.append(f"a=simulcast:recv {';'.join(section.rids)}")
-    return "\r\n".join(lines) + "\r\n"
-
-
 @dataclass(frozen=True, slots=True)
 class Outgoing:
     """One section of our offer: a track forwarded to the client, or a slot that is empty now."""
@@ -257,6 +236,80 @@ class Outgoing:
     rtx_ssrc: int = 0
     stereo: bool = False
     active: bool = True
+
+
+def answer(offered: Description, local: LocalParameters, outgoing: Mapping[str, Outgoing] | None = None) -> str:
+    """Answer a client's offer: take what it sends, with simulcast where offered.
+
+    Args:
+        offered: what the client offers.
+        local: our side of the transport.
+        outgoing: what sections carry to the client, by their mids; nothing where another connection does that.
+    """
+    lines = _session([section.mid for section in offered.sections])
+    for section in offered.sections:
+        if section.kind == "application":
+            lines += _application(section.mid, local, "active")
+            continue
+        codecs = chosen(section)
+        takes = section.sends and bool(codecs)
+        given = (outgoing or {}).get(section.mid)
+        numbers = [given.payload_type] if given else []
+        if given and not takes:
+            codecs = [codec for codec in codecs if codec.payload_type == given.payload_type]
+        numbers += [codec.payload_type for codec in codecs if codec.payload_type not in numbers]
+        if given and given.rtx_payload_type:
+            numbers.append(given.rtx_payload_type)
+        formats = " ".join(map(str, numbers)) if numbers else " ".join(section.formats)
+        lines.append(f"m={section.kind} {9 if codecs else 0} {section.protocol} {formats}")
+        lines += _transport(section.mid, local, "active")
+        lines.append(f"a={DIRECTIONS[takes, given is not None]}")
+        lines.append("a=rtcp-mux")
+        extensions = EXTENSIONS if takes or given is None else GIVEN_EXTENSIONS
+        for uri, identity in section.extensions.items():
+            if uri in extensions:
+                lines.append(f"a=extmap:{identity} {uri}")
+        for codec in codecs:
+            lines += _answered_codec(section, codec, takes=takes, given=given)
+        if given:
+            lines += _given(given)
+        if takes and section.rids:
+            lines += [f"a=rid:{rid} recv" for rid in section.rids]
+            lines.append(f"a=simulcast:recv {';'.join(section.rids)}")
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _answered_codec(section: Section, codec: Codec, *, takes: bool, given: Outgoing | None) -> list[str]:
+    fmtp = codec.fmtp
+    if takes and section.kind == "video":
+        # Without it browsers begin at 300 kb/s and climb for seconds; ignored where unknown.
+        fmtp = ";".join(filter(None, [fmtp, f"x-google-start-bitrate={START_KBPS}"]))
+    elif takes:
+        # As livekit-server answers: the publisher sends stereo where the answer says so.
+        wide = f"stereo=1;maxaveragebitrate={STEREO_BITS}" if section.stereo else ""
+        fmtp = ";".join(filter(None, [fmtp, wide, "usedtx=1" if section.dtx else ""]))
+    if given and given.stereo:
+        fmtp = ";".join(filter(None, [fmtp, "sprop-stereo=1"]))
+    lines = [f"a=rtpmap:{codec.payload_type} {codec.rtpmap}"]
+    if fmtp:
+        lines.append(f"a=fmtp:{codec.payload_type} {fmtp}")
+    told = FEEDBACK if takes or given is None else (*FEEDBACK, NUMBERED)
+    return lines + [f"a=rtcp-fb:{codec.payload_type} {what}" for what in codec.feedback if what in told]
+
+
+def _given(section: Outgoing) -> list[str]:
+    """What a section carries to the client: retransmissions, stream and track, and their sources."""
+    lines: list[str] = []
+    if rtx := section.rtx_payload_type:
+        lines += [f"a=rtpmap:{rtx} rtx/90000", f"a=fmtp:{rtx} apt={section.payload_type}"]
+    if section.active:
+        lines.append(f"a=msid:{section.stream_id} {section.track_id}")
+        if rtx:
+            lines.append(f"a=ssrc-group:FID {section.ssrc} {section.rtx_ssrc}")
+        for ssrc in filter(None, (section.ssrc, section.rtx_ssrc)):
+            lines.append(f"a=ssrc:{ssrc} cname:{section.stream_id}")
+            lines.append(f"a=ssrc:{ssrc} msid:{section.stream_id} {section.track_id}")
+    return lines
 
 
 def offer(outgoing: Sequence[Outgoing], local: LocalParameters, *, version: int) -> str:
@@ -277,16 +330,8 @@ def offer(outgoing: Sequence[Outgoing], local: LocalParameters, *, version: int)
         else:
             lines.append(f"a=extmap:{STAMP_ID} {ABS_SEND_TIME}")
             lines.append(f"a=extmap:{NUMBER_ID} {TRANSPORT_NUMBER}")
-            lines += [f"a=rtcp-fb:{number} {what}" for what in (*FEEDBACK, "transport-cc")]
-        if rtx:
-            lines += [f"a=rtpmap:{rtx} rtx/90000", f"a=fmtp:{rtx} apt={number}"]
-        if section.active:
-            lines.append(f"a=msid:{section.stream_id} {section.track_id}")
-            if rtx:
-                lines.append(f"a=ssrc-group:FID {section.ssrc} {section.rtx_ssrc}")
-            for ssrc in filter(None, (section.ssrc, section.rtx_ssrc)):
-                lines.append(f"a=ssrc:{ssrc} cname:{section.stream_id}")
-                lines.append(f"a=ssrc:{ssrc} msid:{section.stream_id} {section.track_id}")
+            lines += [f"a=rtcp-fb:{number} {what}" for what in (*FEEDBACK, NUMBERED)]
+        lines += _given(section)
     return "\r\n".join(lines) + "\r\n"
 
 

@@ -16,6 +16,7 @@ from spnb.sandbox.media.participant import Participant
 from spnb.sandbox.media.room import MediaRoom
 from spnb.sandbox.media.room_service import RoomService
 from spnb.sandbox.media.signalling import Signalling
+from spnb.sandbox.media.tokens import Identity
 
 __all__ = ["MediaServer", "MediaSettings"]
 
@@ -68,11 +69,15 @@ class MediaServer:
         signalling = self._signalling
         return [
             WebSocketRoute("/rtc", signalling.serve),
-            WebSocketRoute("/rtc/v1", signalling.refuse_single_connection),
+            WebSocketRoute("/rtc/v1", signalling.serve),
             Route("/rtc/validate", signalling.validate, methods=["GET"]),
-            Route("/rtc/v1/validate", signalling.no_single_connection, methods=["GET"]),
+            Route("/rtc/v1/validate", signalling.validate, methods=["GET"]),
             *self._service.routes(),
         ]
+
+    def checked(self, token: str) -> Identity:
+        """Whose token it is; raises what `Signalling.identify` does."""
+        return self._signalling.checked(token)
 
     def room(self, name: str) -> MediaRoom:
         """The room of that name, opened where it is not."""

@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from spnb.sandbox.media.join import JoinWish, MalformedJoin, read_wish
 from spnb.sandbox.media.participant import Participant
 from spnb.sandbox.media.requests import REQUESTS
 from spnb.sandbox.media.sdp import MalformedDescription
@@ -65,7 +66,10 @@ class Signalling:
             RoomOver: the room has ended.
         """
         scheme, _, bearer = connection.headers.get("authorization", "").partition(" ")
-        token = bearer if scheme.lower() == "bearer" else connection.query_params.get("access_token", "")
+        return self.checked(bearer if scheme.lower() == "bearer" else connection.query_params.get("access_token", ""))
+
+    def checked(self, token: str) -> Identity:
+        """The same of a token that is at hand."""
         if not token:
             raise InvalidToken("no token was sent")
         who = verify(self._server.api_key, self._server.api_secret, token)
@@ -83,38 +87,41 @@ class Signalling:
 
     async def validate(self, request: Request) -> Response:
         """Tell a client whose socket was refused why."""
+        return self._refusal(request) or PlainTextResponse("success")
+
+    def _refusal(self, connection: HTTPConnection) -> Response | None:
+        """Why a client may not come in; None where it may."""
         try:
-            self.identify(request)
+            self.entrant(connection)
+        except MalformedJoin as error:
+            return PlainTextResponse(str(error), status_code=400)
         except InvalidToken as error:
             return PlainTextResponse(f"unauthorized: {error}", status_code=401)
         except RoomOver as error:
+            # What LiveKit says of a room that does not exist and may not be made.
             return PlainTextResponse(str(error), status_code=404)
-        return PlainTextResponse("success")
+        return None
 
-    async def no_single_connection(self, _request: Request) -> Response:
-        """`/rtc/v1` (one peer connection for both directions) is not offered: clients fall back on a 404."""
-        return PlainTextResponse("not found", status_code=404)
+    def entrant(self, connection: HTTPConnection) -> tuple[Identity, JoinWish]:
+        """Who comes, and how.
 
-    async def refuse_single_connection(self, socket: WebSocket) -> None:
-        """The same for the socket: only a denial with 404 makes clients fall back."""
-        await socket.send_denial_response(PlainTextResponse("not found", status_code=404))
+        Raises:
+            MalformedJoin, InvalidToken, RoomOver: as `read_wish` and `identify`.
+        """
+        wish = read_wish(connection.query_params, single="/rtc/v1" in connection.url.path)
+        return wish.described(self.identify(connection)), wish
 
     async def serve(self, socket: WebSocket) -> None:
         """One client from its first message to its last."""
-        try:
-            who = self.identify(socket)
-        except InvalidToken as error:
-            await socket.send_denial_response(PlainTextResponse(f"unauthorized: {error}", status_code=401))
+        if (refusal := self._refusal(socket)) is not None:
+            await socket.send_denial_response(refusal)
             return
-        except RoomOver as error:
-            # What LiveKit says of a room that does not exist and may not be made.
-            await socket.send_denial_response(PlainTextResponse(str(error), status_code=404))
-            return
+        who, wish = self.entrant(socket)
         await socket.accept()
-        client = _Client(self._server, socket, who)
+        client = _Client(self._server, socket, who, wish)
         self._clients.add(client)
         try:
-            await client.run(resume=socket.query_params.get("reconnect") == "1")
+            await client.run()
         finally:
             self._clients.discard(client)
 
@@ -122,10 +129,11 @@ class Signalling:
 class _Client:
     """One open signalling socket."""
 
-    def __init__(self, server: MediaServer, socket: WebSocket, who: Identity) -> None:
+    def __init__(self, server: MediaServer, socket: WebSocket, who: Identity, wish: JoinWish) -> None:
         self._server = server
         self._socket = socket
         self._who = who
+        self._wish = wish
         self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._said_leave = False
         self._broke_rules = False
@@ -143,14 +151,14 @@ class _Client:
         if message.HasField("leave"):
             self._outbox.put_nowait(None)
 
-    async def run(self, *, resume: bool) -> None:
-        """Serve the socket until it closes; `resume` takes up a participant whose earlier socket was lost."""
+    async def run(self) -> None:
+        """Serve the socket until it closes; one that comes back takes up the participant whose socket was lost."""
         room = self._server.room(self._who.grants.room)
         writer = asyncio.create_task(self._write(), name=f"signal {self._who.identity}")
         refresher: asyncio.Task[None] | None = None
         participant: Participant | None = None
         try:
-            participant = self._resumed(room) if resume else await self._entered(room)
+            participant = self._resumed(room) if self._wish.reconnect else await self._entered(room)
             if participant is not None:
                 refresher = asyncio.create_task(self._refresh(), name=f"refresh {participant.identity}")
                 await self._read(participant)
@@ -184,19 +192,23 @@ class _Client:
             )
             self._send(signal.SignalResponse(leave=leave))
             return None
-        auto = self._socket.query_params.get("auto_subscribe", "1") not in ("0", "false")
-        participant = Participant(room, self._who, send=self._send, auto_subscribe=auto)
+        wish = self._wish
+        participant = Participant(
+            room, self._who, send=self._send, auto_subscribe=wish.auto_subscribe, single=wish.single
+        )
         participant.attach(self._send)
         await room.join(participant)
         self._send(self._joined(room, participant))
         await room.settle(participant)
+        for request in wish.add_tracks:
+            participant.uplink.announce(request)
         return participant
 
     def _resumed(self, room: MediaRoom) -> Participant | None:
         """Go on where an earlier socket was lost; None where the participant is not there any more."""
         participant = room.participants.get(self._who.identity)
-        asked = self._socket.query_params.get("sid", "")
-        if participant is None or participant.gone or asked not in ("", participant.sid):
+        known = participant is not None and not participant.gone and self._wish.sid in ("", participant.sid)
+        if participant is None or not known or participant.single != self._wish.single:
             leave = signal.LeaveRequest(
                 reason=models.DisconnectReason.STATE_MISMATCH,
                 action=signal.LeaveRequest.Action.RECONNECT,
@@ -219,7 +231,7 @@ class _Client:
             other_participants=[other.to_info() for other in room.others(participant)],
             server_version=SERVER_VERSION,
             server_info=SERVER_INFO,
-            subscriber_primary=True,
+            subscriber_primary=not participant.single,
             ping_interval=PING_INTERVAL,
             ping_timeout=PING_TIMEOUT,
             enabled_publish_codecs=[models.Codec(mime="video/H264"), models.Codec(mime="audio/opus")],
@@ -255,26 +267,33 @@ class _Client:
             self._send(signal.SignalResponse(refresh_token=token))
 
     async def _read(self, participant: Participant) -> None:
+        offer = self._wish.offer
+        if offer is not None and not await self._read_one(
+            participant, signal.SignalRequest(offer=offer).SerializeToString()
+        ):
+            return
         while True:
             async with asyncio.timeout(PING_TIMEOUT + PING_INTERVAL):
                 message = await self._receive()
             if message is None:
                 return
             participant.last_heard = time.monotonic()
-            try:
-                request = signal.SignalRequest.FromString(message)
-                if not await self._handle(participant, request):
-                    return
-            except DecodeError:
-                self._broke_rules = True
-                log.info("%s sent a malformed message: its socket is closed", participant.identity)
-                await self._socket.close(1007, "malformed protobuf message")
+            if not await self._read_one(participant, message):
                 return
-            except MalformedDescription as error:
-                self._broke_rules = True
-                log.info("%s sent a malformed description: %s", participant.identity, error)
-                await self._socket.close(1007, f"malformed session description: {error}"[:120])
-                return
+
+    async def _read_one(self, participant: Participant, message: bytes) -> bool:
+        """Do what one message says; whether to go on reading."""
+        try:
+            return await self._handle(participant, signal.SignalRequest.FromString(message))
+        except DecodeError:
+            log.info("%s sent a malformed message: its socket is closed", participant.identity)
+            why = "malformed protobuf message"
+        except MalformedDescription as error:
+            log.info("%s sent a malformed description: %s", participant.identity, error)
+            why = f"malformed session description: {error}"[:120]
+        self._broke_rules = True
+        await self._socket.close(1007, why)
+        return False
 
     async def _receive(self) -> bytes | None:
         event = await self._socket.receive()

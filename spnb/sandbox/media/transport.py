@@ -171,7 +171,7 @@ class MediaTransport:
         certificate: RTCCertificate,
         *,
         on_rtp: Callable[[bytes], None],
-        on_rtcp: Callable[[bytes], None],
+        on_rtcp: Callable[[bytes], object],
         on_data: Callable[[str, bytes], None],
         on_state: Callable[[str], None],
     ) -> None:

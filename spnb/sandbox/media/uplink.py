@@ -11,6 +11,7 @@ from livekit.protocol import rtc as signal
 from spnb.sandbox.media import rtp, sdp
 from spnb.sandbox.media.announcement import announced, new_sid, wanted_codec
 from spnb.sandbox.media.sdp import Section
+from spnb.sandbox.media.subscriber import Answering
 from spnb.sandbox.media.track import PublishedTrack
 from spnb.sandbox.media.transport import MediaTransport
 
@@ -78,12 +79,21 @@ class Uplink:
         if self._owner.gone:
             return
         self._take_sections(offered.sections)
-        answer = signal.SessionDescription(type="answer", sdp=sdp.answer(offered, local), id=description.id)
+        subscriber = self._owner.subscriber
+        outgoing = subscriber.place(offered.sections, self._transport) if isinstance(subscriber, Answering) else {}
+        answer = signal.SessionDescription(
+            type="answer",
+            sdp=sdp.answer(offered, local, outgoing),
+            id=description.id,
+            mid_to_track_id={mid: section.track_id for mid, section in outgoing.items()},
+        )
         self._owner.send(signal.SignalResponse(answer=answer))
         self._transport.start(offered.remote, controlling=False)
         for line in self._early_candidates:
             await self._transport.add_candidate(line)
         self._early_candidates.clear()
+        if isinstance(subscriber, Answering):
+            subscriber.answered()
 
     def _take_sections(self, sections: list[Section]) -> None:
         for section in sections:
@@ -176,7 +186,8 @@ class Uplink:
         return found is not None
 
     def _rtcp(self, packet: bytes) -> None:
-        for report in rtp.read_feedback(packet).reports:
+        feedback = self._owner.subscriber.hear(packet) if self._owner.single else rtp.read_feedback(packet)
+        for report in feedback.reports:
             track = self._by_ssrc.get(report.ssrc)
             if track is not None:
                 track.sender_report(report)
@@ -187,7 +198,9 @@ class Uplink:
             self._transport.send_rtcp(b"\x80\xc9\x00\x01" + FEEDBACK_SSRC.to_bytes(4, "big") + packet)
 
     def _state(self, state: str) -> None:
-        if state == "closed":
+        if self._owner.single:
+            self._owner.subscriber.state(state)
+        elif state == "closed":
             self._owner.room.media_lost(self._owner)
 
     async def trickle(self, candidate: str) -> None:

@@ -25,6 +25,7 @@ from spnb.sandbox.rest import (
     reactions,
     roles,
     rooms,
+    scheduled_events,
     sessions,
     stage,
     users,
@@ -53,7 +54,7 @@ def routes(services: Services) -> list[BaseRoute]:
     """All REST routes, the most asked-for first: routing looks at them in order."""
     live = (rooms, presence, messages, reactions, stage)
     chat = (channels, channel_members, message_feeds)
-    social = (posts, comments, feeds, communities, community_members, polls)
+    social = (posts, comments, feeds, communities, community_members, polls, scheduled_events)
     people = (users, follows, sessions, notification_tray)
     parts = (*live, *chat, *social, *people, files, products, roles, network, quiet)
     return [route for part in parts for route in part.routes(services)]

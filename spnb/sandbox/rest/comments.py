@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.notification_tray import note, note_mentions, place_of
 from spnb.sandbox.rest.posts import moderates_community
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
@@ -104,7 +105,17 @@ async def create(call: Call) -> Json:
         call.store.comments.save({**parent, "children": children, "childrenNumber": len(children)})
     _recount(call, post)
     _announce(call, "comment.created", comment)
+    _note(call, comment, post, parent)
     return _payload(call, [comment])
+
+
+def _note(call: Call, comment: Json, post: Json, parent: Json | None) -> None:
+    about, name = place_of(comment), call.user["displayName"]
+    author = call.store.user_by_public_id(parent["userId"] if parent else post["postedUserPublicId"])
+    text = f"{name} replied to your comment" if parent else f"{name} commented on your post"
+    note(call, author, None, text, actionType="reply" if parent else "comment", **about)
+    kind = "reply" if parent else "comment"
+    note_mentions(call, comment["mentionees"], f"mention_in_{kind}", f"{name} mentioned you in a {kind}", **about)
 
 
 def _document(call: Call, wish: CommentCreate, post: Json, parent: Json | None) -> Json:

@@ -17,7 +17,14 @@ from spnb.sandbox.rest.social_payloads import COMMUNITY_DEFAULTS, community_payl
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.store import Accept, Page, Store
 
-__all__ = ["announce_community", "community_of", "found_standing_community", "moderated_community", "routes"]
+__all__ = [
+    "announce_community",
+    "community_of",
+    "discussion_of",
+    "found_standing_community",
+    "moderated_community",
+    "routes",
+]
 
 CATEGORIES = ("Gaming", "Music", "Shopping", "Sports")
 """Categories are made in the Console; these stand in the sandbox (a choice)."""
@@ -154,6 +161,14 @@ async def create(call: Call) -> Json:
             call.store.set_membership(community["communityId"], user_id, "member")
     announce_community(call, "community.created", community, call.user_id)
     return _payload(call, [community])
+
+
+def discussion_of(call: Call, title: str) -> str:
+    """The id of a new community in which an event is talked about: those find it who come."""
+    community = _document(call.store, new_id(), title, owner=call.user, isPublic=False, isDiscoverable=False)
+    call.store.communities.insert(community)
+    call.store.set_membership(community["communityId"], call.user_id, "member", roles=[COMMUNITY_MODERATOR])
+    return str(community["communityId"])
 
 
 def _visible(call: Call, community: Json) -> bool:

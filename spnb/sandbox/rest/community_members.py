@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.communities import announce_community, community_of, moderated_community
+from spnb.sandbox.rest.notification_tray import note
 from spnb.sandbox.rest.posts import moderates_community
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
@@ -167,6 +168,11 @@ def _answered(call: Call, status: str) -> Json:
     call.store.join_requests.save({**request, **answer, "respondedAt": at, "updatedAt": at})
     if status == "approved":
         _join(call, community, request["requestorPublicId"])
+    place = {"targetId": community["communityId"], "targetType": "community", "actionType": "join_request"}
+    about = {"referenceId": request["joinRequestId"], "referenceType": "joinRequest"}
+    text = f"Your request to join {community['displayName']} was {status}"
+    requestor = call.store.users.get(request["requestorInternalId"])
+    note(call, requestor, "respond_on_join_request", text, **place, **about)
     return {"success": True}
 
 

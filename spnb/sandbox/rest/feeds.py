@@ -119,9 +119,13 @@ async def no_pins(call: Call) -> Json:
 
 
 async def viewers(call: Call) -> Json:
-    """Who saw a post, by the views that SDKs report (SDK: `UserRepository.getReachedUsers`)."""
+    """Who saw a post, by the views that SDKs report (SDK: `UserRepository.getReachedUsers`).
+
+    Of a deleted post its author alone may ask.
+    """
     post_id, wish = call.path("postId"), call.query.page()
-    if call.store.posts.get(post_id) is None:
+    post = call.store.posts.get(post_id)
+    if post is None or (post["isDeleted"] and post["postedUserPublicId"] != call.user_id):
         raise Refused.not_found(f"Post {post_id!r}")
     seen: set[str] = set()
 
@@ -132,7 +136,8 @@ async def viewers(call: Call) -> Json:
         return True
 
     found = call.store.activities.find({"contentId": post_id}, accept=first_view)
-    people = [user for each in found if (user := call.store.user_by_public_id(each["userId"])) is not None]
+    users = [call.store.user_by_public_id(each["userId"]) for each in found]
+    people = [user for user in users if user is not None and not (user["isGlobalBan"] or user["isDeleted"])]
     start = wish.start or 0
     more = start + wish.limit < len(people)
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.notification_tray import note
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rooms.ports import Json
@@ -107,6 +108,9 @@ async def follow(call: Call) -> Json:
     if _relation(call, other, call.user_id)["status"] == "blocked":
         raise Refused.forbidden("The user has blocked the caller")
     relation = _set(call, call.user_id, other, "accepted")
+    about = {"actionType": "user", "targetId": other, "targetType": "user", "referenceId": call.user_id}
+    text = f"{call.user['displayName']} follows you"
+    note(call, call.store.user_by_public_id(other), "follow", text, referenceType="user", **about)
     _announce(call, "follow.created", relation)
     return _told(call, relation)
 

@@ -10,7 +10,7 @@ from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rooms.ports import Json
 
-__all__ = ["note", "routes"]
+__all__ = ["note", "note_mentions", "place_of", "routes"]
 
 LONG_AGO = "1970-01-01T00:00:00.000Z"
 
@@ -38,9 +38,17 @@ def routes(services: Services) -> list[BaseRoute]:
     ]
 
 
-def note(call: Call, user: Json, category: str, text: str, **fields: str) -> None:
-    """Put a notification into a user's tray; what one does to oneself is no news."""
-    if user["_id"] == call.user["_id"]:
+def note(call: Call, user: Json | None, category: str | None, text: str, **fields: str | None) -> None:
+    """Put a notification into a user's tray; what one does to oneself is no news.
+
+    Args:
+        user: whose tray; nobody's, where the user is not known.
+        category: the SDK's `TrayItemCategoryType`; it has none for new comments and replies.
+        text: what is shown.
+        fields: what it is about; apps open a post by `referenceId` or `actionReferenceId`, and a comment there by
+            `actionReferenceId`, or, below a `parentId`, by `latestCommentId`.
+    """
+    if user is None or user["_id"] == call.user["_id"]:
         return
     at = call.store.now()
     call.store.tray.insert(
@@ -60,13 +68,32 @@ def note(call: Call, user: Json, category: str, text: str, **fields: str) -> Non
     )
 
 
+def place_of(subject: Json) -> dict[str, str | None]:
+    """Where apps find a post or comment that a notification is about."""
+    place = {"targetId": subject["targetId"], "targetType": subject["targetType"], "referenceType": "post"}
+    if "commentId" not in subject:
+        return place | {"referenceId": subject["postId"], "actionReferenceId": subject["postId"]}
+    comment = {"actionReferenceId": subject["commentId"], "latestCommentId": subject["commentId"]}
+    return place | comment | {"referenceId": subject["referenceId"], "parentId": subject["parentId"] or None}
+
+
+def note_mentions(call: Call, mentionees: list[Json], category: str, text: str, **fields: str | None) -> None:
+    """Put a notification into the tray of each user who is mentioned by name, once."""
+    named = [each.get("userIds") for each in mentionees if each.get("type") == "user"]
+    everybody = [user_id for user_ids in named if isinstance(user_ids, list) for user_id in user_ids]
+    for user_id in dict.fromkeys(each for each in everybody if isinstance(each, str)):
+        note(call, call.store.user_by_public_id(user_id), category, text, actionType="mention", **fields)
+
+
 async def tray_items(call: Call) -> Json:
     """The caller's notifications, the newest first (SDK: `notificationTray.getNotificationTrayItems`)."""
     wish = call.query.page()
     page = call.store.tray.page({"userId": call.user_id}, limit=wish.limit, newest_first=True, start=wish.start)
     actors = [actor["_id"] for item in page.documents for actor in item["actors"]]
     told = {"notificationTrayItems": page.documents, "users": call.store.users.get_many(actors), "files": []}
-    return {**told, "events": [], "paging": paging(page, wish.limit)}
+    # What an app reads of an event here (its place, time and kind) does not depend on who asks.
+    about = [item["referenceId"] for item in page.documents if item.get("referenceType") == "event"]
+    return {**told, "events": call.store.scheduled_events.get_many(about), "paging": paging(page, wish.limit)}
 
 
 def _seen_key(call: Call) -> str:

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.notification_tray import note_mentions, place_of
 from spnb.sandbox.rest.payloads import room_payload
 from spnb.sandbox.rest.products import MOST_TAGGED, ProductTag, check_products, wire_tags
 from spnb.sandbox.rest.query import paging
@@ -154,6 +155,9 @@ async def create(call: Call) -> Json:
     if room is not None:
         _tie(call, wish, room, target_id, parent)
     _announce(call, "post.created", parent)
+    called = "poll" if wish.dataType == "poll" else "post"
+    text = f"{call.user['displayName']} mentioned you in a {called}"
+    note_mentions(call, parent["mentionees"], f"mention_in_{called}", text, **place_of(parent))
     return answered(call, [parent])
 
 

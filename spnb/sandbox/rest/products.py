@@ -132,7 +132,7 @@ async def search(call: Call) -> Json:
 
 
 async def activities(call: Call) -> Response:
-    """Views and clicks of products."""
+    """Views and clicks of products, views of posts and stories."""
     for activity in call.read(Activities).activities:
         document = {
             **activity.model_dump(),
@@ -140,8 +140,20 @@ async def activities(call: Call) -> Response:
             "userId": call.user_id,
             "receivedAt": call.store.now(),
         }
+        if (activity.contentType, activity.activityType) == ("post", "view"):
+            _count_view(call, activity.contentId)
         call.store.activities.insert(document)
     return answer(None, 202)
+
+
+def _count_view(call: Call, post_id: str) -> None:
+    """A post is seen once more (`impression`), or by one more user (`reach`); this view is not kept yet."""
+    post = call.store.posts.get(post_id)
+    if post is not None and not post["isDeleted"]:
+        where = {"contentId": post_id, "userId": call.user_id}
+        before = call.store.activities.find(where, limit=1, accept=lambda each: each["activityType"] == "view")
+        seen = {"impression": post["impression"] + 1, "reach": post["reach"] + (not before)}
+        call.store.posts.save({**post, **seen})
 
 
 def wire_tags(tags: Sequence[ProductTag]) -> list[Json]:

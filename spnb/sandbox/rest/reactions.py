@@ -13,7 +13,7 @@ from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.chat_payloads import message_payload
-from spnb.sandbox.rest.notification_tray import note
+from spnb.sandbox.rest.notification_tray import note, place_of
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused, answer
 from spnb.sandbox.rest.social_payloads import comment_payload, post_payload
@@ -149,11 +149,9 @@ def _count(call: Call, wish: ReactionWish, subject: Json, reaction: Json, *, add
 
 def _note(call: Call, kind: str, subject: Json) -> None:
     author = call.store.user_by_public_id(subject["userId"] if kind == "comment" else subject["postedUserPublicId"])
-    if author is not None:
-        text = f"{call.user['displayName']} reacted to your {kind}"
-        where = {"targetId": subject["targetId"], "targetType": subject["targetType"]}
-        about = {"actionType": "reaction", "referenceType": kind, "referenceId": subject[f"{kind}Id"]}
-        note(call, author, f"reaction_on_{kind}", text, **where, **about)
+    called = "reply" if kind == "comment" and subject["parentId"] else kind
+    about = place_of(subject) | {"actionType": "reaction"}
+    note(call, author, f"reaction_on_{called}", f"{call.user['displayName']} reacted to your {called}", **about)
 
 
 def _listed(subject_id: str, kind: str, reactions: list[Json]) -> Json:
@@ -201,8 +199,16 @@ async def add_live(call: Call) -> Any:
             news.setdefault(post["postId"], []).append({name: reaction[name] for name in reaction if name != "_id"})
     for post in call.store.posts.get_many(list(news)):
         data = {"reactions": news[post["postId"]]}
-        call.publish(topics.live_reactions(post), "liveReaction.created", data, subject_id=post["_id"])
+        # *Choice*: told on the room's own post as well. Apps react to the post that the chat was opened for and listen
+        # to the one that the room names: they differ where a room was posted once more.
+        where = [topic for each in _floating_over(call, post, room) for topic in topics.live_reactions(each)]
+        call.publish(where, "liveReaction.created", data, subject_id=post["_id"])
     return answer({"addedIds": [reaction["_id"] for reaction in added]}, 202)
+
+
+def _floating_over(call: Call, post: Json, room: Json) -> list[Json]:
+    """The posts whose followers are told of a floating reaction: that which it names, and the room's."""
+    return call.store.posts.get_many([post["postId"], room.get("referenceId") or ""])
 
 
 def _live(call: Call, room: Json, post: Json, wish: LiveReactionWish) -> Json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from datetime import timedelta
 from typing import Any
 
 import jwt
@@ -108,25 +107,19 @@ async def auth_token(call: Call) -> Response:
     """Mint an auth token for secure mode; a customer's backend calls this with the server key."""
     if not _has_server_key(call):
         return PlainTextResponse("Unauthorized", status_code=401)
-    return PlainTextResponse(_minted(call, call.read(AuthTokenWish).userId))
+    return PlainTextResponse(call.services.tokens.auth_token(call.read(AuthTokenWish).userId))
 
 
 async def older_auth_token(call: Call) -> Response:
     """The same by the older call: the user in the query, a JSON string in the answer."""
     if not _has_server_key(call):
         return PlainTextResponse("Unauthorized", status_code=401)
-    return JSONResponse(_minted(call, call.query.need("userId")))
+    return JSONResponse(call.services.tokens.auth_token(call.query.need("userId")))
 
 
 def _has_server_key(call: Call) -> bool:
     given = call.request.headers.get("x-server-key", "")
     return hmac.compare_digest(given.encode(), call.store.secret("server-key").encode())
-
-
-def _minted(call: Call, user_id: str) -> str:
-    expires = call.store.clock() + timedelta(seconds=call.services.settings.auth_token_seconds)
-    claims = {"sub": user_id, "exp": expires.timestamp()}
-    return jwt.encode(claims, call.store.secret("auth-token-key"), algorithm="HS256")
 
 
 async def admin_token(call: Call) -> Json:

@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.notification_tray import note
 from spnb.sandbox.rest.payloads import invitation_payload, room_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
@@ -267,6 +268,10 @@ def _invitation(call: Call, room: Json, user: Json) -> Json:
         }
     )
     _announce_invitation(call, "room.didCohostInvite", made)
+    where = {"targetId": room["roomId"], "targetType": "room", "actionType": "invitation"}
+    text = f"{call.user['displayName']} invites you to {room['title']}"
+    about = {"referenceId": invitation_id, "referenceType": "invitation"}
+    note(call, user, "room_cohost_invite", text, **where, **about)
     return made
 
 

@@ -27,6 +27,12 @@ class AccessTokens:
         self._key = store.secret("access-token-key")
         self._checked: dict[str, tuple[str, float, str]] = {}
 
+    def auth_token(self, user_id: str) -> str:
+        """A user's auth token for a network in secure mode."""
+        expires = self._store.clock() + timedelta(seconds=self._settings.auth_token_seconds)
+        claims = {"sub": user_id, "exp": expires.timestamp()}
+        return jwt.encode(claims, self._store.secret("auth-token-key"), algorithm="HS256")
+
     def issue(self, user: Json, device_id: str, *, kind: str = "signed-in") -> Json:
         """Open a session: `{accessToken, issuedAt, expiresAt}`.
 

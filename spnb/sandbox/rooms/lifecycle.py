@@ -100,9 +100,9 @@ class Lifecycle:
     # -- what REST asks
 
     def broadcaster_data(self, room: Json, user: Json) -> Json:
-        """LiveKit address and token, or for direct streaming an ingest address, which the sandbox does not serve."""
+        """LiveKit address and token, or for direct streaming an ingest address with a fresh stream key."""
         if room["type"] == "directStreaming":
-            return {"directStreamUrl": f"rtmp://127.0.0.1/live/{room['roomId']}"}
+            return {"directStreamUrl": self.ingest_address(room["roomId"])}
         token = mint(
             self._media.api_key,
             self._media.api_secret,
@@ -317,6 +317,9 @@ class Lifecycle:
 
     base_url = ""
     """Where REST is reached, for addresses in events; set once the port is known."""
+
+    ingest_address: Callable[[str], str] = staticmethod(lambda _room_id: "")
+    """Gives the address encoders publish at, with a key; set by whoever takes them."""
 
     # -- start and end of the process
 

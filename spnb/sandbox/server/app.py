@@ -20,6 +20,7 @@ from spnb._version import __version__
 from spnb.sandbox.control.found import make_private_folder
 from spnb.sandbox.exact_rows import TableExport
 from spnb.sandbox.fault_injection import Cut, Disturbance, FaultRoutes, Faults, FaultyRequests
+from spnb.sandbox.ingest import Ingest
 from spnb.sandbox.livekit.choice import Deployment, Embedded, choose
 from spnb.sandbox.livekit.deployment import WEBHOOK_PATH, LiveKitDeployment
 from spnb.sandbox.livekit.embedded import EmbeddedMedia
@@ -44,6 +45,7 @@ from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.rooms.stage import OnStage
 from spnb.sandbox.server.control_routes import ControlCall, control_route
 from spnb.sandbox.server.limits import BoundedBodies
+from spnb.sandbox.server.quoted_ids import quoted_ids
 from spnb.sandbox.server.security import LoopbackOnly
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
@@ -62,6 +64,12 @@ class LiveKitTokenWish(BaseModel):
     canPublish: bool = False  # noqa: N815 - the wire's name
     hidden: bool = False
     ttl: float = Field(default=3600, gt=0, le=7 * 86_400)
+
+
+class AuthTokenWish(BaseModel):
+    """Whose auth token is wanted."""
+
+    userId: str = Field(min_length=1, max_length=50)  # noqa: N815 - the wire's name
 
 
 class Sandbox:
@@ -107,12 +115,15 @@ class Sandbox:
         self.services = Services(
             self.store, self.lifecycle, events, settings, network, self._tokens, self.api_key, self.url
         )
+        self.ingest = Ingest(self.store, self.api_key, self.media, self.url)
+        self.lifecycle.ingest_address = self.ingest.address
         self.leases = 0
         parts: list[BaseRoute] = [
             *routes(self.services),
             *self.broker.routes(),
             *self.media.routes(),
             *delivery.routes(),
+            *self.ingest.routes(),
             *Moderation(self.store, self.lifecycle, events, network, self._has_key).routes(),
             *self._fault_routes(),
             *HookRoutes(self.api_key, self.store, self.webhooks).routes(),
@@ -120,13 +131,14 @@ class Sandbox:
             Route("/sandbox/info", self._info, methods=["GET"]),
             Route(PATH, self._proof, methods=["GET"]),
             control_route(self.api_key, "POST", "/sandbox/livekit-token", self._livekit_token),
+            control_route(self.api_key, "POST", "/sandbox/auth-token", self._auth_token),
             WebSocketRoute("/sandbox/lease", self._lease),
         ]
         app = Starlette(
             routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed, Refused: _refused}
         )
         self.app: ASGIApp = LoopbackOnly(
-            BoundedBodies(FaultyRequests(app, self.faults), upload_bytes=settings.upload_limit_bytes)
+            BoundedBodies(FaultyRequests(quoted_ids(app), self.faults), upload_bytes=settings.upload_limit_bytes)
         )
 
     def _media(self, port: int) -> EmbeddedMedia | LiveKitDeployment:
@@ -157,11 +169,13 @@ class Sandbox:
         found_catalogue(self.store)
         await self.media.start()
         await self.broker.start()
+        await self.ingest.start()
         await self.webhooks.start()
         await self.lifecycle.recover()
 
     async def aclose(self) -> None:
         """End in order: media, recordings, real time, database."""
+        await self.ingest.aclose()
         await self.media.aclose()
         await self.lifecycle.aclose()
         await self.recorder.aclose()
@@ -219,6 +233,10 @@ class Sandbox:
         grants = Grants(room=wish.room, room_join=True, can_publish=wish.canPublish, hidden=wish.hidden)
         token = mint(self.media.api_key, self.media.api_secret, identity=wish.identity, grants=grants, ttl=wish.ttl)
         return {"url": self.media.url, "token": token}
+
+    async def _auth_token(self, call: ControlCall) -> Json:
+        """What a customer's backend would give a user in secure mode: `{userId}` → `{authToken}`."""
+        return {"authToken": self._tokens.auth_token(call.read(AuthTokenWish).userId)}
 
     async def _lease(self, socket: WebSocket) -> None:
         """An open socket says: somebody uses this sandbox. It closes by itself when its holder dies."""

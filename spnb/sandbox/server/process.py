@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 
@@ -23,6 +23,9 @@ from spnb.sandbox.server.app import Sandbox
 from spnb.sandbox.server.limits import impatient
 from spnb.sandbox.server.log_size import keep_log_small
 from spnb.sandbox.server.settings import SandboxSettings
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 __all__ = ["run_foreground"]
 
@@ -93,7 +96,7 @@ def run_foreground(
         if running_file is not None:
             remove_running(running_file, os.getpid())
         listener.close()
-        lock.close()
+        lock.release()
     return 0
 
 
@@ -140,42 +143,17 @@ def _bind(port: int, *, otherwise: int) -> socket.socket:
     return listener
 
 
-def _lock(folder: Path) -> socket.socket:
-    """Hold the data folder for as long as this process lives.
+def _lock(folder: Path) -> BaseFileLock:
+    """Hold the data folder for as long as this process lives: the system frees it, however the process ends."""
+    from filelock import FileLock, Timeout
 
-    A lock file would outlive a killed process, so the lock is a bound name that the system frees: a Unix socket in the
-    abstract namespace where there is one, else a file lock.
-    """
     make_private_folder(folder)
-    taken = SandboxError(f"another sandbox is using {folder}: end it, or choose another --data-dir")
-    if sys.platform == "linux":
-        holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        facts = folder.stat()
-        try:
-            holder.bind(f"\0spnb-sandbox-{os.getuid()}-{facts.st_dev}-{facts.st_ino}")
-        except OSError:
-            holder.close()
-            raise taken from None
-        return holder
-    return _file_lock(folder / "lock", taken)
-
-
-def _file_lock(path: Path, taken: SandboxError) -> socket.socket:
-    # Held through a file object; typed as what callers need, something to close.
-    file = path.open("a+")
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise taken from None
-    return file  # type: ignore[return-value]
+        lock = FileLock(folder / "lock", blocking=False, thread_local=False)
+        lock.acquire()
+    except Timeout:
+        raise SandboxError(f"another sandbox is using {folder}: end it, or choose another --data-dir") from None
+    return lock
 
 
 async def _serve(

@@ -18,7 +18,7 @@ from spnb.sandbox.rest.refused import Refused, envelope
 __all__ = ["LoopbackOnly", "is_loopback_host", "is_loopback_origin"]
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
-METHODS = "GET, POST, PUT, DELETE, HEAD, OPTIONS"
+METHODS = "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"
 HEADERS = b"authorization, content-type, x-api-key, x-admin-token, set-access-token-cookie, range"
 
 
@@ -84,7 +84,7 @@ def _cors(origin: bytes) -> list[tuple[bytes, bytes]]:
     return [
         (b"access-control-allow-origin", origin),
         (b"access-control-allow-credentials", b"true"),
-        (b"access-control-expose-headers", b"content-length, content-range, retry-after"),
+        (b"access-control-expose-headers", b"content-length, content-range, etag, location, retry-after"),
         (b"vary", b"Origin"),
     ]
 

@@ -30,17 +30,22 @@ class Reactions(Face):
     _twin: AsyncReactions
 
     def add(self, reference_id: str, reference_type: Subject, name: str) -> str:
-        """React; the same reaction of a user counts once. Returns the reaction's id."""
+        """React; the same reaction of a user counts once. Returns the reaction's id.
+
+        social.plus: `ReactionRepository.addReaction`.
+        """
         return run(self._twin.add(reference_id, reference_type, name))
 
     def remove(self, reference_id: str, reference_type: Subject, name: str) -> None:
-        """Take your reaction back."""
+        """Take your reaction back. social.plus: `ReactionRepository.removeReaction`."""
         run(self._twin.remove(reference_id, reference_type, name))
 
     def query(
         self, reference_id: str, reference_type: Subject, *, name: str | None = None, page_size: int = 50
     ) -> Watch[Reactor]:
         """Who reacted, newest first.
+
+        social.plus: `ReactionRepository.getReactions`.
 
         Args:
             name: only this reaction.
@@ -52,6 +57,8 @@ class Reactions(Face):
         self, room_id: str, post_id: str, names: Sequence[str], *, occurred_at: Sequence[datetime] | None = None
     ) -> list[str]:
         """Send floating reactions to a live room, best buffered and sent once a second. Returns their ids.
+
+        social.plus: `LiveReactionRepository.createReaction`.
 
         `room.react()` of a live room does the buffering.
 
@@ -82,19 +89,24 @@ class Presence(Face):
         return run(self._twin.settings())
 
     def heartbeat(self, room_id: str) -> None:
-        """Say that you watch; to be repeated at the settings' interval, silence means gone."""
+        """Say that you watch; to be repeated at the settings' interval, silence means gone.
+
+        social.plus: `RoomPresenceRepository.startHeartbeat`.
+        """
         run(self._twin.heartbeat(room_id))
 
     def count(self, room_id: str) -> int:
-        """How many users watch now."""
+        """How many users watch now. social.plus: `RoomPresenceRepository.getRoomUserCount`."""
         return run(self._twin.count(room_id))
 
     def viewers(self, room_id: str) -> list[Viewer]:
-        """Who watches now; the service lists at most 200."""
+        """Who watches now; the service lists at most 200. social.plus: `RoomPresenceRepository.getRoomOnlineUsers`."""
         return run(self._twin.viewers(room_id))
 
     def report(self, sessions: Sequence[WatchSession]) -> bool:
         """Report watch sessions: how long you watched. Repeating a session with more seconds lengthens it.
+
+        social.plus: `RoomRepository.syncWatchSessions`.
 
         The service wants them signed with a key that lies inside the vendor's SDKs; `SOCIALPLUS_WATCH_KEY` gives one.
         The sandbox takes any. Shape of the call: the service's user-event API.
@@ -122,27 +134,27 @@ class Invitations(Face):
     _twin: AsyncInvitations
 
     def create(self, room_id: str, user_id: str) -> Invitation:
-        """Invite a user to co-host your room."""
+        """Invite a user to co-host your room. social.plus: `room.createInvitation`."""
         return run(self._twin.create(room_id, user_id))
 
     def mine(self, *, room_id: str | None = None) -> list[Invitation]:
-        """Invitations to you, newest first."""
+        """Invitations to you, newest first. social.plus: `room.getInvitations`."""
         return run(self._twin.mine(room_id=room_id))
 
     def of_room(self, room_id: str) -> list[Invitation]:
-        """Invitations to a room, newest first."""
+        """Invitations to a room, newest first. social.plus: `InvitationRepository.getInvitations`."""
         return run(self._twin.of_room(room_id))
 
     def accept(self, invitation_id: str) -> None:
-        """Become a co-host."""
+        """Become a co-host. social.plus: `invitation.accept`."""
         run(self._twin.accept(invitation_id))
 
     def reject(self, invitation_id: str) -> None:
-        """Decline."""
+        """Decline. social.plus: `invitation.reject`."""
         run(self._twin.reject(invitation_id))
 
     def cancel(self, invitation_id: str) -> None:
-        """Take your invitation back."""
+        """Take your invitation back. social.plus: `InvitationRepository.cancelInvitation`."""
         run(self._twin.cancel(invitation_id))
 
     @property
@@ -160,15 +172,15 @@ class Users(Face):
     _twin: AsyncUsers
 
     def get(self, user_id: str) -> User:
-        """One user by public id."""
+        """One user by public id. social.plus: `UserRepository.getUser`."""
         return run(self._twin.get(user_id))
 
     def get_many(self, user_ids: Sequence[str]) -> list[User]:
-        """Users by public id; unknown ones are left out."""
+        """Users by public id; unknown ones are left out. social.plus: `UserRepository.getUserByIds`."""
         return run(self._twin.get_many(user_ids))
 
     def update(self, *, display_name: str | None = None, metadata: Json | None = None) -> User:
-        """Change your own profile."""
+        """Change your own profile. social.plus: `UserRepository.updateUser`."""
         return run(self._twin.update(display_name=display_name, metadata=metadata))
 
     @property

@@ -34,6 +34,8 @@ class Channels(Face):
     def create_live(self, room_id: str, post_id: str, *, display_name: str | None = None) -> Channel:
         """Open the live chat of your room. The room's flag alone opens none; the order is room, post, channel.
 
+        social.plus: `ChannelRepository.createChannel`.
+
         Args:
             room_id: the room it belongs to; its `live_channel_id` names the channel afterwards.
             post_id: the post that carries the room.
@@ -45,15 +47,15 @@ class Channels(Face):
         return run(self._twin.create_live(room_id, post_id, display_name=display_name))
 
     def get(self, channel_id: str) -> Channel:
-        """One channel."""
+        """One channel. social.plus: `ChannelRepository.getChannel`."""
         return run(self._twin.get(channel_id))
 
     def join(self, channel_id: str) -> Channel:
-        """Become a member."""
+        """Become a member. social.plus: `ChannelRepository.joinChannel`."""
         return run(self._twin.join(channel_id))
 
     def leave(self, channel_id: str) -> None:
-        """Stop being a member."""
+        """Stop being a member. social.plus: `ChannelRepository.leaveChannel`."""
         run(self._twin.leave(channel_id))
 
     def update(
@@ -65,7 +67,10 @@ class Channels(Face):
         rate_limit: int | None = None,
         rate_limit_window: int | None = None,
     ) -> Channel:
-        """Change name, metadata or slow mode (`rate_limit` messages in `rate_limit_window` ms); moderators only."""
+        """Change name, metadata or slow mode (`rate_limit` messages in `rate_limit_window` ms); moderators only.
+
+        social.plus: `ChannelRepository.updateChannel`.
+        """
         return run(
             self._twin.update(
                 channel_id,
@@ -77,11 +82,11 @@ class Channels(Face):
         )
 
     def ban(self, channel_id: str, user_ids: Sequence[str]) -> None:
-        """Ban users from the chat; moderators only."""
+        """Ban users from the chat; moderators only. social.plus: `ChannelRepository.Moderation.banMembers`."""
         run(self._twin.ban(channel_id, user_ids))
 
     def unban(self, channel_id: str, user_ids: Sequence[str]) -> None:
-        """Let banned users back in; moderators only."""
+        """Let banned users back in; moderators only. social.plus: `ChannelRepository.Moderation.unbanMembers`."""
         run(self._twin.unban(channel_id, user_ids))
 
     def members(
@@ -93,6 +98,8 @@ class Channels(Face):
     ) -> list[ChannelMember]:
         """Who belongs to the channel, oldest member first.
 
+        social.plus: `ChannelRepository.Membership.getMembers`.
+
         Args:
             roles: only who has one of these; `channel-moderator` moderates.
             filter: only the muted or the banned.
@@ -101,6 +108,8 @@ class Channels(Face):
 
     def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
         """Mute the channel, or only some users; moderators only.
+
+        social.plus: `ChannelRepository.Moderation.muteMembers`.
 
         Args:
             seconds: how long; None for ever, 0 ends it.
@@ -134,6 +143,8 @@ class Messages(Face):
     ) -> Message:
         """Send a text message. Sent again after a lost answer it is still one message: its reference id tells.
 
+        social.plus: `MessageRepository.createMessage`.
+
         In slow mode it waits for its turn, where that comes within 45 s.
 
         Args:
@@ -159,6 +170,8 @@ class Messages(Face):
         deleted: bool = False,
     ) -> Watch[Message]:
         """Messages of a feed, page after page. Deleted ones are not among them.
+
+        social.plus: `MessageRepository.getMessages`.
 
         Args:
             feed_id: the channel's message feed.
@@ -209,7 +222,7 @@ class Messages(Face):
         return run(self._twin.to_df(feed_id, page_size=page_size))
 
     def get(self, message_id: str) -> Message:
-        """One message."""
+        """One message. social.plus: `MessageRepository.getMessage`."""
         return run(self._twin.get(message_id))
 
     def get_many(self, message_ids: Sequence[str]) -> list[Message]:
@@ -219,6 +232,8 @@ class Messages(Face):
     def edit(self, message_id: str, text: str, *, mentions: Sequence[str] | None = None) -> Message:
         """Change the text of your message.
 
+        social.plus: `MessageRepository.editMessage`.
+
         Args:
             text: 1 to 20 000 characters.
             mentions: public ids of users; without, those it had stay.
@@ -226,15 +241,15 @@ class Messages(Face):
         return run(self._twin.edit(message_id, text, mentions=mentions))
 
     def delete(self, message_id: str) -> None:
-        """Delete your message, or as a moderator anybody's."""
+        """Delete your message, or as a moderator anybody's. social.plus: `MessageRepository.softDeleteMessage`."""
         run(self._twin.delete(message_id))
 
     def flag(self, message_id: str, *, reason: str | None = None) -> None:
-        """Report a message."""
+        """Report a message. social.plus: `MessageRepository.flagMessage`."""
         run(self._twin.flag(message_id, reason=reason))
 
     def unflag(self, message_id: str) -> None:
-        """Take your report back."""
+        """Take your report back. social.plus: `MessageRepository.unflagMessage`."""
         run(self._twin.unflag(message_id))
 
     @property

@@ -153,6 +153,14 @@ class Client(Face, Generic[R]):
         """The real-time connection; it connects at the first subscription."""
         return self._twin.realtime
 
+    def check_open(self) -> None:
+        """See that this connection can be used.
+
+        Raises:
+            ClientClosed: it was closed, or is another process's.
+        """
+        self._twin.check_open()
+
     def close(self) -> None:
         """Send what still waits, then close all connections; calling it again does nothing."""
         run(self._twin.aclose())

@@ -28,8 +28,10 @@ class Files(Face):
 
     _twin: AsyncFiles
 
-    def upload_image(self, image: Path | bytes) -> File:
+    def upload_image(self, image: str | Path | bytes) -> File:
         """Upload a PNG, JPEG, GIF or WebP image of at most 2 MB (1280×720 is advised for thumbnails).
+
+        social.plus: `FileRepository.uploadImage`.
 
         Args:
             image: a file's path, or the image's bytes.
@@ -40,11 +42,11 @@ class Files(Face):
         return run(self._twin.upload_image(image))
 
     def get(self, file_id: str) -> File:
-        """What is known of a file."""
+        """What is known of a file. social.plus: `FileRepository.getFile`."""
         return run(self._twin.get(file_id))
 
     def delete(self, file_id: str) -> None:
-        """Remove your file."""
+        """Remove your file. social.plus: `FileRepository.deleteFile`."""
         run(self._twin.delete(file_id))
 
     @property

@@ -29,11 +29,13 @@ class Products(Face):
     _twin: AsyncProducts
 
     def get(self, product_id: str) -> Product:
-        """One product."""
+        """One product. social.plus: `ProductRepository.getProduct`."""
         return run(self._twin.get(product_id))
 
     def query(self, *, keyword: str | None = None, active: bool | None = True, page_size: int = 20) -> Watch[Product]:
         """Products of the catalogue, newest first.
+
+        social.plus: `ProductRepository.searchProducts`.
 
         Args:
             keyword: part of the name.
@@ -57,6 +59,8 @@ class Products(Face):
     def tag(self, post_id: str, product_ids: Sequence[str]) -> ProductTags:
         """Make these, and only these, the products of a livestream post; a pinned one that is not among them goes.
 
+        social.plus: `PostRepository.updateProductTags`.
+
         Args:
             post_id: the child post that carries the room; `tags()` tells it.
             product_ids: at most 20 active products, in the order to show them.
@@ -70,13 +74,18 @@ class Products(Face):
     def pin(self, post_id: str, product_id: str | None) -> ProductTags:
         """Pin one of the tagged products in place of the one that is pinned; None unpins.
 
+        social.plus: `PostRepository.pinProduct`.
+
         Args:
             post_id: the child post that carries the room; `tags()` tells it.
         """
         return run(self._twin.pin(post_id, product_id))
 
     def track(self, activities: Sequence[ProductActivity]) -> None:
-        """Report views and clicks of products (social.plus SDK 7.20, `analytics/activities`)."""
+        """Report views and clicks of products (social.plus SDK 7.20, `analytics/activities`).
+
+        social.plus: `product.analytics`.
+        """
         run(self._twin.track(activities))
 
     @property

@@ -50,6 +50,8 @@ class Rooms(Face, Generic[R]):
     ) -> R:
         """Create a room, publish its post and open its live chat. The room is idle until media arrives.
 
+        social.plus: `RoomRepository.createRoom`.
+
         A live chat needs three things in this order: the room, the post that carries it, the live channel. Each step
         shows in the room's `steps`; after a failure the way is taken up where it broke off, and nothing is made twice.
         A request whose answer is lost is not repeated blindly: the room is looked for by its key in its metadata first.
@@ -68,7 +70,8 @@ class Rooms(Face, Generic[R]):
             parent_room_id: the main room, for an additional feed.
 
         Raises:
-            InvalidInput: a limit is broken; nothing was sent.
+            InvalidInput: a limit is broken, or you are no member of the community; no room was made.
+            NotFound: there is no such community; no room was made.
             ChatNotOpened: the room was made, but its post or channel was not; says how to go on.
         """
         found: R = blocking(
@@ -91,6 +94,8 @@ class Rooms(Face, Generic[R]):
     def open_chat(self, room_id: str, *, community_id: str | None = None, name: str | None = None) -> Channel:
         """Your room's live channel; the post and the channel are made where they are missing.
 
+        social.plus: `room.getLiveChat`.
+
         Args:
             community_id: the community a missing post goes to; your own feed without it.
             name: of a new channel; the room's title without it.
@@ -105,6 +110,8 @@ class Rooms(Face, Generic[R]):
     ) -> Post:
         """Your room's livestream post. Where there is one it is that, changed to this text and title; else a new one.
 
+        social.plus: `PostRepository.createRoomPost`.
+
         Args:
             community_id: the community it stands in; without it, where it stands already, or your own feed.
             text: at most 50 000 characters.
@@ -114,6 +121,8 @@ class Rooms(Face, Generic[R]):
 
     def get(self, room_id: str) -> R:
         """One room.
+
+        social.plus: `RoomRepository.getRoom`.
 
         Raises:
             NotFound: there is none with this id, or it was deleted.
@@ -135,6 +144,8 @@ class Rooms(Face, Generic[R]):
         page_size: int = 20,
     ) -> Watch[R]:
         """Rooms, page after page.
+
+        social.plus: `RoomRepository.getRooms`.
 
         Args:
             statuses: only these, one or several; all without.
@@ -164,6 +175,8 @@ class Rooms(Face, Generic[R]):
     ) -> Records[LivePost]:
         """What is live now with the posts that carry it; rooms without a post are not among them.
 
+        social.plus: `PostRepository.getLiveRoomPosts`.
+
         Args:
             target_types: where the posts stand.
             target_ids: only posts of these communities or users.
@@ -183,6 +196,8 @@ class Rooms(Face, Generic[R]):
     ) -> R:
         """Change fields of your room; what is not named stays.
 
+        social.plus: `RoomRepository.updateRoom`.
+
         Raises:
             InvalidInput: a limit is broken.
             Forbidden: it is somebody else's room.
@@ -197,11 +212,13 @@ class Rooms(Face, Generic[R]):
         return found
 
     def delete(self, room_id: str) -> None:
-        """Delete your room."""
+        """Delete your room. social.plus: `RoomRepository.deleteRoom`."""
         run(self._twin.delete(room_id))
 
     def stop(self, room_id: str) -> R:
         """End your broadcast for good. Disconnect from LiveKit first: `Broadcast` keeps that order.
+
+        social.plus: `RoomRepository.stopRoom`.
 
         Raises:
             BadRequest: the room has never been live.
@@ -213,6 +230,8 @@ class Rooms(Face, Generic[R]):
     def broadcaster_data(self, room_id: str) -> BroadcasterData:
         """What a broadcaster needs to publish: LiveKit address and token, or an ingest address. Secret.
 
+        social.plus: `RoomRepository.getBroadcasterData`.
+
         Raises:
             Forbidden: you are neither host nor a co-host who accepted.
             BadRequest: the room is over.
@@ -221,6 +240,8 @@ class Rooms(Face, Generic[R]):
 
     def recording(self, room_id: str) -> Recording:
         """Addresses of the recorded files, in order. Signed: treat them as secrets.
+
+        social.plus: `RoomRepository.getRecordedUrl`.
 
         Raises:
             BadRequest: the room is not recorded yet.
@@ -236,15 +257,18 @@ class Rooms(Face, Generic[R]):
         return run(self._twin.thumbnail(room))
 
     def leave(self, room_id: str) -> None:
-        """Leave the stage as a co-host."""
+        """Leave the stage as a co-host. social.plus: `RoomRepository.leaveRoom`."""
         run(self._twin.leave(room_id))
 
     def remove_participant(self, room_id: str, user_id: str) -> None:
-        """Take a co-host off the stage; host only."""
+        """Take a co-host off the stage; host only. social.plus: `RoomRepository.removeParticipant`."""
         run(self._twin.remove_participant(room_id, user_id))
 
     def set_participant(self, room_id: str, user_id: str, *, can_manage_product_tags: bool) -> R:
-        """Grant or take a co-host's right to manage products; host only."""
+        """Grant or take a co-host's right to manage products; host only.
+
+        social.plus: `RoomRepository.updateCohostPermission`.
+        """
         found: R = blocking(
             run(self._twin.set_participant(room_id, user_id, can_manage_product_tags=can_manage_product_tags))
         )

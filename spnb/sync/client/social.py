@@ -42,6 +42,8 @@ class Posts(Face):
     ) -> Post:
         """Publish your room as a livestream post.
 
+        social.plus: `PostRepository.createRoomPost`.
+
         A media post is a parent with a child that carries the room; the parent is returned, its `children` name the
         child (products are tagged on that one).
 
@@ -69,13 +71,15 @@ class Posts(Face):
         )
 
     def get(self, post_id: str) -> Post:
-        """One post."""
+        """One post. social.plus: `PostRepository.getPost`."""
         return run(self._twin.get(post_id))
 
     def query(
         self, target_id: str, *, target_type: Literal["community", "user"] = "community", page_size: int = 20
     ) -> Watch[Post]:
         """Posts of a community or user, newest first.
+
+        social.plus: `PostRepository.getPosts`.
 
         Args:
             target_id: the community's or user's id.
@@ -92,19 +96,19 @@ class Posts(Face):
         metadata: Mapping[str, Any] | None = None,
         tags: Sequence[str] | None = None,
     ) -> Post:
-        """Change text, title, metadata or tags of your post."""
+        """Change text, title, metadata or tags of your post. social.plus: `PostRepository.editPost`."""
         return run(self._twin.update(post_id, text=text, title=title, metadata=metadata, tags=tags))
 
     def delete(self, post_id: str) -> None:
-        """Delete your post; the room it carried stays."""
+        """Delete your post; the room it carried stays. social.plus: `PostRepository.deletePost`."""
         run(self._twin.delete(post_id))
 
     def flag(self, post_id: str) -> None:
-        """Report a post."""
+        """Report a post. social.plus: `PostRepository.flagPost`."""
         run(self._twin.flag(post_id))
 
     def unflag(self, post_id: str) -> None:
-        """Take your report back."""
+        """Take your report back. social.plus: `PostRepository.unflagPost`."""
         run(self._twin.unflag(post_id))
 
     @property
@@ -130,13 +134,16 @@ class Communities(Face):
         user_ids: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Community:
-        """Create a community with you, and `user_ids`, as members."""
+        """Create a community with you, and `user_ids`, as members.
+
+        social.plus: `CommunityRepository.createCommunity`.
+        """
         return run(
             self._twin.create(name, description=description, public=public, user_ids=user_ids, metadata=metadata)
         )
 
     def get(self, community_id: str) -> Community:
-        """One community."""
+        """One community. social.plus: `CommunityRepository.getCommunity`."""
         return run(self._twin.get(community_id))
 
     def query(
@@ -148,6 +155,8 @@ class Communities(Face):
     ) -> Watch[Community]:
         """Communities, newest first.
 
+        social.plus: `CommunityRepository.getCommunities`.
+
         Args:
             keyword: part of the name.
             membership: `member` for those you belong to.
@@ -156,11 +165,11 @@ class Communities(Face):
         return Watch(self._twin.query(keyword=keyword, membership=membership, page_size=page_size))
 
     def join(self, community_id: str) -> Community:
-        """Become a member."""
+        """Become a member. social.plus: `CommunityRepository.joinCommunity`."""
         return run(self._twin.join(community_id))
 
     def leave(self, community_id: str) -> None:
-        """Stop being a member."""
+        """Stop being a member. social.plus: `CommunityRepository.leaveCommunity`."""
         run(self._twin.leave(community_id))
 
     @property

@@ -53,6 +53,8 @@ class Chat(Face):
     def send(self, text: str, *, reply_to: Message | str | None = None, mentions: Sequence[str] = ()) -> Message:
         """Send a text. In slow mode it waits for its turn, where that comes within 45 s.
 
+        social.plus: `MessageRepository.createMessage`.
+
         Args:
             text: 1 to 20 000 characters.
             reply_to: the message it answers, or its id.
@@ -65,27 +67,30 @@ class Chat(Face):
         return run(self._twin.send(text, reply_to=reply_to, mentions=mentions))
 
     def edit(self, message: Message | str, text: str) -> Message:
-        """Change the text of your message."""
+        """Change the text of your message. social.plus: `MessageRepository.editMessage`."""
         return run(self._twin.edit(message, text))
 
     def delete(self, message: Message | str) -> None:
-        """Delete your message, or as a moderator anybody's."""
+        """Delete your message, or as a moderator anybody's. social.plus: `MessageRepository.softDeleteMessage`."""
         run(self._twin.delete(message))
 
     def flag(self, message: Message | str, *, reason: str | None = None) -> None:
-        """Report a message to the moderators."""
+        """Report a message to the moderators. social.plus: `MessageRepository.flagMessage`."""
         run(self._twin.flag(message, reason=reason))
 
     def unflag(self, message: Message | str) -> None:
-        """Take your report back."""
+        """Take your report back. social.plus: `MessageRepository.unflagMessage`."""
         run(self._twin.unflag(message))
 
     def react(self, message: Message | str, name: str) -> None:
-        """React to a message, e.g. with `"like"`; the same reaction of a user counts once."""
+        """React to a message, e.g. with `"like"`; the same reaction of a user counts once.
+
+        social.plus: `ReactionRepository.addReaction`.
+        """
         run(self._twin.react(message, name))
 
     def unreact(self, message: Message | str, name: str) -> None:
-        """Take your reaction back."""
+        """Take your reaction back. social.plus: `ReactionRepository.removeReaction`."""
         run(self._twin.unreact(message, name))
 
     def history(self, *, page_size: int = 100, reply_to: Message | str | None = None) -> Watch[Message]:
@@ -121,6 +126,8 @@ class Chat(Face):
 
     def watch(self, *, last: int | None = None) -> Watch[Message]:
         """All messages so far and then each new one, in their order, none twice. Ends when the channel is closed.
+
+        social.plus: `MessageRepository.getMessages`.
 
         Args:
             last: begin with this many of the newest instead of with the first; 0 gives new ones only.
@@ -162,6 +169,8 @@ class Chat(Face):
     def slow_mode(self, seconds: float | None, *, messages: int = 1) -> None:
         """Let everybody but moderators send only so often; moderators only.
 
+        social.plus: `ChannelRepository.updateChannel`.
+
         Args:
             seconds: the length of a turn; None or 0 ends slow mode.
             messages: how many in one turn.
@@ -171,6 +180,8 @@ class Chat(Face):
     def mute(self, *user_ids: str, seconds: float | None = None) -> None:
         """Mute these users, or everybody but moderators where none is named; moderators only.
 
+        social.plus: `ChannelRepository.muteChannel`.
+
         Args:
             user_ids: public ids, at most 100.
             seconds: how long; for ever without.
@@ -178,15 +189,18 @@ class Chat(Face):
         run(self._twin.mute(*user_ids, seconds=seconds))
 
     def unmute(self, *user_ids: str) -> None:
-        """Let these users, or everybody where none is named, write again; moderators only."""
+        """Let these users, or everybody where none is named, write again; moderators only.
+
+        social.plus: `ChannelRepository.unmuteChannel`.
+        """
         run(self._twin.unmute(*user_ids))
 
     def ban(self, *user_ids: str) -> None:
-        """Ban users from the chat; moderators only."""
+        """Ban users from the chat; moderators only. social.plus: `ChannelRepository.Moderation.banMembers`."""
         run(self._twin.ban(*user_ids))
 
     def unban(self, *user_ids: str) -> None:
-        """Let banned users back in; moderators only."""
+        """Let banned users back in; moderators only. social.plus: `ChannelRepository.Moderation.unbanMembers`."""
         run(self._twin.unban(*user_ids))
 
     def moderators(self) -> list[str]:

@@ -29,6 +29,8 @@ class LiveRooms(Face):
 
     The blocking twin of `AsyncLiveRooms`.
 
+    social.plus: `RoomRepository.getRooms`.
+
     Args:
         client: the connection.
         statuses: which states belong to the collection.

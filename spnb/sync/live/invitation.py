@@ -60,6 +60,8 @@ class LiveInvitation(Face):
     def accept(self) -> LiveRoom:
         """Become a co-host; `join_stage()` of the room that comes back is the way onto the stage, once it is live.
 
+        social.plus: `invitation.accept`.
+
         Raises:
             Forbidden: somebody else is invited.
             BadRequest: the invitation was answered or cancelled, the room is over or full.
@@ -70,6 +72,8 @@ class LiveInvitation(Face):
     def reject(self) -> None:
         """Decline.
 
+        social.plus: `invitation.reject`.
+
         Raises:
             Forbidden: somebody else is invited.
             BadRequest: the invitation was answered or cancelled.
@@ -78,6 +82,8 @@ class LiveInvitation(Face):
 
     def cancel(self) -> None:
         """Take it back.
+
+        social.plus: `InvitationRepository.cancelInvitation`.
 
         Raises:
             Forbidden: somebody else invited.

@@ -27,6 +27,8 @@ class LiveInvitations(Face):
 
     The blocking twin of `AsyncLiveInvitations`.
 
+    social.plus: `InvitationRepository.getInvitations`.
+
     Args:
         client: the connection.
         room_id: the room whose invitations are wanted, which must be yours; your own invitations without.

@@ -71,6 +71,8 @@ class RoomProducts(Face):
     def tag(self, *products: Product | str) -> list[Product]:
         """Tag more products, behind those that are tagged.
 
+        social.plus: `PostRepository.updateProductTags`.
+
         Args:
             products: products of `sp.products`, or their ids.
 
@@ -81,11 +83,13 @@ class RoomProducts(Face):
         return run(self._twin.tag(*products))
 
     def untag(self, *products: Product | str) -> list[Product]:
-        """Take products off; a pinned one among them is unpinned."""
+        """Take products off; a pinned one among them is unpinned. social.plus: `PostRepository.updateProductTags`."""
         return run(self._twin.untag(*products))
 
     def pin(self, product: Product | str) -> Product:
         """Pin a product in place of the one that is pinned; it is tagged first where it is not.
+
+        social.plus: `PostRepository.pinProduct`.
 
         Raises:
             InvalidInput: 20 are tagged already, or no post carries the room.
@@ -94,15 +98,15 @@ class RoomProducts(Face):
         return run(self._twin.pin(product))
 
     def unpin(self) -> None:
-        """Pin none."""
+        """Pin none. social.plus: `PostRepository.unpinProduct`."""
         run(self._twin.unpin())
 
     def viewed(self, product: Product | str, *, location: str = "list") -> None:
-        """A viewer saw a product; once in five minutes counts."""
+        """A viewer saw a product; once in five minutes counts. social.plus: `product.analytics`."""
         run(self._twin.viewed(product, location=location))
 
     def clicked(self, product: Product | str, *, location: str = "list") -> None:
-        """A viewer followed a product's link; once in five minutes counts."""
+        """A viewer followed a product's link; once in five minutes counts. social.plus: `product.analytics`."""
         run(self._twin.clicked(product, location=location))
 
     def flush(self) -> None:

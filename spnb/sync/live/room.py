@@ -89,6 +89,8 @@ class LiveRoom(Face):
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Have `observer` called with the record at every change.
 
+        social.plus: `RoomRepository.getRoom`.
+
         It is called on spnb's background loop and must be quick; it may be a coroutine function.
 
         Returns:
@@ -97,11 +99,17 @@ class LiveRoom(Face):
         return self._twin.observe(observer)
 
     def watch(self) -> Watch[Room]:
-        """The record now, then at each change of status; ends after a final one (recorded, terminated, error)."""
+        """The record now, then at each change of status; ends after a final one (recorded, terminated, error), and when
+
+        social.plus: `RoomRepository.onRoomUpdated`.
+        the room is deleted (`is_deleted` of the last record).
+        """
         return Watch(self._twin.watch())
 
     def until(self, *statuses: str, timeout: float | None = None) -> Room:
         """Wait until the room is in one of these states.
+
+        social.plus: `RoomRepository.onRoomStartBroadcasting`.
 
         Args:
             statuses: e.g. `"live"`, or `"ended", "recorded"`.
@@ -111,14 +119,18 @@ class LiveRoom(Face):
             The record in that state.
 
         Raises:
-            RoomOver: it can never be in any of them any more.
+            RoomOver: it can never be in any of them any more, or was deleted.
             TimeoutError: it was not in time.
             InvalidInput: a state is unknown.
         """
         return run(self._twin.until(*statuses, timeout=timeout))
 
     def refresh(self) -> Room:
-        """Read the room again now."""
+        """Read the room again now.
+
+        Raises:
+            NotFound: it was deleted.
+        """
         return run(self._twin.refresh())
 
     def hear(self, event: Event) -> None:
@@ -127,12 +139,16 @@ class LiveRoom(Face):
 
     def post(self, *, community_id: str | None = None, text: str | None = None, title: str | None = None) -> Post:
         """The room's livestream post, in a community or in your own feed. Where there is one already it is that one,
+
+        social.plus: `PostRepository.createRoomPost`.
         changed to this text and title.
         """
         return run(self._twin.post(community_id=community_id, text=text, title=title))
 
     def open_chat(self, *, community_id: str | None = None, name: str | None = None) -> Chat:
         """The room's live chat; opened where it is not, with the post it needs before.
+
+        social.plus: `room.getLiveChat`.
 
         Done again, or after a crash in between, it picks up what is there: nothing is doubled.
 
@@ -165,25 +181,30 @@ class LiveRoom(Face):
         return blocking(run(self._twin.go_live(source, **options)))
 
     def broadcaster_data(self) -> BroadcasterData:
-        """What a broadcaster needs to publish. Secret."""
+        """What a broadcaster needs to publish. Secret. social.plus: `RoomRepository.getBroadcasterData`."""
         return run(self._twin.broadcaster_data())
 
     def stop(self) -> Room:
-        """End the broadcast for good. What this process has on air in the room disconnects first."""
+        """End the broadcast for good. What this process has on air in the room disconnects first.
+
+        social.plus: `RoomRepository.stopRoom`.
+        """
         return run(self._twin.stop())
 
     def update(self, **changes: Any) -> Room:
-        """Change fields; see `rooms.update`."""
+        """Change fields; see `rooms.update`. social.plus: `RoomRepository.updateRoom`."""
         return run(self._twin.update(**changes))
 
     def delete(self) -> None:
-        """Delete the room."""
+        """Delete the room. social.plus: `RoomRepository.deleteRoom`."""
         run(self._twin.delete())
 
     def recording(
         self, *, timeout: float | None = None, details: bool = True, progress: ProgressWish = None
     ) -> Recording:
         """Wait until the room is recorded, by its event, and hand out its files in order.
+
+        social.plus: `RoomRepository.getRecordedUrl`.
 
         Args:
             timeout: seconds; for ever without.
@@ -221,7 +242,7 @@ class LiveRoom(Face):
         return run(self._twin.clip_last(seconds, path, exact=exact, overwrite=overwrite))
 
     def viewers(self) -> int:
-        """How many users watch now."""
+        """How many users watch now. social.plus: `RoomPresenceRepository.getRoomUserCount`."""
         return run(self._twin.viewers())
 
     def thumbnail(self) -> bytes | None:
@@ -255,6 +276,8 @@ class LiveRoom(Face):
     def invite(self, user_id: str) -> LiveInvitation:
         """Invite a user to co-host; a second invitation while one is pending is the same one.
 
+        social.plus: `room.createInvitation`.
+
         Args:
             user_id: public id.
 
@@ -267,12 +290,12 @@ class LiveRoom(Face):
         return found
 
     def invitations(self) -> list[LiveInvitation]:
-        """All invitations to the room, newest first."""
+        """All invitations to the room, newest first. social.plus: `InvitationRepository.getInvitations`."""
         found: list[LiveInvitation] = blocking(run(self._twin.invitations()))
         return found
 
     def invitation(self) -> LiveInvitation | None:
-        """The newest invitation of you to the room; None where there is none."""
+        """The newest invitation of you to the room; None where there is none. social.plus: `room.getInvitations`."""
         found: LiveInvitation | None = blocking(run(self._twin.invitation()))
         return found
 
@@ -295,6 +318,8 @@ class LiveRoom(Face):
     def leave_stage(self) -> None:
         """Stop being a co-host: leave the air, if you are on it from here, then the room's broadcasters.
 
+        social.plus: `RoomRepository.leaveRoom`.
+
         Raises:
             BadRequest: the room is yours: `stop()` ends it.
             NotFound: you are no co-host.
@@ -304,6 +329,8 @@ class LiveRoom(Face):
     def remove(self, user_id: str) -> None:
         """Take a co-host off the stage and out of the room's broadcasters; host only.
 
+        social.plus: `RoomRepository.removeParticipant`.
+
         Raises:
             Forbidden: the room is not yours.
             NotFound: the user is no co-host of it.
@@ -312,6 +339,8 @@ class LiveRoom(Face):
 
     def let_manage_products(self, user_id: str, allowed: bool = True) -> None:
         """Grant or take a co-host's right to tag and pin products; host only.
+
+        social.plus: `RoomRepository.updateCohostPermission`.
 
         Raises:
             Forbidden: the room is not yours.
@@ -328,6 +357,8 @@ class LiveRoom(Face):
     def react(self, name: str, times: int = 1) -> list[LiveReaction]:
         """Send a floating reaction: gathered for a second, kept while the network is away, flushed at the close.
 
+        social.plus: `LiveReactionRepository.createReaction`.
+
         Args:
             name: e.g. `heart`; at most 100 characters.
             times: how often.
@@ -338,17 +369,26 @@ class LiveRoom(Face):
         return run(self._twin.react(name, times))
 
     def live_reactions(self) -> Watch[LiveReaction]:
-        """Every floating reaction from now on, one's own too. Ends only when it is left."""
+        """Every floating reaction from now on, one's own too. Ends only when it is left.
+
+        social.plus: `LiveReactionRepository.getReactions`.
+        """
         return Watch(self._twin.live_reactions())
 
     @property
     def audience(self) -> Audience:
-        """How many watch, and who; shared by all who look at this room on this connection."""
+        """How many watch, and who; shared by all who look at this room on this connection.
+
+        social.plus: `RoomPresenceRepository.getRoomOnlineUsers`.
+        """
         found: Audience = blocking(self._twin.audience)
         return found
 
     def watch_session(self) -> Viewing:
-        """A viewing of this room: presence and a watch session. `with` starts and ends it."""
+        """A viewing of this room: presence and a watch session. `with` starts and ends it.
+
+        social.plus: `room.analytics`.
+        """
         found: Viewing = blocking(self._twin.watch_session())
         return found
 

@@ -8,7 +8,7 @@ import { h, replace } from "./dom";
 import { label } from "./format";
 import type { Link, Model, Reply } from "./widget";
 
-type Moment = { at: number; clock: string; messages: number; reactions: number; score: number };
+type Moment = { at: number; clock: string; why: string; score: number };
 export type Page = {
   room: string;
   title: string;
@@ -31,8 +31,6 @@ const NAMES: Record<string, string> = {
   joins_leaves: "joins and leaves",
   health: "health of the broadcast",
 };
-
-const plural = (count: number, noun: string) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
 export class StreamPage {
   readonly el = h("div", { class: "spnb-page", hidden: true });
@@ -191,7 +189,7 @@ export class StreamPage {
             "button",
             { type: "button", "data-at": moment.at, click: () => this.go(moment.at, moment.clock) },
             h("strong", { class: "spnb-timer" }, moment.clock),
-            h("span", {}, `${plural(moment.messages, "message")}, ${plural(moment.reactions, "reaction")}`),
+            h("span", {}, moment.why),
             h("span", { class: "spnb-note" }, `score ${moment.score.toFixed(1)}`),
           ),
         ),

@@ -1,0 +1,178 @@
+"""Logs in lines of text: of IRC clients and bouncers, archives, Chatterino, and downloaders of Twitch's chats."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from spnb.analytics.sources.chat_logs.log import Gathering, clock
+from spnb.analytics.sources.chat_logs.opening import text_lines
+from spnb.analytics.sources.chat_logs.twitch import irc_line
+from spnb.errors import TableError
+
+__all__ = ["read_lines"]
+
+FULL = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?"
+TIME = r"\d{1,2}:\d\d(?::\d\d(?:\.\d+)?)?"
+NICK = r"[^>\s]{1,64}"
+SHAPES = tuple(
+    re.compile(shape)
+    for shape in (
+        # [2026-03-02 18:00:05] <nick> words, with or without brackets: irssi, ZNC, archives of chat downloaders
+        rf"^\[?(?P<full>{FULL})\]?\s+<\s?(?P<nick>[^>]+)>\s?(?P<words>.*)$",
+        # [18:00:05] <nick> words: ZNC, Ubuntu's archives, irssi
+        rf"^\[?(?P<time>{TIME})\]?\s+<\s?(?P<nick>[^>]+)>\s?(?P<words>.*)$",
+        # 2026-03-02 18:00:05<tab>nick<tab>words: WeeChat
+        rf"^(?P<full>{FULL})\t(?P<nick>[^\t]*)\t(?P<words>.*)$",
+        # [2026-03-02 18:00:05 UTC] name: words: TwitchDownloader; 2026-03-02 18:00:05 | name: words: chat-downloader
+        rf"^\[(?P<full>{FULL})\]\s+(?P<nick>[^:\s]{{1,64}}): (?P<words>.*)$",
+        rf"^(?P<full>{FULL})\s+\|\s+(?:\([^)]*\)\s+)?(?P<nick>[^:]{{1,64}}): (?P<words>.*)$",
+        # [0:00:05] name: words (TwitchDownloader, relative) or [18:00:05] name: words (Chatterino)
+        rf"^\[(?P<time>{TIME})\]\s(?P<nick>[^:\s]{{1,64}}): (?P<words>.*)$",
+        rf"^(?P<time>-?{TIME})\s+\|\s+(?:\([^)]*\)\s+)?(?P<nick>[^:]{{1,64}}): (?P<words>.*)$",
+    )
+)
+DAYS = (
+    (re.compile(r"^--- (?:Log opened|Log closed) \w{3} (?P<day>\w{3} \d\d) [\d:]+ (?P<year>\d{4})"), "%b %d %Y"),
+    (re.compile(r"^--- Day changed \w{3} (?P<day>\w{3} \d\d) (?P<year>\d{4})"), "%b %d %Y"),
+    (re.compile(r"^# (?:Start|Stop) logging at (?P<day>\d{4}-\d\d-\d\d)(?P<year>)"), "%Y-%m-%d"),
+)
+IN_NAME = re.compile(r"(?P<y>\d{4})[-_/.]?(?P<m>[01]\d)[-_/.]?(?P<d>[0-3]\d)")
+NOBODY = {"", "-->", "<--", "--", "*", "-!-", "***", "==="}
+EXPECTED = "lines like [2026-03-02 18:00:05] <nick> words"
+
+
+@dataclass
+class _Clock:
+    """What day it is where lines tell the time alone, and whether such times count from the stream's start."""
+
+    day: datetime | None
+    relative: bool
+    last: float = -1.0
+
+    def moment(self, text: str) -> datetime | float:
+        """A time of day as a moment, or as seconds of the stream."""
+        negative = text.startswith("-")
+        seconds = clock(text.lstrip("-")) * (60 if text.count(":") == 1 and not self.relative else 1)
+        if self.relative:
+            return -seconds if negative else seconds
+        if self.day is None:
+            raise TableError(
+                "its lines tell the time but not the day, and neither does its name: "
+                "name it like chat-2026-03-02.log, or give start='2026-03-02 18:00+00:00'"
+            )
+        if seconds < self.last - 12 * 3600:
+            self.day += timedelta(days=1)  # past midnight
+        self.last = seconds
+        return self.day + timedelta(seconds=seconds)
+
+
+def read_lines(path: Path, into: Gathering, *, time_zone: str | None, start: pd.Timestamp | None) -> None:
+    """Read a log in lines.
+
+    Args:
+        path: the log.
+        into: takes the messages.
+        time_zone: the zone of times that name none.
+        start: the stream's start: the day of lines that tell none.
+
+    Raises:
+        TableError: its times name no zone, or no day.
+    """
+    naive: list[tuple[str, datetime, int, str]] = []
+    for number, user, at, words in _messages(path, into, start):
+        key = f"{path.name}:{number}"
+        if isinstance(at, float):
+            into.add(user, words, key=key, offset=at)
+        elif at.tzinfo is not None:
+            into.add(user, words, key=key, at=at.timestamp() * 1000)
+        else:
+            naive.append((user, at, words, key))
+    if not naive:
+        return
+    if time_zone is None:
+        raise TableError(f"the times in {path.name} name no zone: say which with time_zone='Europe/Berlin'")
+    try:
+        zoned = pd.DatetimeIndex([at for _, at, _, _ in naive]).tz_localize(
+            time_zone, ambiguous="NaT", nonexistent="shift_forward"
+        )
+    except (KeyError, ValueError) as error:
+        raise TableError(f"{time_zone!r} is no time zone: name one like Europe/Berlin") from error
+    for (user, _, words, key), at in zip(naive, _unambiguous(zoned, [row[1] for row in naive], time_zone), strict=True):
+        into.add(user, words, key=key, at=at.timestamp() * 1000)
+
+
+def _unambiguous(zoned: pd.DatetimeIndex, naive: list[datetime], time_zone: str) -> Iterator[Any]:
+    """The hour that a clock shows twice is its first while the log has not yet gone back."""
+    last: Any = None
+    for at, wall in zip(zoned, naive, strict=True):
+        made = at
+        if pd.isna(made):
+            first = pd.Timestamp(wall).tz_localize(time_zone, ambiguous=True)
+            made = (
+                first if last is None or first >= last else pd.Timestamp(wall).tz_localize(time_zone, ambiguous=False)
+            )
+        last = made
+        yield made
+
+
+def _messages(
+    path: Path, into: Gathering, start: pd.Timestamp | None
+) -> Iterator[tuple[int, str, datetime | float, int]]:
+    named = IN_NAME.search(path.name) or IN_NAME.search("/".join(path.parts[-4:]))
+    day = _day_of(named) if named else None
+    if day is None and start is not None:
+        day = start.to_pydatetime().replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
+    ticking = _Clock(day, relative=False)
+    seen = False
+    for number, (line, plain) in enumerate(text_lines(path), 1):
+        if not plain:
+            into.skip("line not in UTF-8", "read as Windows-1252")
+        if dated := _dated(line):
+            ticking, seen = _Clock(dated, relative=False), True
+        elif irc_line(line, into):
+            continue
+        elif found := next((made for shape in SHAPES if (made := shape.match(line))), None):
+            nick = found["nick"].strip().lstrip("@+%~& ")
+            if nick in NOBODY:
+                continue
+            told = found.groupdict()
+            if told.get("full"):
+                yield number, nick, _full(told["full"]), len(found["words"])
+                continue
+            if not seen and not named and ticking.last < 0 and _from_the_start(told["time"], start):
+                ticking.relative = True
+            seen = True
+            yield number, nick, ticking.moment(told["time"]), len(found["words"])
+        elif line.strip() and not line.startswith(("===", "***", "---", "#", "-->", "<--")):
+            into.skip("line that is no message")
+
+
+def _from_the_start(time: str, start: pd.Timestamp | None) -> bool:
+    """Whether a first time counts from the stream's start: `0:00:05` does; `18:00:05` does where no day is told."""
+    return time.startswith("-") or len(time.split(":")[0]) == 1 or (start is None and time.count(":") == 2)
+
+
+def _full(text: str) -> datetime:
+    plain = re.sub(r" ?(?:UTC|GMT)$", "+00:00", text).replace(",", ".")
+    return datetime.fromisoformat(re.sub(r" (?=[+-]\d\d:?\d\d$)", "", plain))
+
+
+def _dated(line: str) -> datetime | None:
+    for shape, form in DAYS:
+        if found := shape.match(line):
+            return datetime.strptime(f"{found['day']} {found['year']}".strip(), form)
+    return None
+
+
+def _day_of(named: re.Match[str]) -> datetime | None:
+    try:
+        return datetime(int(named["y"]), int(named["m"]), int(named["d"]))
+    except ValueError:
+        return None

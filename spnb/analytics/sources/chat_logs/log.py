@@ -1,0 +1,221 @@
+"""What a chat log holds, gathered line by line in little memory."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from spnb.analytics.quality import Quality, Step
+from spnb.errors import TableError
+
+__all__ = ["UNKNOWN_START", "ChatLog", "Gathering", "clock", "epoch_ms", "moment"]
+
+UNKNOWN_START = pd.Timestamp("2000-01-01", tz="UTC")
+"""Stands for the start of a stream that its log does not tell."""
+UNITS = (("seconds", 1e11, 1e3), ("milliseconds", 1e14, 1.0), ("microseconds", 1e17, 1e-3), ("nanoseconds", 1e20, 1e-6))
+
+
+def epoch_ms(value: Any) -> tuple[float, str] | None:
+    """A number since 1970 as milliseconds, and the unit that it must be in to be a time of our age; None for none."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    if not 1e8 < number < 1e20:
+        return None
+    unit, _, scale = next(known for known in UNITS if number < known[1])
+    return number * scale, unit
+
+
+def clock(text: str) -> float:
+    """`1:02:03` as seconds."""
+    seconds = 0.0
+    for part in text.replace(",", "").split(":"):
+        seconds = seconds * 60 + float(part or 0)
+    return seconds
+
+
+def moment(text: Any) -> float | None:
+    """A written time as milliseconds since 1970, UTC where it names no zone; None for none."""
+    if not text:
+        return None
+    try:
+        made = datetime.fromisoformat(str(text))
+    except ValueError:
+        try:
+            made = pd.Timestamp(str(text)).to_pydatetime()
+        except (ValueError, OverflowError):
+            return None
+    try:
+        return (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp() * 1000
+    except (ValueError, OverflowError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ChatLog:
+    """A chat log as tables.
+
+    Attributes:
+        messages: a messages table.
+        rooms: one row: what the log tells of its stream; None where it tells nothing but messages.
+        quality: what was skipped, judged or guessed.
+    """
+
+    messages: pd.DataFrame
+    rooms: pd.DataFrame | None
+    quality: Quality
+
+
+class Gathering:
+    """Takes what a parser finds, and makes a `ChatLog` of it.
+
+    Attributes:
+        title, host: of the stream, where the file tells.
+        start: when the stream began (UTC), where the file tells.
+        length: of the stream, seconds, where the file tells.
+    """
+
+    def __init__(self) -> None:
+        self.title = ""
+        self.host: str | None = None
+        self.start: pd.Timestamp | None = None
+        self.length: float | None = None
+        self._keys: list[str] = []
+        self._users: list[str] = []
+        self._at = array("d")
+        self._offset = array("d")
+        self._length = array("q")
+        self._reply = bytearray()
+        self._gone: set[str] = set()
+        self._silenced: dict[str, int] = {}
+        self._units: Counter[str] = Counter()
+        self._skipped: Counter[tuple[str, str]] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def add(
+        self,
+        user: str,
+        words: int,
+        *,
+        key: str = "",
+        at: float | None = None,
+        offset: float | None = None,
+        unit: str = "",
+        reply: bool = False,
+    ) -> None:
+        """A message.
+
+        Args:
+            user: who wrote it: an id where there is one, else a name.
+            words: its number of characters.
+            key: its id.
+            at: milliseconds since 1970.
+            offset: seconds since the stream began.
+            unit: what `at` was judged to be in.
+            reply: whether it answers another.
+        """
+        self._keys.append(key)
+        self._users.append(user)
+        self._at.append(np.nan if at is None else at)
+        self._offset.append(np.nan if offset is None else offset)
+        self._length.append(words)
+        self._reply.append(reply)
+        if unit:
+            self._units[unit] += 1
+
+    def began(self, at: float | None) -> None:
+        """The stream began, in milliseconds since 1970; None tells nothing."""
+        if at is not None:
+            self.start = pd.Timestamp(int(at), unit="ms", tz="UTC")
+
+    def delete(self, key: str) -> None:
+        """A message was deleted."""
+        self._gone.add(key)
+
+    def silence(self, user: str) -> None:
+        """All that a user wrote so far was deleted."""
+        self._silenced[user] = len(self._keys)
+
+    def skip(self, what: str, action: str = "skipped") -> None:
+        """A line or item that is no message."""
+        self._skipped[what, action] += 1
+
+    def made(self, room_id: str, expected: str, *, start: pd.Timestamp | None = None) -> ChatLog:
+        """The log, as tables.
+
+        Args:
+            room_id: the stream it belongs to.
+            expected: what was looked for, for the error.
+            start: when the stream began, where the caller knows better.
+
+        Raises:
+            TableError: nothing in it was understood.
+        """
+        if not self._keys:
+            told = ", ".join(f"{rows} × {name}" for (name, _), rows in self._skipped.items())
+            raise TableError(f"no message was found; expected {expected}{f' (there were {told})' if told else ''}")
+        at, offset = np.frombuffer(self._at), np.frombuffer(self._offset)
+        steps = [Step(name, "messages", rows, action) for (name, action), rows in self._skipped.items()]
+        steps += [
+            Step(f"time read as {unit}", "messages", rows, "judged by its size") for unit, rows in self._units.items()
+        ]
+        began = start or self.start
+        timed = ~np.isnan(offset)
+        if timed.any():
+            both = timed & ~np.isnan(at) & (offset > 0)
+            if began is None and both.any():
+                began = pd.Timestamp(int(np.median(at[both] - offset[both] * 1000)), unit="ms", tz="UTC")
+                steps.append(Step("start of the stream not told", "rooms", 1, "taken from the messages' two clocks"))
+            if began is None:
+                began = UNKNOWN_START
+                steps.append(
+                    Step("start of the stream not told", "rooms", 1, f"{began:%Y-%m-%d} stands for it: give start=…")
+                )
+            at = np.where(timed, began.timestamp() * 1000 + offset * 1000, at)
+        known = ~np.isnan(at)
+        steps.append(Step("no time", "messages", int((~known).sum()), "skipped"))
+        users = pd.Series(self._users, dtype=object)
+        gone = np.array([key in self._gone for key in self._keys]) if self._gone else np.zeros(len(at), dtype=bool)
+        for user, until in self._silenced.items():
+            gone[:until] |= (users[:until] == user).to_numpy()
+        frame = pd.DataFrame(
+            {
+                "message_id": [key or f"{room_id}:{place}" for place, key in enumerate(self._keys, 1)],
+                "room_id": room_id,
+                "user_id": users,
+                "created_at": pd.to_datetime(np.where(known, at, 0).round().astype("int64"), unit="ms", utc=True),
+                "deleted": gone,
+                "is_reply": np.frombuffer(bytes(self._reply), dtype=np.uint8).astype(bool),
+                "length": np.frombuffer(self._length, dtype=np.int64),
+            }
+        )[known]
+        early = int((offset < 0).sum())
+        steps.append(Step("before the stream", "messages", early, "kept, outside the live window"))
+        return ChatLog(frame.reset_index(drop=True), self._room(room_id, began, frame), Quality.of(steps))
+
+    def _room(self, room_id: str, began: pd.Timestamp | None, messages: pd.DataFrame) -> pd.DataFrame | None:
+        if began is None and not self.title and self.host is None:
+            return None
+        ended = None
+        if began is not None:
+            last = messages["created_at"].max()
+            ended = began + pd.Timedelta(seconds=self.length) if self.length else max(last, began)
+        row = {
+            "room_id": room_id,
+            "title": self.title,
+            "creator_id": self.host,
+            "status": "recorded",
+            "created_at": began,
+            "live_at": began,
+            "ended_at": ended,
+        }
+        return pd.DataFrame([{name: value for name, value in row.items() if value is not None}])

@@ -1,0 +1,195 @@
+"""A connection that lasts: renewals that fail, auth tokens that end, clocks that are wrong, closing, forking."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import spnb
+from spnb.client.session import Session
+from spnb.config import Credentials, Endpoints
+from spnb.errors import ClientClosed, ConfigError, Unauthorized
+from tests.client.conftest import AT_ONCE, FaultProxy
+from tests.client.test_faults import error, first
+from tests.conftest import RunningSandbox, start_sandbox
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    running = start_sandbox(tmp_path_factory.mktemp("secure"), "--secure", "--no-rate-limit")
+    yield running
+    running.stop()
+
+
+def minted(box: RunningSandbox, user_id: str) -> str:
+    """What a backend of one's own would ask for."""
+    body = {"userId": user_id}
+    answer = httpx.post(f"{box.url}/sandbox/auth-token", json=body, headers={"X-API-Key": box.api_key}, trust_env=False)
+    return str(answer.json()["authToken"])
+
+
+async def test_a_network_in_secure_mode_asks_for_a_token_at_each_login(secure: RunningSandbox) -> None:
+    with pytest.raises(Unauthorized, match="secure mode"):
+        await spnb.connect_async("ann", url=secure.url, api_key=secure.api_key)
+    asked: list[str] = []
+
+    async def fresh() -> str:
+        asked.append("async")
+        return minted(secure, "ann")
+
+    def plain() -> str:
+        asked.append("plain")
+        return minted(secure, "ann")
+
+    for given in (fresh, plain, minted(secure, "ann")):
+        async with spnb.connect_async("ann", url=secure.url, api_key=secure.api_key, auth_token=given) as sp:
+            await sp.login()
+            assert (await sp.users.get("ann")).user_id == "ann"
+    assert asked == ["async", "async", "plain", "plain"]
+
+    def broken() -> str:
+        raise RuntimeError("the backend is down")
+
+    with pytest.raises(Unauthorized, match="auth_token failed"):
+        await spnb.connect_async("ann", url=secure.url, api_key=secure.api_key, auth_token=broken)
+
+
+async def test_an_early_renewal_that_fails_keeps_the_token_that_works(secure: RunningSandbox) -> None:
+    now = [dt.datetime.now(dt.UTC)]
+    down = False
+
+    def token() -> str:
+        if down:
+            raise OSError("no way to the backend")
+        return minted(secure, "kept")
+
+    credentials = Credentials(secure.api_key, "kept", auth_token=token)
+    session = Session(Endpoints.of_url(secure.url), credentials, clock=lambda: now[0])
+    old = await session.token()
+    down = True
+    now[0] += dt.timedelta(days=25)
+    assert await session.token() == old
+    answer = await session.request("GET", "/api/v3/users/kept", doing="read the user")
+    assert answer.is_success
+    down = False
+    now[0] += dt.timedelta(minutes=2)
+    assert await session.token() != old
+    down = True
+    now[0] += dt.timedelta(days=40)
+    with pytest.raises(Unauthorized):
+        await session.token()
+    await session.aclose()
+
+
+@pytest.mark.parametrize("days", [-400, -3, 3, 45, 4000])
+async def test_a_clock_that_is_wrong_by_days_loops_no_logins(
+    sandbox: RunningSandbox, proxy: FaultProxy, days: int
+) -> None:
+    wrong = dt.timedelta(days=days)
+    session = Session(
+        Endpoints.of_url(proxy.url), Credentials(sandbox.api_key, "late"), clock=lambda: dt.datetime.now(dt.UTC) + wrong
+    )
+    for _ in range(5):
+        await session.request("GET", "/api/v3/users/late", doing="read the user")
+    assert proxy.calls("POST", "/api/v5/sessions") == 1
+    await session.aclose()
+
+
+async def test_use_after_close_says_so_at_once(sandbox: RunningSandbox) -> None:
+    sp = await spnb.connect_async("closer", url=sandbox.url, api_key=sandbox.api_key)
+    room = await sp.rooms.create("Left behind", chat=False)
+    await sp.aclose()
+    began = time.monotonic()
+    with pytest.raises(ClientClosed, match="connect again"):
+        await sp.rooms.get(room.room_id)
+    with pytest.raises(ClientClosed):
+        await sp.login()
+    with pytest.raises(ClientClosed):
+        room.observe(lambda _record: None)
+    with pytest.raises(ClientClosed):
+        spnb.AsyncLiveRooms(sp).observe(lambda _rooms: None)
+    with pytest.raises(ClientClosed):
+        await sp.rooms.create("never")
+    assert time.monotonic() - began < 30, "no pauses between tries"
+    await sp.aclose()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_client_in_a_forked_process_says_that_it_is_none(sandbox: RunningSandbox) -> None:
+    program = (
+        "import os, sys, warnings, spnb\n"
+        "warnings.simplefilter('ignore')\n"
+        "sp = spnb.connect('forker', url=sys.argv[1], api_key=sys.argv[2])\n"
+        "pid = os.fork()\n"
+        "if pid == 0:\n"
+        "    try:\n"
+        "        sp.users.get('forker')\n"
+        "    except spnb.errors.ClientClosed as error:\n"
+        "        print(error, flush=True)\n"
+        "    with spnb.connect('forker-2', url=sys.argv[1], api_key=sys.argv[2]) as own:\n"
+        "        print(own.users.get('forker-2').user_id, flush=True)\n"
+        "    os._exit(0)\n"
+        "os.waitpid(pid, 0)\n"
+        "print(sp.users.get('forker').user_id)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, sandbox.url, sandbox.api_key], capture_output=True, text=True, timeout=120
+    )
+    assert "forked: connect again" in ran.stdout, ran.stderr
+    assert ran.stdout.split("\n")[-3:] == ["forker-2", "forker", ""]
+
+
+def test_arguments_beat_the_environment_one_by_one(monkeypatch: pytest.MonkeyPatch, sandbox: RunningSandbox) -> None:
+    monkeypatch.setenv("SOCIALPLUS_API_KEY", sandbox.api_key)
+    monkeypatch.delenv("SOCIALPLUS_USER_ID", raising=False)
+    monkeypatch.setenv("SOCIALPLUS_URL", sandbox.url)
+    with spnb.connect("named-here") as sp:
+        assert sp.user_id == "named-here"
+    monkeypatch.setenv("SOCIALPLUS_URL", "http://127.0.0.1:9")
+    with spnb.connect("named-here", url=sandbox.url) as sp:
+        assert sandbox.url in repr(sp)
+    monkeypatch.setenv("SOCIALPLUS_API_KEY", "wrong-key-of-the-environment")
+    monkeypatch.setenv("SOCIALPLUS_URL", sandbox.url)
+    with spnb.connect("named-here", api_key=sandbox.api_key) as sp:
+        assert sandbox.url in repr(sp)
+
+
+def test_certificates_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    (tmp_path / "none.pem").write_text("no certificate")
+    for wrong in (tmp_path / "none.pem", tmp_path / "missing.pem"):
+        with pytest.raises(ConfigError, match="verify="):
+            spnb.connect("ann", api_key="k" * 20, region="eu", verify=wrong)
+    with pytest.raises(ConfigError, match="proxy"):
+        spnb.connect("ann", api_key="k" * 20, url="http://127.0.0.1:9", proxy="nonsense")
+
+
+async def test_what_is_awaited_may_be_entered(sandbox: RunningSandbox) -> None:
+    async with spnb.connect_async("entered", url=sandbox.url, api_key=sandbox.api_key) as sp:
+        assert sp.user_id == "entered"
+    with pytest.raises(ClientClosed):
+        await sp.users.get("entered")
+    one, two = await asyncio.gather(
+        *(spnb.connect_async(f"awaited-{number}", url=sandbox.url, api_key=sandbox.api_key) for number in range(2))
+    )
+    await one.aclose()
+    await two.aclose()
+
+
+async def test_a_login_that_the_service_cannot_serve_now_is_made_again(
+    sandbox: RunningSandbox, proxy: FaultProxy
+) -> None:
+    proxy.fault = first(2, error(503, 500000), path="/api/v5/sessions")
+    client: spnb.AsyncClient[Any] = spnb.AsyncClient(Endpoints.of_url(proxy.url), Credentials(sandbox.api_key, "again"))
+    client._session.retries = AT_ONCE
+    assert (await client.login()).user_id == "again"
+    await client.aclose()

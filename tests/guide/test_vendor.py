@@ -1,0 +1,72 @@
+"""The table of the vendor's calls: each Python name in it exists, and the first one's docstring names the call."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import spnb
+from spnb.client.audience import AsyncPresence, AsyncReactions, AsyncUsers
+from spnb.client.chat import AsyncChannels, AsyncMessages
+from spnb.client.files import AsyncFiles
+from spnb.client.products import AsyncProducts
+from spnb.client.rooms import AsyncRooms
+from spnb.client.social import AsyncCommunities, AsyncPosts
+from spnb.live.chat import AsyncChat
+from spnb.live.invitation import AsyncLiveInvitation
+from spnb.live.products import AsyncRoomProducts
+from spnb.live.room import AsyncLiveRoom
+from tests.docs import GUIDE
+
+ROW = re.compile(r"^\| `([^`]+)` \| (.+) \|$", re.MULTILINE)
+CALLS = ROW.findall((GUIDE / "vendor.md").read_text())
+PARTS: dict[str, Any] = {
+    "sp.rooms": AsyncRooms,
+    "sp.posts": AsyncPosts,
+    "sp.communities": AsyncCommunities,
+    "sp.channels": AsyncChannels,
+    "sp.messages": AsyncMessages,
+    "sp.reactions": AsyncReactions,
+    "sp.presence": AsyncPresence,
+    "sp.users": AsyncUsers,
+    "sp.files": AsyncFiles,
+    "sp.products": AsyncProducts,
+    "room.chat": AsyncChat,
+    "room.products": AsyncRoomProducts,
+    "room": AsyncLiveRoom,
+    "invitation": AsyncLiveInvitation,
+    "spnb": spnb,
+}
+
+
+def meant(name: str) -> Any:
+    """What a name of the table is: `room.chat.send` is a method of the chat."""
+    start = next(part for part in PARTS if name.startswith(f"{part}."))
+    if start == "spnb":
+        return getattr(spnb, name.removeprefix("spnb."))
+    return inspect.getattr_static(PARTS[start], name.removeprefix(f"{start}."))
+
+
+def names(ours: str) -> list[str]:
+    """The Python names of a cell, in their order."""
+    return re.findall(r"`((?:sp|room|invitation|spnb)\.[\w.]+)", ours)
+
+
+def test_the_table_has_each_call_once() -> None:
+    assert len(CALLS) > 60
+    assert len({call for call, _ in CALLS}) == len(CALLS)
+
+
+def test_the_names_of_the_table_exist() -> None:
+    for name in {name for _, ours in CALLS for name in names(ours)}:
+        assert callable(found := meant(name)) or isinstance(found, property), name
+
+
+def test_docstrings_name_the_vendors_calls() -> None:
+    missing = [
+        (call, names(ours)[0])
+        for call, ours in CALLS
+        if f"`{call}`" not in (inspect.getdoc(meant(names(ours)[0])) or "")
+    ]
+    assert not missing, "these docstrings do not name the vendor's call"

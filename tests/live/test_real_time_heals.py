@@ -1,0 +1,170 @@
+"""Real time heals, and goes the same way as REST."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+
+import spnb
+from spnb import realtime
+from spnb.config import Network
+from spnb.models import Room
+from tests.conftest import RunningSandbox
+
+Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
+
+
+@contextlib.asynccontextmanager
+async def listening(connected: Connected) -> AsyncIterator[str]:
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+
+
+async def pipe(
+    source: asyncio.StreamReader, sink: asyncio.StreamWriter, named: tuple[bytes, bytes] = (b"", b"")
+) -> None:
+    with contextlib.suppress(OSError):
+        while data := await source.read(65536):
+            sink.write(data.replace(*named) if named[0] else data)
+            await sink.drain()
+        sink.close()
+
+
+async def there(place: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, _, port = place.rpartition(":")
+    return await asyncio.open_connection(host, int(port))
+
+
+async def test_a_lost_acknowledgement_leads_to_a_new_connection(
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker takes the login and then says nothing more, though the connection stays."""
+    monkeypatch.setattr(realtime, "ANSWER_SECONDS", 1.0)
+    connections = 0
+
+    async def half_dead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        back, forth = await there(sandbox.url.removeprefix("http://"))
+        sending = asyncio.ensure_future(pipe(reader, forth))
+        if connections > 1:
+            await pipe(back, writer)
+        else:
+            seen = b""
+            while b"\x20\x02" not in seen.partition(b"\r\n\r\n")[2]:  # CONNACK
+                data = await back.read(65536)
+                seen += data
+                writer.write(data)
+            while await back.read(65536):
+                pass  # what the broker says gets lost
+        await sending
+
+    async with (
+        listening(half_dead) as place,
+        spnb.connect_async("healer", url=sandbox.url, api_key=sandbox.api_key) as sp,
+    ):
+        sp._session.endpoints = replace(sp._session.endpoints, mqtt=f"ws://{place}/mqtt")
+        room = await sp.rooms.create("Healed", chat=False)
+        changed: asyncio.Queue[Room] = asyncio.Queue()
+        end = room.observe(changed.put_nowait)
+        topic = f"{sp.network_id}/room/{room.record.id}"
+        granted = asyncio.Event()
+        done = sp.realtime.subscribe(topic, lambda _event: None, settled=lambda yes: yes and granted.set())
+        async with asyncio.timeout(60):
+            await granted.wait()
+        assert connections == 2
+        assert sp.realtime.is_subscribed(topic)
+        done()
+        end()
+
+
+@pytest.mark.parametrize("how", ["argument", "environment", "password"])
+async def test_real_time_passes_the_proxy_that_rest_passes(
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    heads: list[bytes] = []
+    place_of = sandbox.url.removeprefix("http://")
+    named = (b"service.example", b"127.0.0.1")  # the sandbox answers to no other name
+
+    async def proxied(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        heads.append(head)
+        back, forth = await there(place_of)
+        if head.startswith(b"CONNECT "):
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        else:
+            forth.write(head.replace(*named))
+        await asyncio.gather(pipe(reader, forth, named), pipe(back, writer))
+
+    async with listening(proxied) as place:
+        proxy, host = f"http://{place}", sandbox.url
+        if how == "environment":
+            # A name that is not this machine's, as far as spnb can see: only the proxy knows where it is.
+            host = "http://service.example"
+            for name in ("http_proxy", "HTTP_PROXY"):
+                monkeypatch.setenv(name, proxy)
+            for name in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+                monkeypatch.delenv(name, raising=False)
+        elif how == "password":
+            proxy = f"http://ann:s%40fe@{place}"
+        given = None if how == "environment" else proxy
+        async with spnb.connect_async(f"via-{how}", url=host, api_key=sandbox.api_key, proxy=given) as sp:
+            room = await sp.rooms.create("Proxied", chat=False)
+            granted = asyncio.Event()
+            sp.realtime.subscribe(
+                f"{sp.network_id}/room/{room.record.id}",
+                lambda _event: None,
+                settled=lambda yes: yes and granted.set(),
+            )
+            async with asyncio.timeout(60):
+                await granted.wait()
+    kinds = {head.split(b" ")[0] for head in heads}
+    assert b"CONNECT" in kinds
+    assert b"POST" in kinds
+    if how == "password":
+        assert all(b"asic YW5uOnNAZmU=" in head for head in heads)
+
+
+def test_what_needs_no_proxy_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", "inside.example,10.0.0.5")
+    way = Network()
+    assert way.proxy_for("wss://sse.eu.amity.co:443/mqtt") == "http://proxy.example:3128"
+    assert way.proxy_for("https://apix.eu.amity.co") == "http://proxy.example:3128"
+    for straight in ("wss://a.inside.example/mqtt", "https://10.0.0.5", "http://127.0.0.1:8080", "ws://[::1]:8/mqtt"):
+        assert way.proxy_for(straight) is None
+    assert Network(proxy="http://own:1").proxy_for("http://127.0.0.1:8080") == "http://own:1"
+    assert "own" not in repr(Network(proxy="http://own:1"))
+
+
+def test_real_time_works_whatever_loop_the_process_prefers(sandbox: RunningSandbox) -> None:
+    """Windows' usual loop cannot watch sockets: as here, where the policy makes one that cannot."""
+    program = (
+        "import asyncio, sys, threading\n"
+        "class Deaf(asyncio.SelectorEventLoop):\n"
+        "    def add_reader(self, *_):\n"
+        "        raise NotImplementedError\n"
+        "    add_writer = add_reader\n"
+        "class Policy(asyncio.DefaultEventLoopPolicy):\n"
+        "    def new_event_loop(self):\n"
+        "        return Deaf()\n"
+        "asyncio.set_event_loop_policy(Policy())\n"
+        "import spnb\n"
+        "sp = spnb.connect('loops', url=sys.argv[1], api_key=sys.argv[2])\n"
+        "there = threading.Event()\n"
+        "sp.asynchronous.realtime.on_state(lambda state: state == 'connected' and there.set())\n"
+        "end = sp.rooms.create('Heard', chat=False).observe(lambda _record: None)\n"
+        "print(there.wait(60))\n"
+        "sp.close()\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, sandbox.url, sandbox.api_key], capture_output=True, text=True, timeout=120
+    )
+    assert ran.stdout == "True\n", ran.stderr
