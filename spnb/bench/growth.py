@@ -23,6 +23,7 @@ OBSERVERS = (100, 500, 2_000)
 ROOMS = (1_000, 50_000)
 MESSAGES = (10_000, 1_000_000)
 CALLS = 40
+LOGINS = 10
 SETTLED_PAUSE = 30.0
 SOAK_MINUTES = "SPNB_SOAK_MINUTES"
 """Environment: how long the soak lasts; 20 without."""
@@ -78,14 +79,16 @@ def rooms_and_messages() -> Iterator[Figure]:
     made: dict[int, float] = {}
     sent: dict[int, float] = {}
     started: dict[int, float] = {}
+    entered: dict[int, float] = {}
     for rooms, messages in zip(ROOMS, MESSAGES, strict=True):
         with own_sandbox(filled=_filler(rooms, messages)) as sandbox:
             started[rooms] = sandbox.ready_after
-            listed[rooms], made[rooms], sent[messages] = run(_calls(sandbox))
+            listed[rooms], made[rooms], sent[messages], entered[rooms] = run(_calls(sandbox))
     few, many = ROOMS
     yield at_most("start among 50 000 rooms, 1 M messages", started[many], 3, "s", _linear(started, "s"))
     yield at_most("a page of rooms among 50 000", listed[many], 3 * listed[few] + 5, "ms", _linear(listed, "ms"))
     yield at_most("a room made among 50 000", made[many], 3 * made[few] + 5, "ms", _linear(made, "ms"))
+    yield at_most("a login among 50 000 rooms", entered[many], 3 * entered[few] + 5, "ms", _linear(entered, "ms"))
     yield at_most("a message sent among 1 M", sent[MESSAGES[1]], 3 * sent[MESSAGES[0]] + 5, "ms", _linear(sent, "ms"))
 
 
@@ -125,11 +128,12 @@ def _filler(rooms: int, messages: int) -> Callable[[Path], None]:
     return fill
 
 
-async def _calls(sandbox: OwnSandbox) -> tuple[float, float, float]:
-    """Median milliseconds of a page of rooms, of making one, and of sending a message."""
+async def _calls(sandbox: OwnSandbox) -> tuple[float, float, float, float]:
+    """Median milliseconds of a page of rooms, of making one, of sending a message, and of a newcomer's login."""
     import spnb
 
-    client = await spnb.connect_async("bench", url=sandbox.info["url"], api_key=sandbox.info["apiKey"])
+    url, key = sandbox.info["url"], sandbox.info["apiKey"]
+    client = await spnb.connect_async("bench", url=url, api_key=key)
     room = await client.rooms.create("Chat")
     await room.post()
     chat = await room.open_chat()
@@ -147,8 +151,15 @@ async def _calls(sandbox: OwnSandbox) -> tuple[float, float, float]:
             await work()
             times.append((time.perf_counter() - began) * 1000)
         found.append(statistics.median(times))
+    entering = []
+    for number in range(LOGINS):
+        began = time.perf_counter()
+        newcomer = await spnb.connect_async(f"newcomer-{number}", url=url, api_key=key)
+        await newcomer.users.get(newcomer.user_id)
+        entering.append((time.perf_counter() - began) * 1000)
+        await newcomer.aclose()
     await client.aclose()
-    return found[0], found[1], found[2]
+    return found[0], found[1], found[2], statistics.median(entering)
 
 
 def soak() -> Iterator[Figure]:

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -211,7 +211,13 @@ class Lab:
 
 @asynccontextmanager
 async def open_lab(
-    base: Path, *, environment: Mapping[str, str] | None = None, shots: Path | None = None
+    base: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    shots: Path | None = None,
+    reach: Callable[[int], Awaitable[str]] | None = None,
+    browser_program: str | None = None,
+    browser_flags: Sequence[str] = (),
 ) -> AsyncIterator[Lab]:
     """JupyterLab with a fresh home under `base`, and a page on it.
 
@@ -219,6 +225,9 @@ async def open_lab(
         base: an empty folder.
         environment: more variables for kernels.
         shots: where screenshots go.
+        reach: given the server's port, tells the origin by which the browser reaches it; by loopback without.
+        browser_program: starts Chromium in a place of its own.
+        browser_flags: more of Chromium's.
     """
     from playwright.async_api import async_playwright
 
@@ -266,17 +275,21 @@ async def open_lab(
         await _answers(f"http://127.0.0.1:{port}{BASE}api/status?token={token}", server)
         async with async_playwright() as playwright:
             restless_camera(base)
-            browser = await playwright.chromium.launch(**browser_options(base))
+            options = browser_options(base)
+            options["args"] += browser_flags
+            options["executable_path"] = browser_program or options["executable_path"]
+            origin = await reach(port) if reach is not None else f"http://127.0.0.1:{port}"
+            browser = await playwright.chromium.launch(**options)
             page = await browser.new_page(viewport={"width": 1280, "height": 1400})
             await page.add_init_script(TRACKS)
             console: list[str] = []
             page.on("console", lambda message: console.append(f"{message.type}: {message.text}"))
             page.on("pageerror", lambda error: console.append(f"pageerror: {error}"))
-            await page.goto(f"http://127.0.0.1:{port}{BASE}lab?token={token}")
-            await page.wait_for_function("window.jupyterapp && window.jupyterapp.started")
+            await page.goto(f"{origin}{BASE}lab?token={token}", timeout=120_000)
+            await page.wait_for_function("window.jupyterapp && window.jupyterapp.started", timeout=120_000)
             await page.evaluate("window.jupyterapp.started")
             await page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
-            yield Lab(f"http://127.0.0.1:{port}", token, folder, base, page, console, shots or base / "shots")
+            yield Lab(origin, token, folder, base, page, console, shots or base / "shots")
             await browser.close()
     finally:
         os.killpg(server.pid, signal.SIGTERM)

@@ -82,16 +82,16 @@ class Line:
         self._outlet = outlet
         self._events = events
         self._wanted = wanted
+        self._direct = False
         self._joining: Connection | None = None
         self._lost: str | None = None
 
     async def credentials(self) -> BroadcasterData:
-        """LiveKit's address and token."""
+        """LiveKit's address and token, or the address a room for direct streaming is pushed to."""
         data = prepared(self._room) or await self._room.broadcaster_data()
-        if not data.co_host_url or not data.co_host_token:
-            raise ConfigError(
-                "this room is for direct streaming and has no LiveKit address: create it with type='coHosts'"
-            )
+        self._direct = data.direct_stream_url is not None
+        if not self._direct and not (data.co_host_url and data.co_host_token):
+            raise ConfigError("the service gave neither a LiveKit address nor one to push to for this room")
         return data
 
     async def join(self, data: BroadcasterData | None = None) -> None:
@@ -123,11 +123,11 @@ class Line:
         try:
             first = data or await self.credentials()
             try:
-                await made.connect(str(first.co_host_url), str(first.co_host_token))
+                await made.connect(str(first.direct_stream_url or first.co_host_url), str(first.co_host_token))
             except ConnectionRefused:
                 # The token may have died since it was fetched: once, silently, a fresh one.
                 fresh = await self.credentials()
-                await made.connect(str(fresh.co_host_url), str(fresh.co_host_token))
+                await made.connect(str(fresh.direct_stream_url or fresh.co_host_url), str(fresh.co_host_token))
             sent = self.format()
             await made.publish(sent)
         except BaseException:
@@ -165,7 +165,16 @@ class Line:
             others=of_mine(told.others),
             muted=of_mine(told.muted),
         )
-        made = source.publisher(intent, events) if isinstance(source, PublishesItself) else Publisher(intent, events)
+        if isinstance(source, PublishesItself):
+            if self._direct:
+                raise ConfigError("a page cannot push to a room for direct streaming: create it with type='coHosts'")
+            made = source.publisher(intent, events)
+        elif self._direct:
+            from spnb.broadcast.rtmp import RtmpPublisher
+
+            made = RtmpPublisher(intent, events)
+        else:
+            made = Publisher(intent, events)
         return made
 
     def format(self) -> Format:

@@ -7,36 +7,33 @@ the camera and hears from it. The token is handed to that one page when it conne
 from __future__ import annotations
 
 import itertools
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
+from spnb.broadcast.channel import PageChannel
 from spnb.broadcast.events import BroadcastStats
+from spnb.broadcast.frames import PAGE_CLOSED, FramesPublisher, PageFrames
 from spnb.broadcast.options import Format, Intent
-from spnb.broadcast.publisher import ConnectionRefused, PublisherEvents
+from spnb.broadcast.publisher import Connection, ConnectionRefused, PublisherEvents
+from spnb.broadcast.signpost import signpost
+from spnb.broadcast.sources.base import Sink
 from spnb.errors import BroadcastError
 
 __all__ = ["PageChannel", "PagePublisher", "PageSource"]
 
+log = logging.getLogger(__name__)
+
 CONNECT_SECONDS = 20.0
 LEAVE_SECONDS = 3.0
+MEANT = frozenset({"duplicate identity", "participant removed", "room deleted", "room closed"})
+"""Ends that say nothing about the way: the server put us out."""
 
 
-class PageChannel(Protocol):
-    """The way to the page that holds the camera."""
-
-    async def ask(self, command: str, *, timeout: float, **content: Any) -> dict[str, Any]:
-        """Send a command and wait for its answer, and before that for a page, if there is none.
-
-        Raises:
-            TimeoutError: no page, or no answer.
-        """
-        ...
-
-    def tell(self, command: str, **content: Any) -> None:
-        """Send a command, if there is a page."""
-        ...
+class PageCannotConnect(ConnectionRefused):
+    """The page answered, and could not connect: another way may work."""
 
 
 class PageSource:
@@ -45,33 +42,84 @@ class PageSource:
     Args:
         channel: the way to the page.
         width, height, fps: what its camera gives.
+        frames: what comes of the page where it cannot connect by itself; without, it has to.
+        fell: called with a reason, in words, when the page could not connect and its frames are sent from here.
     """
 
-    def __init__(self, channel: PageChannel, width: int = 1280, height: int = 720, fps: float = 30) -> None:
+    def __init__(
+        self,
+        channel: PageChannel,
+        width: int = 1280,
+        height: int = 720,
+        fps: float = 30,
+        *,
+        frames: PageFrames | None = None,
+        fell: Callable[[str], None] = lambda _reason: None,
+    ) -> None:
         self.width, self.height, self.fps = width, height, float(fps)
         self.has_audio = True
+        self.by_frames = False
+        """Whether the page's frames are sent from here."""
         self._channel = channel
+        self._frames = frames
+        self._fell = fell
         self._connection: PagePublisher | None = None
+        self._sender: FramesPublisher | None = None
+        self._sink: Sink | None = None
 
     def open(self) -> None:
         """The page has opened it already."""
 
-    def start(self, sink: Any) -> None:
-        """The page pushes by itself."""
+    def start(self, sink: Sink) -> None:
+        """Pass on the sound that comes beside frames; else the page pushes by itself."""
+        self._sink = sink
 
     def close(self) -> None:
         """The preview goes on."""
+        self._sink = None
 
-    def publisher(self, intent: Intent, events: PublisherEvents) -> PagePublisher:
+    def sound(self, samples: bytes) -> None:
+        """Sound of the page, one channel; whoever publishes by itself sends none."""
+        if self._sink is not None and self.by_frames:
+            self._sink.audio(samples, 1)
+
+    def publisher(self, intent: Intent, events: PublisherEvents) -> Connection:
+        """A connection made by the page; one from here that sends its frames, where the page's has failed."""
+        self._connection = None
+        if self._frames is None:
+            return self.by_page(intent, events)
+        if self.by_frames:
+            return self.by_frames_of(self._frames, intent, events)
+        return PageOrFrames(self, self._frames, intent, events)
+
+    def by_frames_of(self, frames: PageFrames, intent: Intent, events: PublisherEvents) -> FramesPublisher:
+        """A connection from here that sends the page's frames."""
+        self._sender = FramesPublisher(self._channel, frames, intent, events)
+        return self._sender
+
+    def by_page(self, intent: Intent, events: PublisherEvents, *, impatient: bool = False) -> PagePublisher:
         """A connection made by the page."""
         size = intent.video.fit(self.width, self.height, self.fps)
-        self._connection = PagePublisher(self._channel, Format(*size, sound=True), intent, events)
+        wanted = Format(*size, sound=True)
+        self._connection = PagePublisher(self._channel, wanted, intent, events, impatient=impatient)
         return self._connection
+
+    def fall(self, reason: str) -> None:
+        """The page cannot connect, or not any more: from now on its frames are sent from here."""
+        self.by_frames, self._connection = True, None
+        self._fell(reason)
 
     def heard(self, content: dict[str, Any]) -> None:
         """Something the page tells of its connection."""
         if self._connection is not None:
             self._connection.heard(content)
+
+    def page_closed(self) -> None:
+        """The page that sends is gone; another one may come."""
+        if self.by_frames and self._sender is not None:
+            self._sender.page_closed()
+        else:
+            self.heard({"event": "disconnected", "reason": PAGE_CLOSED})
 
     def __repr__(self) -> str:
         return f"PageSource({self.width}×{self.height})"
@@ -85,12 +133,22 @@ class PagePublisher:
         wanted: what to send.
         intent: what the host wants; the page is given it with each command, and gates its tracks by it.
         events: what is told.
+        impatient: whether the page is to give up soon, since there is another way.
     """
 
     _numbers = itertools.count(1)
 
-    def __init__(self, channel: PageChannel, wanted: Format, intent: Intent, events: PublisherEvents) -> None:
+    def __init__(
+        self,
+        channel: PageChannel,
+        wanted: Format,
+        intent: Intent,
+        events: PublisherEvents,
+        *,
+        impatient: bool = False,
+    ) -> None:
         self._channel = channel
+        self._impatient = impatient
         self._wanted = wanted
         self._intent = intent
         self._number = next(self._numbers)
@@ -107,11 +165,12 @@ class PagePublisher:
             ConnectionRefused: it could not, or no page is there.
         """
         try:
-            answer = await self._channel.ask("connect", timeout=CONNECT_SECONDS, url=url, token=token, **self._wish())
+            address = {"url": url, "token": token, "signpost": await signpost(url)}
+            answer = await self._channel.ask("connect", timeout=CONNECT_SECONDS, **address, **self._wish())
         except TimeoutError:
             raise ConnectionRefused("no page with the camera answered: was it closed?") from None
         if not answer.get("ok"):
-            raise ConnectionRefused(f"the page could not go live: {_reason(answer)}")
+            raise PageCannotConnect(f"the page could not go live: {_reason(answer)}")
         self._joined = True
         self._published = self._manner()
 
@@ -119,6 +178,7 @@ class PagePublisher:
         video, audio, wanted = self._intent.video, self._intent.audio, self._wanted
         return {
             "connection": self._number,
+            "impatient": self._impatient,
             "muted": self._muted(),
             "volume": audio.volume if audio.enabled else 0.0,
             "width": wanted.width,
@@ -234,6 +294,76 @@ class PagePublisher:
 
     def ended(self) -> None:
         """Nothing: the page tells by itself."""
+
+
+class PageOrFrames:
+    """The page's own connection, or one from here that sends its frames, where that fails: before air or on it.
+
+    Args:
+        source: the page's camera; told when its own connection has failed.
+        frames: what comes of the page otherwise.
+        intent, events: as for any connection.
+    """
+
+    def __init__(self, source: PageSource, frames: PageFrames, intent: Intent, events: PublisherEvents) -> None:
+        def gone(reason: str) -> None:
+            # What is meant is no failure of the way, and a page that was closed has none.
+            if reason not in MEANT and reason != PAGE_CLOSED:
+                source.fall(reason)
+            events.disconnected(reason)
+
+        self._intent = intent
+        self._source = source
+        self._made: Connection = source.by_page(intent, replace(events, disconnected=gone), impatient=True)
+        self._frames, self._events = frames, events
+
+    async def connect(self, url: str, token: str) -> None:
+        """Join the room by the page, or from here."""
+        try:
+            await self._made.connect(url, token)
+        except PageCannotConnect as error:
+            log.info("%s: its frames are sent from here", error)
+            self._source.fall(str(error))
+            self._made = self._source.by_frames_of(self._frames, self._intent, self._events)
+            await self._made.connect(url, token)
+
+    async def publish(self, wanted: Format) -> None:
+        """Publish in this format."""
+        await self._made.publish(wanted)
+
+    async def encoding(self) -> None:
+        """Wait until the encoder has settled."""
+        await self._made.encoding()
+
+    def heed(self, intent: Intent) -> None:
+        """The host wants something else."""
+        self._intent = intent
+        self._made.heed(intent)
+
+    async def stats(self) -> BroadcastStats | None:
+        """How the last second went."""
+        return await self._made.stats()
+
+    async def leave(self) -> None:
+        """Leave the room."""
+        await self._made.leave()
+
+    def video(self, picture: bytearray, width: int, height: int) -> None:
+        """A picture of this side's: a card."""
+        self._made.video(picture, width, height)
+
+    def audio(self, samples: bytes, channels: int) -> None:
+        """Sound that came beside frames."""
+        self._made.audio(samples, channels)
+
+    def lost(self, reason: str) -> None:
+        """The broadcast hears of its source by itself."""
+
+    def restored(self) -> None:
+        """The broadcast hears of its source by itself."""
+
+    def ended(self) -> None:
+        """The broadcast hears of its source by itself."""
 
 
 def _reason(answer: dict[str, Any]) -> str:

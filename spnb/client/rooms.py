@@ -84,7 +84,7 @@ class AsyncRooms(Resource, Generic[R]):
             community_id: the community the post goes to, of which you are a member; your own feed without it.
             key: a name of your own for this creation, at most 100 characters: the same key gives the same room. It is
                 looked for among all rooms of the network, a hundred per request, newest first.
-            type: `coHosts` goes live through LiveKit; the service's own default, `directStreaming`, cannot.
+            type: `coHosts` goes live through LiveKit; `directStreaming`, the service's own default, over RTMP.
             parent_room_id: the main room, for an additional feed.
 
         Raises:

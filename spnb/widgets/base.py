@@ -93,10 +93,10 @@ class Widget(anywidget.AnyWidget):
 
         A page's first words may come before the front end has a subshell for them; those wait for all cells.
         """
-        word = content.get("word")  # `name` is what commands call what they are about
+        word = content.get("first_word")
         if not isinstance(word, str):
             return False
-        self.send({"type": "heard", "client": content.get("client"), "word": word})
+        self.send({"type": "heard", "client": content.get("client"), "first_word": word})
         with self._listening:
             if word in self._heard:
                 return True

@@ -8,11 +8,13 @@ from typing import Any
 import ipywidgets
 import traitlets
 
+from spnb.broadcast.signpost import signpost
 from spnb.errors import InvalidInput, ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom, AsyncViewing
 from spnb.models import Room, WatchSession
 from spnb.widgets.base import Hub
 from spnb.widgets.engagement import Engagement
+from spnb.widgets.roads import fetch
 
 __all__ = ["Playback"]
 
@@ -29,10 +31,13 @@ class Playback(Engagement):
     """Whether the live stream can be played now."""
     _room: AsyncLiveRoom | None
     _viewings: dict[str, AsyncViewing]
+    _addresses: dict[str, str]
+    """The address each view was given."""
 
     def __init__(self, **keywords: Any) -> None:
         super().__init__(hub=Hub.shared(), **keywords)
         self._viewings = {}
+        self._addresses = {}
         self._at_end(lambda: self._spawn(self._leave()))
 
     @property
@@ -67,7 +72,21 @@ class Playback(Engagement):
             self.send({"type": "wait", "client": client})
         else:
             self.error = ""
-            self.send({"type": "play", "client": client, "kind": content.get("kind"), "url": url})
+            await self._let_play(client, url, kind=content.get("kind"))
+
+    async def _let_play(self, client: Any, url: str, **more: Any) -> None:
+        """Give a view the address, and what proves a road to it."""
+        self._addresses[str(client)] = url
+        self.send({"type": "play", "client": client, "url": url, "signpost": await signpost(url), **more})
+
+    async def do_fetch(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """A view that reaches the address by messages only wants a piece of what it plays."""
+        client, wanted = content.get("client"), content.get("url")
+        allowed = self._addresses.get(str(client))
+        if allowed is None or not isinstance(wanted, str):
+            return
+        status, body = await fetch(allowed, wanted, content.get("first"), content.get("last"))
+        self.send({"type": "fetched", "client": client, "ask": content.get("ask"), "status": status}, [body])
 
     async def do_watched(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A view has watched for some seconds, in all since its session began."""

@@ -186,7 +186,7 @@ class RecordingPlayer(Playback):
             self.send({"type": "wait", "client": client})
             return
         self.error = ""
-        self.send({"type": "play", "client": client, "file": number, "url": urls[number]})
+        await self._let_play(client, urls[number], file=number)
 
     async def do_at(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A view tells where it is."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from spnb.broadcast import is_running, prepare
+from spnb.broadcast.signpost import signpost
 from spnb.client import Client
 from spnb.errors import NotFound, ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom, LiveRoom
@@ -144,33 +145,46 @@ class Studio(RoomForm, WebcamPart, Playback, CoHosts, ChatPart):
         early = self.role == "coHost" and self.status == "idle"  # credentials are given once the room is live
         if self._room is not None and self.phase == "idle" and not early:
             url = await prepare(self._room)
-            self.send({"type": "route", "client": content.get("client"), "url": url})
+            told = {"url": url, "signpost": await signpost(url) if url else None}
+            self.send({"type": "route", "client": content.get("client"), **told})
 
     def _source_for(self, content: dict[str, Any]) -> Source:
         if content.get("source") != "page":
             self.route = "Sent by the kernel: the source is on its machine."
             return kernel_source(content)
-        if self._by_browser(bool(content.get("reachable"))):
-            from spnb.broadcast.page import PageSource
+        way = str(content.get("way") or "none")
+        if self.path == "kernel" or self.filtered or (self.path == "auto" and way == "none"):
+            self.route = (
+                "Sent by the kernel, as was chosen."
+                if self.path == "kernel"
+                else "Sent by the kernel: Python changes the pictures."
+                if self.filtered
+                else "Sent by the kernel: LiveKit does not answer this page, and this browser cannot encode by itself."
+            )
+            return self.source
+        from spnb.broadcast.page import PageSource
 
-            width, height, fps = (int(content.get(name) or 0) for name in ("width", "height", "fps"))
-            self._page_source = PageSource(self._linked(), width or 1280, height or 720, fps or 30)
-            self._linked().hold(str(content.get("client") or ""))
-            return self._page_source
-        return self.source
-
-    def _by_browser(self, reachable: bool) -> bool:
-        if self.path == "kernel":
-            self.route = "Sent by the kernel, as was chosen."
-        elif self.path == "browser":
+        width, height, fps = (int(content.get(name) or 0) for name in ("width", "height", "fps"))
+        frames = self._frames if self.path == "auto" and content.get("encodes") else None
+        page = self._page_source = PageSource(
+            self._linked(), width or 1280, height or 720, fps or 30, frames=frames, fell=self._fell
+        )
+        self._linked().hold(str(content.get("client") or ""))
+        if self.path == "browser":
             self.route = "Sent straight from this page, as was chosen."
-        elif self.filtered:
-            self.route = "Sent by the kernel: Python changes the pictures."
-        elif not reachable:
-            self.route = "Sent by the kernel: LiveKit does not answer this page."
+        elif way == "frames":
+            page.fall(str(content.get("why") or "no media connection reaches this page")[:200])
         else:
             self.route = "Sent straight from this page: LiveKit answers here."
-        return self.route.startswith("Sent straight")
+        return page
+
+    def _fell(self, reason: str) -> None:
+        self.route = f"Sent through the notebook's own connection, as this page encodes it: {reason}."
+
+    def _take_sound(self, samples: bytes) -> None:
+        super()._take_sound(samples)
+        if self._page_source is not None:
+            self._page_source.sound(samples)
 
     # -- the page on air
 
@@ -191,7 +205,7 @@ class Studio(RoomForm, WebcamPart, Playback, CoHosts, ChatPart):
             self.holder = ""
             self.away = True
             assert self._page_source is not None  # noqa: S101 - checked above
-            self._page_source.heard({"event": "disconnected", "reason": "the page was closed"})
+            self._page_source.page_closed()
             return
         await super().do_camera_off(content, buffers)
 

@@ -20,6 +20,7 @@ from spnb.widgets.page import PageLink
 if TYPE_CHECKING:
     import numpy as np
 
+    from spnb.broadcast.frames import PageFrames
     from spnb.broadcast.peer import PagePeer
     from spnb.broadcast.sources.base import Source
     from spnb.broadcast.sources.monitor import Filter, Monitor, Monitored
@@ -53,6 +54,8 @@ class WebcamPart(Widget):
         super().__init__(session=uuid.uuid4().hex, wishes=preferences.load(), **keywords)
         self._monitor_now: Monitor | None = None
         self._peer: PagePeer | None = None
+        self._frames_now: PageFrames | None = None
+        self._sound_decoder: Any = None
         self._decoder: Any = None
         self._shown: _ShownByMessages | None = None
         self._link: PageLink | None = None
@@ -117,6 +120,14 @@ class WebcamPart(Widget):
             self._monitor_now.set_filter(self._filter)
         return self._monitor_now
 
+    @property
+    def _frames(self) -> PageFrames:
+        if self._frames_now is None:
+            from spnb.broadcast.frames import PageFrames
+
+            self._frames_now = PageFrames(lambda picture: self._monitor.take(picture))
+        return self._frames_now
+
     def _linked(self) -> PageLink:
         if self._link is None:
             self._link = PageLink(self.send)
@@ -180,11 +191,41 @@ class WebcamPart(Widget):
             log.debug("a picture of the page could not be read")
         self.send({"type": "ack", "client": client, "n": content.get("n")})
 
+    async def do_encoded(self, content: dict[str, Any], buffers: list[Any]) -> None:
+        """A picture of a page that cannot connect, or not to LiveKit: encoded."""
+        from spnb.broadcast.frames import Frame
+
+        client = str(content.get("client") or "")
+        frame = Frame.read(content, bytes(buffers[0])) if buffers else None
+        if frame is None or client != self._linked().client:
+            return
+        frames = self._frames
+        frames.take(frame)
+        wishes = {"key": frames.want_key, "bits": frames.bits}
+        self.send({"type": "ack", "client": client, "n": content.get("n"), **wishes})
+
     async def do_sound(self, content: dict[str, Any], buffers: list[Any]) -> None:
-        """Sound of a page that cannot connect: 16-bit samples at 48 kHz."""
+        """Sound of a page that cannot connect: Opus, or 16-bit samples at 48 kHz; one channel."""
         if str(content.get("client") or "") == self._linked().client and buffers:
+            samples = self._opus(bytes(buffers[0])) if content.get("codec") == "opus" else bytes(buffers[0])
             self._monitor.has_audio = True
-            self._monitor.audio(bytes(buffers[0]), 1)
+            self._take_sound(samples)
+
+    def _take_sound(self, samples: bytes) -> None:
+        self._monitor.audio(samples, 1)
+
+    def _opus(self, packet: bytes) -> bytes:
+        import av
+
+        if self._sound_decoder is None:
+            decoder = av.CodecContext.create("libopus", "r")
+            self._sound_decoder = decoder, av.AudioResampler(format="s16", layout="mono", rate=48_000)
+        decoder, resampler = self._sound_decoder
+        try:
+            heard = [part for frame in decoder.decode(av.Packet(packet)) for part in resampler.resample(frame)]
+        except av.FFmpegError:
+            return b""
+        return b"".join(bytes(part.planes[0])[: part.samples * 2] for part in heard)
 
     async def do_messages(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A page that cannot connect: pictures come and go as messages from now on."""

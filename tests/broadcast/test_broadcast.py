@@ -31,7 +31,7 @@ from spnb.broadcast import (
 )
 from spnb.broadcast.sources import Generator, MediaFile, TestCard
 from spnb.config import Credentials, Endpoints
-from spnb.errors import BroadcastError, ConfigError, RoomOver, SourceError
+from spnb.errors import BroadcastError, RoomOver, SourceError
 from spnb.live import AsyncLiveRoom
 from tests.conftest import RunningSandbox
 from tests.live.conftest import Wire, until
@@ -221,12 +221,6 @@ async def test_a_source_that_cannot_start_publishes_nothing(sp: Any, source: Any
     assert (await room.refresh()).status == "idle"
     async with await room.go_live(TestCard(320, 180)):
         await room.until("live", timeout=10)
-
-
-async def test_rooms_for_direct_streaming_are_told_apart(sp: Any) -> None:
-    room = await sp.rooms.create("direct", type="directStreaming")
-    with pytest.raises(ConfigError, match="coHosts"):
-        await room.go_live()
 
 
 async def test_a_room_stopped_elsewhere_takes_the_broadcast_off_the_air(sp: Any, sandbox: RunningSandbox) -> None:

@@ -36,15 +36,21 @@ async def no_udp(lab: Lab) -> AsyncIterator[Lab]:
         yield other
 
 
-async def test_without_udp_pictures_come_as_messages(no_udp: Lab) -> None:
+async def test_without_udp_the_page_encodes_or_sends_pictures(no_udp: Lab) -> None:
     lab = no_udp
     await lab.write_and_run("no-udp.ipynb", PREVIEW)
     page = lab.page
     await page.get_by_role("button", name="Camera on").click()
     assert await page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    await expect(page.locator(".spnb-numbers")).to_contain_text("encoded here, sent through", timeout=30_000)
+    look = "import json; print(json.dumps(list(next(preview.frames()).shape)))"
+    assert json.loads(await lab.run_code(look)) == [720, 1280, 3]
+    # In a browser that cannot encode, one by one.
+    await page.get_by_role("button", name="Camera off").click()
+    await page.evaluate("window.VideoEncoder = undefined")
+    await page.get_by_role("button", name="Camera on").click()
     await expect(page.locator(".spnb-numbers")).to_contain_text("no UDP here: sent as messages", timeout=30_000)
-    shape = json.loads(await lab.run_code("import json; print(json.dumps(list(next(preview.frames()).shape)))"))
-    assert shape == [360, 640, 3]
+    assert json.loads(await lab.run_code(look)) == [360, 640, 3]
     # Also while a cell keeps the kernel busy.
     busy = "import time; first = preview.count; time.sleep(3); print(preview.count - first)"
     assert int(await lab.run_code(busy)) > 10

@@ -22,6 +22,8 @@ from spnb.sandbox.media.denial import deny_quietly
 from spnb.sandbox.server.app import Sandbox
 from spnb.sandbox.server.limits import impatient
 from spnb.sandbox.server.log_size import keep_log_small
+from spnb.sandbox.server.road import FILE as ROAD
+from spnb.sandbox.server.road import road_socket
 from spnb.sandbox.server.settings import SandboxSettings
 
 if TYPE_CHECKING:
@@ -90,8 +92,10 @@ def run_foreground(
 
         loop_factory = uvloop.new_event_loop
     try:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(_serve(settings, listener, progress, running_file, as_json=as_json, idle_exit=idle_exit))
+        road = running_file.parent / ROAD if running_file is not None else None
+        with asyncio.Runner(loop_factory=loop_factory) as runner, road_socket(road) as by_road:
+            listeners = [listener] if by_road is None else [listener, by_road]
+            runner.run(_serve(settings, listeners, progress, running_file, as_json=as_json, idle_exit=idle_exit))
     finally:
         if running_file is not None:
             remove_running(running_file, os.getpid())
@@ -158,7 +162,7 @@ def _lock(folder: Path) -> BaseFileLock:
 
 async def _serve(
     settings: SandboxSettings,
-    listener: socket.socket,
+    listeners: list[socket.socket],
     progress: _Progress,
     running_file: Path | None,
     *,
@@ -186,7 +190,8 @@ async def _serve(
             timer = loop.call_later(IDLE_SECONDS, look_idle)
 
     progress.step("database")
-    sandbox = Sandbox(settings, listener.getsockname()[1], on_idle=when_idle, on_work=lambda: progress.work("database"))
+    port = listeners[0].getsockname()[1]
+    sandbox = Sandbox(settings, port, on_idle=when_idle, on_work=lambda: progress.work("database"))
     progress.step("server")
     deny_quietly()
     config = uvicorn.Config(
@@ -209,7 +214,7 @@ async def _serve(
             loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
     await sandbox.start()
     when_idle()
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    serving = asyncio.create_task(server.serve(sockets=listeners))
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     if ready.is_set():

@@ -5,6 +5,9 @@ must be a loopback one, a page's origin too, and every call needs a token beside
 
 Played media is the exception for hosts: its signed address is the secret itself, which a rebinding page cannot know,
 and on a hub it is fetched through the Jupyter server, which hands on the host name of the hub.
+
+What comes over the sandbox's own socket has been let in by the Jupyter server, which asks for its own login, and is
+asked for by any host name; a page there must be of that very host, as for Jupyter's own WebSockets.
 """
 
 from __future__ import annotations
@@ -37,6 +40,12 @@ def is_loopback_origin(origin: str) -> bool:
         return False
 
 
+def came_by_road(scope: Scope) -> bool:
+    """Whether a request came over the sandbox's Unix socket rather than its port."""
+    server = scope.get("server")
+    return server is not None and server[1] is None
+
+
 class LoopbackOnly:
     """ASGI middleware: checks host and origin of every request and WebSocket, and answers CORS for loopback pages."""
 
@@ -57,6 +66,12 @@ class LoopbackOnly:
                 wanted = value
             elif name == b"access-control-request-headers":
                 asked = value
+        if came_by_road(scope):
+            if origin and urlsplit(origin.decode("latin-1")).netloc.lower() != host.decode("latin-1").lower():
+                await _refuse(scope, receive, send, "The sandbox answers pages of this Jupyter server only")
+                return
+            await self._app(scope, receive, send)
+            return
         signed = scope["type"] == "http" and scope["method"] in ("GET", "HEAD") and scope["path"].startswith("/media/")
         if not signed and not is_loopback_host(host.decode("latin-1")):
             await _refuse(scope, receive, send, "The sandbox answers on loopback host names only")

@@ -3,10 +3,11 @@ import type Hls from "hls.js";
 import { frame, h, replace } from "./shared/dom";
 import { clock } from "./shared/format";
 import { span, whole } from "./shared/parts";
-import { FAILURES, attach, failureOf } from "./shared/source";
+import type { Signpost } from "./shared/road";
+import { asker, attach } from "./shared/source";
 import { CARDS } from "./shared/playback";
 import { WatchSession } from "./shared/watchSession";
-import { Link, reachable, type View } from "./shared/widget";
+import { Link, type View } from "./shared/widget";
 
 type Mark = { at: number; label: string };
 
@@ -37,12 +38,9 @@ export default {
     const figure = h("figure", { class: "spnb-player" }, video, card);
 
     const session = new WatchSession(video, (told) => link.send("watched", told));
+    const fetch = asker(link);
     const known: number[] = [];
     let hls: Hls | undefined;
-    let address = "";
-    /** What keeps it from playing, in words. */
-    let trouble: [string, string] | undefined;
-    const retry = h("button", { type: "button", click: tryAgain }, "Try again");
     let file = -1;
     let wanted = { file: 0, offset: 0 };
     let going = false;
@@ -105,8 +103,7 @@ export default {
       const ready = status === "recorded" && parts.length > 0;
       const [head, text] = CARDS[status] ?? [status, ""];
       card.hidden = ready && file >= 0;
-      const [first, second] = trouble ?? [head, link.get<string>("error") || text];
-      replace(card, h("strong", {}, first), h("span", {}, second), trouble ? retry : null);
+      replace(card, h("strong", {}, head), h("span", {}, link.get<string>("error") || text));
       for (const control of [play, back, forth, slider]) control.disabled = !ready;
       play.textContent = video.paused ? "▶ Play" : "❚❚ Pause";
       sound.textContent = video.muted ? "Unmute" : "Mute";
@@ -146,14 +143,13 @@ export default {
       );
     }
 
-    async function load(number: number, given: string) {
+    async function load(number: number, address: string, signpost: Signpost) {
       if (number !== wanted.file) return;
-      address = reachable(given);
       if (file < 0 && !told) session.begin();
       file = number;
       hls?.destroy();
       hls = undefined;
-      const made = await attach(model, video, address, { startPosition: wanted.offset }, lost);
+      const made = await attach(model, video, address, signpost, fetch, { startPosition: wanted.offset }, lost);
       if (number !== file) return made?.destroy();
       hls = made;
       video.playbackRate = Number(speed.value);
@@ -164,7 +160,6 @@ export default {
 
     video.addEventListener("loadedmetadata", () => {
       tried = false;
-      trouble = undefined;
       if (file >= 0 && Number.isFinite(video.duration)) known[file] = video.duration;
       video.playbackRate = Number(speed.value);
       draw();
@@ -184,20 +179,13 @@ export default {
       wanted = { file, offset: video.currentTime };
       file = -1;
       if (!tried) ask(wanted.file, true);
-      else void failureOf(address).then((why) => {
-        trouble = FAILURES[why];
-        draw();
-      });
       tried = true;
       draw();
     }
 
-    function tryAgain() {
-      trouble = undefined;
-      ask(wanted.file, true);
-      draw();
-    }
-
+    video.addEventListener("error", () => {
+      if (!hls) lost();
+    });
     for (const event of ["play", "pause", "seeked", "timeupdate", "volumechange", "ended"])
       video.addEventListener(event, draw);
     for (const event of ["pause", "seeked"]) video.addEventListener(event, tell);
@@ -221,7 +209,7 @@ export default {
     speed.addEventListener("change", () => (video.playbackRate = Number(speed.value)));
 
     link.hear((reply) => {
-      if (reply.type === "play") void load(Number(reply["file"]), String(reply["url"]));
+      if (reply.type === "play") void load(Number(reply["file"]), String(reply["url"]), (reply["signpost"] ?? null) as Signpost);
       if (reply.type !== "seek") return;
       if (reply["play"]) going = true;
       seek(Number(reply["seconds"]));

@@ -1,7 +1,7 @@
 // A host's whole journey: form, preview, 3-2-1, on air, and the replay.
 import { chatBeside } from "./shared/chatBeside";
-import { Company } from "./shared/company";
 import { frame, h, replace } from "./shared/dom";
+import { canEncode } from "./shared/encoder";
 import { floatOver, reactionCounts } from "./shared/floating";
 import { clock, kilobits, label } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
@@ -9,85 +9,21 @@ import { findHub } from "./shared/hub";
 import { invites, received } from "./shared/invites";
 import { OVER, leftovers } from "./shared/leftovers";
 import { drawFinding, findingBadge } from "./shared/moderation";
-import { OnAir, answers } from "./shared/onAir";
 import { playback } from "./shared/playback";
 import { previewPane } from "./shared/previewPane";
 import { productList } from "./shared/products";
 import { roomForm } from "./shared/roomForm";
-import { open, sessionOf, type Part, type Session } from "./shared/session";
+import { open, sessionOf } from "./shared/session";
 import { sleepingBar } from "./shared/sleepingBar";
 import { stageGrid, type Person } from "./shared/stageGrid";
+import { StudioPart } from "./shared/studioPart";
 import { tuning } from "./shared/tuning";
-import { Webcam } from "./shared/webcam";
-import { Link, type Model, type Reply, type View } from "./shared/widget";
+import { Link, type Model, type View } from "./shared/widget";
 
 type Phase = "idle" | "starting" | "live" | "stopping" | "ended";
 type Summary = { seconds?: number; peak: number; kbps: number; loss: number };
 
-const ROUTE_MS = 2500;
 const TOAST_MS = 6000;
-
-class StudioPart implements Part {
-  readonly webcam: Webcam;
-  readonly onAir: OnAir;
-  readonly company: Company;
-  reachable: boolean | undefined;
-  /** What this page alone knows of, in words. */
-  notice = "";
-  private routed: (() => void)[] = [];
-
-  constructor(
-    private readonly session: Session<StudioPart>,
-    model: Model,
-  ) {
-    const plain = session as Session<unknown>;
-    const webcam = (this.webcam = new Webcam(plain));
-    this.onAir = new OnAir(plain, () => findHub(model), () => webcam.stream, () => void webcam.wake());
-    this.company = new Company(plain);
-    this.onAir.onRoom = (room, hub) => (room && hub ? this.company.follow(room, hub) : this.company.leave());
-    this.onAir.screen = () => webcam.screen;
-    this.onAir.onScreenMuted = () => {
-      this.notice = "A moderator has stopped your screen share.";
-      void webcam.unshare();
-    };
-    webcam.byPage = () => this.onAir.publishing;
-    webcam.onStream = () => void this.onAir.renew();
-    webcam.onLost = () => void this.onAir.showCard("Camera lost");
-  }
-
-  heard(reply: Reply, buffers: DataView[]): void {
-    if (reply.type === "route") {
-      void answers((reply["url"] as string | undefined) ?? "").then((there) => {
-        this.reachable = there;
-        for (const done of this.routed.splice(0)) done();
-        this.session.changed();
-      });
-    } else if (this.onAir.heard(reply)) {
-      // Encoding for the kernel as well would take from what viewers get.
-      if (reply.type === "connect") this.webcam.rest();
-      if (reply.type === "leave") void this.webcam.wake();
-    } else {
-      this.webcam.heard(reply, buffers);
-    }
-  }
-
-  /** See whether LiveKit answers this page; known ahead as a rule. */
-  async route(): Promise<boolean> {
-    if (this.reachable === undefined) {
-      await new Promise<void>((resolve) => {
-        this.routed.push(resolve);
-        setTimeout(resolve, ROUTE_MS);
-        this.session.send("route");
-      });
-    }
-    return this.reachable ?? false;
-  }
-
-  stop(): void {
-    void this.onAir.leave();
-    this.webcam.stop();
-  }
-}
 
 export default {
   initialize({ model, signal }: { model: Model; signal?: AbortSignal }) {
@@ -224,7 +160,8 @@ export default {
         if (webcam.state !== "on" && !(await webcam.start())) return;
         const settings = webcam.stream?.getVideoTracks()[0]?.getSettings();
         Object.assign(content, {
-          reachable: await session.part.route(),
+          ...(await session.part.route()),
+          encodes: canEncode(),
           width: settings?.width,
           height: settings?.height,
           fps: Math.round(settings?.frameRate ?? webcam.wishes.fps),
@@ -298,7 +235,7 @@ export default {
       const watched = holds();
       if (room !== link.get<string>("title") && phase === "idle" && here) {
         room = link.get<string>("title");
-        session.part.reachable = undefined;
+        session.part.way = undefined;
         if (watched) void session.part.route();
       }
       if (here && !hadRoom && madeHere) section.scrollIntoView({ block: "start" });

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Window } from "happy-dom";
 import { HealthStrip } from "../src/shared/health";
-import { failureOf } from "../src/shared/source";
 import { Link, type Model } from "../src/shared/widget";
 
 const window = new Window();
@@ -59,24 +58,4 @@ void test("old health numbers are not shown as new ones", () => {
   }
   assert.match(strip.el.textContent ?? "", /No health numbers for 1\d s/);
   assert.doesNotMatch(strip.el.textContent ?? "", /Good|30 fps/);
-});
-
-void test("why an address does not play is told apart", async () => {
-  const { fetch } = globalThis;
-  const answers: [number, string][] = [
-    [403, "expired"],
-    [404, "missing"],
-    [502, "unreachable"],
-    [206, "broken"],
-  ];
-  try {
-    for (const [status, why] of answers) {
-      globalThis.fetch = () => Promise.resolve(new Response(null, { status }));
-      assert.equal(await failureOf("http://media.example/a.mp4"), why);
-    }
-    globalThis.fetch = () => Promise.reject(new TypeError("no way"));
-    assert.equal(await failureOf("http://media.example/a.mp4"), "unreachable");
-  } finally {
-    globalThis.fetch = fetch;
-  }
 });

@@ -54,3 +54,9 @@ async function named(kind: string, name: string): Promise<string | undefined> {
   const devices = await navigator.mediaDevices.enumerateDevices();
   return devices.find((device) => device.kind === kind && device.label === name)?.deviceId;
 }
+
+/** A screen, or what of it the user picks, and its sound as it is where the browser gives it. */
+export function openScreen(wishes: Wishes): Promise<MediaStream> {
+  const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+  return navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: wishes.fps } }, audio });
+}

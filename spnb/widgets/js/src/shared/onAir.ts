@@ -4,8 +4,8 @@ import type { Hub } from "../hub";
 import { SoundGate, cameraPicture, card, type Picture } from "./gate";
 import { ScreenOnAir } from "./screenOnAir";
 import type { Session } from "./session";
+import { isLoopback, onRoad, roadTo, type Signpost } from "./road";
 import type { Reply } from "./widget";
-import { reachable } from "./widget";
 
 export type Health = { fps: number; kbps: number; width: number; height: number; loss: number; rtt: number; jitter: number };
 
@@ -23,6 +23,12 @@ type Wish = {
   stereo: boolean;
   audioBitrate: number | null;
 };
+
+/** How long media may take to connect, in milliseconds, on the kernel's machine and elsewhere. */
+const NEAR_MS = 2500;
+const FAR_MS = 8000;
+/** How long a connection on air may hear nothing of the server, or be on its way back, in milliseconds. */
+const SILENT_MS = 3000;
 
 const ENDS: Record<number, string> = {
   2: "duplicate identity",
@@ -60,13 +66,18 @@ export class OnAir {
   private stereo = false;
   private working: Promise<void> = Promise.resolve();
   private beat: ReturnType<typeof setInterval> | undefined;
+  /** Whether there is another way to send, which is better than a long wait for this one. */
+  private impatient = false;
+  private away: ReturnType<typeof setTimeout> | undefined;
+  /** When the media server last told what it has received: Unix milliseconds; 0 before the first time. */
+  private reported = 0;
   private before = { at: 0, bytes: 0, packets: 0, lost: 0, frames: 0 };
 
   constructor(
     private readonly session: Session<unknown>,
     private readonly hub: () => Promise<Hub>,
     private readonly stream: () => MediaStream | null,
-    private readonly failed: () => void,
+    private readonly failed: (why: string) => void,
   ) {}
 
   get publishing(): boolean {
@@ -84,11 +95,11 @@ export class OnAir {
       action().then(
         () => this.session.send("answer", { ask: reply["ask"], ok: true }),
         (error: unknown) => {
+          const reason = error instanceof Error ? error.message : String(error);
           if (reply.type !== "publish") {
             void this.leave();
-            this.failed();
+            this.failed(reason);
           }
-          const reason = error instanceof Error ? error.message : String(error);
           this.session.send("answer", { ask: reply["ask"], ok: false, reason });
         },
       );
@@ -118,6 +129,7 @@ export class OnAir {
     this.number = Number(reply["connection"]);
     this.want(reply);
     this.wish = reply as unknown as Wish;
+    this.impatient = reply["impatient"] === true;
     const hub = await this.hub();
     const { Room, RoomEvent } = hub;
     // Two peer connections, as every server speaks: a server that knows only those refuses the newer path, and browsers
@@ -131,6 +143,8 @@ export class OnAir {
     const told = (state: "connected" | "reconnecting", event?: string) => {
       if (this.room !== room) return;
       this.state = state;
+      clearTimeout(this.away);
+      if (state === "reconnecting" && this.impatient) this.away = setTimeout(() => this.lose(), SILENT_MS);
       if (event) this.session.send("on_air", { event });
       this.session.changed();
     };
@@ -165,7 +179,15 @@ export class OnAir {
     });
     published.catch(() => undefined);
     try {
-      await room.connect(reachable(url), token, { autoSubscribe: false });
+      const road = await roadTo(url, (reply["signpost"] ?? null) as Signpost);
+      if (!road) throw new Error("no road leads to LiveKit's address from this page");
+      const patience = isLoopback(url) ? NEAR_MS : FAR_MS;
+      await room.connect(onRoad(road, url), token, {
+        autoSubscribe: false,
+        maxRetries: 0,
+        peerConnectionTimeout: patience,
+        websocketTimeout: patience,
+      });
       await published;
     } catch (error) {
       if (this.room === room) this.forget();
@@ -372,11 +394,16 @@ export class OnAir {
           sum.frames = Number(entry["framesEncoded"] ?? 0);
         }
       } else if (entry["type"] === "remote-inbound-rtp" && entry["kind"] === "video") {
+        this.reported = Math.max(this.reported, Number(entry["timestamp"] ?? 0));
         sum.lost += Number(entry["packetsLost"] ?? 0);
         sum.rtt = Math.max(sum.rtt, Number(entry["roundTripTime"] ?? 0) * 1000);
         sum.jitter = Math.max(sum.jitter, Number(entry["jitter"] ?? 0) * 1000);
       }
     });
+    if (this.impatient && this.state === "connected" && this.reported && Date.now() - this.reported > SILENT_MS) {
+      this.lose();
+      return;
+    }
     const now = performance.now();
     const { before } = this;
     this.before = { at: now, bytes: sum.bytes, packets: sum.packets, lost: sum.lost, frames: sum.frames };
@@ -396,8 +423,22 @@ export class OnAir {
     this.session.changed();
   }
 
+  /** The connection is given up: the kernel knows another way. */
+  private lose(): void {
+    const { room } = this;
+    if (!room) return;
+    this.forget();
+    void room.disconnect(false);
+    const reason = "the media server has gone silent";
+    this.session.send("on_air", { event: "disconnected", reason });
+    this.failed(reason);
+    this.session.changed();
+  }
+
   private forget(): void {
     clearInterval(this.beat);
+    clearTimeout(this.away);
+    this.reported = 0;
     this.picture?.stop();
     this.sound?.stop();
     this.shared?.stop();
@@ -423,16 +464,4 @@ export class OnAir {
 
 function isStereo(sound: MediaStreamTrack): boolean {
   return (sound.getSettings().channelCount ?? 1) > 1;
-}
-
-/** Whether LiveKit answers this page at all. */
-export async function answers(url: string): Promise<boolean> {
-  if (!url) return false;
-  const address = reachable(url).replace(/^ws/, "http");
-  try {
-    await fetch(address, { mode: "no-cors", cache: "no-store", signal: AbortSignal.timeout(1500) });
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -4,14 +4,13 @@ import { h, replace } from "./dom";
 import { label } from "./format";
 import { floatOver, reactionBar } from "./floating";
 import { pinnedCard, productList } from "./products";
-import { FAILURES, attach, failureOf } from "./source";
+import type { Signpost } from "./road";
+import { asker, attach } from "./source";
 import { WatchSession } from "./watchSession";
-import { reachable, type Link, type Model } from "./widget";
+import type { Link, Model } from "./widget";
 
 const STEP = 10;
 const FAR_BEHIND = 12;
-const FIRST_RETRY = 2000;
-const MOST_RETRY = 30_000;
 const RESUME_BEHIND = 4;
 const FOLLOWING = 8;
 
@@ -37,13 +36,8 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   const session = new WatchSession(video, (told) => link.send("watched", told));
   let asked = "";
   let slow = false;
-  /** What keeps it from playing, in words; and how often in a row. */
-  let trouble: [string, string] | undefined;
-  let failures = 0;
-  let waiting: ReturnType<typeof setTimeout> | undefined;
-  const says = h("strong");
-  const more = h("span");
-  const retry = h("button", { type: "button", click: again }, "Try again");
+  let trouble = "";
+  const fetch = asker(link);
 
   const back = h("button", { type: "button", click: () => skip(-STEP) }, `− ${STEP} s`);
   const forth = h("button", { type: "button", click: () => skip(STEP) }, `+ ${STEP} s`);
@@ -118,8 +112,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     if (!kind && playing === "live" && status === "ended") draw();
   }
 
-  async function play(kind: string, address: string) {
-    const url = reachable(address);
+  async function play(kind: string, address: string, signpost: Signpost) {
     // A stream that ended while the viewer had paused is handed over to the replay where it stood, paused.
     const paused = playing === "live" && kind === "recording" && video.paused;
     const stood = video.currentTime;
@@ -130,20 +123,12 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     asked = "";
     session.begin();
     const config = { lowLatencyMode: !slow, startPosition: paused ? stood : -1 };
-    const failed = () => {
+    const made = await attach(model, video, address, signpost, fetch, config, (words) => {
       // Without low latency the next time: what fails there may work with whole segments.
       slow = true;
-      if (playing === kind) void fail(url);
-    };
-    let made: Hls | undefined;
-    try {
-      made = await attach(model, video, url, config, failed);
-    } catch (error) {
-      trouble = ["This front end cannot play it", error instanceof Error ? error.message : String(error)];
-      playing = "";
-      draw();
-      return;
-    }
+      trouble = words;
+      stop();
+    });
     if (playing !== kind) return made?.destroy();
     hls = made;
     if (paused && !hls) video.currentTime = stood;
@@ -152,25 +137,13 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     draw();
   }
 
-  /** Said in words, and tried again: soon at first, then less often. */
-  async function fail(url: string) {
+  function stop() {
     hls?.destroy();
     hls = undefined;
     playing = "";
-    const why = await failureOf(url);
-    failures += 1;
-    // One that has expired is followed by a fresh one; and one that is not there yet comes with the first segment.
-    const passing = failures < 2 || (why === "missing" && link.get<string>("status") !== "recorded");
-    trouble = passing ? undefined : FAILURES[why];
-    draw();
-    clearTimeout(waiting);
-    waiting = setTimeout(again, Math.min(MOST_RETRY, FIRST_RETRY * 2 ** Math.max(0, failures - 1)));
-  }
-
-  function again() {
-    clearTimeout(waiting);
     asked = "";
-    ask();
+    draw();
+    setTimeout(ask, 2000);
   }
 
   function draw() {
@@ -180,11 +153,8 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     const covered = !playing || over || (status === "recorded" && playing !== "recording");
     card.hidden = !covered;
     video.hidden = covered && !playing;
-    const [first, second] = trouble && covered && status !== "ended" ? trouble : [head, (!only && link.get<string>("error")) || text];
-    // Said once, not with each second.
-    if (says.textContent !== first) says.textContent = first;
-    if (more.textContent !== second) more.textContent = second;
-    replace(card, says, more, trouble && retry);
+    const wrong = (!only && link.get<string>("error")) || (!playing && !over && trouble && `${trouble} Trying again.`);
+    replace(card, h("strong", {}, head), h("span", {}, wrong || text));
     badge.textContent = playing === "recording" ? "REPLAY" : status === "live" ? "LIVE" : label(status);
     badge.dataset["status"] = playing === "recording" ? "recorded" : status;
     sound.hidden = !playing || covered || !video.muted;
@@ -204,18 +174,13 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   }
 
   video.addEventListener("volumechange", draw);
-  video.addEventListener("playing", () => {
-    failures = 0;
-    trouble = undefined;
-    draw();
-  });
   video.addEventListener("play", resume);
   video.addEventListener("seeked", () => {
     following = behind() < FOLLOWING;
     drawEdge();
   });
   link.hear((reply) => {
-    if (reply.type === "play") void play(String(reply["kind"]), String(reply["url"]));
+    if (reply.type === "play") void play(String(reply["kind"]), String(reply["url"]), (reply["signpost"] ?? null) as Signpost);
     if (reply.type === "wait") {
       asked = "";
       setTimeout(ask, 2000);
@@ -228,7 +193,6 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   });
   link.every(500, drawEdge);
   link.atEnd(() => {
-    clearTimeout(waiting);
     session.end();
     hls?.destroy();
     video.removeAttribute("src");

@@ -106,7 +106,7 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     const beside = webcam.screen && webcam.via === "resting" ? webcam.stream : null;
     if (inset.srcObject !== beside) inset.srcObject = beside;
     inset.hidden = !beside;
-    const still = changed && webcam.via === "messages" && Boolean(webcam.picture);
+    const still = changed && (webcam.via === "messages" || webcam.via === "frames") && Boolean(webcam.picture);
     picture.hidden = !still;
     if (still && picture.src !== webcam.picture) picture.src = webcam.picture;
     el.classList.toggle("spnb-mirror", webcam.wishes.mirror && !kernel);
@@ -143,7 +143,12 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     stop.hidden = webcam.state !== "on" || air;
     level.hidden = webcam.state !== "on" || !webcam.stream?.getAudioTracks().length;
     const shown = webcam.numbers;
-    const way = webcam.via === "messages" ? " · no UDP here: sent as messages" : "";
+    const way =
+      webcam.via === "messages"
+        ? " · no UDP here: sent as messages"
+        : webcam.via === "frames"
+          ? " · encoded here, sent through the notebook"
+          : "";
     numbers.textContent =
       webcam.state === "on" && shown
         ? `${shown.width}×${shown.height} · ${Math.round(shown.fps)} fps · ${kilobits(shown.kbps)}` +

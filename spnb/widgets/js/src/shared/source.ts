@@ -1,61 +1,68 @@
-// Puts an address into a video: a file as it is, a playlist through hls.js wherever that can work.
+// Puts an address into a video: a file as it is, a playlist through hls.js wherever that can work, by the road there is.
 import type Hls from "hls.js";
 import type { HlsConfig } from "hls.js";
+import { loaderBy, type Ask } from "./carriedHls";
 import { findHub } from "./hub";
-import type { Model } from "./widget";
+import { forgetRoad, onRoad, roadTo, type Signpost } from "./road";
+import { Pending, type Link, type Model, type Reply } from "./widget";
 
 export const isPlaylist = (url: string): boolean => new URL(url, location.href).pathname.endsWith(".m3u8");
 
 const MOST_MENDED = 3;
 
-export type Failure = "expired" | "missing" | "unreachable" | "broken";
-
-/** What a viewer is told of each. */
-export const FAILURES: Record<Failure, [string, string]> = {
-  expired: ["The address has expired", "A new one is being asked for."],
-  missing: ["There is nothing at this address", "It may not be there yet, or not any more."],
-  unreachable: ["The picture cannot be reached from this page", "The network, or the way this notebook is served, does not let it through."],
-  broken: ["This browser cannot play it", "What came is damaged, or of a kind it does not know."],
-};
-
-/** Why an address does not play: what its server answers, if anything does. */
-export async function failureOf(url: string): Promise<Failure> {
-  try {
-    const signal = AbortSignal.timeout(5000);
-    const { ok, status } = await fetch(url, { headers: { Range: "bytes=0-0" }, cache: "no-store", signal });
-    if ([401, 403, 410].includes(status)) return "expired";
-    return ok ? "broken" : status === 404 ? "missing" : "unreachable";
-  } catch {
-    return "unreachable";
-  }
+/** How a view asks the kernel for what it cannot reach. */
+export function asker(link: Link): Ask {
+  const pending = new Pending<[Reply, DataView[]]>();
+  link.hear((reply, buffers) => {
+    if (reply.type === "fetched") pending.settle(Number(reply["ask"]), [reply, buffers]);
+  });
+  return async (url, first, last) => {
+    const [reply, [view]] = await pending.ask((ask) => link.send("fetch", { ask, url, first, last }));
+    const bytes = new Uint8Array(view?.byteLength ?? 0);
+    if (view) bytes.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
+    return { status: Number(reply["status"]), bytes };
+  };
 }
 
-/** Plays `url`; `failed` is told when it cannot go on. The result, where there is one, has to be destroyed. */
+/** Plays `address`; `failed` is told, in words, when it cannot go on. The result, where there is one, has to be destroyed. */
 export async function attach(
   model: Model,
   video: HTMLVideoElement,
-  url: string,
+  address: string,
+  signpost: Signpost,
+  ask: Ask,
   config: Partial<HlsConfig>,
-  failed: () => void,
+  failed: (words: string) => void,
 ): Promise<Hls | undefined> {
+  const road = await roadTo(address, signpost);
+  const url = road ? onRoad(road, address) : address;
   // hls.js wherever it can work: browsers that now bring HLS of their own stall on live lists.
   const hub = isPlaylist(url) ? await findHub(model) : undefined;
-  video.onerror = null;
   if (!hub?.Hls.isSupported()) {
-    video.src = url;
-    video.onerror = () => {
-      if (video.getAttribute("src") === url) failed();
-    };
+    if (road) video.src = url;
+    else failed("This page has no way to the stream but the notebook's messages, and this browser cannot play those.");
     return undefined;
   }
-  const hls = new hub.Hls(config);
+  const hls = new hub.Hls(road ? config : { ...config, loader: loaderBy(ask) });
   let mended = 0;
   hls.on(hub.Hls.Events.ERROR, (_event, data) => {
     if (!data.fatal) return;
-    if (data.type === hub.Hls.ErrorTypes.MEDIA_ERROR && mended++ < MOST_MENDED) hls.recoverMediaError();
-    else failed();
+    if (data.type === hub.Hls.ErrorTypes.MEDIA_ERROR && mended++ < MOST_MENDED) {
+      hls.recoverMediaError();
+      return;
+    }
+    // What has an answer has a road; else it may lead nowhere now.
+    if (!data.response?.code) forgetRoad(address);
+    failed(inWords(data.response?.code, data.type === hub.Hls.ErrorTypes.NETWORK_ERROR));
   });
   hls.loadSource(url);
   hls.attachMedia(video);
   return hls;
+}
+
+function inWords(status: number | undefined, network: boolean): string {
+  if (status === 403) return "The address has expired: a new one is fetched.";
+  if (status === 404) return "The stream is not there.";
+  if (status) return `The stream's server answers with an error (${status}).`;
+  return network ? "The stream's server does not answer this page." : "This browser cannot play the stream.";
 }

@@ -1,6 +1,9 @@
 // The page's camera and microphone: shown at once, and sent to the kernel over WebRTC, or as messages without UDP.
-import { openDevices, soundWish, type Wishes } from "./devices";
-import { inWords, screenInWords, type Problem } from "./problems";
+import { inWords, screenInWords, type Problem } from "./cameraTrouble";
+import { openDevices, openScreen, soundWish, type Wishes } from "./devices";
+import { FrameSender, canEncode, type Encoding } from "./encoder";
+import { gathered } from "./gathered";
+import { MESSAGE_WIDTH, PictureSender, soundOf } from "./messages";
 import type { Session } from "./session";
 import type { Reply } from "./widget";
 
@@ -8,15 +11,12 @@ export type Numbers = { fps: number; width: number; height: number; kbps: number
 export type Device = { id: string; name: string };
 
 const ANSWER_MS = 2000;
-const GATHER_MS = 1000;
 const MOST_BITS = 5_000_000;
-const WINDOW = 4;
-const MESSAGE_WIDTH = 640;
 const MESSAGE_FPS = 30;
 
 export class Webcam {
   state: "off" | "asking" | "on" = "off";
-  via: "" | "webrtc" | "messages" | "resting" = "";
+  via: "" | "webrtc" | "frames" | "messages" | "resting" = "";
   problem: Problem | null = null;
   stream: MediaStream | null = null;
   /** What comes back from the kernel: pictures that Python changed, or a source of the kernel's. */
@@ -34,11 +34,10 @@ export class Webcam {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private beat: ReturnType<typeof setInterval> | undefined;
   private sending: (() => void) | undefined;
+  private frames: FrameSender | undefined;
   private meter: { context: AudioContext; analyser: AnalyserNode; samples: Float32Array<ArrayBuffer> } | undefined;
   private before = { frames: 0, bytes: 0, at: 0, lost: 0, packets: 0 };
-  private sent = 0;
-  private acknowledged = 0;
-  private bytes = 0;
+  private pictures: PictureSender | undefined;
 
   /** Where the page publishes by itself, the kernel is not sent pictures as well. */
   byPage: () => boolean = () => false;
@@ -107,9 +106,7 @@ export class Webcam {
     if (!this.stream || this.screen) return;
     this.problem = null;
     try {
-      const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-      const video = { frameRate: { ideal: this.wishes.fps } };
-      this.screen = await navigator.mediaDevices.getDisplayMedia({ video, audio: plain });
+      this.screen = await openScreen(this.wishes);
     } catch (error) {
       // Who thinks better of it is told nothing.
       if ((error as DOMException).name !== "NotAllowedError") this.problem = { kind: "screen", text: screenInWords(error) };
@@ -141,6 +138,7 @@ export class Webcam {
     const { outgoing } = this;
     const sender = this.pc?.getSenders().find((candidate) => candidate.track?.kind === "video");
     if (outgoing && sender?.track !== outgoing) await sender?.replaceTrack(outgoing);
+    if (outgoing) this.frames?.take(outgoing);
     if (this.byPage()) this.onStream();
     this.session.changed();
   }
@@ -178,8 +176,8 @@ export class Webcam {
 
   async blur(): Promise<void> {
     if (!this.blurs) return;
-    const wish = { backgroundBlur: this.wishes.blur } as MediaTrackConstraintSet;
-    await this.stream?.getVideoTracks()[0]?.applyConstraints({ advanced: [wish] }).catch(() => undefined);
+    const advanced = [{ backgroundBlur: this.wishes.blur }];
+    await this.stream?.getVideoTracks()[0]?.applyConstraints({ advanced }).catch(() => undefined);
   }
 
   private async list(): Promise<void> {
@@ -278,7 +276,9 @@ export class Webcam {
 
   heard(reply: Reply, buffers: DataView[]): void {
     if (reply.type === "answer" && reply["gen"] === this.generation) void this.answered((reply["sdp"] as string | undefined) ?? "");
-    if (reply.type === "ack") this.acknowledged = Math.max(this.acknowledged, Number(reply["n"]));
+    if (reply.type === "ack" && this.frames)
+      this.frames.acknowledged(Number(reply["n"]), reply["key"] === true, reply["bits"] as number | null);
+    else if (reply.type === "ack") this.pictures?.acknowledged(Number(reply["n"]));
     if (reply.type === "picture" && buffers[0]) {
       const bytes = buffers[0];
       const copy = new Uint8Array(bytes.byteLength);
@@ -310,72 +310,74 @@ export class Webcam {
     this.pc?.close();
     this.pc = undefined;
     this.returned = null;
+    const settings = this.stream?.getVideoTracks()[0]?.getSettings();
+    if (this.stream && settings && canEncode()) {
+      const { width = 1280, height = 720 } = settings;
+      const fps = this.wishes.fps;
+      void this.encode({ width, height, fps, bitrate: Math.min(MOST_BITS, width * height * fps * 0.1) });
+    } else {
+      this.asPictures();
+    }
+  }
+
+  /** Whole pictures, one by one: for browsers that cannot encode better. */
+  private asPictures(): void {
     this.via = "messages";
     this.session.send("messages", { fps: Math.min(MESSAGE_FPS, this.wishes.fps) });
-    if (this.stream) this.sendMessages(this.stream);
+    if (this.stream) {
+      const pictures = (this.pictures = new PictureSender((n, bytes) => this.session.send("frame", { n }, [bytes])));
+      pictures.start(() => this.outgoing, Math.min(MESSAGE_FPS, this.wishes.fps));
+      const quiet = this.sendSound(this.stream);
+      this.sending = () => {
+        pictures.stop();
+        quiet();
+      };
+    }
     this.session.changed();
   }
 
-  private sendMessages(stream: MediaStream): void {
-    const video = document.createElement("video");
-    video.muted = true;
-    let sent: MediaStreamTrack | undefined;
-    const canvas = document.createElement("canvas");
-    const context = canvas.getContext("2d");
-    this.sent = this.acknowledged = 0;
-    let slow = 0;
-    let busy = false;
-    const tick = () => {
-      const { outgoing } = this;
-      if (outgoing && outgoing !== sent) {
-        sent = outgoing;
-        video.srcObject = new MediaStream([outgoing]);
-        void video.play().catch(() => undefined);
-      }
-      if (busy || !context || !video.videoWidth) return;
-      // Paced by time. A kernel that lags behind slows it down, and never to a halt: it may be hearing all of it.
-      if (this.sent - this.acknowledged >= WINDOW && ++slow % 6) return;
-      canvas.width = Math.min(MESSAGE_WIDTH, video.videoWidth);
-      canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth / 2) * 2;
-      context.drawImage(video, 0, 0, canvas.width, canvas.height);
-      busy = true;
-      canvas.toBlob(
-        (blob) => {
-          void (blob?.arrayBuffer() ?? Promise.resolve(undefined)).then((bytes) => {
-            busy = false;
-            if (!bytes || this.via !== "messages") return;
-            this.sent += 1;
-            this.bytes += bytes.byteLength;
-            this.session.send("frame", { n: this.sent }, [bytes]);
-          });
-        },
-        "image/jpeg",
-        0.7,
-      );
-    };
-    const timer = setInterval(tick, 1000 / Math.min(MESSAGE_FPS, this.wishes.fps));
+  /** Send encoded pictures, and sound, as messages from now on; the codec's name, or nothing where that cannot be. */
+  async encode(wish: Encoding): Promise<string> {
+    const track = this.outgoing;
+    if (!this.stream || !track || !canEncode()) return "";
+    if (this.via === "frames" && this.frames) {
+      this.frames.change(wish);
+      return this.frames.codec;
+    }
+    this.disconnect();
+    const { generation, stream } = this;
+    this.via = "frames";
+    const frames = (this.frames = new FrameSender(
+      wish,
+      (told, bytes) => this.session.send("encoded", told, [bytes]),
+      () => {
+        if (this.frames !== frames) return;
+        this.disconnect();
+        this.asPictures();
+      },
+    ));
+    this.session.send("messages", { fps: wish.fps });
+    const codec = await frames.start(track);
+    if (generation !== this.generation) {
+      frames.stop();
+      return "";
+    }
+    if (!codec) {
+      this.frames = undefined;
+      this.asPictures();
+      return "";
+    }
     const quiet = this.sendSound(stream);
     this.sending = () => {
-      clearInterval(timer);
       quiet();
-      video.srcObject = null;
+      frames.stop();
     };
+    this.session.changed();
+    return codec;
   }
 
   private sendSound(stream: MediaStream): () => void {
-    if (!stream.getAudioTracks().length) return () => undefined;
-    const context = new AudioContext({ sampleRate: 48_000 });
-    const tap = context.createScriptProcessor(4096, 1, 1);
-    tap.onaudioprocess = ({ inputBuffer }) => {
-      const samples = Int16Array.from(inputBuffer.getChannelData(0), (value) => Math.max(-1, Math.min(1, value)) * 32767);
-      this.session.send("sound", {}, [samples.buffer]);
-    };
-    context.createMediaStreamSource(stream).connect(tap);
-    tap.connect(context.destination);
-    return () => {
-      tap.disconnect();
-      void context.close();
-    };
+    return soundOf(stream, (content, bytes) => this.session.send("sound", content, [bytes]));
   }
 
   /** Keep the camera, but send nothing to the kernel: the page publishes by itself. */
@@ -400,11 +402,18 @@ export class Webcam {
   private async measure(): Promise<void> {
     const now = performance.now();
     const seconds = Math.max(0.001, (now - this.before.at) / 1000);
-    if (this.via === "messages") {
+    if (this.frames) {
+      const { sent, bytes, size } = this.frames;
+      const fps = (sent - this.before.frames) / seconds;
+      const kbps = ((bytes - this.before.bytes) * 8) / 1000 / seconds;
+      this.before = { ...this.before, frames: sent, bytes, at: now };
+      this.numbers = { fps, ...size, kbps, rtt: 0, loss: 0 };
+    } else if (this.via === "messages") {
       const settings = this.stream?.getVideoTracks()[0]?.getSettings();
-      const fps = (this.sent - this.before.frames) / seconds;
-      const kbps = ((this.bytes - this.before.bytes) * 8) / 1000 / seconds;
-      this.before = { ...this.before, frames: this.sent, bytes: this.bytes, at: now };
+      const { sent = 0, bytes = 0 } = this.pictures ?? {};
+      const fps = (sent - this.before.frames) / seconds;
+      const kbps = ((bytes - this.before.bytes) * 8) / 1000 / seconds;
+      this.before = { ...this.before, frames: sent, bytes, at: now };
       const width = Math.min(MESSAGE_WIDTH, settings?.width ?? 0);
       const height = settings?.width ? Math.round((width * (settings.height ?? 0)) / settings.width) : 0;
       this.numbers = { fps, width, height, kbps, rtt: 0, loss: 0 };
@@ -450,6 +459,9 @@ export class Webcam {
     clearTimeout(this.timer);
     this.sending?.();
     this.sending = undefined;
+    this.frames?.stop();
+    this.frames = undefined;
+    this.pictures = undefined;
     this.pc?.close();
     this.pc = undefined;
     this.returned = null;
@@ -477,16 +489,4 @@ export class Webcam {
     this.session.send("camera_off");
     this.session.changed();
   }
-}
-
-async function gathered(pc: RTCPeerConnection): Promise<void> {
-  if (pc.iceGatheringState === "complete") return;
-  await new Promise<void>((resolve) => {
-    const late = setTimeout(resolve, GATHER_MS);
-    pc.addEventListener("icegatheringstatechange", () => {
-      if (pc.iceGatheringState !== "complete") return;
-      clearTimeout(late);
-      resolve();
-    });
-  });
 }

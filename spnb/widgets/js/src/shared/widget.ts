@@ -22,7 +22,7 @@ export type Reply = { type: string; client?: string } & Record<string, unknown>;
 const REPEAT_MS = 1000;
 
 /** What a page says first may come before the front end has a subshell for it, and then waits for all running cells:
- * until the kernel has heard something, it is said again. The kernel knows a repetition by its name. */
+ * until the kernel has heard something, it is said again. The kernel knows a repetition by its mark. */
 class FirstWords {
   private said: { content: Record<string, unknown>; buffers: ArrayBuffer[] }[] = [];
   private timer: ReturnType<typeof setInterval> | undefined;
@@ -30,7 +30,7 @@ class FirstWords {
 
   constructor(private readonly model: Model) {
     model.on("msg:custom", (reply: Reply) => {
-      if (reply.type !== "heard" || !this.said.some(({ content }) => content["word"] === reply["word"])) return;
+      if (reply.type !== "heard" || !this.said.some(({ content }) => content["first_word"] === reply["first_word"])) return;
       this.heard = true;
       this.said = [];
       clearInterval(this.timer);
@@ -42,7 +42,7 @@ class FirstWords {
       send(this.model, content, buffers);
       return;
     }
-    const named = { ...content, word: uniqueId() };
+    const named = { ...content, first_word: uniqueId() };
     this.said.push({ content: named, buffers });
     this.timer ??= setInterval(() => this.repeat(), REPEAT_MS);
     send(this.model, named, buffers);
@@ -142,13 +142,20 @@ export class Link {
   }
 }
 
-/** An address of the sandbox as this page can reach it: through the Jupyter server where the page is not on loopback. */
-export function reachable(address: string): string {
-  const url = new URL(address);
-  const loopback = ["127.0.0.1", "localhost", "[::1]"];
-  if (!loopback.includes(url.hostname) || loopback.includes(location.hostname)) return address;
-  const config = document.getElementById("jupyter-config-data")?.textContent;
-  const base = config ? (JSON.parse(config) as { baseUrl?: string }).baseUrl : undefined;
-  const root = new URL(base ?? "/", location.href);
-  return `${root.href.replace(/\/$/, "")}/proxy/${url.port}${url.pathname}${url.search}`;
+/** Questions that are out, each under a number, until they are answered. */
+export class Pending<T> {
+  private next = 1;
+  private readonly waiting = new Map<number, (answer: T) => void>();
+
+  ask(send: (number: number) => void): Promise<T> {
+    const number = this.next++;
+    const answered = new Promise<T>((resolve) => this.waiting.set(number, resolve));
+    send(number);
+    return answered;
+  }
+
+  settle(number: number, answer: T): void {
+    this.waiting.get(number)?.(answer);
+    this.waiting.delete(number);
+  }
 }

@@ -1,5 +1,4 @@
-// What keeps a camera or a screen from a page, and what to do about it.
-
+// What keeps a page from its camera.
 export type Problem = { kind: string; text: string };
 
 /** What keeps the camera from us, and what to do about it. */

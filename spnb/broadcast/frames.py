@@ -1,0 +1,247 @@
+"""The page's camera where no media connection reaches the page: it encodes, and its frames come by other ways.
+
+The page encodes (WebCodecs) and sends whole frames, over the widget's messages; here they are put on air as they are,
+without a second encoding. The page slows down by what the way itself tells: what is on its way and not acknowledged.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, cast
+
+from spnb.broadcast.channel import PageChannel
+from spnb.broadcast.options import Format, Intent
+from spnb.broadcast.publisher import ConnectionRefused, Publisher, PublisherEvents
+from spnb.errors import BroadcastError
+
+__all__ = ["PAGE_CLOSED", "Frame", "FramesPublisher", "PageFrames"]
+
+log = logging.getLogger(__name__)
+
+PAGE_CLOSED = "the page was closed"
+ENCODE_SECONDS = 10.0
+CODECS = {"vp8": ("vp8", "libvpx"), "h264": ("h264", "libx264")}
+"""What a page may send: FFmpeg's names of decoder and encoder."""
+LARGEST_FRAME = 4_000_000
+LARGEST_SIDE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """An encoded picture: one access unit, Annex B where it is H.264.
+
+    Attributes:
+        data: the picture.
+        codec: `vp8` or `h264`.
+        key: whether it can be read without the ones before it.
+        width, height: pixels.
+        at: when it was taken, microseconds of the page's clock.
+    """
+
+    data: bytes
+    codec: str
+    key: bool
+    width: int
+    height: int
+    at: int
+
+    @classmethod
+    def read(cls, content: dict[str, Any], data: bytes) -> Frame | None:
+        """From a page's message; None where it makes no sense."""
+        codec, width, height, at = (content.get(name) for name in ("codec", "width", "height", "at"))
+        sides = isinstance(width, int) and isinstance(height, int) and min(width, height) > 0
+        if codec not in CODECS or not sides or not isinstance(at, int | float) or not 0 < len(data) <= LARGEST_FRAME:
+            return None
+        assert isinstance(width, int) and isinstance(height, int)  # noqa: S101, PT018 - seen above
+        if max(width, height) > LARGEST_SIDE:
+            return None
+        return cls(data, codec, bool(content.get("key")), width, height, int(at))
+
+
+class PageFrames:
+    """The frames of one page as they come. Lives on the loop.
+
+    Args:
+        show: is given each picture, as an `av.VideoFrame` in yuv420p, while nothing is sent on as it is.
+    """
+
+    def __init__(self, show: Callable[[Any], None]) -> None:
+        self._show = show
+        self._decoder: Any = None
+        self._decodes = ""
+        self._starts = True
+        self.forward: Callable[[Frame], None] | None = None
+        """Takes frames as they are; they are not decoded meanwhile."""
+        self.count = 0
+        """Frames so far."""
+        self.want_key = True
+        """Whether the page is to send a key frame; told with the next acknowledgement."""
+        self.bits: int | None = None
+        """Bits per second that the way onward bears; None where it does not say."""
+
+    def take(self, frame: Frame) -> None:
+        """The next frame of the page."""
+        self.count += 1
+        if frame.key:
+            self.want_key = False
+        if self.forward is not None:
+            self._starts = True
+            self.forward(frame)
+        else:
+            self._decode(frame)
+
+    def _decode(self, frame: Frame) -> None:
+        import av
+
+        if self._starts and not frame.key:
+            self.want_key = True
+            return
+        if self._decoder is None or self._decodes != frame.codec or self._starts:
+            self._decoder, self._decodes = av.CodecContext.create(CODECS[frame.codec][0], "r"), frame.codec
+        self._starts = False
+        try:
+            for picture in self._decoder.decode(av.Packet(frame.data)):
+                self._show(picture.reformat(format="yuv420p"))
+        except av.FFmpegError:
+            log.debug("a frame of the page could not be read")
+            self._starts = self.want_key = True
+
+
+class FramesPublisher(Publisher):
+    """A connection from here that sends a page's frames as they are.
+
+    Args:
+        channel: the way to the page.
+        frames: what comes of it.
+        intent: what the host wants.
+        events: what is told.
+    """
+
+    def __init__(self, channel: PageChannel, frames: PageFrames, intent: Intent, events: PublisherEvents) -> None:
+        super().__init__(intent, events)
+        self._channel = channel
+        self._frames = frames
+        self._codec = ""
+        self._size = 0, 0
+        self._sender = threading.Lock()
+        self._offset: int | None = None
+        self._last = 0
+        self._waits = True
+        self.passed = 0
+        """Frames of the page that were sent on."""
+        self._card: Any = None
+
+    async def _publish_video(self, wanted: Format) -> None:
+        from livekit import rtc
+
+        options, before = self._intent.video, self._video_track
+        bits = options.bits(wanted.width, wanted.height, wanted.fps)
+        try:
+            answer = await self._channel.ask(
+                "encode", timeout=ENCODE_SECONDS, width=wanted.width, height=wanted.height, fps=wanted.fps, bitrate=bits
+            )
+        except TimeoutError:
+            raise ConnectionRefused("no page with the camera answered: was it closed?") from None
+        codec = str(answer.get("codec"))
+        if not answer.get("ok") or codec not in CODECS:
+            raise BroadcastError(f"the page could not encode: {str(answer.get('reason') or 'unknown reason')[:200]}")
+        source = rtc.EncodedVideoSource(wanted.width, wanted.height)
+        track = rtc.LocalVideoTrack.create_video_track("camera", source)
+        encoding = rtc.VideoEncoding(max_bitrate=bits, max_framerate=max(1.0, wanted.fps))
+        await self._publish_track(
+            "video",
+            track,
+            rtc.TrackPublishOptions(
+                source=rtc.TrackSource.SOURCE_CAMERA,
+                video_codec=rtc.VideoCodec.H264 if codec == "h264" else rtc.VideoCodec.VP8,
+                video_encoder=rtc.VideoEncoderBackend.ENCODER_BACKEND_PRE_ENCODED,
+                simulcast=False,
+                video_encoding=encoding,
+            ),
+        )
+        with self._sender:
+            self._video, self._video_track, self._before = source, track, None
+            self._codec, self._size, self._waits = codec, (wanted.width, wanted.height), True
+        self._sent = wanted, options
+        self._frames.forward = self._pass_on
+        self._frames.want_key = True
+        self._heed_mute("video", track)
+        await self._unpublish(before)
+
+    def _pass_on(self, frame: Frame) -> None:
+        # The gate: what the host has muted is dropped here, whatever the page sends.
+        if "video" in self._intent.muted or self._closed or frame.codec != self._codec:
+            self._waits = True
+            return
+        if self._waits and not frame.key:
+            self._frames.want_key = True
+            return
+        with self._sender:
+            self._waits = False
+            now = time.monotonic_ns() // 1000
+            # In step with the page's clock, which is steadier than the way; set anew when the way has changed.
+            if self._offset is None or not -1_000_000 < now - frame.at - self._offset < 1_000_000:
+                self._offset = now - frame.at
+            self._submit(frame.data, frame.width, frame.height, frame.at + self._offset, key=frame.key)
+            self.passed += 1
+            self._heed_feedback()
+
+    def _submit(self, data: bytes, width: int, height: int, at: int, *, key: bool) -> None:
+        from livekit import rtc
+
+        video = self._video
+        if video is None or self._closed:
+            return
+        self._last = max(self._last + 1, at)
+        frame_type = rtc.EncodedFrameType.ENCODED_FRAME_KEY if key else rtc.EncodedFrameType.ENCODED_FRAME_DELTA
+        codec = rtc.VideoCodec.H264 if self._codec == "h264" else rtc.VideoCodec.VP8
+        video.capture_frame(rtc.EncodedVideoFrame(data, width, height, codec, frame_type, self._last))
+
+    def _heed_feedback(self) -> None:
+        feedback = self._video.take_feedback()
+        if feedback.keyframe_requested:
+            self._frames.want_key = True
+        if feedback.rate_control is not None:
+            self._frames.bits = int(feedback.rate_control.target_bitrate_bps)
+
+    def video(self, picture: bytearray, width: int, height: int) -> None:
+        """A card in place of the page's picture: encoded here, whole each time."""
+        with self._sender:
+            if self._video is None or self._closed or not self._codec:
+                return
+            for data in self._encoded(picture, width, height):
+                self._submit(data, width, height, time.monotonic_ns() // 1000, key=True)
+                self._waits = True
+
+    def _encoded(self, picture: bytearray, width: int, height: int) -> list[bytes]:
+        import av
+        import numpy as np
+
+        rows = np.frombuffer(picture, np.uint8).reshape(height * 3 // 2, width)
+        frame = av.VideoFrame.from_ndarray(rows, format="yuv420p")
+        encoder: Any = self._card
+        if encoder is None or (encoder.width, encoder.height, encoder.name) != (width, height, CODECS[self._codec][1]):
+            encoder = self._card = cast("Any", av.CodecContext.create(CODECS[self._codec][1], "w"))
+            encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+            encoder.time_base, encoder.bit_rate = Fraction(1, 1_000_000), 1_000_000
+            still = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "g": "1"}
+            encoder.options = still if self._codec == "h264" else {"deadline": "realtime", "cpu-used": "8", "g": "0"}
+        frame.pts, frame.time_base = time.monotonic_ns() // 1000, Fraction(1, 1_000_000)
+        return [bytes(packet) for packet in encoder.encode(frame)]
+
+    def page_closed(self) -> None:
+        """Nothing comes any more: the connection is over, until a page comes back."""
+        if not self._left:
+            self._left = True
+            self._events.disconnected(PAGE_CLOSED)
+
+    async def leave(self) -> None:
+        """Leave the room; the page goes on as before."""
+        if self._frames.forward == self._pass_on:
+            self._frames.forward = None
+        await super().leave()

@@ -1,0 +1,271 @@
+// The page's camera where no media connection leaves the page: pictures are encoded here, and go as messages. What is on its
+// way and not acknowledged tells how much the way bears.
+
+export type Encoding = { width: number; height: number; fps: number; bitrate: number };
+export type Encoded = { codec: string; key: boolean; width: number; height: number; at: number; n: number };
+
+const FIRST_BITS = 1_200_000;
+const LEAST_BITS = 150_000;
+const JUDGE_MS = 500;
+/** How much longer than at best an acknowledgement may take, in milliseconds, before less is sent, and before none is. */
+const LATE_MS = 150;
+const STUCK_MS = 600;
+const EARLY_SHARE = 0.25;
+const KEY_MS = 400;
+
+type Candidate = { name: string; config: (wish: Encoding) => VideoEncoderConfig };
+
+const common = ({ width, height, fps, bitrate }: Encoding) => ({
+  width,
+  height,
+  framerate: fps,
+  bitrate,
+  latencyMode: "realtime" as const,
+});
+
+const CANDIDATES: Candidate[] = [
+  {
+    // What is recorded without being encoded anew.
+    name: "h264",
+    config: (wish) => ({
+      ...common(wish),
+      codec: wish.width * wish.height > 1280 * 720 ? "avc1.42e028" : "avc1.42e01f",
+      avc: { format: "annexb" as const },
+    }),
+  },
+  { name: "vp8", config: (wish) => ({ ...common(wish), codec: "vp8" }) },
+];
+
+export const canEncode = (): boolean => typeof VideoEncoder !== "undefined" && typeof VideoFrame !== "undefined";
+
+type Reading = { read(): Promise<{ done: boolean; value?: VideoFrame }>; cancel(): Promise<void> };
+declare class MediaStreamTrackProcessor {
+  constructor(init: { track: MediaStreamTrack });
+  readable: { getReader(): Reading };
+}
+
+/** Calls `take` with each picture of a track, which closes it; returns what ends it. */
+function pictures(track: MediaStreamTrack, fps: number, take: (frame: VideoFrame) => void): () => void {
+  if (typeof MediaStreamTrackProcessor !== "undefined") {
+    // Not slowed down in a page that is not seen.
+    const own = track.clone();
+    own.enabled = true;
+    const reader = new MediaStreamTrackProcessor({ track: own }).readable.getReader();
+    const next = async (): Promise<void> => {
+      const { done, value } = await reader.read();
+      if (done) return;
+      if (value) take(value);
+      return next();
+    };
+    void next().catch(() => undefined);
+    return () => {
+      void reader.cancel().catch(() => undefined);
+      own.stop();
+    };
+  }
+  const video = document.createElement("video");
+  video.muted = true;
+  video.srcObject = new MediaStream([track]);
+  void video.play().catch(() => undefined);
+  const timer = setInterval(() => {
+    if (video.videoWidth) take(new VideoFrame(video, { timestamp: Math.round(performance.now() * 1000) }));
+  }, 1000 / fps);
+  return () => {
+    clearInterval(timer);
+    video.srcObject = null;
+  };
+}
+
+/** How many bits the way bears, by how late acknowledgements come. */
+export class Pace {
+  bits: number;
+  private best = Infinity;
+  private latest = 0;
+  private judged = 0;
+
+  constructor(private most: number) {
+    this.bits = Math.min(FIRST_BITS, most);
+  }
+
+  atMost(bits: number): void {
+    this.most = bits;
+    this.bits = Math.min(this.bits, bits);
+  }
+
+  /** An acknowledgement took so long; times are milliseconds. */
+  took(duration: number): void {
+    this.best = Math.min(this.best, duration);
+    this.latest = duration;
+  }
+
+  /** Whether nothing more should be sent now, the oldest of what is out being so old. */
+  stuck(oldest: number): boolean {
+    return oldest > (this.best === Infinity ? 0 : this.best) + STUCK_MS;
+  }
+
+  /** The bits per second from now on, where they change. */
+  judge(now: number, oldest: number): number | undefined {
+    if (now - this.judged < JUDGE_MS) return undefined;
+    this.judged = now;
+    if (this.best === Infinity) return undefined;
+    const late = Math.max(this.latest, oldest) - this.best;
+    const before = this.bits;
+    if (late > LATE_MS) this.bits = Math.max(LEAST_BITS, this.bits * 0.7);
+    else if (late < LATE_MS / 2) this.bits = Math.min(this.most, this.bits * 1.2);
+    return Math.abs(this.bits - before) > before * 0.02 ? this.bits : undefined;
+  }
+}
+
+export class FrameSender {
+  codec = "";
+  private encoder: VideoEncoder | undefined;
+  private config: VideoEncoderConfig | undefined;
+  private pace: Pace;
+  private quiet: (() => void) | undefined;
+  private readonly out = new Map<number, number>();
+  private count = 0;
+  private wantKey = true;
+  private keyed = 0;
+  private due = 0;
+  sent = 0;
+  bytes = 0;
+
+  constructor(
+    private wish: Encoding,
+    private readonly send: (told: Encoded, bytes: ArrayBuffer) => void,
+    private readonly failed: (words: string) => void,
+  ) {
+    this.pace = new Pace(wish.bitrate);
+  }
+
+  get size(): { width: number; height: number } {
+    return { width: this.wish.width, height: this.wish.height };
+  }
+
+  /** Begin; the codec's name, or nothing where this browser encodes none that can be sent on. */
+  async start(track: MediaStreamTrack): Promise<string> {
+    for (const { name, config } of CANDIDATES) {
+      const wanted = { ...config(this.wish), bitrate: Math.round(this.pace.bits) };
+      const { supported } = await VideoEncoder.isConfigSupported(wanted).catch(() => ({ supported: false }));
+      if (!supported) continue;
+      this.codec = name;
+      this.config = wanted;
+      this.encoder = new VideoEncoder({
+        output: (chunk) => this.deliver(chunk),
+        error: (error) => this.failed(error.message),
+      });
+      this.encoder.configure(wanted);
+      this.take(track);
+      return name;
+    }
+    return "";
+  }
+
+  /** Send this track's pictures from now on. */
+  take(track: MediaStreamTrack): void {
+    this.quiet?.();
+    this.quiet = pictures(track, this.wish.fps, (frame) => this.encode(frame));
+  }
+
+  /** Another size or rate from now on; the codec stays. */
+  change(wish: Encoding): void {
+    this.wish = wish;
+    this.pace.atMost(wish.bitrate);
+    const made = CANDIDATES.find(({ name }) => name === this.codec);
+    if (made && this.encoder?.state === "configured") {
+      this.config = { ...made.config(wish), bitrate: Math.round(this.pace.bits) };
+      this.encoder.configure(this.config);
+    }
+    this.wantKey = true;
+  }
+
+  private oldest(now: number): number {
+    const [first] = this.out.values();
+    return first === undefined ? 0 : now - first;
+  }
+
+  private encode(frame: VideoFrame): void {
+    const { encoder } = this;
+    const now = performance.now();
+    const interval = 1000 / this.wish.fps;
+    const early = now < this.due - interval * EARLY_SHARE;
+    if (encoder?.state !== "configured" || early || encoder.encodeQueueSize > 2 || this.pace.stuck(this.oldest(now))) {
+      frame.close();
+      if (!early) this.adapt(now);
+      return;
+    }
+    this.due = (now - this.due < interval ? this.due : now) + interval;
+    this.adapt(now);
+    const keyFrame = this.wantKey && now - this.keyed > KEY_MS;
+    if (keyFrame) {
+      this.wantKey = false;
+      this.keyed = now;
+    }
+    encoder.encode(frame, { keyFrame });
+    frame.close();
+  }
+
+  private adapt(now: number): void {
+    const bits = this.pace.judge(now, this.oldest(now));
+    if (bits === undefined || !this.config || this.encoder?.state !== "configured") return;
+    this.config = { ...this.config, bitrate: Math.round(bits) };
+    this.encoder.configure(this.config);
+  }
+
+  private deliver(chunk: EncodedVideoChunk): void {
+    const bytes = new ArrayBuffer(chunk.byteLength);
+    chunk.copyTo(bytes);
+    const n = ++this.count;
+    this.out.set(n, performance.now());
+    this.sent += 1;
+    this.bytes += bytes.byteLength;
+    const { width, height } = this.size;
+    this.send({ codec: this.codec, key: chunk.type === "key", width, height, at: chunk.timestamp, n }, bytes);
+  }
+
+  /** The other end has this one, and says what it wishes. */
+  acknowledged(n: number, key: boolean, bits: number | null): void {
+    const at = this.out.get(n);
+    if (at === undefined) return;
+    this.pace.took(performance.now() - at);
+    // They come in order: an acknowledgement that was lost is made up for by the next one.
+    for (const earlier of this.out.keys()) if (earlier <= n) this.out.delete(earlier);
+    if (key) this.wantKey = true;
+    if (bits) this.pace.atMost(Math.min(bits, this.wish.bitrate));
+  }
+
+  stop(): void {
+    this.quiet?.();
+    this.quiet = undefined;
+    if (this.encoder && this.encoder.state !== "closed") this.encoder.close();
+  }
+}
+
+/** Sound as Opus, in packets of 20 ms; `undefined` where this browser makes none. */
+export function opus(send: (bytes: ArrayBuffer) => void): ((samples: Float32Array<ArrayBuffer>) => void) | undefined {
+  if (typeof AudioEncoder === "undefined") return undefined;
+  const encoder = new AudioEncoder({
+    output: (chunk) => {
+      const bytes = new ArrayBuffer(chunk.byteLength);
+      chunk.copyTo(bytes);
+      send(bytes);
+    },
+    error: () => undefined,
+  });
+  encoder.configure({ codec: "opus", sampleRate: 48_000, numberOfChannels: 1, bitrate: 48_000 });
+  let at = 0;
+  return (samples) => {
+    if (encoder.state !== "configured") return;
+    const data = new AudioData({
+      format: "f32",
+      sampleRate: 48_000,
+      numberOfFrames: samples.length,
+      numberOfChannels: 1,
+      timestamp: at,
+      data: samples,
+    });
+    at += (samples.length * 1_000_000) / 48_000;
+    encoder.encode(data);
+    data.close();
+  };
+}

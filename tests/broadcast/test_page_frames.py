@@ -1,0 +1,121 @@
+"""A page's own frames go on air as they are, where the page cannot connect; muted, none of them passes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from fractions import Fraction
+from typing import Any, cast
+
+import av
+import numpy as np
+import pytest
+
+from spnb._loop import run
+from spnb.broadcast import Reconnected, go_live
+from spnb.broadcast.frames import Frame, PageFrames
+from spnb.broadcast.page import PageSource
+from spnb.broadcast.sources.card import draw_counter
+from tests.broadcast.booth import SILENT, Booth, Listener
+from tests.live.conftest import until
+from tests.media.conftest import LiveKit
+
+pytestmark = pytest.mark.media
+
+WIDTH, HEIGHT, FPS = 320, 180, 15
+
+
+class FarPage:
+    """What is at the page's end: it cannot connect by itself, and encodes numbered pictures when it is told to."""
+
+    def __init__(self, codec: str) -> None:
+        self.codec = codec
+        self.asked: list[str] = []
+        self.frames = PageFrames(lambda _picture: None)
+        self.numbers = 0
+        self.sending: Any = None
+
+    async def ask(self, command: str, *, timeout: float, **content: Any) -> dict[str, Any]:
+        self.asked.append(command)
+        if command == "connect":
+            return {"ok": False, "reason": "no media connection"}
+        if command == "encode" and self.sending is None:
+            assert (content["width"], content["height"]) == (WIDTH, HEIGHT)
+            self.sending = asyncio.create_task(self._send())
+        return {"ok": True, "codec": self.codec}
+
+    def tell(self, command: str, **content: Any) -> None:
+        self.asked.append(command)
+
+    async def _send(self) -> None:
+        encoder: Any = av.CodecContext.create("libx264" if self.codec == "h264" else "libvpx", "w")
+        encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        encoder.time_base, encoder.bit_rate = Fraction(1, FPS), 300_000
+        fast = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "g": "1000"}
+        quick = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+        encoder.options = fast if self.codec == "h264" else quick
+        while True:
+            rows = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
+            draw_counter(cast("Any", rows[:HEIGHT]), self.numbers % 1000)
+            picture = av.VideoFrame.from_ndarray(rows, format="yuv420p")
+            picture.pts, picture.time_base = self.numbers, Fraction(1, FPS)
+            if self.frames.want_key:
+                picture.pict_type = av.video.frame.PictureType.I
+            for packet in encoder.encode(picture):
+                at = time.monotonic_ns() // 1000
+                self.frames.take(Frame(bytes(packet), self.codec, packet.is_keyframe, WIDTH, HEIGHT, at))
+            self.numbers += 1
+            await asyncio.sleep(1 / FPS)
+
+    def stop(self) -> None:
+        if self.sending is not None:
+            self.sending.get_loop().call_soon_threadsafe(self.sending.cancel)
+            self.sending = None
+
+
+@pytest.mark.parametrize("codec", ["h264", "vp8"])
+async def test_a_page_that_cannot_connect_is_on_air_by_its_frames(
+    livekit: LiveKit, listener: Listener, codec: str
+) -> None:
+    booth, page, fell = Booth(livekit, f"frames-{codec}"), FarPage(codec), []
+    source = PageSource(page, WIDTH, HEIGHT, FPS, frames=page.frames, fell=fell.append)
+    events: list[Any] = []
+    show = await go_live(booth, source, on_event=events.append)
+    try:
+        assert page.asked[:2] == ["connect", "encode"]
+        assert fell == ["the page could not go live: no media connection"]
+        await listener.connect(livekit, booth.room_id)
+        await listener.sees(40)
+        # Nothing was encoded here: what is seen are the page's pictures, in its size.
+        assert {picture[2:] for picture in listener.pictures} == {(WIDTH, HEIGHT)}
+
+        await show.mute("video")
+        await until(lambda: listener.publications["video"].muted)
+        came, muted_at = page.numbers, time.monotonic()
+        await until(lambda: page.numbers >= came + 2 * FPS, 30)
+        # A picture on its way is let in; then none, while the page goes on sending.
+        assert not listener.seen_since(muted_at + 0.5)
+        await show.unmute("video")
+        await listener.sees(40)
+
+        # Sound comes beside the frames, and through the same gate.
+        tone = (np.sin(np.arange(4800) * 440 * 2 * np.pi / 48_000) * 8000).astype(np.int16).tobytes()
+        for _ in range(10):
+            source.sound(tone)
+        await until(lambda: max(listener.heard_since(muted_at), default=0) > SILENT, 20)
+
+        # The page goes, and another comes: the room waits, and goes on.
+        page.stop()
+        await _told(source)
+        await until(lambda: any(isinstance(event, Reconnected) for event in events), 60)
+        await listener.sees(40)
+    finally:
+        await show.stop()
+        page.stop()
+
+
+async def _told(source: PageSource) -> None:
+    async def tell() -> None:
+        source.page_closed()
+
+    await asyncio.to_thread(run, tell())

@@ -1,0 +1,76 @@
+"""A page in a network namespace of its own, from which the port of the Jupyter server is all that can be reached."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import expect
+
+from spnb.bench.lab import HUB, Lab, chromium, open_lab
+
+SHOTS = Path(__file__).resolve().parents[2] / "test-output" / "screenshots"
+RELAY = Path(__file__).with_name("relay.py")
+PORT = 8888
+"""Of the page's side."""
+
+expect.set_options(timeout=60_000)
+
+
+@pytest.fixture(scope="package")
+def namespace() -> Iterator[str]:
+    """A network namespace with a loopback and nothing else."""
+    if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("a network namespace needs Linux, root and iproute2")
+    name = f"spnb-road-{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"no network namespace can be made here: {made.stderr.strip()}")
+    try:
+        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True)
+        yield name
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def far_lab(namespace: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
+    """JupyterLab under a prefix, and a page of another name in the namespace, which reaches it by a relay only."""
+    base = tmp_path_factory.mktemp("far")
+    out = base / "out.sock"
+    relays: list[subprocess.Popen[str]] = []
+
+    def relay(*command: str) -> None:
+        process = subprocess.Popen(
+            [*command, sys.executable, str(RELAY), *ends.pop(0)], stdout=subprocess.PIPE, text=True
+        )
+        relays.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+
+    ends: list[tuple[str, str]] = []
+
+    async def reach(port: int) -> str:
+        ends.extend([(str(out), str(port)), (str(PORT), str(out))])
+        relay()
+        relay("ip", "netns", "exec", namespace)
+        return f"http://{HUB}:{PORT}"
+
+    inside = base / "chromium"
+    inside.write_text(f'#!/bin/sh\nexec ip netns exec {namespace} {chromium()} "$@"\n')
+    inside.chmod(0o755)
+    # As with https: cameras are for secure pages.
+    secure = [f"--unsafely-treat-insecure-origin-as-secure=http://{HUB}:{PORT}"]
+    try:
+        async with open_lab(base, shots=SHOTS, reach=reach, browser_program=str(inside), browser_flags=secure) as lab:
+            yield lab
+    finally:
+        for process in relays:
+            process.terminate()
+            process.wait(10)

@@ -1,0 +1,80 @@
+"""Where a page reaches the Jupyter server's port and nothing else: it goes on air with its camera, and it watches."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.async_api import expect
+
+from spnb.bench.lab import Lab
+from tests.lab.test_story import PLAYING
+
+pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(400)]
+
+ROADS = "async () => Promise.all([...window[Symbol.for('spnb.roads')].values()].map(async (road) => (await road)?.via))"
+
+
+async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_lab: Lab) -> None:
+    lab = far_lab
+    await lab.write_and_run(
+        "host.ipynb",
+        "import spnb\nsp = spnb.connect()\nroom = sp.rooms.create('Through one port')\n"
+        "studio = spnb.Studio(sp, room, countdown=0)\nstudio",
+        "player = spnb.Player(room)\nplayer",
+    )
+    page = lab.page
+    studio = page.locator(".spnb-studio")
+    await studio.get_by_role("button", name="Camera on").click()
+    # No media connection reaches the kernel: the page encodes, and Python has its pictures all the same.
+    await expect(studio.locator(".spnb-numbers")).to_contain_text("sent through the notebook", timeout=90_000)
+    told = await lab.run_code("print(next(iter(studio.frames(timeout=60))).shape)")
+    assert told.strip() == "(720, 1280, 3)"
+
+    await studio.get_by_role("button", name="Go live").click()
+    await expect(studio.locator(".spnb-head .spnb-badge").first).to_have_text("LIVE", timeout=90_000)
+    await expect(studio).to_contain_text("Sent through the notebook's own connection")
+    await expect(studio.locator(".spnb-health")).to_contain_text("1280×720", timeout=60_000)
+    await lab.shot("one-port-on-air")
+
+    # Its viewers come the same way: the sandbox by its name, asked for what only it can answer.
+    video = page.locator(".spnb-player:not(.spnb-preview) video").last
+    await expect(video).to_be_visible(timeout=90_000)
+    assert await video.evaluate(PLAYING, timeout=90_000) == [1280, 720]
+    assert await page.evaluate(ROADS) == ["jupyter"]
+
+    # What is muted is held back on this side of the page.
+    before = int(await lab.run_code("print(studio._frames.count)"))
+    await studio.get_by_role("button", name=re.compile("Hide camera")).click()
+    await expect(studio.get_by_role("button", name=re.compile("Camera on air"))).to_be_visible()
+    told = await lab.run_code(
+        "import time\nfrom spnb._loop import run\nsender = studio._page_source._sender\n"
+        "passed = sender.passed; came = studio._frames.count\n"
+        "until = time.monotonic() + 60\n"
+        "while studio._frames.count < came + 30 and time.monotonic() < until: time.sleep(0.05)\n"
+        "print(studio._frames.count - came >= 30, sender.passed - passed)"
+    )
+    assert told.split() == ["True", "0"], told
+    assert before > 0
+    await studio.get_by_role("button", name=re.compile("Camera on air")).click()
+
+    # By messages alone, where the Jupyter server leads no further.
+    await page.route(re.compile(r"/(spnb|proxy)/"), lambda route: route.abort())
+    await page.evaluate("window[Symbol.for('spnb.roads')].clear()")
+    await lab.run_code("from IPython.display import display\nsecond = spnb.Player(room)")
+    await page.evaluate("window.jupyterapp.commands.execute('notebook:insert-cell-below')")
+    await page.evaluate("window.spnbPanel.content.activeCell.model.sharedModel.setSource('second')")
+    await page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell')")
+    carried = page.locator(".spnb-player:not(.spnb-preview) video").last
+    await expect(carried).to_be_visible(timeout=90_000)
+    assert await carried.evaluate(PLAYING, timeout=90_000) == [1280, 720]
+    assert await page.evaluate(ROADS) == []
+    await page.unroute_all()
+
+    await studio.get_by_role("button", name="End", exact=True).click()
+    sure = studio.get_by_role("button", name="End now")
+    if await sure.count():
+        await sure.click()
+    await expect(studio.get_by_role("button", name="New stream")).to_be_visible(timeout=90_000)
+    assert (await lab.run_code("print(room.until('recorded', timeout=60).status)")).strip() == "recorded"
+    await lab.close()
