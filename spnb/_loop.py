@@ -11,16 +11,29 @@ fit) never stalls a stream, a heartbeat or a token refresh. Everything is writte
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import os
+import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["Flattened", "aiterate", "background_loop", "in_loop", "is_background", "iterate", "on_loop", "run", "spawn"]
+__all__ = [
+    "Flattened",
+    "aiterate",
+    "background_loop",
+    "end_process",
+    "in_loop",
+    "is_background",
+    "iterate",
+    "on_loop",
+    "run",
+    "spawn",
+]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -84,6 +97,17 @@ def in_loop(work: Callable[[], Any]) -> None:
 def spawn(coroutine: Coroutine[Any, Any, T]) -> Future[T]:
     """Start `coroutine` on the background loop without waiting for it."""
     return asyncio.run_coroutine_threadsafe(coroutine, background_loop())
+
+
+def end_process(process: asyncio.subprocess.Process, *, kill: bool = False) -> None:
+    """Ask a child that the loop waits for to end, or make it; one that has ended is no error.
+
+    asyncio's own `terminate()` and `kill()` first look whether it has ended, which takes its exit code away from who
+    waits for it: "Unknown child process pid" is logged, and 255 told (python/cpython#127049).
+    """
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM) if kill else signal.SIGTERM)
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:

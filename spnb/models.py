@@ -156,6 +156,8 @@ class Room(Record):
     recorded_resolution: Resolution | None = None
     duration_seconds: float | None = None
     recording_gaps: list[RecordingGap] = Field(default_factory=list)
+    recording_problem: str | None = None
+    """Why the recording is not finished yet, where that failed; it is tried again. The sandbox tells it."""
     moderation: Moderation | None = None
     parent_room_id: str | None = None
     child_room_ids: list[str] = Field(default_factory=list)
@@ -202,6 +204,7 @@ class Room(Record):
             ("duration", None if self.duration_seconds is None else f"{self.duration_seconds:g} s"),
             ("recordings", len(self.recorded_playback_infos) or None),
             ("missing in the recording", missing(self.recording_gaps)),
+            ("recording", self.recording_problem),
         ]
         return [(name, value) for name, value in rows if value is not None]
 

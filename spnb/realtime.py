@@ -79,12 +79,19 @@ class Realtime:
         url: gives the `ws://` or `wss://` address of the broker, for each connection.
         login: gives fresh credentials for each connection.
         network: the way there, the same as REST takes.
+        on_sent: called with each event's time of sending.
     """
 
     def __init__(
-        self, url: Callable[[], str], login: Callable[[], Awaitable[MqttLogin]], *, network: Network | None = None
+        self,
+        url: Callable[[], str],
+        login: Callable[[], Awaitable[MqttLogin]],
+        *,
+        network: Network | None = None,
+        on_sent: Callable[[datetime | None], None] = lambda _at: None,
     ) -> None:
         self._network = network or Network()
+        self._on_sent = on_sent
         self._url = url
         self._login = login
         self._callbacks: dict[str, list[Callback]] = {}
@@ -322,6 +329,7 @@ class Realtime:
         self._heard(event)
 
     def _heard(self, event: Event) -> None:
+        self._on_sent(event.sent_at)
         for pattern, callbacks in list(self._callbacks.items()):
             if not _matches(pattern, event.topic):
                 continue

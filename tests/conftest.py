@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,21 @@ from hypothesis import HealthCheck, settings
 # How long an example takes tells how busy the machine is, not whether the code is right.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+def pytest_configure() -> None:
+    """Choose the seed of this run's random tests, one for all workers; `SPNB_SEED` repeats a run."""
+    os.environ.setdefault("SPNB_SEED", str(random.SystemRandom().randrange(2**32)))
+
+
+def pytest_report_header() -> str:
+    return f"random tests: SPNB_SEED={os.environ['SPNB_SEED']}"
+
+
+@pytest.fixture(scope="session")
+def run_seed() -> int:
+    """The seed of this run, which its head and each failure tell."""
+    return int(os.environ["SPNB_SEED"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,6 +85,11 @@ def start_sandbox(data_dir: Path, *options: str, env: dict[str, str] | None = No
         text=True,
         env={**os.environ, **(env or {})},
     )
+    return ready_sandbox(process, data_dir)
+
+
+def ready_sandbox(process: subprocess.Popen[str], data_dir: Path) -> RunningSandbox:
+    """Wait until a sandbox that was started says that it is ready."""
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line.strip():

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spnb.analytics import figures, metrics, portable
+    from spnb.analytics.comparison import Comparison, compare
     from spnb.analytics.dataset import Dataset
     from spnb.analytics.kpis import KPIS
+    from spnb.analytics.people import new_and_returning, overlap, viewer_path, watch_percentiles
     from spnb.analytics.portfolio import Overview, cohorts, grouped, overview
     from spnb.analytics.quality import Quality
     from spnb.analytics.report import StreamReport
@@ -30,38 +32,48 @@ if TYPE_CHECKING:
     from spnb.analytics.tables import describe
 
 _HOMES = {
+    "Comparison": "spnb.analytics.comparison",
     "Dataset": "spnb.analytics.dataset",
     "KPIS": "spnb.analytics.kpis",
     "Overview": "spnb.analytics.portfolio",
     "Quality": "spnb.analytics.quality",
     "StreamReport": "spnb.analytics.report",
     "cohorts": "spnb.analytics.portfolio",
+    "compare": "spnb.analytics.comparison",
     "console_csv": "spnb.analytics.sources",
     "describe": "spnb.analytics.tables",
     "grouped": "spnb.analytics.portfolio",
     "load": "spnb.analytics.sources",
+    "new_and_returning": "spnb.analytics.people",
+    "overlap": "spnb.analytics.people",
     "overview": "spnb.analytics.portfolio",
     "read_chat_log": "spnb.analytics.sources",
     "read_console": "spnb.analytics.sources",
     "repaired": "spnb.analytics.sessions",
     "streams_csv": "spnb.analytics.streams",
     "streams_table": "spnb.analytics.streams",
+    "viewer_path": "spnb.analytics.people",
+    "watch_percentiles": "spnb.analytics.people",
 }
 _MODULES = ("figures", "metrics", "portable")
 
 __all__ = [
     "KPIS",
+    "Comparison",
     "Dataset",
     "Overview",
     "Quality",
     "StreamReport",
     "cohorts",
+    "compare",
     "console_csv",
     "describe",
     "figures",
     "grouped",
     "load",
     "metrics",
+    "new_and_returning",
+    "overlap",
     "overview",
     "portable",
     "read_chat_log",
@@ -69,6 +81,8 @@ __all__ = [
     "repaired",
     "streams_csv",
     "streams_table",
+    "viewer_path",
+    "watch_percentiles",
 ]
 
 

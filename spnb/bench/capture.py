@@ -62,7 +62,7 @@ async def _kept(folder: Path) -> float:
             await asyncio.sleep(0)  # as news come: others have their turn
     await writer.flush()
     taken = time.perf_counter() - began
-    await writer.close(compact=False)
+    await writer.close()
     return taken
 
 

@@ -17,6 +17,8 @@ from spnb.broadcast.events import (
     OthersOnAir,
     Reconnected,
     Reconnecting,
+    RecordingInterrupted,
+    RecordingResumed,
     SourceLost,
     SourceRestored,
 )
@@ -39,6 +41,8 @@ __all__ = [
     "OthersOnAir",
     "Reconnected",
     "Reconnecting",
+    "RecordingInterrupted",
+    "RecordingResumed",
     "SourceLost",
     "SourceRestored",
     "VideoOptions",

@@ -36,6 +36,7 @@ from spnb.broadcast.line import PUT_OUT, Line, OutForGood
 from spnb.broadcast.options import AudioOptions, Intent, Kind, VideoOptions
 from spnb.broadcast.outlet import Outlet
 from spnb.broadcast.publisher import PublisherEvents, PublishesItself
+from spnb.broadcast.recording_news import observed
 from spnb.broadcast.running import on_air_here
 from spnb.errors import BadRequest, BroadcastError, ServiceError, SpnbError, Unreachable
 from spnb.models import Room
@@ -195,7 +196,7 @@ class AsyncBroadcast:
                 f"could not go live: {type(error).__name__}: {error}. `spnb doctor` tells whether LiveKit is reachable"
             ) from error
         self._quieten()
-        self._forget = self.room.observe(self._room_changed)
+        self._forget = observed(self.room, self._room_changed, self._observers.tell)
         self._watch = asyncio.create_task(self._measure(), name=f"stats {self.room.room_id}")
         self._observers.tell(Connected())
 
@@ -357,8 +358,7 @@ class AsyncBroadcast:
             except Exception as error:  # noqa: BLE001 - whatever the SDK says of a connection that is going
                 log.debug("nothing to measure: %s", error)
                 continue
-            if stats is not None:
-                self._history.append(stats)
+            self._history.extend([stats] if stats is not None else [])
 
     def _source_news(self, reason: str | None) -> None:
         if reason is None:

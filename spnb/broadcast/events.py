@@ -16,6 +16,8 @@ __all__ = [
     "OthersOnAir",
     "Reconnected",
     "Reconnecting",
+    "RecordingInterrupted",
+    "RecordingResumed",
     "SourceLost",
     "SourceRestored",
 ]
@@ -68,6 +70,18 @@ class SourceLost(BroadcastEvent):
 @dataclass(frozen=True, slots=True)
 class SourceRestored(BroadcastEvent):
     """A source gives media again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingInterrupted(BroadcastEvent):
+    """Something of the stream is not recorded, while the room stays on air; see `room.recording_gaps`."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingResumed(BroadcastEvent):
+    """The stream is recorded again."""
 
 
 @dataclass(frozen=True, slots=True)

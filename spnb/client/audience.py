@@ -167,11 +167,11 @@ class AsyncPresence(Resource):
                 "roomId": session.room_id,
                 "watchSeconds": round(session.watch_seconds, 3),
                 "startTime": wire_time(session.start_time),
-                "endTime": wire_time(session.end_time or datetime.now(UTC)),
+                "endTime": wire_time(session.end_time or self._session.clock.now()),
             }
             for session in sessions
         ]
-        nonce, timestamp = secrets.token_hex(16), datetime.now(UTC).isoformat()
+        nonce, timestamp = secrets.token_hex(16), self._session.clock.now().isoformat()
         signed = json.dumps(rooms, separators=(",", ":"), sort_keys=True) + nonce + timestamp
         signature = hmac.new(key.encode(), signed.encode(), hashlib.sha256).hexdigest()
         body = {"signature": signature, "nonceStr": nonce, "timestamp": timestamp, "rooms": rooms}
@@ -247,6 +247,28 @@ class AsyncUsers(Resource):
     async def get(self, user_id: str) -> User:
         """One user by public id. social.plus: `UserRepository.getUser`."""
         return User.model_validate((await self._get(f"/api/v3/users/{part(user_id)}", "read the user"))["users"][0])
+
+    def query(
+        self,
+        *,
+        keyword: str | None = None,
+        sort: Literal["displayName", "firstCreated", "lastCreated"] = "displayName",
+        page_size: int = 20,
+    ) -> AsyncIterator[User]:
+        """Users of the network, page after page. social.plus: `UserRepository.searchUserByDisplayName`.
+
+        Args:
+            keyword: part of the name; all users without it.
+            sort: by name, or oldest or newest first.
+            page_size: users per request, 1 to 100.
+        """
+        return aiterate(self._found(keyword, sort, page_size))
+
+    async def _found(self, keyword: str | None, sort: str, page_size: int) -> AsyncIterator[User]:
+        pages = self._pages("/api/v3/users", "search users", page_size=page_size, keyword=keyword, sortBy=sort)
+        async for page in pages:
+            for user in User.many(page.get("users")):
+                yield user
 
     @on_loop
     async def get_many(self, user_ids: Sequence[str]) -> list[User]:

@@ -99,13 +99,13 @@ class AsyncChannels(Resource):
     async def ban(self, channel_id: str, user_ids: Sequence[str]) -> None:
         """Ban users from the chat; moderators only. social.plus: `ChannelRepository.Moderation.banMembers`."""
         await self._put(
-            f"/api/v3/channels/{part(channel_id)}/users/ban", "ban from the chat", {"userIds": list(user_ids)}
+            f"/api/v3/channels/{part(channel_id)}/users/ban", "ban from the chat", {"userIds": _named(user_ids)}
         )
 
     @on_loop
     async def unban(self, channel_id: str, user_ids: Sequence[str]) -> None:
         """Let banned users back in; moderators only. social.plus: `ChannelRepository.Moderation.unbanMembers`."""
-        body = {"userIds": list(user_ids)}
+        body = {"userIds": _named(user_ids)}
         await self._put(f"/api/v3/channels/{part(channel_id)}/users/unban", "unban in the chat", body)
 
     @on_loop
@@ -132,6 +132,45 @@ class AsyncChannels(Resource):
             filter=filter,
         )
         return [member async for page in pages for member in ChannelMember.many(page.get("channelUsers"))]
+
+    @on_loop
+    async def add_members(self, channel_id: str, user_ids: Sequence[str]) -> None:
+        """Make users members of the channel. social.plus: `ChannelRepository.Membership.addMembers`."""
+        path = f"/api/v3/channels/{part(channel_id)}/users"
+        await self._post(path, "add members to the chat", {"userIds": _named(user_ids)}, repeatable=True)
+
+    @on_loop
+    async def remove_members(self, channel_id: str, user_ids: Sequence[str]) -> None:
+        """Take users out of the channel; they may come back.
+
+        social.plus: `ChannelRepository.Membership.removeMembers`.
+        """
+        path = f"/api/v3/channels/{part(channel_id)}/users"
+        await self._gone(path, "remove members from the chat", {"userIds": _named(user_ids)}, answered=True)
+
+    @on_loop
+    async def add_role(self, channel_id: str, role: str, user_ids: Sequence[str]) -> None:
+        """Give members of the channel a role; moderators only. social.plus: `ChannelRepository.Moderation.addRole`.
+
+        Args:
+            role: `channel-moderator` moderates.
+            user_ids: public ids of members, 1 to 100.
+
+        Raises:
+            Forbidden: you do not moderate there.
+            BadRequest: one of them is no member.
+        """
+        body = {"role": role, "userIds": _named(user_ids)}
+        await self._post(f"/api/v3/channels/{part(channel_id)}/users/roles", "give the role", body, repeatable=True)
+
+    @on_loop
+    async def remove_role(self, channel_id: str, role: str, user_ids: Sequence[str]) -> None:
+        """Take a role from members of the channel; moderators only.
+
+        social.plus: `ChannelRepository.Moderation.removeRole`.
+        """
+        body = {"role": role, "userIds": _named(user_ids)}
+        await self._gone(f"/api/v3/channels/{part(channel_id)}/users/roles", "take the role away", body)
 
     @on_loop
     async def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
@@ -333,6 +372,12 @@ def _first(answer: Json) -> Channel:
 
 def _message(answer: Json) -> Message:
     return messages_of(answer)[0]
+
+
+def _named(user_ids: Sequence[str]) -> list[str]:
+    if isinstance(user_ids, str) or not 1 <= len(user_ids) <= 100:
+        raise InvalidInput("name 1 to 100 user ids, as a list")
+    return list(user_ids)
 
 
 def _mentioned(user_ids: Sequence[str]) -> list[Json]:

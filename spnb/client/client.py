@@ -13,6 +13,7 @@ from spnb._twins import Blocking
 from spnb.client.audience import AsyncInvitations, AsyncPresence, AsyncReactions, AsyncUsers
 from spnb.client.budget import BackgroundReads
 from spnb.client.chat import AsyncChannels, AsyncMessages
+from spnb.client.clock import ServiceClock
 from spnb.client.files import AsyncFiles
 from spnb.client.products import AsyncProducts
 from spnb.client.rooms import AsyncRooms
@@ -96,6 +97,11 @@ class AsyncClient(Generic[R]):
             )
         return self._open_session
 
+    @property
+    def clock(self) -> ServiceClock:
+        """The service's clock, as far as answers have told of it."""
+        return self._session.clock
+
     def hand_out(self, room: Room) -> R:
         """What this client makes of a room's record: a live room, where `spnb.connect()` made it."""
         return cast(R, room) if self._factory is None else self._factory(self, room)
@@ -143,7 +149,12 @@ class AsyncClient(Generic[R]):
     def realtime(self) -> Realtime:
         """The real-time connection; it connects at the first subscription."""
         if self._open_realtime is None:
-            self._open_realtime = Realtime(lambda: self._endpoints.mqtt, self._mqtt_login, network=self._network)
+            self._open_realtime = Realtime(
+                lambda: self._endpoints.mqtt,
+                self._mqtt_login,
+                network=self._network,
+                on_sent=self._session.clock.heard,
+            )
         return self._open_realtime
 
     async def _mqtt_login(self) -> MqttLogin:
@@ -169,8 +180,28 @@ class AsyncClient(Generic[R]):
         self._closers.append(closer)
 
     @on_loop
+    async def logout(self) -> None:
+        """End the session at the service, then close: the access token is worth nothing from then on.
+
+        Raises:
+            ServiceError, Unreachable: the service did not end it; the connections are closed all the same.
+        """
+        self.check_open()
+        await self._send_what_waits()
+        try:
+            await self._session.logout()
+        finally:
+            await self.aclose()
+
+    @on_loop
     async def aclose(self) -> None:
         """Send what still waits, then close all connections; calling it again does nothing."""
+        await self._send_what_waits()
+        if self._open_realtime is not None:
+            await self._open_realtime.aclose()
+        await self._session.aclose()
+
+    async def _send_what_waits(self) -> None:
         closers, self._closers = self._closers, []
         for closer in closers:
             try:
@@ -178,9 +209,6 @@ class AsyncClient(Generic[R]):
                     await closer()
             except (SpnbError, TimeoutError) as error:
                 log.warning("not everything was sent before closing: %s", type(error).__name__)
-        if self._open_realtime is not None:
-            await self._open_realtime.aclose()
-        await self._session.aclose()
 
     async def __aenter__(self) -> AsyncClient[R]:
         await self.login()

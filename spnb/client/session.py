@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -18,6 +19,7 @@ import httpx
 
 from spnb.client.answers import read_answer, read_object
 from spnb.client.budget import Budget
+from spnb.client.clock import ServiceClock
 from spnb.client.discretion import be_discreet
 from spnb.client.errors import error_of
 from spnb.client.reach import Reach, is_loopback
@@ -102,6 +104,7 @@ class Session:
         self.user: User | None = None
         self.retries = Retries()
         self._clock = clock
+        self.clock = ServiceClock(clock)
         network = network or Network()
         limits = httpx.Limits(max_connections=32, max_keepalive_connections=16)
         packed = {"Accept-Encoding": "gzip"}
@@ -359,7 +362,10 @@ class Session:
         """The answer, read within bounds. Redirects are followed within the service only: the token goes along."""
         for _ in range(MOST_REDIRECTS):
             request = self._http.build_request(method, url, **options)
-            answer = await read_answer(await self._http.send(request, stream=True), doing)
+            asked = time.monotonic()
+            sent = await self._http.send(request, stream=True)
+            self.clock.answered(sent.headers.get("date"), dt.timedelta(seconds=time.monotonic() - asked))
+            answer = await read_answer(sent, doing)
             if not follow or not answer.is_redirect or "location" not in answer.headers:
                 return answer
             target = _joined(url, answer.headers["location"])
@@ -431,6 +437,15 @@ class Session:
             log.info("a picture could not be fetched: %s", type(error).__name__)
             return None
         return bytes(content)
+
+    async def logout(self) -> None:
+        """End the session at the service: its token is worth nothing then. One that has ended already is no error."""
+        if self._token:
+            headers = {"Authorization": f"Bearer {self._token}"}
+            try:
+                await self._with_retries("DELETE", "/api/v4/sessions", "log out", headers=headers)
+            except Unauthorized:
+                log.info("the session had ended already")
 
     async def aclose(self) -> None:
         """Close all connections. The service's session stays: it ends by itself."""

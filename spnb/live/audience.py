@@ -154,7 +154,8 @@ class AsyncAudience:
     """The blocking twin."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.count} watching, at most {self.peak})"
+        told = f"{self.count} watching, at most {self.peak}"
+        return f"{type(self).__name__}({told if self._read_at > float('-inf') else 'not counted yet: read()'})"
 
 
 class Heartbeat:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spnb._loop import Flattened, aiterate, on_loop
 from spnb._twins import Blocking
+from spnb.errors import Forbidden
 from spnb.live.chat_follower import ChatFollower
 from spnb.live.message_log import ChatChange
 from spnb.models import Channel, ChannelMember, Message
@@ -280,6 +281,40 @@ class AsyncChat:
     async def unban(self, *user_ids: str) -> None:
         """Let banned users back in; moderators only. social.plus: `ChannelRepository.Moderation.unbanMembers`."""
         await self._client.channels.unban(self._channel.channel_id, user_ids)
+
+    @on_loop
+    async def add_moderator(self, *user_ids: str) -> None:
+        """Have users moderate here too; they become members first. Moderators only, the room's host is one.
+
+        Args:
+            user_ids: public ids.
+
+        Raises:
+            Forbidden: you do not moderate here; says who may.
+        """
+        if user_ids:
+            channels = self._client.channels
+            await self._moderating(channels.add_members(self._channel.channel_id, user_ids))
+            await self._moderating(channels.add_role(self._channel.channel_id, MODERATOR, user_ids))
+
+    @on_loop
+    async def remove_moderator(self, *user_ids: str) -> None:
+        """Have users moderate here no longer; moderators only."""
+        if user_ids:
+            removing = self._client.channels.remove_role(self._channel.channel_id, MODERATOR, user_ids)
+            await self._moderating(removing)
+
+    async def _moderating(self, change: Awaitable[None]) -> None:
+        try:
+            await change
+        except Forbidden as error:
+            may = ", ".join(await self.moderators()) or "nobody"
+            raise Forbidden(f"{error}: here may {may}", status=error.status, code=error.code) from error
+
+    @on_loop
+    async def members(self) -> list[ChannelMember]:
+        """Who belongs to the chat, oldest member first."""
+        return await self._client.channels.members(self._channel.channel_id)
 
     @on_loop
     async def moderators(self) -> list[str]:

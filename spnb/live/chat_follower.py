@@ -26,7 +26,11 @@ GAP_PATIENCE = 0.15
 """Seconds to wait for an event that was overtaken, before the service is read instead."""
 DOUBT_PATIENCE = 1.0
 """Seconds until the state of messages that events told of is read again; many events lead to one read."""
-DOUBTFUL_AT_ONCE = 50
+DELETED_PATIENCE = 0.05
+"""The same for a message that is said to be deleted: moderation is to be seen at once."""
+CONFIRM_PATIENCE = 5.0
+"""Seconds until messages that only events told of are asked for."""
+ASKED_AT_ONCE = 50
 NEVER = float("inf")
 FIRST_POLL = 1.0
 """Seconds between the first reads while events are away."""
@@ -49,7 +53,8 @@ class ChatFollower:
         self._wake = asyncio.Event()
         self._read_at = NEVER
         self._gap_at = NEVER
-        self._doubt_at = NEVER
+        self._doubt_at = self._confirm_at = NEVER
+        self._doubts_read = 0.0
         self._channel_at = NEVER
         self._pauses = Pauses(FIRST_POLL)
         self._closed = False
@@ -88,13 +93,10 @@ class ChatFollower:
                     self._changes += self._log.news(message, sent_at=event.sent_at, own=own)
             if self._log.missing:
                 self._gap_at = min(self._gap_at, _now() + GAP_PATIENCE)
-            self._plan_doubts()
+            self._plan_doubts(DELETED_PATIENCE if event.type == "message.deleted" else DOUBT_PATIENCE)
             self._wake.set()
-        elif event.type in ("channel.updated", "channel.setMuted"):
+        elif event.type in ("channel.updated", "channel.setMuted", "channel.deleted"):
             self._channel_at = _now()
-            self._wake.set()
-        elif event.type == "channel.deleted":
-            self._closed = True
             self._wake.set()
 
     def _own_reactions(self, event: Event) -> list[str]:
@@ -117,7 +119,7 @@ class ChatFollower:
     async def _until_due(self) -> None:
         """Wait until there are changes to tell or something is to be read."""
         while not self._changes and not self._closed:
-            wait = min(self._read_at, self._gap_at, self._doubt_at, self._channel_at) - _now()
+            wait = min(self._read_at, self._gap_at, self._doubt_at, self._confirm_at, self._channel_at) - _now()
             if wait <= 0:
                 return
             self._wake.clear()
@@ -130,7 +132,7 @@ class ChatFollower:
     async def _do_what_is_due(self) -> None:
         now = _now()
         gap_due, read_due = self._gap_at <= now, self._read_at <= now
-        doubt_due, channel_due = self._doubt_at <= now, self._channel_at <= now
+        doubt_due, channel_due = min(self._doubt_at, self._confirm_at) <= now, self._channel_at <= now
         try:
             if gap_due:
                 self._gap_at = NEVER
@@ -139,12 +141,13 @@ class ChatFollower:
                 await self._read_newest()
                 self._plan_safety_read()
             if doubt_due:
-                self._doubt_at = NEVER
+                self._doubt_at = self._confirm_at = NEVER
                 await self._read_doubtful()
             if channel_due:
                 self._channel_at = NEVER
                 channel = await self._client.channels.get(self._channel.channel_id)
                 self._changes.append(ChatChange("channel", channel=channel))
+                self._closed = self._closed or channel.is_deleted
         except NotFound:
             self._closed = True
         except (ServiceError, Unreachable) as error:
@@ -216,16 +219,20 @@ class ChatFollower:
 
     async def _read_doubtful(self) -> None:
         heard = self._log.heard
-        asked = sorted(self._log.doubtful)[:DOUBTFUL_AT_ONCE]
+        told_of = [name for name in reversed(self._log.unconfirmed) if name not in self._log.doubtful]
+        asked = [*sorted(self._log.doubtful), *told_of][:ASKED_AT_ONCE]
+        self._doubts_read = _now()
         if not asked:
             return
         messages = await self._client.messages.get_many(asked)
         self._changes += self._log.settle(asked, messages, heard=heard)
         self._plan_doubts()
 
-    def _plan_doubts(self) -> None:
+    def _plan_doubts(self, patience: float = DOUBT_PATIENCE) -> None:
         if self._log.doubtful:
-            self._doubt_at = min(self._doubt_at, _now() + DOUBT_PATIENCE)
+            self._doubt_at = min(self._doubt_at, max(_now() + patience, self._doubts_read + DOUBT_PATIENCE))
+        if self._log.unconfirmed:
+            self._confirm_at = min(self._confirm_at, _now() + CONFIRM_PATIENCE)
 
 
 def _now() -> float:

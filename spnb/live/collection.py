@@ -12,7 +12,6 @@ from spnb._twins import Blocking
 from spnb.client.records import Records
 from spnb.errors import ServiceError, Unreachable
 from spnb.live.reading import Reader
-from spnb.live.status import OVER, advance, room_of_event
 from spnb.models import Room, asked_statuses
 from spnb.observers import Observers
 from spnb.realtime import Event
@@ -153,27 +152,9 @@ class AsyncLiveRooms:
         ]
 
     def _heard(self, event: Event) -> None:
-        bodies = event.data.get("rooms")
-        for body in bodies if isinstance(bodies, list) else []:
-            room_id = body.get("roomId") if isinstance(body, dict) else None
-            told = room_of_event(event, room_id) if room_id else None
-            if told is None:
-                continue
-            known = self._rooms.get(told.room_id)
-            if told.status not in OVER:
-                # An end is told by the read that follows, as is everything that is done on hearing of a room.
-                self._put(advance(known, told) if known is not None else told)
-        if self._reader is not None:
+        # An event is a hint: the read that follows tells what is so, and with that what hooks are called for.
+        if self._reader is not None and event.type.startswith("room."):
             self._reader.soon()
-
-    def _put(self, room: Room) -> None:
-        before = self._rooms.get(room.room_id)
-        if room.status in self.statuses and not room.is_deleted:
-            self._rooms[room.room_id] = room
-        else:
-            self._rooms.pop(room.room_id, None)
-        if self._rooms.get(room.room_id) != before:
-            self._observers.tell(self.rooms)
 
     async def _read(self) -> None:
         self._turn += 1

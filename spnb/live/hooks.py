@@ -6,6 +6,7 @@ live objects are. What several objects or connections notice is told once.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import queue
@@ -18,7 +19,6 @@ from weakref import WeakKeyDictionary
 
 from spnb._faces import blocking
 from spnb._loop import in_loop, spawn
-from spnb.client.chat import messages_of
 from spnb.errors import InvalidInput, ServiceError, Unreachable
 from spnb.live.status import RANK, advance
 from spnb.models import Message, Room
@@ -46,6 +46,9 @@ NAMES = (
 """What can be hooked: a room's new state, a finding of the automatic moderation, a chat message in a room on air."""
 
 MOST_KNOWN = 10_000
+ASKED_AT_ONCE = 50
+ASK_AGAIN, ASK_LONGEST = 1.0, 60.0
+"""Seconds until messages that could not be read are asked for again: they double."""
 
 
 @overload
@@ -232,6 +235,8 @@ class _Feed:
         self._on_air: dict[str, Room] = {}
         self._chats: dict[str, Callable[[], None]] = {}
         self._ends: list[Callable[[], None]] = [client.realtime.on_state(self._state_changed)]
+        self._heard_of: list[str] = []
+        self._asking = False
         self.closed = False
         spawn(self._begin())
 
@@ -275,9 +280,36 @@ class _Feed:
             self._chats[channel] = self._client.realtime.subscribe(topic, self._said)
 
     def _said(self, event: Event) -> None:
-        if event.type == "message.created":
-            for message in messages_of(event.data):
-                _registry.heard(self._client, message)
+        if event.type != "message.created":
+            return
+        told = event.data.get("messages")
+        bodies = [body for body in told if isinstance(body, dict)] if isinstance(told, list) else []
+        self._heard_of += [str(body["messageId"]) for body in bodies if body.get("messageId")]
+        del self._heard_of[:-MOST_KNOWN]
+        if not self._asking and self._heard_of:
+            self._asking = True
+            spawn(self._ask())
+
+    async def _ask(self) -> None:
+        """An event is a hint, and who hooks onto messages acts on them: each is read first."""
+        pause = ASK_AGAIN
+        try:
+            while self._heard_of and not self.closed:
+                asked = self._heard_of[:ASKED_AT_ONCE]
+                try:
+                    found = {message.message_id: message for message in await self._client.messages.get_many(asked)}
+                except (ServiceError, Unreachable) as error:
+                    log.info("messages could not be read, again in %g s: %s", pause, type(error).__name__)
+                    await asyncio.sleep(pause)
+                    pause = min(ASK_LONGEST, pause * 2)
+                    continue
+                pause = ASK_AGAIN
+                self._heard_of = [name for name in self._heard_of if name not in asked]
+                for name in asked:
+                    if name in found and not found[name].is_deleted:
+                        _registry.heard(self._client, found[name])
+        finally:
+            self._asking = False
 
     def close(self) -> None:
         self.closed = True

@@ -2,6 +2,9 @@
 
 Messages are numbered within their feed (`segment`, from 1). So an event either continues what was told, repeats it, or
 shows a gap; a gap is closed by reading the service. A number that a read does not show was deleted.
+
+Events are hints: what one tells is shown at once, but for a deletion, and asked for by id soon after; what is read
+replaces it. Only a read takes a message away.
 """
 
 from __future__ import annotations
@@ -55,7 +58,7 @@ class MessageLog:
         self._keep = keep
         self._kept: OrderedDict[int, _Known] = OrderedDict()
         self._ahead: dict[int, _Known] = {}
-        self._gone: set[int] = set()
+        self._gone: OrderedDict[str, None] = OrderedDict()
         self._began_after = 0
         self.heard = 0
         """How many events came so far: to be noted when a read begins, and given with what it brought."""
@@ -63,11 +66,14 @@ class MessageLog:
         """All messages up to this number were told, or are known not to be there."""
         self.doubtful: set[str] = set()
         """Ids of messages whose newest state is uncertain, since events about them may have come in any order."""
+        self.unconfirmed: OrderedDict[str, None] = OrderedDict()
+        """Ids of messages that only an event has told of, in the order they came."""
+        self._contradicted = False
 
     @property
     def missing(self) -> bool:
-        """Whether there are messages which were not heard of, before one that was."""
-        return bool(self._ahead)
+        """Whether messages were not heard of before one that was, or events told of two under one number."""
+        return bool(self._ahead) or self._contradicted
 
     def begin_after(self, segment: int) -> None:
         """What is up to this number is not to be told."""
@@ -85,12 +91,21 @@ class MessageLog:
         self.heard += 1
         state = _Known(message, message.updated_at or LONG_AGO, sent_at or LONG_AGO, self.heard)
         segment = message.segment
+        if message.message_id in self._gone:
+            return []
+        if message.is_deleted:
+            # Of one that was never shown there is nothing to take away; whether others are, a read tells.
+            if segment <= self.settled:
+                self._doubt(message.message_id)
+            return []
         if segment <= self.settled:
             return self._renew(state, own)
         other = self._ahead.get(segment)
+        if other is not None and other.message.message_id != message.message_id:
+            self._contradicted = True
         if other is None or _later(state, other):
             self._ahead[segment] = state
-        return self._advance(self.settled)
+        return self._advance(self.settled, told=True)
 
     def read(self, messages: Sequence[Message], *, after: int, heard: int, to_end: bool) -> list[ChatChange]:
         """A read brought the messages that are there, from number `after` + 1 on.
@@ -101,25 +116,32 @@ class MessageLog:
             heard: `heard` when the read began: what events told since is newer.
             to_end: whether there were no more behind them, or perhaps the next page of a list.
         """
-        there = {message.segment: message for message in messages}
+        there = {message.segment: message for message in messages if message.message_id not in self._gone}
         upto = max(there, default=after)
+        self._contradicted = False
 
         def is_gone(segment: int, known: _Known) -> bool:
             covered = after < segment <= upto or (to_end and segment > upto and known.heard <= heard)
-            return covered and segment not in there
+            if covered and segment in there:
+                return known.message.message_id != there[segment].message_id
+            return covered
 
         changes: list[ChatChange] = []
         for segment, known in list(self._kept.items()):
             if is_gone(segment, known):
                 changes += self._delete(segment, known.message)
+                if segment > upto and segment == self.settled:
+                    # It may never have been there: the next message may have its number.
+                    self.settled = max(upto, after, next(reversed(self._kept), 0))
         for segment in sorted(there):
             message = there[segment]
             state = _Known(message, message.updated_at or LONG_AGO, LONG_AGO, heard)
+            self.unconfirmed.pop(message.message_id, None)
             if segment <= self.settled:
                 changes += self._renew(state, (), whole=True)
                 continue
             other = self._ahead.get(segment)
-            if other is None or not _newer(other, state):
+            if other is None or other.message.message_id != message.message_id or not _newer(other, state):
                 self._ahead[segment] = state
         for segment in [segment for segment, known in self._ahead.items() if is_gone(segment, known)]:
             del self._ahead[segment]
@@ -127,42 +149,80 @@ class MessageLog:
 
     def settle(self, asked: Iterable[str], messages: Iterable[Message], *, heard: int) -> list[ChatChange]:
         """A read by id brought the newest states of the doubtful messages that were asked for, deleted ones too."""
-        self.doubtful.difference_update(asked)
+        wanted = set(asked)
+        self.doubtful -= wanted
+        for message_id in wanted:
+            self.unconfirmed.pop(message_id, None)
         changes: list[ChatChange] = []
         for message in messages:
+            wanted.discard(message.message_id)
             if message.segment <= self.settled:
                 state = _Known(message, message.updated_at or LONG_AGO, LONG_AGO, heard)
-                changes += self._renew(state, (), whole=True)
+                changes += self._renew(state, (), whole=True, asked=True)
+        for segment, known in list(self._kept.items()):
+            if known.message.message_id in wanted and known.heard <= heard:
+                # Nothing is known of it there: it is gone without a trace, or never was.
+                changes += self._delete(segment, known.message)
+                if segment == self.settled:
+                    self.settled = next(reversed(self._kept), segment - 1)
         return changes
 
-    def _advance(self, upto: int) -> list[ChatChange]:
-        """Tell what is due: everything heard of up to `upto`, and what follows on without a gap."""
+    def _doubt(self, message_id: str) -> None:
+        if len(self.doubtful) < self._keep:
+            self.doubtful.add(message_id)
+        else:
+            self._contradicted = True  # a flood: the newest page is read instead
+
+    def _advance(self, upto: int, *, told: bool = False) -> list[ChatChange]:
+        """Tell what is due: everything heard of up to `upto`, and what follows on without a gap.
+
+        Args:
+            told: whether an event leads to it, not a read.
+        """
         changes: list[ChatChange] = []
         for segment in sorted(self._ahead):
             if segment > upto and segment != max(self.settled, upto) + 1:
                 break
             state = self._ahead.pop(segment)
             self.settled = segment
-            if state.message.is_deleted:
-                self._bury(segment)
-            else:
-                self._remember(segment, state)
-                changes.append(ChatChange("added", state.message))
+            self._remember(segment, state)
+            changes.append(ChatChange("added", state.message))
+            if told:
+                self.unconfirmed[state.message.message_id] = None
+                while len(self.unconfirmed) > self._keep:
+                    self.unconfirmed.popitem(last=False)
         self.settled = max(self.settled, upto)
         return changes
 
-    def _renew(self, state: _Known, own: Iterable[str], *, whole: bool = False) -> list[ChatChange]:
+    def _renew(
+        self, state: _Known, own: Iterable[str], *, whole: bool = False, asked: bool = False
+    ) -> list[ChatChange]:
         message, segment = state.message, state.message.segment
-        if segment in self._gone:
+        if message.message_id in self._gone:
             return []
         known = self._kept.get(segment)
         if known is None:
-            if whole or segment <= self._began_after or (self._kept and segment > next(iter(self._kept))):
-                return []  # not asked for, or not there when it was
-            # Too old to be remembered: told as it comes.
-            if message.is_deleted:
-                return self._delete(segment, message)
-            return [ChatChange("changed", message)]
+            if segment <= self._began_after:
+                return []  # not asked for
+            if not self._kept or segment > next(iter(self._kept)):
+                # Not there when it was asked for: a read tells whether it is now.
+                if not whole:
+                    self._doubt(message.message_id)
+                elif not message.is_deleted:
+                    self._remember(segment, state)
+                    return [ChatChange("added", message)]
+                return []
+            # Too old to be remembered: told as it is read.
+            if not whole:
+                self._doubt(message.message_id)
+                return []
+            if not asked:
+                return []
+            return self._delete(segment, message) if message.is_deleted else [ChatChange("changed", message)]
+        if known.message.message_id != message.message_id:
+            if not whole:
+                self._contradicted = True
+            return []
         if message.is_deleted:
             return self._delete(segment, known.message)
         if whole:
@@ -170,12 +230,12 @@ class MessageLog:
                 return []
             if _newer(known, state):
                 # Events have overtaken the read, and may themselves have come in any order.
-                self.doubtful.add(message.message_id)
+                self._doubt(message.message_id)
                 return []
         else:
             if _same(known.message, message):
                 return []
-            self.doubtful.add(message.message_id)
+            self._doubt(message.message_id)
             message = _with_own(message, known.message, own)
             if not _later(state, known):
                 return []
@@ -186,16 +246,17 @@ class MessageLog:
     def _delete(self, segment: int, last: Message) -> list[ChatChange]:
         self._kept.pop(segment, None)
         self.doubtful.discard(last.message_id)
-        self._bury(segment)
+        self.unconfirmed.pop(last.message_id, None)
+        self._gone[last.message_id] = None
+        while len(self._gone) > 2 * self._keep:
+            self._gone.popitem(last=False)
         return [ChatChange("deleted", last)]
 
-    def _bury(self, segment: int) -> None:
-        self._gone.add(segment)
-        if len(self._gone) > 2 * self._keep:
-            self._gone = set(sorted(self._gone)[-self._keep :])
-
     def _remember(self, segment: int, state: _Known) -> None:
+        late = bool(self._kept) and segment < next(reversed(self._kept))
         self._kept[segment] = state
+        if late:
+            self._kept = OrderedDict(sorted(self._kept.items()))
         while len(self._kept) > self._keep:
             _, oldest = self._kept.popitem(last=False)
             self.doubtful.discard(oldest.message.message_id)

@@ -291,7 +291,8 @@ class AsyncRoomProducts:
 
     def __repr__(self) -> str:
         pinned = f", pinned {self.pinned.product_name!r}" if self.pinned else ""
-        return f"{type(self).__name__}({len(self)} of {MOST_TAGGED} tagged{pinned})"
+        told = f"{len(self)} of {MOST_TAGGED} tagged{pinned}" if self._tags is not None else "not read yet: refresh()"
+        return f"{type(self).__name__}({told})"
 
 
 def _ids(products: Sequence[Product | str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -186,7 +187,7 @@ class AsyncLiveReactions(Mapping[str, int]):
 
     async def _subscribe(self, post_id: str) -> None:
         """Follow the reactions of the post, its parent and children: some apps send to the one, some to the other."""
-        for wait in (*AGAIN_SECONDS, AGAIN_SECONDS[-1]):
+        for wait in itertools.chain(AGAIN_SECONDS, itertools.repeat(AGAIN_SECONDS[-1])):
             try:
                 post = await self._client.posts.get(post_id)
                 parent = await self._client.posts.get(post.parent_post_id) if post.parent_post_id else None
@@ -203,7 +204,6 @@ class AsyncLiveReactions(Mapping[str, int]):
             for topic in self._topics:
                 self._unfollow.append(self._client.realtime.subscribe(topic, self._heard))
             return
-        self._post_id = None  # the room's next change tries again
 
     def _heard(self, event: Event) -> None:
         if event.type != "liveReaction.created":
@@ -278,7 +278,7 @@ class AsyncLiveReactions(Mapping[str, int]):
 
     def _moment(self) -> datetime:
         """Now, to the millisecond, and never twice: it is what tells one reaction from another."""
-        now = datetime.now(UTC)
+        now = self._client.clock.now()
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
         self._last = max(now, self._last + MILLISECOND)
         return self._last

@@ -14,7 +14,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-__all__ = ["Pauses", "Reader"]
+__all__ = ["Pauses", "Reader", "kept_up"]
+
+log = logging.getLogger(__name__)
+
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +25,28 @@ SETTLED_READ = 60.0
 """Seconds between safety reads while events come in."""
 LONGEST_READ = 60.0
 """Seconds between reads without events at most."""
+
+
+async def kept_up(
+    work: Callable[[], Awaitable[None]], what: str, *, told: Callable[[Exception], None] = lambda _error: None
+) -> None:
+    """Do something to its end: what fails for a reason that nobody foresaw is done again, after growing pauses.
+
+    Args:
+        work: begins it.
+        what: for the log.
+        told: called with each failure.
+    """
+    pauses = Pauses(1.0)
+    while True:
+        try:
+            await work()
+            return
+        except Exception as error:
+            pause = pauses.next(followed=False)
+            log.exception("%s failed; again in %.0f s", what, pause)
+            told(error)
+            await asyncio.sleep(pause)
 
 
 class Pauses:

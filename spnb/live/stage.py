@@ -136,28 +136,38 @@ class AsyncStage:
         client, record = self._room.client, self._room.record
         network = (record.path or "").split("/room/")[0] or client.network_id
         self._told = self.people
-        self._ends = [self._room.observe(lambda _record: self._tell())]
+        self._ends = [self._room.observe(lambda _record: self._changed())]
         if network:
             # Which of a room's two topics carries its stage events is not documented: both are followed.
             for topic in (f"{network}/room/{record.id or record.room_id}", f"{network}/room/{record.room_id}/streamer"):
                 self._ends.append(client.realtime.subscribe(topic, self._heard))
-        self._naming = asyncio.create_task(self._read_names(), name=f"names {record.room_id}")
+        self._name_them()
+
+    def _changed(self) -> None:
+        self._name_them()
+        self._tell()
+
+    def _name_them(self) -> None:
+        """Whoever is new is named by what is read, not by what an event says."""
+        if self._unnamed() and (self._naming is None or self._naming.done()):
+            self._naming = asyncio.create_task(self._read_names(), name=f"names {self._room.record.room_id}")
+
+    def _unnamed(self) -> list[str]:
+        return [found.user_id for found in self._room.record.participants if found.user_id not in self._names]
 
     async def _read_names(self) -> None:
-        """The names of those who were there before; who comes later is named by the event that tells of it."""
-        unknown = [found.user_id for found in self._room.record.participants if found.user_id not in self._names]
         with contextlib.suppress(ServiceError, Unreachable):
-            for user in await self._room.client.users.get_many(unknown):
-                self._names[user.user_id] = user.display_name or user.user_id
+            while unknown := self._unnamed():
+                names = {one.user_id: one.display_name for one in await self._room.client.users.get_many(unknown)}
+                self._names |= {user_id: names.get(user_id) or user_id for user_id in unknown}
         self._tell()
 
     def _heard(self, event: Event) -> None:
-        for user in event.data.get("users") or []:
-            if isinstance(user, dict) and user.get("userId") and user.get("displayName"):
-                self._names[str(user["userId"])] = str(user["displayName"])
         if event.type in (JOINED, LEFT):
             who = self._actor(event)
-            at = event.sent_at or datetime.now(UTC)
+            # No date in the future holds up what comes after it.
+            now = self._room.client.clock.now()
+            at = min(event.sent_at or now, now)
             # Delivery may be doubled and out of order: older news changes nothing.
             if who and at >= self._heard_of.get(who, (LONG_AGO, False))[0]:
                 self._heard_of[who] = (at, event.type == JOINED)

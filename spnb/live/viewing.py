@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -150,7 +150,7 @@ class AsyncViewing:
             room_id=self._room.room_id,
             watch_seconds=round(self.seconds, 3),
             start_time=self._started,
-            end_time=self._told_when or datetime.now(UTC),
+            end_time=self._told_when or self._client.clock.now(),
         )
 
     # -- what happens
@@ -174,7 +174,7 @@ class AsyncViewing:
             raise InvalidInput("this user broadcasts in the room: hosts and co-hosts are no viewers")
         self._replay = record.status == "recorded"
         self.session_id = f"{'room_playback' if self._replay else 'room'}_{uuid4()}"
-        self._started = datetime.now(UTC)
+        self._started = self._client.clock.now()
         self._state = "watching"
         self._unfollow = self._room.observe(self._room_changed)
         WatchReports.of(self._client).opened(self)
@@ -207,7 +207,7 @@ class AsyncViewing:
         """
         if self._state in ("new", "ended"):
             return
-        self._told_at, self._told_when = self._clock(), datetime.now(UTC)
+        self._told_at, self._told_when = self._clock(), self._client.clock.now()
         self._since = None
         self._seconds = max(self._seconds, seconds)
         self._state = "watching" if playing else "paused"

@@ -37,5 +37,7 @@ async def _tell(room: FollowedRoom, told: Listener) -> None:
     began = time.monotonic()
     while True:
         words = WORDS.get(room.status, f"The room is {room.status}")
+        if room.record.recording_problem:
+            words = f"{words}: {room.record.recording_problem}"
         told(Progress("waiting", f"{words} ({time.monotonic() - began:.0f} s)"))
         await asyncio.sleep(TELL_SECONDS)

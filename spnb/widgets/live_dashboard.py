@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
@@ -115,8 +114,8 @@ class LiveDashboard(StreamPages):
             self._chatting = asyncio.create_task(self._count_chat(), name="spnb-live-chat")
 
     def _start(self, record: Room) -> None:
-        began = record.live_at or datetime.now(UTC)
-        self._second = max(0.0, (datetime.now(UTC) - began).total_seconds())
+        began = record.live_at or self._room.client.clock.now()
+        self._second = max(0.0, (self._room.client.clock.now() - began).total_seconds())
         if self.since is None:
             self.since = self._second
         self._unfollow.append(self._room.audience.observe(lambda _count: None))  # keeps it read

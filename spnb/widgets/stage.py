@@ -19,6 +19,8 @@ from spnb.broadcast import (
     MuteChanged,
     Reconnected,
     Reconnecting,
+    RecordingInterrupted,
+    RecordingResumed,
     SourceLost,
     SourceRestored,
     prepare,
@@ -34,6 +36,7 @@ from spnb.widgets.moderation import finding, verdict
 __all__ = ["Stage", "kernel_source"]
 
 VIEWERS_SECONDS = 5.0
+NOT_RECORDED = "Something is missing in the recording"
 MODERATED = "A moderator has switched your {} off."
 
 
@@ -173,6 +176,10 @@ class Stage(Widget):
         elif isinstance(event, SourceLost):
             self.error = f"The source is lost: {event.reason}. Viewers see a card that says so."
         elif isinstance(event, SourceRestored):
+            self.error = ""
+        elif isinstance(event, RecordingInterrupted):
+            self.error = f"{NOT_RECORDED}: {event.reason}. The stream goes on."
+        elif isinstance(event, RecordingResumed) and self.error.startswith(NOT_RECORDED):
             self.error = ""
         elif isinstance(event, Ended):
             self._ended(event.reason)

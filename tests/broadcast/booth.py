@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 from livekit import rtc
@@ -14,6 +15,7 @@ from livekit import rtc
 from spnb._loop import on_loop
 from spnb.broadcast.sources import read_counter
 from spnb.models import BroadcasterData, Room
+from spnb.sandbox.media.join import read_wish
 from tests.live.conftest import Wire, until
 from tests.media.conftest import LiveKit
 
@@ -33,7 +35,9 @@ class Line(Wire):
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self.open and not self.resumes:
             head = await reader.readuntil(b"\r\n")
-            if b"reconnect=1" in head:
+            address = urlsplit(head.split(b" ")[1].decode())
+            query = dict(parse_qsl(address.query))
+            if address.path.startswith("/rtc") and read_wish(query, single=False).reconnect:
                 self.refused += 1
                 writer.transport.abort()
                 return

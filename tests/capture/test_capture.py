@@ -284,7 +284,7 @@ async def main():
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     await writer.flush()
     assert writer.rows["messages"] == 2000 and writer.write_error is None
-    await writer.close(compact=True)
+    await writer.close(compact=datetime.now(UTC))
 
 run(main())
 """

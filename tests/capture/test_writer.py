@@ -22,7 +22,7 @@ async def written(folder: Path, told: list[str]) -> CaptureWriter:
         row: dict[str, Any] = {"message_id": message_id, "room_id": "r", "channel_id": "c", "user_id": "u"}
         writer.put("messages", {**row, "created_at": AT, "deleted": False, "length": length})
         await writer.flush()
-    await writer.close(compact=False)
+    await writer.close()
     return writer
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 import spnb
-from spnb.errors import ConfigError, InvalidInput
+from spnb.errors import ClientClosed, ConfigError, Forbidden, InvalidInput, SandboxError, Unreachable
 from tests.conftest import RunningSandbox
 
 
@@ -39,3 +44,119 @@ def test_a_status_is_asked_for_by_itself_or_refused(sandbox: RunningSandbox) -> 
                 spnb.LiveRooms(sp, statuses=odd)
         with pytest.raises(InvalidInput, match="no room is ever lve"):
             room.until("lve")
+
+
+def test_a_sandbox_of_one_s_own_is_a_context_and_takes_a_string(tmp_path: Path) -> None:
+    with spnb.sandbox.start(str(tmp_path / "box")) as box, spnb.connect("ann", sandbox=box) as ann:
+        assert ann.user is not None
+    with pytest.raises(Unreachable):
+        spnb.connect("ann", url=box.url, api_key=box.api_key)
+
+
+def test_a_folder_that_cannot_be_written_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("SPNB_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(SandboxError, match="SPNB_HOME"):
+        spnb.sandbox.ensure()
+    with pytest.raises(SandboxError, match="cannot write"):
+        spnb.sandbox.start(tmp_path / "file" / "box")
+
+
+def test_what_runs_in_a_terminal_is_the_sandbox_of_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPNB_HOME", str(tmp_path))
+    for name in ("SOCIALPLUS_API_KEY", "SOCIALPLUS_USER_ID"):
+        monkeypatch.delenv(name, raising=False)
+    command = [sys.executable, "-m", "spnb", "sandbox", "--json"]
+    terminal = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert terminal.stdout is not None
+        told = json.loads(terminal.stdout.readline())
+        with spnb.connect("ann") as ann:
+            assert told["url"] in repr(ann)
+    finally:
+        terminal.terminate()
+        terminal.wait(30)
+
+
+def test_a_moderator_makes_others_moderate(sandbox: RunningSandbox) -> None:
+    with (
+        spnb.connect("mod-host", url=sandbox.url, api_key=sandbox.api_key) as host,
+        spnb.connect("mod-bot", url=sandbox.url, api_key=sandbox.api_key) as bot,
+        spnb.connect("mod-eve", url=sandbox.url, api_key=sandbox.api_key) as eve,
+    ):
+        room = host.rooms.create("Moderated")
+        bots_chat = bot.rooms.get(room.room_id).chat
+        with pytest.raises(Forbidden, match="here may mod-host"):
+            bots_chat.add_moderator("mod-bot")
+        room.chat.add_moderator("mod-bot")
+        assert set(room.chat.moderators()) == {"mod-host", "mod-bot"}
+        said = eve.rooms.get(room.room_id).chat
+        eve.channels.join(said.channel.channel_id)
+        message = said.send("buy")
+        bots_chat.delete(message)
+        bots_chat.ban("mod-eve")
+        assert "mod-bot" in [member.user_id for member in room.chat.members()]
+        room.chat.remove_moderator("mod-bot")
+        assert room.chat.moderators() == ["mod-host"]
+        with pytest.raises(InvalidInput, match="as a list"):
+            host.channels.ban(said.channel.channel_id, "mod-eve")
+
+
+def test_users_are_found_by_their_names(sandbox: RunningSandbox) -> None:
+    for number in range(3):
+        spnb.connect(
+            f"search-{number}", url=sandbox.url, api_key=sandbox.api_key, display_name=f"Quite Findable {number}"
+        ).close()
+    with spnb.connect("searcher", url=sandbox.url, api_key=sandbox.api_key) as sp:
+        found = [user.user_id for user in sp.users.query(keyword="quite find", page_size=2)]
+    assert found == ["search-0", "search-1", "search-2"]
+
+
+def test_a_token_is_worth_nothing_after_the_logout(sandbox: RunningSandbox) -> None:
+    sp = spnb.connect("leaver", url=sandbox.url, api_key=sandbox.api_key)
+    token = sp.access_token()
+    sp.logout()
+    with pytest.raises(ClientClosed):
+        sp.users.get("leaver")
+    told = httpx.get(f"{sandbox.url}/api/v3/sessions", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    assert told.status_code == 401
+
+
+def test_not_read_yet_is_never_shown_as_none(sandbox: RunningSandbox) -> None:
+    with spnb.connect("unread", url=sandbox.url, api_key=sandbox.api_key) as sp:
+        room = sp.rooms.create("Unread")
+        assert "not read yet" in repr(room.products)
+        assert "not counted yet" in repr(room.audience)
+        room.products.refresh()
+        room.audience.read()
+        assert "0 of 20 tagged" in repr(room.products)
+        assert "0 watching" in repr(room.audience)
+
+
+def test_no_log_of_any_library_holds_the_key(tmp_path: Path) -> None:
+    program = (
+        "import logging, sys\n"
+        "logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)\n"
+        "import spnb\n"
+        "sp = spnb.connect('logged')\n"
+        "end = sp.rooms.create('Logged').observe(lambda _record: None)\n"
+        "print('KEY', spnb.sandbox.running().api_key)\n"
+        "print('TOKEN', sp.access_token())\n"
+        "sp.close()\n"
+        "spnb.sandbox.running().stop()\n"
+    )
+    env = {name: value for name, value in os.environ.items() if not name.startswith("SOCIALPLUS")}
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**env, "SPNB_HOME": str(tmp_path)},
+    )
+    lines = ran.stdout.splitlines()
+    secrets = [line.split(" ", 1)[1] for line in lines if line.startswith(("KEY ", "TOKEN "))]
+    assert len(secrets) == 2
+    logged = "\n".join(line for line in lines if not line.startswith(("KEY ", "TOKEN "))) + ran.stderr
+    assert "DEBUG" in logged
+    for secret in secrets:
+        assert secret not in logged

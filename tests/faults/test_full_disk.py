@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import spnb
+from spnb.broadcast import BroadcastEvent, RecordingInterrupted, RecordingResumed
 from spnb.broadcast.sources import TestCard
 from spnb.models import Room
 from spnb.recordings import AsyncRecording
@@ -51,7 +52,8 @@ async def test_host_and_viewers_are_told_and_the_recording_goes_on(data_dir: Pat
     told: dict[str, Room] = {}
     room.observe(lambda record: told.update(host=record))
     theirs.observe(lambda record: told.update(viewer=record))
-    show = await room.go_live(TestCard(640, 360, 15))
+    events: list[BroadcastEvent] = []
+    show = await room.go_live(TestCard(640, 360, 15), on_event=events.append)
     folder = data_dir / "recordings" / room.room_id
     await until(lambda: len(list(folder.glob("part-1/segment-*"))) >= 3, 60)
     filler = fill(folder.parent)
@@ -60,8 +62,10 @@ async def test_host_and_viewers_are_told_and_the_recording_goes_on(data_dir: Pat
     assert "No space left" in told["viewer"].recording_gaps[0].reason
     assert "missing in the recording" in told["host"]._repr_html_()
     assert told["host"].status == "live", "the broadcast does not suffer"
+    await until(lambda: any(isinstance(event, RecordingInterrupted) for event in events), 30)
     filler.unlink()
     await until(lambda: all(told[who].recording_gaps[0].ended_at for who in ("host", "viewer")), 60)
+    await until(lambda: any(isinstance(event, RecordingResumed) for event in events), 30)
     await until(lambda: len(list(folder.glob("part-2/segment-*"))) >= 3, 60)
     await show.stop()
     recording: AsyncRecording = await room.recording(timeout=120)

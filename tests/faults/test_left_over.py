@@ -95,7 +95,9 @@ async def test_a_last_segment_that_was_cut_off_costs_only_itself(tmp_path: Path,
     part = await left_behind(tmp_path)
     last = sorted(part.glob("segment-*"))[-1]
     os.truncate(last, left)
-    (made,) = finalise(part.parent, part)
+    told: list[tuple[Path, str]] = []
+    (made,) = finalise(part.parent, part, damaged=lambda path, reason: told.append((path, reason)))
+    assert [path for path, _ in told] == [last], "whoever wants the recording is told"
     assert made.path.suffix == ".mp4", "browsers do not play MPEG-TS"
     numbers = [number for _, number in numbers_in(made.path)]
     assert len(numbers) >= 150

@@ -39,7 +39,7 @@ async def test_where_livekit_does_not_answer_the_page_its_frames_are_sent_by_the
         house = House(lab)
         async with house.viewer(await house.room_id()) as watching:
             track, _ = await watching.track()
-            await good_pictures(track, fps=15)
+            await good_pictures(track, fps=1)
         await page.get_by_role("button", name="End", exact=True).click()
         await page.get_by_role("button", name="End now").click()
         await ended(page)

@@ -67,7 +67,8 @@ class Service:
 class Reader:
     """Keeps a list by what the log tells, as a widget does, and reads as a follower does."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, *, in_order: bool = True) -> None:
+        self.in_order = in_order
         self.service = service
         self.log = MessageLog("me")
         self.shown: dict[int, Message] = {}
@@ -83,7 +84,9 @@ class Reader:
             assert change.message is not None
             segment = change.message.segment
             if change.kind == "added":
-                assert not self.added or segment > self.added[-1], "out of order, or twice"
+                assert segment not in self.shown, "twice"
+                if self.in_order:
+                    assert not self.added or segment > self.added[-1], "out of order, or twice"
                 self.added.append(segment)
                 self.shown[segment] = change.message
             elif change.kind == "changed":
@@ -91,6 +94,8 @@ class Reader:
                 self.shown[segment] = change.message
             else:
                 assert self.shown.pop(segment, None) is not None, "deleted twice, or never shown"
+                there = {message.message_id for message in self.service.alive()}
+                assert change.message.message_id not in there, "only a read takes away"
 
     def begin_read(self) -> None:
         found, after = [], 0
@@ -116,10 +121,14 @@ class Reader:
     def settle(self) -> None:
         """What a follower does in the end: read from the end back, then what is still in doubt."""
         self.take(self.log.read(self.service.alive(), after=0, heard=self.log.heard, to_end=True))
-        while self.log.doubtful:
-            asked = sorted(self.log.doubtful)
-            newest = [self.service.messages[int(name[1:])] for name in asked]
-            self.take(self.log.settle(asked, newest, heard=self.log.heard))
+        while self.log.doubtful or self.log.unconfirmed:
+            self.ask()
+
+    def ask(self) -> None:
+        """Read by id what is in doubt."""
+        asked = {*self.log.doubtful, *self.log.unconfirmed}
+        known = [message for message in self.service.messages.values() if message.message_id in asked]
+        self.take(self.log.settle(asked, known, heard=self.log.heard))
 
 
 numbers = st.integers(0, 30)
@@ -131,7 +140,7 @@ actions = st.one_of(
     st.tuples(st.just("hear"), numbers),
     st.tuples(st.just("double"), numbers),
     st.tuples(st.just("lose"), numbers),
-    st.sampled_from([("tick",), ("begin",), ("end",)]),
+    st.sampled_from([("tick",), ("begin",), ("end",), ("ask",)]),
 )
 
 
@@ -152,6 +161,8 @@ def test_any_loss_doubling_and_order_gives_what_the_service_has(script: list[Any
             reader.begin_read()
         elif action == "end":
             reader.end_read()
+        elif action == "ask":
+            reader.ask()
         else:
             getattr(service, action)(*which)
         reader.no_gap()
@@ -179,11 +190,60 @@ def test_old_messages_are_forgotten_but_their_news_is_told() -> None:
         log.news(Message(message_id=f"m{segment}", segment=segment))
     assert len(log._kept) == 3
     edited = Message(message_id="m1", segment=1, data={"text": "late"})
-    assert [change.kind for change in log.news(edited)] == ["changed"]
+    assert log.news(edited) == []
+    assert [change.kind for change in log.settle(["m1"], [edited], heard=log.heard)] == ["changed"]
     gone = edited.model_copy(update={"is_deleted": True})
-    assert [change.kind for change in log.news(gone)] == ["deleted"]
+    assert log.news(gone) == []
+    assert [change.kind for change in log.settle(["m1"], [gone], heard=log.heard)] == ["deleted"]
     assert log.news(gone) == []
     for segment in range(11, 40):
-        log.news(Message(message_id=f"m{segment}", segment=segment, is_deleted=True))
+        message = Message(message_id=f"m{segment}", segment=segment)
+        log.news(message)
+        log.settle([message.message_id], [message.model_copy(update={"is_deleted": True})], heard=log.heard)
     assert len(log._gone) <= 6
-    assert log.settled == 39
+    assert set(log.unconfirmed) == {"m9", "m10"}
+
+
+def told_of(service: Service, kind: str, which: int) -> Message:
+    """A message that an event tells of and the service never had so."""
+    segment = which % (len(service.messages) + 3) + 1
+    true = service.messages.get(segment, Message(message_id=f"forged{segment}", segment=segment, data={}))
+    late = dt.datetime(2099, 1, 1, tzinfo=dt.UTC)
+    changes: dict[str, dict[str, Any]] = {
+        "deleted": {"is_deleted": True},
+        "edited": {"data": {"text": "forged"}},
+        "under another's number": {"message_id": f"other{segment}"},
+        "far ahead": {"message_id": "forged ahead", "segment": 10**9},
+        "deleted ahead": {"message_id": "forged ahead", "segment": 10**9, "is_deleted": True},
+    }
+    return true.model_copy(update={"updated_at": late, **changes[kind]})
+
+
+forgeries = st.tuples(
+    st.sampled_from(["deleted", "edited", "under another's number", "far ahead", "deleted ahead"]), numbers
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.one_of(actions, forgeries), max_size=60))
+def test_no_forged_event_outlives_the_reads_that_follow(script: list[Any]) -> None:
+    service = Service()
+    reader = Reader(service, in_order=False)
+    for action, *which in script:
+        if action in ("hear", "double", "lose"):
+            if not service.events:
+                continue
+            at = which[0] % len(service.events)
+            event = service.events[at] if action == "double" else service.events.pop(at)
+            if action != "lose":
+                reader.hear(event)
+        elif action in ("begin", "end", "ask"):
+            {"begin": reader.begin_read, "end": reader.end_read, "ask": reader.ask}[action]()
+        elif action in ("send", "edit", "delete", "react", "tick"):
+            getattr(service, action)(*which)
+        else:
+            reader.hear((told_of(service, action, which[0]), service.now, ()))
+    reader.end_read()
+    reader.settle()
+    assert reader.shown == {message.segment: message for message in service.alive()}
+    assert not reader.log.missing

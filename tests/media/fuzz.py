@@ -7,6 +7,7 @@ named after its target; `test_malformed.py` reads every file there again, and ru
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import importlib
 import struct
@@ -24,6 +25,7 @@ from spnb.sandbox.media.assembler import Assembler
 from spnb.sandbox.media.codec import depayload, starts_keyframe
 from spnb.sandbox.media.downlink import Downlink
 from spnb.sandbox.media.forward import Forward
+from spnb.sandbox.media.join import MalformedJoin, read_wish
 from spnb.sandbox.media.layer import Layer
 from spnb.sandbox.media.track import PublishedTrack
 from spnb.sandbox.media.transport import LocalParameters
@@ -99,7 +101,22 @@ def session_description(data: bytes) -> None:
     """An offer, answered; an answer, read."""
     text = data.decode("utf-8", "replace")
     with contextlib.suppress(sdp.MalformedDescription):
-        sdp.answer(sdp.parse(text), LOCAL)
+        offered = sdp.parse(text)
+        sdp.answer(offered, LOCAL)
+        given = {section.mid: sdp.chosen(section)[:1] for section in offered.sections if section.receives}
+        outgoing = {
+            mid: sdp.Outgoing(mid, "video", codec.name, codec.payload_type, "s", "t", 5, rtx_payload_type=9, rtx_ssrc=6)
+            for mid, codecs in given.items()
+            for codec in codecs
+        }
+        sdp.answer(offered, LOCAL, outgoing)
+
+
+def join_request(data: bytes) -> None:
+    """What `/rtc/v1` is asked with."""
+    for text in (data.decode("latin-1"), base64.urlsafe_b64encode(data).decode()):
+        with contextlib.suppress(MalformedJoin):
+            read_wish({"join_request": text}, single=True)
 
 
 def signalling(data: bytes) -> None:
@@ -142,6 +159,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "rtcp": rtcp,
     "sdp": session_description,
     "signalling": signalling,
+    "join": join_request,
     "data": data_channel,
     "payloads": payloads,
 }
@@ -163,11 +181,13 @@ def seeds() -> dict[str, list[bytes]]:
         rtp.receiver_report(1, 1, fraction=9, lost=3, highest=70_000, jitter=5, last=1, delay=1),
         struct.pack("!BBHIIHHIHHH", 0x8F, 205, 5, 1, 1, 7, 3, 5 << 8, 0x2003, 0x0405, 0x0600),
     ]
+    joining = signal.JoinRequest(publisher_offer=signal.SessionDescription(sdp=OFFER), metadata="m")
     return {
         "sdp": [OFFER.encode()],
         "rtp": [bytes([codec]) + _joined(media) for codec in range(len(CODECS))],
         "rtcp": [_joined(feedback)],
         "signalling": [signal.SignalRequest(offer=signal.SessionDescription(sdp=OFFER)).SerializeToString()],
+        "join": [signal.WrappedJoinRequest(join_request=joining.SerializeToString()).SerializeToString()],
         "data": [models.DataPacket(user=models.UserPacket(payload=b"x", topic="t")).SerializeToString()],
         "payloads": [b"\x18\x00\x04\x67spsx", b"\x9a\x80\x81\x00data", b"\x18data"],
         "stun": [struct.pack("!HHI12sHH4s", 1, 8, 0x2112A442, b"t" * 12, 6, 3, b"abc")],

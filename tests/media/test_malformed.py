@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import socket
 import struct
@@ -17,6 +18,7 @@ from spnb.sandbox.media import rtp
 from tests.media.conftest import LiveKit, publisher, viewer
 from tests.media.fuzz import CRASHES, TARGETS
 from tests.media.test_units import OFFER
+from tests.security.test_malformed_packets import spoiled
 
 PARTS = st.lists(
     st.one_of(
@@ -53,7 +55,7 @@ def test_no_run_of_packets_breaks_what_reads_them(name: str, lead: int, data: by
     run(name, bytes([lead]) + data if name == "rtp" else data)
 
 
-@pytest.mark.parametrize("name", ["stun", "signalling", "data", "payloads"])
+@pytest.mark.parametrize("name", ["stun", "signalling", "join", "data", "payloads"])
 @given(data=st.binary(max_size=200))
 @settings(max_examples=150, deadline=None)
 def test_no_bytes_break_what_reads_them(name: str, data: bytes) -> None:
@@ -85,6 +87,32 @@ def test_what_once_broke_a_parser_does_so_no_more(path: object) -> None:
     run(name, path.read_bytes())  # type: ignore[attr-defined]
 
 
+HOW_MANY = int(os.environ.get("SPNB_PACKETS", "800"))
+
+
+def dtls_record(kind: int, body: bytes, *, epoch: int = 0, sequence: int = 0) -> bytes:
+    """A DTLS 1.2 record (RFC 6347 § 4.1)."""
+    return struct.pack("!BHHHIH", kind, 0xFEFD, epoch, 0, sequence, len(body)) + body
+
+
+HELLO = (
+    struct.pack("!HIIII", 0xFEFD, 1, 2, 3, 4)
+    + bytes(16)
+    + b"\0\0"  # no session, no cookie
+    + struct.pack("!HHH", 4, 0xC02B, 0xC02F)
+    + b"\1\0"
+    + struct.pack("!HHHHH", 8, 10, 4, 2, 0x17)
+)
+DTLS = [
+    dtls_record(22, struct.pack("!BBHHBHBH", 1, 0, len(HELLO), 0, 0, 0, 0, len(HELLO)) + HELLO),
+    dtls_record(20, b"\1"),
+    dtls_record(21, b"\2\x28"),
+    dtls_record(21, b"\1\0"),
+    dtls_record(23, bytes(64), epoch=1, sequence=7),
+]
+"""A client's greeting, a change of cipher, a fatal alert, a goodbye, and data."""
+
+
 def ports_of(process_name: str) -> list[int]:
     """UDP ports of loopback that belong to the embedded server."""
     import psutil
@@ -113,6 +141,8 @@ async def test_strangers_datagrams_end_no_stream(embedded: LiveKit) -> None:
                 for lead in (0, 1, 3, 20, 22, 63, 128, 144, 191, 255):
                     for size in (1, 2, 12, 13, 20, 60, 1400):
                         stranger.sendto(bytes([lead]) + chance.randbytes(size - 1), ("127.0.0.1", port))
+                for _ in range(HOW_MANY // len(ports)):
+                    stranger.sendto(spoiled(chance.choice(DTLS), chance)[:1400] or b"\x16", ("127.0.0.1", port))
                 for kind in (1, 0x101, 0x111):
                     for attribute in (1, 6, 8, 9, 0x20, 0x24, 0x25, 0x8028, 0x802A):
                         body = struct.pack("!HH", attribute, 3) + b"abc\0"

@@ -12,6 +12,8 @@ import pytest_asyncio
 
 import spnb
 from spnb.live.collection import AsyncLiveRooms
+from spnb.live.hooks import _registry
+from spnb.live.stage import JOINED, LEFT
 from spnb.live.status import STATUS_OF_EVENT, Knowledge
 from spnb.models import Room
 from spnb.realtime import Event
@@ -107,6 +109,96 @@ async def test_a_forged_edit_of_a_message_gives_way_to_what_is_read(client: Any)
     await chat.edit(sent, "edited")
     await until(lambda: texts[sent.message_id] == "edited", 30)
     following.cancel()
+
+
+async def test_no_event_takes_a_message_away_or_makes_one(client: Any) -> None:
+    room = await client.rooms.create("Firm")
+    chat = await room.open_chat()
+    shown: dict[str, str] = {}
+    over = asyncio.Event()
+
+    async def follow() -> None:
+        async for change in chat.changes(last=0):
+            if change.message is None:
+                continue
+            if change.kind == "deleted":
+                shown.pop(change.message.message_id)
+            else:
+                shown[change.message.message_id] = str(change.message.data.get("text"))
+        over.set()
+
+    following = asyncio.create_task(follow())
+    await until(lambda: client.realtime.is_subscribed(f"{chat.channel.path}/#"), 30)
+    true = [await chat.send(f"true {number}") for number in range(3)]
+    await until(lambda: len(shown) == 3, 30)
+
+    def tell(kind: str, wire: dict[str, Any], **fields: Any) -> None:
+        body = {**wire, "updatedAt": FAR, **fields}
+        client.realtime.tell(Event(kind, {"messages": [body]}, str(wire["path"]), sent_at=datetime.fromisoformat(FAR)))
+
+    wires = [(await client.messages.get(message.message_id)).to_wire() for message in true]
+    for wire in wires:
+        tell("message.deleted", wire, isDeleted=True)
+    newest = wires[-1]["segment"]
+    tell("message.deleted", wires[-1], messageId="never", segment=newest + 1, isDeleted=True)
+    tell("message.created", wires[-1], messageId="forged", segment=newest + 1, data={"text": "forged"})
+    tell("message.created", wires[-1], messageId="forged ahead", segment=newest + 1000, data={"text": "forged"})
+    client.realtime.tell(
+        Event("channel.deleted", {"channels": [{"channelId": chat.channel.channel_id}]}, str(chat.channel.path))
+    )
+    later = await chat.send("true after all")
+    await until(lambda: shown.get(later.message_id) == "true after all", 30)
+    await until(lambda: set(shown) == {message.message_id for message in [*true, later]}, 60)
+    assert not over.is_set(), "the channel is there"
+    await chat.delete(true[0])
+    await until(lambda: true[0].message_id not in shown, 30)
+    following.cancel()
+
+
+async def test_a_hook_is_called_for_what_is_there(client: Any) -> None:
+    said: list[str] = []
+    began: list[str] = []
+    ends = [
+        spnb.on("chat.message", lambda message: said.append(message.text)),
+        spnb.on("room.live", lambda room: began.append(room.room_id)),
+    ]
+    room = await client.rooms.create("Hooked")
+    chat = await room.open_chat()
+    lobby = AsyncLiveRooms(client)
+    ends.append(lobby.observe(lambda _rooms: None))
+    await until(lambda: client.realtime.is_subscribed("sandbox/room/+"), 30)
+    client.realtime.tell(forged("room.startBroadcasting", room))
+    sent = await chat.send("true")
+    wire = (await client.messages.get(sent.message_id)).to_wire()
+    feed = _registry._clients[client]
+    assert feed is not None
+    for body in ({**wire, "messageId": "forged", "data": {"text": "forged"}}, {"messageId": 7}, "odd", wire):
+        feed._said(Event("message.created", {"messages": [body]}, str(wire["path"])))
+    await until(lambda: "true" in said, 30)
+    await lobby.refresh()
+    assert said == ["true"]
+    assert room.room_id not in {record.room_id for record in lobby.rooms}
+    assert room.room_id not in began
+    for end in ends:
+        end()
+
+
+async def test_a_claimed_date_orders_nothing_on_stage(client: Any) -> None:
+    room = await client.rooms.create("Staged")
+    people: list[Any] = []
+    end = room.stage.observe(people.append)
+    topic = f"sandbox/room/{room.record.id}"
+    await until(lambda: client.realtime.is_subscribed(topic), 30)
+    for name, at in ((JOINED, FAR), (LEFT, "2026-01-01T00:00:00.000Z")):
+        body = {
+            "eventActor": {"userId": client.user_id},
+            "users": [{"userId": client.user_id, "displayName": "<b>forged</b>"}],
+        }
+        client.realtime.tell(Event(name, body, topic, sent_at=datetime.fromisoformat(at)))
+    assert room.stage._heard_of[client.user_id][0] <= client.clock.now(), "what comes later counts"
+    await until(lambda: bool(people) and bool(people[-1]), 30)
+    assert "forged" not in repr(room.stage.people)
+    end()
 
 
 def room_of(status: str, **fields: Any) -> Room:

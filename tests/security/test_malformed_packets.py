@@ -1,16 +1,28 @@
-"""Malformed packets, 20 000 of each kind from fixed seeds: refused or read, never anything else."""
+"""Malformed packets of each kind: refused or read, never anything else.
+
+MQTT's gate is given 20 000 of each kind, from fixed seeds. What else a network brings (STUN, DTLS, RTP, RTCP, session
+descriptions, protobuf, data channels, HTTP) is given `SPNB_PACKETS` of each, some hundreds without it, from a fixed
+seed and from the run's own. `tests/media/fuzz.py` goes on for as long as it is let.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import random
+import socket
 from collections.abc import Callable
 
 import pytest
 
 from spnb.sandbox.realtime.gate import Gate, LoginRefused, Violation, read_login
+from tests.conftest import RunningSandbox
+from tests.media.fuzz import TARGETS, seeds
+from tests.rest.conftest import Caller
 from tests.security.mqtt import connect_packet, packet, publish_packet, subscribe_packet, text
 
 HOW_MANY = 20_000
+ASKED_FOR = int(os.environ.get("SPNB_PACKETS", "800"))
 KINDS: dict[str, bytes] = {
     "connect": connect_packet("device #1", "internal id", "a token" * 20),
     "connect with a will": connect_packet("d", "u", "p", flags=0xE6, will=("sandbox/room/x", b"forged")),
@@ -43,6 +55,11 @@ def spoiled(valid: bytes, chance: random.Random) -> bytes:
             case _:
                 del data[at : at + chance.randint(1, 3)]
     return bytes(data)
+
+
+def halves(name: str, run_seed: int) -> list[random.Random]:
+    """One half from a fixed seed, the other from the run's own."""
+    return [random.Random(f"{name} 1"), random.Random(f"{name} {run_seed}")]
 
 
 def through_the_gate(data: bytes) -> bytes:
@@ -124,3 +141,47 @@ LIMITS: dict[str, Callable[[], bytes]] = {
 def test_what_is_too_large_ends_the_connection(what: str) -> None:
     with pytest.raises(Violation):
         through_the_gate(LIMITS[what]())
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_nothing_that_a_network_brings_breaks_what_reads_it(name: str, run_seed: int) -> None:
+    whole = seeds()[name]
+
+    async def inside() -> None:
+        for chance in halves(name, run_seed):
+            for _ in range(ASKED_FOR // 2):
+                data = chance.choice(whole)
+                wild = chance.random() < 0.1
+                TARGETS[name](chance.randbytes(chance.randrange(200)) if wild else spoiled(data, chance))
+
+    asyncio.run(inside())
+
+
+LOCAL = b" HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+REQUESTS = [
+    b"POST /api/v5/sessions?a=%32&b=1" + LOCAL + b"X-API-Key: k\r\nContent-Type: application/json\r\nCookie: a=b\r\n"
+    b'Content-Length: 27\r\n\r\n{"userId":"a","deviceId":1}',
+    b"PUT /api/v3/users" + LOCAL + b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
+    b'4\r\n{"a"\r\n4\r\n:{}}\r\n0\r\n\r\n',
+    b"GET /mqtt" + LOCAL + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n\x82\x84\0\0\0\0\x10\2\0\4",
+    b"POST /api/v4/files" + LOCAL + b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 90\r\n\r\n"
+    b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\nhere\r\n--x--\r\n',
+]
+
+
+def test_no_request_on_the_wire_breaks_the_sandbox(sandbox: RunningSandbox, run_seed: int) -> None:
+    caller = Caller(sandbox)
+    port = caller.http.base_url.port
+    assert port is not None
+    for chance in halves("http", run_seed):
+        for number in range(ASKED_FOR // 4):
+            data = spoiled(chance.choice(REQUESTS), chance)
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as stranger:
+                stranger.sendall(data)
+                stranger.shutdown(socket.SHUT_WR)
+                answer = stranger.recv(64)
+            assert not answer.startswith(b"HTTP/1.1 5"), (number, data, answer)
+            if number % 100 == 0:
+                caller.get("/api/v1/rooms")
+    caller.get("/api/v1/rooms")

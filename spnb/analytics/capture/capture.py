@@ -22,6 +22,7 @@ from spnb.analytics.capture.writer import CaptureWriter, Written
 from spnb.client import AsyncClient
 from spnb.errors import ConfigError, ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom, AsyncLiveRooms
+from spnb.live.reading import kept_up
 from spnb.models import Room
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class AsyncCapture:
         self._wanted = list(dict.fromkeys(rooms)) if rooms is not None else None
         self._views = views
         self._writer = CaptureWriter(self.folder, self._wanted or ())
-        self._gaps = Gaps(self._writer)
+        self._gaps = Gaps(self._writer, self._now)
         self._state: State = "new"
         self._rooms: dict[str, RoomCapture] = {}
         self._runs: dict[str, asyncio.Task[None]] = {}
@@ -77,6 +78,9 @@ class AsyncCapture:
         self._broadcasts: dict[int, tuple[AsyncBroadcast, float]] = {}
         self._done = asyncio.Event()
         self._stopping: asyncio.Task[None] | None = None
+
+    def _now(self) -> datetime:
+        return self._client.clock.now() if self._client is not None else datetime.now(UTC)
 
     # -- state
 
@@ -137,7 +141,7 @@ class AsyncCapture:
             found = [await self._record(client, room_id) for room_id in self._wanted or ()]
         except BaseException:
             self._state = "ended"
-            await self._writer.close(compact=False)
+            await self._writer.close()
             await self._disconnect()
             self._done.set()
             raise
@@ -150,10 +154,11 @@ class AsyncCapture:
         if self._wanted is None:
             collection = AsyncLiveRooms(client)
             self._ends.append(collection.observe(self._listed))
-            self._do(self._missed(client, self._writer.last_pulse))
-        self._do(self._beat())
-        self._do(self._count())
-        self._do(self._measure())
+            since = self._writer.last_pulse
+            self._do(lambda: self._missed(client, since), "rooms that were missed")
+        self._do(self._beat, "signs of life")
+        self._do(self._count, "viewers")
+        self._do(self._measure, "health")
         await self._writer.flush()
         return self
 
@@ -161,8 +166,8 @@ class AsyncCapture:
         record: Room = await client.rooms.record(room_id)
         return record
 
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name=f"spnb-capture {len(self._work)}")
+    def _do(self, work: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
+        task = asyncio.create_task(kept_up(work, f"capture: {what}"), name=f"spnb-capture {len(self._work)}")
         task.add_done_callback(self._failed)
         self._work.append(task)
 
@@ -175,7 +180,7 @@ class AsyncCapture:
         """Read once more what the service has, write it, and leave a saved dataset. Stopping again does nothing."""
         if self._state == "new":
             self._state = "ended"
-            await self._writer.close(compact=False)
+            await self._writer.close()
         elif self._stopping is None and self._state == "capturing":
             self._stopping = asyncio.create_task(self._end(), name="spnb-capture-end")
         if self._stopping is not None:
@@ -190,7 +195,7 @@ class AsyncCapture:
         self._drain()
         await asyncio.gather(*(capture.finish() for capture in self._rooms.values()), return_exceptions=True)
         self._pulse()
-        await self._writer.close(compact=True)
+        await self._writer.close(compact=self._now())
         self._state = "ended"
         self._rooms.clear()
         await self._disconnect()
@@ -241,25 +246,28 @@ class AsyncCapture:
             return
         room = self._client.hand_out(record)
         room = room if isinstance(room, AsyncLiveRoom) else AsyncLiveRoom(self._client, record)
-        capture = RoomCapture(room, self._client, self._writer, self._gaps, views=self._views)
-        self._rooms[record.room_id] = capture
-        task = self._runs[record.room_id] = asyncio.create_task(self._captured(capture), name="spnb-capture-room")
+        task = asyncio.create_task(self._captured(room, self._client), name="spnb-capture-room")
+        self._runs[record.room_id] = task
         task.add_done_callback(self._failed)
 
-    async def _captured(self, capture: RoomCapture) -> None:
-        try:
-            await capture.run()
-        except Exception as error:
-            log.exception("capture of room %s failed", capture.room_id)
-            capture.close()
+    async def _captured(self, room: AsyncLiveRoom, client: AsyncClient[Any]) -> None:
+        async def once() -> None:
+            capture = RoomCapture(room, client, self._writer, self._gaps, views=self._views)
+            self._rooms[room.room_id] = capture
+            try:
+                await capture.run()
+            except Exception:
+                capture.close()
+                raise
+
+        def missing(error: Exception) -> None:
             for table in ("messages", "reactions", "presence", "status"):
-                self._gaps.open(
-                    capture.room_id, table, datetime.now(UTC), f"the capture failed: {type(error).__name__}"
-                )
-            return
+                self._gaps.open(room.room_id, table, self._now(), f"the capture failed: {type(error).__name__}")
+
+        await kept_up(once, f"the capture of room {room.room_id}", told=missing)
         await self._writer.flush()
-        self._rooms.pop(capture.room_id, None)
-        self._writer.forget(capture.room_id)
+        self._rooms.pop(room.room_id, None)
+        self._writer.forget(room.room_id)
         if self._wanted is not None and not self._rooms:
             self._done.set()
 
@@ -285,7 +293,7 @@ class AsyncCapture:
     # -- what is asked again and again
 
     def _pulse(self) -> None:
-        self._writer.put("pulse", {"at": datetime.now(UTC)})
+        self._writer.put("pulse", {"at": self._now()})
 
     async def _beat(self) -> None:
         while True:
@@ -317,7 +325,7 @@ class AsyncCapture:
         for key, (broadcast, last) in list(self._broadcasts.items()):
             fresh = [stats for stats in broadcast.history if stats.at > last]
             for stats in fresh:
-                self._writer.put("health", _health_row(broadcast, stats))
+                self._writer.put("health", _health_row(broadcast, stats, self._now()))
             if fresh:
                 self._broadcasts[key] = (broadcast, fresh[-1].at)
             elif not broadcast.on_air:
@@ -363,8 +371,8 @@ def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def _health_row(broadcast: AsyncBroadcast, stats: BroadcastStats) -> dict[str, Any]:
-    at = datetime.now(UTC) - timedelta(seconds=time.monotonic() - stats.at)
+def _health_row(broadcast: AsyncBroadcast, stats: BroadcastStats, now: datetime) -> dict[str, Any]:
+    at = now - timedelta(seconds=time.monotonic() - stats.at)
     sent, lost = stats.packets_sent, stats.packets_lost
     return {
         "room_id": broadcast.room.room_id,

@@ -29,6 +29,7 @@ import pyarrow as pa
 from spnb.analytics.capture.lines import JOURNALLED, Line, frame_of, read_lines, read_part
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.folder import CAPTURE_CARD, CARD, save_table, write_card, write_parquet
+from spnb.analytics.frames import utc_now
 from spnb.analytics.tables import TABLES
 from spnb.errors import ConfigError, TableError
 
@@ -203,7 +204,7 @@ class CaptureFolder:
         self.seal()
         frames = self.tables()
         gaps, _pulse = frames.pop("gaps"), frames.pop("pulse")
-        dataset = Dataset.of(frames, as_of=as_of)
+        dataset = Dataset.of(frames, as_of=as_of, now=max([utc_now(), *([as_of] if as_of is not None else [])]))
         tables = {name: dataset.table(name) for name in TABLES}
         named = [frame["user_id"] for frame in tables.values() if "user_id" in frame.columns]
         users = pd.Index(pd.concat(named, ignore_index=True).unique())

@@ -6,7 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from spnb.analytics.capture.gaps import Gaps
@@ -16,6 +17,7 @@ from spnb.analytics.sources.records import Row, message_row, room_row, status_ro
 from spnb.client import AsyncClient
 from spnb.errors import Forbidden, NotFound, RateLimited, ServiceError, SpnbError, Unreachable
 from spnb.live import AsyncLiveRoom
+from spnb.live.reading import kept_up
 from spnb.live.status import STATUS_OF_EVENT, room_of_event
 from spnb.models import FINAL_STATUSES, Room
 from spnb.realtime import Event
@@ -33,9 +35,19 @@ BY_REAL_TIME = ("reactions", "status")
 TOLERATED = {"presence": 15.0, "reactions": 1.0, "status": 1.0}
 """Seconds a capture may take to begin with a table: viewers are counted every few seconds, to subscribe takes a moment.
 A connection that was lost counts from its first moment."""
+FILLED_BY = {
+    "chat": "messages",
+    "messages": "reactions",
+    "post": "reactions",
+    "count": "presence",
+    "views": "views",
+}
+"""What a capture of a room does at a time → the table that lacks rows while it does not."""
 SILENT_SECONDS = 45.0
 """A broken connection may go unnoticed for one and a half keep-alives."""
 SWEEP_SECONDS = 20.0
+AHEAD = timedelta(seconds=10)
+"""How far an event may seem to be from the future, by clocks that are known to a second or two."""
 VIEWS_SECONDS = 60.0
 AGAIN_SECONDS, AGAIN_LONGEST = 1.0, 60.0
 
@@ -70,7 +82,7 @@ class RoomCapture:
         self._ends: list[Callable[[], None]] = []
         self._status = ""
         self._paused_at: datetime | None = None
-        self._heard_at = datetime.now(UTC)
+        self._heard_at = self._client.clock.now()
         self._counted_at: datetime | None = None
         self._count_again = 0.0
         self._count_wait = AGAIN_SECONDS
@@ -93,19 +105,20 @@ class RoomCapture:
         self._ends.append(self._client.realtime.subscribe(topic, self._event, settled=self._settled))
         self._ends.append(self.room.observe(self._changed))
         self._changed(self.room.record)
-        self._do("messages", self.reactions.settle_messages())
+        self._do("messages", self.reactions.settle_messages)
         if self._views is not None:
-            self._do("views", self._read_views())
+            self._do("views", self._read_views)
         await self._over.wait()
         await self.finish()
 
-    def _do(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        task = self._tasks[name] = asyncio.create_task(work, name=f"capture {name} {self.room_id}")
-        task.add_done_callback(self._done)
+    def _do(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        def missing(error: Exception) -> None:
+            self._gaps.open(
+                self.room_id, FILLED_BY[name], self._client.clock.now(), f"it failed: {type(error).__name__}"
+            )
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("capture: %s stopped", task.get_name(), exc_info=error)
+        keeping = kept_up(work, f"capture of room {self.room_id}: {name}", told=missing)
+        self._tasks[name] = asyncio.create_task(keeping, name=f"capture {name} {self.room_id}")
 
     # -- record and status
 
@@ -136,13 +149,13 @@ class RoomCapture:
             before, self._status = self._status, record.status
             self._turned(record)
             if record.status in ON_AIR and before not in ON_AIR:
-                self._do("count", self.count())
+                self._do("count", self.count)
         if record.live_channel_id and "chat" not in self._tasks:
             chat = self.room.chat
             self.reactions.follow_chat(str(chat.channel.path))
-            self._do("chat", self._follow_chat(record.live_channel_id))
+            self._do("chat", partial(self._follow_chat, record.live_channel_id))
         if record.reference_id and "post" not in self._tasks:
-            self._do("post", self.reactions.follow_post(record.reference_id))
+            self._do("post", partial(self.reactions.follow_post, record.reference_id))
         if record.status in FINAL_STATUSES or record.is_deleted:
             self._over.set()
 
@@ -169,18 +182,21 @@ class RoomCapture:
         """A pause may be told of when a reading has already told what came after it: then no record shows it."""
         self._heard()
         told = room_of_event(event, self.room_id) if event.type in STATUS_OF_EVENT else None
-        if told is not None and told.status != self._status:
+        # Only a reading tells of an end, and nothing happens in the future.
+        if told is None or told.status not in ("live", "waitingReconnect") or told.status == self._status:
+            return
+        if told.updated_at is None or told.updated_at <= self._client.clock.now() + AHEAD:
             self._turned(told)
 
     def _heard(self) -> None:
-        self._heard_at = datetime.now(UTC)
+        self._heard_at = self._client.clock.now()
 
     def away(self) -> None:
         """The real-time connection is gone: from the last sign of life on, something may be missing."""
         self.reactions.away()
         if not self.on_air:
             return
-        since = max(self._heard_at, datetime.now(UTC) - timedelta(seconds=SILENT_SECONDS))
+        since = max(self._heard_at, self._client.clock.now() - timedelta(seconds=SILENT_SECONDS))
         for table in BY_REAL_TIME:
             if table != "reactions" or self.room.record.reference_id:
                 self._gaps.open(self.room_id, table, since, "real time was away")
@@ -205,10 +221,11 @@ class RoomCapture:
                                 self._writer.put("messages", row)
                                 self.reactions.seen(change.message)
                         wait = AGAIN_SECONDS
+                        self._gaps.close(self.room_id, "messages")
                         await asyncio.sleep(0)
                 return  # the channel was closed
             except (Forbidden, NotFound):
-                since = self.room.record.live_at or datetime.now(UTC)
+                since = self.room.record.live_at or self._client.clock.now()
                 self._gaps.open(self.room_id, "messages", since, "the chat may not be read")
                 return
             except (ServiceError, Unreachable) as error:
@@ -232,13 +249,13 @@ class RoomCapture:
             told = error.retry_after if isinstance(error, RateLimited) else None
             self._count_again = now + (told or self._count_wait)
             self._count_wait = min(AGAIN_LONGEST, self._count_wait * 2)
-            since = self._counted_at or datetime.now(UTC)
+            since = self._counted_at or self._client.clock.now()
             tolerated = TOLERATED["presence"]
             self._gaps.open(self.room_id, "presence", since, "viewers could not be counted", tolerated=tolerated)
             return
         self._count_wait = AGAIN_SECONDS
         if self.on_air:
-            self._counted_at = datetime.now(UTC)
+            self._counted_at = self._client.clock.now()
             self._writer.put("presence", {"room_id": self.room_id, "at": self._counted_at, "viewers": viewers})
             self._gaps.close(self.room_id, "presence", self._counted_at)
 
@@ -256,7 +273,7 @@ class RoomCapture:
             self._gaps.close(self.room_id, "views")
         except SpnbError as error:
             log.info("watch sessions of room %s could not be read: %s", self.room_id, type(error).__name__)
-            since = self.room.record.live_at or datetime.now(UTC)
+            since = self.room.record.live_at or self._client.clock.now()
             self._gaps.open(self.room_id, "views", since, "watch sessions could not be read")
 
     # -- the end
@@ -291,7 +308,7 @@ class RoomCapture:
                 await self._read_chat(self.room.chat.channel.feed_id, record.live_channel_id)
             except (Forbidden, NotFound):
                 self._gaps.open(
-                    self.room_id, "messages", record.live_at or datetime.now(UTC), "the chat may not be read"
+                    self.room_id, "messages", record.live_at or self._client.clock.now(), "the chat may not be read"
                 )
         await self.reactions.read_posts()
         await self.reactions.read_doubtful()

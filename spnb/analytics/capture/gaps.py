@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from spnb.analytics.capture.lines import milliseconds
 from spnb.analytics.capture.writer import CaptureWriter
@@ -12,10 +12,15 @@ __all__ = ["Gaps"]
 
 
 class Gaps:
-    """The gaps of a capture, written with its rows."""
+    """The gaps of a capture, written with its rows.
 
-    def __init__(self, writer: CaptureWriter) -> None:
+    Args:
+        now: the present moment by the service's clock, which the rows are of.
+    """
+
+    def __init__(self, writer: CaptureWriter, now: Callable[[], datetime]) -> None:
         self._writer = writer
+        self._now = now
         self._open: dict[tuple[str, str], tuple[int, str, float]] = {}
 
     def restore(self, gaps: Mapping[tuple[str, str], tuple[int, str]]) -> None:
@@ -39,7 +44,7 @@ class Gaps:
         """From `end` (now) on rows come in again."""
         if (room_id, table) in self._open:
             start, why, tolerated = self._open.pop((room_id, table))
-            over = milliseconds(end or datetime.now(UTC))
+            over = milliseconds(end or self._now())
             # A row that was written stays: an end like the start says that it was none.
             self._put(room_id, table, start, start if over - start < tolerated * 1000 else max(start, over), why)
 

@@ -7,7 +7,7 @@ import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -78,7 +78,7 @@ class ReactionCapture:
                 self._posts = [one for one in (post, *around) if one.path]
                 break
             except (Forbidden, NotFound):
-                self._gaps.open(self._room_id, "reactions", datetime.now(UTC), "the post may not be read")
+                self._gaps.open(self._room_id, "reactions", self._client.clock.now(), "the post may not be read")
                 return
             except (ServiceError, Unreachable) as error:
                 log.info("reactions cannot be followed yet: %s", type(error).__name__)
@@ -110,7 +110,9 @@ class ReactionCapture:
             if self._granted == self._topics:
                 self._gaps.close(self._room_id, "reactions")
         else:
-            self._gaps.open(self._room_id, "reactions", datetime.now(UTC), "the broker refuses floating reactions")
+            self._gaps.open(
+                self._room_id, "reactions", self._client.clock.now(), "the broker refuses floating reactions"
+            )
         self._read_soon.set()
 
     def away(self) -> None:
@@ -197,7 +199,7 @@ class ReactionCapture:
         known = self._writer.knows(self._room_id, "reactions", reactor.reaction_id, True)
         if reactor.created_at is not None and not known:
             self._writer.put("reactions", reaction_row(self._room_id, reactor))
-        return self._writer.put("reactions", reaction_row(self._room_id, reactor, at=at or datetime.now(UTC)))
+        return self._writer.put("reactions", reaction_row(self._room_id, reactor, at=at or self._client.clock.now()))
 
     def seen(self, message: Message) -> None:
         """A message, as it is: where it has other reactions than are known, they are read soon."""

@@ -12,7 +12,7 @@ from spnb.analytics.capture.disk import CAPTURE_CARD, CaptureCard, merged
 from spnb.analytics.capture.lines import read_part
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.folder import CARD, Folder
-from spnb.analytics.frames import TIME
+from spnb.analytics.frames import TIME, utc_now
 from spnb.analytics.quality import Quality, Step
 from spnb.errors import TableError
 
@@ -58,7 +58,8 @@ def _read(place: Path, card: CaptureCard) -> Dataset:
             raise TableError(f"{place} is being rewritten: load it again")
         gaps = frames.pop("gaps")
         alive = [*frames.pop("pulse")["at"], *([pd.Timestamp(card.pulse, unit="ms", tz="UTC")] if card.pulse else [])]
-        made = Dataset.of(frames, as_of=max(alive, default=None))
+        # Its signs of life are of the service's clock, as all its rows are; ours may be behind it.
+        made = Dataset.of(frames, as_of=max(alive, default=None), now=max([utc_now(), *alive]))
         mended, as_of = made.mended, made.as_of
     told = [Step("damaged line of the journal", "capture", damaged, "left out"), *_unknown(gaps, made.rooms, as_of)]
     told.append(_only_counted(made))

@@ -200,7 +200,7 @@ class CaptureWriter:
                 batch.setdefault(name, []).append(dict(zip(JOURNALLED[name].names, values, strict=True)))
         self._observers.tell(batch)
 
-    async def close(self, *, compact: bool) -> None:
+    async def close(self, *, compact: datetime | None = None) -> None:
         """Write what waits, make the folder a saved dataset, and let go of it."""
         if self._place is None:
             self._thread.shutdown(wait=False)
@@ -212,8 +212,8 @@ class CaptureWriter:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
         try:
-            if compact and not self._waiting:
-                await self._do(self._place.compact, pd.Timestamp.now("UTC"))
+            if compact is not None and not self._waiting:
+                await self._do(self._place.compact, pd.Timestamp(compact))
         except Exception as error:
             self.write_error = f"no Parquet could be written ({type(error).__name__}); the journal has all rows"
             log.exception("capture: %s", self.write_error)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pandas as pd
 import pyarrow as pa
 
 from spnb._loop import on_loop
 from spnb.analytics.dataset import Dataset
-from spnb.analytics.frames import utc_now
 from spnb.analytics.tables import TABLES
+from spnb.client.clock import ServiceClock
 from spnb.config import is_loopback
 from spnb.errors import TableError, Unauthorized, Unreachable
 
@@ -30,18 +31,20 @@ async def load_exact(url: str, api_key: str) -> Dataset:
         Unauthorized: it is another's key.
         TableError: what answers there serves no tables.
     """
-    now = utc_now()
+    clock = ServiceClock()
     tables: dict[str, Any] = {}
     async with httpx.AsyncClient(
         base_url=url, headers={"X-API-Key": api_key}, timeout=120, trust_env=not is_loopback(url)
     ) as web:
         for name in TABLES:
-            content = await _read(web, name)
+            content = await _read(web, name, clock)
             if content is not None:
                 tables[name] = table_of(name, content)
     if not tables:
         raise TableError(f"{url} serves no tables: give a client instead, for what the service gives by REST")
-    return Dataset.of(tables, as_of=now)
+    # Rows are of the clock that wrote them; ours may be behind it.
+    now = pd.Timestamp(clock.now())
+    return Dataset.of(tables, as_of=now, now=now)
 
 
 @on_loop
@@ -54,17 +57,18 @@ async def load_views(url: str, api_key: str, room_id: str) -> list[dict[str, Any
     async with httpx.AsyncClient(
         base_url=url, headers={"X-API-Key": api_key}, timeout=120, trust_env=not is_loopback(url)
     ) as web:
-        content = await _read(web, "views", room_id=room_id)
+        content = await _read(web, "views", ServiceClock(), room_id=room_id)
     if content is None:
         raise TableError(f"{url} serves no watch sessions")
     rows: list[dict[str, Any]] = table_of("views", content).to_pylist()
     return rows
 
 
-async def _read(web: httpx.AsyncClient, name: str, **only: str) -> bytes | None:
+async def _read(web: httpx.AsyncClient, name: str, clock: ServiceClock, **only: str) -> bytes | None:
     """A table's stream; None where it is not served."""
     try:
         answer = await web.get(f"/sandbox/tables/{name}", params=only)
+        clock.answered(answer.headers.get("date"), answer.elapsed)
     except httpx.HTTPError as error:
         raise Unreachable(f"cannot read the table {name}: no answer from {web.base_url}") from error
     if answer.status_code == httpx.codes.UNAUTHORIZED:

@@ -7,7 +7,6 @@ is told in `Dataset.mended`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -39,7 +38,7 @@ async def load_service(
         most: rooms at most, newest first. How many older ones there are is told in `mended`.
         room_ids: these rooms instead of the newest.
     """
-    now = datetime.now(UTC)
+    now = client.clock.now()
     rooms: list[Room] = []
     older = 0
     if room_ids is not None:
@@ -67,6 +66,7 @@ async def load_service(
             "status": _frame([row for room in rooms for row in status_rows(room)], "room_id", "status", "at"),
         },
         as_of=now,
+        now=pd.Timestamp(now),
     )
     told = Quality.of(
         [

@@ -14,6 +14,9 @@ __all__ = ["Microphone"]
 
 log = logging.getLogger(__name__)
 
+AGAIN_SECONDS = 2.0
+"""Until a microphone that was lost, unplugged perhaps, is opened again."""
+
 
 class Microphone:
     """Pushes a microphone's sound into a sink, from a thread of its own.
@@ -35,21 +38,25 @@ class Microphone:
         Raises:
             SourceError: it cannot be opened; the message says what to do.
         """
+        self.close()
+        self._container = self._opened()
+
+    def _opened(self) -> Any:
         import av
 
-        self.close()
         driver, name = _driver(self.device)
         try:
-            self._container = av.open(name, format=driver)
+            container = av.open(name, format=driver)
         except (av.FFmpegError, OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise SourceError(
                 f"the microphone {self.device or name} cannot be opened: {reason}. Is it there, and not in use by "
                 "another program? Without one: spnb.Camera(microphone=None)"
             ) from error
-        if not self._container.streams.audio:
-            self.close()
+        if not container.streams.audio:
+            container.close()
             raise SourceError(f"{name} gives no sound")
+        return container
 
     def start(self, sink: Sink) -> None:
         """Begin to push into `sink`."""
@@ -58,18 +65,38 @@ class Microphone:
         self._thread.start()
 
     def _run(self, sink: Sink, stop: threading.Event) -> None:
+        while True:
+            why = self._push(sink, stop)
+            if stop.is_set():
+                return
+            told = "the microphone gives no more sound (%s), the picture goes on; it is tried again every %g s"
+            log.warning(told, why, AGAIN_SECONDS)
+            self._container.close()
+            while True:
+                if stop.wait(AGAIN_SECONDS):
+                    return
+                try:
+                    self._container = self._opened()
+                except SourceError as error:
+                    log.debug("%s", error)
+                else:
+                    log.info("the microphone gives sound again")
+                    break
+
+    def _push(self, sink: Sink, stop: threading.Event) -> str:
+        """Push until there is no more, or no more is wanted; why there is no more."""
         import av
 
         resampler = av.AudioResampler(format="s16", layout="stereo", rate=SAMPLE_RATE)
         try:
             for frame in self._container.decode(audio=0):
                 if stop.is_set():
-                    return
+                    return ""
                 for piece in resampler.resample(frame):
                     sink.audio(bytes(piece.planes[0])[: piece.samples * 4], 2)
         except av.FFmpegError as error:
-            if not stop.is_set():
-                log.warning("the microphone gave no more sound, the picture goes on: %s", error.strerror)
+            return str(error.strerror)
+        return "it has come to its end"
 
     def close(self) -> None:
         """Stop pushing and let go of the device."""

@@ -6,7 +6,6 @@ The writing is done by a process of its own, so that nothing in the caller's pro
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import sys
@@ -16,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from spnb._loop import on_loop
+from spnb._loop import end_process, on_loop
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.audience.history import plan_history
 from spnb.sandbox.control.target import reached
@@ -146,8 +145,7 @@ async def backfill_async(
     finally:
         # Also when the caller is interrupted: what is whole stays, the next run goes on from there.
         complaints.cancel()
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+        end_process(process)
         await process.wait()
     if path is None:
         raise SandboxError(f"the back-fill stopped: {told[-1] if told else 'it was ended'}; run it again to go on")

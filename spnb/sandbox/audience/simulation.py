@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import secrets
 import sys
@@ -15,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from spnb._loop import aiterate, on_loop
+from spnb._loop import aiterate, end_process, on_loop
 from spnb._twins import Blocking
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.audience.plan import AudiencePlan, check_sizes, plan_audience
@@ -161,8 +160,7 @@ class AsyncSimulation:
             async with asyncio.timeout(STOP_SECONDS if self.running else None):
                 await self._over.wait()
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            end_process(self._process, kill=True)
             await self._over.wait()
 
     async def __aenter__(self) -> AsyncSimulation:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from spnb._loop import end_process
 from spnb.errors import SandboxError
 from spnb.sandbox.livekit.deployment import LiveKitDeployment
 
@@ -164,13 +165,13 @@ class LiveKitServer:
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         if process.stdin is not None:
             process.stdin.close()  # what the guard waits for
-        if sys.platform == "win32" and process.returncode is None:
-            process.terminate()
+        if sys.platform == "win32":
+            end_process(process)
         try:
             async with asyncio.timeout(END_SECONDS):
                 await process.wait()
         except TimeoutError:
-            process.kill()
+            end_process(process, kill=True)
             await process.wait()
 
     async def aclose(self) -> None:

@@ -20,8 +20,8 @@ __all__ = ["Forward"]
 
 FRESH_SECONDS = 0.7
 """A key frame this young is sent again to who comes now: quicker than a new one, of which publishers make few."""
-RESEND_SECONDS = 0.02
-"""A packet that was asked for twice within this time is on its way already."""
+RESEND_SECONDS, RESEND_MOST_SECONDS = 0.02, 0.5
+"""A packet that was asked for twice within a round trip, or at least this time, is on its way already."""
 
 
 class _Epoch(NamedTuple):
@@ -233,28 +233,30 @@ class Forward:
                 return epoch
         return None
 
-    def resend(self, sequences: tuple[int, ...], octets: float) -> int:
+    def resend(self, sequences: tuple[int, ...], octets: float, round_trip: float | None = None) -> int:
         """Send packets again that the subscriber missed, as long as they are remembered.
 
         Args:
             sequences: their numbers.
             octets: how much may be sent: on a full line everything is missed, and what comes again fills it the more.
+            round_trip: seconds, where known. Clients that do not know it ask several times for what is on its way.
 
         Returns:
             How much was sent.
         """
         now, sent = time.monotonic(), 0
+        patience = max(RESEND_SECONDS, min(RESEND_MOST_SECONDS, 0.9 * (round_trip or 0.0)))
         if len(self._resent) > HISTORY:
-            self._resent = {number: at for number, at in self._resent.items() if now - at < RESEND_SECONDS}
+            self._resent = {number: at for number, at in self._resent.items() if now - at < patience}
         for sequence in sequences:
             if self._asked_highest is None or rtp.newer(sequence, self._asked_highest):
                 self._asked_highest = sequence
                 self.asked += 1
             if sent >= octets or (sequence - self._switched_at) & 0xFFFF >= 0x8000:
                 continue  # a layer that was left is of no more use
-            if now - self._resent.get(sequence, 0.0) >= RESEND_SECONDS and (size := self._again(sequence)):
+            if now - self._resent.get(sequence, -patience) >= patience:
                 self._resent[sequence] = now
-                sent += size
+                sent += self._again(sequence)
         self.octets += sent
         return sent
 

@@ -145,6 +145,10 @@ class Layer:
         """Take note that a key frame begins with this packet."""
         self._keyframe = (sequence, time.monotonic())
 
+    def keyframe_within(self, seconds: float) -> bool:
+        """Whether the last key frame began so short a time ago."""
+        return self._keyframe is not None and time.monotonic() - self._keyframe[1] < seconds
+
     def since_keyframe(self, seconds: float) -> list[tuple[bytes, Header]]:
         """The packets from the last key frame on, if it began within `seconds` and none of them is missing."""
         if self._keyframe is None or time.monotonic() - self._keyframe[1] > seconds:

@@ -419,8 +419,10 @@ class Answering(Subscriber):
         outgoing = self._outgoing(track, section.mid, codec.payload_type, section.rtx.get(codec.payload_type, 0))
         self._placed[section.mid] = outgoing
         estimated = track.kind == "video" and not section.sends
-        stamp_id = section.extensions.get(sdp.ABS_SEND_TIME, 0) if estimated else 0
-        number_id = section.extensions.get(sdp.TRANSPORT_NUMBER, 0) if estimated else 0
+        stamp_id, number_id = (
+            _short(section.extensions.get(uri, 0)) if estimated else 0
+            for uri in (sdp.ABS_SEND_TIME, sdp.TRANSPORT_NUMBER)
+        )
         forward = self._forward(track, outgoing, transport, stamp_id, number_id)
         self._ready.add(forward)
         del self._waiting[sid]
@@ -438,3 +440,8 @@ class Answering(Subscriber):
         self.start_ready()
         if self._waiting or self._leaving:
             self._ask_soon()
+
+
+def _short(identity: int) -> int:
+    """The id of a header extension that fits the one-byte form we write (RFC 8285), else 0: it is left out."""
+    return identity if identity < 15 else 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -22,8 +21,6 @@ from spnb.sandbox.media.sdp import Codec, Section, chosen
 from spnb.sandbox.media.speakers import Loudness
 
 __all__ = ["PublishedTrack"]
-
-log = logging.getLogger(__name__)
 
 KEYFRAME_INTERVAL_SECONDS = 0.5
 LAYER_SILENCE_SECONDS = 1.0
@@ -244,7 +241,7 @@ class PublishedTrack:
         seen = self.tap_track
         if seen is None:
             why = UNREADABLE.get(self.codec.name, "is encrypted end to end")
-            log.warning("the %s of %s %s: it is forwarded, but cannot be recorded", self.kind, self.identity, why)
+            tap.unreadable(f"the {self.kind} of {self.identity} {why}: it is forwarded, but cannot be recorded")
             return
         tap.track_started(seen)
         assembler = Assembler(

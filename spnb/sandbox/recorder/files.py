@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
-import logging
 import shutil
 import struct
 import uuid
@@ -31,8 +29,6 @@ from spnb.sandbox.recorder.playlist import Stored, finished
 from spnb.sandbox.recorder.segments import initialisation_file, segment_files
 
 __all__ = ["Interrupted", "RecordedFile", "finalise", "listed"]
-
-log = logging.getLogger(__name__)
 
 INDEX = "recordings.json"
 PLAYED = "recording.mp4"
@@ -76,7 +72,13 @@ def listed(room: Path) -> list[RecordedFile]:
     ]
 
 
-def finalise(room: Path, part: Path, *, over: Callable[[], bool] = lambda: False) -> list[RecordedFile]:
+def finalise(
+    room: Path,
+    part: Path,
+    *,
+    over: Callable[[], bool] = lambda: False,
+    damaged: Callable[[Path, str], None] = lambda _path, _reason: None,
+) -> list[RecordedFile]:
     """Make the segments of `part` into a recording of the room and remove them.
 
     Its file is an MP4 with its index in front, and the bytes of its segments lie in it as they were, each with its own
@@ -86,6 +88,7 @@ def finalise(room: Path, part: Path, *, over: Callable[[], bool] = lambda: False
     Args:
         room, part: folders.
         over: asked before each segment whether to give up.
+        damaged: called with each segment that cannot be read and is left out, and why.
 
     Returns:
         All recordings of the room, the new one last.
@@ -94,7 +97,7 @@ def finalise(room: Path, part: Path, *, over: Callable[[], bool] = lambda: False
         Interrupted: it was given up; nothing was changed.
     """
     before = listed(room)
-    sources = [source for source in map(_source, segment_files(part), itertools.repeat(part)) if source is not None]
+    sources = [source for found in segment_files(part) if (source := _source(found, part, damaged)) is not None]
     number = len(before) + 1
     if not sources:
         shutil.rmtree(part, ignore_errors=True)
@@ -174,16 +177,18 @@ class _Source:
         return self.fragments[-1].end
 
 
-def _source(found: tuple[Path, int], part: Path) -> _Source | None:
+def _source(found: tuple[Path, int], part: Path, damaged: Callable[[Path, str], None]) -> _Source | None:
     path, number = found
     try:
         initialisation = initialisation_file(part, number).read_bytes()
         with path.open("rb") as file:
             fragments = list(read_fragments(file))
-        return _Source(path, fragments, stored_entry(initialisation), initialisation) if fragments else None
+        if fragments:
+            return _Source(path, fragments, stored_entry(initialisation), initialisation)
+        damaged(path, f"{path.name} was cut off and is left out of the recording")
     except (OSError, ValueError) as error:
-        log.warning("%s cannot be read and is left out of the recording: %s", path.name, error)
-        return None
+        damaged(path, f"{path.name} cannot be read and is left out of the recording: {error}")
+    return None
 
 
 def _described(sources: list[_Source]) -> tuple[list[Track], list[Stored]]:

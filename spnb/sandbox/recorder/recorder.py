@@ -109,11 +109,20 @@ class Recorder:
         if room_id in self._recordings:
             self._recordings[room_id].playable()
 
-    def _problem(self, room_id: str, problem: str) -> None:
+    def _problem(self, room_id: str, problem: str, goes_on: bool) -> None:
         self._on_problem(room_id, problem)
+        recording = self._recordings.get(room_id)
+        if recording is None:
+            return
         writer = self._writers.get(room_id)
-        if room_id in self._recordings and room_id not in self._closed and writer is not None and writer._broken:
-            self._recordings[room_id].failed(problem)
+        if writer is None or not writer._broken:
+            recording.troubled(problem, goes_on=goes_on)
+        elif room_id not in self._closed:
+            recording.failed(problem)
+
+    def _damaged(self, room_id: str, started: float, ended: float, reason: str) -> None:
+        self._on_problem(room_id, reason)
+        self.on_gaps(room_id, [Gap(started, ended, reason)])
 
     def start(self, room_id: str, *, host: str = "") -> RoomWriter:
         """Begin to record a part of a room, or go on with the one that is being recorded.
@@ -135,12 +144,12 @@ class Recorder:
                 on_part=lambda: self._tell(self._has_more, room_id),
                 clock=self._clock,
                 on_ready=lambda: self._tell(self._ready, room_id),
-                on_problem=lambda problem: self._tell(self._problem, room_id, problem),
+                on_problem=lambda problem, goes_on: self._tell(self._problem, room_id, problem, goes_on),
             )
             self._writers[room_id] = writer
         return writer
 
-    def _tell(self, function: Callable[..., None], *arguments: str) -> None:
+    def _tell(self, function: Callable[..., None], *arguments: object) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function, *arguments)
 
@@ -203,11 +212,16 @@ class Recorder:
             await asyncio.wrap_future(self._closed[room_id])
 
     def _finalise(self, folder: Path) -> list[RecordedFile]:
+        def damaged(path: Path, reason: str) -> None:
+            # A segment was written last when it ended.
+            ended = path.stat().st_mtime if path.exists() else time.time()
+            self._tell(self._damaged, folder.name, ended - self._settings.segment_seconds, ended, reason)
+
         files = listed(folder)
         for part in _parts(folder):
             if self._ending.is_set():
                 raise Interrupted
-            files = finalise(folder, part, over=self._ending.is_set)
+            files = finalise(folder, part, over=self._ending.is_set, damaged=damaged)
         return files
 
     def recorded(self, room_id: str) -> list[RecordedFile]:

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 3.0
 """Until it is tried again whether the disk takes something."""
+MOST_GAPS = 100
+"""Of one room; of more, the newest are told."""
 PROBE_BYTES = 1 << 20
 """A second of a good picture: less room than that is none."""
 
@@ -73,13 +75,35 @@ class RoomRecording:
         if self._writer is not None:
             self._writer.track_ended(track)
 
+    def unreadable(self, reason: str) -> None:
+        """There is a track that cannot be recorded."""
+        self.troubled(reason, goes_on=False)
+
     # -- what the writers tell
+
+    def troubled(self, reason: str, *, goes_on: bool) -> None:
+        """Something is left out while the rest is recorded.
+
+        Args:
+            goes_on: whether more is left out from now on; else that is over, or it was one moment only.
+        """
+        now = time.time()
+        is_open = bool(self.gaps) and self.gaps[-1].ended is None
+        if is_open and not goes_on and self._writer is not None:
+            self.gaps[-1] = replace(self.gaps[-1], ended=now, reason=reason)
+        elif not is_open:
+            self.gaps.append(Gap(now, None if goes_on else now, reason))
+        else:
+            return
+        del self.gaps[:-MOST_GAPS]
+        self._on_gaps(self.gaps)
 
     def failed(self, reason: str) -> None:
         """The writer can write nothing more. It is asked for again every few seconds."""
         self._writer = None
         if not self.gaps or self.gaps[-1].ended is not None:
             self.gaps.append(Gap(time.time(), None, reason))
+            del self.gaps[:-MOST_GAPS]
             self._on_gaps(self.gaps)
         if self._retry is None or self._retry.done():
             self._retry = asyncio.create_task(self._again(), name=f"record again {self._folder.name}")

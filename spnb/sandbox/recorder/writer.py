@@ -59,7 +59,8 @@ class RoomWriter:
         most_waiting: frames that may wait to be written; what comes beyond is left out, and told.
         on_ready: called once, on the writer's thread, when there is a segment to play.
         on_part: called on the writer's thread when there is more to play.
-        on_problem: called, on any thread, with what is wrong: nothing more can be written, or frames were left out.
+        on_problem: called, on any thread, with what is wrong (nothing more can be written, frames were left out), and
+            whether it goes on.
         clock: monotonic seconds, the clock of `EncodedFrame.arrived`.
     """
 
@@ -74,7 +75,7 @@ class RoomWriter:
         most_waiting: int,
         on_ready: Callable[[], None],
         on_part: Callable[[], None],
-        on_problem: Callable[[str], None],
+        on_problem: Callable[[str, bool], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.folder = folder
@@ -124,7 +125,7 @@ class RoomWriter:
         if full or (left_out and not frame.keyframe):
             # What follows a missing picture cannot be decoded.
             if not self._left_out:
-                self._on_problem("the recorder is too slow for what arrives: frames are left out")
+                self._on_problem("the recorder is too slow for what arrives: frames are left out", True)
             self._left_out[track.sid] = left_out + 1
             if not full:
                 track.request_keyframe()
@@ -132,12 +133,14 @@ class RoomWriter:
         if left_out:
             del self._left_out[track.sid]
             kind = "pictures" if track.kind == "video" else "packets of sound"
-            self._on_problem(f"{left_out} {kind} were left out of the recording: this machine was too slow")
+            told = f"{left_out} {kind} were left out of the recording: this machine was too slow"
+            self._on_problem(told, bool(self._left_out))
         self._queue.put(lambda: self._write(track, frame))
 
     def track_ended(self, track: TapTrack) -> None:
         """A track is gone."""
-        self._left_out.pop(track.sid, None)
+        if self._left_out.pop(track.sid, None) and not self._left_out:
+            self._on_problem("frames were left out of the recording: this machine was too slow", False)
         self._queue.put(lambda: self.program.end_track(track))
 
     def live_files(self) -> LiveFiles | None:
@@ -172,6 +175,10 @@ class RoomWriter:
         self._queue.put(None)
         return done
 
+    def unreadable(self, reason: str) -> None:
+        """There is a track that cannot be recorded."""
+        self._on_problem(reason, False)
+
     # -- the writer's thread
 
     def _run(self) -> None:
@@ -197,12 +204,12 @@ class RoomWriter:
                 log.exception("recording into %s has stopped", self.folder)
                 (self.folder / BALLAST).unlink(missing_ok=True)
                 self._segments.abandon()
-                self._on_problem(f"nothing more can be recorded: {error.strerror or type(error).__name__}")
+                self._on_problem(f"nothing more can be recorded: {error.strerror or type(error).__name__}", True)
         except Exception as error:  # a frame that nobody could foresee: the recording goes on without it
             if type(error) not in self._failed:
                 self._failed.add(type(error))
                 log.exception("a frame could not be recorded into %s", self.folder)
-                self._on_problem(f"a frame could not be recorded: {type(error).__name__}")
+                self._on_problem(f"a frame could not be recorded: {type(error).__name__}", False)
 
     def _prepare(self) -> None:
         """Make the folder, and set some room aside for the files that close a recording, should the disk run full."""

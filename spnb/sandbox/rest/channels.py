@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import moment, new_id
 from spnb.sandbox.realtime import topics
-from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.call import Call, Services, Tag, serve
 from spnb.sandbox.rest.chat_payloads import channel_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
@@ -47,7 +47,7 @@ class ChannelCreate(BaseModel):
     postId: str | None = None
     roomId: str | None = None
     userIds: list[str] = Field(default_factory=list, max_length=1000)
-    tags: list[str] = Field(default_factory=list, max_length=10)
+    tags: list[Tag] = Field(default_factory=list, max_length=10)
     metadata: dict[str, Any] | None = None
     avatarFileId: str | None = None
     isPublic: bool | None = None
@@ -56,7 +56,7 @@ class ChannelCreate(BaseModel):
 class ChannelUpdate(BaseModel):
     displayName: str = Field(default="", max_length=100)
     metadata: dict[str, Any] | None = None
-    tags: list[str] = Field(default_factory=list, max_length=10)
+    tags: list[Tag] = Field(default_factory=list, max_length=10)
     avatarFileId: str | None = Field(default=None, max_length=100)
     rateLimit: int = Field(default=0, ge=0, le=10_000)
     rateLimitWindow: int = Field(default=0, ge=0, le=LONGEST_PERIOD)

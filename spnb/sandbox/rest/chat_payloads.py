@@ -13,7 +13,17 @@ from spnb.sandbox.rest.roles import permissions
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.store import Store
 
-__all__ = ["channel_member", "channel_payload", "feed_of", "feed_payload", "message_payload", "shown_channel"]
+__all__ = [
+    "channel_member",
+    "channel_payload",
+    "feed_of",
+    "feed_payload",
+    "message_payload",
+    "plain_message",
+    "shown_channel",
+]
+
+ABSENT = ("parentId", "referenceId")
 
 
 def shown_channel(store: Store, channel: Json) -> Json:
@@ -24,8 +34,13 @@ def shown_channel(store: Store, channel: Json) -> Json:
         **channel,
         "memberCount": store.members.count(members),
         "messageCount": preview["segment"] if preview else 0,
-        "messagePreviewId": preview["messageId"] if preview else None,
+        **({"messagePreviewId": preview["messageId"]} if preview else {}),
     }
+
+
+def plain_message(message: Json) -> Json:
+    """A message without the fields that are absent where they say nothing, as descriptions and SDKs have it."""
+    return {name: value for name, value in message.items() if value is not None or name not in ABSENT}
 
 
 def _latest(store: Store, feed_id: str) -> Json | None:
@@ -47,6 +62,7 @@ def channel_payload(
         people.append(reader)
     feeds = [feed_of(channel) for channel in channels]
     latest = [found for channel in channels if (found := _latest(store, channel["defaultSubChannelId"])) is not None]
+    newest = {message["messageFeedId"]: message for message in latest}
     users = [*people, *store.users.get_many([message["creatorId"] for message in latest])]
     return {
         "channels": [shown_channel(store, channel) for channel in channels],
@@ -58,13 +74,13 @@ def channel_payload(
             {
                 "messageFeedId": feed["messageFeedId"],
                 "name": feed["name"],
-                "messagePreviewId": feed["messagePreviewId"],
+                **({"messagePreviewId": last["messageId"]} if (last := newest.get(feed["messageFeedId"])) else {}),
                 "createdAt": feed["createdAt"],
                 "updatedAt": feed["updatedAt"],
             }
             for feed in feeds
         ],
-        "messagePreviews": latest,
+        "messagePreviews": [plain_message(message) for message in latest],
     }
 
 
@@ -127,7 +143,12 @@ def feed_payload(store: Store, feeds: Sequence[Json]) -> Json:
         told = {"lastMessageId": message["messageId"], "messagePreviewId": message["messageId"]}
         shown.append({**feed, **told, "childCount": message["segment"], "lastMessageTimestamp": message["createdAt"]})
     people = [feed["creatorId"] for feed in shown] + [message["creatorId"] for message in latest]
-    return {"messageFeeds": shown, "messages": latest, "users": store.users.get_many(people), "files": []}
+    return {
+        "messageFeeds": shown,
+        "messages": list(map(plain_message, latest)),
+        "users": store.users.get_many(people),
+        "files": [],
+    }
 
 
 def message_payload(
@@ -141,7 +162,9 @@ def message_payload(
     listed = list(messages)
     people = [message["creatorId"] for message in listed]
     return {
-        "messages": [message if reader is None else _shown(store, message, reader) for message in listed],
+        "messages": [
+            plain_message(message if reader is None else _shown(store, message, reader)) for message in listed
+        ],
         "messageFeeds": [feed_of(channel) for channel in channels],
         "users": store.users.get_many(people),
         "files": store.files.get_many([message["fileId"] for message in listed if message.get("fileId")]),

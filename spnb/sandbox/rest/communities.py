@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
-from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.call import Call, Services, Tag, serve
 from spnb.sandbox.rest.posts import moderates_community
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
@@ -36,7 +36,7 @@ class CommunityFields(BaseModel):
     isDiscoverable: bool | None = None
     requiresJoinApproval: bool | None = None
     metadata: dict[str, Any] | None = None
-    tags: list[str] | None = Field(default=None, max_length=10)
+    tags: list[Tag] | None = Field(default=None, max_length=10)
     categoryIds: list[str] | None = Field(default=None, max_length=10)
     avatarFileId: str | None = None
     onlyAdminCanPost: bool | None = None

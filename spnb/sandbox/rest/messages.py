@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
-from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.call import Call, Services, Tag, serve
 from spnb.sandbox.rest.channels import channel_topics, check_may_write, feed_and_channel, moderates, take_turn
 from spnb.sandbox.rest.chat_payloads import message_payload
 from spnb.sandbox.rest.query import paging
@@ -33,14 +33,14 @@ class MessageCreate(BaseModel):
     fileId: str | None = None
     parentId: str | None = None
     metadata: dict[str, Any] | None = None
-    tags: list[str] = Field(default_factory=list, max_length=10)
+    tags: list[Tag] = Field(default_factory=list, max_length=10)
     mentionedUsers: list[Any] = Field(default_factory=list)
 
 
 class MessageUpdate(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict)
     metadata: dict[str, Any] | None = None
-    tags: list[str] = Field(default_factory=list, max_length=10)
+    tags: list[Tag] = Field(default_factory=list, max_length=10)
     mentionedUsers: list[Any] = Field(default_factory=list)
 
 

@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 300.0
 """Seconds until a recording that could not be made into files is tried again: they double."""
+MOST_GAPS = 200
 CLOSE_SECONDS = 3.0
 """How long the end of the process waits for recordings: what takes longer is made at the next start."""
 
@@ -265,14 +266,24 @@ class Lifecycle:
             files = await self._recorder.finish(room_id, left_over=left_over)
         except Interrupted:
             return
-        except Exception:
+        except Exception as error:
             # What was written stays on disk. The room tells that it is not done, and another try follows.
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)
             log.exception("the recording of room %s could not be finished; again in %g s", room_id, pause)
             again = functools.partial(self._finish, room_id, left_over=left_over, failures=failures + 1)
             self._again[room_id] = asyncio.get_running_loop().call_later(pause, again)
+            self._tell_problem(room_id, f"{_words(error)}; tried again every {pause:g} s or less often")
             return
+        self._tell_problem(room_id, None)
         self._recorded(room_id, files)
+
+    def _tell_problem(self, room_id: str, problem: str | None) -> None:
+        room = self._store.rooms.get(room_id)
+        if room is None or room.get("recordingProblem") == problem:
+            return
+        changed = self._store.update_room(room_id, recordingProblem=problem)
+        if changed is not None:
+            self._announce("room.didUpdate", changed)
 
     def _recorded(self, room_id: str, files: list[RecordedFile]) -> None:
         changes: dict[str, Any] = {}
@@ -304,8 +315,9 @@ class Lifecycle:
             for gap in gaps
         ]
         room = self._store.rooms.get(room_id)
-        known = [gap for gap in (room or {}).get("recordingGaps", []) if gap["startedAt"] < told[0]["startedAt"]]
-        changed = self._store.update_room(room_id, recordingGaps=[*known, *told])
+        by_start = {gap["startedAt"]: gap for gap in [*((room or {}).get("recordingGaps") or []), *told]}
+        newest = [by_start[at] for at in sorted(by_start)][-MOST_GAPS:]
+        changed = self._store.update_room(room_id, recordingGaps=newest)
         if changed is not None:
             self._announce("room.didUpdate", changed)
 
@@ -366,3 +378,8 @@ class Lifecycle:
             await asyncio.wait(list(self._finishing.values()), timeout=CLOSE_SECONDS)
         self._recorder.interrupt()
         await asyncio.gather(*self._finishing.values(), return_exceptions=True)
+
+
+def _words(error: Exception) -> str:
+    told = error.strerror if isinstance(error, OSError) else None
+    return f"the recording cannot be finished: {told or type(error).__name__}"

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from pydantic import BaseModel, Field
 from starlette.applications import Starlette
-from starlette.requests import HTTPConnection, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
@@ -115,6 +116,7 @@ class Sandbox:
         self.services = Services(
             self.store, self.lifecycle, events, settings, network, self._tokens, self.api_key, self.url
         )
+        self.tables = TableExport(settings.data_dir / "sandbox.sqlite", self._has_key)
         self.ingest = Ingest(self.store, self.api_key, self.media, self.url)
         self.lifecycle.ingest_address = self.ingest.address
         self.leases = 0
@@ -127,16 +129,16 @@ class Sandbox:
             *Moderation(self.store, self.lifecycle, events, network, self._has_key).routes(),
             *self._fault_routes(),
             *HookRoutes(self.api_key, self.store, self.webhooks).routes(),
-            *TableExport(settings.data_dir / "sandbox.sqlite", self._has_key).routes(),
+            *self.tables.routes(),
             Route("/sandbox/info", self._info, methods=["GET"]),
             Route(PATH, self._proof, methods=["GET"]),
             control_route(self.api_key, "POST", "/sandbox/livekit-token", self._livekit_token),
             control_route(self.api_key, "POST", "/sandbox/auth-token", self._auth_token),
             WebSocketRoute("/sandbox/lease", self._lease),
         ]
-        app = Starlette(
-            routes=parts, exception_handlers={404: _unknown_path, 405: _unknown_path, 500: _failed, Refused: _refused}
-        )
+        told = {404: _unknown_path, 405: _unknown_path, 500: _failed, Refused: _refused}
+        told |= {HTTPException: _not_read, ClientDisconnect: _left}
+        app = Starlette(routes=parts, exception_handlers=told)
         self.app: ASGIApp = LoopbackOnly(
             BoundedBodies(FaultyRequests(quoted_ids(app), self.faults), upload_bytes=settings.upload_limit_bytes)
         )
@@ -180,6 +182,7 @@ class Sandbox:
         await self.lifecycle.aclose()
         await self.recorder.aclose()
         await self.webhooks.aclose()
+        await self.tables.aclose()
         await self.broker.aclose()
         self.store.close()
 
@@ -263,6 +266,17 @@ async def _unknown_path(request: Request, _error: Exception) -> Response:
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)  # noqa: S101 - that is what it is told of
     return envelope(error)
+
+
+async def _not_read(_request: Request, error: Exception) -> Response:
+    """What the framework itself refuses, as a form that is none."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - that is what it is told of
+    return envelope(Refused(error.status_code, error.status_code * 1000, str(error.detail)))
+
+
+async def _left(_request: Request, _error: Exception) -> Response:
+    """Who asked has gone in the middle of its own request: nobody reads this."""
+    return Response(status_code=400)
 
 
 async def _failed(_request: Request, error: Exception) -> Response:

@@ -92,6 +92,13 @@ def impatient(protocol: type[Any]) -> type[Any]:
             else:
                 self._done_waiting()  # it is a WebSocket's now
 
+        def handle_websocket_upgrade(self) -> None:
+            # The library behind it fails on others, with a 500.
+            if all(value.isascii() for _, value in self.scope["headers"]):
+                super().handle_websocket_upgrade()
+            else:
+                self.send_400_response("The headers of a WebSocket's request are ASCII")
+
         def connection_lost(self, exc: Exception | None) -> None:
             self._done_waiting()
             super().connection_lost(exc)

@@ -110,7 +110,7 @@ class _Outbox:
         try:
             async with asyncio.timeout(TIME_LIMIT_SECONDS):
                 answer = await self._client.post(self._endpoint["url"], content=body, headers=headers)
-        except (TimeoutError, httpx.HTTPError) as error:
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             log.info("a webhook was not taken: %s", type(error).__name__)
             return None
         return answer.status_code

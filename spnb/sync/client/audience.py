@@ -13,6 +13,7 @@ from spnb._loop import run
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+    from typing import Literal
 
     from spnb.client.audience import AsyncInvitations, AsyncPresence, AsyncReactions, AsyncUsers, Json, Subject
     from spnb.models import Invitation, Reactor, User, Viewer, WatchSession
@@ -174,6 +175,22 @@ class Users(Face):
     def get(self, user_id: str) -> User:
         """One user by public id. social.plus: `UserRepository.getUser`."""
         return run(self._twin.get(user_id))
+
+    def query(
+        self,
+        *,
+        keyword: str | None = None,
+        sort: Literal["displayName", "firstCreated", "lastCreated"] = "displayName",
+        page_size: int = 20,
+    ) -> Watch[User]:
+        """Users of the network, page after page. social.plus: `UserRepository.searchUserByDisplayName`.
+
+        Args:
+            keyword: part of the name; all users without it.
+            sort: by name, or oldest or newest first.
+            page_size: users per request, 1 to 100.
+        """
+        return Watch(self._twin.query(keyword=keyword, sort=sort, page_size=page_size))
 
     def get_many(self, user_ids: Sequence[str]) -> list[User]:
         """Users by public id; unknown ones are left out. social.plus: `UserRepository.getUserByIds`."""

@@ -106,6 +106,37 @@ class Channels(Face):
         """
         return run(self._twin.members(channel_id, roles=roles, filter=filter))
 
+    def add_members(self, channel_id: str, user_ids: Sequence[str]) -> None:
+        """Make users members of the channel. social.plus: `ChannelRepository.Membership.addMembers`."""
+        run(self._twin.add_members(channel_id, user_ids))
+
+    def remove_members(self, channel_id: str, user_ids: Sequence[str]) -> None:
+        """Take users out of the channel; they may come back.
+
+        social.plus: `ChannelRepository.Membership.removeMembers`.
+        """
+        run(self._twin.remove_members(channel_id, user_ids))
+
+    def add_role(self, channel_id: str, role: str, user_ids: Sequence[str]) -> None:
+        """Give members of the channel a role; moderators only. social.plus: `ChannelRepository.Moderation.addRole`.
+
+        Args:
+            role: `channel-moderator` moderates.
+            user_ids: public ids of members, 1 to 100.
+
+        Raises:
+            Forbidden: you do not moderate there.
+            BadRequest: one of them is no member.
+        """
+        run(self._twin.add_role(channel_id, role, user_ids))
+
+    def remove_role(self, channel_id: str, role: str, user_ids: Sequence[str]) -> None:
+        """Take a role from members of the channel; moderators only.
+
+        social.plus: `ChannelRepository.Moderation.removeRole`.
+        """
+        run(self._twin.remove_role(channel_id, role, user_ids))
+
     def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
         """Mute the channel, or only some users; moderators only.
 

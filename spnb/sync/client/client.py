@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from spnb.client.client import AsyncClient
+    from spnb.client.clock import ServiceClock
     from spnb.config import Endpoints
     from spnb.models import User
     from spnb.realtime import Realtime
@@ -116,6 +117,11 @@ class Client(Face, Generic[R]):
         return found
 
     @property
+    def clock(self) -> ServiceClock:
+        """The service's clock, as far as answers have told of it."""
+        return self._twin.clock
+
+    @property
     def endpoints(self) -> Endpoints:
         """Where the service is."""
         return self._twin.endpoints
@@ -160,6 +166,14 @@ class Client(Face, Generic[R]):
             ClientClosed: it was closed, or is another process's.
         """
         self._twin.check_open()
+
+    def logout(self) -> None:
+        """End the session at the service, then close: the access token is worth nothing from then on.
+
+        Raises:
+            ServiceError, Unreachable: the service did not end it; the connections are closed all the same.
+        """
+        run(self._twin.logout())
 
     def close(self) -> None:
         """Send what still waits, then close all connections; calling it again does nothing."""

@@ -203,6 +203,25 @@ class Chat(Face):
         """Let banned users back in; moderators only. social.plus: `ChannelRepository.Moderation.unbanMembers`."""
         run(self._twin.unban(*user_ids))
 
+    def add_moderator(self, *user_ids: str) -> None:
+        """Have users moderate here too; they become members first. Moderators only, the room's host is one.
+
+        Args:
+            user_ids: public ids.
+
+        Raises:
+            Forbidden: you do not moderate here; says who may.
+        """
+        run(self._twin.add_moderator(*user_ids))
+
+    def remove_moderator(self, *user_ids: str) -> None:
+        """Have users moderate here no longer; moderators only."""
+        run(self._twin.remove_moderator(*user_ids))
+
+    def members(self) -> list[ChannelMember]:
+        """Who belongs to the chat, oldest member first."""
+        return run(self._twin.members())
+
     def moderators(self) -> list[str]:
         """Public ids of those who moderate here."""
         return run(self._twin.moderators())
