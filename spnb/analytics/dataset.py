@@ -64,7 +64,7 @@ class Dataset:
         rooms, step = _all_rooms(frames)
         frames["rooms"] = rooms
         reach = pd.Timestamp(as_of).tz_convert("UTC") if as_of is not None else _last(frames)
-        return cls(Memory(frames), as_of=reach, mended=mended + Quality.of([step]))
+        return cls(Memory(frames, known=frames), as_of=reach, mended=mended + Quality.of([step]))
 
     @classmethod
     def saved(cls, folder: str | Path) -> Dataset:
@@ -103,7 +103,7 @@ class Dataset:
             for name, frame in frames.items():
                 if len(frame):
                     save_table(draft, name, frame, self.days, users)
-            write_card(draft, self.as_of, len(users))
+            write_card(draft, self.as_of, len(users), self.known)
         return place
 
     def table(self, name: str, room_ids: Sequence[str] | None = None) -> pd.DataFrame:
@@ -115,6 +115,11 @@ class Dataset:
         """How many rows a table has, without reading them."""
         table_named(name)
         return self._store.rows(name)
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Tables its source could fill. Numbers of others are NaN: nobody knows them, which is not 0."""
+        return self._store.known
 
     @property
     def store(self) -> Store:
@@ -174,7 +179,7 @@ class Dataset:
         if missing := set(wanted) - set(self.rooms["room_id"]):
             raise TableError(f"there is no stream {', '.join(sorted(missing))}: `dataset.rooms` lists them")
         tables = {name: self.table(name, wanted) for name in TABLES}
-        return Dataset(Memory(tables), as_of=self.as_of, mended=self.mended)
+        return Dataset(Memory(tables, self.known), as_of=self.as_of, mended=self.mended)
 
     @cached_property
     def kpis(self) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -70,10 +70,14 @@ def write_parquet(table: pa.Table, path: Path) -> None:
     draft.replace(path)
 
 
-def write_card(folder: Path, as_of: pd.Timestamp | None, users: int | None = None) -> None:
+def write_card(
+    folder: Path, as_of: pd.Timestamp | None, users: int | None = None, known: Collection[str] | None = None
+) -> None:
     """Say what the folder is; `users` is how many there are where every file numbers them."""
     folder.mkdir(parents=True, exist_ok=True)
-    card = {"format": FORMAT, "as_of": as_of.isoformat() if as_of is not None else None, "users": users}
+    card: dict[str, Any] = {"format": FORMAT, "as_of": as_of.isoformat() if as_of is not None else None, "users": users}
+    if known is not None:
+        card["known"] = sorted(known)
     draft = folder / f".{CARD}.{os.getpid()}"
     draft.write_text(json.dumps(card) + "\n")
     draft.replace(folder / CARD)
@@ -140,6 +144,8 @@ class Folder:
         as_of = card.get("as_of")
         self.as_of = pd.Timestamp(as_of) if as_of else None
         self.users: int | None = card.get("users")
+        known = card.get("known")  # older ones do not tell: what has rows was known
+        self.known = frozenset(known if known is not None else (name for name in TABLES if self.files(name)))
         self.rooms = self._read_rooms()
 
     def _read_rooms(self) -> pd.DataFrame:

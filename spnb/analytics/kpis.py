@@ -14,7 +14,8 @@ from spnb.analytics.events import Events
 from spnb.analytics.metrics.audience import returned
 from spnb.analytics.metrics.chat import chat_columns
 from spnb.analytics.metrics.concurrency import averaged, sweep
-from spnb.analytics.quality import Quality
+from spnb.analytics.polled import POLLED, polled
+from spnb.analytics.quality import Quality, Step
 from spnb.analytics.reckon import over_events, over_sessions, same_people
 from spnb.analytics.sessions import Sessions
 from spnb.analytics.store import Part
@@ -30,7 +31,8 @@ KPIS: Mapping[str, str] = MappingProxyType(
         "duration_seconds": "live duration, on air to off air",
         "views": "sessions started, repeats counted, reconnects within 30 s not",
         "replay_views": "views of the recording",
-        "unique_viewers": "distinct users with a session",
+        "unique_viewers": "distinct users with a session, live or of the recording",
+        "live_viewers": "distinct users with a live session",
         "watch_seconds": "seconds played, without pauses and buffering",
         "minutes_watched": "watch time ÷ 60",
         "minutes_per_viewer": "minutes watched ÷ unique viewers",
@@ -38,25 +40,40 @@ KPIS: Mapping[str, str] = MappingProxyType(
         "peak_viewers": "most distinct users watching at once",
         "peak_at": "when there were first that many",
         "average_viewers": "live viewer-seconds ÷ live duration",
+        "polled_peak_viewers": "most viewers in any poll",
+        "polled_average_viewers": "polled counts, each held until the next, over the time polled",
+        "polled_every_seconds": "mean pause between polls",
         "messages": "messages while live, deleted ones not",
         "deleted_messages": "deleted messages",
         "chatters": "distinct users who wrote",
         "messages_per_chatter": "messages ÷ chatters",
         "messages_per_minute": "messages ÷ live minutes",
-        "chat_penetration": "chatters ÷ unique viewers",
+        "chat_penetration": "chatters ÷ live viewers",
         "reactions": "reactions given − taken back, while live",
-        "engagement_rate": "(messages + reactions) ÷ unique viewers",
+        "engagement_rate": "(messages + reactions) ÷ live viewers",
         "returning_viewers": "viewers who saw an earlier stream of the same creator",
         "returning_share": "returning viewers ÷ unique viewers",
     }
 )
 """Each number's definition, to be shown beside it."""
+AUDIENCE = (
+    *("views", "replay_views", "unique_viewers", "live_viewers", "watch_seconds", "peak_viewers", "peak_at"),
+    *("average_viewers", "returning_viewers"),
+)
+"""What only watch sessions tell."""
+EVENTS = {
+    "messages": ("messages", "deleted_messages", "chatters", "messages_per_chatter", "messages_per_minute"),
+    "reactions": ("reactions",),
+}
+"""What only these tables tell."""
 
 
 def kpis_of(dataset: Dataset) -> pd.DataFrame:
     """All numbers of each stream, one row per stream, `room_id` as index, beside the columns of the rooms table.
 
-    Ratios are NaN where there is nothing to divide by. What was mended on the way is in `frame.attrs["quality"]`.
+    Ratios are NaN where there is nothing to divide by, and so is what no table of the source could know: 0 says that a
+    table was there and empty. Where a stream has both sessions and polls, sessions make its numbers, and the polls
+    stand beside them. What was mended on the way is in `frame.attrs["quality"]`.
     """
     rooms = dataset.rooms
     windows = Windows.of(rooms, dataset.as_of)
@@ -64,12 +81,33 @@ def kpis_of(dataset: Dataset) -> pd.DataFrame:
     audience, quality = _audience(dataset, windows, index, rooms)
     written, more = _events(dataset, windows, index)
     made = rooms.set_index("room_id").assign(**audience, **written)
+    made[list(POLLED)] = polled(dataset.table("presence")).reindex(made.index)
+    with_sessions = made.pop("with_sessions")
+    counted_only = made["polled_peak_viewers"].gt(0) & ~with_sessions
+    unknown = counted_only if "views" in dataset.known else pd.Series(True, index=made.index)
+    for name in AUDIENCE if unknown.any() else ():
+        made[name] = made[name].mask(unknown)
+    for table, names in EVENTS.items():
+        if table not in dataset.known:
+            made[list(names)] = np.nan
+    both = with_sessions & made["polled_peak_viewers"].gt(made["peak_viewers"])
+    more += Quality.of(
+        [
+            Step(
+                "counted by polling only", "views", int(counted_only.sum()), "peak and average as polled; the rest n/a"
+            ),
+            Step(
+                "more polled than in sessions", "presence", int(both.sum()), "sessions count; see polled_peak_viewers"
+            ),
+        ]
+    )
     viewers = made["unique_viewers"].where(made["unique_viewers"] > 0)
+    live = made["live_viewers"].where(made["live_viewers"] > 0)
     made["minutes_watched"] = made["watch_seconds"] / 60
     made["minutes_per_viewer"] = made["minutes_watched"] / viewers
     made["view_seconds"] = made["watch_seconds"] / made["views"].where(made["views"] > 0)
-    made["chat_penetration"] = made["chatters"] / viewers
-    made["engagement_rate"] = (made["messages"] + made["reactions"]) / viewers
+    made["chat_penetration"] = made["chatters"] / live
+    made["engagement_rate"] = (made["messages"] + made["reactions"]) / live
     made["returning_share"] = made["returning_viewers"] / viewers
     made = made[[*[name for name in made.columns if name not in KPIS], *KPIS]]
     made.attrs["quality"] = quality + more
@@ -89,6 +127,8 @@ def _audience(
             "views": np.bincount(sessions.room[is_view], minlength=count),
             "replay_views": np.bincount(sessions.room[is_view & sessions.replay], minlength=count),
             "unique_viewers": np.bincount(sessions.room[once], minlength=count),
+            "live_viewers": np.bincount(sessions.room[sessions.first & ~sessions.replay], minlength=count),
+            "with_sessions": np.ones(count, dtype=bool),
             "watch_seconds": np.bincount(sessions.room, sessions.watched, count),
             "peak_viewers": swept.peak,
             "peak_at": swept.peak_at,
@@ -103,6 +143,8 @@ def _audience(
         "views": np.zeros(len(index), dtype=np.int64),
         "replay_views": np.zeros(len(index), dtype=np.int64),
         "unique_viewers": np.zeros(len(index), dtype=np.int64),
+        "live_viewers": np.zeros(len(index), dtype=np.int64),
+        "with_sessions": np.zeros(len(index), dtype=bool),
         "watch_seconds": np.zeros(len(index)),
         "peak_viewers": np.zeros(len(index), dtype=np.int64),
         "peak_at": np.full(len(index), NEVER),

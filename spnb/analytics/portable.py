@@ -18,6 +18,7 @@ from typing import Any
 import narwhals as nw
 
 from spnb.analytics.kpis import KPIS
+from spnb.analytics.polled import POLLED
 from spnb.analytics.sessions import RECONNECT_SECONDS
 from spnb.analytics.tables import Table, table_named
 from spnb.errors import TableError
@@ -42,8 +43,8 @@ def kpis(tables: Mapping[str, Any], *, as_of: datetime | None = None) -> Any:
 
     Args:
         tables: lazy frames of one engine by name, in the schema of `spnb.analytics.describe()`, as `Dataset.save`
-            writes it: `rooms` with a row for every stream, `views`, and if there are any `messages` and `reactions`.
-            Of rows with the same id one counts.
+            writes it: `rooms` with a row for every stream, `views`, and if there are any `presence`, `messages` and
+            `reactions`: numbers of those that are not given are null. Of rows with the same id one counts.
         as_of: end of the window of rooms still on air, with a zone; without it their last session's end.
 
     Returns:
@@ -54,10 +55,14 @@ def kpis(tables: Mapping[str, Any], *, as_of: datetime | None = None) -> Any:
     """
     rooms = _table(tables, "rooms")
     windows = _windows(rooms, as_of)
-    sessions = _sessions(_table(tables, "views"), windows)
+    views = _table(tables, "views")
+    sessions = _sessions(views, windows)
     made = windows.join(_spans(sessions, "duration_seconds"), on="room_id", how="left")
     kept = sessions.filter(~col("outside"))
     parts = [_audience(kept), _swept(_stretches(kept)), _returning(kept, windows)]
+    parts.append(views.group_by("room_id").agg(rows=nw.len()))
+    if "presence" in tables:
+        parts.append(_polled(_table(tables, "presence")))
     if "messages" in tables:
         messages = _events(_table(tables, "messages"), "created_at", windows)
         parts += [_chat(messages), _spans(messages, "chat_seconds")]
@@ -67,11 +72,19 @@ def kpis(tables: Mapping[str, Any], *, as_of: datetime | None = None) -> Any:
         made = made.join(part, on="room_id", how="left")
     made = made.with_columns(known_seconds=(col("finish") - col("begin")) / 1000)
     found = set(made.collect_schema().names())
-    counts = ("views", "replay_views", "unique_viewers", "peak_viewers", "returning_viewers")
+    counts = ("views", "replay_views", "unique_viewers", "live_viewers", "peak_viewers", "returning_viewers")
     events = ("messages", "deleted_messages", "chatters", "reactions")
+    if "presence" not in tables:
+        made = made.with_columns(nw.lit(None).cast(nw.Float64).alias(name) for name in POLLED)
+    # Where viewers were only counted nobody knows of sessions: no row is no zero.
+    told = ~((col("polled_peak_viewers") > 0).fill_null(False) & col("rows").is_null())
     made = made.with_columns(
-        *(_zero(name, nw.Int64, name in found) for name in (*counts, *events)),
-        *(_zero(name, nw.Float64, True) for name in ("watch_seconds", "viewer_seconds")),
+        *(_zero(name, nw.Int64, name in found) for name in events),
+        *(nw.when(told).then(_zero(name, nw.Int64, True)).alias(name) for name in counts),
+        *(
+            nw.when(told).then(_zero(name, nw.Float64, True)).alias(name)
+            for name in ("watch_seconds", "viewer_seconds")
+        ),
         duration_seconds=nw.coalesce("duration_seconds", "known_seconds"),
         chat_seconds=nw.coalesce("chat_seconds", "known_seconds") if "chat_seconds" in found else col("known_seconds"),
     )
@@ -86,13 +99,13 @@ def _ratios(made: Frame) -> Frame:
         average_viewers=_share("viewer_seconds", "duration_seconds"),
         messages_per_chatter=_share("messages", "chatters"),
         messages_per_minute=_share("messages", "chat_seconds") * 60,
-        chat_penetration=_share("chatters", "unique_viewers"),
+        chat_penetration=_share("chatters", "live_viewers"),
         returning_share=_share("returning_viewers", "unique_viewers"),
         acts=col("messages") + col("reactions"),
     )
     return made.with_columns(
         minutes_per_viewer=_share("minutes_watched", "unique_viewers"),
-        engagement_rate=_share("acts", "unique_viewers"),
+        engagement_rate=_share("acts", "live_viewers"),
     )
 
 
@@ -223,12 +236,17 @@ def _audience(sessions: Frame) -> Frame:
     is_view = gap.is_null() | (gap < 0) | (gap >= round(RECONNECT_SECONDS * 1000))
     counted = reach.with_columns(view=is_view.cast(nw.Int64))
     return (
-        counted.with_columns(replayed=nw.when(col("replay")).then(col("view")).otherwise(0))
+        counted.with_columns(
+            replayed=nw.when(col("replay")).then(col("view")).otherwise(0),
+            live_user=nw.when(~col("replay")).then(col("user_id")),
+            live=(~col("replay")).cast(nw.Int64),
+        )
         .group_by("room_id")
         .agg(
             views=col("view").sum(),
             replay_views=col("replayed").sum(),
             unique_viewers=col("user_id").n_unique(),
+            live_viewers=col("live_user").n_unique() - (col("live").min() == 0).cast(nw.Int64),
             watch_seconds=col("watched").sum(),
         )
     )
@@ -293,6 +311,27 @@ def _events(table: Frame, time: str, windows: Frame) -> Frame:
     return made.with_columns(inside=(at >= col("begin")) & (at <= col("finish")))
 
 
+def _polled(presence: Frame) -> Frame:
+    """Peak and average of polled counts, each held until the next poll, and how often it was asked."""
+    at, viewers = col("at_ms"), col("viewers").cast(nw.Float64)
+    held = (at.shift(-1).over("room_id", order_by="at_ms") - at) / 1000
+    made = presence.with_columns(held=held, viewers=viewers).with_columns(weighed=col("viewers") * col("held"))
+    sums = made.group_by("room_id").agg(
+        polled_peak_viewers=col("viewers").max(),
+        seconds=col("held").sum(),
+        weighed=col("weighed").sum(),
+        mean=col("viewers").mean(),
+        polls=nw.len(),
+    )
+    some, pauses = col("seconds") > 0, col("polls") > 1
+    return sums.select(
+        "room_id",
+        "polled_peak_viewers",
+        polled_average_viewers=nw.when(some).then(col("weighed") / col("seconds")).otherwise(col("mean")),
+        polled_every_seconds=nw.when(pauses).then(col("seconds") / (col("polls") - 1)),
+    )
+
+
 def _chat(messages: Frame) -> Frame:
     inside = messages.filter(col("inside")).with_columns(gone=col("deleted").cast(nw.Int64))
     standing = inside.filter(~col("deleted")).group_by("room_id").agg(chatters=col("user_id").n_unique())
@@ -308,7 +347,8 @@ def _reacted(reactions: Frame) -> Frame:
 
 
 def _zero(name: str, kind: Any, present: bool) -> nw.Expr:
-    value = col(name).cast(kind).fill_null(0) if present else nw.lit(0).cast(kind)
+    # Without the table that would know, nobody does.
+    value = col(name).cast(kind).fill_null(0) if present else nw.lit(None).cast(kind)
     return value.alias(name)
 
 

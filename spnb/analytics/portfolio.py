@@ -132,7 +132,9 @@ def _periods(dataset: Dataset, edges: Whole) -> pd.DataFrame:
     made["minutes_per_viewer"] = made["minutes_watched"] / made["unique_viewers"].where(made["unique_viewers"] > 0)
     for name in ("messages", "reactions"):
         total = sum(over_events(dataset.store, windows, name, happened), start=np.zeros(count + 1))
-        made[name] = np.rint(total[:count]).astype(np.int64)
+        made[name] = np.rint(total[:count]).astype(np.int64) if name in dataset.known else np.nan
+    if "views" not in dataset.known:
+        made[["views", "unique_viewers", "minutes_watched", "minutes_per_stream", "minutes_per_viewer"]] = np.nan
     return made
 
 
@@ -199,13 +201,17 @@ def grouped(dataset: Dataset, by: str | Sequence[str], *, time_zone: str = "UTC"
         raise InvalidInput(f"streams cannot be grouped by {', '.join(unknown)}: choose from {', '.join(table.columns)}")
     table["viewer_seconds"] = table["average_viewers"] * table["duration_seconds"]
     groups = table.groupby(names, observed=True)
-    sums = groups[["views", "minutes_watched", "messages", "reactions", "viewer_seconds", "duration_seconds"]].sum()
+    sums = groups[["views", "minutes_watched", "messages", "reactions", "viewer_seconds", "duration_seconds"]].sum(
+        min_count=1
+    )
     made = pd.DataFrame({"streams": groups.size()}).join(sums)
     code: Whole = np.asarray(groups.ngroup().fillna(-1), dtype=np.int64)  # -1: in no group
     room, user = _viewers(dataset)
     inside = code[room] >= 0
     members: Whole = code[room[inside]]
-    made.insert(2, "unique_viewers", _distinct([(members, user[inside])], len(made)))
+    distinct = _distinct([(members, user[inside])], len(made))
+    made.insert(2, "unique_viewers", distinct)
+    made["unique_viewers"] = made["unique_viewers"].where(made["views"].notna())
     made["peak_viewers"] = groups["peak_viewers"].max()
     made["average_viewers"] = made["viewer_seconds"] / made["duration_seconds"].where(made["duration_seconds"] > 0)
     made["minutes_per_stream"] = made["minutes_watched"] / made["streams"]

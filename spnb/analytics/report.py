@@ -11,6 +11,7 @@ import pandas as pd
 from spnb.analytics import metrics
 from spnb.analytics.kpis import KPIS
 from spnb.analytics.metrics.retention import Retention
+from spnb.analytics.polled import polled_steps
 from spnb.analytics.quality import Quality
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class StreamReport:
         room: the stream's row of the rooms table.
         kpis: its numbers (see `spnb.analytics.KPIS`).
         bin_seconds: length of the bins of joins, chat and reactions.
-        concurrency: `at, viewers`: the exact step function.
+        concurrency: `at, viewers`: the exact step function; of a stream that was only counted, its polls.
         retention: Kaplan and Meier's curve with its marks.
         joins_leaves, chat, reactions: per bin.
         moments: what stood out.
@@ -55,6 +56,11 @@ class StreamReport:
     presence: pd.DataFrame
     quality: Quality
     as_of: pd.Timestamp | None
+
+    @property
+    def as_polled(self) -> bool:
+        """Whether the curve of viewers is of polled counts: nobody told the watch sessions."""
+        return bool(pd.isna(self.kpis["views"]))
 
     @property
     def churn(self) -> pd.DataFrame:
@@ -127,12 +133,16 @@ def stream_report(dataset: Dataset, room_id: str, *, sensitivity: float = 0.5) -
     kpis: pd.Series[Any] = row[list(KPIS)].copy()
     # Whether somebody came back is told by the other streams, of which only the same creator's count.
     came_back = _returning(dataset, room_id)
-    kpis["returning_viewers"], kpis["returning_share"] = came_back
+    if pd.notna(kpis["returning_viewers"]):
+        kpis["returning_viewers"], kpis["returning_share"] = came_back
+    viewers_known = pd.notna(kpis["views"])
     return StreamReport(
         room=rooms.iloc[0],
         kpis=kpis,
         bin_seconds=width,
-        concurrency=metrics.concurrency(one.views, rooms, as_of=as_of).drop(columns="room_id"),
+        concurrency=metrics.concurrency(one.views, rooms, as_of=as_of).drop(columns="room_id")
+        if viewers_known
+        else polled_steps(one.presence),
         retention=metrics.retention(one.views, rooms, as_of=as_of),
         joins_leaves=metrics.joins_leaves(one.views, rooms, bin_seconds=width, as_of=as_of).drop(columns="room_id"),
         chat=metrics.chat_rate(one.messages, rooms, bin_seconds=width, as_of=as_of).drop(columns="room_id"),
@@ -150,8 +160,6 @@ def stream_report(dataset: Dataset, room_id: str, *, sensitivity: float = 0.5) -
 def _returning(dataset: Dataset, room_id: str) -> tuple[int, float]:
     rooms = dataset.rooms
     this = rooms[rooms["room_id"] == room_id].iloc[0]
-    if pd.isna(this["creator_id"]) or pd.isna(this["live_at"]):
-        return 0, float("nan")
     same = rooms[(rooms["creator_id"] == this["creator_id"]) & (rooms["live_at"] < this["live_at"])]
     before = dataset.of_rooms([room_id, *same["room_id"]])
     table = metrics.returning(before.views, before.rooms, as_of=dataset.as_of).loc[[room_id]]

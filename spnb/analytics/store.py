@@ -6,7 +6,7 @@ on all cores, without ever holding more than a few parts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -45,6 +45,10 @@ class Part:
 class Store(Protocol):
     """What both places can do."""
 
+    @property
+    def known(self) -> frozenset[str]:
+        """Tables that would hold what happened: one that is among them and empty says that nothing did."""
+
     def rows(self, name: str) -> int:
         """How many rows a table has."""
 
@@ -67,8 +71,14 @@ def empty(name: str) -> pd.DataFrame:
 class Memory:
     """Tables that are pandas frames already."""
 
-    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
+    def __init__(self, tables: Mapping[str, pd.DataFrame], known: Collection[str] | None = None) -> None:
         self._tables = {name: tables[name] if name in tables else empty(name) for name in TABLES}
+        self._known = frozenset(tables if known is None else known)
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The tables that were given."""
+        return self._known
 
     def rows(self, name: str) -> int:
         """How many rows a table has."""

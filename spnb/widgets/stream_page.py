@@ -23,10 +23,8 @@ CARDS = (
     *("views", "unique_viewers", "peak_viewers", "average_viewers", "minutes_watched", "view_seconds"),
     *("messages", "messages_per_minute", "chat_penetration", "reactions", "engagement_rate", "returning_viewers"),
 )
-AUDIENCE = (
-    *("views", "replay_views", "unique_viewers", "watch_seconds", "minutes_watched", "minutes_per_viewer"),
-    *("view_seconds", "peak_viewers", "peak_at", "average_viewers", "returning_viewers"),
-)
+POLLED_CARDS = ("polled_peak_viewers", "polled_average_viewers", "polled_every_seconds", *CARDS[6:8], "reactions")
+"""Of a stream whose viewers were only counted."""
 MOST_MOMENTS = 200
 
 
@@ -41,16 +39,16 @@ def page_of(
         clock_times: points in time on the axes, instead of time since the stream began.
         dark: for dark themes.
     """
+    import pandas as pd
+
     from spnb.analytics import KPIS
     from spnb.analytics.shown import LABELS, clock, shown
 
-    # Sums of nothing are no numbers where nobody could count.
-    untold = AUDIENCE if report.quality.rows("without watch sessions") else ()
     numbers = [
         {
             "name": name,
             "label": LABELS[name],
-            "value": "n/a" if name in untold else shown(name, report.kpis[name], time_zone=time_zone),
+            "value": shown(name, report.kpis[name], time_zone=time_zone),
             "about": about,
         }
         for name, about in KPIS.items()
@@ -67,7 +65,7 @@ def page_of(
         "status": text_of(room["status"]),
         "began": shown("live_at", room["live_at"], time_zone=time_zone),
         "length": shown("duration_seconds", report.kpis["duration_seconds"]),
-        "cards": CARDS,
+        "cards": POLLED_CARDS if report.as_polled and pd.notna(report.kpis["polled_peak_viewers"]) else CARDS,
         "numbers": numbers,
         "moments": [
             {

@@ -146,8 +146,12 @@ async def test_the_app_hosts_with_a_co_host_and_python_sees_it(
             await expect(host.get_by_role("button", name="Invite", exact=True)).to_have_count(2, timeout=PATIENCE)
             await pressed(host, "Invite")
             await pressed(guest, "Accept")
+            # Whoever joins before the camera is there, joins without it.
+            await plays(guest)
             await pressed(guest, "Join LIVE")
             assert set(await asyncio.wait_for(stage, 180)) == {ann, bob}
+            for page in (host, guest):
+                await expect(page.get_by_text("Waiting for co-host")).to_have_count(0, timeout=STARTING)
             await shot(host, "hosting")
             await shot(guest, "co-hosting")
 

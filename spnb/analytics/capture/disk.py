@@ -204,6 +204,8 @@ class CaptureFolder:
         self.seal()
         frames = self.tables()
         gaps, _pulse = frames.pop("gaps"), frames.pop("pulse")
+        if frames["views"].empty:
+            del frames["views"]  # the service tells of none: who watched is not known
         dataset = Dataset.of(frames, as_of=as_of, now=max([utc_now(), *([as_of] if as_of is not None else [])]))
         tables = {name: dataset.table(name) for name in TABLES}
         named = [frame["user_id"] for frame in tables.values() if "user_id" in frame.columns]
@@ -216,7 +218,7 @@ class CaptureFolder:
                 files += save_table(self.folder, name, frame, dataset.days, users, part=part)
         write_parquet(pa.Table.from_pandas(gaps, preserve_index=False), self.folder / "gaps.parquet")
         self._commit(files, replace(self.card, first=self._number, last=self._number))
-        write_card(self.folder, as_of, len(users))
+        write_card(self.folder, as_of, len(users), dataset.known)
 
     def _commit(self, files: Iterable[Path], card: CaptureCard) -> None:
         """Make files count in place of journals, in one stroke."""

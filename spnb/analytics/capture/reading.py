@@ -58,6 +58,8 @@ def _read(place: Path, card: CaptureCard) -> Dataset:
             raise TableError(f"{place} is being rewritten: load it again")
         gaps = frames.pop("gaps")
         alive = [*frames.pop("pulse")["at"], *([pd.Timestamp(card.pulse, unit="ms", tz="UTC")] if card.pulse else [])]
+        if frames["views"].empty:
+            del frames["views"]  # the service tells of none: who watched is not known
         # Its signs of life are of the service's clock, as all its rows are; ours may be behind it.
         made = Dataset.of(frames, as_of=max(alive, default=None), now=max([utc_now(), *alive]))
         mended, as_of = made.mended, made.as_of

@@ -11,12 +11,13 @@ __all__ = ["page_figures"]
 
 
 def page_figures(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> dict[str, Any]:
-    """The stack, retention, joins and leaves, and health where it was measured."""
+    """The stack; retention, joins and leaves where sessions tell them; health where it was measured."""
     made = {
         "stack": stream_stack(report, dark=dark, time_zone=time_zone),
-        "retention": retention_curve(report.retention, dark=dark),
-        "joins_leaves": joins_and_leaves(report, dark=dark, time_zone=time_zone),
     }
+    if not report.as_polled:
+        made["retention"] = retention_curve(report.retention, dark=dark)
+        made["joins_leaves"] = joins_and_leaves(report, dark=dark, time_zone=time_zone)
     if len(report.health):
         made["health"] = health_strip(report, dark=dark, time_zone=time_zone)
     return made

@@ -81,7 +81,7 @@ def chat_rate(messages: Any, rooms: Any = None, *, bin_seconds: float = 60.0, as
 
 
 def chat_penetration(messages: Any, sessions: Any, rooms: Any = None, *, as_of: Any = None) -> pd.Series[float]:
-    """Chatters ÷ unique viewers of each stream; NaN without viewers."""
-    viewers = unique_viewers(sessions, rooms, as_of=as_of)
+    """Chatters ÷ live viewers of each stream; NaN without any. Who only saw the recording could not chat."""
+    viewers = unique_viewers(sessions, rooms, replay=False, as_of=as_of)
     writers = chatters(messages, rooms, as_of=as_of).reindex(viewers.index, fill_value=0)
     return (writers / viewers.where(viewers > 0)).rename("chat_penetration")
