@@ -9,7 +9,6 @@ import logging
 import os
 import secrets
 import sys
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -362,9 +361,9 @@ class Session:
         """The answer, read within bounds. Redirects are followed within the service only: the token goes along."""
         for _ in range(MOST_REDIRECTS):
             request = self._http.build_request(method, url, **options)
-            asked = time.monotonic()
+            asked = self._clock()
             sent = await self._http.send(request, stream=True)
-            self.clock.answered(sent.headers.get("date"), dt.timedelta(seconds=time.monotonic() - asked))
+            self.clock.answered(sent.headers.get("date"), self._clock() - asked)
             answer = await read_answer(sent, doing)
             if not follow or not answer.is_redirect or "location" not in answer.headers:
                 return answer

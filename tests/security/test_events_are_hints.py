@@ -195,6 +195,7 @@ async def test_a_claimed_date_orders_nothing_on_stage(client: Any) -> None:
             "users": [{"userId": client.user_id, "displayName": "<b>forged</b>"}],
         }
         client.realtime.tell(Event(name, body, topic, sent_at=datetime.fromisoformat(at)))
+    await until(lambda: client.user_id in room.stage._heard_of, 30)
     assert room.stage._heard_of[client.user_id][0] <= client.clock.now(), "what comes later counts"
     await until(lambda: bool(people) and bool(people[-1]), 30)
     assert "forged" not in repr(room.stage.people)

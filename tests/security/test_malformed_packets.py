@@ -143,6 +143,7 @@ def test_what_is_too_large_ends_the_connection(what: str) -> None:
         through_the_gate(LIMITS[what]())
 
 
+@pytest.mark.timeout(3600 if ASKED_FOR > 1000 else 120)
 @pytest.mark.parametrize("name", TARGETS)
 def test_nothing_that_a_network_brings_breaks_what_reads_it(name: str, run_seed: int) -> None:
     whole = seeds()[name]
