@@ -337,6 +337,7 @@ def _bare_site() -> Iterator[str]:
 
 async def _end(lab: Lab) -> None:
     await lab.page.get_by_role("button", name="End", exact=True).click()
+    await lab.page.get_by_role("button", name="End now").click()
     await lab.page.get_by_text("REPLAY", exact=True).wait_for(timeout=40_000)
     await lab.close()
 

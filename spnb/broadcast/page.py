@@ -172,7 +172,7 @@ class PagePublisher:
         if not answer.get("ok"):
             raise PageCannotConnect(f"the page could not go live: {_reason(answer)}")
         self._joined = True
-        self._published = self._wanted, self._intent.video, self._intent.audio
+        self._published = self._manner()
 
     def _wish(self) -> dict[str, Any]:
         video, audio, wanted = self._intent.video, self._intent.audio, self._wanted
@@ -191,6 +191,10 @@ class PagePublisher:
             "audioBitrate": audio.bitrate,
         }
 
+    def _manner(self) -> object:
+        """What takes other tracks; the volume is changed on those there are."""
+        return self._wanted, self._intent.video, replace(self._intent.audio, volume=1.0)
+
     def _muted(self) -> dict[str, bool]:
         return {"audio": "audio" in self._intent.muted, "video": "video" in self._intent.muted}
 
@@ -201,7 +205,7 @@ class PagePublisher:
             BroadcastError: the page could not.
         """
         self._wanted = wanted
-        wish = wanted, self._intent.video, self._intent.audio
+        wish = self._manner()
         if wish == self._published:
             return
         try:

@@ -1,4 +1,4 @@
-"""What a user chose last: devices by name, size, mirror. One small file of this user, never in a notebook."""
+"""What a user chose last: devices by name, size, mirror, sound. One small file of this user, never in a notebook."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ DEFAULTS: dict[str, Any] = {
     "height": 720,
     "fps": 30,
     "mirror": True,
+    "echo": True,
+    "noise": True,
+    "stereo": False,
+    "blur": False,
 }
 
 
@@ -59,6 +63,7 @@ def checked(wishes: Any) -> dict[str, Any]:
         value = given.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most:
             out[name] = value
-    if isinstance(given.get("mirror"), bool):
-        out["mirror"] = given["mirror"]
+    for name in ("mirror", "echo", "noise", "stereo", "blur"):
+        if isinstance(given.get(name), bool):
+            out[name] = given[name]
     return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 from typing import Any, Literal
 
 import traitlets
@@ -24,6 +25,7 @@ from spnb.broadcast import (
     SourceRestored,
     prepare,
 )
+from spnb.broadcast.options import MOST_VOLUME, AudioOptions
 from spnb.broadcast.sources import Camera, MediaFile, Screen, Source, TestCard
 from spnb.errors import InvalidInput, ServiceError, SpnbError, Unreachable
 from spnb.live import AsyncLiveRoom, LiveRoom
@@ -54,6 +56,8 @@ class Stage(Widget):
     connection = traitlets.Unicode("").tag(sync=True)
     """`connected`, `reconnecting` or `reconnected`; empty while not on air."""
     muted = traitlets.Dict({"audio": False, "video": False}).tag(sync=True)
+    volume = traitlets.Float(1.0, min=0.0, max=MOST_VOLUME).tag(sync=True)
+    """How loud the host goes out: 1 leaves the sound as it is, 0 is silence, at most 4."""
     moderation = traitlets.Unicode("").tag(sync=True)
     """What the automatic moderation found; empty where nothing."""
     summary: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
@@ -116,7 +120,9 @@ class Stage(Widget):
         self.error = ""
         self.phase = "starting"
         try:
-            self._broadcast = await self._room.go_live(self._source_for(content))
+            self._broadcast = await self._room.go_live(
+                self._source_for(content), audio=AudioOptions(volume=self.volume)
+            )
         except SpnbError:
             self.phase = "idle"
             raise
@@ -205,6 +211,15 @@ class Stage(Widget):
                 await self._broadcast.mute(what)
             else:
                 await self._broadcast.unmute(what)
+
+    async def do_volume(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """The volume was changed; on air it is heard at once."""
+        volume = content.get("volume")
+        if not isinstance(volume, int | float) or not 0 <= volume <= MOST_VOLUME:
+            raise InvalidInput(f"volume is 0 to {MOST_VOLUME:g}")
+        self.volume = float(volume)
+        if self._broadcast is not None and self._broadcast.on_air:
+            await self._broadcast.configure(audio=replace(self._broadcast.audio, volume=self.volume))
 
     def _show_muted(self) -> None:
         if self._broadcast is not None:

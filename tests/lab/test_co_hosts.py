@@ -64,7 +64,7 @@ async def test_two_studios_share_a_stage(lab: Lab) -> None:
     await guest.get_by_role("button", name="Hide camera").click()
     await expect(name).to_contain_text("camera off", timeout=15_000)
     await expect(host.locator(".spnb-tile video")).to_be_hidden()
-    await guest.get_by_role("button", name="Camera on air").click()
+    await guest.get_by_role("button", name="Show camera").click()
     await expect(host.locator(".spnb-tile video")).to_be_visible(timeout=15_000)
     await lab.shot("co-hosts-stage")
     await host.get_by_role("button", name="manage products").click()
@@ -79,6 +79,7 @@ async def test_two_studios_share_a_stage(lab: Lab) -> None:
     assert await House(lab).status(room_id) == "live"
     await lab.shot("co-hosts-removed")
     await host.get_by_role("button", name="End", exact=True).click()
+    await host.get_by_role("button", name="End now").click()
     await expect(host.locator(".spnb-player .spnb-badge").last).to_have_text("REPLAY", timeout=40_000)
     replay = host.locator(".spnb-player video").last
     assert await replay.evaluate(PLAYING) == [1280, 720]
@@ -132,6 +133,7 @@ async def test_viewers_and_a_host_without_a_camera_see_who_comes_and_goes(lab: L
     await page.wait_for_function(f"{BOTH} === false", timeout=30_000)
     assert await video.evaluate(PLAYING) == [1280, 720]
     await studio.get_by_role("button", name="End", exact=True).click()
+    await studio.get_by_role("button", name="End now").click()
     await expect(page.locator(".spnb-player .spnb-badge").last).to_have_text("REPLAY", timeout=40_000)
     assert not [line for line in lab.console if line.startswith("pageerror")]
 

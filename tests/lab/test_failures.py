@@ -128,6 +128,7 @@ async def test_an_unplugged_camera_leaves_a_card_and_the_room_on_air(lab: Lab, p
         await page.get_by_role("button", name="Camera on").click()
         await good_pictures(track, fps=15)
     await page.get_by_role("button", name="End", exact=True).click()
+    await page.get_by_role("button", name="End now").click()
     await ended(page)
 
 
@@ -160,6 +161,7 @@ async def test_a_dead_token_is_replaced_silently(lab: Lab) -> None:
     await on_air(page)
     await expect(page.locator(".spnb-studio .spnb-main > .spnb-error")).to_be_empty()
     await page.get_by_role("button", name="End", exact=True).click()
+    await page.get_by_role("button", name="End now").click()
     await ended(page)
 
 
@@ -190,7 +192,7 @@ async def test_everything_by_keyboard_and_in_the_dark(lab: Lab) -> None:
     await page.keyboard.type("By keyboard")
     await page.keyboard.press("Enter")
     await expect(page.locator(".spnb-studio .spnb-title").first).to_have_text("By keyboard")
-    await page.get_by_label("resolution").focus()
+    await page.get_by_role("button", name="Hide chat").focus()
     for _ in range(8):
         await page.keyboard.press("Tab")
         if await page.evaluate("document.activeElement.textContent") == "Go live":
@@ -204,6 +206,9 @@ async def test_everything_by_keyboard_and_in_the_dark(lab: Lab) -> None:
     await on_air(page)
     await lab.shot("studio-dark")
     await page.get_by_role("button", name="End", exact=True).focus()
+    await page.keyboard.press("Space")
+    assert await page.evaluate("document.activeElement.textContent") == "Stay on air", "the safe answer has the focus"
+    await page.keyboard.press("Shift+Tab")
     await page.keyboard.press("Space")
     await ended(page)
     await page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})")
@@ -242,6 +247,7 @@ async def test_an_interrupted_kernel_stays_on_air_and_obeys(lab: Lab) -> None:
     assert "KeyboardInterrupt" in await busy
     assert await House(lab).status(room_id) == "live"
     await lab.page.get_by_role("button", name="End", exact=True).click()
+    await lab.page.get_by_role("button", name="End now").click()
     await ended(lab.page)
 
 
@@ -251,6 +257,7 @@ async def test_end_is_heard_while_a_cell_is_busy(lab: Lab) -> None:
     busy = asyncio.create_task(lab.run_code("import time; time.sleep(15)"))
     await asyncio.sleep(0.5)
     await lab.page.get_by_role("button", name="End", exact=True).click()
+    await lab.page.get_by_role("button", name="End now").click()
     await House(lab).until(room_id, "ended", "recorded", seconds=8)
     assert not busy.done(), "it was heard only after the cell"
     await busy
@@ -285,6 +292,7 @@ async def test_voila_shows_the_studio_too(lab: Lab) -> None:
         await page.get_by_role("button", name="Go live").click()
         await on_air(page)
         await page.get_by_role("button", name="End", exact=True).click()
+        await page.get_by_role("button", name="End now").click()
         await ended(page)
     finally:
         await page.close()

@@ -77,6 +77,7 @@ async def test_a_host_is_published_by_the_page_itself(lab: Lab) -> None:
         assert not busy.done()
         await busy
     await page.get_by_role("button", name="End", exact=True).click()
+    await page.get_by_role("button", name="End now").click()
     await ended(page)
     assert await page.locator(".spnb-studio .spnb-player video").last.evaluate(PLAYING) == [1280, 720]
     await lab.shot("studio-ended")
@@ -92,6 +93,7 @@ async def test_a_host_is_published_by_the_kernel(lab: Lab) -> None:
         track, _ = await watching.track()
         await good_pictures(track, fps=25, size=(1280, 720))
     await page.get_by_role("button", name="End", exact=True).click()
+    await page.get_by_role("button", name="End now").click()
     await ended(page)
 
 
@@ -108,6 +110,7 @@ async def test_sources_are_switched_on_air(lab: Lab) -> None:
         await good_pictures(track, fps=20, size=(1280, 720))
     assert await house.status(room_id) in ("live", "waitingReconnect")
     await page.get_by_role("button", name="End", exact=True).click()
+    await page.get_by_role("button", name="End now").click()
     await ended(page)
 
 
@@ -125,6 +128,7 @@ async def test_a_reloaded_page_offers_to_resume(lab: Lab) -> None:
         await good_pictures(track, fps=20)
     assert await house.until(room_id, "live") == "live"
     await lab.page.get_by_role("button", name="End", exact=True).click()
+    await lab.page.get_by_role("button", name="End now").click()
     await ended(lab.page)
 
 
@@ -183,6 +187,7 @@ async def test_a_cut_connection_is_restored_and_told(lab: Lab) -> None:
                 track = await newest(watching, track)
     assert await house.until(room_id, "live") == "live"
     await page.get_by_role("button", name="End", exact=True).click()
+    await page.get_by_role("button", name="End now").click()
     await ended(page)
     assert await page.evaluate("window.spnbTracks.every((track) => track.readyState === 'ended')"), "the camera is off"
 
@@ -195,6 +200,8 @@ async def test_what_was_left_live_is_offered(lab: Lab) -> None:
     )
     await expect(lab.page.get_by_text("You have a room still live: Left behind")).to_be_visible(timeout=30_000)
     await lab.page.locator(".spnb-banner").get_by_role("button", name="End").click()
+    await expect(lab.page.get_by_text("over for good")).to_be_visible()
+    await lab.page.locator(".spnb-banner").get_by_role("button", name="End now").click()
     await expect(lab.page.get_by_text("You have a room still live")).to_be_hidden()
     room_id = (await lab.run_code("print(left.room_id)")).strip()
     await House(lab).until(room_id, "ended", "recorded")

@@ -74,7 +74,8 @@ async def test_a_muted_page_stays_muted(lab: Lab) -> None:
 
         await page.get_by_role("button", name="Unmute", exact=True).click()
         await listener.hears()
-        await page.get_by_role("button", name="Camera on air").click()
+        await page.get_by_role("button", name="Show camera").click()
         await listener.sees()
     await page.get_by_role("button", name="End", exact=True).click()
+    await page.get_by_role("button", name="End now").click()
     await ended(page)

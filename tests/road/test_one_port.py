@@ -46,7 +46,7 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
     # What is muted is held back on this side of the page.
     before = int(await lab.run_code("print(studio._frames.count)"))
     await studio.get_by_role("button", name=re.compile("Hide camera")).click()
-    await expect(studio.get_by_role("button", name=re.compile("Camera on air"))).to_be_visible()
+    await expect(studio.get_by_role("button", name=re.compile("Show camera"))).to_be_visible()
     told = await lab.run_code(
         "import time\nfrom spnb._loop import run\nsender = studio._page_source._sender\n"
         "passed = sender.passed; came = studio._frames.count\n"
@@ -56,7 +56,7 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
     )
     assert told.split() == ["True", "0"], told
     assert before > 0
-    await studio.get_by_role("button", name=re.compile("Camera on air")).click()
+    await studio.get_by_role("button", name=re.compile("Show camera")).click()
 
     # By messages alone, where the Jupyter server leads no further.
     await page.route(re.compile(r"/(spnb|proxy)/"), lambda route: route.abort())

@@ -45,6 +45,7 @@ export default {
       if (holder && holder !== session.client && webcam.via) webcam.stop();
     });
     frame(el);
+    link.mourn(el);
     el.append(h("div", { class: "spnb-card" }, pane.el, pane.controls, error));
     return () => {
       detach();

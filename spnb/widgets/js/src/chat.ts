@@ -12,6 +12,7 @@ export default {
     link.follow(["title"], () => (title.textContent = link.get<string>("title")));
     link.follow(["error"], () => (error.textContent = link.get<string>("error")));
     frame(el);
+    link.mourn(el);
     el.append(h("div", { class: "spnb-card" }, title, pane.el, error));
     return () => link.end();
   },

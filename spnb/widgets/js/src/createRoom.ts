@@ -29,6 +29,7 @@ export default {
       );
     });
     frame(el);
+    link.mourn(el);
     el.append(roomForm(link), made);
     return () => link.end();
   },

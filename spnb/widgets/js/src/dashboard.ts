@@ -211,6 +211,7 @@ export default {
       h("div", { class: "spnb-row" }, before, where, after),
     );
     frame(el, "spnb-wide");
+    link.mourn(el);
     el.append(h("section", { class: "spnb-card spnb-dashboard" }, error, overview, page.el));
     drawControls();
     drawHeads();

@@ -119,6 +119,7 @@ export default {
     const group = (label: string, ...buttons: HTMLElement[]) =>
       h("div", { class: "spnb-row spnb-wrap", role: "group", "aria-label": label }, h("span", { class: "spnb-note" }, label), ...buttons);
     frame(el, "spnb-wide");
+    link.mourn(el);
     el.append(
       h(
         "section",

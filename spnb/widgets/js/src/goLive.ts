@@ -102,6 +102,7 @@ export default {
     link.every(1000, drawTime);
     link.atEnd(stopCounting);
     frame(el);
+    link.mourn(el);
     el.append(
       h(
         "div",

@@ -238,6 +238,7 @@ export default {
       for (const plot of plots) plot.destroy();
     });
     frame(el, "spnb-wide");
+    link.mourn(el);
     el.append(
       h(
         "section",

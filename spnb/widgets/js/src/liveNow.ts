@@ -137,6 +137,7 @@ export default {
     link.every(1000, () => cards.forEach((one) => one.tick()));
     link.atEnd(() => inner?.end());
     frame(el);
+    link.mourn(el);
     el.append(h("section", { class: "spnb-card" }, heading, filters.el, error, list, empty, filters.pager, player));
     return () => link.end();
   },

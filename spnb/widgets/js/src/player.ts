@@ -12,6 +12,7 @@ export default {
       title.textContent = link.get<string>("title");
     });
     frame(el);
+    link.mourn(el);
     const head = h("div", { class: "spnb-head" }, title);
     const beside = chatBeside(link, model, el, h("div", {}, playback(link, model), head));
     head.append(beside.toggle);

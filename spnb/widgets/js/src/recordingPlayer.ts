@@ -235,6 +235,7 @@ export default {
       video.load();
     });
     frame(el);
+    link.mourn(el);
     el.append(
       title,
       figure,

@@ -52,6 +52,7 @@ export default {
     link.every(1000, tick);
     link.atEnd(() => address && URL.revokeObjectURL(address));
     frame(el);
+    link.mourn(el);
     el.append(
       h(
         "article",

@@ -56,6 +56,7 @@ export default {
     });
     link.every(1000, draw);
     frame(el);
+    link.mourn(el);
     el.append(h("div", { class: "spnb-card" }, title, steps));
     return () => link.end();
   },

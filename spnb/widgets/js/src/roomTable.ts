@@ -150,6 +150,7 @@ export default {
       error.textContent = link.get<string>("error");
     });
     frame(el, "spnb-wide");
+    link.mourn(el);
     el.append(
       h(
         "section",

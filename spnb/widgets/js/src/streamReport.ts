@@ -16,6 +16,7 @@ export default {
       if (reply.type === "stream") waiting.hidden = true;
     });
     frame(el, "spnb-wide");
+    link.mourn(el);
     el.append(h("section", { class: "spnb-card" }, error, waiting, page.el));
     page.ask("it");
     return () => link.end();

@@ -1,121 +1,29 @@
 // A host's whole journey: form, preview, 3-2-1, on air, and the replay.
 import { chatBeside } from "./shared/chatBeside";
-import { Company } from "./shared/company";
 import { frame, h, replace } from "./shared/dom";
+import { canEncode } from "./shared/encoder";
 import { floatOver, reactionCounts } from "./shared/floating";
 import { clock, kilobits, label } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
 import { findHub } from "./shared/hub";
 import { invites, received } from "./shared/invites";
+import { OVER, leftovers } from "./shared/leftovers";
 import { drawFinding, findingBadge } from "./shared/moderation";
-import { canEncode } from "./shared/encoder";
-import { OnAir } from "./shared/onAir";
 import { playback } from "./shared/playback";
 import { previewPane } from "./shared/previewPane";
 import { productList } from "./shared/products";
-import { isLoopback, roadTo, type Signpost } from "./shared/road";
 import { roomForm } from "./shared/roomForm";
-import { open, sessionOf, type Part, type Session } from "./shared/session";
-import { stageGrid } from "./shared/stageGrid";
-import { Webcam } from "./shared/webcam";
-import { Link, type Model, type Reply, type View } from "./shared/widget";
+import { open, sessionOf } from "./shared/session";
+import { sleepingBar } from "./shared/sleepingBar";
+import { stageGrid, type Person } from "./shared/stageGrid";
+import { StudioPart } from "./shared/studioPart";
+import { tuning } from "./shared/tuning";
+import { Link, type Model, type View } from "./shared/widget";
 
-type Way = { way: "page" | "frames" | "none"; why: string };
 type Phase = "idle" | "starting" | "live" | "stopping" | "ended";
 type Summary = { seconds?: number; peak: number; kbps: number; loss: number };
-type Leftover = { id: string; title: string; status: string };
 
-const ROUTE_MS = 2500;
 const TOAST_MS = 6000;
-
-class StudioPart implements Part {
-  readonly webcam: Webcam;
-  readonly onAir: OnAir;
-  readonly company: Company;
-  /** How this page may go on air: by itself, by frames that the kernel sends on, or neither. */
-  way: Way | undefined;
-  /** Why its own connection failed; remembered for the page. */
-  private refused = "";
-  private near = false;
-  private routed: (() => void)[] = [];
-
-  constructor(
-    private readonly session: Session<StudioPart>,
-    model: Model,
-  ) {
-    const plain = session as Session<unknown>;
-    const webcam = (this.webcam = new Webcam(plain));
-    this.onAir = new OnAir(plain, () => findHub(model), () => webcam.stream, (why) => this.fell(why));
-    this.company = new Company(plain);
-    this.onAir.onRoom = (room, hub) => (room && hub ? this.company.follow(room, hub) : this.company.leave());
-    webcam.byPage = () => this.onAir.publishing;
-    webcam.onStream = () => void this.onAir.renew();
-    webcam.onLost = () => void this.onAir.showCard("Camera lost");
-  }
-
-  heard(reply: Reply, buffers: DataView[]): void {
-    if (reply.type === "route") {
-      void this.find((reply["url"] as string | undefined) ?? "", (reply["signpost"] ?? null) as Signpost).then((way) => {
-        this.way = way;
-        for (const done of this.routed.splice(0)) done();
-        this.session.changed();
-      });
-    } else if (reply.type === "encode") {
-      void this.encode(reply);
-    } else if (this.onAir.heard(reply)) {
-      // Encoding for the kernel as well would take from what viewers get.
-      if (reply.type === "connect") this.webcam.rest();
-      if (reply.type === "leave") void this.webcam.wake();
-    } else {
-      this.webcam.heard(reply, buffers);
-    }
-  }
-
-  private async find(url: string, signpost: Signpost): Promise<Way> {
-    const other = canEncode() ? "frames" : "none";
-    if (!url) return { way: "none", why: "the room has no LiveKit address" };
-    this.near = isLoopback(url);
-    if (this.refused) return { way: other, why: this.refused };
-    if (await roadTo(url, signpost)) return { way: "page", why: "" };
-    return { way: other, why: "LiveKit does not answer this page" };
-  }
-
-  /** The page's own connection failed: the next time it is not tried again. */
-  private fell(why: string): void {
-    this.refused = why;
-    this.way = undefined;
-    void this.webcam.wake();
-  }
-
-  /** Encode for the kernel, which puts on air what comes. */
-  private async encode(reply: Reply): Promise<void> {
-    const number = (name: string) => Number(reply[name]);
-    const [width, height, fps, bitrate] = [number("width"), number("height"), number("fps"), number("bitrate")];
-    const codec = await this.webcam.encode({ width, height, fps, bitrate });
-    const reason = codec ? undefined : "its camera is off, or it cannot encode";
-    this.session.send("answer", { ask: reply["ask"], ok: Boolean(codec), codec, reason });
-  }
-
-  /** See how this page may go on air; known ahead as a rule. */
-  async route(): Promise<Way> {
-    if (this.way === undefined) {
-      await new Promise<void>((resolve) => {
-        this.routed.push(resolve);
-        setTimeout(resolve, ROUTE_MS);
-        this.session.send("route");
-      });
-    }
-    // What did not connect to the kernel will not to a LiveKit beside it.
-    if (this.way?.way === "page" && this.near && this.webcam.via === "frames")
-      return { way: "frames", why: "no media connection reaches this page" };
-    return this.way ?? { way: canEncode() ? "frames" : "none", why: "the kernel did not tell where LiveKit is" };
-  }
-
-  stop(): void {
-    void this.onAir.leave();
-    this.webcam.stop();
-  }
-}
 
 export default {
   initialize({ model, signal }: { model: Model; signal?: AbortSignal }) {
@@ -136,11 +44,12 @@ export default {
     let room = "";
 
     const badge = h("span", { class: "spnb-badge", role: "status" });
-    const title = h("strong", { class: "spnb-title" });
+    const title = h("strong", { class: "spnb-title", dir: "auto" });
+    const host = h("bdi", { class: "spnb-note spnb-host", "aria-label": "host" });
     const finding = findingBadge();
     const timer = h("span", { class: "spnb-timer", "aria-label": "time on air" });
     const viewers = h("span", { class: "spnb-note" });
-    const head = h("div", { class: "spnb-head" }, badge, title, finding, timer, viewers);
+    const head = h("div", { class: "spnb-head" }, badge, title, host, finding, timer, viewers);
     const banner = h("div", { class: "spnb-banner", role: "alert" });
     const count = h("div", { class: "spnb-count", "aria-live": "assertive" });
     const error = h("p", { class: "spnb-error", role: "alert" });
@@ -159,7 +68,8 @@ export default {
     const cancel = h("button", { type: "button", click: stopCounting }, "Cancel");
     const mute = h("button", { type: "button", click: () => toggle("audio") });
     const dark = h("button", { type: "button", click: () => toggle("video") });
-    const share = h("button", { type: "button", click: () => void (webcam.sharing ? webcam.unshare() : webcam.share()) });
+    const share = h("button", { type: "button", click: turnShare });
+    const tune = tuning(session, webcam);
     const end = h("button", { type: "button", class: "spnb-danger", click: ask }, "End");
     const decline = h("button", { type: "button", click: () => session.send("leave_stage") }, "Stop co-hosting");
     const waiting = h("span", { class: "spnb-note" }, "The room is not live yet: you can join once the host is on air.");
@@ -168,12 +78,16 @@ export default {
     const sure = h("div", { class: "spnb-banner", role: "alertdialog" });
     const formPlace = h("div");
     const over = h("div");
-    const leftovers = h("div");
     const stage = h("div", { class: "spnb-stage" }, pane.el, floatOver(link).el, count);
+    const placard = h("div", { class: "spnb-placard", hidden: true }, "Hidden from viewers");
+    stage.append(placard);
     const grid = stageGrid(link, session, company, stage);
     const guests = invites(link, session);
     const coHosts = () => link.get<string>("role") === "coHost";
-    const crowd = h("div", { class: "spnb-crowd" }, reactionCounts(link), productList(link, true));
+    const sold = h("summary", {}, "Products");
+    const goods = h("details", { class: "spnb-company" }, sold, productList(link, true));
+    const crowd = h("div", { class: "spnb-crowd" }, reactionCounts(link), goods);
+    const places = h("div", { class: "spnb-row spnb-wrap" });
     // The controls float over the picture while on air, and stand below it otherwise.
     let floating = false;
     function float(yes: boolean) {
@@ -181,10 +95,16 @@ export default {
       floating = yes;
       actions.classList.toggle("spnb-floating", yes);
       if (yes) stage.append(actions);
-      else guests.el.before(actions);
+      else grid.el.after(actions);
     }
     const numbers = h("p", { class: "spnb-summary" });
-    const work = [grid.el, sure, pane.controls, over, crowd, strip.el, route, error, actions, guests.el];
+    const ended = h("p", { class: "spnb-note" }, "This room is over for good. To go live again, start a new stream.");
+    let hadRoom = link.get<boolean>("has_room");
+    let madeHere = false;
+    let lastPhase: Phase | undefined;
+    // What a host needs first stands first: the picture, the way on air and off it, and what is wrong.
+    const live = [grid.el, actions, sure, error, strip.el, places, pane.controls];
+    const work = [...live, over, route, tune.el, crowd, guests.el];
     const talk = chatBeside(link, model, el, h("div", {}, ...work));
     head.append(talk.toggle);
     const section = h(
@@ -192,7 +112,7 @@ export default {
       { class: "spnb-card spnb-studio", "aria-label": "studio" },
       head,
       received(link, session),
-      leftovers,
+      leftovers(link, session),
       banner,
       talk.el,
     );
@@ -270,26 +190,31 @@ export default {
       session.send("mute", { what, muted: !link.get<Record<string, boolean>>("muted")[what] });
     }
 
+    function turnShare() {
+      session.part.notice = "";
+      void (webcam.sharing ? webcam.unshare() : webcam.share());
+    }
+
     function ask() {
       const watching = link.get<number>("viewers");
-      if (coHosts() || !watching) {
-        session.send(coHosts() ? "leave_stage" : "stop");
-        return;
-      }
+      const people = `${watching} ${watching === 1 ? "viewer is" : "viewers are"} watching. `;
+      const stay = h("button", { type: "button", click: () => answer(false) }, "Stay on air");
       leaving = true;
       replace(
         sure,
-        h("span", {}, `${watching} ${watching === 1 ? "viewer is" : "viewers are"} watching. End for everybody?`),
-        h("button", { type: "button", class: "spnb-danger", click: () => answer(true) }, "End now"),
-        h("button", { type: "button", click: () => answer(false) }, "Stay on air"),
+        h("span", {}, coHosts() ? "You leave the stage; the stream goes on without you." : `${watching ? people : ""}${OVER}`),
+        h("button", { type: "button", class: "spnb-danger", click: () => answer(true) }, coHosts() ? "Leave now" : "End now"),
+        stay,
       );
       draw();
+      stay.focus();
     }
 
     function answer(yes: boolean) {
       leaving = false;
-      if (yes) session.send("stop");
+      if (yes) session.send(coHosts() ? "leave_stage" : "stop");
       draw();
+      if (!yes) end.focus();
     }
 
     function resume() {
@@ -313,7 +238,11 @@ export default {
         session.part.way = undefined;
         if (watched) void session.part.route();
       }
+      if (here && !hadRoom && madeHere) section.scrollIntoView({ block: "start" });
+      hadRoom = here;
       title.textContent = here ? link.get<string>("title") : "Studio";
+      host.textContent = link.get<Person[]>("people").find((person) => person.role === "host")?.name ?? "";
+      host.hidden = !here || !host.textContent;
       badge.textContent = onScreen && status === "live" ? "LIVE" : here ? label(status) : "New";
       badge.dataset["status"] = here ? status : "";
       drawFinding(finding, link.get<string>("moderation"));
@@ -329,14 +258,17 @@ export default {
       count.hidden = counting === undefined;
       count.textContent = counting === undefined ? "" : String(left);
       pane.controls.hidden = done || (source.value !== "page" && here);
+      tune.el.hidden = done || !here;
+      tune.draw(source.value === "page");
       source.hidden = !here || done || counting !== undefined || phase === "starting";
       path.hidden = source.hidden || source.value !== "file";
       go.disabled = webcam.state === "asking" || early;
       const muted = link.get<Record<string, boolean>>("muted");
       mute.textContent = muted["audio"] ? "Unmute" : "Mute";
-      mute.setAttribute("aria-pressed", String(Boolean(muted["audio"])));
-      dark.textContent = muted["video"] ? "Camera on air" : "Hide camera";
-      dark.setAttribute("aria-pressed", String(Boolean(muted["video"])));
+      mute.dataset["off"] = String(Boolean(muted["audio"]));
+      dark.textContent = muted["video"] ? "Show camera" : "Hide camera";
+      dark.dataset["off"] = String(Boolean(muted["video"]));
+      placard.hidden = !muted["video"] || phase !== "live";
       share.textContent = webcam.sharing ? "Stop sharing" : "Share screen";
       share.hidden = source.value !== "page" || webcam.state !== "on";
       const away = link.get<boolean>("away");
@@ -345,14 +277,21 @@ export default {
       else if (counting !== undefined) replace(actions, cancel);
       else if (phase === "idle") replace(actions, source, path, go, coHosts() && decline, early && waiting);
       else if (phase === "starting") replace(actions, h("span", { class: "spnb-note" }, "Connecting…"));
-      else if (phase === "live") replace(actions, mute, dark, share, source, path, end);
+      else if (phase === "live") replace(actions, mute, dark, share, end);
       else if (phase === "stopping") replace(actions, h("span", { class: "spnb-note" }, "Leaving the air…"));
       else replace(actions, another);
+      replace(places, ...(phase === "live" ? [source, path] : []));
+      // Products have their time on air; before and after they make room.
+      if (phase !== lastPhase) goods.open = phase === "live";
+      lastPhase = phase;
+      const tagged = link.get<unknown[]>("products").length;
+      sold.textContent = tagged ? `Products · ${tagged}` : "Products";
+      goods.hidden = !here || (!tagged && !link.get<boolean>("manages"));
       sure.hidden = !leaving || phase !== "live";
       drawBanner(phase, away);
       drawOver(done);
       route.textContent = onScreen || phase === "starting" ? link.get<string>("route") : "";
-      error.textContent = here ? link.get<string>("error") : "";
+      error.textContent = here ? link.get<string>("error") || session.part.notice : "";
       strip.el.hidden = !onScreen;
       drawTime();
     }
@@ -360,7 +299,7 @@ export default {
     const awayBanner = [
       h("span", {}, "You are still on air in this room, but the page that sent the picture is gone."),
       h("button", { type: "button", class: "spnb-primary", click: resume }, "Resume"),
-      h("button", { type: "button", class: "spnb-danger", click: () => session.send("stop") }, "End"),
+      h("button", { type: "button", class: "spnb-danger", click: ask }, "End"),
     ];
     const reconnecting = h("span", {}, "Reconnecting… the room stays open, viewers see that you are coming back.");
 
@@ -398,9 +337,10 @@ export default {
       }
       if (!replay) {
         replay = playback(link, model, "recording");
-        replace(over, replay, numbers);
+        replace(over, replay, numbers, ended);
       }
       const summary = link.get<Summary>("summary");
+      ended.hidden = coHosts();
       numbers.textContent = summary.seconds
         ? `On air ${clock(summary.seconds)} · at most ${summary.peak} ${summary.peak === 1 ? "viewer" : "viewers"} at once · ` +
           `${kilobits(summary.kbps)} · ${(summary.loss * 100).toFixed(1)} % lost`
@@ -421,20 +361,6 @@ export default {
       return !holder || holder === session.client;
     }
 
-    link.follow(["leftovers"], () => {
-      replace(
-        leftovers,
-        ...link.get<Leftover[]>("leftovers").map((row) =>
-          h(
-            "div",
-            { class: "spnb-banner", role: "alert" },
-            h("span", {}, `You have a room still live: ${row.title}`),
-            h("button", { type: "button", class: "spnb-primary", click: () => session.send("adopt", { room: row.id }) }, "Resume"),
-            h("button", { type: "button", class: "spnb-danger", click: () => session.send("end_leftover", { room: row.id }) }, "End"),
-          ),
-        ),
-      );
-    });
     link.follow(["stats"], () => {
       const stats = link.get<Second | null>("stats");
       if (stats && link.get<Phase>("phase") === "live") strip.add(stats);
@@ -443,14 +369,19 @@ export default {
     link.follow(["phase"], () => {
       if (link.get<Phase>("phase") === "ended") webcam.stop();
     });
+    let began = 0;
     link.follow(["live_since"], () => {
+      began = performance.now();
       if (!link.get<number>("live_since")) strip.clear();
     });
     link.follow(["holder"], () => {
       const holder = link.get<string>("holder");
       if (holder && holder !== session.client && webcam.via && !onAir.publishing) webcam.stop();
     });
-    formPlace.append(roomForm(link, { snapshot }));
+    const form = roomForm(link, { snapshot });
+    form.addEventListener("submit", () => (madeHere = true));
+    formPlace.append(form);
+    link.atEnd(sleepingBar(stage, actions));
     const detach = session.attach(draw);
     link.follow(
       [
@@ -462,6 +393,7 @@ export default {
         "viewers",
         "connection",
         "muted",
+        "volume",
         "has_room",
         "away",
         "summary",
@@ -475,12 +407,18 @@ export default {
         "people",
         "invitations",
         "invite_error",
+        "products",
+        "manages",
       ],
       draw,
     );
-    link.every(1000, drawTime);
+    link.every(1000, () => {
+      drawTime();
+      if (link.get<Phase>("phase") === "live" && !link.get<boolean>("away")) strip.check(began);
+    });
     link.atEnd(stopCounting);
     frame(el);
+    link.mourn(el);
     el.append(section, formPlace);
     return () => {
       detach();

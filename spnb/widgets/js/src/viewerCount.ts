@@ -46,6 +46,7 @@ export default {
     });
     link.follow(["title", "live", "count", "peak", "error"], draw);
     frame(el);
+    link.mourn(el);
     el.append(
       h(
         "section",

@@ -32,3 +32,10 @@ export function inWords(error: unknown): Problem {
       return { kind: "error", text: `The camera cannot be opened (${name || String(error)}).` };
   }
 }
+
+/** What keeps the screen from us. */
+export function screenInWords(error: unknown): string {
+  const name = error instanceof DOMException ? error.name : "";
+  if (name === "NotReadableError") return "The system does not let this browser see the screen. Allow it in the system's settings.";
+  return "This browser does not share its screen from here.";
+}

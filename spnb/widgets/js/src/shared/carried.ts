@@ -1,6 +1,9 @@
 // Something heavy that travels once per page, in the module of a model of its own; widgets find it through that model.
 import type { Model } from "./widget";
 
+/** The heavy module may come over a slow line. */
+const LATE_MS = 60_000;
+
 type Waiting<T> = { thing?: T; waiters: ((thing: T) => void)[] };
 
 export class Carried<T> {
@@ -24,8 +27,20 @@ export class Carried<T> {
   async find(model: Model): Promise<T> {
     const here = this.place;
     if (here.thing) return here.thing;
+    const words = "This front end does not give a widget what it needs. Open the notebook in JupyterLab, Notebook 7 or Voila.";
     const reference = (model.get(this.trait) as string | null) ?? "";
-    if (reference.startsWith("IPY_MODEL_")) await model.widget_manager.get_model(reference.slice("IPY_MODEL_".length));
-    return here.thing ?? new Promise((resolve) => here.waiters.push(resolve));
+    const carrier = reference.startsWith("IPY_MODEL_") && reference.slice("IPY_MODEL_".length);
+    return new Promise<T>((resolve, reject) => {
+      const late = setTimeout(() => reject(new Error(words)), LATE_MS);
+      here.waiters.push((thing) => {
+        clearTimeout(late);
+        resolve(thing);
+      });
+      // Nobody asks where there is none to be asked, or where it knows nothing of models within models.
+      Promise.resolve(carrier ? model.widget_manager.get_model(carrier) : undefined).catch(() => {
+        clearTimeout(late);
+        reject(new Error(words));
+      });
+    });
   }
 }

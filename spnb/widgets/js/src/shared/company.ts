@@ -22,8 +22,12 @@ export class Company {
     const participant = this.room?.remoteParticipants.get(user);
     if (!participant?.trackPublications.size) return undefined;
     const publications = [...participant.trackPublications.values()];
-    const camera = publications.find((publication) => (publication.kind as string) === "video");
-    const microphone = publications.find((publication) => (publication.kind as string) === "audio");
+    // A shared screen is a second picture, with a second sound.
+    const of = (kind: string, source: string) =>
+      publications.find((publication) => (publication.source as string) === source) ??
+      publications.find((publication) => (publication.kind as string) === kind);
+    const camera = of("video", "camera");
+    const microphone = of("audio", "microphone");
     return {
       picture: camera?.isMuted ? null : (camera?.track?.mediaStreamTrack ?? null),
       muted: microphone?.isMuted ?? true,

@@ -6,6 +6,7 @@ export type Second = { fps: number; kbps: number; width: number; height: number;
 type Grade = "good" | "fair" | "bad";
 
 const SECONDS = 60;
+const SILENT_SECONDS = 6;
 const [WIDE, HIGH] = [64, 18];
 
 /** Frames missed over 1 % amber, over 5 % red; frame rate under 95 % amber, under 80 % red. */
@@ -35,28 +36,49 @@ function spark(values: number[]): SVGSVGElement {
 }
 
 export class HealthStrip {
-  readonly el = h("div", { class: "spnb-health", role: "status", "aria-label": "health of the broadcast" });
+  readonly el = h("div", { class: "spnb-health", role: "group", "aria-label": "health of the broadcast" });
+  // Only a change of the grade is worth saying aloud.
+  private readonly spoken = h("span", { class: "spnb-hush", role: "status" });
+  private graded: Grade | undefined;
+  private last = 0;
   private seconds: Second[] = [];
 
   add(second: Second): void {
     this.seconds = [...this.seconds.slice(1 - SECONDS), second];
     const now = grade(second);
+    this.last = performance.now();
+    if (this.graded && now !== this.graded) this.spoken.textContent = `The broadcast's health is ${GRADES[now].slice(2)}.`;
+    this.graded = now;
     this.el.dataset["health"] = now;
     const cell = (name: string, text: string, values: number[]) =>
       h("span", { class: "spnb-cell", title: name }, spark(values) as unknown as HTMLElement, text);
     replace(
       this.el,
-      h("span", {}, GRADES[now]),
+      h("span", { class: "spnb-grade" }, GRADES[now]),
       h("span", {}, `${second.width}×${second.height}`),
       cell("frames per second", `${Math.round(second.fps)} fps`, this.seconds.map(({ fps }) => fps)),
       cell("bit rate", kilobits(second.kbps), this.seconds.map(({ kbps }) => kbps)),
       cell("packets lost", `${(second.loss * 100).toFixed(1)} % lost`, this.seconds.map(({ loss }) => loss)),
       cell("round trip", `${Math.round(second.rtt)} ms`, this.seconds.map(({ rtt }) => rtt)),
+      this.spoken,
     );
+  }
+
+  /** Old numbers are no numbers: where none came for some seconds, that is said instead. */
+  check(since: number): void {
+    const silent = (performance.now() - Math.max(this.last, since)) / 1000;
+    if (silent < SILENT_SECONDS) return;
+    this.el.dataset["health"] = "bad";
+    const words = `No health numbers for ${Math.floor(silent)} s: whether anything goes out is not known. If it lasts, reload the page.`;
+    if (this.graded) this.spoken.textContent = "There are no health numbers.";
+    this.graded = undefined;
+    replace(this.el, h("span", { class: "spnb-grade" }, GRADES.bad.replace("Poor", "Unknown")), h("span", {}, words), this.spoken);
   }
 
   clear(): void {
     this.seconds = [];
+    this.graded = undefined;
+    this.spoken.textContent = "";
     replace(this.el);
   }
 }

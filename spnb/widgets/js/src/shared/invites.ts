@@ -52,7 +52,7 @@ export function invites(link: Link, session: Session<unknown>): { el: HTMLElemen
         h(
           "li",
           {},
-          h("span", {}, one.user),
+          h("bdi", {}, one.user),
           h("span", { class: "spnb-note" }, word(one)),
           one.status === "pending" &&
             h(
@@ -82,7 +82,14 @@ export function received(link: Link, session: Session<unknown>): HTMLElement {
         h(
           "div",
           { class: "spnb-banner", role: "alert" },
-          h("span", {}, `${one.from} invites you to co-host “${one.title}”${one.live ? ", which is live now" : ""}.`),
+          h(
+            "span",
+            {},
+            h("bdi", {}, one.from),
+            " invites you to co-host “",
+            h("bdi", {}, one.title),
+            `”${one.live ? ", which is live now" : ""}.`,
+          ),
           h(
             "button",
             { type: "button", class: "spnb-primary", click: () => session.send("accept", { invitation: one.id }) },

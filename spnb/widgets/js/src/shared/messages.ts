@@ -17,17 +17,23 @@ export class PictureSender {
     this.heard = Math.max(this.heard, n);
   }
 
-  start(stream: MediaStream, fps: number): void {
+  /** `outgoing` is what is sent now: a camera, or a screen in its place. */
+  start(outgoing: () => MediaStreamTrack | undefined, fps: number): void {
     const video = document.createElement("video");
     video.muted = true;
-    video.srcObject = new MediaStream(stream.getVideoTracks());
-    void video.play().catch(() => undefined);
+    let sent: MediaStreamTrack | undefined;
     const canvas = document.createElement("canvas");
     const context = canvas.getContext("2d");
     let slow = 0;
     let busy = false;
     let over = false;
     const tick = () => {
+      const now = outgoing();
+      if (now && now !== sent) {
+        sent = now;
+        video.srcObject = new MediaStream([now]);
+        void video.play().catch(() => undefined);
+      }
       if (busy || !context || !video.videoWidth) return;
       // Paced by time. A kernel that lags behind slows it down, and never to a halt: it may be hearing all of it.
       if (this.sent - this.heard >= WINDOW && ++slow % 6) return;

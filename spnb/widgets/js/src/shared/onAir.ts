@@ -1,8 +1,8 @@
 // The browser path: this page publishes its camera straight to LiveKit, directed by the kernel.
-import type { LocalAudioTrack, LocalVideoTrack, Room, TrackPublishOptions } from "livekit-client";
+import type { LocalAudioTrack, LocalTrack, LocalVideoTrack, Room, TrackPublishOptions } from "livekit-client";
 import type { Hub } from "../hub";
 import { SoundGate, cameraPicture, card, type Picture } from "./gate";
-
+import { ScreenOnAir } from "./screenOnAir";
 import type { Session } from "./session";
 import { isLoopback, onRoad, roadTo, type Signpost } from "./road";
 import type { Reply } from "./widget";
@@ -44,6 +44,10 @@ export class OnAir {
   health: Health | null = null;
   /** Told of the room this page has joined, and of its end. */
   onRoom: (room?: Room, hub?: Hub) => void = () => undefined;
+  /** The screen that is shared beside the camera, if any. */
+  screen: () => MediaStream | null = () => null;
+  /** Told when a moderator has muted the shared screen: it is not shared any more. */
+  onScreenMuted: () => void = () => undefined;
   private room: Room | undefined;
   /** The connection's number: a command that means an older one is not for this. */
   private number = 0;
@@ -53,10 +57,13 @@ export class OnAir {
   private video: LocalVideoTrack | undefined;
   private audio: LocalAudioTrack | undefined;
   private sound: SoundGate | undefined;
+  private shared: ScreenOnAir | undefined;
   private picture: Picture | undefined;
   /** What `picture` shows: a camera's track, or a card's words. */
   private shown: MediaStreamTrack | string | undefined;
   private lost = "";
+  /** Whether the published sound has two channels. */
+  private stereo = false;
   private working: Promise<void> = Promise.resolve();
   private beat: ReturnType<typeof setInterval> | undefined;
   /** Whether there is another way to send, which is better than a long wait for this one. */
@@ -113,6 +120,7 @@ export class OnAir {
     this.intent = { muted: { audio: muted.audio, video: muted.video }, volume: Number(reply["volume"]) };
     // Silence and darkness do not wait for anything.
     this.sound?.set(this.intent.muted.audio ? 0 : this.intent.volume);
+    this.shared?.heed(this.intent);
     if (this.intent.muted.video && this.picture && typeof this.shown !== "string") this.picture.track.enabled = false;
   }
 
@@ -147,7 +155,9 @@ export class OnAir {
       if (this.room === room) void this.apply();
     });
     room.on(RoomEvent.TrackMuted, (publication, who) => {
-      if (this.room === room && who.isLocal) this.mutedElsewhere(publication.kind as Kind);
+      if (this.room !== room || !who.isLocal) return;
+      if (this.shared?.has(publication.track as LocalTrack | undefined)) this.screenMutedElsewhere(publication.kind as Kind);
+      else this.mutedElsewhere(publication.kind as Kind);
     });
     room.on(RoomEvent.TrackUnmuted, (_publication, who) => {
       if (this.room === room && who.isLocal) void this.apply();
@@ -200,7 +210,7 @@ export class OnAir {
   }
 
   private async publishNow(room: Room): Promise<void> {
-    const { LocalAudioTrack, LocalVideoTrack, Track } = await this.hub();
+    const { LocalVideoTrack } = await this.hub();
     const [microphone] = this.stream()?.getAudioTracks() ?? [];
     const { wish } = this;
     if (this.room !== room || !wish) throw new Error("the page has left");
@@ -211,21 +221,54 @@ export class OnAir {
     // Muted from its first moment on: nobody has heard of the track yet.
     if (this.intent.muted.video) await video.mute();
     const publishing: Promise<unknown>[] = [local.publishTrack(video, await this.videoOptions(wish))];
-    if (microphone) {
-      const sound = (this.sound = new SoundGate(wish.stereo));
-      sound.take(microphone);
-      sound.set(this.intent.muted.audio ? 0 : this.intent.volume);
-      const audio = (this.audio = new LocalAudioTrack(sound.track));
-      if (this.intent.muted.audio) await audio.mute();
-      const options: TrackPublishOptions = { source: Track.Source.Microphone };
-      if (wish.audioBitrate) options.audioPreset = { maxBitrate: wish.audioBitrate };
-      if (wish.stereo && (microphone.getSettings().channelCount ?? 1) > 1) options.forceStereo = true;
-      publishing.push(local.publishTrack(audio, options));
-    }
+    if (microphone) publishing.push(this.publishSound(room, microphone, wish));
     await Promise.all(publishing);
     clearInterval(this.beat);
     this.beat = setInterval(() => void this.measure(), 1000);
     await this.bring();
+  }
+
+  private async publishSound(room: Room, microphone: MediaStreamTrack, wish: Wish): Promise<void> {
+    const { LocalAudioTrack, Track } = await this.hub();
+    this.stereo = isStereo(microphone);
+    const sound = (this.sound = new SoundGate(wish.stereo && this.stereo));
+    sound.take(microphone);
+    sound.set(this.intent.muted.audio ? 0 : this.intent.volume);
+    const audio = (this.audio = new LocalAudioTrack(sound.track));
+    if (this.intent.muted.audio) await audio.mute();
+    const options: TrackPublishOptions = { source: Track.Source.Microphone };
+    if (wish.audioBitrate) options.audioPreset = { maxBitrate: wish.audioBitrate };
+    if (wish.stereo && this.stereo) options.forceStereo = true;
+    await room.localParticipant.publishTrack(audio, options);
+  }
+
+  /** Sound of two channels is another track than sound of one: viewers are told on publishing. */
+  private async bringSound(): Promise<void> {
+    const { room, wish, audio, sound } = this;
+    const [microphone] = this.stream()?.getAudioTracks() ?? [];
+    if (!room || !wish?.stereo || !microphone || !audio || isStereo(microphone) === this.stereo) return;
+    await room.localParticipant.unpublishTrack(audio, false);
+    sound?.stop();
+    await this.publishSound(room, microphone, wish);
+  }
+
+  /** The screen that is shared now goes out, and no other. */
+  private async bringScreen(): Promise<void> {
+    const { room, shared } = this;
+    const screen = this.screen();
+    if (shared && shared.screen !== screen) {
+      this.shared = undefined;
+      await shared.unpublish();
+    }
+    if (!room || !screen || this.shared) return;
+    const made = (this.shared = new ScreenOnAir(room, await this.hub(), screen, this.intent));
+    try {
+      await made.publish(this.wish?.fps ?? 30);
+    } catch (error) {
+      if (this.shared === made) this.shared = undefined;
+      made.stop();
+      throw error;
+    }
   }
 
   private async videoOptions(wish: Wish): Promise<TrackPublishOptions> {
@@ -272,6 +315,8 @@ export class OnAir {
 
   private async bring(): Promise<void> {
     await this.show();
+    await this.bringScreen();
+    await this.shared?.bring();
     for (const kind of ["audio", "video"] as const) {
       const track = kind === "video" ? this.video : this.audio;
       const muted = this.intent.muted[kind];
@@ -309,10 +354,18 @@ export class OnAir {
     this.session.send("on_air", { event: "muted", what: kind });
   }
 
-  /** The page has other devices, or shows something else. */
+  private screenMutedElsewhere(kind: Kind): void {
+    if (this.intent.muted[kind]) return;
+    // At once, and not only at the server: the share ends.
+    this.shared?.heed({ muted: { audio: true, video: true }, volume: 0 });
+    this.onScreenMuted();
+  }
+
+  /** The page has other devices, or shares its screen, or does no more. */
   async renew(): Promise<void> {
     const [microphone] = this.stream()?.getAudioTracks() ?? [];
     this.sound?.take(microphone);
+    await this.inTurn(() => this.bringSound()).catch(() => undefined);
     const { lost } = this;
     this.lost = "";
     await this.apply();
@@ -388,6 +441,8 @@ export class OnAir {
     this.reported = 0;
     this.picture?.stop();
     this.sound?.stop();
+    this.shared?.stop();
+    this.shared = undefined;
     this.picture = this.sound = this.shown = undefined;
     this.working = Promise.resolve();
     this.lost = "";
@@ -405,4 +460,8 @@ export class OnAir {
     this.forget();
     await room.disconnect(false);
   }
+}
+
+function isStereo(sound: MediaStreamTrack): boolean {
+  return (sound.getSettings().channelCount ?? 1) > 1;
 }

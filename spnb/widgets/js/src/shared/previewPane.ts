@@ -2,7 +2,8 @@
 import { h, replace } from "./dom";
 import { kilobits } from "./format";
 import type { Session } from "./session";
-import type { Webcam, Wishes } from "./webcam";
+import type { Wishes } from "./devices";
+import type { Webcam } from "./webcam";
 
 const HEIGHTS = [360, 480, 720, 1080];
 const RATES = [15, 24, 30, 60];
@@ -26,13 +27,16 @@ function option(value: string, text: string, chosen: boolean): HTMLOptionElement
 export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
   const video = h("video", { playsinline: true, autoplay: true, "aria-label": "preview" });
   video.muted = true;
+  // The camera beside a shared screen, as viewers see it.
+  const inset = h("video", { class: "spnb-inset", playsinline: true, autoplay: true, "aria-label": "your camera", hidden: true });
+  inset.muted = true;
   const picture = h("img", { alt: "preview", hidden: true });
   const card = h("div", { class: "spnb-waiting", role: "status" });
   const numbers = h("span", { class: "spnb-numbers" });
   const bar = h("span");
   const level = h("span", { class: "spnb-level", role: "meter", "aria-label": "microphone level" }, bar);
   const start = h("button", { type: "button", class: "spnb-primary", click: () => void webcam.start() });
-  const stop = h("button", { type: "button", click: () => webcam.stop() }, "Camera off");
+  const stop = h("button", { type: "button", click: () => webcam.stop() }, "Turn camera off");
   const camera = h("select", { "aria-label": "camera" });
   const microphone = h("select", { "aria-label": "microphone" });
   const height = h("select", { "aria-label": "resolution" });
@@ -47,11 +51,13 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     rate,
     h("label", { class: "spnb-inline" }, mirror, "Mirror"),
   );
-  const controls = h("div", { class: "spnb-row spnb-wrap" }, start, stop, menus);
+  const note = h("span", { class: "spnb-error", role: "alert" });
+  const controls = h("div", { class: "spnb-row spnb-wrap" }, start, stop, menus, note);
   const el = h(
     "figure",
     { class: "spnb-player spnb-preview" },
     video,
+    inset,
     picture,
     card,
     h("div", { class: "spnb-under-video" }, level, numbers),
@@ -94,17 +100,25 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     const elsewhere = Boolean(holder) && holder !== session.client && webcam.state === "off";
     const kernel = webcam.kernelSource;
     const changed = session.get<boolean>("filtered") || Boolean(kernel);
-    const source = changed && webcam.via !== "resting" ? webcam.returned : webcam.stream;
+    const plain = webcam.screen ?? webcam.stream;
+    const source = changed && webcam.via !== "resting" ? webcam.returned : plain;
     if (video.srcObject !== source) video.srcObject = source;
+    const beside = webcam.screen && webcam.via === "resting" ? webcam.stream : null;
+    if (inset.srcObject !== beside) inset.srcObject = beside;
+    inset.hidden = !beside;
     const still = changed && (webcam.via === "messages" || webcam.via === "frames") && Boolean(webcam.picture);
     picture.hidden = !still;
     if (still && picture.src !== webcam.picture) picture.src = webcam.picture;
     el.classList.toggle("spnb-mirror", webcam.wishes.mirror && !kernel);
+    el.classList.toggle("spnb-screen", source === webcam.screen && Boolean(source));
     menus.hidden = Boolean(kernel);
     drawMenus();
 
     const { problem } = webcam;
-    card.hidden = webcam.state === "on" && !problem;
+    // What keeps only the screen or another microphone away takes no picture.
+    const aside = problem?.kind === "screen" || problem?.kind === "microphone";
+    note.textContent = aside ? (problem?.text ?? "") : "";
+    card.hidden = webcam.state === "on" && (!problem || aside);
     card.dataset["problem"] = problem?.kind ?? "";
     const head = problem
       ? "No picture"
@@ -123,7 +137,7 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
           ? "Switching it on here takes it over."
           : kernel || "Nobody but you sees the preview.";
     replace(card, h("strong", {}, head), h("span", {}, text));
-    start.textContent = problem && problem.kind !== "lost" ? "Try again" : kernel ? "Show preview" : "Camera on";
+    start.textContent = problem && problem.kind !== "lost" ? "Try again" : kernel ? "Show preview" : "Turn camera on";
     start.hidden = webcam.state === "on" && !webcam.lost;
     start.disabled = webcam.state === "asking";
     stop.hidden = webcam.state !== "on" || air;
@@ -159,7 +173,7 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     },
     end() {
       clearInterval(beat);
-      video.srcObject = null;
+      video.srcObject = inset.srcObject = null;
     },
   };
 }

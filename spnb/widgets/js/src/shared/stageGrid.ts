@@ -9,7 +9,7 @@ export type Person = { user: string; name: string; role: "host" | "coHost"; on: 
 class Tile {
   private readonly video = h("video", { playsinline: true, autoplay: true });
   private readonly letter = h("span", { class: "spnb-letter", "aria-hidden": "true" });
-  private readonly name = h("strong", {});
+  private readonly name = h("strong", { dir: "auto" });
   private readonly state = h("span", {});
   private readonly products: HTMLButtonElement;
   private readonly remove: HTMLButtonElement;
@@ -99,7 +99,7 @@ export function stageGrid(link: Link, session: Session<unknown>, company: Compan
     });
     replace(el, own, ...shown);
     el.dataset["count"] = String(Math.min(3, there.length + 1));
-    label.textContent = me ? `${me.name} · ${host ? "host" : "co-host"}, you` : "";
+    replace(label, ...(me ? [h("bdi", {}, me.name), ` · ${host ? "host" : "co-host"}, you`] : []));
     label.hidden = !there.length;
   }
 

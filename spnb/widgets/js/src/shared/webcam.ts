@@ -1,19 +1,18 @@
 // The page's camera and microphone: shown at once, and sent to the kernel over WebRTC, or as messages without UDP.
-import { inWords, type Problem } from "./cameraTrouble";
+import { inWords, screenInWords, type Problem } from "./cameraTrouble";
+import { openDevices, openScreen, soundWish, type Wishes } from "./devices";
 import { FrameSender, canEncode, type Encoding } from "./encoder";
+import { gathered } from "./gathered";
 import { MESSAGE_WIDTH, PictureSender, soundOf } from "./messages";
 import type { Session } from "./session";
 import type { Reply } from "./widget";
 
-export type Wishes = { camera: string; microphone: string; height: number; fps: number; mirror: boolean };
 export type Numbers = { fps: number; width: number; height: number; kbps: number; rtt: number; loss: number };
 export type Device = { id: string; name: string };
 
 const ANSWER_MS = 2000;
-const GATHER_MS = 1000;
 const MOST_BITS = 5_000_000;
 const MESSAGE_FPS = 30;
-const HEIGHTS: Record<number, number> = { 360: 640, 480: 640, 720: 1280, 1080: 1920 };
 
 export class Webcam {
   state: "off" | "asking" | "on" = "off";
@@ -45,8 +44,8 @@ export class Webcam {
   /** Told when there is another stream to publish. */
   onStream: () => void = () => undefined;
   onLost: () => void = () => undefined;
-  private screen: MediaStreamTrack | null = null;
-  private kept: MediaStreamTrack | null = null;
+  /** The screen that is shared beside the camera; where the kernel sends, in its place. */
+  screen: MediaStream | null = null;
 
   constructor(private readonly session: Session<unknown>) {}
 
@@ -69,9 +68,10 @@ export class Webcam {
     this.session.changed();
     if (!this.kernelSource) {
       try {
-        this.stream = await this.open();
+        this.stream = await openDevices(this.wishes);
       } catch (error) {
         this.state = "off";
+        this.endShare();
         this.problem = inWords(error);
         this.session.changed();
         return false;
@@ -83,6 +83,7 @@ export class Webcam {
       this.stream.getVideoTracks()[0]?.addEventListener("ended", () => this.unplugged());
       this.listen();
       void this.list();
+      if (this.wishes.blur) await this.blur();
     }
     this.state = "on";
     this.beat = setInterval(() => void this.measure(), 1000);
@@ -96,72 +97,87 @@ export class Webcam {
     return true;
   }
 
-  /** Whether the screen is shown instead of the camera. */
   get sharing(): boolean {
     return this.screen !== null;
   }
 
-  /** Show the screen instead of the camera; the browser asks which one. */
+  /** Share the screen, with its sound where the browser gives it; the browser asks which one. */
   async share(): Promise<void> {
     if (!this.stream || this.screen) return;
-    let picked: MediaStream;
+    this.problem = null;
     try {
-      picked = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: this.wishes.fps } } });
-    } catch {
-      return; // the user thought better of it
+      this.screen = await openScreen(this.wishes);
+    } catch (error) {
+      // Who thinks better of it is told nothing.
+      if ((error as DOMException).name !== "NotAllowedError") this.problem = { kind: "screen", text: screenInWords(error) };
+      this.session.changed();
+      return;
     }
-    const [track] = picked.getVideoTracks();
-    const [camera] = this.stream.getVideoTracks();
-    if (!track || !camera) return;
-    this.screen = track;
-    this.kept = camera;
-    track.addEventListener("ended", () => void this.unshare());
-    await this.swap(track);
+    const { screen } = this;
+    screen.getVideoTracks()[0]?.addEventListener("ended", () => this.screen === screen && void this.unshare());
+    await this.shown();
   }
 
   async unshare(): Promise<void> {
-    const { screen, kept } = this;
-    if (!screen || !kept) return;
-    this.screen = this.kept = null;
-    await this.swap(kept);
-    screen.stop();
+    if (!this.screen) return;
+    this.endShare();
+    await this.shown();
   }
 
-  private async swap(track: MediaStreamTrack): Promise<void> {
-    this.stream = new MediaStream([track, ...(this.stream?.getAudioTracks() ?? [])]);
+  private endShare(): void {
+    this.screen?.getTracks().forEach((track) => track.stop());
+    this.screen = null;
+  }
+
+  /** What the kernel is sent. */
+  private get outgoing(): MediaStreamTrack | undefined {
+    return (this.byPage() ? undefined : this.screen?.getVideoTracks()[0]) ?? this.stream?.getVideoTracks()[0];
+  }
+
+  private async shown(): Promise<void> {
+    const { outgoing } = this;
     const sender = this.pc?.getSenders().find((candidate) => candidate.track?.kind === "video");
-    await sender?.replaceTrack(track);
-    this.frames?.take(track);
+    if (outgoing && sender?.track !== outgoing) await sender?.replaceTrack(outgoing);
+    if (outgoing) this.frames?.take(outgoing);
     if (this.byPage()) this.onStream();
     this.session.changed();
   }
 
-  private async open(): Promise<MediaStream> {
-    if (!navigator.mediaDevices?.getUserMedia) throw new DOMException("", "InsecureOrigin");
-    const { camera, microphone, height, fps } = this.wishes;
-    const devices = await navigator.mediaDevices.enumerateDevices();
-    const named = (kind: string, name: string) =>
-      devices.find((device) => device.kind === kind && device.label === name && name)?.deviceId;
-    const video: MediaTrackConstraints = {
-      width: { ideal: HEIGHTS[height] ?? Math.round((height * 16) / 9) },
-      height: { ideal: height },
-      frameRate: { ideal: fps },
-    };
-    const cameraId = named("videoinput", camera);
-    if (cameraId) video.deviceId = { exact: cameraId };
-    const microphoneId = named("audioinput", microphone);
-    const audio: MediaTrackConstraints = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-    if (microphoneId) audio.deviceId = { exact: microphoneId };
-    try {
-      return await navigator.mediaDevices.getUserMedia({ video, audio });
-    } catch (error) {
-      const kind = (error as DOMException).name;
-      // A camera without a microphone is still worth showing; what was chosen last may not be there any more.
-      if (kind === "NotFoundError" || kind === "OverconstrainedError") {
-        return await navigator.mediaDevices.getUserMedia({ video: { ...video, deviceId: undefined } });
-      }
-      throw error;
+  /** What was chosen for the sound is true of a microphone that is opened anew; the picture goes on. */
+  async listenAnew(): Promise<void> {
+    const { stream } = this;
+    if (this.state !== "on" || !stream) return;
+    const before = stream.getAudioTracks();
+    if (!before.length) return;
+    // Opened twice, browsers give it as it was opened first.
+    before.forEach((track) => track.stop());
+    const opened = await navigator.mediaDevices.getUserMedia({ audio: await soundWish(this.wishes) }).catch(() => null);
+    const [sound] = opened?.getAudioTracks() ?? [];
+    if (this.stream !== stream || !sound) {
+      sound?.stop();
+      if (this.stream === stream) this.problem = { kind: "microphone", text: "The microphone cannot be opened so. Choose otherwise." };
+      this.session.changed();
+      return;
     }
+    this.problem = null;
+    this.stream = new MediaStream([...stream.getVideoTracks(), sound]);
+    const sender = this.pc?.getSenders().find((candidate) => candidate.track?.kind === "audio");
+    await sender?.replaceTrack(sound);
+    this.listen();
+    if (this.byPage()) this.onStream();
+    this.session.changed();
+  }
+
+  /** Whether the browser can blur what is behind the host, by itself. */
+  get blurs(): boolean {
+    const can = this.stream?.getVideoTracks()[0]?.getCapabilities?.();
+    return Boolean(can?.backgroundBlur?.includes(true));
+  }
+
+  async blur(): Promise<void> {
+    if (!this.blurs) return;
+    const advanced = [{ backgroundBlur: this.wishes.blur }];
+    await this.stream?.getVideoTracks()[0]?.applyConstraints({ advanced }).catch(() => undefined);
   }
 
   private async list(): Promise<void> {
@@ -194,6 +210,8 @@ export class Webcam {
   }
 
   private listen(): void {
+    void this.meter?.context.close();
+    this.meter = undefined;
     if (!this.stream?.getAudioTracks().length) return;
     const context = new AudioContext();
     const analyser = context.createAnalyser();
@@ -218,7 +236,7 @@ export class Webcam {
   private async connect(): Promise<void> {
     const generation = ++this.generation;
     const pc = (this.pc = new RTCPeerConnection());
-    const video = this.stream?.getVideoTracks()[0];
+    const video = this.outgoing;
     const audio = this.stream?.getAudioTracks()[0];
     if (video) {
       video.contentHint = "motion";
@@ -308,7 +326,7 @@ export class Webcam {
     this.session.send("messages", { fps: Math.min(MESSAGE_FPS, this.wishes.fps) });
     if (this.stream) {
       const pictures = (this.pictures = new PictureSender((n, bytes) => this.session.send("frame", { n }, [bytes])));
-      pictures.start(this.stream, Math.min(MESSAGE_FPS, this.wishes.fps));
+      pictures.start(() => this.outgoing, Math.min(MESSAGE_FPS, this.wishes.fps));
       const quiet = this.sendSound(this.stream);
       this.sending = () => {
         pictures.stop();
@@ -320,7 +338,7 @@ export class Webcam {
 
   /** Send encoded pictures, and sound, as messages from now on; the codec's name, or nothing where that cannot be. */
   async encode(wish: Encoding): Promise<string> {
-    const [track] = this.stream?.getVideoTracks() ?? [];
+    const track = this.outgoing;
     if (!this.stream || !track || !canEncode()) return "";
     if (this.via === "frames" && this.frames) {
       this.frames.change(wish);
@@ -454,8 +472,6 @@ export class Webcam {
     this.disconnect();
     clearInterval(this.beat);
     this.stream?.getTracks().forEach((track) => track.stop());
-    this.kept?.stop();
-    this.screen = this.kept = null;
     this.stream = null;
     void this.meter?.context.close();
     this.meter = undefined;
@@ -468,20 +484,9 @@ export class Webcam {
   stop(): void {
     if (this.state === "off" && !this.stream) return;
     this.state = "off";
+    this.endShare();
     this.release();
     this.session.send("camera_off");
     this.session.changed();
   }
-}
-
-async function gathered(pc: RTCPeerConnection): Promise<void> {
-  if (pc.iceGatheringState === "complete") return;
-  await new Promise<void>((resolve) => {
-    const late = setTimeout(resolve, GATHER_MS);
-    pc.addEventListener("icegatheringstatechange", () => {
-      if (pc.iceGatheringState !== "complete") return;
-      clearTimeout(late);
-      resolve();
-    });
-  });
 }

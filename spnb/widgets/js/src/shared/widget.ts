@@ -1,6 +1,6 @@
 // The contract between a widget's Python and its page: traits for state, messages for commands and for secrets.
 
-import { uniqueId } from "./dom";
+import { h, uniqueId } from "./dom";
 
 export interface Model {
   get(name: string): unknown;
@@ -109,6 +109,28 @@ export class Link {
   every(milliseconds: number, work: () => void): void {
     const timer = setInterval(work, milliseconds);
     this.ends.push(() => clearInterval(timer));
+  }
+
+  /** Show in words that the kernel is gone, and that nothing here works without it; a kernel may come back. */
+  mourn(el: HTMLElement): void {
+    const told = h(
+      "div",
+      { class: "spnb-banner spnb-gone", role: "alert" },
+      h("span", {}, "The kernel that this belongs to is gone: what stands here is no longer true. Run the cell again."),
+    );
+    const look = () => {
+      // The model of a widget's module does not tell it; Jupyter's mark on the view does.
+      const gone = this.model.comm_live === false || el.closest(".jupyter-widgets-disconnected") !== null;
+      el.classList.toggle("spnb-dead", gone);
+      if (gone) el.prepend(told);
+      else told.remove();
+      for (const part of el.children) if (part !== told) (part as HTMLElement).inert = gone;
+      if (gone) for (const video of el.querySelectorAll("video")) video.pause();
+    };
+    // After the view has marked itself.
+    const soon = () => queueMicrotask(look);
+    this.model.on("comm_live_update", soon);
+    this.ends.push(() => this.model.off("comm_live_update", soon));
   }
 
   atEnd(work: () => void): void {
