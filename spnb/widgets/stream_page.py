@@ -130,9 +130,7 @@ class StreamPages(Widget):
         if room is not None and (self.player is None or self._plays != room.room_id):
             self._drop_player()
             marks = [(mark["at"], mark["why"]) for mark in page["moments"]]
-            # In the context of the page's message: made in a cell's, the cell that runs now would own the player.
-            context = self._page_context or contextvars.copy_context()
-            self.player = context.copy().run(RecordingPlayer, room.sync, marks=marks)
+            self.player = contextvars.copy_context().run(RecordingPlayer, room.sync, marks=marks)
             self._plays = room.room_id
 
     async def do_moment(self, content: dict[str, Any], _buffers: list[Any]) -> None:
