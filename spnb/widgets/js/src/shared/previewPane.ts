@@ -28,7 +28,7 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
   const video = h("video", { playsinline: true, autoplay: true, "aria-label": "preview" });
   video.muted = true;
   // The camera beside a shared screen, as viewers see it.
-  const inset = h("video", { class: "spnb-inset", playsinline: true, autoplay: true, "aria-label": "your camera", hidden: true });
+  const inset = h("video", { class: "spnb-inset", playsinline: true, autoplay: true, "aria-label": "your camera" });
   inset.muted = true;
   const picture = h("img", { alt: "preview", hidden: true });
   const card = h("div", { class: "spnb-waiting", role: "status" });
@@ -57,7 +57,6 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     "figure",
     { class: "spnb-player spnb-preview" },
     video,
-    inset,
     picture,
     card,
     h("div", { class: "spnb-under-video" }, level, numbers),
@@ -105,7 +104,8 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     if (video.srcObject !== source) video.srcObject = source;
     const beside = webcam.screen && webcam.via === "resting" ? webcam.stream : null;
     if (inset.srcObject !== beside) inset.srcObject = beside;
-    inset.hidden = !beside;
+    if (beside && !inset.isConnected) video.after(inset);
+    else if (!beside) inset.remove();
     const still = changed && (webcam.via === "messages" || webcam.via === "frames") && Boolean(webcam.picture);
     picture.hidden = !still;
     if (still && picture.src !== webcam.picture) picture.src = webcam.picture;
