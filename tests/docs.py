@@ -69,6 +69,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "spnb.broadcast.broadcast.AsyncBroadcast",
             "spnb.broadcast.sources.TestCard",
             "spnb.broadcast.sources.MediaFile",
+            "spnb.broadcast.sources.LiveURL",
             "spnb.broadcast.sources.Camera",
             "spnb.broadcast.sources.Screen",
             "spnb.broadcast.sources.Generator",

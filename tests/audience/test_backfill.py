@@ -132,7 +132,7 @@ def test_the_past_is_read_like_the_present(filled: Filled) -> None:
     assert [message["segment"] for message in seen] == sorted({message["segment"] for message in seen})
     assert {message["data"]["text"] for message in seen} <= set(TEXTS)
     assert all(message["reactionCount"] == sum(message["reactions"].values()) for message in seen)
-    reply = next(message for message in seen if message["parentId"])
+    reply = next(message for message in seen if message.get("parentId"))
     parent = reader.get(f"/api/v5/messages/{reply['parentId']}")["messages"][0]
     assert parent["childCount"] >= 1
     assert parent["createdAt"] <= reply["createdAt"]

@@ -139,7 +139,7 @@ def test_picture_and_sound_come_when_they_are_due(tmp_path: Path, fps: int) -> N
 
 
 def test_damage_in_the_middle_is_left_out_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = film(tmp_path / "damaged.ts", seconds=3)
+    path = film(tmp_path / "damaged.ts", seconds=3, options={"g": "10"})
     data = bytearray(path.read_bytes())
     noise = np.random.default_rng(1).integers(0, 255, len(data) // 10, np.uint8).tobytes()
     data[len(data) // 3 : len(data) // 3 + len(noise)] = noise

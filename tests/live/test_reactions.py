@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import spnb
-from spnb.config import Credentials, Endpoints
+from spnb.config import Credentials, Endpoints, Network
 from spnb.errors import InvalidInput, NotFound, Unreachable
 from spnb.live import AsyncLiveRoom, LiveRoom
 from spnb.live import reactions as live_reactions
@@ -42,7 +42,7 @@ async def fan(sandbox: RunningSandbox, wire: Wire) -> AsyncIterator[Any]:
         Endpoints.of_url(f"http://127.0.0.1:{wire.port}"),
         Credentials(sandbox.api_key, "fan", watch_key="a key of the tests"),
         room_factory=AsyncLiveRoom,
-        timeout=3,
+        network=Network(timeout=3),
     )
     await client.login()
     yield client

@@ -81,7 +81,9 @@ def _frames(file: Path) -> Iterator[tuple[str, pd.DataFrame]]:
             frame = pd.read_csv(
                 opened, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig", quoting=csv.QUOTE_MINIMAL
             )
-    except (ValueError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise TableError(f"{file.name} is no text in UTF-8: save it as UTF-8 and load it again") from error
+    except ValueError as error:
         raise TableError(f"{file.name} cannot be read as CSV: {error}") from error
     yield _stem(file), frame
 
