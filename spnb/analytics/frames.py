@@ -203,6 +203,18 @@ def _flag(where: str, column: Column, values: pd.Series[Any]) -> Any:
     return made.astype("bool")
 
 
+def _completeness(table: Table, rows: pd.DataFrame) -> pd.DataFrame:
+    """By what one row of an id tells more than another, the most important first; at last by any difference."""
+    told: dict[str, Any] = {}
+    if table.name == "views":  # closed beats open, more seconds beat fewer
+        told = {"closed": rows["end"].notna(), "seconds": rows["watch_seconds"].fillna(-1.0)}
+    elif table.name == "messages":  # deleted beats standing
+        told = {"gone": rows["deleted"]}
+    elif table.name == "rooms":
+        told = {"filled": rows[list(table.names)].notna().sum(axis=1)}
+    return pd.DataFrame({**told, **{name: rows[name] for name in table.names}})
+
+
 def _without_empty(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
     """Rows that lack a required value cannot be counted anywhere."""
     empty = frame[list(table.required)].isna().any(axis=1)
@@ -224,15 +236,15 @@ def _without_future(table: Table, frame: pd.DataFrame, now: pd.Timestamp) -> tup
 
 
 def _without_doubles(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, Step]:
-    """Deliveries repeat: the same id is one row, of a watch session the one with the most seconds."""
+    """Deliveries repeat: the same id is one row, the one that tells more, whichever came first."""
     key = list(table.key)
     named = frame[key].notna().all(axis=1)
-    if table.name == "views":
-        order = frame["watch_seconds"].fillna(-1.0).to_numpy()
-        longest = np.argsort(-order, kind="stable")
-        double = frame.iloc[longest].duplicated(key).sort_index() & named
-    else:
-        double = frame.duplicated(key, keep="last" if table.name == "rooms" else "first") & named
+    double = frame.duplicated(key, keep=False) & named
+    places = np.flatnonzero(double)
+    if len(places):
+        order = _completeness(table, frame.iloc[places]).reset_index(drop=True)
+        best = order.sort_values(list(order.columns), na_position="first").drop_duplicates(key, keep="last")
+        double.iloc[places[best.index]] = False
     if table.name not in ("messages", "reactions"):
         # Without an id only rows that agree in everything are doubles. Of messages and reactions not even those: a user
         # may well send two in the same millisecond, or in the same second of a coarse log.

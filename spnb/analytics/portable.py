@@ -132,17 +132,23 @@ def _table(tables: Mapping[str, Any], name: str) -> Frame:
 
 
 def _once(frame: Frame, table: Table) -> Frame:
-    """Deliveries repeat: the same id is one row, of a watch session the one with the most seconds. Rows without an id
-    are doubles where they agree in everything, but two messages or reactions may well do so."""
+    """Deliveries repeat: the same id is one row, the one that tells more, whichever came first (as `frames` has it).
+    Rows without an id are doubles where they agree in everything, but two messages or reactions may well do so."""
     key = list(table.key)
     nameless = nw.any_horizontal(*(col(name).is_null() for name in key), ignore_nulls=False)
     named, others = frame.filter(~nameless), frame.filter(nameless)
+    told: dict[str, Any] = {}
     if table.name == "views":
         seconds = col("watch_seconds").cast(nw.Float64)
-        longest = nw.when(~seconds.is_nan()).then(seconds).fill_null(-1.0)
-        named = named.with_columns(longest=longest).unique(key, keep="last", order_by=["longest"]).drop("longest")
-    else:
-        named = named.unique(key, keep="any")
+        known = nw.when(~seconds.is_nan()).then(seconds).fill_null(-1.0)
+        told = {"closed_": (~col("end").is_null()).cast(nw.Int8), "seconds_": known}
+    elif table.name == "messages":
+        told = {"gone_": col("deleted").cast(nw.Int8).fill_null(0)}
+    elif table.name == "rooms":
+        told = {"filled_": nw.sum_horizontal(*((~col(name).is_null()).cast(nw.Int32) for name in table.names))}
+    named = named.with_columns(**told) if told else named
+    named = named.unique(key, keep="last", order_by=[*told, *table.names])
+    named = named.drop(*told) if told else named
     if table.name in ("rooms", "views"):
         others = others.unique(list(table.names), keep="any")
     return nw.concat([named, others])
