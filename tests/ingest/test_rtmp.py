@@ -37,7 +37,8 @@ async def test_ffmpeg_goes_live(each_studio: Studio, clip: Path, kind: Any) -> N
     encoder = await studio.encoder(clip, address)  # the same key, again
     await room.until("live", timeout=30)
     await viewer.sees()
-    assert (await room.refresh()).live_playback_url
+    room.observe(lambda _record: None)  # the address is told as soon as there is a first segment
+    await until(lambda: room.record.live_playback_url, 60)
     await room.stop()
     assert await asyncio.wait_for(encoder.wait(), 20) != 0  # put out
     await room.until("recorded", timeout=60)
