@@ -60,6 +60,7 @@ class MessageLog:
         self._ahead: dict[int, _Known] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
         self._began_after = 0
+        self._forgotten = 0  # what is up to this number was told, and is not remembered any more
         self.heard = 0
         """How many events came so far: to be noted when a read begins, and given with what it brought."""
         self.settled = 0
@@ -130,6 +131,10 @@ class MessageLog:
         for segment, known in list(self._kept.items()):
             if is_gone(segment, known):
                 changes += self._delete(segment, known.message)
+                if segment in there:  # its number is another's, who was never heard of
+                    message = there[segment]
+                    self._remember(segment, _Known(message, message.updated_at or LONG_AGO, LONG_AGO, heard))
+                    changes.append(ChatChange("added", message))
                 if segment > upto and segment == self.settled:
                     # It may never have been there: the next message may have its number.
                     self.settled = max(upto, after, next(reversed(self._kept), 0))
@@ -204,7 +209,7 @@ class MessageLog:
         if known is None:
             if segment <= self._began_after:
                 return []  # not asked for
-            if not self._kept or segment > next(iter(self._kept)):
+            if segment > self._forgotten:
                 # Not there when it was asked for: a read tells whether it is now.
                 if not whole:
                     self._doubt(message.message_id)
@@ -258,7 +263,8 @@ class MessageLog:
         if late:
             self._kept = OrderedDict(sorted(self._kept.items()))
         while len(self._kept) > self._keep:
-            _, oldest = self._kept.popitem(last=False)
+            number, oldest = self._kept.popitem(last=False)
+            self._forgotten = max(self._forgotten, number)
             self.doubtful.discard(oldest.message.message_id)
 
 

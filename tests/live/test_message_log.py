@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from spnb.live.message_log import ChatChange, MessageLog
@@ -225,6 +225,7 @@ forgeries = st.tuples(
 
 
 @settings(max_examples=400, deadline=None)
+@example([("send",), ("send",), ("lose", 0), ("hear", 0), ("under another's number", 0)])
 @given(st.lists(st.one_of(actions, forgeries), max_size=60))
 def test_no_forged_event_outlives_the_reads_that_follow(script: list[Any]) -> None:
     service = Service()
