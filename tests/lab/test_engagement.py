@@ -36,6 +36,7 @@ async def test_two_notebooks_react_to_each_other_and_sell(lab: Lab) -> None:
     host_panel = await page.evaluate_handle("window.spnbPanel")
     studio = page.locator(".spnb-studio")
     # The host puts two products on the list with the keyboard, before anything else.
+    await studio.locator("summary", has_text="Products").press("Enter")  # folded away until the room is on air
     adder = studio.get_by_label("search products to add")
     await adder.fill("mug")
     await studio.get_by_role("button", name="add Enamel mug").press("Enter")
