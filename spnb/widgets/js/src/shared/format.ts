@@ -25,3 +25,9 @@ export const LABELS: Record<string, string> = {
 export function label(status: string): string {
   return LABELS[status] ?? status;
 }
+
+/** A point in time, in Unix seconds, in the one zone that all widgets tell times in, with its name. */
+export function moment(seconds: number): string {
+  const at = new Date(seconds * 1000);
+  return `${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}
