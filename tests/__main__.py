@@ -121,7 +121,7 @@ def main() -> int:
     real_time = "browser or media"
     spread = ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadscope"]
     first = run("-q", "-m", f"not ({real_time})", *spread, *coverage_of(["--cov-report="]))
-    whole = ["--cov-report=term:skip-covered", "--cov-fail-under=85"]
+    whole = ["--durations=30", "--cov-report=term:skip-covered", "--cov-fail-under=85"]
     second = run("-q", "-m", real_time, *coverage_of(whole))
     if first:
         sys.stderr.write("The first run, of the tests without media and browser, failed: see above.\n")
