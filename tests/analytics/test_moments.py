@@ -137,12 +137,10 @@ def test_the_tallest_burst_is_marked_where_a_lower_one_is(seed: int, sensitivity
     found = found_in(counts, sensitivity=sensitivity)
     if len(found):
         halves = np.convolve(counts, np.ones(6), "valid")
-        tallest = (int(np.argmax(halves)) + 3) * 5
-        near = [
-            (one.start - ZERO).total_seconds() - 60 <= tallest <= (one.end - ZERO).total_seconds() + 60
-            for one in found.itertuples()
-        ]
-        assert any(near)
+        # Of two nearly as tall either may be called the tallest: by half-minutes here, under a Gaussian there.
+        tallest = (np.flatnonzero(halves >= 0.85 * halves.max()) + 3) * 5
+        spans = [((one.start - ZERO).total_seconds(), (one.end - ZERO).total_seconds()) for one in found.itertuples()]
+        assert any(((first - 60 <= tallest) & (tallest <= last + 60)).any() for first, last in spans)
 
 
 def test_bins_begun_a_little_later_change_nothing() -> None:
