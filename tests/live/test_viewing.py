@@ -13,7 +13,7 @@ import pytest_asyncio
 
 import spnb
 from spnb._loop import on_loop
-from spnb.config import Credentials, Endpoints
+from spnb.config import Credentials, Endpoints, Network
 from spnb.errors import InvalidInput
 from spnb.live import AsyncLiveRoom, AsyncViewing, viewing
 from spnb.live.audience import AsyncAudience
@@ -49,7 +49,7 @@ async def fan(sandbox: RunningSandbox, wire: Wire) -> AsyncIterator[Any]:
         Endpoints.of_url(f"http://127.0.0.1:{wire.port}"),
         Credentials(sandbox.api_key, "fan", watch_key="a key of the tests"),
         room_factory=AsyncLiveRoom,
-        timeout=3,
+        network=Network(timeout=3),
     )
     await client.login()
     yield client
