@@ -259,6 +259,7 @@ class Realtime:
         login = await self._login()
         url = urlsplit(self._url())
         secure = url.scheme == "wss"
+        proxy = _proxy(self._network.proxy_for(self._url()))
         client = aiomqtt.Client(
             hostname=url.hostname or "",
             port=url.port or (443 if secure else 80),
@@ -268,12 +269,15 @@ class Realtime:
             transport="websockets",
             websocket_path=url.path or "/mqtt",
             tls_context=self._network.trusted() if secure else None,
-            proxy=_proxy(self._network.proxy_for(self._url())),
+            proxy=proxy,
             clean_session=True,
             keepalive=KEEP_ALIVE_SECONDS,
             timeout=ANSWER_SECONDS,
             logger=mqtt_log,
         )
+        if proxy is None:
+            # paho asks the environment by itself (`MQTT_PROXY`), also about this machine: the login would go there.
+            client._client._get_proxy = lambda: None  # type: ignore[method-assign]
         async with contextlib.AsyncExitStack() as leaving:
             await _entered(client)
             leaving.push_async_exit(client)
