@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.metrics.retention import Retention, retention
-from spnb.analytics.sessions import repaired
+from spnb.analytics.people import live_views
 from spnb.errors import InvalidInput
 
 __all__ = ["MANY_STREAMS", "Comparison", "LogRank", "compare", "log_rank"]
@@ -146,10 +146,10 @@ def _curve(dataset: Dataset, rooms: list[str]) -> Retention:
 def _units(dataset: Dataset, rooms: list[str], *, by_stream: bool) -> pd.DataFrame:
     """What each viewer of each stream did, or each stream: the sums that ratios are made of."""
     part = dataset.of_rooms(rooms)
-    views, _ = repaired(part.views, part.rooms, as_of=dataset.as_of)
-    live = views[~views["replay"]]
     key = ["room_id", "user_id"]
-    watched = live.groupby(key, observed=True).agg(seconds=("watch_seconds", "sum"), views=("start", "size"))
+    watched = (
+        live_views(part).groupby(key, observed=True).agg(seconds=("watch_seconds", "sum"), views=("start", "size"))
+    )
     watched["viewers"] = 1.0
     said = part.messages[~part.messages["deleted"]].groupby(key, observed=True).size().rename("messages")
     given = part.reactions.assign(sign=np.where(part.reactions["added"], 1, -1))

@@ -12,23 +12,32 @@ from spnb.analytics.dataset import Dataset
 from spnb.analytics.sessions import repaired
 from spnb.errors import InvalidInput
 
-__all__ = ["new_and_returning", "overlap", "viewer_path", "watch_percentiles"]
+__all__ = ["live_views", "new_and_returning", "overlap", "viewer_path", "watch_percentiles"]
+
+
+def live_views(dataset: Dataset) -> pd.DataFrame:
+    """Watch sessions of the live streams, mended."""
+    views, _ = repaired(dataset.views, dataset.rooms, as_of=dataset.as_of)
+    return views[~views["replay"]]
 
 
 def _viewings(dataset: Dataset) -> pd.DataFrame:
     """One row for each viewer of each stream: seconds watched live, and when they came."""
-    views, _ = repaired(dataset.views, dataset.rooms, as_of=dataset.as_of)
-    live = views[~views["replay"]]
-    made = live.groupby(["room_id", "user_id"], observed=True).agg(
-        seconds=("watch_seconds", "sum"), came=("start", "min")
+    made = (
+        live_views(dataset)
+        .groupby(["room_id", "user_id"], observed=True)
+        .agg(seconds=("watch_seconds", "sum"), came=("start", "min"))
     )
     return made.reset_index()
 
 
-def _grouped_by(dataset: Dataset, by: str) -> pd.Series[Any]:
+def _group_of(seen: pd.DataFrame, dataset: Dataset, by: str) -> pd.Series[Any]:
+    """The group of each row: its stream, or a column of the rooms table."""
+    if by == "room_id":
+        return seen["room_id"]
     if by not in dataset.rooms.columns:
         raise InvalidInput(f"rooms have no column {by!r}: choose from {', '.join(map(str, dataset.rooms.columns))}")
-    return dataset.rooms.set_index("room_id")[by]
+    return seen["room_id"].map(dataset.rooms.set_index("room_id")[by])
 
 
 def overlap(dataset: Dataset, *, by: str = "creator_id", shares: bool = False) -> pd.DataFrame:
@@ -43,8 +52,7 @@ def overlap(dataset: Dataset, *, by: str = "creator_id", shares: bool = False) -
         A square table; on the diagonal all viewers of each.
     """
     seen = _viewings(dataset)
-    group = seen["room_id"] if by == "room_id" else seen["room_id"].map(_grouped_by(dataset, by))
-    pairs = pd.DataFrame({"group": group, "user": seen["user_id"]}).dropna().drop_duplicates()
+    pairs = pd.DataFrame({"group": _group_of(seen, dataset, by), "user": seen["user_id"]}).dropna().drop_duplicates()
     groups, users = pd.Index(sorted(pairs["group"].unique(), key=str)), pd.Index(pairs["user"].unique())
     row, column = groups.get_indexer(pairs["group"]), users.get_indexer(pairs["user"])
     common = np.zeros((len(groups), len(groups)), dtype=np.int64)
@@ -71,9 +79,7 @@ def watch_percentiles(
     if not all(0 <= percentile <= 100 for percentile in percentiles):
         raise InvalidInput(f"percentiles lie between 0 and 100, not {list(percentiles)}")
     seen = _viewings(dataset)
-    group: Any = "all"
-    if by is not None:
-        group = seen["room_id"] if by == "room_id" else seen["room_id"].map(_grouped_by(dataset, by))
+    group = "all" if by is None else _group_of(seen, dataset, by)
     sums = (
         seen.assign(group=group).dropna(subset=["group"]).groupby(["group", "user_id"], observed=True)["seconds"].sum()
     )

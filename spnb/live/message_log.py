@@ -42,6 +42,11 @@ class _Known:
     heard: int
     """Count of events at the time it was heard of."""
 
+    @classmethod
+    def read(cls, message: Message, heard: int) -> _Known:
+        """What a read brought that began after so many events."""
+        return cls(message, message.updated_at or LONG_AGO, LONG_AGO, heard)
+
 
 class MessageLog:
     """Turns events and reads into changes, each message added once and in order.
@@ -133,14 +138,14 @@ class MessageLog:
                 changes += self._delete(segment, known.message)
                 if segment in there:  # its number is another's, who was never heard of
                     message = there[segment]
-                    self._remember(segment, _Known(message, message.updated_at or LONG_AGO, LONG_AGO, heard))
+                    self._remember(segment, _Known.read(message, heard))
                     changes.append(ChatChange("added", message))
                 if segment > upto and segment == self.settled:
                     # It may never have been there: the next message may have its number.
                     self.settled = max(upto, after, next(reversed(self._kept), 0))
         for segment in sorted(there):
             message = there[segment]
-            state = _Known(message, message.updated_at or LONG_AGO, LONG_AGO, heard)
+            state = _Known.read(message, heard)
             self.unconfirmed.pop(message.message_id, None)
             if segment <= self.settled:
                 changes += self._renew(state, (), whole=True)
@@ -162,7 +167,7 @@ class MessageLog:
         for message in messages:
             wanted.discard(message.message_id)
             if message.segment <= self.settled:
-                state = _Known(message, message.updated_at or LONG_AGO, LONG_AGO, heard)
+                state = _Known.read(message, heard)
                 changes += self._renew(state, (), whole=True, asked=True)
         for segment, known in list(self._kept.items()):
             if known.message.message_id in wanted and known.heard <= heard:

@@ -114,6 +114,20 @@ class Reader:
             self.reading = None
             self.take(self.log.read(found, after=after, heard=heard, to_end=True))
 
+    def act(self, action: str, *which: int) -> None:
+        """One step of a script: of the service, of its events on their way, or of this reader."""
+        events = self.service.events
+        if action in ("hear", "double", "lose"):
+            if events:
+                at = which[0] % len(events)
+                event = events[at] if action == "double" else events.pop(at)
+                if action != "lose":
+                    self.hear(event)
+        elif action in ("begin", "end", "ask"):
+            {"begin": self.begin_read, "end": self.end_read, "ask": self.ask}[action]()
+        else:
+            getattr(self.service, action)(*which)
+
     def no_gap(self) -> None:
         alive = {message.segment for message in self.service.alive()}
         assert {segment for segment in alive if segment <= self.log.settled} <= set(self.shown)
@@ -150,21 +164,7 @@ def test_any_loss_doubling_and_order_gives_what_the_service_has(script: list[Any
     service = Service()
     reader = Reader(service)
     for action, *which in script:
-        if action in ("hear", "double", "lose"):
-            if not service.events:
-                continue
-            at = which[0] % len(service.events)
-            event = service.events[at] if action == "double" else service.events.pop(at)
-            if action != "lose":
-                reader.hear(event)
-        elif action == "begin":
-            reader.begin_read()
-        elif action == "end":
-            reader.end_read()
-        elif action == "ask":
-            reader.ask()
-        else:
-            getattr(service, action)(*which)
+        reader.act(action, *which)
         reader.no_gap()
     reader.end_read()
     reader.settle()
@@ -219,9 +219,8 @@ def told_of(service: Service, kind: str, which: int) -> Message:
     return true.model_copy(update={"updated_at": late, **changes[kind]})
 
 
-forgeries = st.tuples(
-    st.sampled_from(["deleted", "edited", "under another's number", "far ahead", "deleted ahead"]), numbers
-)
+KINDS = ("deleted", "edited", "under another's number", "far ahead", "deleted ahead")
+forgeries = st.tuples(st.sampled_from(KINDS), numbers)
 
 
 @settings(max_examples=400, deadline=None)
@@ -231,19 +230,10 @@ def test_no_forged_event_outlives_the_reads_that_follow(script: list[Any]) -> No
     service = Service()
     reader = Reader(service, in_order=False)
     for action, *which in script:
-        if action in ("hear", "double", "lose"):
-            if not service.events:
-                continue
-            at = which[0] % len(service.events)
-            event = service.events[at] if action == "double" else service.events.pop(at)
-            if action != "lose":
-                reader.hear(event)
-        elif action in ("begin", "end", "ask"):
-            {"begin": reader.begin_read, "end": reader.end_read, "ask": reader.ask}[action]()
-        elif action in ("send", "edit", "delete", "react", "tick"):
-            getattr(service, action)(*which)
-        else:
+        if action in KINDS:
             reader.hear((told_of(service, action, which[0]), service.now, ()))
+        else:
+            reader.act(action, *which)
     reader.end_read()
     reader.settle()
     assert reader.shown == {message.segment: message for message in service.alive()}

@@ -105,11 +105,10 @@ def _from_path(path: Path, as_of: Any, options: Mapping[str, Any]) -> Dataset:
     if kind := options.get("kind") or kind_of_log(path):
         log = open_chat_log(path, **{**options, "kind": kind})
         told = {} if log.rooms is None else {"rooms": log.rooms}
-        made = Dataset.of({"messages": log.messages, **told}, as_of=as_of)
-        return Dataset(made.store, as_of=made.as_of, mended=log.quality + made.mended)
+        return _judged({"messages": log.messages, **told}, log.quality, as_of)
     if path.suffix != ".xlsx" and looks_like_console(path):
         return _from_console(path, options)
-    return _from_flat([path], as_of)
+    return _judged(*read_flat([path]), as_of)
 
 
 def _from_parquet(folder: Path, as_of: Any) -> Dataset:
@@ -120,7 +119,7 @@ def _from_parquet(folder: Path, as_of: Any) -> Dataset:
             frames = [read_file(file).to_pandas() for file in files]
             tables[name] = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     if not tables and (flat := flat_files(folder)):
-        return _from_flat(flat, as_of)
+        return _judged(*read_flat(flat), as_of)
     if not tables:
         raise TableError(
             f"{folder} holds no tables: it needs {', '.join(f'{name}.parquet' for name in TABLES)}, or some"
@@ -128,8 +127,8 @@ def _from_parquet(folder: Path, as_of: Any) -> Dataset:
     return Dataset.of(tables, as_of=as_of)
 
 
-def _from_flat(files: list[Path], as_of: Any) -> Dataset:
-    tables, judged = read_flat(files)
+def _judged(tables: Mapping[str, Any], judged: Quality, as_of: Any) -> Dataset:
+    """A dataset that also tells what was judged when its files were read."""
     made = Dataset.of(tables, as_of=as_of)
     return Dataset(made.store, as_of=made.as_of, mended=judged + made.mended)
 
