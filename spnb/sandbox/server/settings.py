@@ -61,6 +61,8 @@ class SandboxSettings(BaseModel):
     """Another user's login on a device id ends the first one's session, as documented."""
     secure_mode: bool = False
     """Whether a login needs an auth token minted with the server key."""
+    watch_key: Path | None = None
+    """A public key in PEM: watch sessions that another key has signed are refused. Without it any are taken (*choice*)."""
     visitor_reads_per_day: int = 100
     """Documented: visitors and bots share a quota of 100 reads a day."""
     upload_limit_bytes: int = 64 * 2**20
