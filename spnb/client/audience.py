@@ -149,8 +149,8 @@ class AsyncPresence(Resource):
         social.plus: `RoomRepository.syncWatchSessions`.
 
         The service wants them signed with a key that lies inside the vendor's SDKs and is not ours to ship:
-        `connect(watch_key=…)` or `SOCIALPLUS_WATCH_KEY` gives one. The sandbox takes any, unless it was given the public
-        key (`spnb sandbox --watch-key`). Shape and signature of the call: the service's user-event API.
+        `connect(watch_key=…)` or `SOCIALPLUS_WATCH_KEY` gives one. The sandbox takes any, unless it was given the
+        public key (`spnb sandbox --watch-key`). Shape and signature of the call: the service's user-event API.
 
         Args:
             sessions: sessions of rooms that are on air or recorded.
