@@ -97,9 +97,9 @@ def test_a_sandbox_takes_what_the_right_key_signed(
 
 
 def test_what_another_key_signed_is_refused(keys: Path, strict: RunningSandbox) -> None:
-    with spnb.connect("fan", url=strict.url, api_key=strict.api_key, watch_key=keys / "other.pem") as fan:
-        with pytest.raises(ServerFault, match="this key"):
-            fan.presence.report([watched(fan, recorded(fan), 5)])
+    fan = spnb.connect("fan", url=strict.url, api_key=strict.api_key, watch_key=keys / "other.pem")
+    with fan, pytest.raises(ServerFault, match="this key"):
+        fan.presence.report([watched(fan, recorded(fan), 5)])
 
 
 def test_a_report_counts_once_and_now(keys: Path, strict: RunningSandbox) -> None:
