@@ -1,7 +1,7 @@
 """LiveKit Egress in the recorder's place: the deployment records, and the sandbox asks for it and takes the files in.
 
 Egress is a service of its own beside a deployment with Redis. Its API is that of livekit-protocol's
-`livekit_egress.proto`: StartRoomCompositeEgress, StopEgress, ListEgress; the webhook `egress_ended` only makes it quicker.
+`livekit_egress.proto`: StartRoomCompositeEgress, StopEgress, ListEgress; the webhook `egress_ended` makes it quicker.
 """
 
 from __future__ import annotations
