@@ -87,6 +87,7 @@ def sandbox(
     livekit: str = "",
     egress: Path | None = None,
     secure: bool = False,
+    watch_key: Path | None = None,
 ) -> int:
     """Run a sandbox in the foreground and print its addresses and key, so that any SDK can be pointed at it.
 
@@ -104,6 +105,7 @@ def sandbox(
         egress: with a deployment, the folder that its LiveKit Egress writes recordings into; it then records in place
             of the sandbox.
         secure: a network in secure mode, where a login wants an auth token, to practise with.
+        watch_key: file of a public key in PEM: watch sessions that another key has signed are refused.
     """
     from spnb.sandbox import serve
 
@@ -117,6 +119,7 @@ def sandbox(
         egress=egress,
         api_key=api_key,
         secure=secure,
+        watch_key=watch_key,
     )
 
 
