@@ -38,12 +38,16 @@ def run_seed() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give what a browser or a live encoder does on a busy machine more chances; the summary names each one."""
+    """Give what a browser or a live encoder does on a busy machine more chances; the summary names each one.
+
+    `SPNB_RERUNS=0` gives none: for whoever looks for the cause.
+    """
+    again = int(os.environ.get("SPNB_RERUNS", "2"))
     for item in items:
         if {"lab", "vendor"} & set(item.path.parent.parts):
             item.add_marker(pytest.mark.browser)
         if item.get_closest_marker("browser") or item.get_closest_marker("media"):
-            item.add_marker(pytest.mark.flaky(reruns=2))
+            item.add_marker(pytest.mark.flaky(reruns=again))
 
 
 def ffmpeg(program: str = "ffmpeg") -> str:

@@ -102,12 +102,14 @@ class Stage(Widget):
         self._judge(record)
 
     def _judge(self, record: Room) -> None:
-        """Show what the moderation found; a room it has terminated closes the stage, with the reason."""
+        """Show what the moderation found, with the reason where it has terminated the room; one that is over closes the
+        stage, whoever ended it, also where the broadcast knew it before the room did.
+        """
         self.moderation = finding(record)
         if record.status == "terminated":
             self.error = verdict(record)
-            if self.phase == "idle":
-                self.phase = "ended"
+        if record.is_over and self.phase == "idle":
+            self.phase = "ended"
 
     def _source_for(self, content: dict[str, Any]) -> Source:
         """The source a page asks for."""

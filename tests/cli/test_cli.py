@@ -118,25 +118,29 @@ def test_the_lab_opens_on_the_first_notebook_in_few_words_and_ends_at_one_key(tm
         start_new_session=True,
     )
     os.close(theirs)
-    assert process.stderr is not None
-    seen = []
-    for line in process.stderr:
-        seen.append(line)
-        if "/lab/tree/01_go_live.ipynb?token=" in line:
-            break
-    text = "".join(seen)
-    assert "sandbox   http://127.0.0.1:" in text
-    assert len(seen) < 16, text
-    assert (tmp_path / "work" / "01_go_live.ipynb").is_file()
-    address = line.strip()
-    page = httpx.get(address, trust_env=False, follow_redirects=True).text
-    assert '"news": {"disabled": true}' in page
-    process.send_signal(signal.SIGINT)
-    rest = process.stderr.read()
-    assert process.wait(50) == 0
-    os.close(ours)
-    assert "Traceback" not in rest, rest
-    assert rest.strip().endswith("The lab has ended."), rest
+    try:
+        assert process.stderr is not None
+        seen = []
+        for line in process.stderr:
+            seen.append(line)
+            if "/lab/tree/01_go_live.ipynb?token=" in line:
+                break
+        text = "".join(seen)
+        assert "sandbox   http://127.0.0.1:" in text
+        assert len(seen) < 16, text
+        assert (tmp_path / "work" / "01_go_live.ipynb").is_file()
+        address = line.strip()
+        page = httpx.get(address, trust_env=False, follow_redirects=True).text
+        assert '"news": {"disabled": true}' in page
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.wait(50) == 0
+        assert "Traceback" not in rest, rest
+        assert rest.strip().endswith("The lab has ended."), rest
+    finally:
+        os.close(ours)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_notebooks_of_the_user_are_kept(tmp_path: Path) -> None:
