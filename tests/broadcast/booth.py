@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,7 +14,7 @@ import numpy as np
 from livekit import rtc
 
 from spnb._loop import on_loop
-from spnb.broadcast.sources import read_counter
+from spnb.broadcast.sources import TestCard, read_counter
 from spnb.models import BroadcasterData, Room
 from spnb.sandbox.media.join import read_wish
 from tests.live.conftest import Wire, until
@@ -55,6 +56,16 @@ async def _pass(source: asyncio.StreamReader, target: asyncio.StreamReader) -> N
     except OSError:
         pass
     target.feed_eof()
+
+
+class Numbered(TestCard):
+    """A test card that knows which picture it drew last: a line may be slow, but none that is later can come through."""
+
+    last = 0
+
+    def picture(self, number: int, at: datetime | None = None) -> bytearray:
+        self.last = number
+        return super().picture(number, at)
 
 
 class Booth:
