@@ -59,7 +59,7 @@ async def _pass(source: asyncio.StreamReader, target: asyncio.StreamReader) -> N
 
 
 class Numbered(TestCard):
-    """A test card that knows which picture it drew last: a line may be slow, but none that is later can come through."""
+    """A test card that knows which picture it drew last: none that is later can come through a gate."""
 
     last = 0
 
