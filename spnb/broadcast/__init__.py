@@ -22,7 +22,7 @@ from spnb.broadcast.events import (
     SourceLost,
     SourceRestored,
 )
-from spnb.broadcast.options import AudioOptions, VideoOptions
+from spnb.broadcast.options import AudioOptions, ReconnectOptions, VideoOptions
 from spnb.broadcast.running import is_running
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ __all__ = [
     "Ended",
     "MuteChanged",
     "OthersOnAir",
+    "ReconnectOptions",
     "Reconnected",
     "Reconnecting",
     "RecordingInterrupted",

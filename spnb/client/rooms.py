@@ -393,7 +393,11 @@ class AsyncRooms(Resource, Generic[R]):
 
     @on_loop
     async def thumbnail(self, room: Room) -> bytes | None:
-        """The picture of a room: what is live now, or the host's own; None where there is none (yet)."""
+        """The picture of a room: its recording's, what is live now, or the host's own; None where there is none (yet)."""
+        for info in room.recorded_playback_infos if room.status == "recorded" else ():
+            recorded = await self.thumbnail_address(info)
+            if recorded is not None:
+                return await self._session.fetch(recorded)
         address = room.live_thumbnail_url
         if address is None and room.thumbnail_file_id:
             address = (await self._files.get(room.thumbnail_file_id)).file_url
