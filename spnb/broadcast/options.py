@@ -148,9 +148,7 @@ class Intent:
     reconnect: ReconnectOptions = field(default_factory=ReconnectOptions)
 
     @classmethod
-    def of(
-        cls, video: VideoOptions | None, audio: AudioOptions | bool, reconnect: ReconnectOptions | None
-    ) -> Intent:
+    def of(cls, video: VideoOptions | None, audio: AudioOptions | bool, reconnect: ReconnectOptions | None) -> Intent:
         """What the arguments of `go_live` say."""
         sound = audio if isinstance(audio, AudioOptions) else AudioOptions(enabled=audio)
         return cls(frozenset(), video or VideoOptions(), sound, reconnect or ReconnectOptions())

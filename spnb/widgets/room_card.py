@@ -55,7 +55,8 @@ class RoomCard(Playback):
 
     async def _read_more(self) -> None:
         room = self._room
-        assert room is not None
+        if room is None:
+            return
         try:
             text, picture = await room.post_text(), await room.thumbnail()
         except (ServiceError, Unreachable):

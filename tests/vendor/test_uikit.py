@@ -22,7 +22,7 @@ from tests.rest.conftest import Caller
 
 SHOTS = Path(__file__).resolve().parents[2] / "test-output" / "screenshots"
 PATIENCE = 180_000
-"""Milliseconds to wait for what must come: the app is a page of several megabytes, and two of them decode and encode."""
+"""Milliseconds to wait for what must come: the app is a page of several megabytes, and two of them play and film."""
 PLAYING = "[...document.querySelectorAll('video')].some((video) => video.currentTime > 1 && video.videoWidth > 0)"
 WATCHING = "livestream_player_page/livestream_chat_compose_bar"
 HOSTING = "create_livestream_page/livestream_chat_compose_bar"
