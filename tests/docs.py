@@ -67,6 +67,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
         (
             "spnb.sync.broadcast.broadcast.Broadcast",
             "spnb.broadcast.broadcast.AsyncBroadcast",
+            "spnb.broadcast.restream.Restream",
             "spnb.broadcast.sources.TestCard",
             "spnb.broadcast.sources.MediaFile",
             "spnb.broadcast.sources.LiveURL",
