@@ -21,13 +21,14 @@ from spnb.analytics.sources.files import is_sqlite
 from spnb.analytics.sources.flat_files import flat_files, read_flat
 from spnb.analytics.swap import recovered
 from spnb.analytics.tables import TABLES
+from spnb.analytics.windows import instant
 from spnb.client import AsyncClient
 from spnb.errors import TableError
 
 __all__ = ["load"]
 
 
-def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
+def load(source: Any, *, as_of: Any = None, since: Any = None, until: Any = None, **options: Any) -> Dataset:
     """A dataset from any source.
 
     Args:
@@ -42,6 +43,7 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
             tables as CSV, JSON lines or Excel, one file or a folder of them; `describe()` tells their columns;
             a chat log: yt-dlp, chat-downloader, TwitchDownloader, pytchat, tcd, IRC clients, Discord, Bilibili …
         as_of: the moment up to which frames reach; the last time in them without it.
+        since, until: only streams that went on air in `[since, until)`, times with a zone.
         options: for a client `most` (rooms, the newest 1000 without it; a warning says how many are left out) or
             `room_ids`, for a chat log `room_id`, `kind`, `time_zone`,
             `start`, for the Console's export `time_zone`.
@@ -50,6 +52,8 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
         TableError: the source cannot be used; the message says what to do.
     """
     source = asynchronous(source)
+    if since is not None or until is not None:
+        return load(source, as_of=as_of, **_narrowing(source, since, until), **options).between(since, until)
     if isinstance(source, Dataset):
         return source
     if isinstance(source, Mapping):
@@ -83,6 +87,13 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
         f"nothing can be loaded from {type(source).__name__}: give frames by name ({', '.join(TABLES)}), a folder of "
         f"Parquet, a client, a sandbox, the Console's CSV export or a chat log"
     )
+
+
+def _narrowing(source: Any, since: Any, until: Any) -> dict[str, Any]:
+    """What a client need not read at all."""
+    if not isinstance(source, AsyncClient):
+        return {}
+    return {"began": (since and instant(since, "since"), until and instant(until, "until"))}
 
 
 def _from_path(path: Path, as_of: Any, options: Mapping[str, Any]) -> Dataset:

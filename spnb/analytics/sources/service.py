@@ -29,7 +29,11 @@ Rows = list[Row]
 
 @on_loop
 async def load_service(
-    client: AsyncClient[Any], *, most: int = MOST_ROOMS, room_ids: Sequence[str] | None = None
+    client: AsyncClient[Any],
+    *,
+    most: int = MOST_ROOMS,
+    room_ids: Sequence[str] | None = None,
+    began: tuple[Any, Any] = (None, None),
 ) -> Dataset:
     """The newest streams of the service with their chats and reactions.
 
@@ -37,6 +41,7 @@ async def load_service(
         client: logged in as anybody who may read the chats.
         most: rooms at most, newest first. How many older ones there are is told in `mended`.
         room_ids: these rooms instead of the newest.
+        began: only rooms that went on air, or were created, from the first time on and before the second.
     """
     now = client.clock.now()
     rooms: list[Room] = []
@@ -45,8 +50,12 @@ async def load_service(
         rooms = [await client.rooms.record(room_id) for room_id in room_ids]
     else:
         async for handle in client.rooms.query(page_size=100):
+            room = getattr(handle, "record", handle)
+            at = room.live_at or room.created_at
+            if at is not None and ((began[0] and at < began[0]) or (began[1] and at >= began[1])):
+                continue
             if len(rooms) < most:
-                rooms.append(getattr(handle, "record", handle))
+                rooms.append(room)
             else:
                 older += 1
     messages: Rows = []
