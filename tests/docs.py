@@ -119,6 +119,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "spnb.analytics.load",
             "spnb.analytics.Dataset",
             "spnb.analytics.StreamReport",
+            "spnb.analytics.PeriodReport",
             "spnb.analytics.overview",
             "spnb.analytics.grouped",
             "spnb.analytics.cohorts",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from spnb.analytics.dataset import Dataset
     from spnb.analytics.kpis import KPIS
     from spnb.analytics.people import new_and_returning, overlap, viewer_path, watch_percentiles
+    from spnb.analytics.period import PeriodReport
     from spnb.analytics.portfolio import Overview, cohorts, grouped, overview
     from spnb.analytics.quality import Quality
     from spnb.analytics.report import StreamReport
@@ -35,6 +36,7 @@ _HOMES = {
     "Comparison": "spnb.analytics.comparison",
     "Dataset": "spnb.analytics.dataset",
     "KPIS": "spnb.analytics.kpis",
+    "PeriodReport": "spnb.analytics.period",
     "Overview": "spnb.analytics.portfolio",
     "Quality": "spnb.analytics.quality",
     "StreamReport": "spnb.analytics.report",
@@ -62,6 +64,7 @@ __all__ = [
     "Comparison",
     "Dataset",
     "Overview",
+    "PeriodReport",
     "Quality",
     "StreamReport",
     "cohorts",

@@ -23,6 +23,7 @@ from spnb.errors import TableError
 if TYPE_CHECKING:
     import duckdb
 
+    from spnb.analytics.period import PeriodReport
     from spnb.analytics.report import StreamReport
 
 __all__ = ["Dataset"]
@@ -279,6 +280,29 @@ class Dataset:
         from spnb.analytics.report import stream_report
 
         return stream_report(self, room_id, sensitivity=sensitivity, tolerance_seconds=tolerance_seconds)
+
+    def period(
+        self,
+        start: Any,
+        end: Any,
+        *,
+        by: str = "creator_id",
+        metric: str = "minutes_watched",
+        best: int = 5,
+        time_zone: str = "UTC",
+    ) -> PeriodReport:
+        """A period on one page: the numbers beside those before, the best streams, and groups.
+
+        Args:
+            start, end: the period; without a zone they are in `time_zone`.
+            by: a column to group by, of rooms or of views.
+            metric: the number by which the best are told, one of `spnb.analytics.KPIS`.
+            best: how many streams are drawn.
+            time_zone: the zone whose days count.
+        """
+        from spnb.analytics.period import period_report
+
+        return period_report(self, start, end, by=by, metric=metric, best=best, time_zone=time_zone)
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with the seven tables as views; saved ones are read from their files as far as needed."""

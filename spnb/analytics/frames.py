@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import narwhals as nw
@@ -166,13 +167,15 @@ def _extra(table: Table, values: pd.Series[Any], steps: list[Step]) -> Any:
         return pd.to_numeric(values)
     nested = values.map(lambda value: isinstance(value, (dict, list, tuple, set, frozenset, np.ndarray)))
     steps.append(Step("cell of many values", table.name, int(nested.sum()), f"{values.name}: kept as JSON"))
-    texts = values.map(
-        lambda value: (
-            json.dumps(_plain(value), ensure_ascii=False, default=str) if not isinstance(value, PLAIN) else str(value)
-        ),
-        na_action="ignore",
+    return _written(table, str(values.name), values, _json, steps)
+
+
+def _json(value: Any) -> str:
+    return (
+        str(value)
+        if isinstance(value, (*PLAIN, np.generic))
+        else json.dumps(_plain(value), ensure_ascii=False, default=str)
     )
-    return _written(table, str(values.name), texts, steps)
 
 
 def _plain(value: Any) -> Any:
@@ -181,16 +184,23 @@ def _plain(value: Any) -> Any:
     return sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
 
 
-def _written(table: Table, name: str, values: pd.Series[Any], steps: list[Step]) -> Any:
-    """Text; half characters, which no file can hold, are replaced."""
+def _written(
+    table: Table, name: str, values: pd.Series[Any], as_text: Callable[[Any], str], steps: list[Step]
+) -> pd.Series[Any]:
+    """Values as text; half characters, which no file can hold, are replaced."""
+    gone = values.isna().to_numpy()
+    texts = [None if none else as_text(value) for value, none in zip(values.tolist(), gone, strict=True)]
     try:
-        return values.astype(TEXT)
+        return pd.Series(pd.array(texts, dtype=TEXT), index=values.index)
     except UnicodeEncodeError:
-        whole = values.map(lambda text: text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"),
-                           na_action="ignore")  # fmt: skip
-        broken = int((whole.fillna("") != values.fillna("")).sum())
+        whole = [text and text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
+        broken = sum(text != before for text, before in zip(whole, texts, strict=True))
         steps.append(Step("half a character", table.name, broken, f"{name}: replaced"))
-        return whole.astype(TEXT)
+        return pd.Series(pd.array(whole, dtype=TEXT), index=values.index)
+
+
+def _id(value: Any) -> str:
+    return f"{value:.0f}" if isinstance(value, (float, np.floating)) else str(value)
 
 
 def _text(where: str, column: Column, values: pd.Series[Any], steps: list[Step]) -> Any:
@@ -219,10 +229,7 @@ def _text(where: str, column: Column, values: pd.Series[Any], steps: list[Step])
         odd = values.dropna().map(lambda value: not isinstance(value, (str, int, float, np.integer, np.floating)))
         if odd.any():
             raise TableError(f"{where} must be text, not {type(values.dropna()[odd].iloc[0]).__name__}")
-        texts = values.map(
-            lambda value: f"{value:.0f}" if isinstance(value, (float, np.floating)) else str(value), na_action="ignore"
-        )
-        made = _written(table, column.name, texts.astype(object), steps)
+        made = _written(table, column.name, values, _id, steps)
     return made if column.default is None else made.fillna(column.default)
 
 

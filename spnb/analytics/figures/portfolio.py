@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from spnb.analytics.dataset import Dataset
-from spnb.analytics.figures.stream import thinned, ticks
+from spnb.analytics.figures.stream import MOST_POINTS, thinned, ticks
 from spnb.analytics.figures.template import COLOURS, INK, clock, figure, heat, title_of
 from spnb.analytics.metrics.concurrency import concurrency
 from spnb.analytics.polled import polled_steps
@@ -22,10 +22,12 @@ from spnb.errors import InvalidInput
 
 __all__ = ["cohort_grid", "kpi_cards", "leaderboard", "streams_compared", "weekday_hours"]
 
+FEWEST_POINTS = 2_000
+"""Of each of many streams in one figure."""
 TITLES = {name: LABELS[name] for name in CARDS} | {
     "peak_viewers": "Peak viewers",
     "average_viewers": "Average viewers",
-    "engagement_rate": "(Messages + reactions) ÷ unique viewers",
+    "engagement_rate": "(Messages + reactions) ÷ live viewers",
 }
 
 
@@ -122,7 +124,8 @@ def streams_compared(
     made = figure(title="Streams compared", dark=dark)
     for room in room_ids:
         polls = chosen.presence[chosen.presence["room_id"] == room]
-        mine = thinned(polled_steps(polls) if unknown[room] else steps[steps["room_id"] == room])
+        whole = polled_steps(polls) if unknown[room] else steps[steps["room_id"] == room]
+        mine = thinned(whole, max(MOST_POINTS // len(room_ids), FEWEST_POINTS))
         if mine.empty:
             continue  # nobody knows how many watched
         row = chosen.rooms[chosen.rooms["room_id"] == room].iloc[0]
