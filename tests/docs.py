@@ -133,6 +133,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "spnb.analytics.streams_csv",
             "spnb.analytics.console_csv",
             "spnb.analytics.read_console",
+            "spnb.analytics.reconcile",
             "spnb.analytics.read_chat_log",
             "spnb.analytics.repaired",
             "spnb.analytics.describe",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from spnb.analytics.period import PeriodReport
     from spnb.analytics.portfolio import Overview, cohorts, grouped, overview
     from spnb.analytics.quality import Quality
+    from spnb.analytics.reconcile import reconcile
     from spnb.analytics.report import StreamReport
     from spnb.analytics.sessions import repaired
     from spnb.analytics.sources import console_csv, load, read_chat_log, read_console
@@ -51,6 +52,7 @@ _HOMES = {
     "overview": "spnb.analytics.portfolio",
     "read_chat_log": "spnb.analytics.sources",
     "read_console": "spnb.analytics.sources",
+    "reconcile": "spnb.analytics.reconcile",
     "repaired": "spnb.analytics.sessions",
     "streams_csv": "spnb.analytics.streams",
     "streams_table": "spnb.analytics.streams",
@@ -81,6 +83,7 @@ __all__ = [
     "portable",
     "read_chat_log",
     "read_console",
+    "reconcile",
     "repaired",
     "streams_csv",
     "streams_table",

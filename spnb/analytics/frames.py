@@ -220,7 +220,7 @@ def _text(where: str, column: Column, values: pd.Series[Any], steps: list[Step])
             lost = known[floats].map(lambda value: not float(value).is_integer() or abs(value) >= EXACT)
             if lost.any():
                 raise TableError(
-                    f"{where} must be text, but holds floats such as {known[floats][lost].iloc[0]!r}: ids that were "
+                    f"{where} must be text, not floats such as {float(known[floats][lost].iloc[0])!r}: ids that were "
                     f"read as numbers have lost digits. Read them as text, e.g. pandas.read_csv(…, "
                     f"dtype={{'{column.name}': str}})"
                 )

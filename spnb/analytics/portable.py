@@ -55,6 +55,7 @@ def kpis(tables: Mapping[str, Any], *, as_of: datetime | None = None) -> Any:
         `room_id` and the numbers, one row per stream, in no order; ratios are null where there is nothing to divide by.
 
     Raises:
+        InvalidInput: `as_of` is no time with a zone.
         TableError: a table or a column is missing, or the engine shows times in another zone than UTC.
     """
     rooms = _table(tables, "rooms")
