@@ -18,7 +18,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spnb.analytics import figures, metrics, portable
+    from spnb.analytics import figures, metrics, portable, words
     from spnb.analytics.comparison import Comparison, compare
     from spnb.analytics.dataset import Dataset
     from spnb.analytics.kpis import KPIS
@@ -59,7 +59,7 @@ _HOMES = {
     "viewer_path": "spnb.analytics.people",
     "watch_percentiles": "spnb.analytics.people",
 }
-_MODULES = ("figures", "metrics", "portable")
+_MODULES = ("figures", "metrics", "portable", "words")
 
 __all__ = [
     "KPIS",
@@ -89,6 +89,7 @@ __all__ = [
     "streams_table",
     "viewer_path",
     "watch_percentiles",
+    "words",
 ]
 
 

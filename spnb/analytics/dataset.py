@@ -46,13 +46,16 @@ class Dataset:
         self.mended = mended
 
     @classmethod
-    def of(cls, tables: Mapping[str, Any], *, as_of: Any = None, now: pd.Timestamp | None = None) -> Dataset:
+    def of(
+        cls, tables: Mapping[str, Any], *, as_of: Any = None, now: pd.Timestamp | None = None, text: bool = False
+    ) -> Dataset:
         """A dataset of frames.
 
         Args:
             tables: frames by name, e.g. `{"rooms": …, "views": …}`; missing tables are empty.
             as_of: the moment up to which they reach; the last time in them without it.
             now: rows later than this come from a wrong clock; the present without it.
+            text: keep the words of messages, their column `text`.
 
         Raises:
             TableError: a table lacks columns, zones or sense.
@@ -63,7 +66,7 @@ class Dataset:
         frames: dict[str, pd.DataFrame] = {}
         mended = Quality()
         for name, frame in tables.items():
-            frames[name], steps = validated(name, frame, now=now)
+            frames[name], steps = validated(name, frame, now=now, text=text)
             mended += steps
         rooms, step = _all_rooms(frames)
         frames["rooms"] = rooms
@@ -107,7 +110,7 @@ class Dataset:
             for name, frame in frames.items():
                 if len(frame):
                     save_table(draft, name, frame, self.days, users)
-            write_card(draft, self.as_of, len(users), self.known)
+            write_card(draft, self.as_of, len(users), self.known, text="text" in frames["messages"].columns)
         return place
 
     def table(self, name: str, room_ids: Sequence[str] | None = None) -> pd.DataFrame:
@@ -229,6 +232,14 @@ class Dataset:
         if until is not None:
             inside &= began < instant(until, "until")
         return self.of_rooms(rooms["room_id"][inside].tolist())
+
+    def redacted(self) -> Dataset:
+        """The same dataset in which nobody can be recognised by an id: users and hosts have numbers drawn by chance, in
+        their messages too, where other @names become @somebody. What people wrote of themselves stays."""
+        from spnb.analytics.words import redacted
+
+        tables = redacted({name: self.table(name) for name in TABLES})
+        return Dataset(Memory(tables, self.known), as_of=self.as_of, mended=self.mended)
 
     @cached_property
     def kpis(self) -> pd.DataFrame:

@@ -8,16 +8,18 @@ a part.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from spnb.analytics.dataset import Dataset
 from spnb.analytics.store import Memory, empty
 from spnb.analytics.tables import TABLES
 from spnb.analytics.windows import Windows
 from spnb.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from spnb.analytics.dataset import Dataset
 
 __all__ = ["MOST_GROUPS", "is_of_viewers", "narrowed", "split"]
 
@@ -57,7 +59,7 @@ def narrowed(dataset: Dataset, wanted: Mapping[str, Any]) -> Dataset:
             mine = pd.MultiIndex.from_frame(frame[["room_id", "user_id"]]).isin(here)
             tables[name] = frame[mine].reset_index(drop=True)
         tables["presence"] = empty("presence")
-    made = Dataset(Memory(tables, dataset.known), as_of=dataset.as_of, mended=dataset.mended)
+    made = type(dataset)(Memory(tables, dataset.known), as_of=dataset.as_of, mended=dataset.mended)
     made.windows = dataset.windows.chosen(kept["room_id"])  # the streams were as long, whoever is looked at
     return made
 
@@ -100,7 +102,7 @@ def split(dataset: Dataset, column: str) -> Dataset:
         known = ~np.isnan(part)
         room_id = pd.Categorical.from_codes(part[known].astype(np.int64), parts)
         tables[name] = frame[known].assign(room_id=room_id).reset_index(drop=True)
-    made = Dataset(Memory(tables, dataset.known), as_of=dataset.as_of, mended=dataset.mended)
+    made = type(dataset)(Memory(tables, dataset.known), as_of=dataset.as_of, mended=dataset.mended)
     window = dataset.windows.chosen(names[of_room])
     made.windows = Windows(parts.to_numpy(), window.begin, window.finish, window.over)
     return made

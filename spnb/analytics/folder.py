@@ -45,6 +45,8 @@ TYPES = {
     "count": pa.int64(),
     "flag": pa.bool_(),
 }
+OPEN = ("views", "messages")
+"""Tables with further columns: dimensions of viewers, and words where they were asked for."""
 REPEATED = ("room_id", "user_id", "channel_id", "name", "status")
 """Text columns whose values repeat; ids of single rows do not."""
 
@@ -71,13 +73,20 @@ def write_parquet(table: pa.Table, path: Path) -> None:
 
 
 def write_card(
-    folder: Path, as_of: pd.Timestamp | None, users: int | None = None, known: Collection[str] | None = None
+    folder: Path,
+    as_of: pd.Timestamp | None,
+    users: int | None = None,
+    known: Collection[str] | None = None,
+    *,
+    text: bool = False,
 ) -> None:
     """Say what the folder is; `users` is how many there are where every file numbers them."""
     folder.mkdir(parents=True, exist_ok=True)
     card: dict[str, Any] = {"format": FORMAT, "as_of": as_of.isoformat() if as_of is not None else None, "users": users}
     if known is not None:
         card["known"] = sorted(known)
+    if text:
+        card["text"] = True  # what people wrote is in it
     draft = folder / f".{CARD}.{os.getpid()}"
     draft.write_text(json.dumps(card) + "\n")
     draft.replace(folder / CARD)
@@ -114,8 +123,8 @@ def save_table(
     day = frame["room_id"].map(known).astype(TIME).fillna(own)
     order = [column for column in ("room_id", "user_id", table.time) if column in frame.columns]
     ordered = frame.assign(day=day).sort_values(["day", *order], kind="stable")
-    # of views the columns of your own too, of one type in all files
-    own_names = [name for name in frame.columns if name not in table.names] if name == "views" else []
+    # columns of your own too, of one type in all files
+    own_names = [name for name in frame.columns if name not in table.names] if name in OPEN else []
     own_schema = pa.Schema.from_pandas(frame[own_names], preserve_index=False) if own_names else pa.schema([])
     schema = pa.schema([*arrow_schema(table), *own_schema])
     files = []
@@ -192,7 +201,7 @@ class Folder:
         kinds = {column.name: FALLBACKS[column.kind] for column in TABLES[name].columns}
         whole = pa.concat_tables(tables)
         own = [column for column in whole.column_names if column not in kinds and column != "user"]
-        made: pd.DataFrame = whole.select([*kinds, *(own if name == "views" else ())]).to_pandas()
+        made: pd.DataFrame = whole.select([*kinds, *(own if name in OPEN else ())]).to_pandas()
         return made.astype(kinds)
 
     def parts(self, name: str, columns: Sequence[str]) -> Iterator[Any]:

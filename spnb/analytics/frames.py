@@ -45,13 +45,16 @@ def utc_now() -> pd.Timestamp:
     return pd.Timestamp.now("UTC")
 
 
-def validated(name: str, frame: Any, *, now: pd.Timestamp | None = None) -> tuple[pd.DataFrame, Quality]:
+def validated(
+    name: str, frame: Any, *, now: pd.Timestamp | None = None, text: bool = False
+) -> tuple[pd.DataFrame, Quality]:
     """A frame as one of the schema's tables.
 
     Args:
         name: the table, e.g. `views`.
         frame: anything that narwhals understands: pandas, polars, Arrow, a DuckDB relation, …
         now: rows later than this (and five minutes) come from a wrong clock and are left out.
+        text: keep the words of messages.
 
     Returns:
         The table in pandas, and what was mended.
@@ -71,8 +74,14 @@ def validated(name: str, frame: Any, *, now: pd.Timestamp | None = None) -> tupl
     columns = {column.name: _column(table, column, given, steps) for column in table.columns}
     extras = [extra for extra in given.columns if extra not in columns]
     kept = [extra for extra in extras if name in EXTENDED and (name == "rooms" or extra not in OWN)]
+    if text and name == "messages" and "text" in given.columns:
+        kept = ["text"]
+        gone = np.asarray(columns["deleted"], dtype=bool)  # of what was deleted no words stay
+        given = given.assign(text=given["text"].astype(object).where(~gone, ""))
     columns |= {str(extra): _extra(table, given[extra], steps) for extra in kept}
-    lost = [str(extra) for extra in extras if extra not in kept and extra not in OWN]
+    lost = [str(extra) for extra in extras if extra not in kept and extra not in (*OWN, "text")]
+    if name == "messages" and "text" in extras and not text:
+        steps.append(Step("text", name, len(given), "left out: text=True keeps it"))
     steps.append(Step("column that is not known", name, len(lost), f"left out: {', '.join(lost)}"))
     made = pd.DataFrame(columns, index=given.index)
     made, step = _without_empty(table, made)

@@ -13,6 +13,7 @@ from spnb.analytics.kpis import KPIS
 from spnb.analytics.metrics.retention import Retention
 from spnb.analytics.polled import polled_steps
 from spnb.analytics.quality import Quality
+from spnb.analytics.words import moment_words
 
 if TYPE_CHECKING:
     from spnb.analytics.dataset import Dataset
@@ -36,7 +37,7 @@ class StreamReport:
         concurrency: `at, viewers`: the exact step function; of a stream that was only counted, its polls.
         retention: Kaplan and Meier's curve with its marks.
         joins_leaves, chat, reactions: per bin.
-        moments: what stood out.
+        moments: what stood out; with `words` that are typical of each where the dataset has text.
         health: the publisher's measurements, graded; empty where there are none.
         presence: polled counts; empty where there are none.
         quality: what was mended.
@@ -138,6 +139,9 @@ def stream_report(
     came_back = _returning(dataset, room_id)
     if pd.notna(kpis["returning_viewers"]):
         kpis["returning_viewers"], kpis["returning_share"] = came_back
+    found = metrics.moments(one.messages, one.reactions, windows, sensitivity=sensitivity).drop(columns="room_id")
+    if "text" in one.messages.columns:
+        found["words"] = moment_words(one.messages, found)
     viewers_known = pd.notna(kpis["views"])
     return StreamReport(
         room=one.rooms.iloc[0],
@@ -150,7 +154,7 @@ def stream_report(
         joins_leaves=metrics.joins_leaves(one.views, windows, bin_seconds=width).drop(columns="room_id"),
         chat=metrics.chat_rate(one.messages, windows, bin_seconds=width).drop(columns="room_id"),
         reactions=metrics.reactions(one.reactions, windows, bin_seconds=width).drop(columns="room_id"),
-        moments=metrics.moments(one.messages, one.reactions, windows, sensitivity=sensitivity).drop(columns="room_id"),
+        moments=found,
         health=metrics.health(one.health).drop(columns="room_id"),
         presence=one.presence,
         quality=one.quality,

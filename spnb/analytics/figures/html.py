@@ -43,8 +43,8 @@ def page_html(report: StreamReport, *, dark: bool = False) -> str:
         for name, about in KPIS.items()
     )
     moments = "".join(
-        f"<tr><td>{clock(second)}</td><td>{escape(why)}</td><td>{score:.1f}</td></tr>"
-        for second, why, score in report.moments[["seconds", "why", "score"]].itertuples(index=False, name=None)
+        f"<tr><td>{clock(second)}</td><td>{escape(f'{why}: {said}' if said else why)}</td><td>{score:.1f}</td></tr>"
+        for second, why, score, said in _with_words(report.moments).itertuples(index=False, name=None)
     )
     head = "<tr><th>time</th><th>why</th><th>score</th></tr>"
     rest = (
@@ -54,6 +54,11 @@ def page_html(report: StreamReport, *, dark: bool = False) -> str:
     )
     title = str(report.room["title"]) or str(report.room["room_id"])
     return _page(title, page_figures(report, dark=dark), rest, dark)
+
+
+def _with_words(moments: pd.DataFrame) -> pd.DataFrame:
+    said = moments if "words" in moments.columns else moments.assign(words="")
+    return said[["seconds", "why", "score", "words"]]
 
 
 def period_html(report: PeriodReport, *, dark: bool = False) -> str:
