@@ -34,7 +34,7 @@ HOUSE = Path(__file__).resolve().parents[1]
 PACKAGE = HOUSE / "spnb"
 TARGET = PACKAGE / "sync"
 STUB = PACKAGE / "_twins.pyi"
-MADE_BY_USERS = frozenset({"AsyncLiveInvitations", "AsyncLiveRooms", "AsyncReceiver"})
+MADE_BY_USERS = frozenset({"AsyncLiveInvitations", "AsyncLiveRooms", "AsyncPrehook", "AsyncReceiver"})
 """Classes that users make themselves: their faces take the same arguments. All others are handed out."""
 ONLY_ASYNC = frozenset(
     {
