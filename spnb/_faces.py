@@ -40,6 +40,7 @@ MODULES = (
     "live.products",
     "live.reactions",
     "live.room",
+    "live.room_fields",
     "live.stage",
     "live.viewing",
     "recordings.recording",

@@ -11,16 +11,21 @@ from spnb._faces import Face, Watch, blocking
 from spnb._loop import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
     from pathlib import Path
     from typing import Any
 
+    from spnb.broadcast import AudioOptions, BroadcastEvent, VideoOptions
+    from spnb.broadcast.sources import Source
+    from spnb.gaps import RecordingGap
     from spnb.live.followed import Observer
     from spnb.live.room import AsyncLiveRoom
     from spnb.live.timeline import Timeline
-    from spnb.models import BroadcasterData, LiveReaction, Post, Room
+    from spnb.models import BroadcasterData, LiveReaction, Moderation, Participant, PlaybackInfo, Post, Resolution, Room
     from spnb.realtime import Event
     from spnb.recordings import ProgressWish
+    from spnb.sync.broadcast.broadcast import Broadcast
     from spnb.sync.client.audience import Presence
     from spnb.sync.client.client import Client
     from spnb.sync.live.audience import Audience
@@ -65,26 +70,11 @@ class LiveRoom(Face):
         """The public id of the user on whose connection it lives."""
         return self._twin.user_id
 
-    @property
-    def status(self) -> str:
-        """Its state: `idle`, `live`, `waitingReconnect`, `ended`, `recorded`, `terminated` or `error`."""
-        return self._twin.status
-
-    @property
-    def title(self) -> str:
-        """Its title. User content: show it as text."""
-        return self._twin.title
-
     def timeline(self) -> Timeline:
         """All that happened to the room since this object's first sight of it: events heard, readings that found news,
         own calls, webhooks; each with the time on this machine's clocks and on the service's.
         """
         return self._twin.timeline()
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._twin, name)
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Have `observer` called with the record at every change.
@@ -168,17 +158,28 @@ class LiveRoom(Face):
         found: Chat = blocking(self._twin.chat)
         return found
 
-    def go_live(self, source: Any = None, **options: Any) -> Any:
-        """Put the room on air with a source (a test card without), and hand out the running `Broadcast`.
+    def go_live(
+        self,
+        source: Source | str | Path | None = None,
+        *,
+        video: VideoOptions | None = None,
+        audio: AudioOptions | bool = True,
+        on_event: Callable[[BroadcastEvent], Any] | None = None,
+    ) -> Broadcast:
+        """Put the room on air with a source (a test card without), and hand out the running broadcast.
 
         Args:
-            source: a source of `spnb.broadcast.sources`.
-            options: see `spnb.broadcast.go_live`.
+            source: a source of `spnb.broadcast.sources`, the path of a media file, or the address of a live stream.
+            video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
+            audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
+            on_event: called with each event, on the background loop.
 
         Raises:
+            SourceError: the source cannot give media; nothing was published.
             BroadcastError: publishing could not start; the room is not left live.
         """
-        return blocking(run(self._twin.go_live(source, **options)))
+        found: Broadcast = blocking(run(self._twin.go_live(source, video=video, audio=audio, on_event=on_event)))
+        return found
 
     def broadcaster_data(self) -> BroadcasterData:
         """What a broadcaster needs to publish. Secret. social.plus: `RoomRepository.getBroadcasterData`."""
@@ -191,9 +192,19 @@ class LiveRoom(Face):
         """
         return run(self._twin.stop())
 
-    def update(self, **changes: Any) -> Room:
+    def update(
+        self,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        thumbnail: str | Path | bytes | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        chat: bool | None = None,
+    ) -> Room:
         """Change fields; see `rooms.update`. social.plus: `RoomRepository.updateRoom`."""
-        return run(self._twin.update(**changes))
+        return run(
+            self._twin.update(title=title, description=description, thumbnail=thumbnail, metadata=metadata, chat=chat)
+        )
 
     def delete(self) -> None:
         """Delete the room. social.plus: `RoomRepository.deleteRoom`."""
@@ -218,9 +229,22 @@ class LiveRoom(Face):
         found: Recording = blocking(run(self._twin.recording(timeout=timeout, details=details, progress=progress)))
         return found
 
-    def download(self, folder: str | Path, *, timeout: float | None = None, **options: Any) -> list[Path]:
-        """Wait for the recording and fetch its files; see `Recording.download`."""
-        return run(self._twin.download(folder, timeout=timeout, **options))
+    def download(
+        self,
+        folder: str | Path,
+        *,
+        timeout: float | None = None,
+        name: str | None = None,
+        most_bytes: int | None = None,
+        overwrite: bool = False,
+        progress: ProgressWish = None,
+    ) -> list[Path]:
+        """Wait for the recording, at most `timeout` seconds, and fetch its files; see `Recording.download`."""
+        return run(
+            self._twin.download(
+                folder, timeout=timeout, name=name, most_bytes=most_bytes, overwrite=overwrite, progress=progress
+            )
+        )
 
     def clip_last(self, seconds: float, path: str | Path, *, exact: bool = False, overwrite: bool = False) -> Path:
         """Write the last seconds of the stream into an MP4 file while it goes on.
@@ -263,6 +287,211 @@ class LiveRoom(Face):
         return self._twin._repr_html_()
 
     @property
+    def type(self) -> str:
+        """How it is broadcast: `coHosts` or `directStreaming`."""
+        return self._twin.type
+
+    @property
+    def status(self) -> str:
+        """Its state: `idle`, `live`, `waitingReconnect`, `ended`, `recorded`, `terminated` or `error`."""
+        return self._twin.status
+
+    @property
+    def title(self) -> str:
+        """Its title. User content: show it as text."""
+        return self._twin.title
+
+    @property
+    def description(self) -> str | None:
+        """What its host says of it. User content: show it as text."""
+        return self._twin.description
+
+    @property
+    def thumbnail_file_id(self) -> str | None:
+        """The host's own picture, by the id of its file."""
+        return self._twin.thumbnail_file_id
+
+    @property
+    def metadata(self) -> dict[str, Any] | None:
+        """What its host has put there."""
+        return self._twin.metadata
+
+    @property
+    def target_type(self) -> str | None:
+        """Where its post stands: `community` or `user`."""
+        return self._twin.target_type
+
+    @property
+    def target_id(self) -> str | None:
+        """The community or user whose feed that is."""
+        return self._twin.target_id
+
+    @property
+    def target_visibility(self) -> str | None:
+        """Who may see it there."""
+        return self._twin.target_visibility
+
+    @property
+    def reference_type(self) -> str | None:
+        """What carries it: `post`, or `event`."""
+        return self._twin.reference_type
+
+    @property
+    def reference_id(self) -> str | None:
+        """The post that carries it."""
+        return self._twin.reference_id
+
+    @property
+    def live_chat_enabled(self) -> bool:
+        """Whether it may have a live chat; whether it has one tells `live_channel_id`."""
+        return self._twin.live_chat_enabled
+
+    @property
+    def live_channel_id(self) -> str | None:
+        """The channel of its live chat; None before it is open."""
+        return self._twin.live_channel_id
+
+    @property
+    def participants(self) -> list[Participant]:
+        """Its broadcasters: the host and the co-hosts, never a viewer."""
+        return self._twin.participants
+
+    @property
+    def live_playback_url(self) -> str | None:
+        """Where it is watched while it is on air. Signed: not for logs."""
+        return self._twin.live_playback_url
+
+    @property
+    def live_thumbnail_url(self) -> str | None:
+        """A picture of what is on air. Signed: not for logs."""
+        return self._twin.live_thumbnail_url
+
+    @property
+    def live_resolution(self) -> Resolution | None:
+        """The size of what is on air, in pixels."""
+        return self._twin.live_resolution
+
+    @property
+    def recorded_playback_infos(self) -> list[PlaybackInfo]:
+        """Its recorded files; `recording()` fetches them."""
+        return self._twin.recorded_playback_infos
+
+    @property
+    def recorded_resolution(self) -> Resolution | None:
+        """The size of the recording, in pixels."""
+        return self._twin.recorded_resolution
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """How long it was on air, in seconds."""
+        return self._twin.duration_seconds
+
+    @property
+    def recording_gaps(self) -> list[RecordingGap]:
+        """Where the recording has no media."""
+        return self._twin.recording_gaps
+
+    @property
+    def recording_problem(self) -> str | None:
+        """Why the recording is not finished yet, where that failed; it is tried again."""
+        return self._twin.recording_problem
+
+    @property
+    def moderation(self) -> Moderation | None:
+        """What the automatic moderation found."""
+        return self._twin.moderation
+
+    @property
+    def parent_room_id(self) -> str | None:
+        """The room it is a child of."""
+        return self._twin.parent_room_id
+
+    @property
+    def child_room_ids(self) -> list[str]:
+        """The rooms that are its children."""
+        return self._twin.child_room_ids
+
+    @property
+    def created_by(self) -> str | None:
+        """Its host, by public id."""
+        return self._twin.created_by
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was made."""
+        return self._twin.created_at
+
+    @property
+    def updated_at(self) -> datetime | None:
+        """When it was changed last."""
+        return self._twin.updated_at
+
+    @property
+    def live_at(self) -> datetime | None:
+        """When it went on air."""
+        return self._twin.live_at
+
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it left the air for good."""
+        return self._twin.ended_at
+
+    @property
+    def recorded_at(self) -> datetime | None:
+        """When its recording was ready."""
+        return self._twin.recorded_at
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it was deleted."""
+        return self._twin.is_deleted
+
+    @property
+    def id(self) -> str:
+        """The service's internal id; calls take `room_id`."""
+        return self._twin.id
+
+    @property
+    def path(self) -> str | None:
+        """Where it stands among the topics of real time."""
+        return self._twin.path
+
+    @property
+    def creator_internal_id(self) -> str | None:
+        """Its host, by internal id."""
+        return self._twin.creator_internal_id
+
+    @property
+    def key(self) -> str | None:
+        """The key of its creation, where it was made with one."""
+        return self._twin.key
+
+    @property
+    def unreadable(self) -> dict[str, Any]:
+        """What the service said of it in a way that cannot be read, raw."""
+        return self._twin.unreadable
+
+    @property
+    def is_live(self) -> bool:
+        """On air, or waiting for its publisher to come back."""
+        return self._twin.is_live
+
+    @property
+    def is_over(self) -> bool:
+        """Ended for good: it never goes live again."""
+        return self._twin.is_over
+
+    @property
+    def steps(self) -> dict[str, str | None]:
+        """How far the way to its live chat has come: room, post and channel by id, None where one is not there yet."""
+        return self._twin.steps
+
+    @property
+    def label(self) -> str:
+        """The status in the Console's words."""
+        return self._twin.label
+
+    @property
     def hosted(self) -> bool:
         """Whether the room is yours; else you are at most a co-host, and your leaving never ends it."""
         return self._twin.hosted
@@ -299,21 +528,32 @@ class LiveRoom(Face):
         found: LiveInvitation | None = blocking(run(self._twin.invitation()))
         return found
 
-    def join_stage(self, source: Any = None, **options: Any) -> Any:
+    def join_stage(
+        self,
+        source: Source | str | Path | None = None,
+        *,
+        video: VideoOptions | None = None,
+        audio: AudioOptions | bool = True,
+        on_event: Callable[[BroadcastEvent], Any] | None = None,
+    ) -> Broadcast:
         """Come onto the stage as a co-host, once the room is live, and hand out the running `Broadcast`.
 
         Its end leaves the air only: the room goes on, and you may join again until you `leave_stage()`.
 
         Args:
-            source: a source of `spnb.broadcast.sources`; a test card without.
-            options: see `spnb.broadcast.go_live`.
+            source: a source of `spnb.broadcast.sources`, the path of a media file, the address of a live stream; a test
+                card without.
+            video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
+            audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
+            on_event: called with each event, on the background loop.
 
         Raises:
             InvalidInput: the room is yours: `go_live()` is the host's way.
             Forbidden: you have not accepted an invitation, or were removed.
             BadRequest: the room is not live yet, or over.
         """
-        return blocking(run(self._twin.join_stage(source, **options)))
+        found: Broadcast = blocking(run(self._twin.join_stage(source, video=video, audio=audio, on_event=on_event)))
+        return found
 
     def leave_stage(self) -> None:
         """Stop being a co-host: leave the air, if you are on it from here, then the room's broadcasters.
