@@ -40,7 +40,6 @@ MODULES = (
     "live.products",
     "live.reactions",
     "live.room",
-    "live.room_fields",
     "live.stage",
     "live.viewing",
     "recordings.recording",

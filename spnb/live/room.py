@@ -22,7 +22,7 @@ from spnb.live.co_hosting import AsyncCoHosting
 from spnb.live.engagement import AsyncEngagement
 from spnb.live.followed import Observer
 from spnb.live.reading import Reader
-from spnb.live.room_fields import AsyncRoomFields
+from spnb.live.room_fields import RoomFields
 from spnb.live.status import Knowledge, can_still_reach, room_of_event
 from spnb.live.timeline import Origin, Timeline, TimelineLog
 from spnb.models import FINAL_STATUSES, BroadcasterData, Channel, Post, Room, asked_statuses
@@ -48,7 +48,7 @@ _broadcasts: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """What this process has put on air, by room and user."""
 
 
-class AsyncLiveRoom(AsyncRoomFields, AsyncCoHosting, AsyncEngagement):
+class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
     """A room that follows the service while anybody looks at it.
 
     Args:

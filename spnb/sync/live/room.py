@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING
 
 from spnb._faces import Face, Watch, blocking
 from spnb._loop import run
+from spnb.live.room_fields import RoomFields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
     from pathlib import Path
     from typing import Any
 
     from spnb.broadcast import AudioOptions, BroadcastEvent, VideoOptions
     from spnb.broadcast.sources import Source
-    from spnb.gaps import RecordingGap
     from spnb.live.followed import Observer
     from spnb.live.room import AsyncLiveRoom
     from spnb.live.timeline import Timeline
-    from spnb.models import BroadcasterData, LiveReaction, Moderation, Participant, PlaybackInfo, Post, Resolution, Room
+    from spnb.models import BroadcasterData, LiveReaction, Post, Room
     from spnb.realtime import Event
     from spnb.recordings import ProgressWish
     from spnb.sync.broadcast.broadcast import Broadcast
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveRoom"]
 
 
-class LiveRoom(Face):
+class LiveRoom(Face, RoomFields):
     """A room that follows the service while anybody looks at it.
 
     The blocking twin of `AsyncLiveRoom`.
@@ -285,211 +284,6 @@ class LiveRoom(Face):
 
     def _repr_html_(self) -> str:
         return self._twin._repr_html_()
-
-    @property
-    def type(self) -> str:
-        """How it is broadcast: `coHosts` or `directStreaming`."""
-        return self._twin.type
-
-    @property
-    def status(self) -> str:
-        """Its state: `idle`, `live`, `waitingReconnect`, `ended`, `recorded`, `terminated` or `error`."""
-        return self._twin.status
-
-    @property
-    def title(self) -> str:
-        """Its title. User content: show it as text."""
-        return self._twin.title
-
-    @property
-    def description(self) -> str | None:
-        """What its host says of it. User content: show it as text."""
-        return self._twin.description
-
-    @property
-    def thumbnail_file_id(self) -> str | None:
-        """The host's own picture, by the id of its file."""
-        return self._twin.thumbnail_file_id
-
-    @property
-    def metadata(self) -> dict[str, Any] | None:
-        """What its host has put there."""
-        return self._twin.metadata
-
-    @property
-    def target_type(self) -> str | None:
-        """Where its post stands: `community` or `user`."""
-        return self._twin.target_type
-
-    @property
-    def target_id(self) -> str | None:
-        """The community or user whose feed that is."""
-        return self._twin.target_id
-
-    @property
-    def target_visibility(self) -> str | None:
-        """Who may see it there."""
-        return self._twin.target_visibility
-
-    @property
-    def reference_type(self) -> str | None:
-        """What carries it: `post`, or `event`."""
-        return self._twin.reference_type
-
-    @property
-    def reference_id(self) -> str | None:
-        """The post that carries it."""
-        return self._twin.reference_id
-
-    @property
-    def live_chat_enabled(self) -> bool:
-        """Whether it may have a live chat; whether it has one tells `live_channel_id`."""
-        return self._twin.live_chat_enabled
-
-    @property
-    def live_channel_id(self) -> str | None:
-        """The channel of its live chat; None before it is open."""
-        return self._twin.live_channel_id
-
-    @property
-    def participants(self) -> list[Participant]:
-        """Its broadcasters: the host and the co-hosts, never a viewer."""
-        return self._twin.participants
-
-    @property
-    def live_playback_url(self) -> str | None:
-        """Where it is watched while it is on air. Signed: not for logs."""
-        return self._twin.live_playback_url
-
-    @property
-    def live_thumbnail_url(self) -> str | None:
-        """A picture of what is on air. Signed: not for logs."""
-        return self._twin.live_thumbnail_url
-
-    @property
-    def live_resolution(self) -> Resolution | None:
-        """The size of what is on air, in pixels."""
-        return self._twin.live_resolution
-
-    @property
-    def recorded_playback_infos(self) -> list[PlaybackInfo]:
-        """Its recorded files; `recording()` fetches them."""
-        return self._twin.recorded_playback_infos
-
-    @property
-    def recorded_resolution(self) -> Resolution | None:
-        """The size of the recording, in pixels."""
-        return self._twin.recorded_resolution
-
-    @property
-    def duration_seconds(self) -> float | None:
-        """How long it was on air, in seconds."""
-        return self._twin.duration_seconds
-
-    @property
-    def recording_gaps(self) -> list[RecordingGap]:
-        """Where the recording has no media."""
-        return self._twin.recording_gaps
-
-    @property
-    def recording_problem(self) -> str | None:
-        """Why the recording is not finished yet, where that failed; it is tried again."""
-        return self._twin.recording_problem
-
-    @property
-    def moderation(self) -> Moderation | None:
-        """What the automatic moderation found."""
-        return self._twin.moderation
-
-    @property
-    def parent_room_id(self) -> str | None:
-        """The room it is a child of."""
-        return self._twin.parent_room_id
-
-    @property
-    def child_room_ids(self) -> list[str]:
-        """The rooms that are its children."""
-        return self._twin.child_room_ids
-
-    @property
-    def created_by(self) -> str | None:
-        """Its host, by public id."""
-        return self._twin.created_by
-
-    @property
-    def created_at(self) -> datetime | None:
-        """When it was made."""
-        return self._twin.created_at
-
-    @property
-    def updated_at(self) -> datetime | None:
-        """When it was changed last."""
-        return self._twin.updated_at
-
-    @property
-    def live_at(self) -> datetime | None:
-        """When it went on air."""
-        return self._twin.live_at
-
-    @property
-    def ended_at(self) -> datetime | None:
-        """When it left the air for good."""
-        return self._twin.ended_at
-
-    @property
-    def recorded_at(self) -> datetime | None:
-        """When its recording was ready."""
-        return self._twin.recorded_at
-
-    @property
-    def is_deleted(self) -> bool:
-        """Whether it was deleted."""
-        return self._twin.is_deleted
-
-    @property
-    def id(self) -> str:
-        """The service's internal id; calls take `room_id`."""
-        return self._twin.id
-
-    @property
-    def path(self) -> str | None:
-        """Where it stands among the topics of real time."""
-        return self._twin.path
-
-    @property
-    def creator_internal_id(self) -> str | None:
-        """Its host, by internal id."""
-        return self._twin.creator_internal_id
-
-    @property
-    def key(self) -> str | None:
-        """The key of its creation, where it was made with one."""
-        return self._twin.key
-
-    @property
-    def unreadable(self) -> dict[str, Any]:
-        """What the service said of it in a way that cannot be read, raw."""
-        return self._twin.unreadable
-
-    @property
-    def is_live(self) -> bool:
-        """On air, or waiting for its publisher to come back."""
-        return self._twin.is_live
-
-    @property
-    def is_over(self) -> bool:
-        """Ended for good: it never goes live again."""
-        return self._twin.is_over
-
-    @property
-    def steps(self) -> dict[str, str | None]:
-        """How far the way to its live chat has come: room, post and channel by id, None where one is not there yet."""
-        return self._twin.steps
-
-    @property
-    def label(self) -> str:
-        """The status in the Console's words."""
-        return self._twin.label
 
     @property
     def hosted(self) -> bool:
