@@ -11,10 +11,10 @@ from spnb.sandbox.media.forward import Forward
 from spnb.sandbox.media.rtp import Header
 from spnb.sandbox.media.track import PublishedTrack
 
-BLOCKS = st.lists(st.builds(red.Block, st.integers(1, 2**14 - 1), st.binary(min_size=1, max_size=1023)), max_size=3)
+BLOCKS = st.lists(st.builds(red.Block, st.integers(1, 2**14 - 1), st.binary(min_size=1, max_size=250)), max_size=3)
 
 
-@given(BLOCKS, st.binary(min_size=1))
+@given(BLOCKS, st.binary(min_size=1, max_size=400))
 def test_what_is_written_is_read(earlier: list[red.Block], payload: bytes) -> None:
     assert red.split(red.fill(111, earlier, payload)) == [*earlier, red.Block(0, payload)]
 
@@ -27,6 +27,8 @@ def test_anything_can_be_read(data: bytes) -> None:
 def test_what_has_no_room_is_left_out() -> None:
     earlier = [red.Block(1 << 14, b"too old"), red.Block(960, bytes(1024)), red.Block(480, b"fits")]
     assert red.split(red.fill(111, earlier, b"now")) == [red.Block(480, b"fits"), red.Block(0, b"now")]
+    large = [red.Block(1920, bytes(500)), red.Block(960, bytes(500))]
+    assert [len(block.payload) for block in red.split(red.fill(111, large, bytes(500)))] == [500, 500]
 
 
 class Sound:

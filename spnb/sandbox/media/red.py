@@ -9,6 +9,8 @@ __all__ = ["Block", "fill", "split"]
 
 MOST_LENGTH, MOST_OFFSET = 1 << 10, 1 << 14
 """What the fields of a block's header have room for: bytes, and ticks of the track's clock."""
+MOST_OCTETS = 1200
+"""Of a whole payload: more would not fit into a datagram everywhere."""
 
 
 class Block(NamedTuple):
@@ -44,10 +46,12 @@ def fill(payload_type: int, earlier: Sequence[Block], payload: bytes) -> bytes:
 
     Args:
         payload_type: of the sound within it.
-        earlier: the packets before, the oldest first; what has no room in a block is left out.
+        earlier: the packets before, the oldest first; what has no room in a block or in the payload is left out.
         payload: the packet's own.
     """
     kept = [block for block in earlier if 0 < block.offset < MOST_OFFSET and 0 < len(block.payload) < MOST_LENGTH]
+    while kept and len(payload) + 1 + sum(4 + len(block.payload) for block in kept) > MOST_OCTETS:
+        del kept[0]
     heads = b"".join(
         ((0x80 | payload_type) << 24 | block.offset << 10 | len(block.payload)).to_bytes(4, "big") for block in kept
     )

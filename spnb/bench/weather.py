@@ -3,7 +3,7 @@
 Clients are given the relay's address. It passes their signalling on and writes its own UDP ports into the session
 descriptions and candidates of the server; those of the client are left out, so that all media takes the relay.
 
-    python -m tests.media.weather ws://127.0.0.1:7880 --loss 3 --delay 50
+    python -m spnb.bench.weather ws://127.0.0.1:7880 --loss 3 --delay 50
 
 prints the address to connect to, and lives until its standard input is closed.
 """
@@ -191,7 +191,7 @@ class Sky:
     """A relay in a process of its own; `change` makes other weather."""
 
     def __init__(self, server: str, seed: int = 1, **weather: float) -> None:
-        command = [sys.executable, "-m", "tests.media.weather", server, "--seed", str(seed)]
+        command = [sys.executable, "-m", "spnb.bench.weather", server, "--seed", str(seed)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()
