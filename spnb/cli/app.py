@@ -86,6 +86,7 @@ def sandbox(
     api_key: str | None = None,
     livekit: str = "",
     secure: bool = False,
+    watch_key: Path | None = None,
 ) -> int:
     """Run a sandbox in the foreground and print its addresses and key, so that any SDK can be pointed at it.
 
@@ -101,6 +102,7 @@ def sandbox(
             one), the path of a livekit-server, or the `ws://` address of a deployment [default: what SPNB_LIVEKIT says,
             else embedded].
         secure: a network in secure mode, where a login wants an auth token, to practise with.
+        watch_key: file of a public key in PEM: watch sessions that another key has signed are refused.
     """
     from spnb.sandbox import serve
 
@@ -113,6 +115,7 @@ def sandbox(
         livekit=livekit,
         api_key=api_key,
         secure=secure,
+        watch_key=watch_key,
     )
 
 

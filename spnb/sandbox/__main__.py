@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--terminate-at", type=float, default=0.75, help="how sure it terminates one, 0 to 1")
     parser.add_argument("--most-co-hosts", type=int, help="co-hosts a room may have beside its host")
     parser.add_argument("--secure", action="store_true", help="a network in secure mode: a login wants an auth token")
+    parser.add_argument("--watch-key", type=Path, help="a public key in PEM that watch sessions must be signed for")
     parser.add_argument("--no-rate-limit", action="store_true", help="never answer 429")
     parser.add_argument(
         "--livekit", default="", metavar="auto|embedded|PATH|ws://…", help="which media server; else SPNB_LIVEKIT says"
@@ -55,6 +56,8 @@ def main(arguments: list[str] | None = None) -> int:
         choices["most_co_hosts"] = wish.most_co_hosts
     if wish.secure:
         choices["secure_mode"] = True
+    if wish.watch_key is not None:
+        choices["watch_key"] = wish.watch_key.resolve()
     if wish.no_rate_limit:
         choices["rate_limit"] = False
     try:

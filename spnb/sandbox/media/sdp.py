@@ -277,7 +277,8 @@ def answer(offered: Description, local: LocalParameters, outgoing: Mapping[str, 
         lines += _transport(section.mid, local, "active")
         lines.append(f"a={DIRECTIONS[takes, given is not None]}")
         lines.append("a=rtcp-mux")
-        extensions = EXTENSIONS if takes or given is None else GIVEN_EXTENSIONS
+        # An empty section keeps what either way may need: clients never offer again what an answer left out.
+        extensions = EXTENSIONS if takes else GIVEN_EXTENSIONS if given else EXTENSIONS | GIVEN_EXTENSIONS
         for uri, identity in section.extensions.items():
             if uri in extensions:
                 lines.append(f"a=extmap:{identity} {uri}")
@@ -314,7 +315,7 @@ def _answered_codec(
     lines = [f"a=rtpmap:{codec.payload_type} {codec.rtpmap}"]
     if fmtp:
         lines.append(f"a=fmtp:{codec.payload_type} {fmtp}")
-    told = FEEDBACK if takes or given is None else (*FEEDBACK, NUMBERED)
+    told = FEEDBACK if takes else (*FEEDBACK, NUMBERED)
     # What is sent redundantly is not asked for again.
     return lines + [
         f"a=rtcp-fb:{codec.payload_type} {what}" for what in codec.feedback if what in told and not redundant

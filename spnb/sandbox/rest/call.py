@@ -18,6 +18,7 @@ from spnb.sandbox.rest.query import Query
 from spnb.sandbox.rest.refused import Refused, answer, envelope
 from spnb.sandbox.rest.sound import MOST_BODY_BYTES, read_body, read_json
 from spnb.sandbox.rest.tokens import AccessTokens
+from spnb.sandbox.rest.watch_key import PublicWatchKey
 from spnb.sandbox.rooms.network_settings import NetworkSettings
 from spnb.sandbox.rooms.ports import Events, Json, Stage
 from spnb.sandbox.server.settings import SandboxSettings
@@ -41,6 +42,8 @@ class Services:
     tokens: AccessTokens
     api_key: str
     base_url: str
+    watch_key: PublicWatchKey | None = None
+    """Checks who signed watch sessions; None takes any."""
     heartbeats: dict[str, dict[str, tuple[float, str]]] = field(default_factory=dict)
     """Room → user → (monotonic time of the last heartbeat, wire time of the first)."""
     sent: dict[tuple[str, str], deque[float]] = field(default_factory=dict)

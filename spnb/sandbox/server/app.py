@@ -39,6 +39,7 @@ from spnb.sandbox.rest import (
     found_standing_community,
     routes,
 )
+from spnb.sandbox.rest.watch_key import PublicWatchKey
 from spnb.sandbox.rooms.lifecycle import Lifecycle, is_over
 from spnb.sandbox.rooms.moderation import Moderation
 from spnb.sandbox.rooms.network_settings import NetworkSettings
@@ -116,6 +117,8 @@ class Sandbox:
         self.services = Services(
             self.store, self.lifecycle, events, settings, network, self._tokens, self.api_key, self.url
         )
+        if settings.watch_key is not None:
+            self.services.watch_key = PublicWatchKey(settings.watch_key, now=self.store.now)
         self.tables = TableExport(settings.data_dir / "sandbox.sqlite", self._has_key)
         self.ingest = Ingest(self.store, self.api_key, self.media, self.url)
         self.lifecycle.ingest_address = self.ingest.address

@@ -61,6 +61,9 @@ class SandboxSettings(BaseModel):
     """Another user's login on a device id ends the first one's session, as documented."""
     secure_mode: bool = False
     """Whether a login needs an auth token minted with the server key."""
+    watch_key: Path | None = None
+    """File of a public key in PEM: watch sessions that another key has signed are refused. Any are taken without it
+    (*choice*)."""
     visitor_reads_per_day: int = 100
     """Documented: visitors and bots share a quota of 100 reads a day."""
     upload_limit_bytes: int = 64 * 2**20
