@@ -25,7 +25,7 @@ from spnb.sandbox.livekit.choice import find_binary
 from spnb.sandbox.livekit.own_server import LiveKitServer
 from spnb.sandbox.media.tokens import Grants, mint
 
-__all__ = ["forwarding"]
+__all__ = ["KEY", "forwarding", "served_by_embedded", "served_by_livekit"]
 
 PROCESSES = 2
 SECONDS = 10.0
@@ -66,10 +66,10 @@ def forwarding() -> Iterator[Figure]:
         theirs: list[float] = []
         packets = 0
         for _ in range(ROUNDS):
-            cost, packets = run(_measured(_embedded(), load))
+            cost, packets = run(_measured(served_by_embedded(), load))
             ours.append(cost)
             if binary is not None:
-                theirs.append(run(_measured(_real(binary), load))[0])
+                theirs.append(run(_measured(served_by_livekit(binary), load))[0])
         cost = statistics.median(ours)
         what = f"server CPU per forwarded packet, {load.viewers} viewers"
         told = f"median of {ROUNDS}; {packets / SECONDS:.0f} packets/s; a core is full at {1e6 / cost:.0f} packets/s"
@@ -82,7 +82,8 @@ def forwarding() -> Iterator[Figure]:
 
 
 @asynccontextmanager
-async def _embedded() -> AsyncIterator[tuple[str, str, int]]:
+async def served_by_embedded() -> AsyncIterator[tuple[str, str, int]]:
+    """An embedded server of its own: its address, secret and process id."""
     secret = secrets.token_hex(20)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "spnb.sandbox.media", "--api-key", KEY),
@@ -99,7 +100,8 @@ async def _embedded() -> AsyncIterator[tuple[str, str, int]]:
 
 
 @asynccontextmanager
-async def _real(binary: Path) -> AsyncIterator[tuple[str, str, int]]:
+async def served_by_livekit(binary: Path) -> AsyncIterator[tuple[str, str, int]]:
+    """The same with a livekit-server."""
     secret = secrets.token_hex(20)
     with tempfile.TemporaryDirectory() as folder:
         server = LiveKitServer(binary, KEY, secret, webhook=None, log_path=Path(folder, "livekit.log"))

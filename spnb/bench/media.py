@@ -42,7 +42,14 @@ def viewer_token(sandbox: OwnSandbox, room_id: str, identity: str) -> tuple[str,
 
 @asynccontextmanager
 async def publishing(
-    url: str, token: str, *, width: int = WIDTH, height: int = HEIGHT, fps: int = FPS, bits: int = 800_000
+    url: str,
+    token: str,
+    *,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    fps: int = FPS,
+    bits: int = 800_000,
+    simulcast: bool = False,
 ) -> AsyncIterator[rtc.Room]:
     """The bare SDK as a publisher: one H.264 test card without sound, as an SDK user would write it."""
     import numpy as np
@@ -56,7 +63,10 @@ async def publishing(
     track = rtc.LocalVideoTrack.create_video_track("card", source)
     encoding = rtc.VideoEncoding(max_bitrate=bits, max_framerate=fps)
     options = rtc.TrackPublishOptions(
-        source=rtc.TrackSource.SOURCE_CAMERA, video_codec=rtc.VideoCodec.H264, simulcast=False, video_encoding=encoding
+        source=rtc.TrackSource.SOURCE_CAMERA,
+        video_codec=rtc.VideoCodec.H264,
+        simulcast=simulcast,
+        video_encoding=encoding,
     )
     await room.local_participant.publish_track(track, options)
     card = TestCard(width, height, fps)

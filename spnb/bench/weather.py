@@ -213,7 +213,7 @@ class Sky:
 @contextlib.contextmanager
 def sky(server: str, **weather: float) -> Iterator[Sky]:
     """A relay to `server` with that weather, for a test."""
-    made = Sky(server, **weather)
+    made = Sky(server, 1, **weather)
     try:
         yield made
     finally:
