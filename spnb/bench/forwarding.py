@@ -13,12 +13,14 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from spnb._loop import run
+from spnb.bench.crowd import crowd_in_process
 from spnb.bench.figures import Figure, at_most
 from spnb.bench.media import publishing, watch_in_process
 from spnb.sandbox.livekit.choice import find_binary
@@ -44,17 +46,18 @@ class _Load:
     fps: int
     bits: int
     decoding: bool
+    """Whether the viewers are official SDKs, which decode; else they only take packets, and report."""
 
 
 LOADS = (
     _Load(20, 640, 360, 30, 800_000, decoding=True),
-    _Load(300, 160, 96, 10, 100_000, decoding=False),
+    _Load(300, 320, 180, 15, 150_000, decoding=False),
 )
 """Twenty who see all of a usual picture; three hundred, of whom one machine can only carry the packets."""
 
 
 def forwarding() -> Iterator[Figure]:
-    """Official subscribers of one publisher, bandwidth estimation on, on the embedded server and on a livekit-server.
+    """Viewers of one publisher, bandwidth estimation on, on the embedded server and on a livekit-server.
 
     The cost of a packet is the server's processor time divided by the packets its viewers got: the median of several
     rounds, in which the two take turns. How many one core could forward follows from it. Without a livekit-server (see
@@ -127,11 +130,11 @@ async def _measured(serving: Any, load: _Load) -> tuple[float, int]:
             ready, go = context.Semaphore(0), context.Event()
             results: Any = context.Queue()
             each = load.viewers // PROCESSES
+            watch = watch_in_process if load.decoding else partial(crowd_in_process, seconds=SECONDS)
             crowds = [
                 context.Process(
-                    target=watch_in_process,
+                    target=watch,
                     args=([ticket(f"v{index}-{number}") for number in range(each)], ready, go, results),
-                    kwargs={"decoding": load.decoding},
                 )
                 for index in range(PROCESSES)
             ]

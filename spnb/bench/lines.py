@@ -14,7 +14,7 @@ from spnb._loop import run
 from spnb.bench.figures import Figure, at_least, at_most
 from spnb.bench.forwarding import KEY, served_by_embedded, served_by_livekit
 from spnb.bench.media import publishing
-from spnb.bench.weather import sky
+from spnb.bench.weather import Sky
 from spnb.sandbox.livekit.choice import find_binary
 from spnb.sandbox.media.tokens import Grants, mint
 
@@ -76,7 +76,7 @@ async def _watched(serving: Any, weather: dict[str, float], media: dict[str, Any
         def token(identity: str) -> str:
             return mint(KEY, secret, identity=identity, grants=Grants(room="bench", room_join=True), ttl=600)
 
-        relay = await asyncio.to_thread(sky(url, **weather).__enter__)
+        relay = await asyncio.to_thread(Sky, url, 1, **weather)
         try:
             async with publishing(url, token("host"), **media):
                 return await _see(relay.url, token("viewer"))

@@ -247,9 +247,7 @@ async def _load(sandbox: OwnSandbox, seconds: float) -> float:
     return (sandbox.cpu_seconds() - before) / (time.monotonic() - began)
 
 
-def watch_in_process(
-    tickets: list[tuple[str, str]], ready: Any, go: Any, results: Any, *, decoding: bool = True
-) -> None:
+def watch_in_process(tickets: list[tuple[str, str]], ready: Any, go: Any, results: Any) -> None:
     """A process of subscribers; puts `(lost, received, octets, decoded)` of each, as counted while all were there."""
     from livekit import rtc
 
@@ -281,7 +279,7 @@ def watch_in_process(
                 if publication.track is not None
             ]
         # The decoder counts only while somebody takes the pictures.
-        streams = [rtc.VideoStream(track) for track in tracks] if decoding else []
+        streams = [rtc.VideoStream(track) for track in tracks]
         taking = [asyncio.create_task(_take(stream)) for stream in streams]
         ready.release()
         await asyncio.to_thread(go.wait)

@@ -16,11 +16,13 @@ import httpx
 import numpy as np
 import pytest
 import pytest_asyncio
+from aiortc import RTCCertificate
 from livekit import api, rtc
 from livekit.protocol import models as wire_models
 from livekit.protocol import rtc as wire
 from websockets.asyncio.client import connect
 
+from spnb.bench.crowd import PacketViewer
 from tests.media.conftest import LiveKit, Viewer, publisher, viewer
 
 pytestmark = pytest.mark.media
@@ -203,6 +205,22 @@ async def test_how_well_one_is_connected_is_told(livekit: LiveKit, room: str) ->
         _, quality = await told.next("connection_quality_changed", 40)
         assert quality in (rtc.ConnectionQuality.QUALITY_EXCELLENT, rtc.ConnectionQuality.QUALITY_GOOD)
     await made.room.disconnect()
+
+
+async def test_that_a_picture_flows_is_told(livekit: LiveKit, room: str) -> None:
+    told: asyncio.Queue[wire.SignalResponse] = asyncio.Queue()
+    watching = PacketViewer(RTCCertificate.generateCertificate(), told.put_nowait)
+    async with publisher(livekit, room) as host:
+        task = asyncio.create_task(watching.watch(livekit.url, livekit.token(room, "viewer")))
+        async with asyncio.timeout(30):
+            while not (message := await told.get()).HasField("stream_state_update"):
+                continue
+        (state,) = message.stream_state_update.stream_states
+        (sid,) = host.local_participant.track_publications
+        assert (state.participant_sid, state.track_sid) == (host.local_participant.sid, sid)
+        assert state.state == wire.StreamState.ACTIVE
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.mark.parametrize("redundant", [True, False])

@@ -46,6 +46,7 @@ class Forward:
         stamp_id: the id of the `abs-send-time` header extension, 0 without: receivers estimate their line by it.
         number_id: the id of the header extension for transport-wide numbers, 0 without: probes carry it.
         send_rtp, send_rtcp: the subscriber's transport.
+        on_streaming: called when packets begin to flow, at first and after each pause.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Forward:
         red_payload_type: int = 0,
         stamp_id: int = 0,
         number_id: int = 0,
+        on_streaming: Callable[[], None] = lambda: None,
     ) -> None:
         self.track = track
         self.mid = mid
@@ -85,6 +87,8 @@ class Forward:
         self._stamp_id = stamp_id
         self._send_rtp = send_rtp
         self._send_rtcp = send_rtcp
+        self._streaming = False
+        self._on_streaming = on_streaming
         self._next: Layer | None = None
         self._epochs: deque[_Epoch] = deque(maxlen=64)
         self._last_sequence = 0
@@ -149,6 +153,9 @@ class Forward:
         self.leave()
         self.layer = layer
         layer.followers.add(self)
+        if not self._streaming:
+            self._streaming = True
+            self._on_streaming()
 
     def _vp8_shift(self, before: _Epoch, layer: Layer, header: Header) -> Vp8Shift | None:
         last = before.layer.stored((self._last_sequence - before.sequence_offset) & 0xFFFF)
@@ -177,6 +184,7 @@ class Forward:
         self.most = max(1, min(3, most))
         if paused and not self.paused:
             self.leave()
+            self._streaming = False
         self.paused = paused
         self.choose()
 

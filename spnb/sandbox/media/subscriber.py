@@ -12,6 +12,7 @@ import itertools
 import logging
 import secrets
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from livekit.protocol import models
@@ -134,11 +135,19 @@ class Subscriber:
             number_id=number_id,
             send_rtp=transport.send_rtp,
             send_rtcp=transport.send_rtcp,
+            on_streaming=partial(self._tell_active, track) if track.kind == "video" else lambda: None,
         )
         self._line.admit(forward)
         self._forwards[track.info.sid] = self._sources[section.ssrc] = forward
         track.forwards.add(forward)
         return forward
+
+    def _tell_active(self, track: PublishedTrack) -> None:
+        state = signal.StreamStateInfo(
+            participant_sid=self._owner.room.sid_of(track), track_sid=track.info.sid, state=signal.StreamState.ACTIVE
+        )
+        told = signal.StreamStateUpdate(stream_states=[state])
+        self._owner.send(signal.SignalResponse(stream_state_update=told))
 
     def start_ready(self) -> None:
         """Begin the forwards that are negotiated, once packets can be sent: a key frame sent before would be lost."""
