@@ -34,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--livekit", default="", metavar="auto|embedded|PATH|ws://…", help="which media server; else SPNB_LIVEKIT says"
     )
+    parser.add_argument(
+        "--egress", type=Path, help="folder that the deployment's LiveKit Egress writes recordings into"
+    )
     parser.add_argument("--idle-exit", action="store_true", help="end when nobody holds a lease any more")
     parser.add_argument("--api-key", help=f"the network's key, else {KEY_NAME} or the data folder's own; others see it")
     parser.add_argument("--running-file", type=Path, help=argparse.SUPPRESS)
@@ -46,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     choices: dict[str, object] = {"data_dir": (wish.data_dir or default_data_dir()).resolve()}
     choices["livekit"] = wish.livekit
     choices["moderation"] = {name: {"flag": wish.flag_at, "terminate": wish.terminate_at} for name in CATEGORIES}
+    if wish.egress is not None:
+        choices["egress"] = wish.egress.resolve()
     if key := wish.api_key or os.environ.get(KEY_NAME):
         choices["api_key"] = key
     if wish.grace is not None:

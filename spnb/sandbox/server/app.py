@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from spnb._version import __version__
+from spnb.errors import SandboxError
 from spnb.sandbox.control.found import make_private_folder
 from spnb.sandbox.exact_rows import TableExport
 from spnb.sandbox.fault_injection import Cut, Disturbance, FaultRoutes, Faults, FaultyRequests
@@ -148,8 +149,14 @@ class Sandbox:
 
     def _media(self, port: int) -> EmbeddedMedia | LiveKitDeployment:
         chosen = choose(self.settings.livekit, os.environ)
+        egress = self.settings.egress
         if isinstance(chosen, Deployment):
-            return LiveKitDeployment(chosen.url, chosen.api_key, chosen.api_secret)
+            made = LiveKitDeployment(chosen.url, chosen.api_key, chosen.api_secret, egress=egress)
+            if made.egress is not None:
+                self.recorder.elsewhere = made.egress.files
+            return made
+        if egress is not None:
+            raise SandboxError("Egress runs beside a LiveKit deployment: name one, --livekit ws://…")
         key, secret = "sandbox", self.store.secret("livekit-secret")
         if isinstance(chosen, Embedded):
             over = functools.partial(is_over, self.store)

@@ -39,6 +39,8 @@ class SandboxSettings(BaseModel):
     livekit: str = ""
     """Which media server: `embedded`, `auto`, a livekit-server's path, or a deployment's `ws://` address; empty
     leaves it to the environment (see `spnb.sandbox.livekit.choice`)."""
+    egress: Path | None = None
+    """The folder that the deployment's Egress writes recordings into; without it the sandbox records by itself."""
     grace_seconds: float = Field(default=30.0, ge=0)
     """*Choice*: how long a room waits for its publisher (`waitingReconnect`) before it ends."""
     most_co_hosts: int = Field(default=6, ge=0)
