@@ -21,12 +21,15 @@ __all__ = [
     "Endpoints",
     "Network",
     "Region",
+    "WatchKey",
     "credentials_from_environment",
     "is_loopback",
 ]
 
 AuthToken = str | Callable[[], "str | Awaitable[str]"]
 """What a network in secure mode wants at each login: a token, or what gives a fresh one; it may be async."""
+WatchKey = str | Path | Callable[[], str]
+"""What signs watch sessions: an RSA key in PEM, the path of a file with one, or what gives either."""
 Region = Literal["us", "eu", "sg"]
 REGIONS: tuple[str, ...] = get_args(Region)
 
@@ -120,7 +123,7 @@ class Credentials:
     """Only for networks in secure mode; asked anew at every login where it is a function."""
     device_id: str | None = None
     """A second user on the same device id ends the first one's session: leave None to get a fresh one."""
-    watch_key: str | None = field(default=None, repr=False)
+    watch_key: WatchKey | None = field(default=None, repr=False)
     """Signs watch sessions. The service's own key lies inside the vendor's SDKs: it is never shipped here."""
 
 

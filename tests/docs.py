@@ -108,6 +108,9 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
         (
             "spnb.sync.webhooks.receiver.Receiver",
             "spnb.webhooks.Delivery",
+            "spnb.sync.webhooks.prehook.Prehook",
+            "spnb.webhooks.asked.Asked",
+            "spnb.webhooks.rehearsal.Rehearsal",
             "spnb._capture.capture",
             "spnb.sync.analytics.capture.capture.Capture",
         ),

@@ -395,8 +395,7 @@ class Session:
                 log.info("the service is at %s now, no longer at %s", endpoints.rest, self.endpoints.rest)
                 self.endpoints = endpoints
             if key != self.credentials.api_key:
-                signs = key if self.credentials.watch_key else None
-                self.credentials = replace(self.credentials, api_key=key, watch_key=signs)
+                self.credentials = replace(self.credentials, api_key=key)
             return True
 
     async def signed(self, address: str, *, doing: str) -> str | None:

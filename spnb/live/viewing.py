@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from spnb._loop import on_loop
 from spnb._twins import Blocking
-from spnb.errors import InvalidInput, ServiceError
+from spnb.errors import ConfigError, InvalidInput, ServiceError
 from spnb.live.audience import Heartbeat
 from spnb.live.followed import FollowedRoom
 from spnb.live.outbox import LATER, Outbox
@@ -82,7 +82,12 @@ class WatchReports:
         await self._outbox.flush()
 
     async def _send(self, sessions: list[WatchSession]) -> None:
-        if not await self._client.presence.report(sessions):
+        try:
+            sent = await self._client.presence.report(sessions)
+        except ConfigError as error:
+            log.warning("watch sessions are not reported: %s", error)
+            return
+        if not sent:
             log.info("watch sessions are not reported: there is no key to sign them with (SOCIALPLUS_WATCH_KEY)")
 
     async def _end_all(self) -> None:

@@ -66,7 +66,7 @@ def timed(draw: st.DrawFn) -> World:
         creator, live, ended = world.rooms.get(name, ("ann", 0, None))
         begin = live if live is not None else 0
         world.rooms[name] = (creator, begin, max(begin, ended if ended is not None else 200_000))
-    world.sittings = [one for one in world.sittings if one.room != "unlisted"]
+    world.sessions = [one for one in world.sessions if one.room != "unlisted"]
     return world
 
 
@@ -75,7 +75,7 @@ def timed(draw: st.DrawFn) -> World:
 def test_engagement_and_penetration_are_plain_quotients(world: World, wrote: list, reacted: list) -> None:
     views, rooms = world.tables()
     messages, reactions = acts_tables(world, wrote, reacted)
-    kept, _ = oracle.mended(world, NOW)
+    kept, _ = oracle.cleaned(world, NOW)
     both = metrics.engagement(views, messages, reactions, rooms)
     talking = metrics.chat_penetration(messages, views, rooms)
     for room in world.rooms:
@@ -100,7 +100,7 @@ def test_a_period_and_the_one_before_count_what_fell_into_them(
     rooms["created_at"] = rooms["live_at"] - pd.Timedelta("7s")
     messages, reactions = acts_tables(world, wrote, reacted)
     dataset = analytics.load({"views": views, "rooms": rooms, "messages": messages, "reactions": reactions})
-    kept, _ = oracle.mended(world, NOW)
+    kept, _ = oracle.cleaned(world, NOW)
     begin, finish = first * 10_000, (first + length) * 10_000
     cards = analytics.overview(dataset, world.time(begin), world.time(finish)).cards
     for when, low, high in (("now", begin, finish), ("before", 2 * begin - finish, begin)):
@@ -126,7 +126,7 @@ def test_a_period_and_the_one_before_count_what_fell_into_them(
 @SOME
 @given(worlds(), st.sampled_from([5.0, 20.0, 60.0]))
 def test_drop_off_and_the_band_by_their_formulas(world: World, width: float) -> None:
-    kept, windows = oracle.mended(world, NOW)
+    kept, windows = oracle.cleaned(world, NOW)
     views, rooms = world.tables()
     for room in windows:
         curve = metrics.retention(
@@ -158,12 +158,12 @@ def test_drop_off_and_the_band_by_their_formulas(world: World, width: float) -> 
 def test_what_is_told_as_mended_is_what_was_wrong(world: World) -> None:
     views, rooms = world.tables()
     found = metrics.quality(rooms, views=views, as_of=world.time(NOW))
-    assert found.rows("no end") == sum(one.end is None for one in world.sittings)
-    assert found.rows("end before start") == sum(one.end is not None and one.end < one.start for one in world.sittings)
-    kept, _ = oracle.mended(world, NOW)
+    assert found.rows("no end") == sum(one.end is None for one in world.sessions)
+    assert found.rows("end before start") == sum(one.end is not None and one.end < one.start for one in world.sessions)
+    kept, _ = oracle.cleaned(world, NOW)
     left_out = found.rows("before the live window") + found.rows("after the moment reckoned to")
-    assert left_out == len(world.sittings) - len(kept)
-    marked = sum(one.replay for one in kept) - sum(one.replay for one in world.sittings)
+    assert left_out == len(world.sessions) - len(kept)
+    marked = sum(one.replay for one in kept) - sum(one.replay for one in world.sessions)
     assert found.rows("after the live window") == marked
 
 
