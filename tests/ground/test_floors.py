@@ -44,8 +44,13 @@ FLOORS = {
 }
 UPWARD = {
     # convenience methods that reach up, when they are called: the numbers, the report and the figures of what is below
+    ("analytics.dataset", "analytics.dimensions"),
     ("analytics.dataset", "analytics.kpis"),
+    ("analytics.dataset", "analytics.period"),
     ("analytics.dataset", "analytics.report"),
+    ("analytics.dataset", "analytics.words"),
+    ("analytics.period", "analytics.figures.html"),
+    ("analytics.period", "analytics.figures.page"),
     ("analytics.report", "analytics.figures.html"),
     ("analytics.report", "analytics.figures.page"),
     # a client hands out what follows its rooms
