@@ -19,10 +19,13 @@ from spnb.broadcast.events import (
     Reconnecting,
     RecordingInterrupted,
     RecordingResumed,
+    RestreamLost,
+    RestreamReached,
     SourceLost,
     SourceRestored,
 )
 from spnb.broadcast.options import AudioOptions, ReconnectOptions, VideoOptions
+from spnb.broadcast.restream import Restream
 from spnb.broadcast.running import is_running
 
 if TYPE_CHECKING:
@@ -44,6 +47,9 @@ __all__ = [
     "Reconnecting",
     "RecordingInterrupted",
     "RecordingResumed",
+    "Restream",
+    "RestreamLost",
+    "RestreamReached",
     "SourceLost",
     "SourceRestored",
     "VideoOptions",

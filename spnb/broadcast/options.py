@@ -149,7 +149,7 @@ class Intent:
 
     @classmethod
     def of(cls, video: VideoOptions | None, audio: AudioOptions | bool, reconnect: ReconnectOptions | None) -> Intent:
-        """What the arguments of `go_live` say."""
+        """What a host begins with; of the sound perhaps only whether there is one."""
         sound = audio if isinstance(audio, AudioOptions) else AudioOptions(enabled=audio)
         return cls(frozenset(), video or VideoOptions(), sound, reconnect or ReconnectOptions())
 
