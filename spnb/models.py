@@ -23,6 +23,7 @@ __all__ = [
     "BroadcasterData",
     "Channel",
     "ChannelMember",
+    "Comment",
     "Community",
     "File",
     "Invitation",
@@ -311,6 +312,32 @@ class ChannelMember(Record, frozen=True):
     membership: str = "none"
     roles: list[str] = Field(default_factory=list)
     mute_timeout: Time | None = None
+
+
+class Comment(Record, frozen=True):
+    """A comment on a post, or a reply to one."""
+
+    comment_id: str
+    reference_id: str | None = None
+    """The post it is on."""
+    parent_id: Annotated[str | None, BeforeValidator(lambda value: value or None)] = None
+    """The comment it replies to."""
+    user_id: str | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, Any] | None = None
+    children_number: int = 0
+    """How many replies it has."""
+    reactions: dict[str, int] = Field(default_factory=dict)
+    flag_count: int = 0
+    is_deleted: bool = False
+    created_at: Time | None = None
+    updated_at: Time | None = None
+    edited_at: Time | None = None
+
+    @property
+    def text(self) -> str:
+        """What it says. User content: show it as text, never as markup."""
+        return str(self.data.get("text") or "")
 
 
 class Message(Record, frozen=True):
