@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["StreamReport", "stream_report"]
 
 FEWEST_SECONDS_OF_A_BIN = 1.0
+MOST_COMPARED = 50
+"""Earlier streams that say what is usual: what was long ago no longer is."""
 BINS = 240
 """About so many bins make a stream's curves."""
 ROUND = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -176,7 +178,8 @@ def _earlier(dataset: Dataset, room_id: str) -> Dataset:
 
 
 def _usual(before: Dataset, room_id: str) -> pd.DataFrame:
-    others = before.of_rooms(before.rooms["room_id"][before.rooms["room_id"] != room_id].tolist())
+    rows = before.rooms[before.rooms["room_id"] != room_id].sort_values("live_at").tail(MOST_COMPARED)
+    others = before.of_rooms(rows["room_id"].tolist())
     return metrics.usual_viewers(others.views, others.windows)
 
 

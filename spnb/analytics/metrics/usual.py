@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from spnb.analytics.metrics.concurrency import concurrency
-from spnb.analytics.windows import NEVER, Windows
+from spnb.analytics.windows import NEVER, Windows, milliseconds
 
 __all__ = ["FEWEST_STREAMS", "usual_viewers"]
 
@@ -43,7 +43,7 @@ def usual_viewers(sessions: Any, rooms: Any = None, *, bin_seconds: float = 60.0
         if mine is None:
             curves.append(np.zeros(len(at)))
             continue
-        place = np.searchsorted(mine["at"].to_numpy().astype("datetime64[ms]").astype(np.int64), at, side="right") - 1
+        place = np.searchsorted(milliseconds(mine["at"]), at, side="right") - 1
         curves.append(np.where(place >= 0, mine["viewers"].to_numpy()[np.maximum(place, 0)], 0).astype(float))
     lengths = sorted((len(curve) for curve in curves), reverse=True)
     length = lengths[FEWEST_STREAMS - 1] if len(lengths) >= FEWEST_STREAMS else 0
