@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, str] = {
     "lines": "spnb.bench.lines:bad_lines",
     "forwarding": "spnb.bench.forwarding:forwarding",
     "recorder": "spnb.bench.recording:recorder_cost",
+    "ingest": "spnb.bench.ingest:ingest",
     "live-delay": "spnb.bench.playback:live_delay",
     "co-hosts": "spnb.bench.co_hosts:co_hosts",
     "preview": "spnb.bench.studio:preview",
