@@ -51,6 +51,7 @@ BENCHMARKS: dict[str, str] = {
     "analytics-page": "spnb.bench.analytics:stream_page",
     "analytics-growth": "spnb.bench.analytics:growth",
     "observers": "spnb.bench.growth:observers",
+    "budget": "spnb.bench.growth:one_budget",
     "large-network": "spnb.bench.growth:rooms_and_messages",
     "soak": "spnb.bench.growth:soak",
 }
