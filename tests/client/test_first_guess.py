@@ -67,6 +67,46 @@ def test_a_folder_that_cannot_be_written_says_what_to_set(tmp_path: Path, monkey
         spnb.sandbox.start(tmp_path / "file" / "box")
 
 
+def test_a_sandbox_of_the_terminal_says_in_one_line_that_it_cannot_write(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    told = subprocess.run(
+        [sys.executable, "-m", "spnb", "sandbox", "--data-dir", str(tmp_path / "file" / "box")],
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 1
+    assert "SPNB_HOME" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_folder_of_another_user_or_of_all_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPNB_HOME", str(tmp_path))
+    tmp_path.chmod(0o777)
+    with pytest.raises(SandboxError, match="SPNB_HOME"):
+        spnb.sandbox.ensure()
+    if os.getuid() == 0:
+        tmp_path.chmod(0o700)
+        os.chown(tmp_path, 1, 1)
+        with pytest.raises(SandboxError, match=r"belongs to another user.*SPNB_HOME"):
+            spnb.sandbox.ensure()
+        os.chown(tmp_path, 0, 0)
+
+
+def test_a_full_disk_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+    if os.getuid() != 0 or subprocess.run(mounting, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        tmp_path.chmod(0o700)
+        monkeypatch.setenv("SPNB_HOME", str(tmp_path))
+        with pytest.raises(SandboxError, match=r"is full.*SPNB_HOME"):
+            spnb.sandbox.ensure()
+        with pytest.raises(SandboxError, match="is full"):
+            spnb.sandbox.start(tmp_path / "box")
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
 def test_what_runs_in_a_terminal_is_the_sandbox_of_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPNB_HOME", str(tmp_path))
     for name in ("SOCIALPLUS_API_KEY", "SOCIALPLUS_USER_ID"):
