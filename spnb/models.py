@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
+from spnb.errors import ConfigError
 from spnb.gaps import RecordingGap, missing
 from spnb.record import Record, Time
 from spnb.statuses import FINAL_STATUSES, STATUS_LABELS, RoomStatus, asked_statuses, normal_status
@@ -26,6 +27,7 @@ __all__ = [
     "Comment",
     "Community",
     "File",
+    "IngestAddress",
     "Invitation",
     "LiveReaction",
     "Message",
@@ -429,12 +431,31 @@ class Invitation(Record, frozen=True):
     responded_at: Time | None = None
 
 
+class IngestAddress(Record, frozen=True):
+    """Where an encoder publishes into a room over RTMP, in the two parts that OBS asks for."""
+
+    server: str
+    stream_key: str = Field(repr=False)
+    """Secret: whoever has it goes live in the room."""
+
+    def _summary(self) -> Sequence[tuple[str, object]]:
+        return [("server", self.server), ("stream key", "hidden")]
+
+
 class BroadcasterData(Record, frozen=True):
     """What a broadcaster needs to publish. Secret: never shown, logged or stored."""
 
     co_host_url: str | None = Field(default=None, repr=False)
     co_host_token: str | None = Field(default=None, repr=False)
     direct_stream_url: str | None = Field(default=None, repr=False)
+
+    @property
+    def ingest(self) -> IngestAddress:
+        """Where an encoder publishes; a `ConfigError` where the room takes none."""
+        server, _, key = (self.direct_stream_url or "").rpartition("/")
+        if not server:
+            raise ConfigError("this room takes no encoder: create one with type='directStreaming'")
+        return IngestAddress(server=server, stream_key=key)
 
     def _summary(self) -> Sequence[tuple[str, object]]:
         kind = "LiveKit (co-hosts)" if self.co_host_token else "direct stream"

@@ -68,6 +68,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
         (
             "spnb.sync.broadcast.broadcast.Broadcast",
             "spnb.broadcast.broadcast.AsyncBroadcast",
+            "spnb.broadcast.restream.Restream",
             "spnb.broadcast.sources.TestCard",
             "spnb.broadcast.sources.MediaFile",
             "spnb.broadcast.sources.LiveURL",
@@ -129,6 +130,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "spnb.analytics.cohorts",
             "spnb.analytics.compare",
             "spnb.analytics.Comparison",
+            "spnb.analytics.effects",
             "spnb.analytics.overlap",
             "spnb.analytics.new_and_returning",
             "spnb.analytics.watch_percentiles",
