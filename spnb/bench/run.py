@@ -53,6 +53,7 @@ BENCHMARKS: dict[str, str] = {
     "analytics-dimensions": "spnb.bench.analytics:dimensions",
     "analytics-growth": "spnb.bench.analytics:growth",
     "observers": "spnb.bench.growth:observers",
+    "budget": "spnb.bench.growth:one_budget",
     "large-network": "spnb.bench.growth:rooms_and_messages",
     "soak": "spnb.bench.growth:soak",
 }
