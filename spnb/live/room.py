@@ -7,6 +7,7 @@ A live object is a snapshot, kept up by events, corrected by reading the service
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -177,7 +178,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         try:
             async with asyncio.timeout(timeout):
                 # What is known may be old: read once before believing that it is too late.
-                await self._reconcile_now()
+                with contextlib.suppress(ServiceError, Unreachable):  # watching reads again
+                    await self._reconcile_now()
                 async for room in watched:
                     if room.status in wanted:
                         return room
@@ -228,6 +230,11 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             self._ends.append(realtime.subscribe(self._topic, self._heard, settled=lambda _granted: self._reconcile()))
         self._reader.start(within=SETTLING_SECONDS if self._topic and realtime.state != "refused" else 0)
 
+    @property
+    def read_error(self) -> str | None:
+        """Why the room, which is observed, could not be read last: what is known may be old. None where it could."""
+        return self._reader.read_error if self._reader is not None else None
+
     def _state_changed(self, state: str) -> None:
         # Whether the topic is granted is told right after the connection, and is what leads to a read then.
         if state != "connected" or not self._topic:
@@ -265,9 +272,6 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             await self._ask()
         except NotFound:
             self._deleted()
-        except (ServiceError, Unreachable) as error:
-            # The next event, reconnection or pause reads again; observers keep what is known.
-            log.info("room %s could not be read: %s", self.room_id, type(error).__name__)
         return self._record is not before
 
     def _deleted(self) -> None:
@@ -480,7 +484,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     def __repr__(self) -> str:
         status = "deleted" if self._record.is_deleted else self.status
-        return f"{type(self).__name__}({self.title!r}, {status}, {self.room_id})"
+        stale = f", not read again: {self.read_error}" if self.read_error else ""
+        return f"{type(self).__name__}({self.title!r}, {status}, {self.room_id}{stale})"
 
     def _repr_html_(self) -> str:
         return self._record._repr_html_().replace("<caption>Room<", "<caption>Live room<")
