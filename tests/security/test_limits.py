@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
@@ -86,13 +85,8 @@ def test_an_upload_is_refused_before_it_is_kept(sandbox: RunningSandbox) -> None
             yield b"x" * 2**20
 
     for path in ("/api/v4/files", "/api/v1/rooms"):
-        try:
-            answer = caller.http.post(
-                path, content=chunks(), headers={"Content-Type": "multipart/form-data; boundary=x"}
-            )
-            assert answer.status_code in (400, 413, 422)
-        except httpx.HTTPError:
-            continue  # the connection was closed while more was sent
+        answer = caller.http.post(path, content=chunks(), headers={"Content-Type": "multipart/form-data; boundary=x"})
+        assert answer.status_code in (400, 413, 422)
     assert caller.get("/api/v3/sessions")["success"]
 
 
