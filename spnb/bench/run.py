@@ -51,6 +51,7 @@ BENCHMARKS: dict[str, str] = {
     "analytics-growth": "spnb.bench.analytics:growth",
     "observers": "spnb.bench.growth:observers",
     "large-network": "spnb.bench.growth:rooms_and_messages",
+    "floods": "spnb.bench.floods:floods",
     "soak": "spnb.bench.growth:soak",
 }
 """Name → module and function; a function takes nothing and yields figures."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -149,6 +150,15 @@ def large_requests(sandbox: RunningSandbox) -> list[socket.socket]:
     return opened
 
 
+def pipelined(sandbox: RunningSandbox) -> list[socket.socket]:
+    opened = []
+    for _ in range(20):
+        opened.append(raw(sandbox))
+        with contextlib.suppress(OSError):
+            opened[-1].sendall(head(sandbox, "/api/v5/sessions", "0") * 20_000)
+    return opened
+
+
 FLOODS: dict[str, Callable[[RunningSandbox], list]] = {  # type: ignore[type-arg]
     "half-open connections": half_open,
     "connections that do not log in": half_logged_in,
@@ -156,6 +166,7 @@ FLOODS: dict[str, Callable[[RunningSandbox], list]] = {  # type: ignore[type-arg
     "connections of one user": connections,
     "bodies that do not end": bodies,
     "headers without end": large_requests,
+    "requests that wait for others": pipelined,
 }
 
 

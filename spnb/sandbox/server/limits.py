@@ -24,6 +24,8 @@ BODY_SECONDS = 20.0
 LINGER_SECONDS = 5.0
 """For what is still being sent after it was refused."""
 MOST_HALF_OPEN = 256
+MOST_PIPELINED = 16
+"""Requests of one connection that wait for earlier answers; hardly any client sends more than one at a time."""
 MOST_HEADER_BYTES = 64 * 1024
 
 
@@ -120,6 +122,13 @@ def impatient(protocol: type[Any]) -> type[Any]:
                     self._end()
             else:
                 self._done_waiting()  # it is a WebSocket's now
+
+        def on_headers_complete(self) -> None:
+            # Requests that wait for the answers to earlier ones are read on and kept, without a bound.
+            if len(self.pipeline) >= MOST_PIPELINED:
+                self._end()
+            else:
+                super().on_headers_complete()
 
         def handle_websocket_upgrade(self) -> None:
             # The library behind it fails on others, with a 500.
