@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,11 @@ from spnb._loop import on_loop
 from spnb._opening import entered_or_awaited
 from spnb.client import AsyncClient
 from spnb.client.session import Whereabouts
-from spnb.config import AuthToken, Credentials, Endpoints, Network, credentials_from_environment
+from spnb.client.watch_key import private_key, throwaway
+from spnb.config import AuthToken, Credentials, Endpoints, Kind, Network, WatchKey, credentials_from_environment
 from spnb.errors import ConfigError, SandboxError
 from spnb.live import AsyncLiveRoom
 from spnb.live.hooks import attach
-from spnb.models import Room
 
 if TYPE_CHECKING:
     from spnb.sandbox import SandboxInfo
@@ -34,6 +35,8 @@ async def connect_async(
     url: str | None = None,
     auth_token: AuthToken | None = None,
     display_name: str | None = None,
+    kind: Kind = "user",
+    watch_key: WatchKey | None = None,
     sandbox: bool | SandboxInfo | AsyncClient[Any] | None = None,
     proxy: str | None = None,
     verify: bool | str | Path = True,
@@ -55,6 +58,9 @@ async def connect_async(
         auth_token: for networks in secure mode: the token, or a function (it may be async) that gives a fresh one for
             each login; so the connection lives on when the first has expired.
         display_name: shown to others.
+        kind: `visitor` or `bot` logs in without a user id, to read only: the service gives them 100 reads a day.
+        watch_key: signs what is told of how long was watched (`presence.report()`): an RSA key of yours in PEM, or the
+            path of a file with one; without it what `SOCIALPLUS_WATCH_KEY` holds.
         sandbox: True takes the sandbox whatever the environment says, False never takes it; what
             `spnb.sandbox.start()` gave, or a client of a sandbox, takes that very one.
         proxy: of REST and real time, `http://host:port`; without it what the environment names.
@@ -68,6 +74,12 @@ async def connect_async(
         ConfigError: what was given does not fit together.
         Unauthorized, Unreachable, SandboxError: the login, the way to the service, or the sandbox failed.
     """
+    if kind not in ("user", "visitor", "bot"):
+        raise ConfigError(f"kind is 'user', 'visitor' or 'bot', not {kind!r}")
+    if kind != "user":
+        if user_id or auth_token or display_name:
+            raise ConfigError(f"a {kind} goes by no user id, name or auth token: the service names it")
+        user_id = kind
     name, endpoints, credentials, whereabouts = await _destination(
         user_id,
         api_key=api_key,
@@ -75,13 +87,18 @@ async def connect_async(
         url=url,
         auth_token=auth_token,
         display_name=display_name,
+        watch_key=watch_key or os.environ.get("SOCIALPLUS_WATCH_KEY"),
         sandbox=sandbox,
     )
+    if kind != "user":
+        credentials = replace(credentials, kind=kind, user_id="", display_name=None, auth_token=None)
+    if isinstance(credentials.watch_key, str | Path):
+        private_key(credentials.watch_key)  # what is none is told now, not when an evening's watching is to be reported
     client: AsyncClient[AsyncLiveRoom] = AsyncClient(
         endpoints,
         credentials,
         name=name,
-        room_factory=_live,
+        room_factory=AsyncLiveRoom,
         whereabouts=whereabouts,
         network=Network(proxy, verify if isinstance(verify, bool) else str(verify), timeout),
     )
@@ -94,29 +111,6 @@ async def connect_async(
     return client
 
 
-def _live(client: AsyncClient[AsyncLiveRoom], room: Room) -> AsyncLiveRoom:
-    return AsyncLiveRoom(client, room, opener=_go_live)
-
-
-async def _go_live(room: AsyncLiveRoom, source: Any = None, **options: Any) -> Any:
-    from spnb.broadcast import BroadcastEvent, Ended, OthersOnAir, go_live
-
-    broadcast = await go_live(room, source, **options)
-    me = str(room.user_id)
-
-    def told(event: BroadcastEvent) -> None:
-        # What the media server shows goes before what events tell.
-        if isinstance(event, OthersOnAir):
-            room.stage.seen({me, *event.others})
-        elif isinstance(event, Ended):
-            room.stage.seen(broadcast.others)
-            room.stage.seen(None)
-
-    broadcast.observe(told)
-    room.stage.seen({me, *broadcast.others})
-    return broadcast
-
-
 async def _destination(
     user_id: str | None,
     *,
@@ -125,19 +119,19 @@ async def _destination(
     url: str | None,
     auth_token: AuthToken | None,
     display_name: str | None,
+    watch_key: WatchKey | None,
     sandbox: bool | SandboxInfo | AsyncClient[Any] | None,
 ) -> tuple[str, Endpoints, Credentials, Whereabouts | None]:
     if sandbox not in (None, False) and (api_key or region or url):
         raise ConfigError("sandbox=… goes without api_key, region and url")
     if not (sandbox is None or isinstance(sandbox, bool)):
-        return await _that_sandbox(sandbox, user_id, display_name, auth_token)
+        return await _that_sandbox(sandbox, user_id, display_name, auth_token, watch_key)
     if not sandbox:
         if api_key:
             # Argument by argument: what is not given, the environment may name.
             address = url or (None if region else os.environ.get("SOCIALPLUS_URL"))
             place = region or os.environ.get("SOCIALPLUS_REGION") or "us"
             endpoints = Endpoints.of_url(address) if address else Endpoints.of_region(place)
-            watch_key = os.environ.get("SOCIALPLUS_WATCH_KEY")
             user_id = user_id or os.environ.get("SOCIALPLUS_USER_ID")
             if not user_id:
                 raise ConfigError("name the user to act as: connect('user id', api_key=…)")
@@ -161,7 +155,7 @@ async def _destination(
                 user_id or known.user_id,
                 display_name or known.display_name,
                 auth_token or known.auth_token,
-                watch_key=known.watch_key,
+                watch_key=watch_key,
             )
             return "social.plus", endpoints, credentials, None
         if sandbox is False:
@@ -171,12 +165,16 @@ async def _destination(
     from spnb.sandbox import ensure
 
     info = await asyncio.to_thread(ensure)
-    credentials = Credentials(info.api_key, user_id or SANDBOX_USER, display_name, auth_token, watch_key=info.api_key)
+    credentials = _credentials(info, user_id, display_name, auth_token, watch_key)
     return "sandbox", Endpoints.of_url(info.url), credentials, OWN_SANDBOX
 
 
 async def _that_sandbox(
-    sandbox: object, user_id: str | None, display_name: str | None, auth_token: AuthToken | None
+    sandbox: object,
+    user_id: str | None,
+    display_name: str | None,
+    auth_token: AuthToken | None,
+    watch_key: WatchKey | None,
 ) -> tuple[str, Endpoints, Credentials, None]:
     import asyncio
 
@@ -189,8 +187,20 @@ async def _that_sandbox(
             f" not {type(sandbox).__name__}"
         )
     info = await asyncio.to_thread(reached, sandbox)
-    credentials = Credentials(info.api_key, user_id or SANDBOX_USER, display_name, auth_token, watch_key=info.api_key)
+    credentials = _credentials(info, user_id, display_name, auth_token, watch_key)
     return "sandbox", Endpoints.of_url(info.url), credentials, None
+
+
+def _credentials(
+    info: SandboxInfo,
+    user_id: str | None,
+    display_name: str | None,
+    auth_token: AuthToken | None,
+    watch_key: WatchKey | None,
+) -> Credentials:
+    return Credentials(
+        info.api_key, user_id or SANDBOX_USER, display_name, auth_token, watch_key=watch_key or throwaway
+    )
 
 
 async def _own_sandbox() -> tuple[Endpoints, str] | None:

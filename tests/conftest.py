@@ -103,3 +103,14 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox
     running = start_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-rate-limit", "--grace", "3")
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def real_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    """The same before an unmodified livekit-server that it starts by itself; skips the test where there is none."""
+    from tests.media.conftest import livekit_binary
+
+    options = ("--no-rate-limit", "--grace", "5", "--livekit", str(livekit_binary()))
+    running = start_sandbox(tmp_path_factory.mktemp("sandbox-real"), *options)
+    yield running
+    running.stop()

@@ -25,6 +25,7 @@ BENCHMARKS: dict[str, str] = {
     "on-air": "spnb.bench.on_air:host_on_air",
     "late-viewer": "spnb.bench.media:late_viewer",
     "subscribers": "spnb.bench.media:fifty_subscribers",
+    "lines": "spnb.bench.lines:bad_lines",
     "forwarding": "spnb.bench.forwarding:forwarding",
     "recorder": "spnb.bench.recording:recorder_cost",
     "live-delay": "spnb.bench.playback:live_delay",

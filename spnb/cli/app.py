@@ -85,7 +85,9 @@ def sandbox(
     rate_limit: bool = True,
     api_key: str | None = None,
     livekit: str = "",
+    egress: Path | None = None,
     secure: bool = False,
+    watch_key: Path | None = None,
 ) -> int:
     """Run a sandbox in the foreground and print its addresses and key, so that any SDK can be pointed at it.
 
@@ -100,7 +102,10 @@ def sandbox(
         livekit: media server: `embedded`, `auto` (a livekit-server where SPNB_LIVEKIT_SERVER names one or the PATH has
             one), the path of a livekit-server, or the `ws://` address of a deployment [default: what SPNB_LIVEKIT says,
             else embedded].
+        egress: with a deployment, the folder that its LiveKit Egress writes recordings into; it then records in place
+            of the sandbox.
         secure: a network in secure mode, where a login wants an auth token, to practise with.
+        watch_key: file of a public key in PEM: watch sessions that another key has signed are refused.
     """
     from spnb.sandbox import serve
 
@@ -111,8 +116,10 @@ def sandbox(
         grace=grace,
         rate_limit=rate_limit,
         livekit=livekit,
+        egress=egress,
         api_key=api_key,
         secure=secure,
+        watch_key=watch_key,
     )
 
 

@@ -50,11 +50,15 @@ def open_lab(folder: Path, *, port: int, browser: bool, fresh: bool) -> int:
         import spnb.sandbox
 
         info = spnb.sandbox.ensure()
-        console.print(f"sandbox   [bold]{info.url}[/] (data in {info.data_dir})", highlight=False)
+        console.print(f"sandbox   [bold]{info.url}[/] (data in {info.data_dir})", highlight=False, soft_wrap=True)
     else:
-        console.print(f"service   [bold]{real[0].rest}[/] as {real[1].user_id}", highlight=False)
-    console.print(f"notebooks [bold]{folder}[/] ({len(notebooks)})", highlight=False)
-    console.print("JupyterLab prints its address below; press Ctrl-C twice to end.\n", highlight=False)
+        console.print(f"service   [bold]{real[0].rest}[/] as {real[1].user_id}", highlight=False, soft_wrap=True)
+    console.print(f"notebooks [bold]{folder}[/] ({len(notebooks)})", highlight=False, soft_wrap=True)
+    console.print(
+        "JupyterLab prints its address below; Ctrl-C ends it, its kernels and its sandbox.\n",
+        highlight=False,
+        soft_wrap=True,
+    )
 
     from jupyterlab.labapp import LabApp
 
@@ -63,7 +67,10 @@ def open_lab(folder: Path, *, port: int, browser: bool, fresh: bool) -> int:
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={port}",
         f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}",
-        "--LabApp.news_url=",
+        "--LabApp.news_url=None",  # an empty one still asks whether news may be fetched
+        "--LabApp.log_level=WARN",
+        "--ServerApp.log_level=WARN",
+        "--ServerApp.answer_yes=True",
         "--LabApp.extension_manager=readonly",
     ]
     if not browser:
@@ -73,4 +80,5 @@ def open_lab(folder: Path, *, port: int, browser: bool, fresh: bool) -> int:
     # Kernels must find this very environment also where another python3 kernel is installed for the user.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     LabApp.launch_instance(arguments)
+    console.print("The lab has ended.", highlight=False, soft_wrap=True)
     return 0

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-import secrets
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
+from uuid import uuid4
 
 from spnb._loop import aiterate, on_loop
 from spnb.client.resource import Resource, checked_text, part, settled
+from spnb.client.watch_key import signed, text_to_sign
 from spnb.errors import InvalidInput
 from spnb.models import Invitation, Reactor, User, Viewer, WatchSession
 
@@ -149,14 +148,19 @@ class AsyncPresence(Resource):
 
         social.plus: `RoomRepository.syncWatchSessions`.
 
-        The service wants them signed with a key that lies inside the vendor's SDKs; `SOCIALPLUS_WATCH_KEY` gives one.
-        The sandbox takes any. Shape of the call: the service's user-event API.
+        The service wants them signed with a key that lies inside the vendor's SDKs and is not ours to ship:
+        `connect(watch_key=…)` or `SOCIALPLUS_WATCH_KEY` gives one. The sandbox takes any, unless it was given the
+        public key (`spnb sandbox --watch-key`). Shape and signature of the call: the service's user-event API.
 
         Args:
             sessions: sessions of rooms that are on air or recorded.
 
         Returns:
             Whether they were sent; False without a key.
+
+        Raises:
+            ConfigError: what was given is no key.
+            ServiceError: the service did not take them, e.g. since they are signed with another key.
         """
         key = self._session.credentials.watch_key
         if not key:
@@ -165,18 +169,25 @@ class AsyncPresence(Resource):
             {
                 "sessionId": session.session_id,
                 "roomId": session.room_id,
-                "watchSeconds": round(session.watch_seconds, 3),
+                "watchSeconds": _plain(session.watch_seconds),
                 "startTime": wire_time(session.start_time),
                 "endTime": wire_time(session.end_time or self._session.clock.now()),
             }
             for session in sessions
         ]
-        nonce, timestamp = secrets.token_hex(16), self._session.clock.now().isoformat()
-        signed = json.dumps(rooms, separators=(",", ":"), sort_keys=True) + nonce + timestamp
-        signature = hmac.new(key.encode(), signed.encode(), hashlib.sha256).hexdigest()
+        nonce, timestamp = str(uuid4()), wire_time(self._session.clock.now())
+        # Making a first key takes a moment.
+        signature = await asyncio.to_thread(signed, key, text_to_sign(nonce, timestamp, rooms))
         body = {"signature": signature, "nonceStr": nonce, "timestamp": timestamp, "rooms": rooms}
-        await self._post("/api/v3/user-event/room", "report what was watched", body, repeatable=True)
+        # Not repeatable: a nonce counts once. Whoever reports again signs anew.
+        await self._post("/api/v3/user-event/room", "report what was watched", body)
         return True
+
+
+def _plain(seconds: float) -> int | float:
+    """As the service's SDKs write a number: without a point where it is whole."""
+    rounded = round(seconds, 3)
+    return int(rounded) if rounded == int(rounded) else rounded
 
 
 class AsyncInvitations(Resource):

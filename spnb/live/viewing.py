@@ -15,7 +15,7 @@ from weakref import WeakSet
 from spnb._lasting import kept_up
 from spnb._loop import on_loop
 from spnb._twins import Blocking
-from spnb.errors import InvalidInput, ServiceError, Unreachable
+from spnb.errors import ConfigError, InvalidInput, ServiceError, Unreachable
 from spnb.live.audience import Heartbeat
 from spnb.live.followed import FollowedRoom
 from spnb.live.outbox import LATER, Outbox
@@ -87,11 +87,13 @@ class WatchReports:
         await self._outbox.flush()
 
     async def _send(self, sessions: list[WatchSession]) -> None:
-        if not await self._client.presence.report(sessions):
-            log.info("watch sessions are not reported: %s", NO_KEY)
-            self._tell(sessions, f"watch sessions are not reported: {NO_KEY}")
-        else:
-            self._tell(sessions, None)
+        try:
+            problem = None if await self._client.presence.report(sessions) else NO_KEY
+        except ConfigError as error:
+            problem = str(error)
+        if problem:
+            log.info("watch sessions are not reported: %s", problem)
+        self._tell(sessions, f"watch sessions are not reported: {problem}" if problem else None)
 
     async def _end_all(self) -> None:
         for viewing in list(self._open):

@@ -57,7 +57,9 @@ def serve(
     rate_limit: bool = True,
     api_key: str | None = None,
     livekit: str = "",
+    egress: Path | None = None,
     secure: bool = False,
+    watch_key: Path | None = None,
 ) -> int:
     """Run a sandbox in the foreground until it is interrupted.
 
@@ -71,7 +73,9 @@ def serve(
             belongs to the data folder.
         livekit: which media server: `embedded`, `auto` (a livekit-server where one is found), the path of a
             livekit-server, or the `ws://` address of a deployment; without it `SPNB_LIVEKIT`, else embedded.
+        egress: folder that the deployment's LiveKit Egress writes recordings into, in place of the sandbox's recorder.
         secure: whether it is a network in secure mode, where a login wants an auth token (`SandboxInfo.auth_token()`).
+        watch_key: the file of a public key in PEM: watch sessions that another key has signed are refused.
 
     Returns:
         0 after a clean end.
@@ -86,10 +90,17 @@ def serve(
     key = api_key or os.environ.get("SPNB_SANDBOX_API_KEY") or None
     try:
         settings = SandboxSettings(
-            data_dir=folder, rate_limit=rate_limit, livekit=livekit, api_key=key, secure_mode=secure
+            data_dir=folder,
+            rate_limit=rate_limit,
+            livekit=livekit,
+            api_key=key,
+            secure_mode=secure,
+            watch_key=watch_key,
         )
     except ValueError:
         raise SandboxError("an API key has 16 to 200 visible ASCII characters") from None
+    if egress is not None:
+        settings = settings.model_copy(update={"egress": egress.resolve()})
     if grace is not None:
         settings = settings.model_copy(update={"grace_seconds": grace})
     # In its own folder it is *the* sandbox of this user: whoever connects joins it.

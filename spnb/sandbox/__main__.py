@@ -29,9 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--terminate-at", type=float, default=0.75, help="how sure it terminates one, 0 to 1")
     parser.add_argument("--most-co-hosts", type=int, help="co-hosts a room may have beside its host")
     parser.add_argument("--secure", action="store_true", help="a network in secure mode: a login wants an auth token")
+    parser.add_argument("--watch-key", type=Path, help="a public key in PEM that watch sessions must be signed for")
     parser.add_argument("--no-rate-limit", action="store_true", help="never answer 429")
     parser.add_argument(
         "--livekit", default="", metavar="auto|embedded|PATH|ws://…", help="which media server; else SPNB_LIVEKIT says"
+    )
+    parser.add_argument(
+        "--egress", type=Path, help="folder that the deployment's LiveKit Egress writes recordings into"
     )
     parser.add_argument("--idle-exit", action="store_true", help="end when nobody holds a lease any more")
     parser.add_argument("--api-key", help=f"the network's key, else {KEY_NAME} or the data folder's own; others see it")
@@ -45,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
     choices: dict[str, object] = {"data_dir": (wish.data_dir or default_data_dir()).resolve()}
     choices["livekit"] = wish.livekit
     choices["moderation"] = {name: {"flag": wish.flag_at, "terminate": wish.terminate_at} for name in CATEGORIES}
+    if wish.egress is not None:
+        choices["egress"] = wish.egress.resolve()
     if key := wish.api_key or os.environ.get(KEY_NAME):
         choices["api_key"] = key
     if wish.grace is not None:
@@ -55,6 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
         choices["most_co_hosts"] = wish.most_co_hosts
     if wish.secure:
         choices["secure_mode"] = True
+    if wish.watch_key is not None:
+        choices["watch_key"] = wish.watch_key.resolve()
     if wish.no_rate_limit:
         choices["rate_limit"] = False
     try:

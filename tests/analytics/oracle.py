@@ -14,7 +14,7 @@ MS = pd.Timedelta(milliseconds=1)
 
 
 @dataclass
-class Sitting:
+class Session:
     """One session as reported; times in milliseconds."""
 
     room: str
@@ -30,7 +30,7 @@ class World:
     """Streams (`creator, live_at, ended_at`, either time may be None) and sessions."""
 
     rooms: dict[str, tuple[str, int | None, int | None]]
-    sittings: list[Sitting]
+    sessions: list[Session]
     zero: pd.Timestamp = field(default_factory=lambda: pd.Timestamp("2026-03-01T12:00:00Z"))
 
     def time(self, ms: int | None) -> pd.Timestamp | None:
@@ -39,13 +39,13 @@ class World:
     def tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         views = pd.DataFrame(
             {
-                "session_id": [f"s{number}" for number in range(len(self.sittings))],
-                "room_id": [one.room for one in self.sittings],
-                "user_id": [one.user for one in self.sittings],
-                "start": pd.to_datetime([self.time(one.start) for one in self.sittings], utc=True),
-                "end": pd.to_datetime([self.time(one.end) for one in self.sittings], utc=True),
-                "watch_seconds": pd.Series([one.watched for one in self.sittings], dtype="float64"),
-                "replay": pd.Series([one.replay for one in self.sittings], dtype=bool),
+                "session_id": [f"s{number}" for number in range(len(self.sessions))],
+                "room_id": [one.room for one in self.sessions],
+                "user_id": [one.user for one in self.sessions],
+                "start": pd.to_datetime([self.time(one.start) for one in self.sessions], utc=True),
+                "end": pd.to_datetime([self.time(one.end) for one in self.sessions], utc=True),
+                "watch_seconds": pd.Series([one.watched for one in self.sessions], dtype="float64"),
+                "replay": pd.Series([one.replay for one in self.sessions], dtype=bool),
             }
         )
         rooms = pd.DataFrame(
@@ -59,10 +59,10 @@ class World:
         return views, rooms
 
 
-def mended(world: World, as_of: int | None) -> tuple[list[Sitting], dict[str, tuple[int, int] | None]]:
+def cleaned(world: World, as_of: int | None) -> tuple[list[Session], dict[str, tuple[int, int] | None]]:
     """Sessions with ends, clipped or marked, and the windows of the streams."""
-    sittings = []
-    for one in world.sittings:
+    sessions = []
+    for one in world.sessions:
         _, live, ended = world.rooms.get(one.room, ("", None, None))
         known = live is not None and (ended is None or ended >= live)
         finish = (ended if ended is not None else as_of) if known else None
@@ -72,12 +72,12 @@ def mended(world: World, as_of: int | None) -> tuple[list[Sitting], dict[str, tu
             end = one.start + played if played else max(one.start, finish if finish is not None else one.start)
         if end < one.start:
             end = one.start + played
-        sittings.append(Sitting(one.room, one.user, one.start, end, one.watched, one.replay))
+        sessions.append(Session(one.room, one.user, one.start, end, one.watched, one.replay))
     windows: dict[str, tuple[int, int] | None] = {}
-    for room in {*world.rooms, *(one.room for one in sittings)}:
+    for room in {*world.rooms, *(one.room for one in sessions)}:
         _, live, ended = world.rooms.get(room, ("", None, None))
         known = live is not None and (ended is None or ended >= live)
-        mine = [one for one in sittings if one.room == room and not one.replay]
+        mine = [one for one in sessions if one.room == room and not one.replay]
         begin = live if known else min((one.start for one in mine), default=None)
         if begin is None:
             windows[room] = None
@@ -87,7 +87,7 @@ def mended(world: World, as_of: int | None) -> tuple[list[Sitting], dict[str, tu
             finish = max([begin, *(one.end for one in mine)])
         windows[room] = (begin, finish)
     kept = []
-    for one in sittings:
+    for one in sessions:
         _, live, ended = world.rooms.get(one.room, ("", None, None))
         over = live is not None and ended is not None and ended >= live
         lasted = one.end - one.start
@@ -106,25 +106,25 @@ def mended(world: World, as_of: int | None) -> tuple[list[Sitting], dict[str, tu
         length = (end - start) / 1000
         watched = min(one.watched, length) if one.watched is not None and one.watched >= 0 else length
         assert lasted >= 0
-        kept.append(Sitting(one.room, one.user, start, end, watched, replay))
+        kept.append(Session(one.room, one.user, start, end, watched, replay))
     return kept, windows
 
 
-def concurrency(kept: list[Sitting], room: str, at: int) -> int:
+def concurrency(kept: list[Session], room: str, at: int) -> int:
     """Distinct users with an open session at a moment."""
     return len({one.user for one in kept if one.room == room and not one.replay and one.start <= at < one.end})
 
 
-def moments_that_matter(kept: list[Sitting], room: str) -> list[int]:
+def moments_that_matter(kept: list[Session], room: str) -> list[int]:
     return sorted({time for one in kept if one.room == room and not one.replay for time in (one.start, one.end)})
 
 
-def viewer_seconds(kept: list[Sitting], room: str) -> float:
+def viewer_seconds(kept: list[Session], room: str) -> float:
     times = moments_that_matter(kept, room)
     return sum(concurrency(kept, room, now) * (after - now) / 1000 for now, after in pairwise(times))
 
 
-def views(kept: list[Sitting], room: str, gap_ms: int = 30_000, replay: bool | None = None) -> int:
+def views(kept: list[Session], room: str, gap_ms: int = 30_000, replay: bool | None = None) -> int:
     """Sessions started, where a user who was away less than the gap only came back."""
     count = 0
     for user in {one.user for one in kept if one.room == room}:
@@ -140,11 +140,11 @@ def views(kept: list[Sitting], room: str, gap_ms: int = 30_000, replay: bool | N
     return count
 
 
-def unique(kept: list[Sitting], room: str) -> int:
+def unique(kept: list[Session], room: str) -> int:
     return len({one.user for one in kept if one.room == room})
 
 
-def returning(world: World, kept: list[Sitting], room: str) -> int:
+def returning(world: World, kept: list[Session], room: str) -> int:
     creator, live, _ = world.rooms.get(room, ("", None, None))
     if live is None:
         return 0
@@ -153,10 +153,11 @@ def returning(world: World, kept: list[Sitting], room: str) -> int:
         for name, (other, began, _) in world.rooms.items()
         if other == creator and began is not None and began < live
     }
-    return len({one.user for one in kept if one.room == room} & {one.user for one in kept if one.room in earlier})
+    here = {one.user for one in kept if one.room == room and not one.replay}
+    return len(here & {one.user for one in kept if one.room in earlier})
 
 
-def stays(kept: list[Sitting], windows: dict[str, tuple[int, int] | None], room: str) -> list[tuple[int, bool]]:
+def stays(kept: list[Session], windows: dict[str, tuple[int, int] | None], room: str) -> list[tuple[int, bool]]:
     """How long each live viewer watched (milliseconds) and whether they were still there at the end."""
     made = []
     for user in sorted({one.user for one in kept if one.room == room and not one.replay}):
@@ -180,7 +181,7 @@ def retained(people: list[tuple[int, bool]], at_ms: int) -> float:
     return share
 
 
-def begins_a_view(kept: list[Sitting], one: Sitting, number: int, gap_ms: int = 30_000) -> bool:
+def begins_a_view(kept: list[Session], one: Session, number: int, gap_ms: int = 30_000) -> bool:
     """Whether the session at this place is a view of its own, and no return within the gap."""
     mine = [
         (other.start, other.end, place)

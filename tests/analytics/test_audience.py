@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spnb.analytics import metrics, repaired
 from tests.analytics import oracle
-from tests.analytics.oracle import Sitting, World
+from tests.analytics.oracle import Session, World
 from tests.analytics.worlds import worlds
 
 pytestmark = pytest.mark.filterwarnings("ignore:views")
@@ -25,7 +25,7 @@ def ms(world: World, time: pd.Timestamp) -> int:
 def judged(world: World):
     views, rooms = world.tables()
     as_of = world.time(NOW)
-    kept, windows = oracle.mended(world, NOW)
+    kept, windows = oracle.cleaned(world, NOW)
     return views, rooms, as_of, kept, windows
 
 
@@ -149,26 +149,26 @@ def test_watched_seconds_are_the_area_under_the_curve(world: World) -> None:
             assert seconds == pytest.approx(mean[room] * (span[1] - span[0]) / 1000)
 
 
-def world_of(*sittings: Sitting, ended: int | None = 600_000) -> World:
-    return World({"r": ("ann", 0, ended)}, list(sittings))
+def world_of(*sessions: Session, ended: int | None = 600_000) -> World:
+    return World({"r": ("ann", 0, ended)}, list(sessions))
 
 
 def test_two_tabs_are_one_viewer_and_two_views() -> None:
-    views, rooms = world_of(Sitting("r", "u", 0, 60_000), Sitting("r", "u", 30_000, 90_000)).tables()
+    views, rooms = world_of(Session("r", "u", 0, 60_000), Session("r", "u", 30_000, 90_000)).tables()
     assert metrics.peak(views, rooms).loc["r", "peak_viewers"] == 1
     assert metrics.views(views, rooms)["r"] == 2
     assert metrics.average(views, rooms)["r"] == pytest.approx(90 / 600)
 
 
 def test_leaves_come_before_joins_on_ties() -> None:
-    views, rooms = world_of(Sitting("r", "a", 0, 60_000), Sitting("r", "b", 60_000, 90_000)).tables()
+    views, rooms = world_of(Session("r", "a", 0, 60_000), Session("r", "b", 60_000, 90_000)).tables()
     assert metrics.peak(views, rooms).loc["r", "peak_viewers"] == 1
     assert len(metrics.concurrency(views, rooms)) == 2
 
 
 @pytest.mark.parametrize(("away", "counted"), [(29_999, 1), (30_000, 2), (0, 1)])
 def test_away_for_less_than_the_gap_is_one_view(away: int, counted: int) -> None:
-    views, rooms = world_of(Sitting("r", "u", 0, 60_000), Sitting("r", "u", 60_000 + away, 200_000)).tables()
+    views, rooms = world_of(Session("r", "u", 0, 60_000), Session("r", "u", 60_000 + away, 200_000)).tables()
     assert metrics.views(views, rooms)["r"] == counted
     made, quality = repaired(views, rooms)
     assert made["reconnect"].sum() == quality.rows("reconnect") == 2 - counted
@@ -176,7 +176,7 @@ def test_away_for_less_than_the_gap_is_one_view(away: int, counted: int) -> None
 
 def test_who_is_still_there_at_the_end_is_not_lost() -> None:
     views, rooms = world_of(
-        Sitting("r", "early", 0, 30_000), Sitting("r", "late", 500_000, 600_000), Sitting("r", "all", 0, 600_000)
+        Session("r", "early", 0, 30_000), Session("r", "late", 500_000, 600_000), Session("r", "all", 0, 600_000)
     ).tables()
     curve = metrics.retention(views, rooms)
     assert curve.at(30) == 1.0  # thirty seconds were watched by all three
@@ -188,7 +188,7 @@ def test_who_is_still_there_at_the_end_is_not_lost() -> None:
 
 
 def test_drop_off_adds_up_to_what_was_lost() -> None:
-    crowd = [Sitting("r", f"u{n}", 0, 10_000 * n + 5_000) for n in range(40)]
+    crowd = [Session("r", f"u{n}", 0, 10_000 * n + 5_000) for n in range(40)]
     views, rooms = world_of(*crowd).tables()
     curve = metrics.retention(views, rooms)
     fall = metrics.churn(curve, bin_seconds=60)
@@ -208,5 +208,5 @@ def test_an_empty_stream_has_zeros_and_no_ratios() -> None:
 
 
 def test_forty_four_seconds_are_not_floored_to_zero_minutes() -> None:
-    views, rooms = world_of(Sitting("r", "u", 0, 44_000)).tables()
+    views, rooms = world_of(Session("r", "u", 0, 44_000)).tables()
     assert metrics.watch_time(views, rooms)["r"] / 60 == pytest.approx(44 / 60)

@@ -66,7 +66,7 @@ def timed(draw: st.DrawFn) -> World:
         creator, live, ended = world.rooms.get(name, ("ann", 0, None))
         begin = live if live is not None else 0
         world.rooms[name] = (creator, begin, max(begin, ended if ended is not None else 200_000))
-    world.sittings = [one for one in world.sittings if one.room != "unlisted"]
+    world.sessions = [one for one in world.sessions if one.room != "unlisted"]
     return world
 
 
@@ -75,20 +75,19 @@ def timed(draw: st.DrawFn) -> World:
 def test_engagement_and_penetration_are_plain_quotients(world: World, wrote: list, reacted: list) -> None:
     views, rooms = world.tables()
     messages, reactions = acts_tables(world, wrote, reacted)
-    kept, _ = oracle.mended(world, NOW)
+    kept, _ = oracle.cleaned(world, NOW)
     both = metrics.engagement(views, messages, reactions, rooms)
     talking = metrics.chat_penetration(messages, views, rooms)
     for room in world.rooms:
         mine = [one for one in kept if one.room == room]
-        people = len({one.user for one in mine})
         standing = [user for name, user, _, deleted in inside(world, wrote, NOW) if name == room and not deleted]
-        net = sum(1 if added else -1 for name, _, _, added in inside(world, reacted, NOW) if name == room)
+        net = max(0, sum(1 if added else -1 for name, _, _, added in inside(world, reacted, NOW) if name == room))
         live = len({one.user for one in mine if not one.replay})
-        minutes = sum(one.watched for one in mine) / 60
+        minutes = sum(one.watched for one in mine if not one.replay) / 60
         acts, writers = len(standing) + net, len(set(standing))
         expected = (acts / live, writers / live) if live else (math.nan, math.nan)
         assert (both.loc[room, "engagement_rate"], talking[room]) == pytest.approx(expected, nan_ok=True)
-        per_viewer = minutes / people if people else math.nan
+        per_viewer = minutes / live if live else math.nan
         assert both.loc[room, "minutes_per_viewer"] == pytest.approx(per_viewer, nan_ok=True)
 
 
@@ -101,7 +100,7 @@ def test_a_period_and_the_one_before_count_what_fell_into_them(
     rooms["created_at"] = rooms["live_at"] - pd.Timedelta("7s")
     messages, reactions = acts_tables(world, wrote, reacted)
     dataset = analytics.load({"views": views, "rooms": rooms, "messages": messages, "reactions": reactions})
-    kept, _ = oracle.mended(world, NOW)
+    kept, _ = oracle.cleaned(world, NOW)
     begin, finish = first * 10_000, (first + length) * 10_000
     cards = analytics.overview(dataset, world.time(begin), world.time(finish)).cards
     for when, low, high in (("now", begin, finish), ("before", 2 * begin - finish, begin)):
@@ -116,7 +115,7 @@ def test_a_period_and_the_one_before_count_what_fell_into_them(
         assert card["minutes_watched"] == pytest.approx(sum(one.watched for one in mine) / 60)
         written, added = inside(world, wrote, NOW), inside(world, reacted, NOW)
         assert card["messages"] == sum(low <= at < high and not deleted for _, _, at, deleted in written)
-        assert card["reactions"] == sum((1 if given else -1) for _, _, at, given in added if low <= at < high)
+        assert card["reactions"] == max(0, sum((1 if given else -1) for _, _, at, given in added if low <= at < high))
     for now, before, change in zip(cards["now"], cards["before"], cards["change"], strict=True):
         if before and not np.isnan(before):
             assert change == pytest.approx((now - before) / before, nan_ok=True)
@@ -127,7 +126,7 @@ def test_a_period_and_the_one_before_count_what_fell_into_them(
 @SOME
 @given(worlds(), st.sampled_from([5.0, 20.0, 60.0]))
 def test_drop_off_and_the_band_by_their_formulas(world: World, width: float) -> None:
-    kept, windows = oracle.mended(world, NOW)
+    kept, windows = oracle.cleaned(world, NOW)
     views, rooms = world.tables()
     for room in windows:
         curve = metrics.retention(
@@ -159,12 +158,12 @@ def test_drop_off_and_the_band_by_their_formulas(world: World, width: float) -> 
 def test_what_is_told_as_mended_is_what_was_wrong(world: World) -> None:
     views, rooms = world.tables()
     found = metrics.quality(rooms, views=views, as_of=world.time(NOW))
-    assert found.rows("no end") == sum(one.end is None for one in world.sittings)
-    assert found.rows("end before start") == sum(one.end is not None and one.end < one.start for one in world.sittings)
-    kept, _ = oracle.mended(world, NOW)
+    assert found.rows("no end") == sum(one.end is None for one in world.sessions)
+    assert found.rows("end before start") == sum(one.end is not None and one.end < one.start for one in world.sessions)
+    kept, _ = oracle.cleaned(world, NOW)
     left_out = found.rows("before the live window") + found.rows("after the moment reckoned to")
-    assert left_out == len(world.sittings) - len(kept)
-    marked = sum(one.replay for one in kept) - sum(one.replay for one in world.sittings)
+    assert left_out == len(world.sessions) - len(kept)
+    marked = sum(one.replay for one in kept) - sum(one.replay for one in world.sessions)
     assert found.rows("after the live window") == marked
 
 

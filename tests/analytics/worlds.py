@@ -6,7 +6,7 @@ from __future__ import annotations
 import pandas as pd
 from hypothesis import strategies as st
 
-from tests.analytics.oracle import Sitting, World
+from tests.analytics.oracle import Session, World
 
 # Few distinct times make ties likely; midnight and both changes of the clocks in Berlin lie in reach.
 TIMES = st.one_of(st.integers(-3, 30).map(lambda n: n * 10_000), st.integers(0, 300_000))
@@ -20,12 +20,12 @@ def worlds(draw: st.DrawFn) -> World:
         live = draw(st.one_of(st.none(), st.integers(0, 5).map(lambda n: n * 20_000)))
         ended = None if live is None else draw(st.one_of(st.none(), TIMES.map(lambda n, live=live: live + n)))
         rooms[f"r{number}"] = (draw(st.sampled_from(["ann", "bob"])), live, ended)
-    sittings = []
+    sessions = []
     for _ in range(draw(st.integers(0, 14))):
         start = draw(TIMES)
         end = draw(st.one_of(st.none(), TIMES.map(lambda n, start=start: start + abs(n)), st.just(start), TIMES))
-        sittings.append(
-            Sitting(
+        sessions.append(
+            Session(
                 draw(st.sampled_from([*rooms, "unlisted"])),
                 draw(st.sampled_from(["u1", "u2", "u3", "u4"])),
                 start,
@@ -34,4 +34,4 @@ def worlds(draw: st.DrawFn) -> World:
                 draw(st.booleans()) and draw(st.booleans()),
             )
         )
-    return World(rooms, sittings, pd.Timestamp(draw(st.sampled_from(ZEROS))))
+    return World(rooms, sessions, pd.Timestamp(draw(st.sampled_from(ZEROS))))

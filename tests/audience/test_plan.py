@@ -25,11 +25,11 @@ PLANS = {
 def test_every_plan_is_possible(beat: float, **sizes: object) -> None:
     plan = plan_audience(**sizes)  # type: ignore[arg-type]
     seconds = plan.seconds + 0.001
-    assert {sitting.viewer for sitting in plan.sittings} == set(range(plan.viewers))
+    assert {session.viewer for session in plan.sessions} == set(range(plan.viewers))
     present: dict[int, list[tuple[float, float]]] = {}
-    for sitting in plan.sittings:
-        assert 0 <= sitting.start <= sitting.end <= seconds
-        present.setdefault(sitting.viewer, []).append((sitting.start, sitting.end))
+    for session in plan.sessions:
+        assert 0 <= session.start <= session.end <= seconds
+        present.setdefault(session.viewer, []).append((session.start, session.end))
     for stretches in present.values():
         assert all(before[1] <= after[0] for before, after in itertools.pairwise(stretches))
 
@@ -50,13 +50,13 @@ def test_every_plan_is_possible(beat: float, **sizes: object) -> None:
     steps = plan.concurrency()
     assert steps[-1][1] == 0
     area = sum(count * (after - at) for (at, count), (after, _) in itertools.pairwise(steps))
-    assert area == pytest.approx(sum(sitting.end - sitting.start for sitting in plan.sittings))
+    assert area == pytest.approx(sum(session.end - session.start for session in plan.sessions))
     assert plan.peak <= plan.viewers
-    # Played, it is in order, complete, and nobody acts outside their sittings.
+    # Played, it is in order, complete, and nobody acts outside their sessions.
     acts = list(timeline(plan, beat=beat))
     assert [act.at for act in acts] == sorted(act.at for act in acts)
     counted = {kind: sum(act.kind == kind for act in acts) for kind in ("join", "leave", "say")}
-    assert counted == {"join": len(plan.sittings), "leave": len(plan.sittings), "say": len(plan.messages)}
+    assert counted == {"join": len(plan.sessions), "leave": len(plan.sessions), "say": len(plan.messages)}
     assert sum(len(act.reactions) for act in acts) == len(plan.reactions)
     assert all(there(act.viewer, act.at) for act in acts)
     assert plan_audience(**sizes) == plan  # type: ignore[arg-type]
@@ -65,7 +65,7 @@ def test_every_plan_is_possible(beat: float, **sizes: object) -> None:
 def test_what_is_planted_shows() -> None:
     plan = plan_audience(viewers=400, seconds=300, seed=3, moments=3)
     assert len(plan.moments) == 3
-    assert any(sitting.again for sitting in plan.sittings)
+    assert any(session.again for session in plan.sessions)
     assert {said.kind for said in plan.messages} == {"chat", "question", "burst", "troll"}
     assert {said.viewer for said in plan.messages if said.kind == "troll"} == {plan.troll}
     for moment in plan.moments:
@@ -75,7 +75,7 @@ def test_what_is_planted_shows() -> None:
     quiet = plan_audience(viewers=400, seconds=300, seed=3, chat=False, post=False)
     assert quiet.messages == ()
     assert quiet.reactions == ()
-    assert quiet.sittings == plan_audience(viewers=400, seconds=300, seed=3).sittings
+    assert quiet.sessions == plan_audience(viewers=400, seconds=300, seed=3).sessions
     assert plan_audience(viewers=400, seconds=300, seed=4, moments=3) != plan
 
 

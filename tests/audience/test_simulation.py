@@ -80,7 +80,7 @@ async def test_what_arrives_is_what_was_planned(sandbox: RunningSandbox) -> None
     assert simulation.finished
     assert simulation.began is not None
     assert (end.refused, end.failed, end.watching) == (0, 0, 0)
-    assert end.sessions == len(plan.sittings)
+    assert end.sessions == len(plan.sessions)
     assert end.messages == len(plan.messages)
     assert end.reactions == len(plan.reactions)
     assert present == 40  # nobody can say goodbye to a heartbeat: presence ends by silence
@@ -91,7 +91,7 @@ async def test_what_arrives_is_what_was_planned(sandbox: RunningSandbox) -> None
         (str(view["user_id"]), round(view["start"].timestamp() - began, 2), round(view["watch_seconds"], 2))  # type: ignore[attr-defined, call-overload]
         for view in views
     )
-    planned = sorted((f"{simulation.name}-{each.viewer}", each.start, each.end - each.start) for each in plan.sittings)
+    planned = sorted((f"{simulation.name}-{each.viewer}", each.start, each.end - each.start) for each in plan.sessions)
     assert [row[0] for row in seen] == [row[0] for row in planned]
     for (_, start, length), (_, planned_start, planned_length) in zip(seen, planned, strict=True):
         assert start == pytest.approx(planned_start, abs=0.02)
@@ -159,7 +159,7 @@ def test_what_the_room_refuses_is_counted(watched: tuple[RunningSandbox, str]) -
     assert simulation.finished
     assert end.refused > 0
     assert end.failed == 0
-    assert end.sessions == len(simulation.plan.sittings)
+    assert end.sessions == len(simulation.plan.sessions)
 
 
 def test_rooms_that_nobody_can_watch_are_refused(watched: tuple[RunningSandbox, str]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from spnb.bench.figures import Figure, at_least, at_most, quantile
@@ -101,17 +102,22 @@ def test_the_sandbox_runs_in_the_foreground(tmp_path: Path) -> None:
     assert process.wait(15) == 0
 
 
-def test_the_lab_opens_on_the_first_notebook(tmp_path: Path) -> None:
+def test_the_lab_opens_on_the_first_notebook_in_few_words_and_ends_at_one_key(tmp_path: Path) -> None:
+    """Behind a terminal, as it is started."""
+    pty = pytest.importorskip("pty", reason="terminals of this kind are for POSIX")
     environment = {**os.environ, "HOME": str(tmp_path), "SPNB_HOME": str(tmp_path / "spnb")}
     environment |= {"JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"), "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
+    ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "spnb", "lab", str(tmp_path / "work"), "--no-browser"],
+        stdin=theirs,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
         env=environment,
         start_new_session=True,
     )
+    os.close(theirs)
     assert process.stderr is not None
     seen = []
     for line in process.stderr:
@@ -120,9 +126,17 @@ def test_the_lab_opens_on_the_first_notebook(tmp_path: Path) -> None:
             break
     text = "".join(seen)
     assert "sandbox   http://127.0.0.1:" in text
+    assert len(seen) < 16, text
     assert (tmp_path / "work" / "01_go_live.ipynb").is_file()
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(50)
+    address = line.strip()
+    page = httpx.get(address, trust_env=False, follow_redirects=True).text
+    assert '"news": {"disabled": true}' in page
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait(50) == 0
+    os.close(ours)
+    assert "Traceback" not in rest, rest
+    assert rest.strip().endswith("The lab has ended."), rest
 
 
 def test_notebooks_of_the_user_are_kept(tmp_path: Path) -> None:

@@ -234,13 +234,3 @@ def test_without_credentials_it_is_the_sandbox(tmp_path: Path) -> None:
     )
     assert told.stdout.startswith("Client(sandbox at http://127.0.0.1:"), told.stderr
     assert told.stdout.strip().endswith("as host) idle")
-
-
-async def test_a_watch_key_of_the_environment_goes_with_a_key_given_by_hand(
-    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SOCIALPLUS_WATCH_KEY", "a key of the tests")
-    client = await spnb.connect_async("watcher", url=sandbox.url, api_key=sandbox.api_key)
-    assert client._session.credentials.watch_key == "a key of the tests"
-    assert "a key of the tests" not in repr(client._session.credentials)
-    await client.aclose()

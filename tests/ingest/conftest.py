@@ -17,7 +17,6 @@ import spnb
 from tests.broadcast.booth import Listener
 from tests.broadcast.films import film
 from tests.conftest import RunningSandbox, ffmpeg, start_sandbox
-from tests.media.conftest import livekit_binary
 
 __all__ = ["Studio"]
 
@@ -76,14 +75,6 @@ def embedded_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSa
     running.stop()
 
 
-@pytest.fixture(scope="session")
-def real_box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    folder = tmp_path_factory.mktemp("ingest-real")
-    running = start_sandbox(folder, "--no-rate-limit", "--grace", "5", "--livekit", str(livekit_binary()))
-    yield running
-    running.stop()
-
-
 async def studio_of(box: RunningSandbox) -> AsyncIterator[Studio]:
     client = await spnb.connect_async("encoder", url=box.url, api_key=box.api_key)
     made = Studio(box, client)
@@ -99,7 +90,7 @@ async def studio(embedded_box: RunningSandbox) -> AsyncIterator[Studio]:
         yield made
 
 
-@pytest_asyncio.fixture(params=["embedded_box", "real_box"])
+@pytest_asyncio.fixture(params=["embedded_box", "real_sandbox"])
 async def each_studio(request: pytest.FixtureRequest) -> AsyncIterator[Studio]:
     """With either media server."""
     async for made in studio_of(request.getfixturevalue(request.param)):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
-from livekit import rtc
+from livekit import api, rtc
 
 from tests.broadcast.booth import Listener
 from tests.lab.conftest import Lab
@@ -71,6 +72,18 @@ class House:
             json={"what": what, "roomId": room_id},
         )
         return int(answer.raise_for_status().json()["cut"])
+
+    async def mute_remotely(self, room_id: str, track: str) -> None:
+        """As a moderator's backend does, with the media server's own key."""
+        with sqlite3.connect(self.lab.sandbox.data_dir / "sandbox.sqlite") as facts:
+            (secret,) = facts.execute("SELECT value FROM facts WHERE name = 'livekit-secret'").fetchone()
+        url = self.lab.sandbox.url
+        moderator = api.LiveKitAPI(url, "sandbox", secret)
+        people = (await moderator.room.list_participants(api.ListParticipantsRequest(room=room_id))).participants
+        (host,) = [one.identity for one in people if track in [published.sid for published in one.tracks]]
+        wish = api.MuteRoomTrackRequest(room=room_id, identity=host, track_sid=track, muted=True)
+        await moderator.room.mute_published_track(wish)
+        await moderator.aclose()
 
 
 async def pictures(track: Any, seconds: float) -> tuple[set[tuple[int, int]], float, bool]:

@@ -11,6 +11,7 @@ from playwright.async_api import expect
 
 import spnb
 from spnb import analytics
+from spnb.client.watch_key import throwaway
 from tests.lab.conftest import CONNECT, Lab
 from tests.lab.test_dashboard import pictured
 
@@ -26,7 +27,7 @@ FANS, WRITTEN, GIVEN = 3, 12, 9
 
 async def test_live_numbers_are_the_exact_ones_at_the_end(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     # Only credentials of the environment bring the key with which watch sessions are signed.
-    known = {"API_KEY": lab.sandbox.api_key, "URL": lab.sandbox.url, "USER_ID": "fan", "WATCH_KEY": "of the tests"}
+    known = {"API_KEY": lab.sandbox.api_key, "URL": lab.sandbox.url, "USER_ID": "fan", "WATCH_KEY": throwaway()}
     for name, value in known.items():
         monkeypatch.setenv(f"SOCIALPLUS_{name}", value)
     page = lab.page

@@ -76,6 +76,20 @@ async def test_a_muted_page_stays_muted(lab: Lab) -> None:
         await listener.hears()
         await page.get_by_role("button", name="Show camera").click()
         await listener.sees()
+
+        # A moderator mutes at the media server: the page says so, and holds to it when it publishes everything anew.
+        await house.mute_remotely(room_id, listener.publications["audio"].sid)
+        await expect(page.get_by_role("button", name="Unmute", exact=True)).to_be_visible()
+        await until(lambda: max(listener.heard_since(time.monotonic() - 1.5), default=0) < SILENT)
+        since, before = time.monotonic(), published(listener)
+        assert await house.cut("transports", room_id) >= 1
+        await until(lambda: len(published(listener)) == 2 and not published(listener).keys() & before.keys(), 40)
+        anew = time.monotonic()
+        await until(lambda: len(listener.seen_since(anew)) >= PICTURES, 40)
+        assert max(listener.heard_since(since), default=0) < SILENT
+        assert await lab.run_code("print(studio.broadcast.is_muted())") == "True\n"
+        await page.get_by_role("button", name="Unmute", exact=True).click()
+        await listener.hears()
     await page.get_by_role("button", name="End", exact=True).click()
     await page.get_by_role("button", name="End now").click()
     await ended(page)

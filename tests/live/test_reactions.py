@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import spnb
+from spnb.client.watch_key import throwaway
 from spnb.config import Credentials, Endpoints, Network
 from spnb.errors import InvalidInput, NotFound, Unreachable
 from spnb.live import AsyncLiveRoom, LiveRoom
@@ -40,7 +41,7 @@ async def fan(sandbox: RunningSandbox, wire: Wire) -> AsyncIterator[Any]:
     """Another user, whose REST and MQTT both go through the wire."""
     client: spnb.AsyncClient[AsyncLiveRoom] = spnb.AsyncClient(
         Endpoints.of_url(f"http://127.0.0.1:{wire.port}"),
-        Credentials(sandbox.api_key, "fan", watch_key="a key of the tests"),
+        Credentials(sandbox.api_key, "fan", watch_key=throwaway),
         room_factory=AsyncLiveRoom,
         network=Network(timeout=3),
     )

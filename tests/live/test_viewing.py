@@ -13,6 +13,7 @@ import pytest_asyncio
 
 import spnb
 from spnb._loop import on_loop
+from spnb.client.watch_key import throwaway
 from spnb.config import Credentials, Endpoints, Network
 from spnb.errors import InvalidInput
 from spnb.live import AsyncLiveRoom, AsyncViewing, viewing
@@ -47,7 +48,7 @@ async def fan(sandbox: RunningSandbox, wire: Wire) -> AsyncIterator[Any]:
     """A viewer whose network can be cut."""
     client: spnb.AsyncClient[AsyncLiveRoom] = spnb.AsyncClient(
         Endpoints.of_url(f"http://127.0.0.1:{wire.port}"),
-        Credentials(sandbox.api_key, "fan", watch_key="a key of the tests"),
+        Credentials(sandbox.api_key, "fan", watch_key=throwaway),
         room_factory=AsyncLiveRoom,
         network=Network(timeout=3),
     )

@@ -127,31 +127,32 @@ async def test_one_connection_carries_what_is_sent_and_what_is_followed(livekit:
     async with (
         publisher(livekit, room, sound=True) as host,
         connect(address(livekit, room, "late", request), proxy=None) as socket,
+        asyncio.timeout(90),
     ):
         joined = await told(socket, lambda answer: answer.HasField("join"))
         assert not joined.join.subscriber_primary
         assert [other.identity for other in joined.join.other_participants] == ["host"]
-        offer = wire.SessionDescription(type="offer", sdp=RECEIVING, id=1)
-        await socket.send(wire.SignalRequest(offer=offer).SerializeToString())
-        first = await told(socket, lambda answer: answer.HasField("answer"))
-        assert first.answer.id == 1
-        tracks = set(host.local_participant.track_publications)
-        carried = set(first.answer.mid_to_track_id.values())
-        assert carried <= tracks
-        # A server that has not got to know yet what is followed asks for one more offer.
-        for number in range(2, 9):
-            if carried:
-                break
-            await told(socket, lambda answer: answer.HasField("media_sections_requirement"))
-            again = wire.SessionDescription(type="offer", sdp=RECEIVING, id=number)
-            await socket.send(wire.SignalRequest(offer=again).SerializeToString())
-            answered = await told(socket, lambda answer: answer.HasField("answer"))
-            carried = set(answered.answer.mid_to_track_id.values())
         # There is a section for the picture, and none for the sound.
-        pictures = [p.sid for p in host.local_participant.track_publications.values() if p.kind == 2]
-        assert carried == set(pictures)
-        wanted = await told(socket, lambda answer: answer.HasField("media_sections_requirement"))
-        assert wanted.media_sections_requirement.num_audios == 1
+        pictures = {p.sid for p in host.local_participant.track_publications.values() if p.kind == 2}
+        carried: set[str] = set()
+        audios = number = 0
+        wanted, open_offer = True, False
+        while carried != pictures or not audios:
+            if wanted and not open_offer:
+                number, wanted, open_offer = number + 1, False, True
+                offer = wire.SessionDescription(type="offer", sdp=RECEIVING, id=number)
+                await socket.send(wire.SignalRequest(offer=offer).SerializeToString())
+            heard = await told(socket, lambda it: it.HasField("answer") or it.HasField("media_sections_requirement"))
+            if heard.HasField("answer"):
+                assert heard.answer.id == number
+                open_offer = False
+                carried = set(heard.answer.mid_to_track_id.values())
+                assert carried <= pictures
+            else:
+                # For more sections, or for no more than another offer: now more is known of what is followed.
+                audios = max(audios, heard.media_sections_requirement.num_audios)
+                assert audios <= 1
+                wanted = True
 
 
 RECEIVING = OFFER[: OFFER.index("m=")].replace("BUNDLE 0 1 2", "BUNDLE 0") + "\r\n".join(

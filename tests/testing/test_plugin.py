@@ -44,7 +44,7 @@ def test_a_program_finds_it_through_its_environment(social_plus):
 def test_people_come(live_room, viewers):
     assert live_room.status == "live"
     crowd = viewers(3, seconds=2)
-    assert crowd.wait(60).sessions == len(crowd.plan.sittings)
+    assert crowd.wait(60).sessions == len(crowd.plan.sessions)
 
 
 def test_faults_are_this_network_s_own(social_plus, faults):

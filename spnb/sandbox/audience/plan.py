@@ -17,7 +17,17 @@ from typing import Literal
 from spnb.errors import InvalidInput
 from spnb.sandbox.audience.words import BURSTS, CHAT, MOMENTS, QUESTIONS, REACTIONS, TROLL
 
-__all__ = ["Act", "AudiencePlan", "Moment", "Reaction", "Said", "Sitting", "check_sizes", "plan_audience", "timeline"]
+__all__ = [
+    "Act",
+    "AudiencePlan",
+    "Moment",
+    "Reaction",
+    "Said",
+    "WatchSession",
+    "check_sizes",
+    "plan_audience",
+    "timeline",
+]
 
 MOST_VIEWERS, MOST_SECONDS, MOST_MESSAGES = 20_000, 21_600.0, 1_000_000
 BURST_SECONDS = 8.0
@@ -33,7 +43,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Sitting:
+class WatchSession:
     """One watch session of a viewer, `[start, end)`; `again` where the viewer was there before."""
 
     number: int
@@ -74,7 +84,7 @@ class AudiencePlan:
     viewers: int
     seconds: float
     moments: tuple[Moment, ...]
-    sittings: tuple[Sitting, ...]
+    sessions: tuple[WatchSession, ...]
     messages: tuple[Said, ...]
     reactions: tuple[Reaction, ...]
     troll: int | None
@@ -82,7 +92,7 @@ class AudiencePlan:
     def concurrency(self) -> list[tuple[float, int]]:
         """How many watch: steps of (seconds, viewers from then on); who leaves is counted before who joins."""
         steps = sorted(
-            [(sitting.start, 1) for sitting in self.sittings] + [(sitting.end, -1) for sitting in self.sittings]
+            [(session.start, 1) for session in self.sessions] + [(session.end, -1) for session in self.sessions]
         )
         counts = accumulate(step for _, step in steps)
         return [(at, count) for (at, _), count in zip(steps, counts, strict=True)]
@@ -101,7 +111,7 @@ class Act:
     order: int
     viewer: int
     kind: Literal["join", "beat", "leave", "say", "react", "float"] = field(compare=False)
-    sitting: Sitting | None = field(default=None, compare=False)
+    session: WatchSession | None = field(default=None, compare=False)
     said: Said | None = field(default=None, compare=False)
     reactions: tuple[Reaction, ...] = field(default=(), compare=False)
 
@@ -141,11 +151,11 @@ def plan_audience(
         )
         for number in range(count)
     )
-    sittings = _sittings(rng, viewers, seconds)
-    troll = rng.choice(sittings).viewer if chat and viewers >= 5 else None
-    messages = _messages(rng, sittings, planted, chattiness, troll) if chat else ()
-    reactions = _reactions(rng, sittings, planted, messages, chattiness) if post else ()
-    return AudiencePlan(seed, viewers, seconds, planted, sittings, messages, reactions, troll)
+    sessions = _sessions(rng, viewers, seconds)
+    troll = rng.choice(sessions).viewer if chat and viewers >= 5 else None
+    messages = _messages(rng, sessions, planted, chattiness, troll) if chat else ()
+    reactions = _reactions(rng, sessions, planted, messages, chattiness) if post else ()
+    return AudiencePlan(seed, viewers, seconds, planted, sessions, messages, reactions, troll)
 
 
 def check_sizes(viewers: int, seconds: float, seed: int, chattiness: float, moments: int | None) -> None:
@@ -163,7 +173,7 @@ def check_sizes(viewers: int, seconds: float, seed: int, chattiness: float, mome
         raise InvalidInput(f"that is over {MOST_MESSAGES} messages: take fewer viewers or seconds, or less chattiness")
 
 
-def _sittings(rng: random.Random, viewers: int, seconds: float) -> tuple[Sitting, ...]:
+def _sessions(rng: random.Random, viewers: int, seconds: float) -> tuple[WatchSession, ...]:
     found: list[tuple[float, float, int, bool]] = []
     second_wave = rng.uniform(0.25, 0.55)
     for viewer in range(viewers):
@@ -193,7 +203,7 @@ def _sittings(rng: random.Random, viewers: int, seconds: float) -> tuple[Sitting
         found += [(begin, finish, viewer, number > 0) for number, (begin, finish) in enumerate(stretches)]
     found.sort()
     return tuple(
-        Sitting(number, viewer, round(start, 3), round(end, 3), again)
+        WatchSession(number, viewer, round(start, 3), round(end, 3), again)
         for number, (start, end, viewer, again) in enumerate(found)
     )
 
@@ -201,35 +211,35 @@ def _sittings(rng: random.Random, viewers: int, seconds: float) -> tuple[Sitting
 class _Presence:
     """Draws moments at which viewers watch, in proportion to the time they spend."""
 
-    def __init__(self, rng: random.Random, sittings: tuple[Sitting, ...]) -> None:
+    def __init__(self, rng: random.Random, sessions: tuple[WatchSession, ...]) -> None:
         self._rng = rng
-        self._sittings = sittings
-        self._sums = list(accumulate(sitting.end - sitting.start for sitting in sittings))
+        self._sessions = sessions
+        self._sums = list(accumulate(session.end - session.start for session in sessions))
         self.total = self._sums[-1]
 
     def anyone(self) -> tuple[int, float]:
-        sitting = self._sittings[
-            min(bisect_right(self._sums, self._rng.uniform(0, self.total)), len(self._sittings) - 1)
+        session = self._sessions[
+            min(bisect_right(self._sums, self._rng.uniform(0, self.total)), len(self._sessions) - 1)
         ]
-        return sitting.viewer, self._rng.uniform(sitting.start, sitting.end)
+        return session.viewer, self._rng.uniform(session.start, session.end)
 
-    def at(self, moment: float) -> list[Sitting]:
-        return [sitting for sitting in self._sittings if sitting.start <= moment and sitting.end > moment + 1]
+    def at(self, moment: float) -> list[WatchSession]:
+        return [session for session in self._sessions if session.start <= moment and session.end > moment + 1]
 
-    def answer(self, sitting: Sitting, moment: float) -> float:
+    def answer(self, session: WatchSession, moment: float) -> float:
         """When somebody answers a moment: soon, and before they go."""
         at = moment + min(self._rng.gammavariate(2, 1.2), BURST_SECONDS)
-        return at if at < sitting.end else self._rng.uniform(moment, sitting.end)
+        return at if at < session.end else self._rng.uniform(moment, session.end)
 
 
 def _messages(
     rng: random.Random,
-    sittings: tuple[Sitting, ...],
+    sessions: tuple[WatchSession, ...],
     moments: tuple[Moment, ...],
     chattiness: float,
     troll: int | None,
 ) -> tuple[Said, ...]:
-    presence = _Presence(rng, sittings)
+    presence = _Presence(rng, sessions)
     drafts: list[tuple[float, int, str, Literal["chat", "question", "burst", "troll"]]] = []
     for _ in range(round(presence.total / 60 * chattiness)):
         viewer, at = presence.anyone()
@@ -239,13 +249,13 @@ def _messages(
             drafts.append((at, viewer, rng.choice(CHAT), "chat"))
     for moment in moments:
         here = presence.at(moment.at)
-        for sitting in rng.sample(here, int(len(here) * moment.strength)):
+        for session in rng.sample(here, int(len(here) * moment.strength)):
             cry = rng.choice(BURSTS[moment.kind])
-            drafts.append((presence.answer(sitting, moment.at), sitting.viewer, cry, "burst"))
-    for sitting in sittings:
-        if sitting.viewer == troll:
-            for _ in range(min(30, 2 + int((sitting.end - sitting.start) / 8))):
-                drafts.append((rng.uniform(sitting.start, sitting.end), sitting.viewer, rng.choice(TROLL), "troll"))
+            drafts.append((presence.answer(session, moment.at), session.viewer, cry, "burst"))
+    for session in sessions:
+        if session.viewer == troll:
+            for _ in range(min(30, 2 + int((session.end - session.start) / 8))):
+                drafts.append((rng.uniform(session.start, session.end), session.viewer, rng.choice(TROLL), "troll"))
     drafts.sort()
     said: list[Said] = []
     for number, (at, viewer, text, kind) in enumerate(drafts):
@@ -260,37 +270,37 @@ def _messages(
 
 def _reactions(
     rng: random.Random,
-    sittings: tuple[Sitting, ...],
+    sessions: tuple[WatchSession, ...],
     moments: tuple[Moment, ...],
     messages: tuple[Said, ...],
     chattiness: float,
 ) -> tuple[Reaction, ...]:
-    presence = _Presence(rng, sittings)
+    presence = _Presence(rng, sessions)
     found: list[Reaction] = []
     for _ in range(round(presence.total / 60 * chattiness)):
         viewer, at = presence.anyone()
         found.append(Reaction(viewer, round(at, 3), rng.choice(REACTIONS), "floating"))
     for moment in moments:
-        for sitting in presence.at(moment.at):
+        for session in presence.at(moment.at):
             if rng.random() < 1.5 * moment.strength:
-                at = presence.answer(sitting, moment.at)
-                found.append(Reaction(sitting.viewer, round(at, 3), rng.choice(REACTIONS), "floating"))
-    lovers = rng.sample(sittings, max(1, len(sittings) // 20))
+                at = presence.answer(session, moment.at)
+                found.append(Reaction(session.viewer, round(at, 3), rng.choice(REACTIONS), "floating"))
+    lovers = rng.sample(sessions, max(1, len(sessions) // 20))
     # A person's like counts once, however often they come back.
     once: set[tuple[int, int | None, str]] = set()
-    for sitting in lovers:
-        name, at = rng.choice(REACTIONS), rng.uniform(sitting.start, sitting.end)
-        if (sitting.viewer, None, name) not in once:
-            once.add((sitting.viewer, None, name))
-            found.append(Reaction(sitting.viewer, round(at, 3), name, "post"))
+    for session in lovers:
+        name, at = rng.choice(REACTIONS), rng.uniform(session.start, session.end)
+        if (session.viewer, None, name) not in once:
+            once.add((session.viewer, None, name))
+            found.append(Reaction(session.viewer, round(at, 3), name, "post"))
     for said in messages:
         if rng.random() < 0.1:
             here = presence.at(said.at + 1)
-            for sitting in rng.sample(here, min(len(here), rng.randrange(1, 4))):
-                key = (sitting.viewer, said.number, rng.choice(REACTIONS))
+            for session in rng.sample(here, min(len(here), rng.randrange(1, 4))):
+                key = (session.viewer, said.number, rng.choice(REACTIONS))
                 once.add(key)
-                at = rng.uniform(said.at + 1, min(sitting.end, said.at + 10))
-                found.append(Reaction(sitting.viewer, round(at, 3), key[2], "message", said.number))
+                at = rng.uniform(said.at + 1, min(session.end, said.at + 10))
+                found.append(Reaction(session.viewer, round(at, 3), key[2], "message", said.number))
     found.sort(key=lambda reaction: (reaction.at, reaction.viewer))
     return tuple(found)
 
@@ -306,16 +316,16 @@ def timeline(plan: AudiencePlan, *, beat: float) -> Iterator[Act]:
 
 
 def _coming_and_going(plan: AudiencePlan, beat: float) -> Iterator[Act]:
-    return merge(*(_sat(sitting, beat) for sitting in plan.sittings))
+    return merge(*(_sat(session, beat) for session in plan.sessions))
 
 
-def _sat(sitting: Sitting, beat: float) -> Iterator[Act]:
-    yield Act(sitting.start, 0, sitting.viewer, "join", sitting=sitting)
-    at = sitting.start + beat
-    while at < sitting.end:
-        yield Act(at, 1, sitting.viewer, "beat", sitting=sitting)
+def _sat(session: WatchSession, beat: float) -> Iterator[Act]:
+    yield Act(session.start, 0, session.viewer, "join", session=session)
+    at = session.start + beat
+    while at < session.end:
+        yield Act(at, 1, session.viewer, "beat", session=session)
         at += beat
-    yield Act(sitting.end, 4, sitting.viewer, "leave", sitting=sitting)
+    yield Act(session.end, 4, session.viewer, "leave", session=session)
 
 
 def _saying(plan: AudiencePlan) -> Iterator[Act]:

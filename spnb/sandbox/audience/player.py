@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from spnb.sandbox.audience.plan import Act, AudiencePlan, Reaction, Sitting, plan_audience, timeline
+from spnb.sandbox.audience.plan import Act, AudiencePlan, Reaction, WatchSession, plan_audience, timeline
 from spnb.sandbox.audience.wire import Connection, NoAnswer
 from spnb.sandbox.audience.words import VIEWERS
 from spnb.sandbox.clock import stamp
@@ -141,8 +141,8 @@ class Player:
                     self._sent[act.said.number].set_result(None)
 
     async def _do(self, connection: Connection, act: Act) -> None:
-        if act.sitting is not None:
-            await self._watch(connection, act, act.sitting)
+        if act.session is not None:
+            await self._watch(connection, act, act.session)
         elif act.said is not None:
             said = act.said
             body: Json = {
@@ -160,18 +160,18 @@ class Player:
         else:
             await self._react(connection, act.viewer, act.reactions[0])
 
-    async def _watch(self, connection: Connection, act: Act, sitting: Sitting) -> None:
+    async def _watch(self, connection: Connection, act: Act, watched: WatchSession) -> None:
         if act.kind == "leave":
-            self._watching.discard(sitting.number)
+            self._watching.discard(watched.number)
         else:
             path = f"/api/v1/presence/rooms/{self._to.room_id}/heartbeat"
             await self._call(connection, act.viewer, path, {}, "heartbeats")
-            self._watching.add(sitting.number)
+            self._watching.add(watched.number)
         session = {
-            "sessionId": f"{self._name[-30:]}-{sitting.number}",
+            "sessionId": f"{self._name[-30:]}-{watched.number}",
             "roomId": self._to.room_id,
-            "watchSeconds": round(act.at - sitting.start, 3),
-            "startTime": self._stamp(sitting.start),
+            "watchSeconds": round(act.at - watched.start, 3),
+            "startTime": self._stamp(watched.start),
             "endTime": self._stamp(act.at),
         }
         kind = {"join": "sessions", "beat": "updates", "leave": "leaves"}[act.kind]

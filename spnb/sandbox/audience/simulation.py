@@ -60,7 +60,7 @@ class AsyncSimulation:
 
     def __init__(self, plan: AudiencePlan, name: str, process: asyncio.subprocess.Process) -> None:
         self.plan = plan
-        """What was planted, the truth for scoring: moments, sittings, messages, reactions, the troll. Its times are
+        """What was planted, the truth for scoring: moments, sessions, messages, reactions, the troll. Its times are
         seconds since `began`."""
         self.name = name
         """Begins the user ids of this audience: viewer 7 is `{name}-7`."""

@@ -65,7 +65,7 @@ def _reached(sandbox: Any, url: str | None, api_key: str | None) -> tuple[str, s
         if isinstance(sandbox, SandboxInfo):
             url, api_key = sandbox.url, sandbox.api_key
         else:
-            # A client of either face: the wing imports none of them, so it is known by what it has.
+            # A client of either face: this package imports none of them, so it is known by what it has.
             twin = asynchronous(sandbox)
             url, api_key = twin._endpoints.rest, twin._credentials.api_key
     address: str = url

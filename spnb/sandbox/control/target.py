@@ -42,8 +42,7 @@ def reached(sandbox: Any = None, *, room: Any = None) -> SandboxInfo:
 
 
 def client_of(one: Any) -> Any:
-    """A client of either face, or that of a live object: the wing imports none of them, so they are known by what they
-    have."""
+    """A client of either face, or that of a live object: they are known by what they have, none of them is imported."""
     twin = asynchronous(one)
     for candidate in (twin, getattr(twin, "_client", None)):
         if hasattr(candidate, "_endpoints") and hasattr(candidate, "_credentials"):

@@ -24,8 +24,8 @@ from typing import Any, Literal
 
 import orjson
 
-from spnb.sandbox.store.mended import mended
 from spnb.sandbox.store.past import Kind, fan_id, past_id
+from spnb.sandbox.store.repair import repaired
 
 __all__ = ["SCHEMAS", "Columns", "Tables", "milliseconds"]
 
@@ -137,7 +137,7 @@ class Tables:
             found = db.execute(f"SELECT doc FROM {table} WHERE {column} = ? ORDER BY n", (self._only,))
         for (stored,) in found:
             document = orjson.loads(stored)
-            yield mended(table, document) if isinstance(document, dict) else document
+            yield repaired(table, document) if isinstance(document, dict) else document
 
     def _shown_rooms(self, db: sqlite3.Connection) -> dict[str, Json]:
         shown = (room for room in self._documents(db, "rooms", "id") if not room["isDeleted"])
@@ -224,7 +224,7 @@ class Tables:
             room_id = rooms.get(channel_id)
             if room_id is not None:
                 document = orjson.loads(stored)
-                yield mended("messages", document) if isinstance(document, dict) else document, room_id
+                yield repaired("messages", document) if isinstance(document, dict) else document, room_id
 
     def _messages(self, db: sqlite3.Connection) -> Iterator[Row]:
         past = _PastIds(Kind.MESSAGE)

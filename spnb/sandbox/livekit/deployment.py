@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import httpx
 from google.protobuf.message import DecodeError, Message
@@ -17,6 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from spnb._lasting import kept_up
 from spnb.config import is_loopback
+from spnb.sandbox.livekit.egress import Egress
 from spnb.sandbox.livekit.presence import Presence
 from spnb.sandbox.media.frames import MediaEvent, Tap
 from spnb.sandbox.media.tokens import Grants, mint
@@ -42,9 +44,10 @@ class LiveKitDeployment:
     Args:
         url: the server's WebSocket address.
         api_key, api_secret: a key pair of it.
+        egress: the folder that its Egress writes recordings into; without it the sandbox records by itself.
     """
 
-    def __init__(self, url: str, api_key: str, api_secret: str) -> None:
+    def __init__(self, url: str, api_key: str, api_secret: str, *, egress: Path | None = None) -> None:
         self.url = url
         self.api_key = api_key
         self.api_secret = api_secret
@@ -58,6 +61,7 @@ class LiveKitDeployment:
         self._told_at: dict[str, float] = {}
         self._answers = True
         self._asking: asyncio.Task[None] | None = None
+        self.egress = Egress(self._egress_call, egress) if egress is not None else None
 
     async def start(self) -> None:
         """Begin to look after rooms; the server itself runs elsewhere."""
@@ -81,6 +85,10 @@ class LiveKitDeployment:
             return JSONResponse({"message": str(error)}, status_code=401)
         if event.id not in self._seen:
             self._remember(event.id)
+            if event.HasField("egress_info"):
+                if self.egress is not None:
+                    self.egress.heard()
+                return JSONResponse({})
             self._told_at[event.room.name] = time.monotonic()
             if event.event == "room_finished":
                 self._followed.discard(event.room.name)
@@ -137,7 +145,9 @@ class LiveKitDeployment:
     # -- recording
 
     def record(self, room_id: str, tap: Tap) -> Callable[[], None]:
-        """Join the room unseen and hand its media to `tap`, encoded anew."""
+        """Join the room unseen and hand its media to `tap`, encoded anew; or have it recorded by Egress."""
+        if self.egress is not None:
+            return self.egress.record(room_id, tap)
         recording = asyncio.create_task(self._recording(room_id, tap), name=f"livekit-recorder {room_id}")
         self._recorders[room_id] = recording
 
@@ -197,15 +207,20 @@ class LiveKitDeployment:
             log.warning("LiveKit's %s failed: %s", name, type(error).__name__)
             return False
 
-    async def _call(self, name: str, request: Message, room_id: str) -> bytes | None:
-        """Call the room service; None where what is named does not exist.
+    async def _egress_call(self, name: str, request: Message, room_id: str) -> bytes | None:
+        return await self._call(name, request, room_id, service_name="Egress")
+
+    async def _call(
+        self, name: str, request: Message, room_id: str, *, service_name: str = "RoomService"
+    ) -> bytes | None:
+        """Call a service of the server; None where what is named does not exist.
 
         Raises:
             httpx.HTTPError: it could not be reached, or refused.
         """
-        grants = Grants(room=room_id, room_admin=True, room_create=True)
+        grants = Grants(room=room_id, room_admin=True, room_create=True, room_record=service_name == "Egress")
         token = mint(self.api_key, self.api_secret, identity="sandbox", grants=grants, ttl=60)
-        address = f"http{self.url.removeprefix('ws')}/twirp/livekit.RoomService/{name}"
+        address = f"http{self.url.removeprefix('ws')}/twirp/livekit.{service_name}/{name}"
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/protobuf"}
         answer = await self._client.post(address, content=request.SerializeToString(), headers=headers)
         if answer.status_code == 404:
@@ -220,4 +235,6 @@ class LiveKitDeployment:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self.egress is not None:
+            await self.egress.aclose()
         await self._client.aclose()

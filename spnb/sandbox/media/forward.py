@@ -42,9 +42,11 @@ class Forward:
         mid: the subscriber's media section.
         payload_type, ssrc: how the packets are labelled for the subscriber.
         rtx_payload_type, rtx_ssrc: the same for retransmissions (RFC 4588); 0 sends them as they were.
+        red_payload_type: how sound that carries the packets before it is labelled; 0 sends each packet alone.
         stamp_id: the id of the `abs-send-time` header extension, 0 without: receivers estimate their line by it.
         number_id: the id of the header extension for transport-wide numbers, 0 without: probes carry it.
         send_rtp, send_rtcp: the subscriber's transport.
+        on_streaming: called when packets begin to flow, at first and after each pause.
     """
 
     def __init__(
@@ -58,14 +60,17 @@ class Forward:
         send_rtcp: Callable[[bytes], None],
         rtx_payload_type: int = 0,
         rtx_ssrc: int = 0,
+        red_payload_type: int = 0,
         stamp_id: int = 0,
         number_id: int = 0,
+        on_streaming: Callable[[], None] = lambda: None,
     ) -> None:
         self.track = track
         self.mid = mid
         self.payload_type = payload_type
         self.ssrc = ssrc
         self.rtx_payload_type = rtx_payload_type
+        self._red_payload_type = red_payload_type
         self.paused = False
         self.most = 3
         """The best layer the client wants: 1 low, 2 medium, 3 high."""
@@ -82,6 +87,8 @@ class Forward:
         self._stamp_id = stamp_id
         self._send_rtp = send_rtp
         self._send_rtcp = send_rtcp
+        self._streaming = False
+        self._on_streaming = on_streaming
         self._next: Layer | None = None
         self._epochs: deque[_Epoch] = deque(maxlen=64)
         self._last_sequence = 0
@@ -146,6 +153,9 @@ class Forward:
         self.leave()
         self.layer = layer
         layer.followers.add(self)
+        if not self._streaming:
+            self._streaming = True
+            self._on_streaming()
 
     def _vp8_shift(self, before: _Epoch, layer: Layer, header: Header) -> Vp8Shift | None:
         last = before.layer.stored((self._last_sequence - before.sequence_offset) & 0xFFFF)
@@ -174,6 +184,7 @@ class Forward:
         self.most = max(1, min(3, most))
         if paused and not self.paused:
             self.leave()
+            self._streaming = False
         self.paused = paused
         self.choose()
 
@@ -181,6 +192,8 @@ class Forward:
         """Do without a retransmission stream or header extensions that the client's answer did not take."""
         if self.payload_type not in section.rtx:
             self.rtx_payload_type = 0
+        if section.red.get(self.payload_type) != self._red_payload_type:
+            self._red_payload_type = 0
         if ABS_SEND_TIME not in section.extensions:
             self._stamp_id = 0
         if TRANSPORT_NUMBER not in section.extensions:
@@ -208,11 +221,15 @@ class Forward:
         if step < 0x8000 and step:
             self._last_sequence, self._last_timestamp = sequence, timestamp
             self._last_sent = epoch.layer.last_arrival
-        stamp_id = self._stamp_id
+        stamp_id, payload_type = self._stamp_id, self.payload_type
+        if self._red_payload_type:
+            rest, payload_type = parcel.redundant(payload_type), self._red_payload_type
+        else:
+            rest = parcel.rest(stamp_id) if epoch.vp8 is None else parcel.shifted(epoch.vp8, stamp_id)
         self._send_rtp(
             rtp.packet(
-                parcel.rest(stamp_id) if epoch.vp8 is None else parcel.shifted(epoch.vp8, stamp_id),
-                payload_type=self.payload_type,
+                rest,
+                payload_type=payload_type,
                 marker=header.marker,
                 sequence=sequence,
                 timestamp=timestamp,

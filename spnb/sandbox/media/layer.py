@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 from spnb.sandbox.media import rtp
+from spnb.sandbox.media.red import Block, fill
 from spnb.sandbox.media.rtp import Header, SenderReport
 from spnb.sandbox.media.vp8 import Vp8Shift
 
@@ -21,19 +23,28 @@ NACK_TRIES = 10
 class Parcel:
     """A packet on its way to many: what is the same for all of them is made once."""
 
-    __slots__ = ("_at", "_rests", "header", "payload")
+    __slots__ = ("_at", "_earlier", "_redundant", "_rests", "header", "payload")
 
-    def __init__(self, header: Header, payload: bytes, at: float) -> None:
+    def __init__(self, header: Header, payload: bytes, at: float, earlier: Sequence[Block] = ()) -> None:
         self.header = header
         self.payload = payload
         self._at = at
         self._rests = {0: payload}
+        self._earlier = earlier
+        self._redundant: dict[int, bytes] = {}
 
     def rest(self, stamp_id: int) -> bytes:
         """What follows the fixed header, with `abs-send-time` under that extension id."""
         made = self._rests.get(stamp_id)
         if made is None:
             made = self._rests[stamp_id] = rtp.stamped(stamp_id, self._at, self.payload)
+        return made
+
+    def redundant(self, payload_type: int) -> bytes:
+        """The payload together with those before it, sound of that payload type."""
+        made = self._redundant.get(payload_type)
+        if made is None:
+            made = self._redundant[payload_type] = fill(payload_type, self._earlier, self.payload)
         return made
 
     def shifted(self, shift: Vp8Shift, stamp_id: int) -> bytes:
@@ -140,6 +151,14 @@ class Layer:
         (began, before), (ends, after) = self._measured[0], self._measured[-1]
         if ends > began:
             self.bitrate = 8 * (after - before) / (ends - began)
+
+    def lacks(self, sequence: int) -> bool:
+        """Whether a packet before the newest has not come."""
+        return self._first is not None and self.stored(sequence) is None
+
+    def was_lost(self) -> None:
+        """The packet just taken had not come by itself: its publisher hears that it was lost."""
+        self._received -= 1
 
     def begins_keyframe(self, sequence: int) -> None:
         """Take note that a key frame begins with this packet."""

@@ -12,6 +12,7 @@ import itertools
 import logging
 import secrets
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from livekit.protocol import models
@@ -100,7 +101,9 @@ class Subscriber:
         most = forward.track.rank_for(settings.width, settings.height) if sized else settings.quality + 1
         forward.want(paused=settings.disabled, most=most)
 
-    def _outgoing(self, track: PublishedTrack, mid: str, payload_type: int, rtx_payload_type: int) -> Outgoing:
+    def _outgoing(
+        self, track: PublishedTrack, mid: str, payload_type: int, rtx_payload_type: int, red_payload_type: int
+    ) -> Outgoing:
         """The section that carries a track."""
         return Outgoing(
             mid=mid,
@@ -113,6 +116,7 @@ class Subscriber:
             stereo=track.info.stereo,
             rtx_payload_type=rtx_payload_type,
             rtx_ssrc=next(self._ssrcs) if rtx_payload_type else 0,
+            red_payload_type=red_payload_type if track.redundant else 0,
         )
 
     def _forward(
@@ -126,15 +130,24 @@ class Subscriber:
             ssrc=section.ssrc,
             rtx_payload_type=section.rtx_payload_type,
             rtx_ssrc=section.rtx_ssrc,
+            red_payload_type=section.red_payload_type,
             stamp_id=stamp_id,
             number_id=number_id,
             send_rtp=transport.send_rtp,
             send_rtcp=transport.send_rtcp,
+            on_streaming=partial(self._tell_active, track) if track.kind == "video" else lambda: None,
         )
         self._line.admit(forward)
         self._forwards[track.info.sid] = self._sources[section.ssrc] = forward
         track.forwards.add(forward)
         return forward
+
+    def _tell_active(self, track: PublishedTrack) -> None:
+        state = signal.StreamStateInfo(
+            participant_sid=self._owner.room.sid_of(track), track_sid=track.info.sid, state=signal.StreamState.ACTIVE
+        )
+        told = signal.StreamStateUpdate(stream_states=[state])
+        self._owner.send(signal.SignalResponse(stream_state_update=told))
 
     def start_ready(self) -> None:
         """Begin the forwards that are negotiated, once packets can be sent: a key frame sent before would be lost."""
@@ -223,7 +236,8 @@ class Offering(Subscriber):
         slot = next(empty, None)
         mid = str(next(self._mids)) if slot is None else self._sections[slot].mid
         name = track.codec.name
-        section = self._outgoing(track, mid, sdp.PAYLOAD_TYPES[name], sdp.RTX_PAYLOAD_TYPES.get(name, 0))
+        rtx = sdp.RTX_PAYLOAD_TYPES.get(name, 0)
+        section = self._outgoing(track, mid, sdp.PAYLOAD_TYPES[name], rtx, sdp.RED_PAYLOAD_TYPE)
         if slot is None:
             self._sections.append(section)
         else:
@@ -416,7 +430,8 @@ class Answering(Subscriber):
 
     def _fill(self, track: PublishedTrack, section: Section, codec: sdp.Codec, transport: MediaTransport) -> None:
         sid = track.info.sid
-        outgoing = self._outgoing(track, section.mid, codec.payload_type, section.rtx.get(codec.payload_type, 0))
+        number = codec.payload_type
+        outgoing = self._outgoing(track, section.mid, number, section.rtx.get(number, 0), section.red.get(number, 0))
         self._placed[section.mid] = outgoing
         estimated = track.kind == "video" and not section.sends
         stamp_id, number_id = (

@@ -33,6 +33,7 @@ class Grants:
     room_admin: bool = False
     room_list: bool = False
     room_create: bool = False
+    room_record: bool = False
     can_update_own_metadata: bool = False
     can_publish_sources: tuple[str, ...] = ()
     """Sources that may be published, in LiveKit's words (`camera`, `screen_share`, …); empty allows all."""

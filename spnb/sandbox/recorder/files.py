@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+import av
 import orjson
 
 from spnb.sandbox.recorder.fmp4 import (
@@ -25,10 +26,11 @@ from spnb.sandbox.recorder.fmp4 import (
     read_fragments,
     stored_entry,
 )
+from spnb.sandbox.recorder.picture import THUMBNAIL_WIDTH, jpeg
 from spnb.sandbox.recorder.playlist import Stored, finished
 from spnb.sandbox.recorder.segments import initialisation_file, segment_files
 
-__all__ = ["Interrupted", "RecordedFile", "finalise", "listed"]
+__all__ = ["Interrupted", "RecordedFile", "finalise", "listed", "taken_in"]
 
 INDEX = "recordings.json"
 PLAYED = "recording.mp4"
@@ -46,7 +48,7 @@ class RecordedFile:
     playback_id: str
     path: Path
     playlist: Path | None
-    """None where an earlier version made it, as an MP4 alone."""
+    """None where it was made elsewhere, or by an earlier version, as an MP4 alone."""
     thumbnail: Path | None
     duration_seconds: float
     width: int
@@ -142,6 +144,39 @@ def finalise(
     _write_index(room, [*before, made])
     shutil.rmtree(part, ignore_errors=True)
     return [*before, made]
+
+
+def taken_in(room: Path, playback_id: str, made: Path) -> list[RecordedFile]:
+    """Make a film that was recorded elsewhere a recording of the room; once, however often it is told.
+
+    Returns:
+        All recordings of the room, the new one last.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        ValueError: it cannot be read.
+    """
+    before = listed(room)
+    if any(file.playback_id == playback_id for file in before):
+        return before
+    if not made.is_file():
+        raise FileNotFoundError(f"{made.name} was recorded elsewhere and is not in {made.parent}: it must come there")
+    room.mkdir(parents=True, exist_ok=True)
+    try:
+        with av.open(str(made)) as film:
+            (video,) = film.streams.video
+            first = next(film.decode(video))
+            size, seconds = (video.width, video.height), (film.duration or 0) / av.time_base
+    except (av.FFmpegError, StopIteration, ValueError) as error:
+        raise ValueError(f"{made.name} cannot be read: {error}") from None
+    target = room / f"recording-{len(before) + 1}.mp4"
+    shutil.copyfile(made, target.with_suffix(".part"))
+    target.with_suffix(".part").replace(target)
+    target.with_suffix(".jpg").write_bytes(jpeg(first, width=THUMBNAIL_WIDTH))
+    files = [*before, RecordedFile(playback_id, target, None, target.with_suffix(".jpg"), seconds, *size)]
+    _write_index(room, files)
+    made.unlink()
+    return files
 
 
 def _moved(one: Stored, shift: int) -> tuple[int, int]:

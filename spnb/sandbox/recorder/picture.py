@@ -10,9 +10,10 @@ import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
-__all__ = ["CLOCK", "card", "h264_encoder", "jpeg", "keyframe_picture"]
+__all__ = ["CLOCK", "THUMBNAIL_WIDTH", "card", "h264_encoder", "jpeg", "keyframe_picture"]
 
 CLOCK = 90_000
+THUMBNAIL_WIDTH = 640
 
 
 def keyframe_picture(access_unit: bytes) -> Any | None:

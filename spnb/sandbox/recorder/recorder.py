@@ -8,12 +8,12 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from spnb.sandbox.recorder.files import Interrupted, RecordedFile, finalise, listed
+from spnb.sandbox.recorder.files import Interrupted, RecordedFile, finalise, listed, taken_in
 from spnb.sandbox.recorder.room import Gap, RoomRecording
 from spnb.sandbox.recorder.writer import LiveFiles, RoomWriter
 
@@ -64,6 +64,8 @@ class Recorder:
         self._recordings: dict[str, RoomRecording] = {}
         self.on_gaps: Callable[[str, list[Gap]], None] = lambda _room_id, _gaps: None
         """Called on the event loop with a room's id and its gaps when one begins or ends; see `record`."""
+        self.elsewhere: Callable[[str], Awaitable[list[tuple[str, Path]]]] | None = None
+        """Gives the recordings of a room that were made elsewhere, each with an id; they are taken in at its end."""
         self._known: dict[str, list[RecordedFile]] = {}
         self._loop = asyncio.get_running_loop()
         self._workers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finalise")
@@ -192,7 +194,8 @@ class Recorder:
         """
         await self._written(room_id)
         workers = self._left_over if left_over else self._workers
-        files = await self._loop.run_in_executor(workers, self._finalise, self.folder(room_id))
+        made = await self.elsewhere(room_id) if self.elsewhere is not None else []
+        files = await self._loop.run_in_executor(workers, self._finalise, self.folder(room_id), made)
         # Only now: until the files are there, the live ones are what can be played.
         self._writers.pop(room_id, None)
         self._has_more(room_id)
@@ -211,7 +214,7 @@ class Recorder:
                 self._closed[room_id] = writer.finish()
             await asyncio.wrap_future(self._closed[room_id])
 
-    def _finalise(self, folder: Path) -> list[RecordedFile]:
+    def _finalise(self, folder: Path, elsewhere: list[tuple[str, Path]]) -> list[RecordedFile]:
         def damaged(path: Path, reason: str) -> None:
             # A segment was written last when it ended.
             ended = path.stat().st_mtime if path.exists() else time.time()
@@ -222,6 +225,8 @@ class Recorder:
             if self._ending.is_set():
                 raise Interrupted
             files = finalise(folder, part, over=self._ending.is_set, damaged=damaged)
+        for playback_id, path in elsewhere:
+            files = taken_in(folder, playback_id, path)
         return files
 
     def recorded(self, room_id: str) -> list[RecordedFile]:

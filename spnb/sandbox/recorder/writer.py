@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from spnb.sandbox.media.frames import EncodedFrame, TapTrack
-from spnb.sandbox.recorder.picture import jpeg
+from spnb.sandbox.recorder.picture import THUMBNAIL_WIDTH, jpeg
 from spnb.sandbox.recorder.program import Program
 from spnb.sandbox.recorder.segments import Listing, SegmentWriter
 from spnb.sandbox.recorder.sound import SoundMixer
@@ -227,7 +227,7 @@ class RoomWriter:
 
     def _thumbnail(self, picture: Any) -> None:
         fresh = self.folder / "thumbnail.jpg.part"
-        fresh.write_bytes(jpeg(picture, width=640))
+        fresh.write_bytes(jpeg(picture, width=THUMBNAIL_WIDTH))
         fresh.replace(self.folder / "thumbnail.jpg")
 
     def _tell(self) -> None:

@@ -113,13 +113,17 @@ async def viewers(call: Call) -> Json:
 
 
 async def watched(call: Call) -> Json:
-    """Watch sessions, by session id; the larger `watchSeconds` stays. Any signature is accepted (a choice).
+    """Watch sessions, by session id; the larger `watchSeconds` stays. Any signature is accepted, unless the sandbox was
+    given the public key.
 
     Sessions count only for rooms that are on air or recorded, as documented; one that is told after the end of the
     stream, while the recording is made, is a session of the stream. Who broadcasts in a room does not watch it: such
     sessions are taken and not counted.
     """
-    for session in call.read(WatchedRooms).rooms:
+    wish = call.read(WatchedRooms)
+    if call.services.watch_key is not None:
+        call.services.watch_key.check(call.body, wish.nonceStr)
+    for session in wish.rooms:
         room = call.store.rooms.get(session.roomId)
         if room is None or room["status"] not in ("live", "waitingReconnect", "ended", "recorded"):
             raise Refused(500, 500000, f"Room {session.roomId!r} is neither live nor recorded")

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from spnb._version import __version__
+from spnb.errors import SandboxError
 from spnb.sandbox.control.found import make_private_folder
 from spnb.sandbox.exact_rows import TableExport
 from spnb.sandbox.fault_injection import Cut, Disturbance, FaultRoutes, Faults, FaultyRequests
@@ -39,6 +40,7 @@ from spnb.sandbox.rest import (
     found_standing_community,
     routes,
 )
+from spnb.sandbox.rest.watch_key import PublicWatchKey
 from spnb.sandbox.rooms.lifecycle import Lifecycle, is_over
 from spnb.sandbox.rooms.moderation import Moderation
 from spnb.sandbox.rooms.network_settings import NetworkSettings
@@ -116,6 +118,8 @@ class Sandbox:
         self.services = Services(
             self.store, self.lifecycle, events, settings, network, self._tokens, self.api_key, self.url
         )
+        if settings.watch_key is not None:
+            self.services.watch_key = PublicWatchKey(settings.watch_key, now=self.store.now)
         self.tables = TableExport(settings.data_dir / "sandbox.sqlite", self._has_key)
         self.ingest = Ingest(self.store, self.api_key, self.media, self.url)
         self.lifecycle.ingest_address = self.ingest.address
@@ -145,8 +149,14 @@ class Sandbox:
 
     def _media(self, port: int) -> EmbeddedMedia | LiveKitDeployment:
         chosen = choose(self.settings.livekit, os.environ)
+        egress = self.settings.egress
         if isinstance(chosen, Deployment):
-            return LiveKitDeployment(chosen.url, chosen.api_key, chosen.api_secret)
+            made = LiveKitDeployment(chosen.url, chosen.api_key, chosen.api_secret, egress=egress)
+            if made.egress is not None:
+                self.recorder.elsewhere = made.egress.files
+            return made
+        if egress is not None:
+            raise SandboxError("Egress runs beside a LiveKit deployment: name one, --livekit ws://…")
         key, secret = "sandbox", self.store.secret("livekit-secret")
         if isinstance(chosen, Embedded):
             over = functools.partial(is_over, self.store)
@@ -182,6 +192,7 @@ class Sandbox:
         await self.lifecycle.aclose()
         await self.recorder.aclose()
         await self.webhooks.aclose()
+        await self.services.prehooks.aclose()
         await self.tables.aclose()
         await self.broker.aclose()
         self.store.close()

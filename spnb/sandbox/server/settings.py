@@ -39,6 +39,8 @@ class SandboxSettings(BaseModel):
     livekit: str = ""
     """Which media server: `embedded`, `auto`, a livekit-server's path, or a deployment's `ws://` address; empty
     leaves it to the environment (see `spnb.sandbox.livekit.choice`)."""
+    egress: Path | None = None
+    """The folder that the deployment's Egress writes recordings into; without it the sandbox records by itself."""
     grace_seconds: float = Field(default=30.0, ge=0)
     """*Choice*: how long a room waits for its publisher (`waitingReconnect`) before it ends."""
     most_co_hosts: int = Field(default=6, ge=0)
@@ -61,6 +63,9 @@ class SandboxSettings(BaseModel):
     """Another user's login on a device id ends the first one's session, as documented."""
     secure_mode: bool = False
     """Whether a login needs an auth token minted with the server key."""
+    watch_key: Path | None = None
+    """File of a public key in PEM: watch sessions that another key has signed are refused. Any are taken without it
+    (*choice*)."""
     visitor_reads_per_day: int = 100
     """Documented: visitors and bots share a quota of 100 reads a day."""
     upload_limit_bytes: int = 64 * 2**20

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from spnb.sandbox.store.mended import mended
+from spnb.sandbox.store.repair import repaired
 from spnb.sandbox.written import written
 
 __all__ = ["Accept", "Collection", "Page"]
@@ -245,7 +245,7 @@ class Collection:
         document: Any = orjson.loads(stored)
         if isinstance(document, list) and self._expand is not None:
             return self._expand(document)
-        return mended(self._name, document)
+        return repaired(self._name, document)
 
     def _values(self, document: Json) -> list[Any]:
         return [_reach(document, field) for field in self._fields]

@@ -109,14 +109,19 @@ class Presence(Face):
 
         social.plus: `RoomRepository.syncWatchSessions`.
 
-        The service wants them signed with a key that lies inside the vendor's SDKs; `SOCIALPLUS_WATCH_KEY` gives one.
-        The sandbox takes any. Shape of the call: the service's user-event API.
+        The service wants them signed with a key that lies inside the vendor's SDKs and is not ours to ship:
+        `connect(watch_key=…)` or `SOCIALPLUS_WATCH_KEY` gives one. The sandbox takes any, unless it was given the
+        public key (`spnb sandbox --watch-key`). Shape and signature of the call: the service's user-event API.
 
         Args:
             sessions: sessions of rooms that are on air or recorded.
 
         Returns:
             Whether they were sent; False without a key.
+
+        Raises:
+            ConfigError: what was given is no key.
+            ServiceError: the service did not take them, e.g. since they are signed with another key.
         """
         return run(self._twin.report(sessions))
 

@@ -32,7 +32,7 @@ class Simulation(Face):
 
     @property
     def plan(self) -> AudiencePlan:
-        """What was planted, the truth for scoring: moments, sittings, messages, reactions, the troll. Its times are
+        """What was planted, the truth for scoring: moments, sessions, messages, reactions, the troll. Its times are
         seconds since `began`.
         """
         return self._twin.plan

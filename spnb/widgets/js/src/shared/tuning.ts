@@ -6,7 +6,6 @@ import type { Webcam } from "./webcam";
 
 const HEARD = ["echo", "noise", "stereo"] as const;
 const TOLD_MS = 150;
-const NO_BLUR = "This browser cannot blur the background of this camera by itself.";
 
 export interface Tuning {
   el: HTMLElement;
@@ -19,14 +18,15 @@ export function tuning(session: Session<unknown>, webcam: Webcam): Tuning {
     h("input", { type: "checkbox", change: (event) => choose(name, (event.target as HTMLInputElement).checked) });
   const boxes = { echo: box("echo"), noise: box("noise"), stereo: box("stereo"), blur: box("blur") };
   const labelled = (input: HTMLInputElement, text: string) => h("label", { class: "spnb-inline" }, input, text);
-  const why = h("span", { class: "spnb-note" }, NO_BLUR);
+  const background = labelled(boxes.blur, "Blur background");
+  const why = h("span", { class: "spnb-note" });
   const switches = h(
     "div",
     { class: "spnb-menus" },
     labelled(boxes.echo, "Echo cancellation"),
     labelled(boxes.noise, "Noise suppression"),
     labelled(boxes.stereo, "Stereo"),
-    labelled(boxes.blur, "Blur background"),
+    background,
     why,
   );
   const volume = h("input", { type: "range", min: 0, max: 2, step: 0.05, input: louder });
@@ -71,9 +71,11 @@ export function tuning(session: Session<unknown>, webcam: Webcam): Tuning {
       void webcam.blur();
     }
     for (const name of HEARD) boxes[name].checked = wishes[name];
-    boxes.blur.checked = wishes.blur && webcam.blurs;
-    boxes.blur.disabled = !webcam.blurs;
-    why.hidden = webcam.blurs || webcam.state !== "on";
+    const { can, on, why: reason } = webcam.blurred;
+    boxes.blur.checked = on;
+    background.hidden = !can;
+    why.textContent = reason;
+    why.hidden = !reason || webcam.state !== "on";
     switches.hidden = !page;
     if (!timer && document.activeElement !== volume) {
       volume.value = String(session.get<number>("volume"));

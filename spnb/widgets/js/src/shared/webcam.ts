@@ -1,4 +1,5 @@
 // The page's camera and microphone: shown at once, and sent to the kernel over WebRTC, or as messages without UDP.
+import { type Blur, blurOf, setBlur } from "./blur";
 import { inWords, screenInWords, type Problem } from "./cameraTrouble";
 import { openDevices, openScreen, soundWish, type Wishes } from "./devices";
 import { FrameSender, canEncode, type Encoding } from "./encoder";
@@ -168,16 +169,14 @@ export class Webcam {
     this.session.changed();
   }
 
-  /** Whether the browser can blur what is behind the host, by itself. */
-  get blurs(): boolean {
-    const can = this.stream?.getVideoTracks()[0]?.getCapabilities?.();
-    return Boolean(can?.backgroundBlur?.includes(true));
+  /** How the blur of what is behind the host stands. */
+  get blurred(): Blur {
+    return blurOf(this.stream?.getVideoTracks()[0], this.wishes.blur);
   }
 
   async blur(): Promise<void> {
-    if (!this.blurs) return;
-    const advanced = [{ backgroundBlur: this.wishes.blur }];
-    await this.stream?.getVideoTracks()[0]?.applyConstraints({ advanced }).catch(() => undefined);
+    await setBlur(this.stream?.getVideoTracks()[0], this.wishes.blur);
+    this.session.changed();
   }
 
   private async list(): Promise<void> {

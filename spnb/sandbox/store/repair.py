@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["mended"]
+__all__ = ["repaired"]
 
 Json = dict[str, Any]
 
@@ -21,7 +21,7 @@ NEVER_NULL: Mapping[str, Mapping[str, type]] = {
 """Collection → field → its kind; in the place of null, or of another kind, stands an empty one."""
 
 
-def mended(collection: str, document: Json) -> Json:
+def repaired(collection: str, document: Json) -> Json:
     """The document, whole."""
     for name, kind in NEVER_NULL.get(collection, {}).items():
         if name in document and not isinstance(document[name], kind):
