@@ -130,6 +130,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "spnb.analytics.cohorts",
             "spnb.analytics.compare",
             "spnb.analytics.Comparison",
+            "spnb.analytics.effects",
             "spnb.analytics.overlap",
             "spnb.analytics.new_and_returning",
             "spnb.analytics.watch_percentiles",

@@ -165,8 +165,9 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
                     if not any(can_still_reach(room.status, status) for status in wanted):
                         break
         except TimeoutError:
-            names = " or ".join(statuses)
-            raise TimeoutError(f"the room is still {self.status} after {timeout:g} s, not {names}") from None
+            raise TimeoutError(
+                f"the room is still {self.status} after {timeout:g} s, not {' or '.join(statuses)}"
+            ) from None
         finally:
             await watched.aclose()  # type: ignore[attr-defined]
         raise RoomOver(f"the room is {self.status}: it will not be {' or '.join(statuses)}", status=self.status)
@@ -178,16 +179,19 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
         Raises:
             NotFound: it was deleted.
         """
-        try:
-            await self._ask()
-        except NotFound:
-            self._deleted()
-            raise
+        await self._ask()
         return self._record
 
     async def _ask(self) -> None:
         turn = self._knowledge.asked()
-        for record in self._knowledge.read(turn, await self._client.rooms.record(self.room_id)):
+        try:
+            found = await self._client.rooms.record(self.room_id)
+        except NotFound:
+            if self._knowledge.gone():
+                log.info("room %s was deleted", self.room_id)
+                self._take(self._knowledge.record)
+            raise
+        for record in self._knowledge.read(turn, found):
             self._take(record)
 
     def _follow(self) -> None:
@@ -245,16 +249,9 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
     async def _reconcile_now(self) -> bool:
         """Read the room; whether anything was new."""
         before = self._record
-        try:
+        with contextlib.suppress(NotFound):
             await self._ask()
-        except NotFound:
-            self._deleted()
         return self._record is not before
-
-    def _deleted(self) -> None:
-        if self._knowledge.gone():
-            log.info("room %s was deleted", self.room_id)
-            self._take(self._knowledge.record)
 
     def _take(self, after: Room, source: Origin = "read", event: Event | None = None) -> None:
         before = self._record
@@ -496,8 +493,8 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
 
     def __repr__(self) -> str:
         status = "deleted" if self._record.is_deleted else self.status
-        stale = f", not read again: {self.read_error}" if self.read_error else ""
-        return f"{type(self).__name__}({self.title!r}, {status}, {self.room_id}{stale})"
+        status += f", not read again: {self.read_error}" if self.read_error else ""
+        return f"{type(self).__name__}({self.title!r}, {status}, {self.room_id})"
 
     def _repr_html_(self) -> str:
         return self._record._repr_html_().replace("<caption>Room<", "<caption>Live room<")
