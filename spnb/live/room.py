@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from spnb.recordings import AsyncRecording, ProgressWish
 
 __all__ = ["AsyncLiveRoom", "Observer"]
-
-log = logging.getLogger(__name__)
 
 SETTLING_SECONDS = 10.0
 """How long the first read of a room that begins to be followed waits until its events come in, so that one read is
@@ -188,7 +185,6 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
             found = await self._client.rooms.record(self.room_id)
         except NotFound:
             if self._knowledge.gone():
-                log.info("room %s was deleted", self.room_id)
                 self._take(self._knowledge.record)
             raise
         for record in self._knowledge.read(turn, found):
@@ -392,7 +388,8 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
         """Delete the room. social.plus: `RoomRepository.deleteRoom`."""
         self._called("delete")
         await self._client.rooms.delete(self.room_id)
-        self._deleted()
+        if self._knowledge.gone():
+            self._take(self._knowledge.record)
 
     @on_loop
     async def recording(
