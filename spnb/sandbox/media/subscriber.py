@@ -99,7 +99,7 @@ class Subscriber:
         # Protobuf cannot tell an unset quality from LOW. Clients that have a size send it instead.
         sized = settings.width > 0 and settings.height > 0
         most = forward.track.rank_for(settings.width, settings.height) if sized else settings.quality + 1
-        forward.want(paused=settings.disabled, most=most)
+        forward.want(paused=settings.disabled, most=most, fps=settings.fps)
 
     def _outgoing(
         self, track: PublishedTrack, mid: str, payload_type: int, rtx_payload_type: int, red_payload_type: int
