@@ -15,7 +15,6 @@ from spnb.config import AuthToken, Credentials, Endpoints, Network, WatchKey, cr
 from spnb.errors import ConfigError, SandboxError
 from spnb.live import AsyncLiveRoom
 from spnb.live.hooks import attach
-from spnb.models import Room
 
 if TYPE_CHECKING:
     from spnb.sandbox import SandboxInfo
@@ -88,7 +87,7 @@ async def connect_async(
         endpoints,
         credentials,
         name=name,
-        room_factory=_live,
+        room_factory=AsyncLiveRoom,
         whereabouts=whereabouts,
         network=Network(proxy, verify if isinstance(verify, bool) else str(verify), timeout),
     )
@@ -99,29 +98,6 @@ async def connect_async(
         raise
     attach(client)
     return client
-
-
-def _live(client: AsyncClient[AsyncLiveRoom], room: Room) -> AsyncLiveRoom:
-    return AsyncLiveRoom(client, room, opener=_go_live)
-
-
-async def _go_live(room: AsyncLiveRoom, source: Any = None, **options: Any) -> Any:
-    from spnb.broadcast import BroadcastEvent, Ended, OthersOnAir, go_live
-
-    broadcast = await go_live(room, source, **options)
-    me = str(room.user_id)
-
-    def told(event: BroadcastEvent) -> None:
-        # What the media server shows goes before what events tell.
-        if isinstance(event, OthersOnAir):
-            room.stage.seen({me, *event.others})
-        elif isinstance(event, Ended):
-            room.stage.seen(broadcast.others)
-            room.stage.seen(None)
-
-    broadcast.observe(told)
-    room.stage.seen({me, *broadcast.others})
-    return broadcast
 
 
 async def _destination(

@@ -47,6 +47,7 @@ MODULES = (
     "sandbox.audience.simulation",
     "sandbox.control.faults",
     "sandbox.control.webhooks",
+    "webhooks.prehook",
     "webhooks.receiver",
 )
 """Modules of spnb whose async classes and functions have blocking faces."""

@@ -13,6 +13,7 @@ from spnb.analytics.kpis import KPIS
 from spnb.analytics.metrics.retention import Retention
 from spnb.analytics.polled import polled_steps
 from spnb.analytics.quality import Quality
+from spnb.analytics.words import moment_words
 
 if TYPE_CHECKING:
     from spnb.analytics.dataset import Dataset
@@ -36,7 +37,7 @@ class StreamReport:
         concurrency: `at, viewers`: the exact step function; of a stream that was only counted, its polls.
         retention: Kaplan and Meier's curve with its marks.
         joins_leaves, chat, reactions: per bin.
-        moments: what stood out.
+        moments: what stood out; with `words` that are typical of each where the dataset has text.
         health: the publisher's measurements, graded; empty where there are none.
         presence: polled counts; empty where there are none.
         quality: what was mended.
@@ -113,19 +114,22 @@ class StreamReport:
         return page_html(self, dark=dark)
 
 
-def stream_report(dataset: Dataset, room_id: str, *, sensitivity: float = 0.5) -> StreamReport:
+def stream_report(
+    dataset: Dataset, room_id: str, *, sensitivity: float = 0.5, tolerance_seconds: float = 0.0
+) -> StreamReport:
     """Everything about one stream; only its rows are read.
 
     Args:
         dataset: the audience.
         room_id: the stream.
         sensitivity: of its moments, 0 to 1.
+        tolerance_seconds: who left at most this long before the end counts in its retention as still watching.
 
     Raises:
         TableError: there is no such stream.
     """
     one = dataset.of_rooms([room_id])
-    rooms, as_of = one.rooms, one.as_of
+    windows = one.windows
     row: pd.Series[Any] = one.kpis.iloc[0]
     length = float(row["duration_seconds"]) if pd.notna(row["duration_seconds"]) else 0.0
     width = next((float(seconds) for seconds in ROUND if length / seconds <= BINS), float(ROUND[-1]))
@@ -135,25 +139,26 @@ def stream_report(dataset: Dataset, room_id: str, *, sensitivity: float = 0.5) -
     came_back = _returning(dataset, room_id)
     if pd.notna(kpis["returning_viewers"]):
         kpis["returning_viewers"], kpis["returning_share"] = came_back
+    found = metrics.moments(one.messages, one.reactions, windows, sensitivity=sensitivity).drop(columns="room_id")
+    if "text" in one.messages.columns:
+        found["words"] = moment_words(one.messages, found)
     viewers_known = pd.notna(kpis["views"])
     return StreamReport(
-        room=rooms.iloc[0],
+        room=one.rooms.iloc[0],
         kpis=kpis,
         bin_seconds=width,
-        concurrency=metrics.concurrency(one.views, rooms, as_of=as_of).drop(columns="room_id")
+        concurrency=metrics.concurrency(one.views, windows).drop(columns="room_id")
         if viewers_known
         else polled_steps(one.presence),
-        retention=metrics.retention(one.views, rooms, as_of=as_of),
-        joins_leaves=metrics.joins_leaves(one.views, rooms, bin_seconds=width, as_of=as_of).drop(columns="room_id"),
-        chat=metrics.chat_rate(one.messages, rooms, bin_seconds=width, as_of=as_of).drop(columns="room_id"),
-        reactions=metrics.reactions(one.reactions, rooms, bin_seconds=width, as_of=as_of).drop(columns="room_id"),
-        moments=metrics.moments(one.messages, one.reactions, rooms, sensitivity=sensitivity, as_of=as_of).drop(
-            columns="room_id"
-        ),
+        retention=metrics.retention(one.views, windows, tolerance_seconds=tolerance_seconds),
+        joins_leaves=metrics.joins_leaves(one.views, windows, bin_seconds=width).drop(columns="room_id"),
+        chat=metrics.chat_rate(one.messages, windows, bin_seconds=width).drop(columns="room_id"),
+        reactions=metrics.reactions(one.reactions, windows, bin_seconds=width).drop(columns="room_id"),
+        moments=found,
         health=metrics.health(one.health).drop(columns="room_id"),
         presence=one.presence,
         quality=one.quality,
-        as_of=as_of,
+        as_of=one.as_of,
     )
 
 

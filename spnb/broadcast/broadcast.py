@@ -13,6 +13,7 @@ import os
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ from spnb.broadcast.outlet import Outlet
 from spnb.broadcast.publisher import PublisherEvents, PublishesItself
 from spnb.broadcast.recording_news import observed
 from spnb.broadcast.running import on_air_here
+from spnb.broadcast.sources import source_of
 from spnb.errors import BadRequest, BroadcastError, ServiceError, SpnbError, Unreachable
 from spnb.models import Room
 from spnb.observers import Observers
@@ -55,7 +57,7 @@ HISTORY_SECONDS = 3600
 @on_loop
 async def go_live(
     room: BroadcastRoom,
-    source: Source | None = None,
+    source: Source | str | Path | None = None,
     *,
     video: VideoOptions | None = None,
     audio: AudioOptions | bool = True,
@@ -65,7 +67,7 @@ async def go_live(
 
     Args:
         room: the room; it must be idle, or live from here already. For a co-host it must be live.
-        source: what to send; a test card without.
+        source: what to send, also the path of a media file or the address of a live stream; a test card without.
         video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
         audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
         on_event: called with each event, on the background loop.
@@ -79,7 +81,7 @@ async def go_live(
     """
     running: AsyncBroadcast | None = on_air_here.get(room.broadcast_key)
     if running is None:
-        running = AsyncBroadcast(room, source, Intent(video=video or VideoOptions(), audio=_sound(audio)))
+        running = AsyncBroadcast(room, source_of(source), Intent(video=video or VideoOptions(), audio=_sound(audio)))
         if on_event is not None:
             running.observe(on_event)
         on_air_here[room.broadcast_key] = running
@@ -94,11 +96,7 @@ def _sound(wish: AudioOptions | bool) -> AudioOptions:
 class AsyncBroadcast:
     """A room on air. `go_live` makes one; as a context manager it ends the room on the way out."""
 
-    def __init__(self, room: BroadcastRoom, source: Source | None, intent: Intent) -> None:
-        if source is None:
-            from spnb.broadcast.sources import TestCard
-
-            source = TestCard()
+    def __init__(self, room: BroadcastRoom, source: Source, intent: Intent) -> None:
         self.room = room
         self._history: deque[BroadcastStats] = deque(maxlen=HISTORY_SECONDS)
         self.others: frozenset[str] = frozenset()

@@ -79,7 +79,7 @@ class AsyncClient(Generic[R]):
         self.files = AsyncFiles(session)
         self.posts = AsyncPosts(session)
         self.channels = AsyncChannels(session)
-        self.rooms: AsyncRooms[R] = AsyncRooms(session, self.files, self.posts, self.channels, self.hand_out)
+        self.rooms: AsyncRooms[R] = AsyncRooms(session, self.files, self.posts, self.channels, self)
         self.communities = AsyncCommunities(session)
         self.messages = AsyncMessages(session)
         self.reactions = AsyncReactions(session)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from spnb._faces import asynchronous
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.client.records import Records
-from spnb.errors import ServiceError, Unreachable
+from spnb.errors import InvalidInput, ServiceError, Unreachable
 from spnb.live.reading import Reader
-from spnb.models import Room, asked_statuses
+from spnb.models import Room, RoomType, Sort, asked_statuses
 from spnb.observers import Observers
 from spnb.realtime import Event
 
@@ -30,30 +32,47 @@ BLIND_READ = 3.0
 
 
 class AsyncLiveRooms:
-    """Rooms in certain states, newest first.
+    """Rooms in certain states, kept up to date while anybody observes them; `sp.rooms.follow()` hands one out.
 
     social.plus: `RoomRepository.getRooms`.
 
     Args:
         client: the connection.
-        statuses: which states belong to the collection.
-        most: how many rooms at most; whether there are older ones is told by `complete`.
+        statuses: which states belong to the collection; None for all.
+        type: only `coHosts` or `directStreaming`.
+        sort: `lastCreated` (newest first) or `firstCreated`.
+        deleted: False leaves deleted rooms out, True asks for only them, None for both.
+        most: how many rooms at most; whether there are more is told by `complete`.
+
+    Raises:
+        InvalidInput: a state, type or order that is none.
     """
 
     def __init__(
         self,
         client: AsyncClient[Any],
-        statuses: str | Sequence[str] = ("live", "waitingReconnect"),
+        statuses: str | Sequence[str] | None = ("live", "waitingReconnect"),
         *,
+        type: RoomType | None = None,
+        sort: Sort = "lastCreated",
+        deleted: bool | None = False,
         most: int = 1000,
     ) -> None:
-        self._client = client
-        self.statuses: tuple[str, ...] = asked_statuses(statuses)
-        """Which states belong to the collection."""
+        client = asynchronous(client)
+        if not hasattr(client, "realtime"):
+            raise InvalidInput(f"live rooms are those of a connection, not of a {builtins.type(client).__name__}")
+        if type not in (None, "coHosts", "directStreaming"):
+            raise InvalidInput(f"type is 'coHosts' or 'directStreaming', not {type!r}")
+        if sort not in ("lastCreated", "firstCreated"):
+            raise InvalidInput(f"sort is 'lastCreated' or 'firstCreated', not {sort!r}")
+        self._client: AsyncClient[Any] = client
+        self.statuses: tuple[str, ...] = () if statuses is None else asked_statuses(statuses)
+        """Which states belong to the collection; none named are all."""
+        self._type, self._sort, self._deleted = type, sort, deleted
         self._most = most
         self._rooms: dict[str, Room] = {}
         self.complete: bool = True
-        """Whether these were all rooms in those states when they were read last; else the newest `most` of them."""
+        """Whether these were all rooms in those states when they were read last; else the first `most` of them."""
         self._observers = Observers[list[Room]]("live rooms", first=self._begin, last=self._end, now=lambda: self.rooms)
         self._ends: list[Callable[[], None]] = []
         self._topic = ""
@@ -62,8 +81,8 @@ class AsyncLiveRooms:
 
     @property
     def rooms(self) -> list[Room]:
-        """The records of the collection, newest first."""
-        return sorted(self._rooms.values(), key=_age, reverse=True)
+        """The records of the collection, in its order."""
+        return sorted(self._rooms.values(), key=_age, reverse=self._sort == "lastCreated")
 
     @property
     def df(self) -> pd.DataFrame:
@@ -160,7 +179,13 @@ class AsyncLiveRooms:
         self._turn += 1
         turn = self._turn
         try:
-            records = await self._client.rooms.records(statuses=self.statuses, most=self._most + 1)
+            records = await self._client.rooms.records(
+                statuses=self.statuses or None,
+                type=self._type,
+                sort=self._sort,
+                deleted=self._deleted,
+                most=self._most + 1,
+            )
         except (ServiceError, Unreachable) as error:
             log.info("live rooms could not be read: %s", type(error).__name__)
             return
@@ -169,17 +194,20 @@ class AsyncLiveRooms:
         # What is read takes the place of what was heard.
         self._answered = turn
         complete, self.complete = self.complete, len(records) <= self._most
-        fresh = {record.room_id: record for record in records[: self._most] if record.status in self.statuses}
+        fresh = {record.room_id: record for record in records[: self._most] if self._wanted(record)}
         if fresh != self._rooms or complete != self.complete:
             self._rooms = fresh
             self._observers.tell(self.rooms)
+
+    def _wanted(self, record: Room) -> bool:
+        return not self.statuses or record.status in self.statuses
 
     sync = Blocking()
     """The blocking twin."""
 
     def __repr__(self) -> str:
-        older = "" if self.complete else ", older ones are left out"
-        return f"{type(self).__name__}({', '.join(self.statuses)}: {len(self)}{older})"
+        more = "" if self.complete else ", more are left out"
+        return f"{type(self).__name__}({', '.join(self.statuses) or 'all'}: {len(self)}{more})"
 
     def _repr_html_(self) -> str:
         return Records.of(self.rooms)._repr_html_()

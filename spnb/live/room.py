@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from spnb._loop import aiterate, in_loop, on_loop
 from spnb._twins import Blocking
-from spnb.errors import ConfigError, InvalidInput, NotFound, RoomOver, ServiceError, Unreachable
+from spnb.errors import InvalidInput, NotFound, RoomOver, ServiceError, Unreachable
 from spnb.live import hooks
 from spnb.live.chat import AsyncChat
 from spnb.live.co_hosting import AsyncCoHosting
 from spnb.live.engagement import AsyncEngagement
 from spnb.live.followed import Observer
 from spnb.live.reading import Reader
+from spnb.live.room_fields import RoomFields
 from spnb.live.status import Knowledge, can_still_reach, room_of_event
 from spnb.live.timeline import Origin, Timeline, TimelineLog
 from spnb.models import FINAL_STATUSES, BroadcasterData, Channel, Post, Room, asked_statuses
@@ -29,11 +30,13 @@ from spnb.observers import Observers
 from spnb.realtime import Event
 
 if TYPE_CHECKING:
+    from spnb.broadcast import AsyncBroadcast, AudioOptions, BroadcastEvent, VideoOptions
+    from spnb.broadcast.sources import Source
     from spnb.client import AsyncClient
     from spnb.client.audience import AsyncPresence
     from spnb.recordings import AsyncRecording, ProgressWish
 
-__all__ = ["AsyncLiveRoom", "Observer", "Opener"]
+__all__ = ["AsyncLiveRoom", "Observer"]
 
 log = logging.getLogger(__name__)
 
@@ -45,28 +48,18 @@ _broadcasts: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """What this process has put on air, by room and user."""
 
 
-class Opener(Protocol):
-    """Puts a room on air; `spnb.broadcast` provides it."""
-
-    def __call__(self, room: AsyncLiveRoom, source: Any = None, **options: Any) -> Awaitable[Any]:
-        """Go live with a source."""
-        ...
-
-
-class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
+class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
     """A room that follows the service while anybody looks at it.
 
     Args:
         client: the connection it lives on.
         record: the room as it was read.
-        opener: puts it on air.
     """
 
-    def __init__(self, client: AsyncClient[Any], record: Room, *, opener: Opener | None = None) -> None:
+    def __init__(self, client: AsyncClient[Any], record: Room) -> None:
         self._client = client
         self._knowledge = Knowledge(record)
         self._record = record
-        self._opener = opener
         self._observers = Observers[Room](f"room {record.room_id}", first=self._follow, last=self._unfollow)
         self._ends: list[Callable[[], None]] = []
         self._topic = ""
@@ -97,26 +90,10 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         """The public id of the user on whose connection it lives."""
         return self._client.user_id
 
-    @property
-    def status(self) -> str:
-        """Its state: `idle`, `live`, `waitingReconnect`, `ended`, `recorded`, `terminated` or `error`."""
-        return self._record.status
-
-    @property
-    def title(self) -> str:
-        """Its title. User content: show it as text."""
-        return self._record.title
-
     def timeline(self) -> Timeline:
         """All that happened to the room since this object's first sight of it: events heard, readings that found news,
         own calls, webhooks; each with the time on this machine's clocks and on the service's."""
         return self._timeline_log.timeline()
-
-    def __getattr__(self, name: str) -> Any:
-        # Fields of the record read as fields of the room: `room.live_at`, `room.created_by`, …
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._record, name)
 
     # -- following
 
@@ -342,20 +319,32 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         return self._chat
 
     @on_loop
-    async def go_live(self, source: Any = None, **options: Any) -> Any:
-        """Put the room on air with a source (a test card without), and hand out the running `Broadcast`.
+    async def go_live(
+        self,
+        source: Source | str | Path | None = None,
+        *,
+        video: VideoOptions | None = None,
+        audio: AudioOptions | bool = True,
+        on_event: Callable[[BroadcastEvent], Any] | None = None,
+    ) -> AsyncBroadcast:
+        """Put the room on air with a source (a test card without), and hand out the running broadcast.
 
         Args:
-            source: a source of `spnb.broadcast.sources`.
-            options: see `spnb.broadcast.go_live`.
+            source: a source of `spnb.broadcast.sources`, the path of a media file, or the address of a live stream.
+            video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
+            audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
+            on_event: called with each event, on the background loop.
 
         Raises:
+            SourceError: the source cannot give media; nothing was published.
             BroadcastError: publishing could not start; the room is not left live.
         """
-        if self._opener is None:
-            raise ConfigError("this room was not handed out by spnb.connect(): use spnb.broadcast.go_live(room)")
+        from spnb.broadcast import go_live
+
         self._called("go_live")
-        broadcast = _broadcasts[self.broadcast_key] = await self._opener(self, source, **options)
+        broadcast = await go_live(self, source, video=video, audio=audio, on_event=on_event)
+        _broadcasts[self.broadcast_key] = broadcast
+        self.stage._follow_media(broadcast)
         return broadcast
 
     @on_loop
@@ -379,10 +368,20 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         return await self.refresh()
 
     @on_loop
-    async def update(self, **changes: Any) -> Room:
+    async def update(
+        self,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        thumbnail: str | Path | bytes | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        chat: bool | None = None,
+    ) -> Room:
         """Change fields; see `rooms.update`. social.plus: `RoomRepository.updateRoom`."""
         self._called("update")
-        await self._client.rooms.update(self.room_id, **changes)
+        await self._client.rooms.update(
+            self.room_id, title=title, description=description, thumbnail=thumbnail, metadata=metadata, chat=chat
+        )
         return await self.refresh()
 
     @on_loop
@@ -416,10 +415,21 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         return await AsyncRecording.of(self._client, self._record, details=details)
 
     @on_loop
-    async def download(self, folder: str | Path, *, timeout: float | None = None, **options: Any) -> list[Path]:
-        """Wait for the recording and fetch its files; see `AsyncRecording.download`."""
-        recording = await self.recording(timeout=timeout, progress=options.get("progress"))
-        return await recording.download(folder, **options)
+    async def download(
+        self,
+        folder: str | Path,
+        *,
+        timeout: float | None = None,
+        name: str | None = None,
+        most_bytes: int | None = None,
+        overwrite: bool = False,
+        progress: ProgressWish = None,
+    ) -> list[Path]:
+        """Wait for the recording, at most `timeout` seconds, and fetch its files; see `AsyncRecording.download`."""
+        recording = await self.recording(timeout=timeout, progress=progress)
+        return await recording.download(
+            folder, name=name, most_bytes=most_bytes, overwrite=overwrite, progress=progress
+        )
 
     @on_loop
     async def clip_last(

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from spnb._loop import aiterate
 from spnb._twins import Blocking
@@ -23,6 +23,9 @@ from spnb.live.followed import FollowedRoom
 from spnb.models import Room
 from spnb.observers import Observers
 from spnb.realtime import Event
+
+if TYPE_CHECKING:
+    from spnb.broadcast import AsyncBroadcast, BroadcastEvent
 
 __all__ = ["AsyncStage", "Broadcaster"]
 
@@ -124,6 +127,22 @@ class AsyncStage:
                 self._heard_of[participant.user_id] = (at, participant.user_id in self._media)
         self._media = seen
         self._tell()
+
+    def _follow_media(self, broadcast: AsyncBroadcast) -> None:
+        """Take the media server's word while this process is on air there: it goes before what events tell."""
+        from spnb.broadcast import Ended, OthersOnAir
+
+        me = self._room.client.user_id
+
+        def told(event: BroadcastEvent) -> None:
+            if isinstance(event, OthersOnAir):
+                self.seen({me, *event.others})
+            elif isinstance(event, Ended):
+                self.seen(broadcast.others)
+                self.seen(None)
+
+        broadcast.observe(told)
+        self.seen({me, *broadcast.others})
 
     def _unfollow(self) -> None:
         for end in self._ends:
