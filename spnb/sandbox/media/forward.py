@@ -75,7 +75,7 @@ class Forward:
         self.most = 3
         """The best layer the client wants: 1 low, 2 medium, 3 high."""
         self.granted = 3
-        """The best layer its line carries."""
+        """The best layer its line carries; 0 where it carries none, and may be told so."""
         self.over = False
         self.octets = 0
         """Payload bytes sent, retransmissions among them."""
@@ -129,6 +129,8 @@ class Forward:
     def choose(self) -> None:
         """Aim at the layer that fits now: it is taken up at its next key frame, which is asked for."""
         if not self.started or self.paused or time.monotonic() < self._held_until:
+            return
+        if not self.granted:
             return
         best = self.track.best_layer(min(self.most, self.granted))
         aim = None if best is self.layer else best
@@ -185,6 +187,12 @@ class Forward:
     def hold(self, seconds: float) -> None:
         """Send nothing for so long: what waits on a full line goes first. Then `tick` takes a layer up."""
         self._held_until = time.monotonic() + seconds
+        self.leave()
+
+    def withhold(self) -> None:
+        """Send nothing until a layer is granted again."""
+        self.granted = 0
+        self._streaming = False
         self.leave()
 
     def want(self, *, paused: bool, most: int, fps: int = 0) -> None:
