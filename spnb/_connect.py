@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from spnb._opening import entered_or_awaited
 from spnb.client import AsyncClient
 from spnb.client.session import Whereabouts
 from spnb.client.watch_key import private_key, throwaway
-from spnb.config import AuthToken, Credentials, Endpoints, Network, WatchKey, credentials_from_environment
+from spnb.config import AuthToken, Credentials, Endpoints, Kind, Network, WatchKey, credentials_from_environment
 from spnb.errors import ConfigError, SandboxError
 from spnb.live import AsyncLiveRoom
 from spnb.live.hooks import attach
@@ -34,6 +35,7 @@ async def connect_async(
     url: str | None = None,
     auth_token: AuthToken | None = None,
     display_name: str | None = None,
+    kind: Kind = "user",
     watch_key: WatchKey | None = None,
     sandbox: bool | SandboxInfo | AsyncClient[Any] | None = None,
     proxy: str | None = None,
@@ -56,6 +58,7 @@ async def connect_async(
         auth_token: for networks in secure mode: the token, or a function (it may be async) that gives a fresh one for
             each login; so the connection lives on when the first has expired.
         display_name: shown to others.
+        kind: `visitor` or `bot` logs in without a user id, to read only: the service gives them 100 reads a day.
         watch_key: signs what is told of how long was watched (`presence.report()`): an RSA key of yours in PEM, or the
             path of a file with one; without it what `SOCIALPLUS_WATCH_KEY` holds.
         sandbox: True takes the sandbox whatever the environment says, False never takes it; what
@@ -71,6 +74,12 @@ async def connect_async(
         ConfigError: what was given does not fit together.
         Unauthorized, Unreachable, SandboxError: the login, the way to the service, or the sandbox failed.
     """
+    if kind not in ("user", "visitor", "bot"):
+        raise ConfigError(f"kind is 'user', 'visitor' or 'bot', not {kind!r}")
+    if kind != "user":
+        if user_id or auth_token or display_name:
+            raise ConfigError(f"a {kind} goes by no user id, name or auth token: the service names it")
+        user_id = kind
     name, endpoints, credentials, whereabouts = await _destination(
         user_id,
         api_key=api_key,
@@ -81,6 +90,8 @@ async def connect_async(
         watch_key=watch_key or os.environ.get("SOCIALPLUS_WATCH_KEY"),
         sandbox=sandbox,
     )
+    if kind != "user":
+        credentials = replace(credentials, kind=kind, user_id="", display_name=None, auth_token=None)
     if isinstance(credentials.watch_key, str | Path):
         private_key(credentials.watch_key)  # what is none is told now, not when an evening's watching is to be reported
     client: AsyncClient[AsyncLiveRoom] = AsyncClient(

@@ -25,6 +25,7 @@ MODULES = (
     "client.audience",
     "client.chat",
     "client.client",
+    "client.comments",
     "client.files",
     "client.products",
     "client.rooms",

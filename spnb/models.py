@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
+from spnb.errors import ConfigError
 from spnb.gaps import RecordingGap, missing
 from spnb.record import Record, Time
 from spnb.statuses import FINAL_STATUSES, STATUS_LABELS, RoomStatus, asked_statuses, normal_status
@@ -23,8 +24,10 @@ __all__ = [
     "BroadcasterData",
     "Channel",
     "ChannelMember",
+    "Comment",
     "Community",
     "File",
+    "IngestAddress",
     "Invitation",
     "LiveReaction",
     "Message",
@@ -313,6 +316,32 @@ class ChannelMember(Record, frozen=True):
     mute_timeout: Time | None = None
 
 
+class Comment(Record, frozen=True):
+    """A comment on a post, or a reply to one."""
+
+    comment_id: str
+    reference_id: str | None = None
+    """The post it is on."""
+    parent_id: Annotated[str | None, BeforeValidator(lambda value: value or None)] = None
+    """The comment it replies to."""
+    user_id: str | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, Any] | None = None
+    children_number: int = 0
+    """How many replies it has."""
+    reactions: dict[str, int] = Field(default_factory=dict)
+    flag_count: int = 0
+    is_deleted: bool = False
+    created_at: Time | None = None
+    updated_at: Time | None = None
+    edited_at: Time | None = None
+
+    @property
+    def text(self) -> str:
+        """What it says. User content: show it as text, never as markup."""
+        return str(self.data.get("text") or "")
+
+
 class Message(Record, frozen=True):
     """A chat message. `segment` counts from 1 within its feed and is the sort key."""
 
@@ -402,12 +431,31 @@ class Invitation(Record, frozen=True):
     responded_at: Time | None = None
 
 
+class IngestAddress(Record, frozen=True):
+    """Where an encoder publishes into a room over RTMP, in the two parts that OBS asks for."""
+
+    server: str
+    stream_key: str = Field(repr=False)
+    """Secret: whoever has it goes live in the room."""
+
+    def _summary(self) -> Sequence[tuple[str, object]]:
+        return [("server", self.server), ("stream key", "hidden")]
+
+
 class BroadcasterData(Record, frozen=True):
     """What a broadcaster needs to publish. Secret: never shown, logged or stored."""
 
     co_host_url: str | None = Field(default=None, repr=False)
     co_host_token: str | None = Field(default=None, repr=False)
     direct_stream_url: str | None = Field(default=None, repr=False)
+
+    @property
+    def ingest(self) -> IngestAddress:
+        """Where an encoder publishes; a `ConfigError` where the room takes none."""
+        server, _, key = (self.direct_stream_url or "").rpartition("/")
+        if not server:
+            raise ConfigError("this room takes no encoder: create one with type='directStreaming'")
+        return IngestAddress(server=server, stream_key=key)
 
     def _summary(self) -> Sequence[tuple[str, object]]:
         kind = "LiveKit (co-hosts)" if self.co_host_token else "direct stream"

@@ -28,6 +28,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "spnb.sync.client.rooms.Rooms",
             "spnb.sync.client.social.Posts",
             "spnb.sync.client.social.Communities",
+            "spnb.sync.client.comments.Comments",
             "spnb.sync.client.chat.Channels",
             "spnb.sync.client.chat.Messages",
             "spnb.sync.client.audience.Reactions",
@@ -67,6 +68,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
         (
             "spnb.sync.broadcast.broadcast.Broadcast",
             "spnb.broadcast.broadcast.AsyncBroadcast",
+            "spnb.broadcast.restream.Restream",
             "spnb.broadcast.sources.TestCard",
             "spnb.broadcast.sources.MediaFile",
             "spnb.broadcast.sources.LiveURL",
@@ -128,6 +130,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "spnb.analytics.cohorts",
             "spnb.analytics.compare",
             "spnb.analytics.Comparison",
+            "spnb.analytics.effects",
             "spnb.analytics.overlap",
             "spnb.analytics.new_and_returning",
             "spnb.analytics.watch_percentiles",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from spnb.analytics import figures, metrics, portable, words
     from spnb.analytics.comparison import Comparison, compare
     from spnb.analytics.dataset import Dataset
+    from spnb.analytics.effects import effects
     from spnb.analytics.kpis import KPIS
     from spnb.analytics.people import new_and_returning, overlap, viewer_path, watch_percentiles
     from spnb.analytics.period import PeriodReport
@@ -44,6 +45,7 @@ _HOMES = {
     "cohorts": "spnb.analytics.portfolio",
     "compare": "spnb.analytics.comparison",
     "console_csv": "spnb.analytics.sources",
+    "effects": "spnb.analytics.effects",
     "describe": "spnb.analytics.tables",
     "grouped": "spnb.analytics.portfolio",
     "load": "spnb.analytics.sources",
@@ -73,6 +75,7 @@ __all__ = [
     "compare",
     "console_csv",
     "describe",
+    "effects",
     "figures",
     "grouped",
     "load",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["StreamReport", "stream_report"]
 
 FEWEST_SECONDS_OF_A_BIN = 1.0
+MOST_COMPARED = 50
+"""Earlier streams that say what is usual: what was long ago no longer is."""
 BINS = 240
 """About so many bins make a stream's curves."""
 ROUND = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -40,6 +42,8 @@ class StreamReport:
         moments: what stood out; with `words` that are typical of each where the dataset has text.
         health: the publisher's measurements, graded; empty where there are none.
         presence: polled counts; empty where there are none.
+        usual: what was usual for its host at the same time of earlier streams, as `metrics.usual_viewers` has it; empty
+            where there were fewer than five.
         quality: what was mended.
         as_of: the moment up to which a stream still on air is reckoned.
     """
@@ -55,6 +59,7 @@ class StreamReport:
     moments: pd.DataFrame
     health: pd.DataFrame
     presence: pd.DataFrame
+    usual: pd.DataFrame
     quality: Quality
     as_of: pd.Timestamp | None
 
@@ -136,7 +141,8 @@ def stream_report(
     width = max(width, FEWEST_SECONDS_OF_A_BIN)
     kpis: pd.Series[Any] = row[list(KPIS)].copy()
     # Whether somebody came back is told by the other streams, of which only the same creator's count.
-    came_back = _returning(dataset, room_id)
+    before = _earlier(dataset, room_id)
+    came_back = _returning(before, room_id)
     if pd.notna(kpis["returning_viewers"]):
         kpis["returning_viewers"], kpis["returning_share"] = came_back
     found = metrics.moments(one.messages, one.reactions, windows, sensitivity=sensitivity).drop(columns="room_id")
@@ -157,15 +163,26 @@ def stream_report(
         moments=found,
         health=metrics.health(one.health).drop(columns="room_id"),
         presence=one.presence,
+        usual=_usual(before, room_id),
         quality=one.quality,
         as_of=one.as_of,
     )
 
 
-def _returning(dataset: Dataset, room_id: str) -> tuple[int, float]:
+def _earlier(dataset: Dataset, room_id: str) -> Dataset:
+    """The stream with all that its creator had before."""
     rooms = dataset.rooms
     this = rooms[rooms["room_id"] == room_id].iloc[0]
     same = rooms[(rooms["creator_id"] == this["creator_id"]) & (rooms["live_at"] < this["live_at"])]
-    before = dataset.of_rooms([room_id, *same["room_id"]])
-    table = metrics.returning(before.views, before.rooms, as_of=dataset.as_of).loc[[room_id]]
+    return dataset.of_rooms([room_id, *same["room_id"]])
+
+
+def _usual(before: Dataset, room_id: str) -> pd.DataFrame:
+    rows = before.rooms[before.rooms["room_id"] != room_id].sort_values("live_at").tail(MOST_COMPARED)
+    others = before.of_rooms(rows["room_id"].tolist())
+    return metrics.usual_viewers(others.views, others.windows)
+
+
+def _returning(before: Dataset, room_id: str) -> tuple[int, float]:
+    table = metrics.returning(before.views, before.rooms, as_of=before.as_of).loc[[room_id]]
     return int(table["returning_viewers"].iloc[0]), float(table["returning_share"].iloc[0])

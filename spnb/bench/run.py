@@ -49,6 +49,7 @@ BENCHMARKS: dict[str, str] = {
     "analytics-season": "spnb.bench.analytics:season",
     "analytics-messages": "spnb.bench.analytics:messages",
     "analytics-page": "spnb.bench.analytics:stream_page",
+    "analytics-dimensions": "spnb.bench.analytics:dimensions",
     "analytics-growth": "spnb.bench.analytics:growth",
     "observers": "spnb.bench.growth:observers",
     "large-network": "spnb.bench.growth:rooms_and_messages",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
+from spnb.broadcast.beside import Beside
 from spnb.broadcast.credentials import BroadcastRoom
 from spnb.broadcast.events import (
     BroadcastEvent,
@@ -38,6 +39,7 @@ from spnb.broadcast.options import AudioOptions, Intent, Kind, VideoOptions
 from spnb.broadcast.outlet import Outlet
 from spnb.broadcast.publisher import PublisherEvents, PublishesItself
 from spnb.broadcast.recording_news import observed
+from spnb.broadcast.restream import Restream
 from spnb.broadcast.running import on_air_here
 from spnb.broadcast.sources import source_of
 from spnb.errors import BadRequest, BroadcastError, ServiceError, SpnbError, Unreachable
@@ -46,7 +48,6 @@ from spnb.observers import Observers
 
 if TYPE_CHECKING:
     from spnb.broadcast.sources.base import Source
-    from spnb.broadcast.sources.notice import Notice
 
 __all__ = ["AsyncBroadcast", "go_live"]
 
@@ -81,16 +82,12 @@ async def go_live(
     """
     running: AsyncBroadcast | None = on_air_here.get(room.broadcast_key)
     if running is None:
-        running = AsyncBroadcast(room, source_of(source), Intent(video=video or VideoOptions(), audio=_sound(audio)))
+        running = AsyncBroadcast(room, source_of(source), Intent.of(video, audio))
         if on_event is not None:
             running.observe(on_event)
         on_air_here[room.broadcast_key] = running
     await running._started()
     return running
-
-
-def _sound(wish: AudioOptions | bool) -> AudioOptions:
-    return wish if isinstance(wish, AudioOptions) else AudioOptions(enabled=wish)
 
 
 class AsyncBroadcast:
@@ -111,6 +108,7 @@ class AsyncBroadcast:
             restored=lambda: self._hear(self._source_back),
         )
         self._line = Line(room, self._outlet, self._told(), lambda: (self._source, self._intent))
+        self._beside = Beside(self._outlet, self._line, lambda: self._intent, lambda news: self._observers.tell(news))
         self._start: asyncio.Task[None] | None = None
         self._stop: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -121,7 +119,6 @@ class AsyncBroadcast:
         self._over = asyncio.Event()
         self._joined = False
         self._source_lost = False
-        self._notice: Notice | None = None
 
     # -- state
 
@@ -206,7 +203,7 @@ class AsyncBroadcast:
             source=self._source_news,
             restored=self._source_back,
             others=self._others_seen,
-            muted=self._muted_by_moderator,
+            muted=lambda what: self._set_muted(what, muted=True, by_moderator=True),
         )
 
     def _others_seen(self, others: frozenset[str]) -> None:
@@ -248,9 +245,6 @@ class AsyncBroadcast:
         if self.is_muted(what) != muted:
             self._want(self._intent.with_muted(what, muted=muted))
             self._observers.tell(MuteChanged(what=what, muted=muted, by_moderator=by_moderator))
-
-    def _muted_by_moderator(self, what: Kind) -> None:
-        self._set_muted(what, muted=True, by_moderator=True)
 
     def _want(self, intent: Intent) -> None:
         self._intent = intent
@@ -317,6 +311,27 @@ class AsyncBroadcast:
         if self._line.connection is not None:
             await self._line.join()
 
+    @on_loop
+    async def also_to(self, url: str) -> Restream:
+        """Send the stream to another service over RTMP(S) too; what becomes of that never touches the room.
+
+        In a room for direct streaming it gets the packets that the room gets; beside a LiveKit room, whose SDK keeps
+        its packets to itself, one encoder works for all such services. It reconnects: see `RestreamLost`.
+
+        Args:
+            url: `rtmp(s)://…` with the stream key at its end. Secret: it is shown nowhere.
+
+        Returns:
+            What is sent, once it has reached the service; its `stop()` ends it, as the end of the broadcast does.
+
+        Raises:
+            BroadcastError: the service cannot be reached, or refuses; or the page sends by itself.
+        """
+        self._require_on_air()
+        if isinstance(self._source, PublishesItself):
+            raise BroadcastError("the page sends by itself, nothing of it is here: switch to a source of the kernel's")
+        return await self._beside.add(url)
+
     def _require_on_air(self) -> None:
         if not self.on_air:
             raise BroadcastError("the broadcast is over: a stopped room is never restarted, create a new one")
@@ -348,14 +363,7 @@ class AsyncBroadcast:
     async def _measure(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            connection = self._line.connection
-            if connection is None:
-                continue
-            try:
-                stats = await connection.stats()
-            except Exception as error:  # noqa: BLE001 - whatever the SDK says of a connection that is going
-                log.debug("nothing to measure: %s", error)
-                continue
+            stats = await self._line.stats()
             self._history.extend([stats] if stats is not None else [])
 
     def _source_news(self, reason: str | None) -> None:
@@ -364,23 +372,14 @@ class AsyncBroadcast:
         elif not self._source_lost:
             self._source_lost = True
             log.warning("the source is lost: %s", reason)
-            from spnb.broadcast.sources.notice import Notice
-
-            # Viewers are told, rather than left with a picture that has frozen.
-            self._notice = Notice("SOURCE LOST", self._source.width, self._source.height)
-            self._notice.start(self._outlet)
+            self._outlet.show_lost(self._source.width, self._source.height)
             self._observers.tell(SourceLost(reason=reason))
 
     def _source_back(self) -> None:
-        self._notice_off()
+        self._outlet.lost_no_more()
         if self._source_lost:
             self._source_lost = False
             self._observers.tell(SourceRestored())
-
-    def _notice_off(self) -> None:
-        notice, self._notice = self._notice, None
-        if notice is not None:
-            notice.close()
 
     def _room_changed(self, room: Room) -> None:
         if room.status in ("ended", "recorded", "terminated", "error"):
@@ -445,11 +444,12 @@ class AsyncBroadcast:
         for task in (self._watch, self._quiet):
             if task is not None:
                 task.cancel()
-        self._notice_off()
+        self._outlet.lost_no_more()
         try:
             await asyncio.to_thread(self._source.close)
         finally:
             try:
+                await self._beside.leave()
                 await self._line.leave()
             finally:
                 await self._stop_room(reason)

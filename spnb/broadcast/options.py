@@ -118,6 +118,12 @@ class Intent:
     video: VideoOptions = field(default_factory=VideoOptions)
     audio: AudioOptions = field(default_factory=AudioOptions)
 
+    @classmethod
+    def of(cls, video: VideoOptions | None, audio: AudioOptions | bool) -> Intent:
+        """What a host begins with; of the sound perhaps only whether there is one."""
+        sound = audio if isinstance(audio, AudioOptions) else AudioOptions(enabled=audio)
+        return cls(video=video or VideoOptions(), audio=sound)
+
     def with_muted(self, what: Kind, *, muted: bool) -> Intent:
         """The same with `what` muted, or not."""
         return replace(self, muted=self.muted | {what} if muted else self.muted - {what})

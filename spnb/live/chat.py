@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spnb._loop import Flattened, aiterate, on_loop
@@ -88,6 +89,26 @@ class AsyncChat:
         return await self._client.messages.send(
             self._channel.feed_id, text, parent_id=parent, mentions=mentions or None
         )
+
+    @on_loop
+    async def send_image(
+        self, image: str | Path | bytes, *, caption: str = "", reply_to: Message | str | None = None
+    ) -> Message:
+        """Send a picture: a file's path, its bytes, or the id of one that was uploaded.
+
+        social.plus: `MessageRepository.createMessage`.
+        """
+        parent = _id(reply_to) if reply_to is not None else None
+        return await self._client.messages.send_image(self._channel.feed_id, image, caption=caption, parent_id=parent)
+
+    @on_loop
+    async def send_custom(self, data: Mapping[str, Any], *, reply_to: Message | str | None = None) -> Message:
+        """Send a message of a kind of your own, of about 10 KB at most, which apps of yours understand.
+
+        social.plus: `MessageRepository.createMessage`.
+        """
+        parent = _id(reply_to) if reply_to is not None else None
+        return await self._client.messages.send_custom(self._channel.feed_id, data, parent_id=parent)
 
     @on_loop
     async def edit(self, message: Message | str, text: str) -> Message:

@@ -25,7 +25,7 @@ from spnb.live.reading import Reader
 from spnb.live.room_fields import RoomFields
 from spnb.live.status import Knowledge, can_still_reach, room_of_event
 from spnb.live.timeline import Origin, Timeline, TimelineLog
-from spnb.models import FINAL_STATUSES, BroadcasterData, Channel, Post, Room, asked_statuses
+from spnb.models import FINAL_STATUSES, BroadcasterData, Channel, IngestAddress, Post, Room, asked_statuses
 from spnb.observers import Observers
 from spnb.realtime import Event
 
@@ -353,18 +353,20 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
         return await self._client.rooms.broadcaster_data(self.room_id)
 
     @on_loop
-    async def stop(self) -> Room:
-        """End the broadcast for good. What this process has on air in the room disconnects first.
+    async def ingest(self) -> IngestAddress:
+        """Server and stream key for OBS or ffmpeg, in a room of type `directStreaming`; a fresh key each time."""
+        return (await self.broadcaster_data()).ingest
 
-        social.plus: `RoomRepository.stopRoom`.
-        """
+    @on_loop
+    async def stop(self) -> Room:
+        """End the room for good; what is on air from here leaves first. social.plus: `RoomRepository.stopRoom`."""
         broadcast = _broadcasts.get(self.broadcast_key)
         if broadcast is not None and broadcast.on_air:
             # The other way round is the guide's first mistake; the broadcast comes back here when it has left the air.
             await broadcast.stop()
-            return await self.refresh()
-        self._called("stop")
-        await self._client.rooms.stop(self.room_id)
+        else:
+            self._called("stop")
+            await self._client.rooms.stop(self.room_id)
         return await self.refresh()
 
     @on_loop

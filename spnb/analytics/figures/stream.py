@@ -27,6 +27,7 @@ __all__ = [
 
 MOST_POINTS = 20_000
 """Points a browser draws easily; of more, those that make the line's shape are kept."""
+USUAL, USUAL_SHADE = "#777777", "rgba(119, 119, 119, 0.25)"
 SHADE = "rgba(0, 114, 178, 0.3)"
 """The viewers' colour, thin enough for what lies behind."""
 DOMAINS: dict[int, list[list[float]]] = {1: [[0, 1]], 2: [[0.4, 1], [0, 0.32]], 3: [[0.46, 1], [0.23, 0.41], [0, 0.18]]}
@@ -54,7 +55,7 @@ def stream_stack(report: StreamReport, *, dark: bool = False, time_zone: str | N
     axes = {name: "y" if number == 1 else f"y{number}" for number, name in enumerate(panels, 1)}
     traces: list[Any] = []
     if "viewers" in panels:
-        traces.append(_viewers(report, place, zero))
+        traces += [*_usual(report, place, zero), _viewers(report, place, zero)]
     for name in shown:
         traces.append(_bars(bars[name]["at"], bars[name][name], name, place, zero, axes[name], report.bin_seconds))
     if len(report.moments):
@@ -88,10 +89,37 @@ def viewers_curve(report: StreamReport, *, dark: bool = False, time_zone: str | 
         time_zone: clock times of this zone on the axis; without it time since the stream began.
     """
     zero = _begin(report)
-    made = figure(_viewers(report, axis_of(zero, time_zone), zero), title=title_of(report.room["title"]), dark=dark)
-    made.update_yaxes(title="viewers, as polled" if report.as_polled else "viewers", **_whole(made.data[0].y))
+    place = axis_of(zero, time_zone)
+    title = title_of(report.room["title"])
+    made = figure(*_usual(report, place, zero), _viewers(report, place, zero), title=title, dark=dark)
+    made.update_yaxes(title="viewers, as polled" if report.as_polled else "viewers", **_whole(made.data[-1].y))
     _time_axis(made, report, zero, time_zone)
     return made
+
+
+def _usual(report: StreamReport, place: Any, zero: pd.Timestamp) -> list[Any]:
+    """What was usual for the host at that minute: a band from the 10th to the 90th percentile, and the median."""
+    frame = report.usual[report.usual["seconds"] <= (_end(report, zero) - zero).total_seconds()]
+    if frame.empty or report.as_polled:
+        return []
+    x = place(pd.Series(zero + pd.to_timedelta(frame["seconds"], unit="s")))
+    edge = {"mode": "lines", "line": {"shape": "hv", "width": 0, "color": USUAL}}
+    return [
+        go.Scatter(x=x, y=frame["high"], showlegend=False, hoverinfo="skip", **edge),
+        go.Scatter(
+            x=x, y=frame["low"], fill="tonexty", fillcolor=USUAL_SHADE, showlegend=False, hoverinfo="skip", **edge
+        ),
+        go.Scatter(
+            x=x,
+            y=frame["median"],
+            mode="lines",
+            name="usual for this host",
+            line={"shape": "hv", "width": 1, "dash": "dot", "color": USUAL},
+            customdata=frame[["low", "high", "streams"]],
+            hovertemplate="usual %{y:.0f}, %{customdata[0]:.0f} to %{customdata[1]:.0f} in %{customdata[2]} streams"
+            "<extra></extra>",
+        ),
+    ]
 
 
 def _viewers(report: StreamReport, place: Any, zero: pd.Timestamp) -> Any:

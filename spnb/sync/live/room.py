@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from spnb.live.followed import Observer
     from spnb.live.room import AsyncLiveRoom
     from spnb.live.timeline import Timeline
-    from spnb.models import BroadcasterData, LiveReaction, Post, Room
+    from spnb.models import BroadcasterData, IngestAddress, LiveReaction, Post, Room
     from spnb.realtime import Event
     from spnb.recordings import ProgressWish
     from spnb.sync.broadcast.broadcast import Broadcast
@@ -184,11 +184,12 @@ class LiveRoom(Face, RoomFields):
         """What a broadcaster needs to publish. Secret. social.plus: `RoomRepository.getBroadcasterData`."""
         return run(self._twin.broadcaster_data())
 
-    def stop(self) -> Room:
-        """End the broadcast for good. What this process has on air in the room disconnects first.
+    def ingest(self) -> IngestAddress:
+        """Server and stream key for OBS or ffmpeg, in a room of type `directStreaming`; a fresh key each time."""
+        return run(self._twin.ingest())
 
-        social.plus: `RoomRepository.stopRoom`.
-        """
+    def stop(self) -> Room:
+        """End the room for good; what is on air from here leaves first. social.plus: `RoomRepository.stopRoom`."""
         return run(self._twin.stop())
 
     def update(
