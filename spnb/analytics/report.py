@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamReport", "stream_report"]
 
+
+class Named(dict[str, Any]):
+    """Figures by name, which tell their names to whoever asks for another."""
+
+    def __missing__(self, name: str) -> Any:
+        raise KeyError(f"there is no figure {name!r} here, but {', '.join(self)}")
+
+
 FEWEST_SECONDS_OF_A_BIN = 1.0
 MOST_COMPARED = 50
 """Earlier streams that say what is usual: what was long ago no longer is."""
@@ -74,10 +82,11 @@ class StreamReport:
         return metrics.churn(self.retention, bin_seconds=self.bin_seconds)
 
     def figures(self, *, dark: bool = False, time_zone: str | None = None) -> dict[str, Any]:
-        """The page's figures by name; `time_zone` puts clock times on the axis instead of time since the start."""
+        """The page's figures by name: `stack`; `retention` and `joins_leaves` where sessions tell them; `health` where
+        it was measured. `time_zone` puts clock times on the axis instead of time since the start."""
         from spnb.analytics.figures.page import page_figures
 
-        return page_figures(self, dark=dark, time_zone=time_zone)
+        return Named(page_figures(self, dark=dark, time_zone=time_zone))
 
     def export(self, path: str | Path, *what: str) -> Path:
         """Write for a spreadsheet: `report.export("stream.xlsx")`, `report.export("chat.csv", "chat")`; see

@@ -28,6 +28,7 @@ BENCHMARKS: dict[str, str] = {
     "lines": "spnb.bench.lines:bad_lines",
     "forwarding": "spnb.bench.forwarding:forwarding",
     "recorder": "spnb.bench.recording:recorder_cost",
+    "ingest": "spnb.bench.ingest:ingest",
     "live-delay": "spnb.bench.playback:live_delay",
     "co-hosts": "spnb.bench.co_hosts:co_hosts",
     "preview": "spnb.bench.studio:preview",
@@ -52,6 +53,7 @@ BENCHMARKS: dict[str, str] = {
     "analytics-dimensions": "spnb.bench.analytics:dimensions",
     "analytics-growth": "spnb.bench.analytics:growth",
     "observers": "spnb.bench.growth:observers",
+    "budget": "spnb.bench.growth:one_budget",
     "large-network": "spnb.bench.growth:rooms_and_messages",
     "soak": "spnb.bench.growth:soak",
 }

@@ -24,7 +24,7 @@ from spnb.broadcast.events import (
     SourceLost,
     SourceRestored,
 )
-from spnb.broadcast.options import AudioOptions, VideoOptions
+from spnb.broadcast.options import AudioOptions, ReconnectOptions, VideoOptions
 from spnb.broadcast.restream import Restream
 from spnb.broadcast.running import is_running
 
@@ -42,6 +42,7 @@ __all__ = [
     "Ended",
     "MuteChanged",
     "OthersOnAir",
+    "ReconnectOptions",
     "Reconnected",
     "Reconnecting",
     "RecordingInterrupted",

@@ -35,7 +35,7 @@ from spnb.broadcast.events import (
     SourceRestored,
 )
 from spnb.broadcast.line import PUT_OUT, Line, OutForGood
-from spnb.broadcast.options import AudioOptions, Intent, Kind, VideoOptions
+from spnb.broadcast.options import AudioOptions, Intent, Kind, ReconnectOptions, VideoOptions
 from spnb.broadcast.outlet import Outlet
 from spnb.broadcast.publisher import PublisherEvents, PublishesItself
 from spnb.broadcast.recording_news import observed
@@ -62,6 +62,7 @@ async def go_live(
     *,
     video: VideoOptions | None = None,
     audio: AudioOptions | bool = True,
+    reconnect: ReconnectOptions | None = None,
     on_event: Callable[[BroadcastEvent], Any] | None = None,
 ) -> AsyncBroadcast:
     """Put a room on air from this process, or come onto its stage as a co-host.
@@ -71,6 +72,7 @@ async def go_live(
         source: what to send, also the path of a media file or the address of a live stream; a test card without.
         video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
         audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
+        reconnect: how long and how often to try after the connection was lost.
         on_event: called with each event, on the background loop.
 
     Returns:
@@ -82,7 +84,7 @@ async def go_live(
     """
     running: AsyncBroadcast | None = on_air_here.get(room.broadcast_key)
     if running is None:
-        running = AsyncBroadcast(room, source_of(source), Intent.of(video, audio))
+        running = AsyncBroadcast(room, source_of(source), Intent.of(video, audio, reconnect))
         if on_event is not None:
             running.observe(on_event)
         on_air_here[room.broadcast_key] = running

@@ -42,9 +42,6 @@ __all__ = ["PUT_OUT", "Line", "OutForGood"]
 log = logging.getLogger(__name__)
 
 JOIN_SECONDS = 30.0
-REJOIN_SECONDS = 300.0
-"""The longest that is tried. As a rule the room's grace time is over before, and its record says so."""
-FIRST_WAIT, LONGEST_WAIT = 0.25, 5.0
 PUT_OUT = {
     "duplicate identity": "you are on air in this room from elsewhere",
     "participant removed": "a moderator removed you",
@@ -220,20 +217,21 @@ class Line:
             OutForGood: the room is over, or may not be entered any more, or it took too long.
         """
         await self.leave()
-        began, wait = time.monotonic(), FIRST_WAIT
+        began, policy = time.monotonic(), self._wanted()[1].reconnect
+        wait = policy.first_wait
         while True:
             try:
                 async with self.changing:
                     await self.join()
             except Exception as error:  # noqa: BLE001 - whatever an SDK raises: the room must not stay without anybody
                 log.info("the connection is not restored yet: %s: %s", type(error).__name__, error)
-                await self._judge(error, time.monotonic() - began)
+                await self._judge(error, time.monotonic() - began, policy.seconds)
             else:
                 return
             await asyncio.sleep(wait * random.uniform(0.75, 1.25))
-            wait = min(LONGEST_WAIT, wait * 2)
+            wait = min(policy.longest_wait, wait * 2)
 
-    async def _judge(self, error: Exception, seconds: float) -> None:
+    async def _judge(self, error: Exception, seconds: float, most: float) -> None:
         """Raises where another try has no sense."""
         if isinstance(error, Forbidden | NotFound | ConfigError):
             raise OutForGood(f"the connection could not be restored: {error}") from error
@@ -243,8 +241,8 @@ class Line:
             status = self._room.status
         if status in OVER:
             raise OutForGood(f"the room was over before the connection could be restored ({status})") from error
-        if seconds > REJOIN_SECONDS:
-            raise OutForGood(f"the connection could not be restored within {REJOIN_SECONDS:g} s: {error}") from error
+        if seconds > most:
+            raise OutForGood(f"the connection could not be restored within {most:g} s: {error}") from error
 
     async def stats(self) -> BroadcastStats | None:
         """How the last second went; None where there is nothing to tell."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from spnb._loop import aiterate, on_loop
+from spnb._loop import Flattened, aiterate, on_loop
 from spnb.client.answers import read_object
 from spnb.client.chat import AsyncChannels
 from spnb.client.files import AsyncFiles, image_id
@@ -217,13 +217,13 @@ class AsyncRooms(Resource, Generic[R]):
             deleted: False leaves deleted rooms out, True asks for only them, None for both.
             page_size: rooms per request, 1 to 100.
         """
-        return aiterate(self._handed_out(statuses, type, sort, deleted, page_size))
+        return Flattened(aiterate(self._handed_out(statuses, type, sort, deleted, page_size)))
 
     async def _handed_out(
         self, statuses: str | Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
-    ) -> AsyncIterator[R]:
-        async for room in self._rooms(statuses=statuses, type=type, sort=sort, deleted=deleted, page_size=page_size):
-            yield self._hand_out(room)
+    ) -> AsyncIterator[list[R]]:
+        async for page in self._room_pages(statuses, type, sort, deleted, page_size):
+            yield [self._hand_out(room) for room in page]
 
     async def _rooms(
         self, *, statuses: str | Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
@@ -415,7 +415,11 @@ class AsyncRooms(Resource, Generic[R]):
 
     @on_loop
     async def thumbnail(self, room: Room) -> bytes | None:
-        """The picture of a room: what is live now, or the host's own; None where there is none (yet)."""
+        """The picture of a room: its recording's, what is live now, or the host's own; None where there is none yet."""
+        for info in room.recorded_playback_infos if room.status == "recorded" else ():
+            recorded = await self.thumbnail_address(info)
+            if recorded is not None:
+                return await self._session.fetch(recorded)
         address = room.live_thumbnail_url
         if address is None and room.thumbnail_file_id:
             address = (await self._files.get(room.thumbnail_file_id)).file_url

@@ -29,6 +29,8 @@ class Playback(Engagement):
     status = traitlets.Unicode("idle").tag(sync=True)
     playable = traitlets.Bool(False).tag(sync=True)
     """Whether the live stream can be played now."""
+    autoplay = traitlets.Enum(["now", "visible"], "now").tag(sync=True)
+    """When a page begins to play: at once, or when it is scrolled into view."""
     _room: AsyncLiveRoom | None
     _viewings: dict[str, AsyncViewing]
     _addresses: dict[str, str]

@@ -278,7 +278,7 @@ class Rooms(Face, Generic[R]):
         return run(self._twin.thumbnail_address(info))
 
     def thumbnail(self, room: Room) -> bytes | None:
-        """The picture of a room: what is live now, or the host's own; None where there is none (yet)."""
+        """The picture of a room: its recording's, what is live now, or the host's own; None where there is none yet."""
         return run(self._twin.thumbnail(room))
 
     def leave(self, room_id: str) -> None:
