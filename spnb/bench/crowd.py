@@ -19,7 +19,6 @@ __all__ = ["PacketViewer", "crowd_in_process"]
 
 AT_ONCE = 10
 ESTIMATE = 20_000_000
-"""Bits per second that each viewer says its line carries."""
 PING_EVERY = 5
 
 
@@ -29,16 +28,23 @@ class PacketViewer:
     Args:
         certificate: its DTLS identity; one serves many.
         on_message: told what it hears by its socket.
+        wishes: more of the query it joins with.
     """
 
     def __init__(
-        self, certificate: RTCCertificate, on_message: Callable[[signal.SignalResponse], None] = lambda _: None
+        self,
+        certificate: RTCCertificate,
+        on_message: Callable[[signal.SignalResponse], None] = lambda _: None,
+        wishes: str = "",
     ) -> None:
         self.packets = 0
         self.flows = asyncio.Event()
         self._newest: Header | None = None
         self._certificate = certificate
         self._on_message = on_message
+        self._wishes = wishes
+        self.estimate = ESTIMATE
+        """Bits per second that it says its line carries."""
         self._transport: MediaTransport | None = None
 
     def _take(self, packet: bytes) -> None:
@@ -48,7 +54,9 @@ class PacketViewer:
 
     async def watch(self, url: str, token: str) -> None:
         """Follow everything until cancelled."""
-        async with connect(f"{url}/rtc?access_token={token}&auto_subscribe=1&protocol=15", proxy=None) as socket:
+        async with connect(
+            f"{url}/rtc?access_token={token}&auto_subscribe=1&protocol=15{self._wishes}", proxy=None
+        ) as socket:
             reporting = asyncio.create_task(self._report(socket))
             try:
                 async for message in socket:
@@ -86,7 +94,7 @@ class PacketViewer:
             if newest is not None and self._transport is not None:
                 counted = {"fraction": 0, "lost": 0, "highest": newest.sequence, "jitter": 0, "last": 0, "delay": 0}
                 told = rtp.receiver_report(1, newest.ssrc, **counted)
-                self._transport.send_rtcp(told + rtp.remb(1, ESTIMATE, [newest.ssrc]))
+                self._transport.send_rtcp(told + rtp.remb(1, self.estimate, [newest.ssrc]))
             if number % PING_EVERY == 0:
                 await socket.send(signal.SignalRequest(ping_req=signal.Ping(timestamp=number)).SerializeToString())
 

@@ -74,6 +74,7 @@ def rtp_packets(data: bytes) -> None:
         assembler.add(lone, packet, header)
         if at == 1:
             forward.started = True
+            forward.want(paused=False, most=3, fps=1 + header.sequence % 30)
         forward.tick()
         forward.resend((header.sequence,), 1000)
 

@@ -223,6 +223,31 @@ async def test_that_a_picture_flows_is_told(livekit: LiveKit, room: str) -> None
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_a_picture_the_line_does_not_carry_is_paused_for_who_allows_it(embedded: LiveKit, room: str) -> None:
+    """On the embedded server alone: livekit-server believes an estimate only that falls bit by bit for a while."""
+    told: asyncio.Queue[wire.SignalResponse] = asyncio.Queue()
+    certificate = RTCCertificate.generateCertificate()
+    watching = PacketViewer(certificate, told.put_nowait, wishes="&subscriber_allow_pause=1")
+
+    async def until_it_is(state: wire.StreamState.ValueType) -> None:
+        while True:
+            message = await told.get()
+            if state in [info.state for info in message.stream_state_update.stream_states]:
+                return
+
+    async with publisher(embedded, room, busy=True), asyncio.timeout(120):
+        task = asyncio.create_task(watching.watch(embedded.url, embedded.token(room, "viewer")))
+        await until_it_is(wire.StreamState.ACTIVE)
+        watching.estimate = 30_000
+        await until_it_is(wire.StreamState.PAUSED)
+        watching.estimate = 20_000_000
+        await until_it_is(wire.StreamState.ACTIVE)
+        before = watching.packets
+        await until(lambda: watching.packets > before + 20)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 @pytest.mark.parametrize("redundant", [True, False])
 async def test_sound_is_sent_redundantly_unless_its_publisher_will_not(
     livekit: LiveKit, room: str, redundant: bool

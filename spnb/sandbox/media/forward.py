@@ -11,7 +11,7 @@ from spnb.sandbox.media import rtp
 from spnb.sandbox.media.layer import HISTORY, Layer, Parcel
 from spnb.sandbox.media.rtp import Header, SenderReport
 from spnb.sandbox.media.sdp import ABS_SEND_TIME, TRANSPORT_NUMBER, Section
-from spnb.sandbox.media.vp8 import Vp8Shift
+from spnb.sandbox.media.vp8 import MOST_TEMPORAL, Place, Vp8Shift
 
 if TYPE_CHECKING:
     from spnb.sandbox.media.track import PublishedTrack
@@ -75,7 +75,7 @@ class Forward:
         self.most = 3
         """The best layer the client wants: 1 low, 2 medium, 3 high."""
         self.granted = 3
-        """The best layer its line carries."""
+        """The best layer its line carries; 0 where it carries none, and may be told so."""
         self.over = False
         self.octets = 0
         """Payload bytes sent, retransmissions among them."""
@@ -89,8 +89,14 @@ class Forward:
         self._send_rtcp = send_rtcp
         self._streaming = False
         self._on_streaming = on_streaming
+        self._fps = 0
+        self._undecided = False
+        self._temporal_wanted = self._temporal = MOST_TEMPORAL
+        """The highest temporal layer that is wanted, and that is sent: more only from where it can be shown."""
+        self._omitted: int | None = None
+        """The timestamp of the picture that is being left out."""
         self._next: Layer | None = None
-        self._epochs: deque[_Epoch] = deque(maxlen=64)
+        self._epochs: deque[_Epoch] = deque(maxlen=512)
         self._last_sequence = 0
         self._switched_at = 0
         self._held_until = 0.0
@@ -124,6 +130,8 @@ class Forward:
         """Aim at the layer that fits now: it is taken up at its next key frame, which is asked for."""
         if not self.started or self.paused or time.monotonic() < self._held_until:
             return
+        if not self.granted:
+            return
         best = self.track.best_layer(min(self.most, self.granted))
         aim = None if best is self.layer else best
         if aim is not self._next:
@@ -152,6 +160,8 @@ class Forward:
             self._switched_at = following
         self.leave()
         self.layer = layer
+        self._thin_out()
+        self._temporal, self._omitted = self._temporal_wanted, None
         layer.followers.add(self)
         if not self._streaming:
             self._streaming = True
@@ -179,9 +189,23 @@ class Forward:
         self._held_until = time.monotonic() + seconds
         self.leave()
 
-    def want(self, *, paused: bool, most: int) -> None:
-        """The client's wish: a pause, or the best layer of use to it. After a pause numbers go on without a gap."""
+    def withhold(self) -> None:
+        """Send nothing until a layer is granted again."""
+        self.granted = 0
+        self._streaming = False
+        self.leave()
+
+    def want(self, *, paused: bool, most: int, fps: int = 0) -> None:
+        """The client's wish: a pause, or the best layer of use to it. After a pause numbers go on without a gap.
+
+        Args:
+            paused: whether it wants nothing for now.
+            most: the best layer of use to it.
+            fps: pictures a second that are enough for it, of a codec with temporal layers (VP8); 0 changes nothing.
+        """
         self.most = max(1, min(3, most))
+        self._fps = fps or self._fps
+        self._thin_out()
         if paused and not self.paused:
             self.leave()
             self._streaming = False
@@ -217,6 +241,9 @@ class Forward:
                 shorter = epoch.sequence_offset - 1
                 self._epochs.append(epoch._replace(start=sequence, sequence_offset=shorter))
             return
+        elif parcel.place is not None and self._is_left_out(parcel.place, header, step):
+            self._leave_out(epoch, sequence, begins=parcel.place.begins)
+            return
         timestamp = (header.timestamp + epoch.timestamp_offset) & 0xFFFFFFFF
         if step < 0x8000 and step:
             self._last_sequence, self._last_timestamp = sequence, timestamp
@@ -239,6 +266,30 @@ class Forward:
         )
         self.packets += 1
         self.octets += len(payload)
+
+    def _thin_out(self) -> None:
+        if self._fps and self.layer is not None:
+            found = self.layer.temporal_for(self._fps)
+            self._undecided = found is None
+            self._temporal_wanted = MOST_TEMPORAL if found is None else found
+            self._temporal = min(self._temporal, self._temporal_wanted)
+
+    def _is_left_out(self, place: Place, header: Header, step: int) -> bool:
+        """Whether a packet belongs to a picture that is left out; after a gap, which may hide anything, none begins."""
+        if place.begins and step == 1:
+            if place.sync or not place.temporal:
+                self._temporal = max(self._temporal, min(place.temporal or self._temporal, self._temporal_wanted))
+            left_out = place.temporal > self._temporal
+            self._omitted = header.timestamp if left_out else None
+            return left_out
+        return self._omitted == header.timestamp
+
+    def _leave_out(self, epoch: _Epoch, sequence: int, *, begins: bool) -> None:
+        """Numbers go on as if the packet, and with its beginning the picture, had never been."""
+        shift = (epoch.vp8 or Vp8Shift(0, 0)).without_one() if begins else epoch.vp8
+        if epoch.start == sequence:
+            self._epochs.pop()
+        self._epochs.append(epoch._replace(start=sequence, sequence_offset=epoch.sequence_offset - 1, vp8=shift))
 
     def _of_late(self, incoming: int) -> _Epoch | None:
         """The epoch of a packet that comes after later ones; None where it is older than what is followed."""
@@ -339,6 +390,8 @@ class Forward:
     def tick(self) -> None:
         """Look for a better layer, or another one where the followed one fell silent; forget what is long past."""
         self.choose()
+        if self._undecided:
+            self._thin_out()
         while len(self._epochs) > 1 and (self._last_sequence - self._epochs[1].start) & 0xFFFF > 4 * HISTORY:
             self._epochs.popleft()
         if (self._last_sequence - self._switched_at) & 0xFFFF > 8 * HISTORY:

@@ -197,6 +197,7 @@ class _Client:
         participant = Participant(
             room, self._who, send=self._send, auto_subscribe=wish.auto_subscribe, single=wish.single
         )
+        participant.subscriber.allow_pause(wish.allow_pause)
         participant.attach(self._send)
         await room.join(participant)
         self._send(self._joined(room, participant))

@@ -50,12 +50,16 @@ class Subscriber:
         """The connection it is sent by, once there is one."""
         self._forwards: dict[str, Forward] = {}
         self._sources: dict[int, Forward] = {}
-        self._line = Downlink(self._sources)
+        self._line = Downlink(self._sources, on_pause=self._tell_paused)
         self._ready: set[Forward] = set()
         self._ssrcs = itertools.count(secrets.randbelow(2**30) + 1000)
 
     async def start(self) -> None:
         """Begin, after the join was answered."""
+
+    def allow_pause(self, allowed: bool) -> None:
+        """Whether its pictures may be paused on a line too narrow for all of them."""
+        self._line.allow_pause = allowed
 
     def attached(self) -> None:
         """It has a signalling socket again: what was said meanwhile was not heard."""
@@ -99,7 +103,7 @@ class Subscriber:
         # Protobuf cannot tell an unset quality from LOW. Clients that have a size send it instead.
         sized = settings.width > 0 and settings.height > 0
         most = forward.track.rank_for(settings.width, settings.height) if sized else settings.quality + 1
-        forward.want(paused=settings.disabled, most=most)
+        forward.want(paused=settings.disabled, most=most, fps=settings.fps)
 
     def _outgoing(
         self, track: PublishedTrack, mid: str, payload_type: int, rtx_payload_type: int, red_payload_type: int
@@ -143,10 +147,16 @@ class Subscriber:
         return forward
 
     def _tell_active(self, track: PublishedTrack) -> None:
-        state = signal.StreamStateInfo(
-            participant_sid=self._owner.room.sid_of(track), track_sid=track.info.sid, state=signal.StreamState.ACTIVE
+        self._tell_state(track, signal.StreamState.ACTIVE)
+
+    def _tell_paused(self, forward: Forward) -> None:
+        self._tell_state(forward.track, signal.StreamState.PAUSED)
+
+    def _tell_state(self, track: PublishedTrack, state: signal.StreamState) -> None:
+        info = signal.StreamStateInfo(
+            participant_sid=self._owner.room.sid_of(track), track_sid=track.info.sid, state=state
         )
-        told = signal.StreamStateUpdate(stream_states=[state])
+        told = signal.StreamStateUpdate(stream_states=[info])
         self._owner.send(signal.SignalResponse(stream_state_update=told))
 
     def start_ready(self) -> None:

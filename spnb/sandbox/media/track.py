@@ -20,6 +20,7 @@ from spnb.sandbox.media.layer import Layer, Parcel
 from spnb.sandbox.media.rtp import Header
 from spnb.sandbox.media.sdp import Codec, Section, chosen
 from spnb.sandbox.media.speakers import Loudness
+from spnb.sandbox.media.vp8 import place
 
 __all__ = ["PublishedTrack"]
 
@@ -139,6 +140,10 @@ class PublishedTrack:
             for forward in tuple(layer.awaited):
                 forward.follow(layer, header)
         parcel = Parcel(header, payload, layer.last_arrival, self._earlier(layer, header) if self.redundant else ())
+        if self.codec.name == "vp8" and (found := place(payload)) is not None:
+            parcel.place = found
+            if header.marker:
+                layer.count_picture(found.temporal)
         for forward in layer.followers:
             forward.send(parcel)
         if self._taps:
