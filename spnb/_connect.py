@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +12,10 @@ from spnb._opening import entered_or_awaited
 from spnb.client import AsyncClient
 from spnb.client.session import Whereabouts
 from spnb.client.watch_key import private_key, throwaway
-from spnb.config import AuthToken, Credentials, Endpoints, Network, WatchKey, credentials_from_environment
+from spnb.config import AuthToken, Credentials, Endpoints, Kind, Network, WatchKey, credentials_from_environment
 from spnb.errors import ConfigError, SandboxError
 from spnb.live import AsyncLiveRoom
 from spnb.live.hooks import attach
-from spnb.models import Room
 
 if TYPE_CHECKING:
     from spnb.sandbox import SandboxInfo
@@ -35,6 +35,7 @@ async def connect_async(
     url: str | None = None,
     auth_token: AuthToken | None = None,
     display_name: str | None = None,
+    kind: Kind = "user",
     watch_key: WatchKey | None = None,
     sandbox: bool | SandboxInfo | AsyncClient[Any] | None = None,
     proxy: str | None = None,
@@ -57,6 +58,7 @@ async def connect_async(
         auth_token: for networks in secure mode: the token, or a function (it may be async) that gives a fresh one for
             each login; so the connection lives on when the first has expired.
         display_name: shown to others.
+        kind: `visitor` or `bot` logs in without a user id, to read only: the service gives them 100 reads a day.
         watch_key: signs what is told of how long was watched (`presence.report()`): an RSA key of yours in PEM, or the
             path of a file with one; without it what `SOCIALPLUS_WATCH_KEY` holds.
         sandbox: True takes the sandbox whatever the environment says, False never takes it; what
@@ -72,6 +74,12 @@ async def connect_async(
         ConfigError: what was given does not fit together.
         Unauthorized, Unreachable, SandboxError: the login, the way to the service, or the sandbox failed.
     """
+    if kind not in ("user", "visitor", "bot"):
+        raise ConfigError(f"kind is 'user', 'visitor' or 'bot', not {kind!r}")
+    if kind != "user":
+        if user_id or auth_token or display_name:
+            raise ConfigError(f"a {kind} goes by no user id, name or auth token: the service names it")
+        user_id = kind
     name, endpoints, credentials, whereabouts = await _destination(
         user_id,
         api_key=api_key,
@@ -82,13 +90,15 @@ async def connect_async(
         watch_key=watch_key or os.environ.get("SOCIALPLUS_WATCH_KEY"),
         sandbox=sandbox,
     )
+    if kind != "user":
+        credentials = replace(credentials, kind=kind, user_id="", display_name=None, auth_token=None)
     if isinstance(credentials.watch_key, str | Path):
         private_key(credentials.watch_key)  # what is none is told now, not when an evening's watching is to be reported
     client: AsyncClient[AsyncLiveRoom] = AsyncClient(
         endpoints,
         credentials,
         name=name,
-        room_factory=_live,
+        room_factory=AsyncLiveRoom,
         whereabouts=whereabouts,
         network=Network(proxy, verify if isinstance(verify, bool) else str(verify), timeout),
     )
@@ -99,29 +109,6 @@ async def connect_async(
         raise
     attach(client)
     return client
-
-
-def _live(client: AsyncClient[AsyncLiveRoom], room: Room) -> AsyncLiveRoom:
-    return AsyncLiveRoom(client, room, opener=_go_live)
-
-
-async def _go_live(room: AsyncLiveRoom, source: Any = None, **options: Any) -> Any:
-    from spnb.broadcast import BroadcastEvent, Ended, OthersOnAir, go_live
-
-    broadcast = await go_live(room, source, **options)
-    me = str(room.user_id)
-
-    def told(event: BroadcastEvent) -> None:
-        # What the media server shows goes before what events tell.
-        if isinstance(event, OthersOnAir):
-            room.stage.seen({me, *event.others})
-        elif isinstance(event, Ended):
-            room.stage.seen(broadcast.others)
-            room.stage.seen(None)
-
-    broadcast.observe(told)
-    room.stage.seen({me, *broadcast.others})
-    return broadcast
 
 
 async def _destination(

@@ -25,6 +25,7 @@ MODULES = (
     "client.audience",
     "client.chat",
     "client.client",
+    "client.comments",
     "client.files",
     "client.products",
     "client.rooms",
@@ -47,6 +48,7 @@ MODULES = (
     "sandbox.audience.simulation",
     "sandbox.control.faults",
     "sandbox.control.webhooks",
+    "webhooks.prehook",
     "webhooks.receiver",
 )
 """Modules of spnb whose async classes and functions have blocking faces."""

@@ -20,7 +20,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 __all__ = [
     "Flattened",
@@ -216,12 +216,45 @@ class Flattened(AsyncIterator[T]):
         await _close(self.lists)
 
 
+class _Ahead(Generic[T]):
+    """Lists read one ahead of who works through them: a plain `for` need not wait for each page.
+
+    Not before the second one: whoever stops within the first page has cost one request.
+    """
+
+    def __init__(self, lists: AsyncIterator[list[T]]) -> None:
+        self._lists = lists
+        self._next: asyncio.Task[list[T]] | None = None
+        self._before = False
+
+    async def read(self) -> list[T]:
+        reading = self._next = self._next or asyncio.ensure_future(_next(self._lists))
+        items = await reading
+        self._next = asyncio.ensure_future(_next(self._lists)) if self._before else None
+        self._before = True
+        return items
+
+    async def close(self) -> None:
+        if self._next is not None:
+            # A generator that is running cannot be closed.
+            self._next.cancel()
+            await asyncio.gather(self._next, return_exceptions=True)
+        await _close(self._lists)
+
+
 def iterate(source: AsyncIterator[T]) -> Iterator[T]:
     """Iterate an async iterator of the background loop with a plain `for`."""
     if isinstance(source, Flattened):
-        for items in iterate(source.lists):
-            yield from items
-        return
+        ahead = _Ahead(source.lists)
+        try:
+            while True:
+                try:
+                    items = run(ahead.read())
+                except StopAsyncIteration:
+                    return
+                yield from items
+        finally:
+            run(ahead.close())
     try:
         while True:
             try:

@@ -13,7 +13,7 @@ __all__ = ["Opening", "entered_or_awaited"]
 class Closable(Protocol):
     """What is closed when it is left."""
 
-    async def aclose(self) -> None:
+    def aclose(self) -> Coroutine[Any, Any, None]:
         """Close it."""
         ...
 

@@ -35,7 +35,9 @@ from spnb.sync.recordings.recording import Recording
 from spnb.sync.sandbox.audience.simulation import Simulation
 from spnb.sync.sandbox.control.faults import Faults
 from spnb.sync.sandbox.control.webhooks import Webhooks
+from spnb.sync.webhooks.prehook import Prehook
 from spnb.sync.webhooks.receiver import Receiver
+from spnb.webhooks.prehook import AsyncPrehook
 from spnb.webhooks.receiver import AsyncReceiver
 
 R = TypeVar("R")
@@ -67,6 +69,8 @@ class Blocking:
     def __get__(self, twin: AsyncLiveRoom, owner: type | None = ...) -> LiveRoom: ...
     @overload
     def __get__(self, twin: AsyncLiveRooms, owner: type | None = ...) -> LiveRooms: ...
+    @overload
+    def __get__(self, twin: AsyncPrehook, owner: type | None = ...) -> Prehook: ...
     @overload
     def __get__(self, twin: AsyncReceiver, owner: type | None = ...) -> Receiver: ...
     @overload

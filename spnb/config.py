@@ -19,6 +19,7 @@ __all__ = [
     "AuthToken",
     "Credentials",
     "Endpoints",
+    "Kind",
     "Network",
     "Region",
     "WatchKey",
@@ -28,6 +29,8 @@ __all__ = [
 
 AuthToken = str | Callable[[], "str | Awaitable[str]"]
 """What a network in secure mode wants at each login: a token, or what gives a fresh one; it may be async."""
+Kind = Literal["user", "visitor", "bot"]
+"""As what one logs in."""
 WatchKey = str | Path | Callable[[], str]
 """What signs watch sessions: an RSA key in PEM, the path of a file with one, or what gives either."""
 Region = Literal["us", "eu", "sg"]
@@ -123,6 +126,8 @@ class Credentials:
     """Only for networks in secure mode; asked anew at every login where it is a function."""
     device_id: str | None = None
     """A second user on the same device id ends the first one's session: leave None to get a fresh one."""
+    kind: Kind = "user"
+    """`visitor` and `bot` only read, and go by no user id of yours: the service names them after their device."""
     watch_key: WatchKey | None = field(default=None, repr=False)
     """Signs watch sessions. The service's own key lies inside the vendor's SDKs: it is never shipped here."""
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
+from spnb.errors import ConfigError
 from spnb.gaps import RecordingGap, missing
 from spnb.record import Record, Time
 from spnb.statuses import FINAL_STATUSES, STATUS_LABELS, RoomStatus, asked_statuses, normal_status
@@ -23,8 +24,10 @@ __all__ = [
     "BroadcasterData",
     "Channel",
     "ChannelMember",
+    "Comment",
     "Community",
     "File",
+    "IngestAddress",
     "Invitation",
     "LiveReaction",
     "Message",
@@ -41,6 +44,7 @@ __all__ = [
     "Room",
     "RoomStatus",
     "RoomType",
+    "Sort",
     "User",
     "Viewer",
     "WatchSession",
@@ -50,6 +54,8 @@ __all__ = [
 ]
 
 RoomType = Literal["directStreaming", "coHosts"]
+Sort = Literal["lastCreated", "firstCreated"]
+"""Newest or oldest first."""
 
 
 def normal_type(value: Any) -> Any:
@@ -58,7 +64,7 @@ def normal_type(value: Any) -> Any:
     return known.get(value, value) if isinstance(value, str) else value
 
 
-class User(Record):
+class User(Record, frozen=True):
     """A user of the network. `user_id` is the public id, `id` the internal one (24 hex)."""
 
     id: str = Field(default="", alias="_id")
@@ -77,7 +83,7 @@ class User(Record):
         return self.path.split("/user/")[0] if self.path else None
 
 
-class File(Record):
+class File(Record, frozen=True):
     """An uploaded file or image."""
 
     file_id: str
@@ -87,7 +93,7 @@ class File(Record):
     created_at: Time | None = None
 
 
-class Participant(Record):
+class Participant(Record, frozen=True):
     """A broadcaster of a room (never a viewer): its host or a co-host."""
 
     type: str
@@ -96,7 +102,7 @@ class Participant(Record):
     can_manage_product_tags: bool = False
 
 
-class Resolution(Record):
+class Resolution(Record, frozen=True):
     """Size of a stream in pixels."""
 
     width: int | None = None
@@ -104,14 +110,14 @@ class Resolution(Record):
     aspect_ratio: str | None = None
 
 
-class PlaybackInfo(Record):
+class PlaybackInfo(Record, frozen=True):
     """Addresses of one recorded file; both answer with a redirect to a signed address."""
 
     url: str = Field(repr=False)
     thumbnail_url: str | None = Field(default=None, repr=False)
 
 
-class ModerationLabel(Record):
+class ModerationLabel(Record, frozen=True):
     """One finding of the automatic moderation."""
 
     category: str = Field(validation_alias=AliasChoices("category", "categoryId"))
@@ -119,7 +125,7 @@ class ModerationLabel(Record):
     detected_at: Time | None = None
 
 
-class Moderation(Record):
+class Moderation(Record, frozen=True):
     """Findings of the automatic moderation of a room."""
 
     flag_labels: list[ModerationLabel] = Field(default_factory=list)
@@ -127,7 +133,7 @@ class Moderation(Record):
     updated_at: Time | None = None
 
 
-class Room(Record):
+class Room(Record, frozen=True):
     """A broadcast room as the service described it at one moment."""
 
     room_id: str
@@ -209,7 +215,7 @@ class Room(Record):
         return [(name, value) for name, value in rows if value is not None]
 
 
-class Post(Record):
+class Post(Record, frozen=True):
     """A post of the feed; a room post carries `data["roomId"]`."""
 
     post_id: str
@@ -236,7 +242,7 @@ class Post(Record):
     updated_at: Time | None = None
 
 
-class Product(Record):
+class Product(Record, frozen=True):
     """A product of the network's catalogue."""
 
     product_id: str
@@ -255,7 +261,7 @@ class Product(Record):
         return "" if self.price is None else f"{self.price:.2f} {self.currency or ''}".strip()
 
 
-class Community(Record):
+class Community(Record, frozen=True):
     """A community: where posts live."""
 
     community_id: str
@@ -272,7 +278,7 @@ class Community(Record):
     created_at: Time | None = None
 
 
-class Channel(Record):
+class Channel(Record, frozen=True):
     """A chat channel; a live channel's default message feed has the channel's own id."""
 
     channel_id: str
@@ -300,7 +306,7 @@ class Channel(Record):
         return self.default_sub_channel_id or self.channel_id
 
 
-class ChannelMember(Record):
+class ChannelMember(Record, frozen=True):
     """A user's standing in a channel."""
 
     user_id: str
@@ -310,7 +316,33 @@ class ChannelMember(Record):
     mute_timeout: Time | None = None
 
 
-class Message(Record):
+class Comment(Record, frozen=True):
+    """A comment on a post, or a reply to one."""
+
+    comment_id: str
+    reference_id: str | None = None
+    """The post it is on."""
+    parent_id: Annotated[str | None, BeforeValidator(lambda value: value or None)] = None
+    """The comment it replies to."""
+    user_id: str | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+    metadata: dict[str, Any] | None = None
+    children_number: int = 0
+    """How many replies it has."""
+    reactions: dict[str, int] = Field(default_factory=dict)
+    flag_count: int = 0
+    is_deleted: bool = False
+    created_at: Time | None = None
+    updated_at: Time | None = None
+    edited_at: Time | None = None
+
+    @property
+    def text(self) -> str:
+        """What it says. User content: show it as text, never as markup."""
+        return str(self.data.get("text") or "")
+
+
+class Message(Record, frozen=True):
     """A chat message. `segment` counts from 1 within its feed and is the sort key."""
 
     message_id: str
@@ -364,7 +396,7 @@ class Message(Record):
         return f"Message({self.creator_public_id}: {self.text!r}, {self.message_id})"
 
 
-class Reactor(Record):
+class Reactor(Record, frozen=True):
     """Who reacted to a post or message, and how."""
 
     reaction_id: str
@@ -373,7 +405,7 @@ class Reactor(Record):
     created_at: Time | None = None
 
 
-class LiveReaction(Record):
+class LiveReaction(Record, frozen=True):
     """One floating reaction."""
 
     reaction_name: str
@@ -385,7 +417,7 @@ class LiveReaction(Record):
     occurred_at: Time | None = None
 
 
-class Invitation(Record):
+class Invitation(Record, frozen=True):
     """An invitation to co-host."""
 
     invitation_id: str = Field(validation_alias=AliasChoices("invitationId", "_id", "invitation_id"))
@@ -399,19 +431,38 @@ class Invitation(Record):
     responded_at: Time | None = None
 
 
-class BroadcasterData(Record):
+class IngestAddress(Record, frozen=True):
+    """Where an encoder publishes into a room over RTMP, in the two parts that OBS asks for."""
+
+    server: str
+    stream_key: str = Field(repr=False)
+    """Secret: whoever has it goes live in the room."""
+
+    def _summary(self) -> Sequence[tuple[str, object]]:
+        return [("server", self.server), ("stream key", "hidden")]
+
+
+class BroadcasterData(Record, frozen=True):
     """What a broadcaster needs to publish. Secret: never shown, logged or stored."""
 
     co_host_url: str | None = Field(default=None, repr=False)
     co_host_token: str | None = Field(default=None, repr=False)
     direct_stream_url: str | None = Field(default=None, repr=False)
 
+    @property
+    def ingest(self) -> IngestAddress:
+        """Where an encoder publishes; a `ConfigError` where the room takes none."""
+        server, _, key = (self.direct_stream_url or "").rpartition("/")
+        if not server:
+            raise ConfigError("this room takes no encoder: create one with type='directStreaming'")
+        return IngestAddress(server=server, stream_key=key)
+
     def _summary(self) -> Sequence[tuple[str, object]]:
         kind = "LiveKit (co-hosts)" if self.co_host_token else "direct stream"
         return [("for", kind), ("secrets", "hidden")]
 
 
-class Recording(Record):
+class Recording(Record, frozen=True):
     """The recorded files of a room, in order. The URLs are signed and expire: treat them as secrets."""
 
     urls: list[str] = Field(repr=False)
@@ -429,14 +480,14 @@ class Recording(Record):
         return [("files", len(self.urls)), ("expires", self.expires_at or "not said")]
 
 
-class Viewer(Record):
+class Viewer(Record, frozen=True):
     """A user whose presence heartbeat was heard recently."""
 
     user_id: str
     joined_at: Time | None = None
 
 
-class WatchSession(Record):
+class WatchSession(Record, frozen=True):
     """How long one viewer watched: `watch_seconds` is cumulative, without pauses and buffering."""
 
     session_id: str

@@ -18,7 +18,6 @@ from pydantic import (
     AliasChoices,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     ValidationError,
     model_validator,
 )
@@ -55,12 +54,10 @@ def _utc(value: datetime | None) -> datetime | None:
 Time = Annotated[datetime, BeforeValidator(_silent), AfterValidator(_utc)]
 
 
-class Record(BaseModel):
+class Record(
+    BaseModel, frozen=True, extra="allow", populate_by_name=True, alias_generator=to_camel, protected_namespaces=()
+):
     """Base of all records: frozen, tolerant, camelCase on the wire, and in sets by their id."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="allow", populate_by_name=True, alias_generator=to_camel, protected_namespaces=()
-    )
 
     @model_validator(mode="wrap")
     @classmethod

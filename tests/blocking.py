@@ -34,7 +34,9 @@ HOUSE = Path(__file__).resolve().parents[1]
 PACKAGE = HOUSE / "spnb"
 TARGET = PACKAGE / "sync"
 STUB = PACKAGE / "_twins.pyi"
-MADE_BY_USERS = frozenset({"AsyncLiveInvitations", "AsyncLiveRooms", "AsyncReceiver"})
+OF_BOTH = frozenset({"RoomFields"})
+"""Neither async nor blocking: both faces inherit them."""
+MADE_BY_USERS = frozenset({"AsyncLiveInvitations", "AsyncLiveRooms", "AsyncPrehook", "AsyncReceiver"})
 """Classes that users make themselves: their faces take the same arguments. All others are handed out."""
 ONLY_ASYNC = frozenset(
     {
@@ -225,7 +227,10 @@ class Writer:
         twin = f"{kind}[Any]" if self.house.generic(kind) else kind
         bases = ["Face"]
         for base in node.bases:
-            if isinstance(base, ast.Subscript):
+            if isinstance(base, ast.Name) and base.id in OF_BOTH:
+                bases.append(base.id)
+                self.mention(base, source, load=True)
+            elif isinstance(base, ast.Subscript):
                 bases.append(ast.unparse(base))
                 self.mention(base.value, source, load=True)
                 for parameter in (found for found in ast.walk(base.slice) if isinstance(found, ast.Name)):

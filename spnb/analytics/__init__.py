@@ -18,13 +18,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spnb.analytics import figures, metrics, portable
+    from spnb.analytics import figures, metrics, portable, words
     from spnb.analytics.comparison import Comparison, compare
     from spnb.analytics.dataset import Dataset
+    from spnb.analytics.effects import effects
     from spnb.analytics.kpis import KPIS
     from spnb.analytics.people import new_and_returning, overlap, viewer_path, watch_percentiles
+    from spnb.analytics.period import PeriodReport
     from spnb.analytics.portfolio import Overview, cohorts, grouped, overview
     from spnb.analytics.quality import Quality
+    from spnb.analytics.reconcile import reconcile
     from spnb.analytics.report import StreamReport
     from spnb.analytics.sessions import repaired
     from spnb.analytics.sources import console_csv, load, read_chat_log, read_console
@@ -35,12 +38,14 @@ _HOMES = {
     "Comparison": "spnb.analytics.comparison",
     "Dataset": "spnb.analytics.dataset",
     "KPIS": "spnb.analytics.kpis",
+    "PeriodReport": "spnb.analytics.period",
     "Overview": "spnb.analytics.portfolio",
     "Quality": "spnb.analytics.quality",
     "StreamReport": "spnb.analytics.report",
     "cohorts": "spnb.analytics.portfolio",
     "compare": "spnb.analytics.comparison",
     "console_csv": "spnb.analytics.sources",
+    "effects": "spnb.analytics.effects",
     "describe": "spnb.analytics.tables",
     "grouped": "spnb.analytics.portfolio",
     "load": "spnb.analytics.sources",
@@ -49,25 +54,28 @@ _HOMES = {
     "overview": "spnb.analytics.portfolio",
     "read_chat_log": "spnb.analytics.sources",
     "read_console": "spnb.analytics.sources",
+    "reconcile": "spnb.analytics.reconcile",
     "repaired": "spnb.analytics.sessions",
     "streams_csv": "spnb.analytics.streams",
     "streams_table": "spnb.analytics.streams",
     "viewer_path": "spnb.analytics.people",
     "watch_percentiles": "spnb.analytics.people",
 }
-_MODULES = ("figures", "metrics", "portable")
+_MODULES = ("figures", "metrics", "portable", "words")
 
 __all__ = [
     "KPIS",
     "Comparison",
     "Dataset",
     "Overview",
+    "PeriodReport",
     "Quality",
     "StreamReport",
     "cohorts",
     "compare",
     "console_csv",
     "describe",
+    "effects",
     "figures",
     "grouped",
     "load",
@@ -78,11 +86,13 @@ __all__ = [
     "portable",
     "read_chat_log",
     "read_console",
+    "reconcile",
     "repaired",
     "streams_csv",
     "streams_table",
     "viewer_path",
     "watch_percentiles",
+    "words",
 ]
 
 

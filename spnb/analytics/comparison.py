@@ -140,7 +140,7 @@ def _steps(curve: Retention, times: Numbers) -> tuple[Numbers, Numbers]:
 
 def _curve(dataset: Dataset, rooms: list[str]) -> Retention:
     part = dataset.of_rooms(rooms)
-    return retention(part.views, part.rooms, as_of=dataset.as_of)
+    return retention(part.views, part.windows)
 
 
 def _units(dataset: Dataset, rooms: list[str], *, by_stream: bool) -> pd.DataFrame:

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from spnb.analytics.folder import CAPTURE_CARD, CARD, Folder, save_table, write_card
 from spnb.analytics.frames import TIME, utc_now, validated
 from spnb.analytics.quality import Quality, Step
+from spnb.analytics.sessions import sessions_of
 from spnb.analytics.store import Memory, Store
 from spnb.analytics.swap import recovered, replacing
 from spnb.analytics.tables import TABLES, table_named
+from spnb.analytics.windows import NEVER, Windows, instant, milliseconds, moments_of
 from spnb.errors import TableError
 
 if TYPE_CHECKING:
     import duckdb
 
+    from spnb.analytics.period import PeriodReport
     from spnb.analytics.report import StreamReport
 
 __all__ = ["Dataset"]
@@ -42,13 +46,16 @@ class Dataset:
         self.mended = mended
 
     @classmethod
-    def of(cls, tables: Mapping[str, Any], *, as_of: Any = None, now: pd.Timestamp | None = None) -> Dataset:
+    def of(
+        cls, tables: Mapping[str, Any], *, as_of: Any = None, now: pd.Timestamp | None = None, text: bool = False
+    ) -> Dataset:
         """A dataset of frames.
 
         Args:
             tables: frames by name, e.g. `{"rooms": …, "views": …}`; missing tables are empty.
             as_of: the moment up to which they reach; the last time in them without it.
             now: rows later than this come from a wrong clock; the present without it.
+            text: keep the words of messages, their column `text`.
 
         Raises:
             TableError: a table lacks columns, zones or sense.
@@ -59,11 +66,11 @@ class Dataset:
         frames: dict[str, pd.DataFrame] = {}
         mended = Quality()
         for name, frame in tables.items():
-            frames[name], steps = validated(name, frame, now=now)
+            frames[name], steps = validated(name, frame, now=now, text=text)
             mended += steps
         rooms, step = _all_rooms(frames)
         frames["rooms"] = rooms
-        reach = pd.Timestamp(as_of).tz_convert("UTC") if as_of is not None else _last(frames)
+        reach = instant(as_of) if as_of is not None else _last(frames)
         return cls(Memory(frames, known=frames), as_of=reach, mended=mended + Quality.of([step]))
 
     @classmethod
@@ -103,7 +110,7 @@ class Dataset:
             for name, frame in frames.items():
                 if len(frame):
                     save_table(draft, name, frame, self.days, users)
-            write_card(draft, self.as_of, len(users), self.known)
+            write_card(draft, self.as_of, len(users), self.known, text="text" in frames["messages"].columns)
         return place
 
     def table(self, name: str, room_ids: Sequence[str] | None = None) -> pd.DataFrame:
@@ -125,6 +132,22 @@ class Dataset:
     def store(self) -> Store:
         """Where the tables are."""
         return self._store
+
+    @cached_property
+    def windows(self) -> Windows:
+        """When each stream was on air, one window from all its tables: where the rooms do not tell, it reaches from the
+        first to the last thing that happened."""
+        known = Windows.of(self.rooms, self.as_of)
+        lacking = known.names[(known.begin == NEVER) | (known.finish == NEVER)].tolist()
+        return known.filled(self._spans(known, lacking)) if lacking else known
+
+    def _spans(self, known: Windows, rooms: list[str]) -> Iterator[tuple[Any, Any, Any]]:
+        watched = sessions_of(self.table("views", rooms), known).windows
+        mine = np.isin(watched.names, np.array(rooms, dtype=object))
+        yield watched.names[mine], watched.begin[mine], watched.finish[mine]
+        for name in ("messages", "reactions", "presence", "health"):
+            at = self.table(name, rooms).groupby("room_id", observed=True)[table_named(name).time]
+            yield at.min().index, milliseconds(at.min()), milliseconds(at.max())
 
     @cached_property
     def days(self) -> pd.Series[Any]:
@@ -181,6 +204,43 @@ class Dataset:
         tables = {name: self.table(name, wanted) for name in TABLES}
         return Dataset(Memory(tables, self.known), as_of=self.as_of, mended=self.mended)
 
+    def where(self, **wanted: Any) -> Dataset:
+        """The part of the audience with these values: `dataset.where(country=["DE", "AT"], type="coHosts")`.
+
+        Args:
+            wanted: a value, or several, by column of rooms or of views. By a column of views only those sessions stay,
+                with the messages and reactions of who has one in that stream, and no polls, which count everybody.
+
+        Raises:
+            InvalidInput: there is no such column.
+        """
+        from spnb.analytics.dimensions import narrowed
+
+        return narrowed(self, wanted)
+
+    def between(self, since: Any = None, until: Any = None) -> Dataset:
+        """The streams that went on air in `[since, until)`, times with a zone; of others nothing is read.
+
+        One that never did counts by when it was created.
+        """
+        rooms = self.rooms
+        began = rooms["live_at"].fillna(pd.Series(moments_of(self.windows.begin), index=rooms.index))
+        began = began.fillna(rooms["created_at"])
+        inside = pd.Series(True, index=rooms.index)
+        if since is not None:
+            inside &= began >= instant(since, "since")
+        if until is not None:
+            inside &= began < instant(until, "until")
+        return self.of_rooms(rooms["room_id"][inside].tolist())
+
+    def redacted(self) -> Dataset:
+        """The same dataset in which nobody can be recognised by an id: users and hosts have numbers drawn by chance, in
+        their messages too, where other @names become @somebody. What people wrote of themselves stays."""
+        from spnb.analytics.words import redacted
+
+        tables = redacted({name: self.table(name) for name in TABLES})
+        return Dataset(Memory(tables, self.known), as_of=self.as_of, mended=self.mended)
+
     @cached_property
     def kpis(self) -> pd.DataFrame:
         """All numbers of each stream in a row; `spnb.analytics.KPIS` has their definitions."""
@@ -220,11 +280,40 @@ class Dataset:
         usual = ["kpis", "definitions", "quality", *(name for name in TABLES if self.rows(name))]
         return exported(frames, path, what, usual=usual, single="kpis")
 
-    def report(self, room_id: str, *, sensitivity: float = 0.5) -> StreamReport:
-        """Everything about one stream; see `spnb.analytics.StreamReport`."""
+    def report(self, room_id: str, *, sensitivity: float = 0.5, tolerance_seconds: float = 0.0) -> StreamReport:
+        """Everything about one stream; see `spnb.analytics.StreamReport`.
+
+        Args:
+            room_id: the stream.
+            sensitivity: of its moments, 0 to 1.
+            tolerance_seconds: who left at most this long before the end counts in its retention as still watching.
+        """
         from spnb.analytics.report import stream_report
 
-        return stream_report(self, room_id, sensitivity=sensitivity)
+        return stream_report(self, room_id, sensitivity=sensitivity, tolerance_seconds=tolerance_seconds)
+
+    def period(
+        self,
+        start: Any,
+        end: Any,
+        *,
+        by: str = "creator_id",
+        metric: str = "minutes_watched",
+        best: int = 5,
+        time_zone: str = "UTC",
+    ) -> PeriodReport:
+        """A period on one page: the numbers beside those before, the best streams, and groups.
+
+        Args:
+            start, end: the period; without a zone they are in `time_zone`.
+            by: a column to group by, of rooms or of views.
+            metric: the number by which the best are told, one of `spnb.analytics.KPIS`.
+            best: how many streams are drawn.
+            time_zone: the zone whose days count.
+        """
+        from spnb.analytics.period import period_report
+
+        return period_report(self, start, end, by=by, metric=metric, best=best, time_zone=time_zone)
 
     def connection(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with the seven tables as views; saved ones are read from their files as far as needed."""

@@ -14,7 +14,7 @@ from spnb.analytics.quality import Quality, Step
 from spnb.analytics.tables import table_named
 from spnb.analytics.windows import NEVER, Whole, Windows, milliseconds
 
-__all__ = ["Events", "coded_events", "events_of"]
+__all__ = ["Events", "coded_events", "events_of", "net"]
 
 Flags = NDArray[np.bool_]
 
@@ -46,6 +46,17 @@ class Events:
     def weight(self) -> Whole:
         """+1 for what counts, −1 for what does not: reactions given and taken back."""
         return np.where(self.counts, 1, -1)
+
+
+def net(events: Events, place: Whole, places: int) -> Whole:
+    """Events at each of so many places: of each kind what was given − what was taken back, never below 0.
+
+    What was given earlier, or elsewhere, and taken back here is nothing that happened here.
+    """
+    kinds = max(1, len(events.kinds))
+    counts = np.bincount(place * kinds + events.kind, events.weight, places * kinds).reshape(places, kinds)
+    made: Whole = np.maximum(np.rint(counts), 0).astype(np.int64).sum(axis=1)
+    return made
 
 
 def events_of(rooms: Any = None, *, as_of: Any = None, **tables: Any) -> dict[str, Events]:

@@ -45,6 +45,8 @@ TYPES = {
     "count": pa.int64(),
     "flag": pa.bool_(),
 }
+OPEN = ("views", "messages")
+"""Tables with further columns: dimensions of viewers, and words where they were asked for."""
 REPEATED = ("room_id", "user_id", "channel_id", "name", "status")
 """Text columns whose values repeat; ids of single rows do not."""
 
@@ -71,13 +73,20 @@ def write_parquet(table: pa.Table, path: Path) -> None:
 
 
 def write_card(
-    folder: Path, as_of: pd.Timestamp | None, users: int | None = None, known: Collection[str] | None = None
+    folder: Path,
+    as_of: pd.Timestamp | None,
+    users: int | None = None,
+    known: Collection[str] | None = None,
+    *,
+    text: bool = False,
 ) -> None:
     """Say what the folder is; `users` is how many there are where every file numbers them."""
     folder.mkdir(parents=True, exist_ok=True)
     card: dict[str, Any] = {"format": FORMAT, "as_of": as_of.isoformat() if as_of is not None else None, "users": users}
     if known is not None:
         card["known"] = sorted(known)
+    if text:
+        card["text"] = True  # what people wrote is in it
     draft = folder / f".{CARD}.{os.getpid()}"
     draft.write_text(json.dumps(card) + "\n")
     draft.replace(folder / CARD)
@@ -114,9 +123,13 @@ def save_table(
     day = frame["room_id"].map(known).astype(TIME).fillna(own)
     order = [column for column in ("room_id", "user_id", table.time) if column in frame.columns]
     ordered = frame.assign(day=day).sort_values(["day", *order], kind="stable")
+    # columns of your own too, of one type in all files
+    own_names = [name for name in frame.columns if name not in table.names] if name in OPEN else []
+    own_schema = pa.Schema.from_pandas(frame[own_names], preserve_index=False) if own_names else pa.schema([])
+    schema = pa.schema([*arrow_schema(table), *own_schema])
     files = []
     for start, rows in ordered.groupby("day", sort=False):
-        made = pa.Table.from_pandas(rows[list(table.names)], schema=arrow_schema(table), preserve_index=False)
+        made = pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False)
         if "user_id" in table.names and users is not None:
             made = made.append_column("user", pa.array(users.get_indexer(pd.Index(rows["user_id"])), pa.int32()))
         place = folder / name / f"day={pd.Timestamp(start):%Y-%m-%d}"  # type: ignore[arg-type]
@@ -186,7 +199,9 @@ class Folder:
         if not tables:
             return empty(name)
         kinds = {column.name: FALLBACKS[column.kind] for column in TABLES[name].columns}
-        made: pd.DataFrame = pa.concat_tables(tables).select(list(kinds)).to_pandas()
+        whole = pa.concat_tables(tables)
+        own = [column for column in whole.column_names if column not in kinds and column != "user"]
+        made: pd.DataFrame = whole.select([*kinds, *(own if name in OPEN else ())]).to_pandas()
         return made.astype(kinds)
 
     def parts(self, name: str, columns: Sequence[str]) -> Iterator[Any]:
@@ -215,10 +230,13 @@ class Folder:
     def sources(self) -> Mapping[str, Any]:
         """Paths with stars, for SQL."""
         made: dict[str, Any] = {"rooms": self.rooms}
+        place = "".join(
+            f"[{mark}]" if mark in "[?*" else mark for mark in str(self.path)
+        )  # its own marks are no pattern
         for name in TABLES:
             if name != "rooms":
                 files = self.files(name)
-                made[name] = str(self.path / name / "day=*" / "*.parquet") if files else empty(name)
+                made[name] = f"{place}/{name}/day=*/*.parquet" if files else empty(name)
         return made
 
 

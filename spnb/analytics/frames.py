@@ -6,8 +6,10 @@ mended without changing a number is mended, and told.
 
 from __future__ import annotations
 
+import json
 import re
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import narwhals as nw
@@ -18,12 +20,21 @@ from spnb.analytics.quality import Quality, Step
 from spnb.analytics.tables import Column, Table, table_named
 from spnb.errors import TableError
 
-__all__ = ["CLOCK_SKEW_SECONDS", "TEXT", "TIME", "ensured", "utc_now", "validated"]
+__all__ = ["CLOCK_SKEW_SECONDS", "TEXT", "TIME", "ensured", "once", "utc_now", "validated"]
 
 TIME = pd.DatetimeTZDtype("ms", "UTC")
 TEXT = pd.StringDtype(storage="pyarrow", na_value=np.nan)
 CLOCK_SKEW_SECONDS = 300.0
 """How far a clock may run ahead before its rows count as from the future."""
+EARLIEST = pd.Timestamp("1980-01-01", tz="UTC")
+"""What is earlier is no time but a sign of none: 1970, 1900 and the year 1 are what programs write for it."""
+EXACT = 2**53
+"""Whole numbers beyond it lose digits as floats."""
+EXTENDED = ("rooms", "views")
+"""Tables whose further columns are kept: dimensions of streams and of viewers."""
+OWN = ("user", "day")
+"""Columns that saved files have for themselves."""
+PLAIN = (str, bool, int, float)
 
 ZONED = r"(?:[zZ]|[+-]\d{2}:?\d{2}|UTC|GMT)\s*$"
 FALLBACKS: dict[str, Any] = {"text": TEXT, "time": TIME, "number": "float64", "count": "int64", "flag": "bool"}
@@ -34,13 +45,16 @@ def utc_now() -> pd.Timestamp:
     return pd.Timestamp.now("UTC")
 
 
-def validated(name: str, frame: Any, *, now: pd.Timestamp | None = None) -> tuple[pd.DataFrame, Quality]:
+def validated(
+    name: str, frame: Any, *, now: pd.Timestamp | None = None, text: bool = False
+) -> tuple[pd.DataFrame, Quality]:
     """A frame as one of the schema's tables.
 
     Args:
         name: the table, e.g. `views`.
         frame: anything that narwhals understands: pandas, polars, Arrow, a DuckDB relation, …
         now: rows later than this (and five minutes) come from a wrong clock and are left out.
+        text: keep the words of messages.
 
     Returns:
         The table in pandas, and what was mended.
@@ -56,15 +70,24 @@ def validated(name: str, frame: Any, *, now: pd.Timestamp | None = None) -> tupl
             f"and may have {', '.join(column for column in table.names if column not in table.required)}; "
             f"it has {', '.join(map(str, given.columns)) or 'no columns'}"
         )
-    columns = {column.name: _column(table, column, given) for column in table.columns}
-    if name == "rooms":
-        columns |= {str(extra): given[extra] for extra in given.columns if extra not in columns}
+    steps: list[Step] = []
+    columns = {column.name: _column(table, column, given, steps) for column in table.columns}
+    extras = [extra for extra in given.columns if extra not in columns]
+    kept = [extra for extra in extras if name in EXTENDED and (name == "rooms" or extra not in OWN)]
+    if text and name == "messages" and "text" in given.columns:
+        kept = ["text"]
+        gone = np.asarray(columns["deleted"], dtype=bool)  # of what was deleted no words stay
+        given = given.assign(text=given["text"].astype(object).where(~gone, ""))
+    columns |= {str(extra): _extra(table, given[extra], steps) for extra in kept}
+    lost = [str(extra) for extra in extras if extra not in kept and extra not in (*OWN, "text")]
+    if name == "messages" and "text" in extras and not text:
+        steps.append(Step("text", name, len(given), "left out: text=True keeps it"))
+    steps.append(Step("column that is not known", name, len(lost), f"left out: {', '.join(lost)}"))
     made = pd.DataFrame(columns, index=given.index)
-    steps = []
     made, step = _without_empty(table, made)
     steps.append(step)
-    made, step = _without_future(table, made, now or utc_now())
-    steps.append(step)
+    made, more = _without_future(table, made, now or utc_now())
+    steps += more
     made, step = _without_doubles(table, made)
     steps.append(step)
     return made.reset_index(drop=True), Quality.of(steps)
@@ -84,6 +107,11 @@ def ensured(name: str, frame: Any) -> pd.DataFrame:
     return made
 
 
+def once(name: str, frame: Any) -> pd.DataFrame:
+    """Such a table with each row once, wherever it comes from."""
+    return _without_doubles(table_named(name), ensured(name, frame))[0]
+
+
 def _pandas(table: Table, frame: Any) -> pd.DataFrame:
     if isinstance(frame, pd.DataFrame):
         return frame.reset_index(drop=True)
@@ -95,12 +123,11 @@ def _pandas(table: Table, frame: Any) -> pd.DataFrame:
         ) from error
     if isinstance(known, nw.LazyFrame):
         known = known.collect("pyarrow")
-    wanted = list(known.columns) if table.name == "rooms" else [c for c in known.columns if c in table.names]
-    made: pd.DataFrame = known.select(wanted).to_arrow().to_pandas()
+    made: pd.DataFrame = known.to_arrow().to_pandas()
     return made
 
 
-def _column(table: Table, column: Column, given: pd.DataFrame) -> Any:
+def _column(table: Table, column: Column, given: pd.DataFrame, steps: list[Step]) -> Any:
     if column.name not in given.columns:
         if column.kind == "flag":
             return np.full(len(given), bool(column.default))
@@ -112,11 +139,81 @@ def _column(table: Table, column: Column, given: pd.DataFrame) -> Any:
     values = given[column.name]
     if isinstance(values, pd.DataFrame):
         raise TableError(f"the table {table.name} has the column {column.name} more than once: keep one")
-    read = {"text": _text, "time": _time, "number": _number, "count": _count, "flag": _flag}[column.kind]
-    return read(f"{table.name}.{column.name}", column, values)
+    where = f"{table.name}.{column.name}"
+    if column.kind == "text":
+        return _text(where, column, values, steps)
+    read = {"time": _time, "number": _number, "count": _count, "flag": _flag}[column.kind]
+    made = read(where, column, values)
+    if column.kind == "time":
+        return _real_times(table, column, made, steps)
+    if column.kind in ("number", "count"):
+        infinite = int(np.isinf(pd.to_numeric(values, errors="coerce").astype("float64")).sum())
+        steps.append(Step("no finite number", table.name, infinite, f"{column.name}: taken for unknown"))
+    if column.name == "watch_seconds":
+        below = made < 0
+        steps.append(Step("below zero", table.name, int(below.sum()), f"{column.name}: taken for unknown"))
+        made = made.mask(below) if below.any() else made
+    return made
 
 
-def _text(where: str, column: Column, values: pd.Series[Any]) -> Any:
+def _real_times(table: Table, column: Column, made: Any, steps: list[Step]) -> Any:
+    """Times, without those that programs write where they have none."""
+    sentinel = made < EARLIEST
+    if not sentinel.any():
+        return made
+    steps.append(Step("time before 1980", table.name, int(sentinel.sum()), f"{column.name}: taken for none"))
+    return made.mask(sentinel)
+
+
+def _extra(table: Table, values: pd.Series[Any], steps: list[Step]) -> Any:
+    """A further column, as what can be grouped by and saved: of cells with many values their JSON is kept."""
+    if values.dtype != object:
+        return values
+    kinds = set(values.dropna().map(type))
+    if len(kinds) == 1 and kinds.isdisjoint((str, dict, list, tuple, set, frozenset, np.ndarray)):
+        return values
+    if kinds <= {int, float}:
+        return pd.to_numeric(values)
+    nested = values.map(lambda value: isinstance(value, (dict, list, tuple, set, frozenset, np.ndarray)))
+    steps.append(Step("cell of many values", table.name, int(nested.sum()), f"{values.name}: kept as JSON"))
+    return _written(table, str(values.name), values, _json, steps)
+
+
+def _json(value: Any) -> str:
+    return (
+        str(value)
+        if isinstance(value, (*PLAIN, np.generic))
+        else json.dumps(_plain(value), ensure_ascii=False, default=str)
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
+
+
+def _written(
+    table: Table, name: str, values: pd.Series[Any], as_text: Callable[[Any], str], steps: list[Step]
+) -> pd.Series[Any]:
+    """Values as text; half characters, which no file can hold, are replaced."""
+    gone = values.isna().to_numpy()
+    texts = [None if none else as_text(value) for value, none in zip(values.tolist(), gone, strict=True)]
+    try:
+        return pd.Series(pd.array(texts, dtype=TEXT), index=values.index)
+    except UnicodeEncodeError:
+        whole = [text and text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts]
+        broken = sum(text != before for text, before in zip(whole, texts, strict=True))
+        steps.append(Step("half a character", table.name, broken, f"{name}: replaced"))
+        return pd.Series(pd.array(whole, dtype=TEXT), index=values.index)
+
+
+def _id(value: Any) -> str:
+    return f"{value:.0f}" if isinstance(value, (float, np.floating)) else str(value)
+
+
+def _text(where: str, column: Column, values: pd.Series[Any], steps: list[Step]) -> Any:
+    table = table_named(where.split(".", 1)[0])
     if values.dtype == TEXT:
         made = values
     elif values.isna().all():
@@ -126,10 +223,22 @@ def _text(where: str, column: Column, values: pd.Series[Any]) -> Any:
     else:
         if isinstance(values.dtype, pd.CategoricalDtype):
             values = values.astype(object)
-        odd = values.dropna().map(lambda value: not isinstance(value, (str, int)))
+        known = values.dropna()
+        floats = known.map(lambda value: isinstance(value, (float, np.floating)))
+        if floats.any():
+            lost = known[floats].map(lambda value: not float(value).is_integer() or abs(value) >= EXACT)
+            if lost.any():
+                raise TableError(
+                    f"{where} must be text, not floats such as {float(known[floats][lost].iloc[0])!r}: ids that were "
+                    f"read as numbers have lost digits. Read them as text, e.g. pandas.read_csv(…, "
+                    f"dtype={{'{column.name}': str}})"
+                )
+            step = Step("id that became a float", table.name, int(floats.sum()), f"{column.name}: whole number again")
+            steps.append(step)
+        odd = values.dropna().map(lambda value: not isinstance(value, (str, int, float, np.integer, np.floating)))
         if odd.any():
             raise TableError(f"{where} must be text, not {type(values.dropna()[odd].iloc[0]).__name__}")
-        made = values.map(str, na_action="ignore").astype(TEXT)
+        made = _written(table, column.name, values, _id, steps)
     return made if column.default is None else made.fillna(column.default)
 
 
@@ -222,17 +331,19 @@ def _without_empty(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, Ste
     return frame[~empty], Step(f"without {named}", table.name, int(empty.sum()), "left out")
 
 
-def _without_future(table: Table, frame: pd.DataFrame, now: pd.Timestamp) -> tuple[pd.DataFrame, Step]:
+def _without_future(table: Table, frame: pd.DataFrame, now: pd.Timestamp) -> tuple[pd.DataFrame, list[Step]]:
     """A row from the future was stamped by a wrong clock."""
     latest = now + pd.Timedelta(seconds=CLOCK_SKEW_SECONDS)
     future = (frame[table.time] > latest).fillna(False)
     made = frame[~future]
-    if table.name == "views":
-        # A session that began in the past and ends in the future is open still.
-        made = made.assign(end=made["end"].where(~(made["end"] > latest)))
-    return made, Step(
-        "from the future", table.name, int(future.sum()), "left out: the clock that stamped them is wrong"
-    )
+    steps = [Step("from the future", table.name, int(future.sum()), "left out: the clock that stamped them is wrong")]
+    close = {"views": "end", "rooms": "ended_at"}.get(table.name)
+    if close is not None:
+        # What began in the past and ends in the future is open still.
+        open_ = made[close] > latest
+        made = made.assign(**{close: made[close].where(~open_)}) if open_.any() else made
+        steps.append(Step("ends in the future", table.name, int(open_.sum()), "taken for open"))
+    return made, steps
 
 
 def _without_doubles(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, Step]:

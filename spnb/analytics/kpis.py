@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spnb.analytics.events import Events
+from spnb.analytics.events import Events, net
 from spnb.analytics.metrics.audience import returned
 from spnb.analytics.metrics.chat import chat_columns
 from spnb.analytics.metrics.concurrency import averaged, sweep
@@ -33,10 +33,14 @@ KPIS: Mapping[str, str] = MappingProxyType(
         "replay_views": "views of the recording",
         "unique_viewers": "distinct users with a session, live or of the recording",
         "live_viewers": "distinct users with a live session",
-        "watch_seconds": "seconds played, without pauses and buffering",
+        "watch_seconds": "seconds played, live or of the recording, without pauses and buffering",
         "minutes_watched": "watch time ÷ 60",
-        "minutes_per_viewer": "minutes watched ÷ unique viewers",
-        "view_seconds": "watch time ÷ views",
+        "minutes_per_viewer": "minutes watched live ÷ live viewers",
+        "view_seconds": "watch time live ÷ live views",
+        "replay_viewers": "distinct users with a session of the recording",
+        "replay_watch_seconds": "seconds played of the recording",
+        "replay_minutes_per_viewer": "minutes watched of the recording ÷ replay viewers",
+        "replay_view_seconds": "watch time of the recording ÷ replay views",
         "peak_viewers": "most distinct users watching at once",
         "peak_at": "when there were first that many",
         "average_viewers": "live viewer-seconds ÷ live duration",
@@ -49,16 +53,16 @@ KPIS: Mapping[str, str] = MappingProxyType(
         "messages_per_chatter": "messages ÷ chatters",
         "messages_per_minute": "messages ÷ live minutes",
         "chat_penetration": "chatters ÷ live viewers",
-        "reactions": "reactions given − taken back, while live",
+        "reactions": "reactions given − taken back while live, of no name below 0",
         "engagement_rate": "(messages + reactions) ÷ live viewers",
-        "returning_viewers": "viewers who saw an earlier stream of the same creator",
-        "returning_share": "returning viewers ÷ unique viewers",
+        "returning_viewers": "live viewers who saw an earlier stream of the same creator",
+        "returning_share": "returning viewers ÷ live viewers",
     }
 )
 """Each number's definition, to be shown beside it."""
 AUDIENCE = (
     *("views", "replay_views", "unique_viewers", "live_viewers", "watch_seconds", "peak_viewers", "peak_at"),
-    *("average_viewers", "returning_viewers"),
+    *("average_viewers", "replay_viewers", "replay_watch_seconds", "returning_viewers"),
 )
 """What only watch sessions tell."""
 EVENTS = {
@@ -76,7 +80,8 @@ def kpis_of(dataset: Dataset) -> pd.DataFrame:
     stand beside them. What was mended on the way is in `frame.attrs["quality"]`.
     """
     rooms = dataset.rooms
-    windows = Windows.of(rooms, dataset.as_of)
+    windows = dataset.windows
+    guessed = int(((Windows.of(rooms, dataset.as_of).begin == NEVER) & (windows.begin != NEVER)).sum())
     index = pd.Index(rooms["room_id"], name="room_id")
     audience, quality = _audience(dataset, windows, index, rooms)
     written, more = _events(dataset, windows, index)
@@ -93,6 +98,7 @@ def kpis_of(dataset: Dataset) -> pd.DataFrame:
     both = with_sessions & made["polled_peak_viewers"].gt(made["peak_viewers"])
     more += Quality.of(
         [
+            Step("stream without its times", "rooms", guessed, "its window is that of all its rows"),
             Step(
                 "counted by polling only", "views", int(counted_only.sum()), "peak and average as polled; the rest n/a"
             ),
@@ -101,14 +107,17 @@ def kpis_of(dataset: Dataset) -> pd.DataFrame:
             ),
         ]
     )
-    viewers = made["unique_viewers"].where(made["unique_viewers"] > 0)
     live = made["live_viewers"].where(made["live_viewers"] > 0)
     made["minutes_watched"] = made["watch_seconds"] / 60
-    made["minutes_per_viewer"] = made["minutes_watched"] / viewers
-    made["view_seconds"] = made["watch_seconds"] / made["views"].where(made["views"] > 0)
+    seconds, views = made["watch_seconds"] - made["replay_watch_seconds"], made["views"] - made["replay_views"]
+    made["minutes_per_viewer"] = seconds / 60 / live
+    made["view_seconds"] = seconds / views.where(views > 0)
+    again = made["replay_viewers"].where(made["replay_viewers"] > 0)
+    made["replay_minutes_per_viewer"] = made["replay_watch_seconds"] / 60 / again
+    made["replay_view_seconds"] = made["replay_watch_seconds"] / made["replay_views"].where(made["replay_views"] > 0)
     made["chat_penetration"] = made["chatters"] / live
     made["engagement_rate"] = (made["messages"] + made["reactions"]) / live
-    made["returning_share"] = made["returning_viewers"] / viewers
+    made["returning_share"] = made["returning_viewers"] / live
     made = made[[*[name for name in made.columns if name not in KPIS], *KPIS]]
     made.attrs["quality"] = quality + more
     return made
@@ -128,13 +137,17 @@ def _audience(
             "replay_views": np.bincount(sessions.room[is_view & sessions.replay], minlength=count),
             "unique_viewers": np.bincount(sessions.room[once], minlength=count),
             "live_viewers": np.bincount(sessions.room[sessions.first & ~sessions.replay], minlength=count),
+            "replay_viewers": np.bincount(sessions.room[sessions.first & sessions.replay], minlength=count),
+            "replay_watch_seconds": np.bincount(sessions.room, sessions.watched * sessions.replay, count),
             "with_sessions": np.ones(count, dtype=bool),
             "watch_seconds": np.bincount(sessions.room, sessions.watched, count),
             "peak_viewers": swept.peak,
             "peak_at": swept.peak_at,
             "average_viewers": averaged(swept.seconds, seconds),
         }
-        pairs = (sessions.room[once].astype(np.int32), sessions.user[once].astype(np.int32))
+        # sessions are in order of room, user and replay: whoever watched live did so first
+        live = ~sessions.replay[once]
+        pairs = (sessions.room[once].astype(np.int32), sessions.user[once].astype(np.int32), live)
         return part.rooms, columns, pairs, part.users, sessions.quality
 
     known = windows.seconds
@@ -144,6 +157,8 @@ def _audience(
         "replay_views": np.zeros(len(index), dtype=np.int64),
         "unique_viewers": np.zeros(len(index), dtype=np.int64),
         "live_viewers": np.zeros(len(index), dtype=np.int64),
+        "replay_viewers": np.zeros(len(index), dtype=np.int64),
+        "replay_watch_seconds": np.zeros(len(index)),
         "with_sessions": np.zeros(len(index), dtype=bool),
         "watch_seconds": np.zeros(len(index)),
         "peak_viewers": np.zeros(len(index), dtype=np.int64),
@@ -152,14 +167,15 @@ def _audience(
     }
     parts = over_sessions(dataset.store, windows, reduce)
     quality = Quality()
-    pairs_of_rooms, pairs_of_users = [], []
+    pairs_of_rooms, pairs_of_users, pairs_live = [], [], []
     people = same_people([users for *_, users, _ in parts])
-    for number, (names, columns, (room, user), _, found) in enumerate(parts):
+    for number, (names, columns, (room, user, live), _, found) in enumerate(parts):
         places = index.get_indexer(pd.Index(names, dtype=object))
         for name, values in columns.items():
             made[name][places] = values
         pairs_of_rooms.append(places[room])
         pairs_of_users.append(people[number][user] if people is not None else user)
+        pairs_live.append(live)
         quality += found
     creator, _ = pd.factorize(rooms["creator_id"])
     made["returning_viewers"] = returned(
@@ -167,6 +183,7 @@ def _audience(
         np.concatenate(pairs_of_users) if parts else np.zeros(0, dtype=np.int64),
         creator.astype(np.int64),
         milliseconds(rooms["live_at"]),
+        np.concatenate(pairs_live) if parts else np.zeros(0, dtype=bool),
     )
     return made | {"peak_at": moments_of(made["peak_at"])}, quality
 
@@ -176,8 +193,7 @@ def _events(dataset: Dataset, windows: Windows, index: pd.Index[Any]) -> tuple[d
         return part.rooms, chat_columns(events), events.quality
 
     def reacted(events: Events, part: Part) -> tuple[Any, ...]:
-        net = np.bincount(events.room, events.weight, len(events.windows.names))
-        return part.rooms, {"reactions": np.rint(net).astype(np.int64)}, events.quality
+        return part.rooms, {"reactions": net(events, events.room, len(events.windows.names))}, events.quality
 
     live = windows.seconds > 0
     made: dict[str, NDArray[Any]] = {

@@ -10,14 +10,30 @@ import pandas as pd
 
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.sessions import repaired
+from spnb.analytics.windows import zone_named
 from spnb.errors import InvalidInput
 
-__all__ = ["live_views", "new_and_returning", "overlap", "viewer_path", "watch_percentiles"]
+__all__ = ["live_views", "new_and_returning", "overlap", "viewer_path", "viewers_known", "watch_percentiles"]
+
+
+def viewers_known(dataset: Dataset) -> None:
+    """Make sure that somebody told who watched.
+
+    Raises:
+        InvalidInput: nobody did, which is not the same as that nobody watched.
+    """
+    if "views" not in dataset.known:
+        raise InvalidInput("who watched is not known: this dataset has no watch sessions (the table views)")
 
 
 def live_views(dataset: Dataset) -> pd.DataFrame:
-    """Watch sessions of the live streams, mended."""
-    views, _ = repaired(dataset.views, dataset.rooms, as_of=dataset.as_of)
+    """Watch sessions of the live streams, mended.
+
+    Raises:
+        InvalidInput: nobody told of any.
+    """
+    viewers_known(dataset)
+    views, _ = repaired(dataset.views, dataset.windows)
     return views[~views["replay"]]
 
 
@@ -105,7 +121,7 @@ def new_and_returning(dataset: Dataset, *, period: str = "W", time_zone: str = "
         A row for each period: `viewers, new, returning`.
     """
     seen = _viewings(dataset)
-    local = seen["came"].dt.tz_convert(time_zone).dt.tz_localize(None).dt.to_period(period)
+    local = seen["came"].dt.tz_convert(zone_named(time_zone)).dt.tz_localize(None).dt.to_period(period)
     visits = pd.DataFrame({"period": local, "user": seen["user_id"]}).drop_duplicates()
     first = visits.groupby("user")["period"].min()
     visits["new"] = visits["period"] == visits["user"].map(first)
@@ -133,7 +149,7 @@ def viewer_path(dataset: Dataset, user_id: str) -> pd.DataFrame:
     )
     if not (len(views) or len(messages) or len(reactions)):
         raise InvalidInput(f"nobody with the id {user_id!r} watched, wrote or reacted")
-    mended, _ = repaired(views, dataset.rooms, as_of=dataset.as_of)
+    mended, _ = repaired(views, dataset.windows)
     parts = [
         pd.DataFrame(
             {

@@ -17,10 +17,11 @@ from typing import Any
 
 import narwhals as nw
 
-from spnb.analytics.kpis import KPIS
+from spnb.analytics.kpis import AUDIENCE, KPIS
 from spnb.analytics.polled import POLLED
 from spnb.analytics.sessions import RECONNECT_SECONDS
 from spnb.analytics.tables import Table, table_named
+from spnb.analytics.windows import moment
 from spnb.errors import TableError
 
 __all__ = ["kpis"]
@@ -34,6 +35,9 @@ ABSENT: Mapping[str, Any] = {
     "flag": nw.Boolean,
 }
 """What stands in for a column that a table has not."""
+TIMED = ("peak_at", "average_viewers")
+MOST_SECONDS = 1e12
+"""More is no time that somebody watched, but infinity."""
 Frame = nw.LazyFrame[Any]
 col = nw.col
 
@@ -51,28 +55,29 @@ def kpis(tables: Mapping[str, Any], *, as_of: datetime | None = None) -> Any:
         `room_id` and the numbers, one row per stream, in no order; ratios are null where there is nothing to divide by.
 
     Raises:
+        InvalidInput: `as_of` is no time with a zone.
         TableError: a table or a column is missing, or the engine shows times in another zone than UTC.
     """
     rooms = _table(tables, "rooms")
-    windows = _windows(rooms, as_of)
     views = _table(tables, "views")
+    others = {name: _table(tables, name) for name in ("messages", "reactions", "presence", "health") if name in tables}
+    windows = _filled(_windows(rooms, as_of), views, others)
     sessions = _sessions(views, windows)
-    made = windows.join(_spans(sessions, "duration_seconds"), on="room_id", how="left")
+    made = windows
     kept = sessions.filter(~col("outside"))
     parts = [_audience(kept), _swept(_stretches(kept)), _returning(kept, windows)]
     parts.append(views.group_by("room_id").agg(rows=nw.len()))
     if "presence" in tables:
-        parts.append(_polled(_table(tables, "presence")))
+        parts.append(_polled(others["presence"]))
     if "messages" in tables:
-        messages = _events(_table(tables, "messages"), "created_at", windows)
-        parts += [_chat(messages), _spans(messages, "chat_seconds")]
+        parts.append(_chat(_events(others["messages"], "created_at", windows)))
     if "reactions" in tables:
-        parts.append(_reacted(_events(_table(tables, "reactions"), "at", windows)))
+        parts.append(_reacted(_events(others["reactions"], "at", windows)))
     for part in parts:
         made = made.join(part, on="room_id", how="left")
-    made = made.with_columns(known_seconds=(col("finish") - col("begin")) / 1000)
+    made = made.with_columns(duration_seconds=(col("finish") - col("begin")) / 1000)
     found = set(made.collect_schema().names())
-    counts = ("views", "replay_views", "unique_viewers", "live_viewers", "peak_viewers", "returning_viewers")
+    counts = [name for name in AUDIENCE if name not in ("watch_seconds", "replay_watch_seconds", *TIMED)]
     events = ("messages", "deleted_messages", "chatters", "reactions")
     if "presence" not in tables:
         made = made.with_columns(nw.lit(None).cast(nw.Float64).alias(name) for name in POLLED)
@@ -83,10 +88,8 @@ def kpis(tables: Mapping[str, Any], *, as_of: datetime | None = None) -> Any:
         *(nw.when(told).then(_zero(name, nw.Int64, True)).alias(name) for name in counts),
         *(
             nw.when(told).then(_zero(name, nw.Float64, True)).alias(name)
-            for name in ("watch_seconds", "viewer_seconds")
+            for name in ("watch_seconds", "replay_watch_seconds", "viewer_seconds")
         ),
-        duration_seconds=nw.coalesce("duration_seconds", "known_seconds"),
-        chat_seconds=nw.coalesce("chat_seconds", "known_seconds") if "chat_seconds" in found else col("known_seconds"),
     )
     answer: Any = _ratios(made).select("room_id", *KPIS).to_native()
     return answer
@@ -95,16 +98,20 @@ def kpis(tables: Mapping[str, Any], *, as_of: datetime | None = None) -> Any:
 def _ratios(made: Frame) -> Frame:
     made = made.with_columns(
         minutes_watched=col("watch_seconds") / 60,
-        view_seconds=_share("watch_seconds", "views"),
+        live_seconds=col("watch_seconds") - col("replay_watch_seconds"),
+        live_views=col("views") - col("replay_views"),
+        replay_view_seconds=_share("replay_watch_seconds", "replay_views"),
         average_viewers=_share("viewer_seconds", "duration_seconds"),
         messages_per_chatter=_share("messages", "chatters"),
-        messages_per_minute=_share("messages", "chat_seconds") * 60,
+        messages_per_minute=_share("messages", "duration_seconds") * 60,
         chat_penetration=_share("chatters", "live_viewers"),
-        returning_share=_share("returning_viewers", "unique_viewers"),
+        returning_share=_share("returning_viewers", "live_viewers"),
         acts=col("messages") + col("reactions"),
     )
     return made.with_columns(
-        minutes_per_viewer=_share("minutes_watched", "unique_viewers"),
+        minutes_per_viewer=_share("live_seconds", "live_viewers") / 60,
+        replay_minutes_per_viewer=_share("replay_watch_seconds", "replay_viewers") / 60,
+        view_seconds=_share("live_seconds", "live_views"),
         engagement_rate=_share("acts", "live_viewers"),
     )
 
@@ -175,9 +182,7 @@ def _windows(rooms: Frame, as_of: datetime | None) -> Frame:
     """`begin` and `finish` of each stream in milliseconds, null where nobody knows, and whether it is `over`."""
     finish = col("ended_at_ms")
     if as_of is not None:
-        if as_of.tzinfo is None:
-            raise TableError(f"as_of is {as_of}, without a zone: say which, e.g. with tzinfo=UTC")
-        finish = nw.coalesce(finish, nw.lit(round(as_of.timestamp() * 1000)).cast(nw.Int64))
+        finish = nw.coalesce(finish, nw.lit(moment(as_of)).cast(nw.Int64))
     known = ~col("live_at_ms").is_null() & ((finish >= col("live_at_ms")) | finish.is_null())
     return rooms.select(
         "room_id",
@@ -188,6 +193,26 @@ def _windows(rooms: Frame, as_of: datetime | None) -> Frame:
         finish=nw.when(known).then(finish),
         over=known & ~col("ended_at_ms").is_null(),
     )
+
+
+def _filled(windows: Frame, views: Frame, others: Mapping[str, Frame]) -> Frame:
+    """Windows that nobody told: from the first to the last thing that happened in any table."""
+    start, end = col("start_ms"), col("end_ms")
+    closed = nw.when(end.is_null() | (end < start)).then(start + _played()).otherwise(end)
+    parts = [views.filter(~col("replay")).select("room_id", first=start, last=closed)]
+    for name, table in others.items():
+        at = col(f"{table_named(name).time}_ms")
+        parts.append(table.select("room_id", first=at, last=at))
+    spans = nw.concat(parts).group_by("room_id").agg(first=col("first").min(), last=col("last").max())
+    made = windows.join(spans, on="room_id", how="left").with_columns(begin=nw.coalesce("begin", "first"))
+    return made.with_columns(finish=nw.coalesce("finish", nw.max_horizontal("last", "begin"))).drop("first", "last")
+
+
+def _played() -> nw.Expr:
+    """What was watched, in milliseconds; 0 where nobody told."""
+    seconds = col("watch_seconds").cast(nw.Float64)
+    told = nw.when(~seconds.is_nan() & (seconds >= 0) & (seconds < MOST_SECONDS)).then(seconds)
+    return (told * 1000 + 0.5).floor().cast(nw.Int64).fill_null(0)
 
 
 def _sessions(views: Frame, windows: Frame) -> Frame:
@@ -203,20 +228,16 @@ def _sessions(views: Frame, windows: Frame) -> Frame:
         at=col("start"),
         start=col("start_ms"),
         end=col("end_ms"),
-        watched=nw.when(~seconds.is_nan() & (seconds >= 0)).then(seconds),
+        watched=nw.when(~seconds.is_nan() & (seconds >= 0) & (seconds < MOST_SECONDS)).then(seconds),
+        played=_played(),
         replay=col("replay"),
     ).join(windows, on="room_id")
-    played = (col("watched") * 1000 + 0.5).floor().cast(nw.Int64).fill_null(0)
+    played = col("played")
     # no end, end before start
     with_end = nw.when(played > 0).then(start + played).otherwise(nw.max_horizontal(start, finish))
     made = made.with_columns(
         end=nw.when(end.is_null()).then(with_end).when(end < start).then(start + played).otherwise(end)
     )
-    # stream without its times
-    first = nw.when(~col("replay")).then(start).min().over("room_id")
-    last = nw.when(~col("replay")).then(end).max().over("room_id")
-    made = made.with_columns(first=first, last=last).with_columns(begin=nw.coalesce("begin", "first"))
-    made = made.with_columns(finish=nw.coalesce(finish, nw.max_horizontal("last", "begin")))
     # after the live window, before the live window
     made = made.with_columns(replay=col("replay") | ((start >= finish) & col("over")).fill_null(False))
     live = ~col("replay")
@@ -232,11 +253,6 @@ def _sessions(views: Frame, windows: Frame) -> Frame:
     return made.with_columns(outside=col("outside").fill_null(False))
 
 
-def _spans(rows: Frame, name: str) -> Frame:
-    """Seconds of each stream's window, where the rows themselves may have told it."""
-    return rows.group_by("room_id").agg(((col("finish").max() - col("begin").max()) / 1000).alias(name))
-
-
 def _audience(sessions: Frame) -> Frame:
     reach, gap = _reach(sessions), col("start") - col("before")
     is_view = gap.is_null() | (gap < 0) | (gap >= round(RECONNECT_SECONDS * 1000))
@@ -244,6 +260,8 @@ def _audience(sessions: Frame) -> Frame:
     return (
         counted.with_columns(
             replayed=nw.when(col("replay")).then(col("view")).otherwise(0),
+            replayed_seconds=nw.when(col("replay")).then(col("watched")).otherwise(0.0),
+            replay_user=nw.when(col("replay")).then(col("user_id")),
             live_user=nw.when(~col("replay")).then(col("user_id")),
             live=(~col("replay")).cast(nw.Int64),
         )
@@ -253,7 +271,9 @@ def _audience(sessions: Frame) -> Frame:
             replay_views=col("replayed").sum(),
             unique_viewers=col("user_id").n_unique(),
             live_viewers=col("live_user").n_unique() - (col("live").min() == 0).cast(nw.Int64),
+            replay_viewers=col("replay_user").n_unique() - (col("live").max() == 1).cast(nw.Int64),
             watch_seconds=col("watched").sum(),
+            replay_watch_seconds=col("replayed_seconds").sum(),
         )
     )
 
@@ -296,24 +316,22 @@ def _swept(stretches: Frame) -> Frame:
 
 
 def _returning(sessions: Frame, windows: Frame) -> Frame:
-    """Viewers for whom this is not the creator's first stream they saw; of streams begun at once none is earlier."""
-    pairs = sessions.select("room_id", "user_id").unique()
+    """Live viewers for whom this is not the creator's first stream they saw, live or as replay; of streams begun at
+    once none is earlier."""
+    lives = sessions.with_columns(live=(~col("replay")).cast(nw.Int64))
+    pairs = lives.group_by("room_id", "user_id").agg(live=col("live").max())
     placed = pairs.join(windows.select("room_id", "creator_id", "live_at_ms"), on="room_id").drop_nulls(
         ["creator_id", "live_at_ms"]
     )
     back = col("live_at_ms") > col("live_at_ms").min().over("creator_id", "user_id")
-    made = placed.with_columns(back=back).with_columns(back=col("back").cast(nw.Int64))
+    made = placed.with_columns(back=back).with_columns(back=col("back").cast(nw.Int64) * col("live"))
     return made.group_by("room_id").agg(returning_viewers=col("back").sum())
 
 
 def _events(table: Frame, time: str, windows: Frame) -> Frame:
     """Messages or reactions with their stream's window, and whether they lie in it."""
     at = col(f"{time}_ms")
-    made = table.join(windows.select("room_id", "begin", "finish"), on="room_id").with_columns(
-        first=at.min().over("room_id"), last=at.max().over("room_id")
-    )
-    made = made.with_columns(begin=nw.coalesce("begin", "first"))
-    made = made.with_columns(finish=nw.coalesce(col("finish"), nw.max_horizontal("last", "begin")))
+    made = table.join(windows.select("room_id", "begin", "finish"), on="room_id")
     return made.with_columns(inside=(at >= col("begin")) & (at <= col("finish")))
 
 
@@ -349,7 +367,9 @@ def _chat(messages: Frame) -> Frame:
 def _reacted(reactions: Frame) -> Frame:
     weight = col("added").cast(nw.Int64) * 2 - 1
     inside = reactions.filter(col("inside")).with_columns(weight=weight)
-    return inside.group_by("room_id").agg(reactions=col("weight").sum())
+    named = inside.group_by("room_id", "name").agg(net=col("weight").sum())
+    standing = named.with_columns(net=nw.when(col("net") > 0).then(col("net")).otherwise(0))
+    return standing.group_by("room_id").agg(reactions=col("net").sum())
 
 
 def _zero(name: str, kind: Any, present: bool) -> nw.Expr:

@@ -13,13 +13,24 @@ from spnb.analytics.kpis import KPIS
 from spnb.analytics.metrics.retention import Retention
 from spnb.analytics.polled import polled_steps
 from spnb.analytics.quality import Quality
+from spnb.analytics.words import moment_words
 
 if TYPE_CHECKING:
     from spnb.analytics.dataset import Dataset
 
 __all__ = ["StreamReport", "stream_report"]
 
+
+class Named(dict[str, Any]):
+    """Figures by name, which tell their names to whoever asks for another."""
+
+    def __missing__(self, name: str) -> Any:
+        raise KeyError(f"there is no figure {name!r} here, but {', '.join(self)}")
+
+
 FEWEST_SECONDS_OF_A_BIN = 1.0
+MOST_COMPARED = 50
+"""Earlier streams that say what is usual: what was long ago no longer is."""
 BINS = 240
 """About so many bins make a stream's curves."""
 ROUND = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
@@ -36,9 +47,11 @@ class StreamReport:
         concurrency: `at, viewers`: the exact step function; of a stream that was only counted, its polls.
         retention: Kaplan and Meier's curve with its marks.
         joins_leaves, chat, reactions: per bin.
-        moments: what stood out.
+        moments: what stood out; with `words` that are typical of each where the dataset has text.
         health: the publisher's measurements, graded; empty where there are none.
         presence: polled counts; empty where there are none.
+        usual: what was usual for its host at the same time of earlier streams, as `metrics.usual_viewers` has it; empty
+            where there were fewer than five.
         quality: what was mended.
         as_of: the moment up to which a stream still on air is reckoned.
     """
@@ -54,6 +67,7 @@ class StreamReport:
     moments: pd.DataFrame
     health: pd.DataFrame
     presence: pd.DataFrame
+    usual: pd.DataFrame
     quality: Quality
     as_of: pd.Timestamp | None
 
@@ -68,10 +82,11 @@ class StreamReport:
         return metrics.churn(self.retention, bin_seconds=self.bin_seconds)
 
     def figures(self, *, dark: bool = False, time_zone: str | None = None) -> dict[str, Any]:
-        """The page's figures by name; `time_zone` puts clock times on the axis instead of time since the start."""
+        """The page's figures by name: `stack`; `retention` and `joins_leaves` where sessions tell them; `health` where
+        it was measured. `time_zone` puts clock times on the axis instead of time since the start."""
         from spnb.analytics.figures.page import page_figures
 
-        return page_figures(self, dark=dark, time_zone=time_zone)
+        return Named(page_figures(self, dark=dark, time_zone=time_zone))
 
     def export(self, path: str | Path, *what: str) -> Path:
         """Write for a spreadsheet: `report.export("stream.xlsx")`, `report.export("chat.csv", "chat")`; see
@@ -113,54 +128,70 @@ class StreamReport:
         return page_html(self, dark=dark)
 
 
-def stream_report(dataset: Dataset, room_id: str, *, sensitivity: float = 0.5) -> StreamReport:
+def stream_report(
+    dataset: Dataset, room_id: str, *, sensitivity: float = 0.5, tolerance_seconds: float = 0.0
+) -> StreamReport:
     """Everything about one stream; only its rows are read.
 
     Args:
         dataset: the audience.
         room_id: the stream.
         sensitivity: of its moments, 0 to 1.
+        tolerance_seconds: who left at most this long before the end counts in its retention as still watching.
 
     Raises:
         TableError: there is no such stream.
     """
     one = dataset.of_rooms([room_id])
-    rooms, as_of = one.rooms, one.as_of
+    windows = one.windows
     row: pd.Series[Any] = one.kpis.iloc[0]
     length = float(row["duration_seconds"]) if pd.notna(row["duration_seconds"]) else 0.0
     width = next((float(seconds) for seconds in ROUND if length / seconds <= BINS), float(ROUND[-1]))
     width = max(width, FEWEST_SECONDS_OF_A_BIN)
     kpis: pd.Series[Any] = row[list(KPIS)].copy()
     # Whether somebody came back is told by the other streams, of which only the same creator's count.
-    came_back = _returning(dataset, room_id)
+    before = _earlier(dataset, room_id)
+    came_back = _returning(before, room_id)
     if pd.notna(kpis["returning_viewers"]):
         kpis["returning_viewers"], kpis["returning_share"] = came_back
+    found = metrics.moments(one.messages, one.reactions, windows, sensitivity=sensitivity).drop(columns="room_id")
+    if "text" in one.messages.columns:
+        found["words"] = moment_words(one.messages, found)
     viewers_known = pd.notna(kpis["views"])
     return StreamReport(
-        room=rooms.iloc[0],
+        room=one.rooms.iloc[0],
         kpis=kpis,
         bin_seconds=width,
-        concurrency=metrics.concurrency(one.views, rooms, as_of=as_of).drop(columns="room_id")
+        concurrency=metrics.concurrency(one.views, windows).drop(columns="room_id")
         if viewers_known
         else polled_steps(one.presence),
-        retention=metrics.retention(one.views, rooms, as_of=as_of),
-        joins_leaves=metrics.joins_leaves(one.views, rooms, bin_seconds=width, as_of=as_of).drop(columns="room_id"),
-        chat=metrics.chat_rate(one.messages, rooms, bin_seconds=width, as_of=as_of).drop(columns="room_id"),
-        reactions=metrics.reactions(one.reactions, rooms, bin_seconds=width, as_of=as_of).drop(columns="room_id"),
-        moments=metrics.moments(one.messages, one.reactions, rooms, sensitivity=sensitivity, as_of=as_of).drop(
-            columns="room_id"
-        ),
+        retention=metrics.retention(one.views, windows, tolerance_seconds=tolerance_seconds),
+        joins_leaves=metrics.joins_leaves(one.views, windows, bin_seconds=width).drop(columns="room_id"),
+        chat=metrics.chat_rate(one.messages, windows, bin_seconds=width).drop(columns="room_id"),
+        reactions=metrics.reactions(one.reactions, windows, bin_seconds=width).drop(columns="room_id"),
+        moments=found,
         health=metrics.health(one.health).drop(columns="room_id"),
         presence=one.presence,
+        usual=_usual(before, room_id),
         quality=one.quality,
-        as_of=as_of,
+        as_of=one.as_of,
     )
 
 
-def _returning(dataset: Dataset, room_id: str) -> tuple[int, float]:
+def _earlier(dataset: Dataset, room_id: str) -> Dataset:
+    """The stream with all that its creator had before."""
     rooms = dataset.rooms
     this = rooms[rooms["room_id"] == room_id].iloc[0]
     same = rooms[(rooms["creator_id"] == this["creator_id"]) & (rooms["live_at"] < this["live_at"])]
-    before = dataset.of_rooms([room_id, *same["room_id"]])
-    table = metrics.returning(before.views, before.rooms, as_of=dataset.as_of).loc[[room_id]]
+    return dataset.of_rooms([room_id, *same["room_id"]])
+
+
+def _usual(before: Dataset, room_id: str) -> pd.DataFrame:
+    rows = before.rooms[before.rooms["room_id"] != room_id].sort_values("live_at").tail(MOST_COMPARED)
+    others = before.of_rooms(rows["room_id"].tolist())
+    return metrics.usual_viewers(others.views, others.windows)
+
+
+def _returning(before: Dataset, room_id: str) -> tuple[int, float]:
+    table = metrics.returning(before.views, before.rooms, as_of=before.as_of).loc[[room_id]]
     return int(table["returning_viewers"].iloc[0]), float(table["returning_share"].iloc[0])

@@ -24,6 +24,10 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "minutes_per_stream": "Minutes per stream",
         "minutes_per_viewer": "Minutes per viewer",
         "view_seconds": "Average view",
+        "replay_viewers": "Replay viewers",
+        "replay_watch_seconds": "Replay watch time",
+        "replay_minutes_per_viewer": "Replay minutes per viewer",
+        "replay_view_seconds": "Average replay view",
         "peak_viewers": "Peak viewers",
         "peak_at": "Peak at",
         "average_viewers": "Average viewers",
@@ -44,7 +48,7 @@ LABELS: Mapping[str, str] = MappingProxyType(
 )
 """What each number is called where there is room for two words."""
 SHARES = ("chat_penetration", "returning_share")
-LENGTHS = ("duration_seconds", "watch_seconds", "view_seconds")
+LENGTHS = ("duration_seconds", "watch_seconds", "view_seconds", "replay_watch_seconds", "replay_view_seconds")
 
 
 def clock(seconds: float) -> str:

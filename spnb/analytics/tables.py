@@ -90,7 +90,7 @@ ROOMS = Table(
 )
 VIEWS = Table(
     "views",
-    "watch sessions",
+    "watch sessions; columns of your own (country, device, …) are kept and may be grouped and filtered by",
     (
         Column("session_id", "text", "id of the session; doubles are found by it"),
         ROOM,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spnb.analytics.frames import TIME, ensured
+from spnb.errors import InvalidInput
 
-__all__ = ["NEVER", "Windows", "milliseconds", "moment", "moments_of"]
+__all__ = ["NEVER", "Windows", "instant", "milliseconds", "moment", "moments_of", "zone_named"]
 
 Whole = NDArray[np.int64]
 
@@ -25,9 +27,42 @@ def milliseconds(times: Any) -> Whole:
     return made
 
 
+def instant(time: Any, what: str = "as_of") -> pd.Timestamp:
+    """A time that a caller gave, in UTC; text is ISO 8601.
+
+    Raises:
+        InvalidInput: it is no time, or names no zone.
+    """
+    try:
+        made = pd.Timestamp(time)
+    except (ValueError, TypeError, OverflowError):
+        made = pd.Timestamp("NaT")
+    if pd.isna(made):
+        raise InvalidInput(f"{what} is {time!r}, which is no time: give one like '2026-03-01T18:00:00Z'")
+    if made.tzinfo is None:
+        raise InvalidInput(
+            f"{what} is {time}, without a zone: say which, e.g. '2026-03-01T18:00:00Z' or "
+            f"pandas.Timestamp('2026-03-01 18:00', tz='Europe/Berlin')"
+        )
+    return made.tz_convert("UTC")
+
+
+def zone_named(time_zone: str) -> str:
+    """The name of a zone, if there is such a one.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    try:
+        pd.Timestamp(0, tz="UTC").tz_convert(time_zone)
+    except (KeyError, ValueError, OSError, TypeError) as error:
+        raise InvalidInput(f"there is no time zone {time_zone!r}: name one like Europe/Berlin") from error
+    return time_zone
+
+
 def moment(time: Any) -> int:
     """One time, with a zone, as whole milliseconds since 1970."""
-    return int(pd.Timestamp(time).value) // 1_000_000
+    return int(instant(time).as_unit("ms").asm8.astype(np.int64))
 
 
 def moments_of(values: Whole) -> pd.DatetimeIndex:
@@ -56,9 +91,11 @@ class Windows:
         """The windows of a rooms table.
 
         Args:
-            rooms: the rooms table.
+            rooms: the rooms table, or windows that are known already.
             as_of: end of the window of rooms still on air; without it their last session's end.
         """
+        if isinstance(rooms, cls):
+            return rooms
         table = ensured("rooms", rooms)
         begin, finish = milliseconds(table["live_at"]), milliseconds(table["ended_at"])
         over = finish != NEVER
@@ -90,6 +127,25 @@ class Windows:
         made.begin[found], made.finish[found] = self.begin[places[found]], self.finish[places[found]]
         made.over[found] = self.over[places[found]]
         return made
+
+    def filled(self, spans: Iterable[tuple[Any, Whole, Whole]]) -> Windows:
+        """With unknown times taken from what happened in each stream.
+
+        Args:
+            spans: room ids with the first and the last moment of what happened in each; `NEVER` tells nothing.
+        """
+        far = np.iinfo(np.int64).max
+        first, last = np.full(len(self.names), far), np.full(len(self.names), NEVER)
+        places = pd.Index(self.names)
+        for names, begins, ends in spans:
+            place = places.get_indexer(pd.Index(names, dtype=object))
+            told = (place >= 0) & (begins != NEVER)
+            np.minimum.at(first, place[told], begins[told])
+            np.maximum.at(last, place[told], ends[told])
+        begin = np.where((self.begin == NEVER) & (first != far), first, self.begin)
+        open_ = (self.finish == NEVER) & (begin != NEVER)
+        # A window that is known to have begun cannot finish before it did.
+        return Windows(self.names, begin, np.where(open_, np.maximum(last, begin), self.finish), self.over)
 
     @property
     def seconds(self) -> NDArray[np.float64]:

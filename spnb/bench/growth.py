@@ -7,21 +7,24 @@ import os
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 
 from spnb._loop import run
 from spnb.bench.figures import Figure, at_most
 from spnb.bench.sandboxed import OwnSandbox, own_sandbox
 
-__all__ = ["observers", "rooms_and_messages", "soak"]
+__all__ = ["observers", "one_budget", "rooms_and_messages", "soak"]
 
 OBSERVERS = (100, 500, 2_000)
-ROOMS = (1_000, 50_000)
-MESSAGES = (10_000, 1_000_000)
+BUDGETED = 150
+ROOMS = (1_000, 10_000, 50_000)
+MESSAGES = (10_000, 100_000, 1_000_000)
 CALLS = 40
 LOGINS = 10
 SETTLED_PAUSE = 30.0
@@ -73,6 +76,52 @@ async def _observers(sandbox: OwnSandbox) -> list[Figure]:
     ]
 
 
+def one_budget() -> Iterator[Figure]:
+    """What rooms that are observed at once ask of the service, which counts: at the start, and after a cut."""
+    with own_sandbox() as sandbox:
+        yield from run(_budget(sandbox))
+
+
+async def _budget(sandbox: OwnSandbox) -> list[Figure]:
+    import spnb
+
+    url, key = sandbox.info["url"], sandbox.info["apiKey"]
+    host = await spnb.connect_async("host", url=url, api_key=key)
+    rooms = [await host.rooms.create(f"Room {number}", chat=False) for number in range(BUDGETED)]
+    client = await spnb.connect_async("bench", url=url, api_key=key)
+    answers: Counter[int] = Counter()
+    reads: Counter[str] = Counter()
+
+    async def count(answer: httpx.Response) -> None:
+        answers[answer.status_code] += 1
+        reads[answer.request.url.path] += 1
+
+    client._session._http.event_hooks["response"].append(count)
+    wanted = {f"/api/v1/rooms/{room.room_id}" for room in rooms}
+
+    async def all_read(times: int) -> float:
+        began = time.perf_counter()
+        while min(reads[path] for path in wanted) < times:  # noqa: ASYNC110 - they are read one by one
+            await asyncio.sleep(0.05)
+        return time.perf_counter() - began
+
+    ends = [client.hand_out(room.record).observe(lambda _record: None) for room in rooms]
+    took = await all_read(1)
+    first = answers.total()
+    await (await spnb.sandbox.faults_async(host)).cut("realtime")
+    again = await all_read(2)
+    for end in ends:
+        end()
+    await client.aclose()
+    await host.aclose()
+    most = 2 * BUDGETED + 20
+    return [
+        at_most(f"{BUDGETED} observed rooms: requests at the start", first, most / 2, "", f"read after {took:.1f} s"),
+        at_most("… and after a cut", answers.total() - first, most / 2, "", f"read again after {again:.1f} s"),
+        at_most("… refused for their rate", answers[429], 0, "", "100 requests in 5 s are allowed"),
+    ]
+
+
 def rooms_and_messages() -> Iterator[Figure]:
     """Listing, making and sending in a small network and in a large one."""
     listed: dict[int, float] = {}
@@ -84,12 +133,13 @@ def rooms_and_messages() -> Iterator[Figure]:
         with own_sandbox(filled=_filler(rooms, messages)) as sandbox:
             started[rooms] = sandbox.ready_after
             listed[rooms], made[rooms], sent[messages], entered[rooms] = run(_calls(sandbox))
-    few, many = ROOMS
+    few, some, many = ROOMS
     yield at_most("start among 50 000 rooms, 1 M messages", started[many], 3, "s", _linear(started, "s"))
     yield at_most("a page of rooms among 50 000", listed[many], 3 * listed[few] + 5, "ms", _linear(listed, "ms"))
     yield at_most("a room made among 50 000", made[many], 3 * made[few] + 5, "ms", _linear(made, "ms"))
+    yield at_most("a login among 10 000 rooms", entered[some], 3 * entered[few] + 5, "ms", _linear(entered, "ms"))
     yield at_most("a login among 50 000 rooms", entered[many], 3 * entered[few] + 5, "ms", _linear(entered, "ms"))
-    yield at_most("a message sent among 1 M", sent[MESSAGES[1]], 3 * sent[MESSAGES[0]] + 5, "ms", _linear(sent, "ms"))
+    yield at_most("a message sent among 1 M", sent[MESSAGES[-1]], 3 * sent[MESSAGES[0]] + 5, "ms", _linear(sent, "ms"))
 
 
 def _filler(rooms: int, messages: int) -> Callable[[Path], None]:

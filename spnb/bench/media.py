@@ -41,7 +41,16 @@ def viewer_token(sandbox: OwnSandbox, room_id: str, identity: str) -> tuple[str,
 
 
 @asynccontextmanager
-async def publishing(url: str, token: str) -> AsyncIterator[rtc.Room]:
+async def publishing(
+    url: str,
+    token: str,
+    *,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    fps: int = FPS,
+    bits: int = 800_000,
+    simulcast: bool = False,
+) -> AsyncIterator[rtc.Room]:
     """The bare SDK as a publisher: one H.264 test card without sound, as an SDK user would write it."""
     import numpy as np
     from livekit import rtc
@@ -50,29 +59,32 @@ async def publishing(url: str, token: str) -> AsyncIterator[rtc.Room]:
 
     room = rtc.Room()
     await room.connect(url, token, rtc.RoomOptions(auto_subscribe=False))
-    source = rtc.VideoSource(WIDTH, HEIGHT)
+    source = rtc.VideoSource(width, height)
     track = rtc.LocalVideoTrack.create_video_track("card", source)
-    encoding = rtc.VideoEncoding(max_bitrate=800_000, max_framerate=FPS)
+    encoding = rtc.VideoEncoding(max_bitrate=bits, max_framerate=fps)
     options = rtc.TrackPublishOptions(
-        source=rtc.TrackSource.SOURCE_CAMERA, video_codec=rtc.VideoCodec.H264, simulcast=False, video_encoding=encoding
+        source=rtc.TrackSource.SOURCE_CAMERA,
+        video_codec=rtc.VideoCodec.H264,
+        simulcast=simulcast,
+        video_encoding=encoding,
     )
     await room.local_participant.publish_track(track, options)
-    card = TestCard(WIDTH, HEIGHT, FPS)
+    card = TestCard(width, height, fps)
     # Grain that moves: a card alone compresses to almost nothing, a camera's picture does not.
-    grain = np.random.default_rng(1).integers(0, 14, (HEIGHT // 2, WIDTH), np.uint8)
+    grain = np.random.default_rng(1).integers(0, 14, (height // 2, width), np.uint8)
 
     def picture(number: int) -> bytearray:
         made = card.picture(number)
-        luma = np.frombuffer(made, np.uint8, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH)
-        luma[: HEIGHT // 2] = np.minimum(luma[: HEIGHT // 2], 220) + np.roll(grain, number * 7, axis=1)
+        luma = np.frombuffer(made, np.uint8, width * height).reshape(height, width)
+        luma[: height // 2] = np.minimum(luma[: height // 2], 220) + np.roll(grain, number * 7, axis=1)
         return made
 
     async def feed() -> None:
         began, number = time.monotonic(), 0
         while True:
-            source.capture_frame(rtc.VideoFrame(WIDTH, HEIGHT, rtc.VideoBufferType.I420, picture(number)))
+            source.capture_frame(rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, picture(number)))
             number += 1
-            await asyncio.sleep(max(0.0, began + number / FPS - time.monotonic()))
+            await asyncio.sleep(max(0.0, began + number / fps - time.monotonic()))
 
     feeding = asyncio.create_task(feed())
     try:

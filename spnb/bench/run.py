@@ -25,8 +25,10 @@ BENCHMARKS: dict[str, str] = {
     "on-air": "spnb.bench.on_air:host_on_air",
     "late-viewer": "spnb.bench.media:late_viewer",
     "subscribers": "spnb.bench.media:fifty_subscribers",
+    "lines": "spnb.bench.lines:bad_lines",
     "forwarding": "spnb.bench.forwarding:forwarding",
     "recorder": "spnb.bench.recording:recorder_cost",
+    "ingest": "spnb.bench.ingest:ingest",
     "live-delay": "spnb.bench.playback:live_delay",
     "co-hosts": "spnb.bench.co_hosts:co_hosts",
     "preview": "spnb.bench.studio:preview",
@@ -48,9 +50,12 @@ BENCHMARKS: dict[str, str] = {
     "analytics-season": "spnb.bench.analytics:season",
     "analytics-messages": "spnb.bench.analytics:messages",
     "analytics-page": "spnb.bench.analytics:stream_page",
+    "analytics-dimensions": "spnb.bench.analytics:dimensions",
     "analytics-growth": "spnb.bench.analytics:growth",
     "observers": "spnb.bench.growth:observers",
+    "budget": "spnb.bench.growth:one_budget",
     "large-network": "spnb.bench.growth:rooms_and_messages",
+    "floods": "spnb.bench.floods:floods",
     "soak": "spnb.bench.growth:soak",
 }
 """Name → module and function; a function takes nothing and yields figures."""

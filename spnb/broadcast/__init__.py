@@ -19,10 +19,13 @@ from spnb.broadcast.events import (
     Reconnecting,
     RecordingInterrupted,
     RecordingResumed,
+    RestreamLost,
+    RestreamReached,
     SourceLost,
     SourceRestored,
 )
-from spnb.broadcast.options import AudioOptions, VideoOptions
+from spnb.broadcast.options import AudioOptions, ReconnectOptions, VideoOptions
+from spnb.broadcast.restream import Restream
 from spnb.broadcast.running import is_running
 
 if TYPE_CHECKING:
@@ -39,10 +42,14 @@ __all__ = [
     "Ended",
     "MuteChanged",
     "OthersOnAir",
+    "ReconnectOptions",
     "Reconnected",
     "Reconnecting",
     "RecordingInterrupted",
     "RecordingResumed",
+    "Restream",
+    "RestreamLost",
+    "RestreamReached",
     "SourceLost",
     "SourceRestored",
     "VideoOptions",

@@ -11,14 +11,17 @@ import contextlib
 import logging
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
+from spnb.broadcast.beside import Beside
 from spnb.broadcast.credentials import BroadcastRoom
+from spnb.broadcast.ending import over_words, stop_room, why_put_out
 from spnb.broadcast.events import (
     BroadcastEvent,
     BroadcastStats,
@@ -33,18 +36,19 @@ from spnb.broadcast.events import (
     SourceRestored,
 )
 from spnb.broadcast.line import PUT_OUT, Line, OutForGood
-from spnb.broadcast.options import AudioOptions, Intent, Kind, VideoOptions
+from spnb.broadcast.options import AudioOptions, Intent, Kind, ReconnectOptions, VideoOptions
 from spnb.broadcast.outlet import Outlet
 from spnb.broadcast.publisher import PublisherEvents, PublishesItself
 from spnb.broadcast.recording_news import observed
+from spnb.broadcast.restream import Restream
 from spnb.broadcast.running import on_air_here
-from spnb.errors import BadRequest, BroadcastError, ServiceError, SpnbError, Unreachable
+from spnb.broadcast.sources import source_of
+from spnb.errors import BroadcastError, ServiceError, SpnbError, Unreachable
 from spnb.models import Room
 from spnb.observers import Observers
 
 if TYPE_CHECKING:
     from spnb.broadcast.sources.base import Source
-    from spnb.broadcast.sources.notice import Notice
 
 __all__ = ["AsyncBroadcast", "go_live"]
 
@@ -55,19 +59,21 @@ HISTORY_SECONDS = 3600
 @on_loop
 async def go_live(
     room: BroadcastRoom,
-    source: Source | None = None,
+    source: Source | str | Path | None = None,
     *,
     video: VideoOptions | None = None,
     audio: AudioOptions | bool = True,
+    reconnect: ReconnectOptions | None = None,
     on_event: Callable[[BroadcastEvent], Any] | None = None,
 ) -> AsyncBroadcast:
     """Put a room on air from this process, or come onto its stage as a co-host.
 
     Args:
         room: the room; it must be idle, or live from here already. For a co-host it must be live.
-        source: what to send; a test card without.
+        source: what to send, also the path of a media file or the address of a live stream; a test card without.
         video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
         audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
+        reconnect: how long and how often to try after the connection was lost.
         on_event: called with each event, on the background loop.
 
     Returns:
@@ -79,7 +85,7 @@ async def go_live(
     """
     running: AsyncBroadcast | None = on_air_here.get(room.broadcast_key)
     if running is None:
-        running = AsyncBroadcast(room, source, Intent(video=video or VideoOptions(), audio=_sound(audio)))
+        running = AsyncBroadcast(room, source_of(source), Intent.of(video, audio, reconnect))
         if on_event is not None:
             running.observe(on_event)
         on_air_here[room.broadcast_key] = running
@@ -87,18 +93,10 @@ async def go_live(
     return running
 
 
-def _sound(wish: AudioOptions | bool) -> AudioOptions:
-    return wish if isinstance(wish, AudioOptions) else AudioOptions(enabled=wish)
-
-
 class AsyncBroadcast:
     """A room on air. `go_live` makes one; as a context manager it ends the room on the way out."""
 
-    def __init__(self, room: BroadcastRoom, source: Source | None, intent: Intent) -> None:
-        if source is None:
-            from spnb.broadcast.sources import TestCard
-
-            source = TestCard()
+    def __init__(self, room: BroadcastRoom, source: Source, intent: Intent) -> None:
         self.room = room
         self._history: deque[BroadcastStats] = deque(maxlen=HISTORY_SECONDS)
         self.others: frozenset[str] = frozenset()
@@ -113,6 +111,7 @@ class AsyncBroadcast:
             restored=lambda: self._hear(self._source_back),
         )
         self._line = Line(room, self._outlet, self._told(), lambda: (self._source, self._intent))
+        self._beside = Beside(self._outlet, self._line, lambda: self._intent, lambda news: self._observers.tell(news))
         self._start: asyncio.Task[None] | None = None
         self._stop: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -123,7 +122,6 @@ class AsyncBroadcast:
         self._over = asyncio.Event()
         self._joined = False
         self._source_lost = False
-        self._notice: Notice | None = None
 
     # -- state
 
@@ -208,7 +206,7 @@ class AsyncBroadcast:
             source=self._source_news,
             restored=self._source_back,
             others=self._others_seen,
-            muted=self._muted_by_moderator,
+            muted=lambda what: self._set_muted(what, muted=True, by_moderator=True),
         )
 
     def _others_seen(self, others: frozenset[str]) -> None:
@@ -250,9 +248,6 @@ class AsyncBroadcast:
         if self.is_muted(what) != muted:
             self._want(self._intent.with_muted(what, muted=muted))
             self._observers.tell(MuteChanged(what=what, muted=muted, by_moderator=by_moderator))
-
-    def _muted_by_moderator(self, what: Kind) -> None:
-        self._set_muted(what, muted=True, by_moderator=True)
 
     def _want(self, intent: Intent) -> None:
         self._intent = intent
@@ -319,6 +314,27 @@ class AsyncBroadcast:
         if self._line.connection is not None:
             await self._line.join()
 
+    @on_loop
+    async def also_to(self, url: str) -> Restream:
+        """Send the stream to another service over RTMP(S) too; what becomes of that never touches the room.
+
+        In a room for direct streaming it gets the packets that the room gets; beside a LiveKit room, whose SDK keeps
+        its packets to itself, one encoder works for all such services. It reconnects: see `RestreamLost`.
+
+        Args:
+            url: `rtmp(s)://…` with the stream key at its end. Secret: it is shown nowhere.
+
+        Returns:
+            What is sent, once it has reached the service; its `stop()` ends it, as the end of the broadcast does.
+
+        Raises:
+            BroadcastError: the service cannot be reached, or refuses; or the page sends by itself.
+        """
+        self._require_on_air()
+        if isinstance(self._source, PublishesItself):
+            raise BroadcastError("the page sends by itself, nothing of it is here: switch to a source of the kernel's")
+        return await self._beside.add(url)
+
     def _require_on_air(self) -> None:
         if not self.on_air:
             raise BroadcastError("the broadcast is over: a stopped room is never restarted, create a new one")
@@ -350,14 +366,7 @@ class AsyncBroadcast:
     async def _measure(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            connection = self._line.connection
-            if connection is None:
-                continue
-            try:
-                stats = await connection.stats()
-            except Exception as error:  # noqa: BLE001 - whatever the SDK says of a connection that is going
-                log.debug("nothing to measure: %s", error)
-                continue
+            stats = await self._line.stats()
             self._history.extend([stats] if stats is not None else [])
 
     def _source_news(self, reason: str | None) -> None:
@@ -366,27 +375,19 @@ class AsyncBroadcast:
         elif not self._source_lost:
             self._source_lost = True
             log.warning("the source is lost: %s", reason)
-            from spnb.broadcast.sources.notice import Notice
-
-            # Viewers are told, rather than left with a picture that has frozen.
-            self._notice = Notice("SOURCE LOST", self._source.width, self._source.height)
-            self._notice.start(self._outlet)
+            self._outlet.show_lost(self._source.width, self._source.height)
             self._observers.tell(SourceLost(reason=reason))
 
     def _source_back(self) -> None:
-        self._notice_off()
+        self._outlet.lost_no_more()
         if self._source_lost:
             self._source_lost = False
             self._observers.tell(SourceRestored())
 
-    def _notice_off(self) -> None:
-        notice, self._notice = self._notice, None
-        if notice is not None:
-            notice.close()
-
     def _room_changed(self, room: Room) -> None:
-        if room.status in ("ended", "recorded", "terminated", "error"):
-            self._end_soon(f"the room was {'stopped elsewhere' if room.status != 'terminated' else 'terminated'}")
+        words = over_words(room.status)
+        if words is not None:
+            self._end_soon(words)
 
     def _hear(self, news: Callable[[], None]) -> None:
         """News of the source, from any thread."""
@@ -395,10 +396,8 @@ class AsyncBroadcast:
 
     def _disconnected(self, reason: str) -> None:
         self._observers.tell(Disconnected(reason=reason))
-        out = PUT_OUT.get(reason)
-        if out is not None:
-            taken_off = reason == "participant removed" and not self.room.hosted
-            self._end_soon("the host took you off the stage" if taken_off else f"the media server put us out: {out}")
+        if reason in PUT_OUT:
+            self._end_soon(lambda: why_put_out(self.room, reason))
         elif self._stop is None and self._rejoining is None:
             self._rejoining = asyncio.create_task(self._rejoin(), name=f"rejoin {self.room.room_id}")
 
@@ -418,7 +417,7 @@ class AsyncBroadcast:
 
     # -- leaving the air
 
-    def _end_soon(self, reason: str) -> None:
+    def _end_soon(self, reason: str | Callable[[], Awaitable[str]]) -> None:
         if self._stop is None:
             self._stop = asyncio.create_task(self._end(reason), name=f"end {self.room.room_id}")
 
@@ -437,7 +436,7 @@ class AsyncBroadcast:
         assert self._stop is not None  # noqa: S101 - set just above
         await asyncio.shield(self._stop)
 
-    async def _end(self, reason: str) -> None:
+    async def _end(self, reason: str | Callable[[], Awaitable[str]]) -> None:
         rejoining = self._rejoining
         if rejoining is not None:
             rejoining.cancel()
@@ -447,32 +446,27 @@ class AsyncBroadcast:
         for task in (self._watch, self._quiet):
             if task is not None:
                 task.cancel()
-        self._notice_off()
+        self._outlet.lost_no_more()
         try:
             await asyncio.to_thread(self._source.close)
         finally:
             try:
+                await self._beside.leave()
                 await self._line.leave()
             finally:
                 await self._stop_room(reason)
 
-    async def _stop_room(self, reason: str) -> None:
+    async def _stop_room(self, reason: str | Callable[[], Awaitable[str]]) -> None:
+        told = "stopped"
         try:
-            if self.room.hosted:
-                await self.room.stop()
-        except BadRequest:
-            # No media had arrived: the room is idle, there is nothing to stop.
-            log.debug("room %s had not been live", self.room.room_id)
-        except (ServiceError, Unreachable) as error:
-            raise BroadcastError(
-                f"left the air, but the service could not be told to stop the room ({error}): "
-                "it ends the room by itself after its grace time"
-            ) from error
+            # Asked before the room is stopped from here, which would look like any other end.
+            told = reason if isinstance(reason, str) else await reason()
+            await stop_room(self.room)
         finally:
             if on_air_here.get(self.room.broadcast_key) is self:
                 del on_air_here[self.room.broadcast_key]
             self._over.set()
-            self._observers.tell(Ended(reason=reason))
+            self._observers.tell(Ended(reason=told))
 
     @on_loop
     async def wait_ended(self, timeout: float | None = None) -> bool:

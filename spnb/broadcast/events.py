@@ -18,6 +18,8 @@ __all__ = [
     "Reconnecting",
     "RecordingInterrupted",
     "RecordingResumed",
+    "RestreamLost",
+    "RestreamReached",
     "SourceLost",
     "SourceRestored",
 ]
@@ -82,6 +84,23 @@ class RecordingInterrupted(BroadcastEvent):
 @dataclass(frozen=True, slots=True)
 class RecordingResumed(BroadcastEvent):
     """The stream is recorded again."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestreamReached(BroadcastEvent):
+    """Another service gets the stream, see `also_to`: for the first time, or again."""
+
+    to: str
+    """Its host."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestreamLost(BroadcastEvent):
+    """Another service does not get the stream. It is tried again and again; the room is not touched by it."""
+
+    to: str
+    """Its host."""
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

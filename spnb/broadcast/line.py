@@ -16,9 +16,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spnb.broadcast.credentials import BroadcastRoom, prepared
+from spnb.broadcast.events import BroadcastStats
 from spnb.broadcast.options import Format, Intent
 from spnb.broadcast.outlet import Outlet
 from spnb.broadcast.publisher import Connection, ConnectionRefused, Publisher, PublisherEvents, PublishesItself
+from spnb.broadcast.restream import Copies
 from spnb.broadcast.sources.base import checked_size
 from spnb.errors import (
     BroadcastError,
@@ -40,9 +42,6 @@ __all__ = ["PUT_OUT", "Line", "OutForGood"]
 log = logging.getLogger(__name__)
 
 JOIN_SECONDS = 30.0
-REJOIN_SECONDS = 300.0
-"""The longest that is tried. As a rule the room's grace time is over before, and its record says so."""
-FIRST_WAIT, LONGEST_WAIT = 0.25, 5.0
 PUT_OUT = {
     "duplicate identity": "you are on air in this room from elsewhere",
     "participant removed": "a moderator removed you",
@@ -82,15 +81,18 @@ class Line:
         self._outlet = outlet
         self._events = events
         self._wanted = wanted
-        self._direct = False
+        self.direct = False
+        """Whether it pushes over RTMP to a room for direct streaming; known once there are credentials."""
+        self.copies = Copies()
+        """What packets that are encoded here go to as well."""
         self._joining: Connection | None = None
         self._lost: str | None = None
 
     async def credentials(self) -> BroadcasterData:
         """LiveKit's address and token, or the address a room for direct streaming is pushed to."""
         data = prepared(self._room) or await self._room.broadcaster_data()
-        self._direct = data.direct_stream_url is not None
-        if not self._direct and not (data.co_host_url and data.co_host_token):
+        self.direct = data.direct_stream_url is not None
+        if not self.direct and not (data.co_host_url and data.co_host_token):
             raise ConfigError("the service gave neither a LiveKit address nor one to push to for this room")
         return data
 
@@ -166,13 +168,13 @@ class Line:
             muted=of_mine(told.muted),
         )
         if isinstance(source, PublishesItself):
-            if self._direct:
+            if self.direct:
                 raise ConfigError("a page cannot push to a room for direct streaming: create it with type='coHosts'")
             made = source.publisher(intent, events)
-        elif self._direct:
+        elif self.direct:
             from spnb.broadcast.rtmp import RtmpPublisher
 
-            made = RtmpPublisher(intent, events)
+            made = RtmpPublisher(intent, events, self.copies)
         else:
             made = Publisher(intent, events)
         return made
@@ -215,20 +217,21 @@ class Line:
             OutForGood: the room is over, or may not be entered any more, or it took too long.
         """
         await self.leave()
-        began, wait = time.monotonic(), FIRST_WAIT
+        began, policy = time.monotonic(), self._wanted()[1].reconnect
+        wait = policy.first_wait
         while True:
             try:
                 async with self.changing:
                     await self.join()
             except Exception as error:  # noqa: BLE001 - whatever an SDK raises: the room must not stay without anybody
                 log.info("the connection is not restored yet: %s: %s", type(error).__name__, error)
-                await self._judge(error, time.monotonic() - began)
+                await self._judge(error, time.monotonic() - began, policy.seconds)
             else:
                 return
             await asyncio.sleep(wait * random.uniform(0.75, 1.25))
-            wait = min(LONGEST_WAIT, wait * 2)
+            wait = min(policy.longest_wait, wait * 2)
 
-    async def _judge(self, error: Exception, seconds: float) -> None:
+    async def _judge(self, error: Exception, seconds: float, most: float) -> None:
         """Raises where another try has no sense."""
         if isinstance(error, Forbidden | NotFound | ConfigError):
             raise OutForGood(f"the connection could not be restored: {error}") from error
@@ -238,8 +241,16 @@ class Line:
             status = self._room.status
         if status in OVER:
             raise OutForGood(f"the room was over before the connection could be restored ({status})") from error
-        if seconds > REJOIN_SECONDS:
-            raise OutForGood(f"the connection could not be restored within {REJOIN_SECONDS:g} s: {error}") from error
+        if seconds > most:
+            raise OutForGood(f"the connection could not be restored within {most:g} s: {error}") from error
+
+    async def stats(self) -> BroadcastStats | None:
+        """How the last second went; None where there is nothing to tell."""
+        try:
+            return await self.connection.stats() if self.connection is not None else None
+        except Exception as error:  # noqa: BLE001 - whatever the SDK says of a connection that is going
+            log.debug("nothing to measure: %s", error)
+            return None
 
     async def leave(self) -> None:
         """Leave the room."""

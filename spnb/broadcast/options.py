@@ -9,11 +9,13 @@ from typing import Literal
 from spnb.broadcast.sources.base import LEAST_SIDE
 from spnb.errors import InvalidInput
 
-__all__ = ["AudioOptions", "Format", "Intent", "Kind", "VideoOptions"]
+__all__ = ["AudioOptions", "Format", "Intent", "Kind", "ReconnectOptions", "VideoOptions"]
 
 Kind = Literal["audio", "video"]
 LEAST_BITRATE, MOST_BITRATE = 300_000, 8_000_000
 MOST_VOLUME = 4.0
+REJOIN_SECONDS, MOST_REJOIN_SECONDS = 300.0, 3600.0
+LEAST_WAIT, FIRST_WAIT, LONGEST_WAIT = 0.05, 0.25, 5.0
 MOST = {"width": 8192, "height": 8192, "fps": 240, "bitrate": 1_000_000_000}
 
 
@@ -105,6 +107,31 @@ class AudioOptions:
             raise InvalidInput(f"sound has at least 6000 bits a second, not {self.bitrate}")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconnectOptions:
+    """How a connection to LiveKit that is lost for good is made anew, as LiveKit's `reconnectPolicy` says in a page.
+
+    Attributes:
+        seconds: how long it is tried; then the broadcast ends, and the room with it. As a rule the room's grace time
+            is over before, and its record says so.
+        first_wait, longest_wait: seconds before the second try, and at most between two; each pause is twice the one
+            before, give or take a quarter.
+    """
+
+    seconds: float = REJOIN_SECONDS
+    first_wait: float = FIRST_WAIT
+    longest_wait: float = LONGEST_WAIT
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seconds <= MOST_REJOIN_SECONDS:
+            raise InvalidInput(f"reconnecting is tried for 0 to {MOST_REJOIN_SECONDS:g} s, not {self.seconds}")
+        if not LEAST_WAIT <= self.first_wait <= self.longest_wait <= MOST_REJOIN_SECONDS:
+            raise InvalidInput(
+                f"pauses between tries are {LEAST_WAIT:g} s or more, the first no longer than the longest, "
+                f"not {self.first_wait} and {self.longest_wait}"
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Intent:
     """Everything a host wants of a broadcast but its source.
@@ -112,11 +139,19 @@ class Intent:
     Attributes:
         muted: what must not go out.
         video, audio: how to send.
+        reconnect: how to go on after the connection was lost.
     """
 
     muted: frozenset[Kind] = frozenset()
     video: VideoOptions = field(default_factory=VideoOptions)
     audio: AudioOptions = field(default_factory=AudioOptions)
+    reconnect: ReconnectOptions = field(default_factory=ReconnectOptions)
+
+    @classmethod
+    def of(cls, video: VideoOptions | None, audio: AudioOptions | bool, reconnect: ReconnectOptions | None) -> Intent:
+        """What a host begins with; of the sound perhaps only whether there is one."""
+        sound = audio if isinstance(audio, AudioOptions) else AudioOptions(enabled=audio)
+        return cls(frozenset(), video or VideoOptions(), sound, reconnect or ReconnectOptions())
 
     def with_muted(self, what: Kind, *, muted: bool) -> Intent:
         """The same with `what` muted, or not."""

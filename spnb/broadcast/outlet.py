@@ -37,8 +37,10 @@ class Outlet:
         self._source = source
         self._restored = restored
         self._sink: Sink | None = None
+        self._beside: Sink | None = None
         self._format: Format | None = None
         self._card: Notice | None = None
+        self._lost: Notice | None = None
         self._due = 0.0
 
     def lead(self, sink: Sink | None, wanted: Format | None = None) -> None:
@@ -46,6 +48,17 @@ class Outlet:
         self._sink = sink
         self._format = wanted or self._format
         self._show_card()
+
+    def beside(self, sink: Sink | None) -> None:
+        """Pass on to this one too, whether or not there is a connection."""
+        self._beside = sink
+        self._show_card()
+
+    @property
+    def _way(self) -> Sink | None:
+        if self._sink is None or self._beside is None:
+            return self._sink or self._beside
+        return _Both(self._sink, self._beside)
 
     def heed(self, intent: Intent) -> None:
         """The host wants something else."""
@@ -56,7 +69,7 @@ class Outlet:
         card, self._card = self._card, None
         if card is not None:
             card.close()
-        sink, wanted = self._sink, self._format
+        sink, wanted = self._way, self._format
         if sink is not None and wanted is not None and "video" in self._intent.muted:
             from spnb.broadcast.sources.notice import Notice
 
@@ -64,11 +77,25 @@ class Outlet:
             self._card = Notice("CAMERA OFF", wanted.width, wanted.height)
             self._card.start(sink)
 
+    def show_lost(self, width: int, height: int) -> None:
+        """Viewers are told that the source is lost, rather than left with a picture that has frozen."""
+        from spnb.broadcast.sources.notice import Notice
+
+        self.lost_no_more()
+        self._lost = Notice("SOURCE LOST", width, height)
+        self._lost.start(self)
+
+    def lost_no_more(self) -> None:
+        """That is over."""
+        notice, self._lost = self._lost, None
+        if notice is not None:
+            notice.close()
+
     # -- the sink
 
     def video(self, picture: bytearray, width: int, height: int) -> None:
         """A picture: as large and as often as was wished for."""
-        sink, wanted = self._sink, self._format
+        sink, wanted = self._way, self._format
         if not self._sound_picture(picture, width, height):
             return
         if sink is None or wanted is None or "video" in self._intent.muted or not self._in_time():
@@ -100,7 +127,7 @@ class Outlet:
 
     def audio(self, samples: bytes, channels: int) -> None:
         """Sound, as loud as was wished for."""
-        sink, intent = self._sink, self._intent
+        sink, intent = self._way, self._intent
         if channels not in (1, 2) or len(samples) % (2 * channels):
             self._source(f"the source gave sound that cannot be sent: {len(samples)} bytes of {channels} channels")
             return
@@ -120,6 +147,32 @@ class Outlet:
     def ended(self) -> None:
         """The source came to its end."""
         self._source(None)
+
+
+class _Both:
+    """Two sinks as one."""
+
+    def __init__(self, one: Sink, other: Sink) -> None:
+        self._sinks = one, other
+
+    def video(self, picture: bytearray, width: int, height: int) -> None:
+        """A picture, for both."""
+        for sink in self._sinks:
+            sink.video(picture, width, height)
+
+    def audio(self, samples: bytes, channels: int) -> None:
+        """Sound, for both."""
+        for sink in self._sinks:
+            sink.audio(samples, channels)
+
+    def lost(self, reason: str) -> None:
+        """The outlet tells by itself."""
+
+    def restored(self) -> None:
+        """The outlet tells by itself."""
+
+    def ended(self) -> None:
+        """The outlet tells by itself."""
 
 
 def _scaled(picture: bytearray, width: int, height: int, wanted: Format) -> bytearray:

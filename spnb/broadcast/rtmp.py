@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from spnb._proxies import through, without_proxy
 from spnb.broadcast.events import BroadcastStats
 from spnb.broadcast.options import Format, Intent
 from spnb.broadcast.publisher import ConnectionRefused, PublisherEvents
+from spnb.broadcast.restream import Copies, EncodedPacket, Manner, opened_flv, reason_of
 from spnb.broadcast.sources.base import SAMPLE_RATE
 from spnb.broadcast.sources.picture import Fitter
 from spnb.errors import BroadcastError
@@ -25,7 +26,6 @@ __all__ = ["RtmpPublisher"]
 
 log = logging.getLogger(__name__)
 
-OPEN_SECONDS, WRITE_SECONDS = 10.0, 10.0
 LEAVE_SECONDS = 5.0
 MOST_WAITING = 60
 """Pictures and pieces of sound that may wait for the encoder; where it is too slow, the newest are left out."""
@@ -41,13 +41,16 @@ class RtmpPublisher:
     Args:
         intent: what the host wants.
         events: what is told.
+        copies: what each packet goes to as well.
     """
 
-    def __init__(self, intent: Intent, events: PublisherEvents) -> None:
+    def __init__(self, intent: Intent, events: PublisherEvents, copies: Copies) -> None:
         self._intent = intent
         self._events = events
         self._loop = asyncio.get_running_loop()
+        self._copies = copies
         self._url = ""
+        self._file: Any = None
         self._container: Any = None
         self._waiting: queue.Queue[tuple[float, str, Any] | None] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
@@ -60,6 +63,10 @@ class RtmpPublisher:
     async def connect(self, url: str, token: str) -> None:  # noqa: ARG002 - the key is part of the address
         """Take the address. It holds the stream key, so it is told to nobody; a call is made once there is a format."""
         self._url = url
+
+    def write_to(self, file: Any) -> None:
+        """Take a file in place of an address."""
+        self._file = file
 
     async def publish(self, wanted: Format) -> None:
         """Connect, and push in this format. A connection keeps the size it began with: what follows is fitted into it.
@@ -78,11 +85,8 @@ class RtmpPublisher:
     def _opened(self, wanted: Format) -> tuple[Any, Any]:
         import av
 
-        options = {"rw_timeout": str(int(WRITE_SECONDS * 1e6)), "flvflags": "no_duration_filesize"}
         try:
-            self._container = av.open(
-                self._url, "w", format="flv", options=options, timeout=(OPEN_SECONDS, WRITE_SECONDS)
-            )
+            self._container = opened_flv(self._file or self._url)
             streams = self._streams(wanted)
         except (av.FFmpegError, ValueError) as error:
             raise BroadcastError(f"the encoder does not take this format: {type(error).__name__}") from None
@@ -90,9 +94,8 @@ class RtmpPublisher:
             with without_proxy(self._url):
                 self._container.start_encoding()
         except (av.FFmpegError, OSError, ValueError) as error:
-            # FFmpeg's own words name the address.
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise ConnectionRefused(f"the RTMP address refused the connection{through(self._url)}: {reason}") from None
+            where = f"the RTMP address refused the connection{through(self._url)}"
+            raise ConnectionRefused(f"{where}: {reason_of(error)}") from None
         return streams
 
     def _streams(self, wanted: Format) -> tuple[Any, Any]:
@@ -140,7 +143,7 @@ class RtmpPublisher:
     def _push(self, streams: tuple[Any, Any]) -> None:
         import av
 
-        encoding = _Encoding(self._container, *streams, sent=self._sent)
+        encoding = _Encoding(self._container, *streams, sent=self._sent, copies=self._copies)
         try:
             while (item := self._waiting.get()) is not None:
                 at, what, content = item
@@ -150,7 +153,7 @@ class RtmpPublisher:
                     encoding.sound(at, *content)
             encoding.end()
         except (av.FFmpegError, OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
+            reason = reason_of(error)
             log.info("an RTMP connection broke: %s", reason)
             if not self._left and not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(self._broke, f"the RTMP connection broke: {reason}")
@@ -207,8 +210,9 @@ class RtmpPublisher:
 class _Encoding:
     """Encoders at work, and the container they write to."""
 
-    def __init__(self, container: Any, video: Any, audio: Any, *, sent: list[int]) -> None:
+    def __init__(self, container: Any, video: Any, audio: Any, *, sent: list[int], copies: Copies) -> None:
         self._container, self._video, self._audio = container, video, audio
+        self._copies, self._manner = copies, Manner(video, audio)
         self._fitter = Fitter(video.width, video.height)
         self._sent = sent
         self._began: float | None = None
@@ -232,7 +236,7 @@ class _Encoding:
             frame = av.VideoFrame.from_ndarray(planes.reshape(-1, self._video.width), format="yuv420p")
         frame.pts, frame.time_base = max(self._last + 1, round(since * 1000)), Fraction(1, 1000)
         self._last = frame.pts
-        self._mux(self._video.encode(frame))
+        self._mux("video", self._video.encode(frame))
         self._sent[1] += 1
         self._silence_until(since - LATE_SECONDS)
 
@@ -253,14 +257,17 @@ class _Encoding:
         frame = av.AudioFrame.from_ndarray(wave[None], format="s16", layout="stereo")
         frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, self._samples, Fraction(1, SAMPLE_RATE)
         self._samples += len(wave) // 2
-        self._mux(self._audio.encode(frame))
+        self._mux("audio", self._audio.encode(frame))
 
-    def _mux(self, packets: list[Any]) -> None:
+    def _mux(self, kind: Literal["video", "audio"], packets: list[Any]) -> None:
         for packet in packets:
             self._sent[0] += packet.size
+            if self._copies.all:
+                at = (self._began or 0.0) + float(packet.pts * packet.time_base)
+                self._copies.put(EncodedPacket(kind, bytes(packet), at, packet.is_keyframe, self._manner))
             self._container.mux(packet)
 
     def end(self) -> None:
         """Write what the encoders hold back."""
-        self._mux(self._video.encode(None))
-        self._mux(self._audio.encode(None))
+        self._mux("video", self._video.encode(None))
+        self._mux("audio", self._audio.encode(None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -12,10 +13,13 @@ from rich.text import Text
 
 from spnb.errors import InvalidInput
 
+if TYPE_CHECKING:
+    from spnb.broadcast.sources import Source
+
 __all__ = ["run_demo", "source_named"]
 
 
-def source_named(name: str) -> object:
+def source_named(name: str) -> Source:
     """The media source a command-line word stands for.
 
     Raises:

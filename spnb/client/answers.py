@@ -9,12 +9,13 @@ import contextlib
 import functools
 import inspect
 import zlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
 import orjson
 
+from spnb._loop import Flattened
 from spnb.errors import BadAnswer, SpnbError
 
 __all__ = ["MOST_ANSWER_BYTES", "guarded", "plain_text", "read_answer", "read_object", "told"]
@@ -122,6 +123,8 @@ def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
         def handed(*args: Any, **kwargs: Any) -> Any:
             result = method(*args, **kwargs)
+            if isinstance(result, Flattened):
+                return Flattened(_iterated(result.lists, what))
             return _iterated(result, what) if inspect.isasyncgen(result) else result
 
         return handed
@@ -140,7 +143,7 @@ def guarded(method: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-async def _iterated(items: AsyncGenerator[Any, Any], what: str) -> AsyncIterator[Any]:
+async def _iterated(items: Any, what: str) -> AsyncIterator[Any]:
     async with contextlib.aclosing(items):
         try:
             async for item in items:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from spnb._loop import aiterate, on_loop
+from spnb._loop import Flattened, aiterate, on_loop
 from spnb.client.resource import Resource, checked_text, part, settled
 from spnb.client.watch_key import signed, text_to_sign
 from spnb.errors import InvalidInput
@@ -51,11 +51,11 @@ class AsyncReactions(Resource):
             name: only this reaction.
             page_size: reactions per request, 1 to 100.
         """
-        return aiterate(self._reactors(reference_id, reference_type, name, page_size))
+        return Flattened(aiterate(self._reactors(reference_id, reference_type, name, page_size)))
 
     async def _reactors(
         self, reference_id: str, reference_type: Subject, name: str | None, page_size: int
-    ) -> AsyncIterator[Reactor]:
+    ) -> AsyncIterator[list[Reactor]]:
         pages = self._pages(
             "/api/v3/reactions",
             "list reactions",
@@ -66,9 +66,9 @@ class AsyncReactions(Resource):
             reactionName=name,
         )
         async for page in pages:
-            for subject in page.get("reactions", []):
-                for reactor in Reactor.many(subject.get("reactors")):
-                    yield reactor
+            yield [
+                reactor for subject in page.get("reactions", []) for reactor in Reactor.many(subject.get("reactors"))
+            ]
 
     @on_loop
     async def send_live(
@@ -273,13 +273,12 @@ class AsyncUsers(Resource):
             sort: by name, or oldest or newest first.
             page_size: users per request, 1 to 100.
         """
-        return aiterate(self._found(keyword, sort, page_size))
+        return Flattened(aiterate(self._found(keyword, sort, page_size)))
 
-    async def _found(self, keyword: str | None, sort: str, page_size: int) -> AsyncIterator[User]:
+    async def _found(self, keyword: str | None, sort: str, page_size: int) -> AsyncIterator[list[User]]:
         pages = self._pages("/api/v3/users", "search users", page_size=page_size, keyword=keyword, sortBy=sort)
         async for page in pages:
-            for user in User.many(page.get("users")):
-                yield user
+            yield User.many(page.get("users"))
 
     @on_loop
     async def get_many(self, user_ids: Sequence[str]) -> list[User]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from spnb._loop import Flattened, aiterate, on_loop
+from spnb.client.files import AsyncFiles, image_id
 from spnb.client.resource import Resource, checked_text, create_once, part
 from spnb.errors import InvalidInput
 from spnb.models import Channel, ChannelMember, Message, Room, User
@@ -223,12 +225,53 @@ class AsyncMessages(Resource):
             RateLimited: slow mode, and the turn comes later; `retry_after` tells when.
         """
         checked_text("text", text, TEXT_LIMIT, required=True)
-        body: Json = {
-            "messageFeedId": feed_id,
-            "referenceId": secrets.token_hex(12),  # at most 30 characters: a dashed UUID would not fit
-            "dataType": "text",
-            "data": {"text": text},
-        }
+        content = {"dataType": "text", "data": {"text": text}}
+        return await self._sent(feed_id, content, parent_id, mentions, metadata, tags)
+
+    @on_loop
+    async def send_image(
+        self, feed_id: str, image: str | Path | bytes, *, caption: str = "", parent_id: str | None = None
+    ) -> Message:
+        """Send a picture. social.plus: `MessageRepository.createMessage` of type image.
+
+        Args:
+            feed_id: the channel's message feed.
+            image: a file's path or its bytes, which are uploaded; or the id of an image that was uploaded.
+            caption: what stands below it.
+            parent_id: the message this one replies to.
+
+        Raises:
+            InvalidInput: it is no image, or too large.
+        """
+        checked_text("caption", caption, TEXT_LIMIT)
+        file_id = await image_id(AsyncFiles(self._session), image)
+        content = {"dataType": "image", "fileId": file_id, "data": {"caption": caption} if caption else {}}
+        return await self._sent(feed_id, content, parent_id)
+
+    @on_loop
+    async def send_custom(self, feed_id: str, data: Mapping[str, Any], *, parent_id: str | None = None) -> Message:
+        """Send a message of a kind of your own, which apps of yours understand.
+
+        social.plus: `MessageRepository.createMessage` of type custom.
+
+        Args:
+            feed_id: the channel's message feed.
+            data: anything that is JSON; the service takes about 10 KB.
+            parent_id: the message this one replies to.
+        """
+        return await self._sent(feed_id, {"dataType": "custom", "data": dict(data)}, parent_id)
+
+    async def _sent(
+        self,
+        feed_id: str,
+        content: Json,
+        parent_id: str | None,
+        mentions: Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        tags: Sequence[str] | None = None,
+    ) -> Message:
+        # A reference id has at most 30 characters: a dashed UUID would not fit.
+        body: Json = {"messageFeedId": feed_id, "referenceId": secrets.token_hex(12), **content}
         if parent_id is not None:
             body["parentId"] = parent_id
         if mentions:

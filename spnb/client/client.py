@@ -14,6 +14,7 @@ from spnb.client.audience import AsyncInvitations, AsyncPresence, AsyncReactions
 from spnb.client.budget import BackgroundReads
 from spnb.client.chat import AsyncChannels, AsyncMessages
 from spnb.client.clock import ServiceClock
+from spnb.client.comments import AsyncComments
 from spnb.client.files import AsyncFiles
 from spnb.client.products import AsyncProducts
 from spnb.client.rooms import AsyncRooms
@@ -79,8 +80,9 @@ class AsyncClient(Generic[R]):
         self.files = AsyncFiles(session)
         self.posts = AsyncPosts(session)
         self.channels = AsyncChannels(session)
-        self.rooms: AsyncRooms[R] = AsyncRooms(session, self.files, self.posts, self.channels, self.hand_out)
+        self.rooms: AsyncRooms[R] = AsyncRooms(session, self.files, self.posts, self.channels, self)
         self.communities = AsyncCommunities(session)
+        self.comments = AsyncComments(session)
         self.messages = AsyncMessages(session)
         self.reactions = AsyncReactions(session)
         self.presence = AsyncPresence(session)
@@ -117,8 +119,8 @@ class AsyncClient(Generic[R]):
 
     @property
     def user_id(self) -> str:
-        """The public id of the user this client acts as."""
-        return self._credentials.user_id
+        """The public id of the user this client acts as; that of a visitor or bot is known once it is logged in."""
+        return self._credentials.user_id or (self.user.user_id if self.user else "")
 
     @property
     def user(self) -> User | None:

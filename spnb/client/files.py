@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 from pathlib import Path
 
 from spnb._loop import on_loop
 from spnb.client.answers import told
-from spnb.client.resource import Resource, part
+from spnb.client.resource import Resource, checked_text, part
 from spnb.errors import InvalidInput
 from spnb.models import File
 
-__all__ = ["AsyncFiles"]
+__all__ = ["AsyncFiles", "image_id"]
 
 IMAGE_LIMIT = 2_000_000
 """The Console's limit for thumbnails, in bytes."""
@@ -70,3 +72,24 @@ async def _content(image: str | Path | bytes) -> tuple[bytes, str]:
         return await asyncio.to_thread(image.read_bytes), image.name
     except OSError as error:
         raise InvalidInput(f"the image {image} cannot be read: {error.strerror}") from error
+
+
+async def image_id(files: AsyncFiles, image: str | Path | bytes) -> str:
+    """The id of an image that is uploaded for it: a path or bytes; or the id itself of one that is there.
+
+    Raises:
+        InvalidInput: it is none of these.
+    """
+    if not isinstance(image, str) or _names_a_file(image):
+        return (await files.upload_image(image)).file_id
+    if not re.fullmatch(r"[\w-]*", image):
+        raise InvalidInput(f"there is no image {image!r}, and it is no id of an uploaded one")
+    checked = checked_text("image", image, 50, required=True)
+    assert checked is not None  # noqa: S101 - required
+    return checked
+
+
+def _names_a_file(text: str) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # too long for a path, or with a NUL in it
+        return Path(text).is_file()
+    return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from spnb._loop import aiterate, on_loop
+from spnb._loop import Flattened, aiterate, on_loop
 from spnb.client.resource import Resource, part
 from spnb.errors import InvalidInput
 from spnb.models import Post, Product
@@ -72,9 +72,9 @@ class AsyncProducts(Resource):
             active: False for archived ones, None for both; only active ones can be tagged.
             page_size: products per request, 1 to 100.
         """
-        return aiterate(self._products(keyword, active, page_size))
+        return Flattened(aiterate(self._products(keyword, active, page_size)))
 
-    async def _products(self, keyword: str | None, active: bool | None, page_size: int) -> AsyncIterator[Product]:
+    async def _products(self, keyword: str | None, active: bool | None, page_size: int) -> AsyncIterator[list[Product]]:
         pages = self._pages(
             "/api/v1/products/search",
             "search products",
@@ -85,8 +85,7 @@ class AsyncProducts(Resource):
             sortOrder="desc",
         )
         async for page in pages:
-            for product in Product.many(page.get("products")):
-                yield product
+            yield Product.many(page.get("products"))
 
     @on_loop
     async def tags(self, post_id: str) -> ProductTags:

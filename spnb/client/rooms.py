@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from spnb._loop import aiterate, on_loop
+from spnb._loop import Flattened, aiterate, on_loop
 from spnb.client.answers import read_object
 from spnb.client.chat import AsyncChannels
-from spnb.client.files import AsyncFiles
+from spnb.client.files import AsyncFiles, image_id
 from spnb.client.opening import Opening
 from spnb.client.records import LivePost, Records
 from spnb.client.resource import KEY, Resource, checked_text, create_once, fresh_key, part, settled, with_key
 from spnb.client.session import Session
 from spnb.client.social import AsyncCommunities, AsyncPosts
 from spnb.errors import InvalidInput
-from spnb.models import BroadcasterData, Channel, PlaybackInfo, Post, Recording, Room, User, asked_statuses
+from spnb.models import (
+    BroadcasterData,
+    Channel,
+    PlaybackInfo,
+    Post,
+    Recording,
+    Room,
+    RoomType,
+    Sort,
+    User,
+    asked_statuses,
+)
 from spnb.record import ReadRecords
+
+if TYPE_CHECKING:
+    from spnb.live.collection import AsyncLiveRooms
 
 __all__ = ["AsyncRooms"]
 
 R = TypeVar("R")
 Json = dict[str, Any]
 
-TITLE_LIMIT, DESCRIPTION_LIMIT, ID_LIMIT = 1000, 5000, 50
+TITLE_LIMIT, DESCRIPTION_LIMIT = 1000, 5000
 KEY_LIMIT = 100
 LOST_CREATION = dt.timedelta(minutes=10)
 """How much older than the newest room one can be whose creation was not answered."""
@@ -40,17 +52,13 @@ class AsyncRooms(Resource, Generic[R]):
     """
 
     def __init__(
-        self,
-        session: Session,
-        files: AsyncFiles,
-        posts: AsyncPosts,
-        channels: AsyncChannels,
-        hand_out: Callable[[Room], R],
+        self, session: Session, files: AsyncFiles, posts: AsyncPosts, channels: AsyncChannels, client: Any
     ) -> None:
         super().__init__(session)
         self._files = files
         self._opening = Opening(posts, channels, AsyncCommunities(session), self.record)
-        self._hand_out = hand_out
+        self._client = client
+        self._hand_out: Callable[[Room], R] = client.hand_out
 
     @on_loop
     async def create(
@@ -63,7 +71,7 @@ class AsyncRooms(Resource, Generic[R]):
         chat: bool = True,
         community_id: str | None = None,
         key: str | None = None,
-        type: Literal["coHosts", "directStreaming"] = "coHosts",
+        type: RoomType = "coHosts",
         parent_room_id: str | None = None,
     ) -> R:
         """Create a room, publish its post and open its live chat. The room is idle until media arrives.
@@ -106,13 +114,13 @@ class AsyncRooms(Resource, Generic[R]):
         if description is not None:
             body["description"] = description
         if parent_room_id is not None:
-            body["parentRoomId"] = checked_text("parent_room_id", parent_room_id, ID_LIMIT)
+            body["parentRoomId"] = checked_text("parent_room_id", parent_room_id, 50)
         room = await self._found(key) if key else None
         if room is None:
             if community_id is not None:
                 await self._opening.check(community_id)
             if thumbnail is not None:
-                body["thumbnailFileId"] = await self._thumbnail_id(thumbnail)
+                body["thumbnailFileId"] = await image_id(self._files, thumbnail)
             room = await self._made(body)
         if chat:
             room, _ = await self._opening.open(room.room_id, community_id, None)
@@ -173,17 +181,6 @@ class AsyncRooms(Resource, Generic[R]):
         """
         return await self._opening.publish(room_id, community_id, text, title)
 
-    async def _thumbnail_id(self, thumbnail: str | Path | bytes) -> str:
-        if isinstance(thumbnail, str):
-            if _names_a_file(thumbnail):
-                return (await self._files.upload_image(Path(thumbnail))).file_id
-            if not re.fullmatch(r"[\w-]*", thumbnail):
-                raise InvalidInput(f"there is no image {thumbnail!r}, and it is no id of an uploaded one")
-            checked = checked_text("thumbnail", thumbnail, ID_LIMIT, required=True)
-            assert checked is not None  # noqa: S101 - required
-            return checked
-        return (await self._files.upload_image(thumbnail)).file_id
-
     @on_loop
     async def get(self, room_id: str) -> R:
         """One room.
@@ -204,8 +201,8 @@ class AsyncRooms(Resource, Generic[R]):
         self,
         *,
         statuses: str | Sequence[str] | None = None,
-        type: str | None = None,
-        sort: Literal["lastCreated", "firstCreated"] = "lastCreated",
+        type: RoomType | None = None,
+        sort: Sort = "lastCreated",
         deleted: bool | None = False,
         page_size: int = 20,
     ) -> AsyncIterator[R]:
@@ -220,13 +217,13 @@ class AsyncRooms(Resource, Generic[R]):
             deleted: False leaves deleted rooms out, True asks for only them, None for both.
             page_size: rooms per request, 1 to 100.
         """
-        return aiterate(self._handed_out(statuses, type, sort, deleted, page_size))
+        return Flattened(aiterate(self._handed_out(statuses, type, sort, deleted, page_size)))
 
     async def _handed_out(
         self, statuses: str | Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
-    ) -> AsyncIterator[R]:
-        async for room in self._rooms(statuses=statuses, type=type, sort=sort, deleted=deleted, page_size=page_size):
-            yield self._hand_out(room)
+    ) -> AsyncIterator[list[R]]:
+        async for page in self._room_pages(statuses, type, sort, deleted, page_size):
+            yield [self._hand_out(room) for room in page]
 
     async def _rooms(
         self, *, statuses: str | Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
@@ -251,6 +248,23 @@ class AsyncRooms(Resource, Generic[R]):
         async for page in pages:
             yield Room.many(page.get("rooms"))
 
+    def follow(
+        self,
+        statuses: str | Sequence[str] | None = ("live", "waitingReconnect"),
+        *,
+        type: RoomType | None = None,
+        sort: Sort = "lastCreated",
+        deleted: bool | None = False,
+    ) -> AsyncLiveRooms:
+        """A live collection: `observe()` or `watch()` it, and it stays true. social.plus: `RoomRepository.getRooms`.
+
+        Args:
+            statuses: only these, one or several; None for all. The rest as for `query()`.
+        """
+        from spnb.live.collection import AsyncLiveRooms
+
+        return AsyncLiveRooms(self._client, statuses, type=type, sort=sort, deleted=deleted)
+
     @on_loop
     async def live(self) -> Records[R]:
         """All rooms on air now, those waiting for their publisher included, newest first."""
@@ -261,11 +275,19 @@ class AsyncRooms(Resource, Generic[R]):
         return found
 
     @on_loop
-    async def records(self, *, statuses: str | Sequence[str], most: int = 100) -> list[Room]:
-        """Up to `most` plain records of rooms in these states, newest first."""
+    async def records(
+        self,
+        *,
+        statuses: str | Sequence[str] | None,
+        type: str | None = None,
+        sort: Sort = "lastCreated",
+        deleted: bool | None = False,
+        most: int = 100,
+    ) -> list[Room]:
+        """Up to `most` plain records of rooms in these states; the rest as for `query()`."""
         found: list[Room] = []
         size = min(most, 100)
-        async for room in self._rooms(statuses=statuses, type=None, sort="lastCreated", deleted=False, page_size=size):
+        async for room in self._rooms(statuses=statuses, type=type, sort=sort, deleted=deleted, page_size=size):
             found.append(room)
             if len(found) >= most:
                 break
@@ -328,7 +350,7 @@ class AsyncRooms(Resource, Generic[R]):
         if description is not None:
             body["description"] = checked_text("description", description, DESCRIPTION_LIMIT)
         if thumbnail is not None:
-            body["thumbnailFileId"] = await self._thumbnail_id(thumbnail)
+            body["thumbnailFileId"] = await image_id(self._files, thumbnail)
         if metadata is not None:
             # The creation's key goes on living in it: by the same key the same room is found.
             key = (await self.record(room_id)).key
@@ -393,7 +415,11 @@ class AsyncRooms(Resource, Generic[R]):
 
     @on_loop
     async def thumbnail(self, room: Room) -> bytes | None:
-        """The picture of a room: what is live now, or the host's own; None where there is none (yet)."""
+        """The picture of a room: its recording's, what is live now, or the host's own; None where there is none yet."""
+        for info in room.recorded_playback_infos if room.status == "recorded" else ():
+            recorded = await self.thumbnail_address(info)
+            if recorded is not None:
+                return await self._session.fetch(recorded)
         address = room.live_thumbnail_url
         if address is None and room.thumbnail_file_id:
             address = (await self._files.get(room.thumbnail_file_id)).file_url
@@ -457,12 +483,6 @@ class AsyncRooms(Resource, Generic[R]):
             token = (answer.get("paging") or {}).get("next")
             if not token:
                 return found
-
-
-def _names_a_file(text: str) -> bool:
-    with contextlib.suppress(OSError, ValueError):  # too long for a path, or with a NUL in it
-        return Path(text).is_file()
-    return False
 
 
 def _first(answer: Json) -> Room:

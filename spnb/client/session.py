@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import inspect
 import logging
 import os
 import secrets
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -21,9 +19,10 @@ from spnb.client.budget import Budget
 from spnb.client.clock import ServiceClock
 from spnb.client.discretion import be_discreet
 from spnb.client.errors import error_of
+from spnb.client.login import login_call
 from spnb.client.reach import Reach, is_loopback
 from spnb.client.retries import Retries
-from spnb.config import AuthToken, Credentials, Endpoints, Network
+from spnb.config import Credentials, Endpoints, Network
 from spnb.errors import (
     BadAnswer,
     ClientClosed,
@@ -147,18 +146,10 @@ class Session:
 
     async def _log_in(self) -> None:
         credentials = self.credentials
-        body: Json = {
-            "userId": credentials.user_id,
-            "deviceId": self.device_id,
-            "deviceInfo": {"kind": "web", "model": sys.platform, "sdkVersion": "spnb"},
-        }
-        if credentials.display_name:
-            body["displayName"] = credentials.display_name
-        if credentials.auth_token:
-            body["authToken"] = await self._auth_token(credentials.auth_token)
+        path, body = await login_call(credentials, self.device_id)
         answer = await self._with_retries(
             "POST",
-            "/api/v5/sessions",
+            path,
             "log in",
             headers={"X-API-Key": credentials.api_key},
             json=body,
@@ -176,23 +167,6 @@ class Session:
         if self.user is None:
             raise Unauthorized("could not log in: the answer names no user", status=200)
         self._plan_renewal(told)
-
-    async def _auth_token(self, given: AuthToken) -> str:
-        """The auth token of this login. A function may ask a server of its own, and wait for it."""
-        if isinstance(given, str):
-            return given
-        try:
-            found = given() if inspect.iscoroutinefunction(given) else await asyncio.to_thread(given)
-            token = await found if inspect.isawaitable(found) else found
-        except SpnbError:
-            raise
-        except Exception as error:
-            raise Unauthorized(
-                f"could not log in: the function given as auth_token failed ({type(error).__name__})", status=401
-            ) from error
-        if not isinstance(token, str) or not token:
-            raise Unauthorized("could not log in: the function given as auth_token gave no token", status=401)
-        return token
 
     def _plan_renewal(self, told: Json) -> None:
         now = self._clock()

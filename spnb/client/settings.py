@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 from spnb._loop import on_loop
-from spnb.client.resource import Resource
+from spnb.client.resource import Resource, checked_text
 from spnb.errors import InvalidInput
 
-__all__ = ["AsyncSettings", "ModerationSettings", "Thresholds"]
+__all__ = ["AsyncSettings", "ModerationSettings", "PrehookSettings", "Thresholds"]
 
 Json = dict[str, Any]
 
@@ -61,6 +61,25 @@ class ModerationSettings:
         caption = f"Moderation, {'on' if self.enabled else 'off'}"
         head = "<th style='text-align:left'>category</th><th>flags from</th><th>terminates from</th>"
         return f"<table><caption>{caption}</caption><tr>{head}</tr>{rows}</table>"
+
+
+@dataclass(frozen=True, slots=True)
+class PrehookSettings:
+    """Where the network asks before it stores a message, post or channel."""
+
+    enabled: bool
+    url: str
+    default: str
+    """What becomes of that about which it got no answer in time: `allow` or `deny`."""
+    secret: str = field(default="", repr=False)
+    """What questions are signed with; told only by a change."""
+
+    @classmethod
+    def of(cls, answer: Json) -> PrehookSettings:
+        """From what the service answers."""
+        default = str(answer.get("defaultAction") or "allow")
+        url, secret = str(answer.get("callbackUrl") or ""), str(answer.get("secretKey") or "")
+        return cls(bool(answer.get("enabled")), url, default, secret)
 
 
 class AsyncSettings(Resource):
@@ -113,6 +132,43 @@ class AsyncSettings(Resource):
         moderation = {"enabled": known.enabled if enabled is None else enabled, "categories": categories}
         body = {"enabled": bool(now.get("enabled", True)), "moderation": moderation}
         return ModerationSettings.of(await self._put(f"{BASE}/video-streaming", "change the moderation settings", body))
+
+    @on_loop
+    async def prehook(self) -> PrehookSettings:
+        """Where the network asks before it stores something, and whether it does."""
+        return PrehookSettings.of(await self._get(f"{BASE}/prehook", "read the pre-hook's settings"))
+
+    @on_loop
+    async def set_prehook(
+        self,
+        url: str | None = None,
+        *,
+        enabled: bool | None = None,
+        default: Literal["allow", "deny"] | None = None,
+        new_secret: bool = False,
+    ) -> PrehookSettings:
+        """Change where the network asks before it stores something; `spnb.webhooks.Prehook` does it by itself.
+
+        Args:
+            url: the address of your server, at most 900 characters; as it is without.
+            enabled: whether it asks; as it is without.
+            default: what becomes of that about which it gets no answer in time; as it is without.
+            new_secret: have questions signed with a new one.
+
+        Returns:
+            The settings as they are now, with the secret that questions are signed with.
+        """
+        if default not in (None, "allow", "deny"):
+            raise InvalidInput(f"default is 'allow' or 'deny', not {default!r}")
+        # What is not sent could be reset by the service: all that is known goes along.
+        now = await self.prehook()
+        body = {
+            "enabled": now.enabled if enabled is None else enabled,
+            "callbackUrl": checked_text("url", now.url if url is None else url, 900),
+            "defaultAction": default or now.default,
+            "regenerateKey": new_secret,
+        }
+        return PrehookSettings.of(await self._put(f"{BASE}/prehook", "change the pre-hook's settings", body))
 
 
 def _checked(wish: Thresholds | tuple[float, float]) -> Thresholds:

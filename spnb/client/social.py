@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 
-from spnb._loop import aiterate, on_loop
+from spnb._loop import Flattened, aiterate, on_loop
 from spnb.client.resource import Resource, checked_text, create_once, fresh_key, part, with_key
 from spnb.models import Community, Post
 
@@ -99,12 +99,7 @@ class AsyncPosts(Resource):
             target_id: the community's or user's id.
             page_size: posts per request, 1 to 100.
         """
-        return aiterate(self._posts(target_id, target_type, page_size))
-
-    async def _posts(self, target_id: str, target_type: str, page_size: int) -> AsyncIterator[Post]:
-        async for page in self._feed(target_id, target_type, page_size=page_size):
-            for post in page:
-                yield post
+        return Flattened(aiterate(self._feed(target_id, target_type, page_size=page_size)))
 
     async def _feed(self, target_id: str, target_type: str, *, page_size: int) -> AsyncIterator[list[Post]]:
         pages = self._pages(
@@ -218,9 +213,11 @@ class AsyncCommunities(Resource):
             membership: `member` for those you belong to.
             page_size: communities per request, 1 to 100.
         """
-        return aiterate(self._communities(keyword, membership, page_size))
+        return Flattened(aiterate(self._communities(keyword, membership, page_size)))
 
-    async def _communities(self, keyword: str | None, membership: str, page_size: int) -> AsyncIterator[Community]:
+    async def _communities(
+        self, keyword: str | None, membership: str, page_size: int
+    ) -> AsyncIterator[list[Community]]:
         pages = self._pages(
             "/api/v3/communities",
             "list communities",
@@ -231,8 +228,7 @@ class AsyncCommunities(Resource):
             isDeleted=False,
         )
         async for page in pages:
-            for community in Community.many(page.get("communities")):
-                yield community
+            yield Community.many(page.get("communities"))
 
     @on_loop
     async def join(self, community_id: str) -> Community:

@@ -14,7 +14,7 @@ from spnb.live.invitations import AsyncLiveInvitations
 from spnb.live.message_log import ChatChange
 from spnb.live.products import AsyncRoomProducts
 from spnb.live.reactions import AsyncLiveReactions
-from spnb.live.room import AsyncLiveRoom, Opener
+from spnb.live.room import AsyncLiveRoom
 from spnb.live.stage import AsyncStage, Broadcaster
 from spnb.live.timeline import Timeline, TimelineEntry
 from spnb.live.viewing import AsyncViewing
@@ -52,7 +52,6 @@ __all__ = [
     "LiveReactions",
     "LiveRoom",
     "LiveRooms",
-    "Opener",
     "RoomProducts",
     "Stage",
     "Timeline",

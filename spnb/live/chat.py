@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spnb._loop import Flattened, aiterate, on_loop
@@ -50,6 +51,9 @@ class AsyncChat:
         self._channel = channel
         self.host = host
         """Public id of the room's host."""
+        self.read_error: str | None = None
+        """Why the chat, which is followed, could not be read last: messages may be missing for now. None where it
+        could."""
 
     @property
     def channel(self) -> Channel:
@@ -88,6 +92,26 @@ class AsyncChat:
         return await self._client.messages.send(
             self._channel.feed_id, text, parent_id=parent, mentions=mentions or None
         )
+
+    @on_loop
+    async def send_image(
+        self, image: str | Path | bytes, *, caption: str = "", reply_to: Message | str | None = None
+    ) -> Message:
+        """Send a picture: a file's path, its bytes, or the id of one that was uploaded.
+
+        social.plus: `MessageRepository.createMessage`.
+        """
+        parent = _id(reply_to) if reply_to is not None else None
+        return await self._client.messages.send_image(self._channel.feed_id, image, caption=caption, parent_id=parent)
+
+    @on_loop
+    async def send_custom(self, data: Mapping[str, Any], *, reply_to: Message | str | None = None) -> Message:
+        """Send a message of a kind of your own, of about 10 KB at most, which apps of yours understand.
+
+        social.plus: `MessageRepository.createMessage`.
+        """
+        parent = _id(reply_to) if reply_to is not None else None
+        return await self._client.messages.send_custom(self._channel.feed_id, data, parent_id=parent)
 
     @on_loop
     async def edit(self, message: Message | str, text: str) -> Message:
@@ -194,8 +218,10 @@ class AsyncChat:
                 yield [change.message for change in batch if change.kind == "added" and change.message is not None]
 
     async def _follow(self, last: int | None) -> Any:
-        async with aclosing(ChatFollower(self._client, self._channel).batches(last)) as batches:
+        follower = ChatFollower(self._client, self._channel)
+        async with aclosing(follower.batches(last)) as batches:
             async for batch in batches:
+                self.read_error = follower.read_error
                 for change in batch:
                     if change.channel is not None:
                         self._channel = change.channel

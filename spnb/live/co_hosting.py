@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from spnb._loop import on_loop
 from spnb.errors import InvalidInput
 from spnb.live.followed import FollowedRoom
 from spnb.live.invitation import AsyncLiveInvitation, checked_user
 from spnb.live.stage import AsyncStage
+
+if TYPE_CHECKING:
+    from spnb.broadcast import AsyncBroadcast, AudioOptions, BroadcastEvent, VideoOptions
+    from spnb.broadcast.sources import Source
 
 __all__ = ["AsyncCoHosting"]
 
@@ -66,14 +72,24 @@ class AsyncCoHosting(FollowedRoom):
         return AsyncLiveInvitation(self.client, found[0]) if found else None
 
     @on_loop
-    async def join_stage(self, source: Any = None, **options: Any) -> Any:
+    async def join_stage(
+        self,
+        source: Source | str | Path | None = None,
+        *,
+        video: VideoOptions | None = None,
+        audio: AudioOptions | bool = True,
+        on_event: Callable[[BroadcastEvent], Any] | None = None,
+    ) -> AsyncBroadcast:
         """Come onto the stage as a co-host, once the room is live, and hand out the running `Broadcast`.
 
         Its end leaves the air only: the room goes on, and you may join again until you `leave_stage()`.
 
         Args:
-            source: a source of `spnb.broadcast.sources`; a test card without.
-            options: see `spnb.broadcast.go_live`.
+            source: a source of `spnb.broadcast.sources`, the path of a media file, the address of a live stream; a test
+                card without.
+            video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
+            audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
+            on_event: called with each event, on the background loop.
 
         Raises:
             InvalidInput: the room is yours: `go_live()` is the host's way.
@@ -82,8 +98,9 @@ class AsyncCoHosting(FollowedRoom):
         """
         if self.hosted:
             raise InvalidInput("the room is yours: the host comes onto the stage with go_live()")
-        self._broadcast = await self.go_live(source, **options)
-        return self._broadcast
+        broadcast: AsyncBroadcast = await self.go_live(source, video=video, audio=audio, on_event=on_event)
+        self._broadcast = broadcast
+        return broadcast
 
     @on_loop
     async def leave_stage(self) -> None:

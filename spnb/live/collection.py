@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import builtins
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from spnb._faces import asynchronous
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.client.records import Records
-from spnb.errors import ServiceError, Unreachable
+from spnb.errors import InvalidInput, ServiceError, Unreachable
 from spnb.live.reading import Reader
-from spnb.models import Room, asked_statuses
+from spnb.models import Room, RoomType, Sort, asked_statuses
 from spnb.observers import Observers
 from spnb.realtime import Event
 
@@ -23,37 +25,52 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncLiveRooms"]
 
-log = logging.getLogger(__name__)
-
 BLIND_READ = 3.0
 """Seconds between the first reads while events are away: a collection is more to read than a room."""
 
 
 class AsyncLiveRooms:
-    """Rooms in certain states, newest first.
+    """Rooms in certain states, kept up to date while anybody observes them; `sp.rooms.follow()` hands one out.
 
     social.plus: `RoomRepository.getRooms`.
 
     Args:
         client: the connection.
-        statuses: which states belong to the collection.
-        most: how many rooms at most; whether there are older ones is told by `complete`.
+        statuses: which states belong to the collection; None for all.
+        type: only `coHosts` or `directStreaming`.
+        sort: `lastCreated` (newest first) or `firstCreated`.
+        deleted: False leaves deleted rooms out, True asks for only them, None for both.
+        most: how many rooms at most; whether there are more is told by `complete`.
+
+    Raises:
+        InvalidInput: a state, type or order that is none.
     """
 
     def __init__(
         self,
         client: AsyncClient[Any],
-        statuses: str | Sequence[str] = ("live", "waitingReconnect"),
+        statuses: str | Sequence[str] | None = ("live", "waitingReconnect"),
         *,
+        type: RoomType | None = None,
+        sort: Sort = "lastCreated",
+        deleted: bool | None = False,
         most: int = 1000,
     ) -> None:
-        self._client = client
-        self.statuses: tuple[str, ...] = asked_statuses(statuses)
-        """Which states belong to the collection."""
+        client = asynchronous(client)
+        if not hasattr(client, "realtime"):
+            raise InvalidInput(f"live rooms are those of a connection, not of a {builtins.type(client).__name__}")
+        if type not in (None, "coHosts", "directStreaming"):
+            raise InvalidInput(f"type is 'coHosts' or 'directStreaming', not {type!r}")
+        if sort not in ("lastCreated", "firstCreated"):
+            raise InvalidInput(f"sort is 'lastCreated' or 'firstCreated', not {sort!r}")
+        self._client: AsyncClient[Any] = client
+        self.statuses: tuple[str, ...] = () if statuses is None else asked_statuses(statuses)
+        """Which states belong to the collection; none named are all."""
+        self._type, self._sort, self._deleted = type, sort, deleted
         self._most = most
         self._rooms: dict[str, Room] = {}
         self.complete: bool = True
-        """Whether these were all rooms in those states when they were read last; else the newest `most` of them."""
+        """Whether these were all rooms in those states when they were read last; else the first `most` of them."""
         self._observers = Observers[list[Room]]("live rooms", first=self._begin, last=self._end, now=lambda: self.rooms)
         self._ends: list[Callable[[], None]] = []
         self._topic = ""
@@ -62,13 +79,19 @@ class AsyncLiveRooms:
 
     @property
     def rooms(self) -> list[Room]:
-        """The records of the collection, newest first."""
-        return sorted(self._rooms.values(), key=_age, reverse=True)
+        """The records of the collection, in its order."""
+        return sorted(self._rooms.values(), key=_age, reverse=self._sort == "lastCreated")
 
     @property
     def df(self) -> pd.DataFrame:
         """One row per room; times are UTC."""
         return Records.of(self.rooms).df
+
+    @property
+    def read_error(self) -> str | None:
+        """Why the rooms, which are observed, could not be read last: they are older than they look. None where they
+        could. Observers are called when it changes."""
+        return self._reader.read_error if self._reader is not None else None
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -78,7 +101,11 @@ class AsyncLiveRooms:
 
     @on_loop
     async def refresh(self) -> list[Room]:
-        """Read the collection now."""
+        """Read the collection now.
+
+        Raises:
+            ServiceError, Unreachable: it could not be read.
+        """
         await self._read()
         return self.rooms
 
@@ -99,7 +126,8 @@ class AsyncLiveRooms:
 
     async def _watch(self) -> AsyncIterator[list[Room]]:
         changes: asyncio.Queue[list[Room]] = asyncio.Queue()
-        await self._read()
+        with contextlib.suppress(ServiceError, Unreachable):  # observing reads again
+            await self._read()
         end = self.observe(changes.put_nowait)
         try:
             while True:
@@ -117,6 +145,7 @@ class AsyncLiveRooms:
             lambda: bool(self._topic) and self._client.realtime.is_subscribed(self._topic),
             first=BLIND_READ,
             gate=self._client._reading,
+            told=lambda: self._observers.tell(self.rooms),
             name="spnb-live-rooms",
         )
         self._reader.start()
@@ -139,11 +168,9 @@ class AsyncLiveRooms:
     async def _follow(self) -> None:
         if self._ends or self._reader is None:
             return
-        try:
-            await self._client.login()
-        except (ServiceError, Unreachable) as error:
-            log.info("live rooms cannot be followed yet: %s", type(error).__name__)
-            return
+        await self._client.login()
+        if self._reader is None:
+            return  # nobody observes any more
         realtime, soon = self._client.realtime, self._reader.soon
         self._topic = f"{self._client.network_id}/room/+"
         self._ends = [
@@ -159,27 +186,33 @@ class AsyncLiveRooms:
     async def _read(self) -> None:
         self._turn += 1
         turn = self._turn
-        try:
-            records = await self._client.rooms.records(statuses=self.statuses, most=self._most + 1)
-        except (ServiceError, Unreachable) as error:
-            log.info("live rooms could not be read: %s", type(error).__name__)
-            return
+        records = await self._client.rooms.records(
+            statuses=self.statuses or None,
+            type=self._type,
+            sort=self._sort,
+            deleted=self._deleted,
+            most=self._most + 1,
+        )
         if turn < self._answered:
             return
         # What is read takes the place of what was heard.
         self._answered = turn
         complete, self.complete = self.complete, len(records) <= self._most
-        fresh = {record.room_id: record for record in records[: self._most] if record.status in self.statuses}
+        fresh = {record.room_id: record for record in records[: self._most] if self._wanted(record)}
         if fresh != self._rooms or complete != self.complete:
             self._rooms = fresh
             self._observers.tell(self.rooms)
+
+    def _wanted(self, record: Room) -> bool:
+        return not self.statuses or record.status in self.statuses
 
     sync = Blocking()
     """The blocking twin."""
 
     def __repr__(self) -> str:
-        older = "" if self.complete else ", older ones are left out"
-        return f"{type(self).__name__}({', '.join(self.statuses)}: {len(self)}{older})"
+        more = "" if self.complete else ", more are left out"
+        more += f", not read again: {self.read_error}" if self.read_error else ""
+        return f"{type(self).__name__}({', '.join(self.statuses) or 'all'}: {len(self)}{more})"
 
     def _repr_html_(self) -> str:
         return Records.of(self.rooms)._repr_html_()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from spnb.models import Room
 
 if TYPE_CHECKING:
+    from spnb.broadcast import AsyncBroadcast, AudioOptions, BroadcastEvent, VideoOptions
+    from spnb.broadcast.sources import Source
     from spnb.client import AsyncClient
 
 __all__ = ["FollowedRoom", "Observer"]
@@ -55,6 +58,13 @@ class FollowedRoom(Protocol):
         """Wait until the room is in one of these states."""
         ...
 
-    async def go_live(self, source: Any = None, **options: Any) -> Any:
+    async def go_live(
+        self,
+        source: Source | str | Path | None = None,
+        *,
+        video: VideoOptions | None = None,
+        audio: AudioOptions | bool = True,
+        on_event: Callable[[BroadcastEvent], Any] | None = None,
+    ) -> AsyncBroadcast:
         """Put the room on air, or come onto its stage."""
         ...

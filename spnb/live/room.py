@@ -7,35 +7,36 @@ A live object is a snapshot, kept up by events, corrected by reading the service
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from spnb._loop import aiterate, in_loop, on_loop
 from spnb._twins import Blocking
-from spnb.errors import ConfigError, InvalidInput, NotFound, RoomOver, ServiceError, Unreachable
+from spnb.errors import InvalidInput, NotFound, RoomOver, ServiceError, Unreachable
 from spnb.live import hooks
 from spnb.live.chat import AsyncChat
 from spnb.live.co_hosting import AsyncCoHosting
 from spnb.live.engagement import AsyncEngagement
 from spnb.live.followed import Observer
 from spnb.live.reading import Reader
+from spnb.live.room_fields import RoomFields
 from spnb.live.status import Knowledge, can_still_reach, room_of_event
 from spnb.live.timeline import Origin, Timeline, TimelineLog
-from spnb.models import FINAL_STATUSES, BroadcasterData, Channel, Post, Room, asked_statuses
+from spnb.models import FINAL_STATUSES, BroadcasterData, Channel, IngestAddress, Post, Room, asked_statuses
 from spnb.observers import Observers
 from spnb.realtime import Event
 
 if TYPE_CHECKING:
+    from spnb.broadcast import AsyncBroadcast, AudioOptions, BroadcastEvent, VideoOptions
+    from spnb.broadcast.sources import Source
     from spnb.client import AsyncClient
     from spnb.client.audience import AsyncPresence
     from spnb.recordings import AsyncRecording, ProgressWish
 
-__all__ = ["AsyncLiveRoom", "Observer", "Opener"]
-
-log = logging.getLogger(__name__)
+__all__ = ["AsyncLiveRoom", "Observer"]
 
 SETTLING_SECONDS = 10.0
 """How long the first read of a room that begins to be followed waits until its events come in, so that one read is
@@ -45,28 +46,18 @@ _broadcasts: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """What this process has put on air, by room and user."""
 
 
-class Opener(Protocol):
-    """Puts a room on air; `spnb.broadcast` provides it."""
-
-    def __call__(self, room: AsyncLiveRoom, source: Any = None, **options: Any) -> Awaitable[Any]:
-        """Go live with a source."""
-        ...
-
-
-class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
+class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
     """A room that follows the service while anybody looks at it.
 
     Args:
         client: the connection it lives on.
         record: the room as it was read.
-        opener: puts it on air.
     """
 
-    def __init__(self, client: AsyncClient[Any], record: Room, *, opener: Opener | None = None) -> None:
+    def __init__(self, client: AsyncClient[Any], record: Room) -> None:
         self._client = client
         self._knowledge = Knowledge(record)
         self._record = record
-        self._opener = opener
         self._observers = Observers[Room](f"room {record.room_id}", first=self._follow, last=self._unfollow)
         self._ends: list[Callable[[], None]] = []
         self._topic = ""
@@ -97,26 +88,10 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         """The public id of the user on whose connection it lives."""
         return self._client.user_id
 
-    @property
-    def status(self) -> str:
-        """Its state: `idle`, `live`, `waitingReconnect`, `ended`, `recorded`, `terminated` or `error`."""
-        return self._record.status
-
-    @property
-    def title(self) -> str:
-        """Its title. User content: show it as text."""
-        return self._record.title
-
     def timeline(self) -> Timeline:
         """All that happened to the room since this object's first sight of it: events heard, readings that found news,
         own calls, webhooks; each with the time on this machine's clocks and on the service's."""
         return self._timeline_log.timeline()
-
-    def __getattr__(self, name: str) -> Any:
-        # Fields of the record read as fields of the room: `room.live_at`, `room.created_by`, …
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._record, name)
 
     # -- following
 
@@ -177,7 +152,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         try:
             async with asyncio.timeout(timeout):
                 # What is known may be old: read once before believing that it is too late.
-                await self._reconcile_now()
+                with contextlib.suppress(ServiceError, Unreachable):  # watching reads again
+                    await self._reconcile_now()
                 async for room in watched:
                     if room.status in wanted:
                         return room
@@ -186,8 +162,9 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
                     if not any(can_still_reach(room.status, status) for status in wanted):
                         break
         except TimeoutError:
-            names = " or ".join(statuses)
-            raise TimeoutError(f"the room is still {self.status} after {timeout:g} s, not {names}") from None
+            raise TimeoutError(
+                f"the room is still {self.status} after {timeout:g} s, not {' or '.join(statuses)}"
+            ) from None
         finally:
             await watched.aclose()  # type: ignore[attr-defined]
         raise RoomOver(f"the room is {self.status}: it will not be {' or '.join(statuses)}", status=self.status)
@@ -199,16 +176,18 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         Raises:
             NotFound: it was deleted.
         """
-        try:
-            await self._ask()
-        except NotFound:
-            self._deleted()
-            raise
+        await self._ask()
         return self._record
 
     async def _ask(self) -> None:
         turn = self._knowledge.asked()
-        for record in self._knowledge.read(turn, await self._client.rooms.record(self.room_id)):
+        try:
+            found = await self._client.rooms.record(self.room_id)
+        except NotFound:
+            if self._knowledge.gone():
+                self._take(self._knowledge.record)
+            raise
+        for record in self._knowledge.read(turn, found):
             self._take(record)
 
     def _follow(self) -> None:
@@ -227,6 +206,11 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
             # What happened before the broker took the subscription is told by no event.
             self._ends.append(realtime.subscribe(self._topic, self._heard, settled=lambda _granted: self._reconcile()))
         self._reader.start(within=SETTLING_SECONDS if self._topic and realtime.state != "refused" else 0)
+
+    @property
+    def read_error(self) -> str | None:
+        """Why the room, which is observed, could not be read last: what is known may be old. None where it could."""
+        return self._reader.read_error if self._reader is not None else None
 
     def _state_changed(self, state: str) -> None:
         # Whether the topic is granted is told right after the connection, and is what leads to a read then.
@@ -261,19 +245,9 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
     async def _reconcile_now(self) -> bool:
         """Read the room; whether anything was new."""
         before = self._record
-        try:
+        with contextlib.suppress(NotFound):
             await self._ask()
-        except NotFound:
-            self._deleted()
-        except (ServiceError, Unreachable) as error:
-            # The next event, reconnection or pause reads again; observers keep what is known.
-            log.info("room %s could not be read: %s", self.room_id, type(error).__name__)
         return self._record is not before
-
-    def _deleted(self) -> None:
-        if self._knowledge.gone():
-            log.info("room %s was deleted", self.room_id)
-            self._take(self._knowledge.record)
 
     def _take(self, after: Room, source: Origin = "read", event: Event | None = None) -> None:
         before = self._record
@@ -342,20 +316,32 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         return self._chat
 
     @on_loop
-    async def go_live(self, source: Any = None, **options: Any) -> Any:
-        """Put the room on air with a source (a test card without), and hand out the running `Broadcast`.
+    async def go_live(
+        self,
+        source: Source | str | Path | None = None,
+        *,
+        video: VideoOptions | None = None,
+        audio: AudioOptions | bool = True,
+        on_event: Callable[[BroadcastEvent], Any] | None = None,
+    ) -> AsyncBroadcast:
+        """Put the room on air with a source (a test card without), and hand out the running broadcast.
 
         Args:
-            source: a source of `spnb.broadcast.sources`.
-            options: see `spnb.broadcast.go_live`.
+            source: a source of `spnb.broadcast.sources`, the path of a media file, or the address of a live stream.
+            video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
+            audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
+            on_event: called with each event, on the background loop.
 
         Raises:
+            SourceError: the source cannot give media; nothing was published.
             BroadcastError: publishing could not start; the room is not left live.
         """
-        if self._opener is None:
-            raise ConfigError("this room was not handed out by spnb.connect(): use spnb.broadcast.go_live(room)")
+        from spnb.broadcast import go_live
+
         self._called("go_live")
-        broadcast = _broadcasts[self.broadcast_key] = await self._opener(self, source, **options)
+        broadcast = await go_live(self, source, video=video, audio=audio, on_event=on_event)
+        _broadcasts[self.broadcast_key] = broadcast
+        self.stage._follow_media(broadcast)
         return broadcast
 
     @on_loop
@@ -364,25 +350,37 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         return await self._client.rooms.broadcaster_data(self.room_id)
 
     @on_loop
-    async def stop(self) -> Room:
-        """End the broadcast for good. What this process has on air in the room disconnects first.
+    async def ingest(self) -> IngestAddress:
+        """Server and stream key for OBS or ffmpeg, in a room of type `directStreaming`; a fresh key each time."""
+        return (await self.broadcaster_data()).ingest
 
-        social.plus: `RoomRepository.stopRoom`.
-        """
+    @on_loop
+    async def stop(self) -> Room:
+        """End the room for good; what is on air from here leaves first. social.plus: `RoomRepository.stopRoom`."""
         broadcast = _broadcasts.get(self.broadcast_key)
         if broadcast is not None and broadcast.on_air:
             # The other way round is the guide's first mistake; the broadcast comes back here when it has left the air.
             await broadcast.stop()
-            return await self.refresh()
-        self._called("stop")
-        await self._client.rooms.stop(self.room_id)
+        else:
+            self._called("stop")
+            await self._client.rooms.stop(self.room_id)
         return await self.refresh()
 
     @on_loop
-    async def update(self, **changes: Any) -> Room:
+    async def update(
+        self,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        thumbnail: str | Path | bytes | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        chat: bool | None = None,
+    ) -> Room:
         """Change fields; see `rooms.update`. social.plus: `RoomRepository.updateRoom`."""
         self._called("update")
-        await self._client.rooms.update(self.room_id, **changes)
+        await self._client.rooms.update(
+            self.room_id, title=title, description=description, thumbnail=thumbnail, metadata=metadata, chat=chat
+        )
         return await self.refresh()
 
     @on_loop
@@ -390,7 +388,8 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         """Delete the room. social.plus: `RoomRepository.deleteRoom`."""
         self._called("delete")
         await self._client.rooms.delete(self.room_id)
-        self._deleted()
+        if self._knowledge.gone():
+            self._take(self._knowledge.record)
 
     @on_loop
     async def recording(
@@ -416,10 +415,21 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
         return await AsyncRecording.of(self._client, self._record, details=details)
 
     @on_loop
-    async def download(self, folder: str | Path, *, timeout: float | None = None, **options: Any) -> list[Path]:
-        """Wait for the recording and fetch its files; see `AsyncRecording.download`."""
-        recording = await self.recording(timeout=timeout, progress=options.get("progress"))
-        return await recording.download(folder, **options)
+    async def download(
+        self,
+        folder: str | Path,
+        *,
+        timeout: float | None = None,
+        name: str | None = None,
+        most_bytes: int | None = None,
+        overwrite: bool = False,
+        progress: ProgressWish = None,
+    ) -> list[Path]:
+        """Wait for the recording, at most `timeout` seconds, and fetch its files; see `AsyncRecording.download`."""
+        recording = await self.recording(timeout=timeout, progress=progress)
+        return await recording.download(
+            folder, name=name, most_bytes=most_bytes, overwrite=overwrite, progress=progress
+        )
 
     @on_loop
     async def clip_last(
@@ -480,6 +490,7 @@ class AsyncLiveRoom(AsyncCoHosting, AsyncEngagement):
 
     def __repr__(self) -> str:
         status = "deleted" if self._record.is_deleted else self.status
+        status += f", not read again: {self.read_error}" if self.read_error else ""
         return f"{type(self).__name__}({self.title!r}, {status}, {self.room_id})"
 
     def _repr_html_(self) -> str:

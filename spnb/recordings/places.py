@@ -7,7 +7,7 @@ from pathlib import Path
 
 from spnb.errors import InvalidInput
 
-__all__ = ["named", "place_in"]
+__all__ = ["folder_and_name", "named", "place_in"]
 
 LONGEST_NAME = 200
 """Bytes of a file name, so that `.part` and its companion still fit into the 255 that file systems take."""
@@ -43,11 +43,29 @@ def tag_of(target: Path) -> Path:
     return target.with_name(target.name + ".part.tag")
 
 
-def named(title: str, room_id: str, number: int, content_type: str = "video/mp4") -> str:
-    """A file name made of user content: letters, digits and dashes, whatever was in the title."""
+def folder_and_name(place: str | Path, name: str | None) -> tuple[Path, str | None]:
+    """A folder, and what to call files in it; a place that ends like a recording's file names both.
+
+    Raises:
+        InvalidInput: it names a file, and `name` another one.
+    """
+    place = Path(place)
+    if place.suffix.lower() not in ENDINGS.values() or place.is_dir():
+        return place, name
+    if name is not None:
+        raise InvalidInput(f"{place} names the file already: give a folder, or leave name={name!r} out")
+    return place.parent, place.stem
+
+
+def named(title: str, room_id: str, number: int | None, content_type: str = "video/mp4") -> str:
+    """A file name made of user content: letters, digits and dashes, whatever was in the title.
+
+    Args:
+        number: which of several files it is; None where it is the only one.
+    """
     kind = ENDINGS.get(content_type.partition(";")[0].strip().lower(), ".mp4")
     words = re.sub(r"[^\w]+", "-", title, flags=re.UNICODE).strip("-_")
     while len(words.encode()) > LONGEST_TITLE:
         words = words[:-1]
     key = re.sub(r"[^A-Za-z0-9_-]+", "", room_id)[:40] or "room"
-    return f"{words or 'recording'}-{key}-{number}{kind}"
+    return f"{words or 'recording'}-{key}{'' if number is None else f'-{number}'}{kind}"

@@ -23,7 +23,7 @@ from spnb.recordings.fetching import Address, fetch, look
 from spnb.recordings.hls import Playlist, is_playlist, joined, read_playlist
 from spnb.recordings.media import read_head
 from spnb.recordings.pieces import Source, pieces
-from spnb.recordings.places import named, place_in
+from spnb.recordings.places import folder_and_name, named, place_in
 from spnb.recordings.progress import Progress, ProgressWish, listener_of
 from spnb.recordings.remote import RemoteFile
 
@@ -229,8 +229,9 @@ class AsyncRecording:
         stopped; what is there already is not fetched again. An address that has expired is replaced once.
 
         Args:
-            folder: made where it is not there.
-            name: what to call the files, e.g. `talk` → `talk-1.mp4`; made of title, room and number without.
+            folder: made where it is not there; or the file to make: `out/talk.mp4`.
+            name: what to call the files, e.g. `talk` → `talk.mp4`, or of several `talk-1.mp4`, …; made of title and
+                room without.
             most_bytes: refuse a file that is larger.
             overwrite: whether other files of the same names may be replaced.
             progress: a function that is told, or False for silence.
@@ -246,26 +247,28 @@ class AsyncRecording:
         if not self.files:
             raise InvalidInput("nothing was recorded of this stream: there is no file to download")
         told = listener_of(progress)
+        folder, name = folder_and_name(folder, name)
         paths = []
         async with self._reach() as reach:
             for file in self.files:
                 kind = file.content_type or "video/mp4"
-                called = named(self._room.title, self._room.room_id, file.number, kind)
+                number = file.number if len(self.files) > 1 else None
+                called = named(self._room.title, self._room.room_id, number, kind)
                 if name is not None:
-                    place_in(Path(folder), name)
-                    called = f"{name}-{file.number}{Path(called).suffix}"
+                    place_in(folder, name)
+                    called = f"{name}{'' if number is None else f'-{number}'}{Path(called).suffix}"
 
                 def meter(done: int, total: int | None, number: int = file.number) -> None:
                     told(Progress("downloading", _words(number, len(self.files), done, total), done, total))
 
                 address, playlist = await self._media(reach, file)
                 if playlist is not None:
-                    path = await joined(reach, playlist, Path(folder), called, overwrite=overwrite)
+                    path = await joined(reach, playlist, folder, called, overwrite=overwrite)
                 else:
                     path = await fetch(
                         reach,
                         address,
-                        Path(folder),
+                        folder,
                         called,
                         most_bytes=most_bytes,
                         overwrite=overwrite,

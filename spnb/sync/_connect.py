@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from spnb.config import AuthToken, WatchKey
+    from spnb.config import AuthToken, Kind, WatchKey
     from spnb.sandbox import SandboxInfo
     from spnb.sync.client.client import Client
     from spnb.sync.live.room import LiveRoom
@@ -31,6 +31,7 @@ def connect(
     url: str | None = None,
     auth_token: AuthToken | None = None,
     display_name: str | None = None,
+    kind: Kind = "user",
     watch_key: WatchKey | None = None,
     sandbox: bool | SandboxInfo | Client[Any] | None = None,
     proxy: str | None = None,
@@ -53,6 +54,7 @@ def connect(
         auth_token: for networks in secure mode: the token, or a function (it may be async) that gives a fresh one for
             each login; so the connection lives on when the first has expired.
         display_name: shown to others.
+        kind: `visitor` or `bot` logs in without a user id, to read only: the service gives them 100 reads a day.
         watch_key: signs what is told of how long was watched (`presence.report()`): an RSA key of yours in PEM, or the
             path of a file with one; without it what `SOCIALPLUS_WATCH_KEY` holds.
         sandbox: True takes the sandbox whatever the environment says, False never takes it; what
@@ -79,6 +81,7 @@ def connect(
                 url=url,
                 auth_token=auth_token,
                 display_name=display_name,
+                kind=kind,
                 watch_key=watch_key,
                 sandbox=asynchronous(sandbox),
                 proxy=proxy,

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from spnb.models import Room
+
 __all__ = ["HANDLED", "Delivery", "Facts", "Malformed", "Refusal", "Source", "of_row", "read_body", "shown_body"]
 
 Json = dict[str, Any]
@@ -78,6 +80,12 @@ class Delivery:
         body = json.loads(self.body)
         data = body.get("data") if self.source == "social.plus" else body
         return data if isinstance(data, dict) else {}
+
+    @property
+    def room(self) -> Room | None:
+        """The room as the delivery tells of it; None where it tells only its id, or none. User content."""
+        told = self.data.get("rooms")
+        return next(iter(Room.many(told)), None) if isinstance(told, list) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import json
 import logging
@@ -26,7 +25,7 @@ from spnb._twins import Blocking
 from spnb.errors import ConfigError, InvalidInput
 from spnb.webhooks.delivery import HANDLED, Delivery, Refusal
 from spnb.webhooks.feed import tell
-from spnb.webhooks.intake import Intake, Refused
+from spnb.webhooks.intake import Intake, Refused, answer
 from spnb.webhooks.names import EventNames
 from spnb.webhooks.store import DeliveryStore
 
@@ -127,13 +126,13 @@ class AsyncReceiver:
                 self._tell_dispatcher()
         except Refused as refused:
             self._refuse(refused)
-            await _answer(send, refused.status, json.dumps({"message": refused.reason}).encode())
+            await answer(send, refused.status, json.dumps({"message": refused.reason}).encode())
         except (sqlite3.Error, ConfigError) as error:
             log.error("a webhook could not be kept: %s", error)
             self._refuse(Refused(503, "the delivery could not be kept: send it again"))
-            await _answer(send, 503, b'{"message":"not kept: send it again"}')
+            await answer(send, 503, b'{"message":"not kept: send it again"}')
         else:
-            await _answer(send, 200, b"{}")
+            await answer(send, 200, b"{}")
 
     def _refuse(self, refused: Refused) -> None:
         log.info("a webhook was refused: %s", refused.reason)
@@ -420,19 +419,6 @@ class AsyncReceiver:
     def __repr__(self) -> str:
         where = self._server.url if self._server is not None else "not serving"
         return f"{type(self).__name__}({where}, kept in {self._store.path.name})"
-
-
-async def _answer(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 405:
-        headers.append((b"allow", b"POST"))
-    if status == 413:
-        # The rest of the body is not read: this connection can carry nothing else.
-        headers.append((b"connection", b"close"))
-    # Whoever sent it may have gone: then nobody is left to answer.
-    with contextlib.suppress(OSError):
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
 
 
 def _default_path() -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+from spnb.errors import InvalidInput
 from spnb.live import LiveRoom
 from spnb.widgets.base import STATIC
 from spnb.widgets.chat_part import ChatPart
@@ -20,12 +21,16 @@ class Player(Playback, ChatPart):
 
     Args:
         room: a live room.
+        autoplay: `now`, or `visible`: it plays while it is in sight, asks for the stream when it first is, and pauses
+            when it is scrolled away; who paused it themselves keeps it paused.
     """
 
     _esm = STATIC / "player.js"
 
-    def __init__(self, room: LiveRoom, **keywords: Any) -> None:
-        super().__init__(**keywords)
+    def __init__(self, room: LiveRoom, *, autoplay: Literal["now", "visible"] = "now", **keywords: Any) -> None:
+        if autoplay not in ("now", "visible"):
+            raise InvalidInput(f"autoplay is 'now' or 'visible', not {autoplay!r}")
+        super().__init__(autoplay=autoplay, **keywords)
         self._room = room.asynchronous
         self._take(self._room.record)
         self._at_end(self._room.observe(self._take))

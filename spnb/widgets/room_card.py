@@ -7,24 +7,24 @@ from typing import Any
 import traitlets
 
 from spnb.errors import ServiceError, Unreachable
-from spnb.live import AsyncLiveRoom, LiveRoom
+from spnb.live import LiveRoom
 from spnb.models import Room
-from spnb.widgets.base import STATIC, Widget
+from spnb.widgets.base import STATIC
 from spnb.widgets.moderation import finding
+from spnb.widgets.playback import Playback
 
 __all__ = ["RoomCard"]
 
 
-class RoomCard(Widget):
-    """A room's card: picture, LIVE badge, title, creator, and the text of its post.
+class RoomCard(Playback):
+    """A room's card: picture, LIVE badge, title, creator, the text of its post; once it is recorded the recording's own
+    picture, and "Watch replay" plays it in the card.
 
     Args:
         room: a live room.
     """
 
     _esm = STATIC / "roomCard.js"
-    title = traitlets.Unicode("").tag(sync=True)
-    status = traitlets.Unicode("idle").tag(sync=True)
     creator = traitlets.Unicode("").tag(sync=True)
     post = traitlets.Unicode("").tag(sync=True)
     """The text of the post that carries the room; empty without one."""
@@ -36,14 +36,14 @@ class RoomCard(Widget):
 
     def __init__(self, room: LiveRoom, **keywords: Any) -> None:
         super().__init__(**keywords)
-        self._room: AsyncLiveRoom = room.asynchronous
+        self._room = room.asynchronous
         self._take(self._room.record)
         self._at_end(self._room.observe(self._changed))
         self._spawn(self._read_more())
 
     def _take(self, record: Room) -> None:
+        super()._take(record)
         with self.hold_sync():
-            self.title, self.status = record.title, record.status
             self.moderation = finding(record)
             self.creator = record.created_by or ""
             self.since = record.live_at.timestamp() if record.live_at else 0.0
@@ -54,8 +54,11 @@ class RoomCard(Widget):
         await self._read_more()
 
     async def _read_more(self) -> None:
+        room = self._room
+        if room is None:
+            return
         try:
-            text, picture = await self._room.post_text(), await self._room.thumbnail()
+            text, picture = await room.post_text(), await room.thumbnail()
         except (ServiceError, Unreachable):
             return  # the card stands without them
         self.post = text or ""

@@ -153,7 +153,8 @@ def returning(world: World, kept: list[Session], room: str) -> int:
         for name, (other, began, _) in world.rooms.items()
         if other == creator and began is not None and began < live
     }
-    return len({one.user for one in kept if one.room == room} & {one.user for one in kept if one.room in earlier})
+    here = {one.user for one in kept if one.room == room and not one.replay}
+    return len(here & {one.user for one in kept if one.room in earlier})
 
 
 def stays(kept: list[Session], windows: dict[str, tuple[int, int] | None], room: str) -> list[tuple[int, bool]]:

@@ -14,7 +14,7 @@ import pytest
 
 from spnb import analytics
 from spnb.analytics.tables import TABLES
-from spnb.errors import TableError
+from spnb.errors import InvalidInput, TableError
 from tests.analytics.season import season
 
 ZERO = pd.Timestamp("2026-03-01T12:00:00Z")
@@ -186,3 +186,111 @@ def test_every_kpi_from_every_engine(given: Given) -> None:
     expected = analytics.Dataset.of(tables).kpis
     assert list(analytics.KPIS) == [name for name in made.columns if name in analytics.KPIS]
     pd.testing.assert_frame_equal(made, expected)
+
+
+def test_what_programs_write_for_no_time_and_no_number_is_taken_for_none_and_counted() -> None:
+    at = [ZERO, pd.Timestamp(0, tz="UTC"), ZERO]
+    views = pd.DataFrame(
+        {
+            "room_id": "r",
+            "user_id": list("abc"),
+            "start": [ZERO, ZERO, pd.Timestamp(0, tz="UTC")],
+            "end": pd.Series([f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in at]).replace(
+                "1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"
+            ),
+            "watch_seconds": [np.inf, -5.0, 3.0],
+        }
+    )
+    views["end"] = ["2026-03-01T12:10:00Z", "0001-01-01T00:00:00Z", "2026-03-01T12:10:00Z"]
+    rooms = pd.DataFrame({"room_id": ["r"], "live_at": ["1970-01-01T00:00:00Z"], "ended_at": ["9999-12-31T00:00:00Z"]})
+    made = analytics.load({"rooms": rooms, "views": views})
+    assert made.kpis.loc["r", "duration_seconds"] < 3600
+    found = made.quality
+    assert found.rows("time before 1980") == 3
+    assert found.rows("without room_id or user_id or start") == 1
+    assert found.rows("no finite number") == 1
+    assert found.rows("below zero") == 1
+    assert found.rows("ends in the future") == 1
+
+
+def test_columns_nobody_knows_are_told_and_cells_of_many_values_are_kept_as_json(tmp_path: Path) -> None:
+    rooms = pd.DataFrame(
+        {
+            "room_id": ["a", "b", "b"],
+            "metadata": [{"mood": "ä", "tags": [1, 2]}, None, None],
+            "coHosts": [["ann"], [], []],
+            "mixed": [1, "x", "x"],
+        }
+    )
+    messages = pd.DataFrame({"room_id": "a", "user_id": "u", "created_at": [ZERO], "mood": [1], "badge": ["x"]})
+    made = analytics.load({"rooms": rooms, "messages": messages})
+    assert made.rooms["metadata"].tolist()[0] == '{"mood": "ä", "tags": [1, 2]}'
+    assert made.rooms["coHosts"].tolist() == ['["ann"]', "[]"]
+    assert made.quality.rows("cell of many values") == 4
+    assert "badge" in str(made.quality)
+    assert made.quality.rows("column that is not known") == 2
+    again = analytics.load(made.save(tmp_path / "saved"))
+    assert again.rooms["coHosts"].tolist() == ['["ann"]', "[]"]
+
+
+def test_half_characters_and_ids_that_became_floats() -> None:
+    views = pd.DataFrame(
+        {"room_id": [12.0, 12.0], "user_id": [np.nan, 7.0], "start": [ZERO, ZERO], "end": [ZERO, ZERO]}
+    )
+    title = pd.Series(["half \ud83d of it"], dtype=object)
+    made = analytics.load({"views": views, "rooms": pd.DataFrame({"room_id": ["12"], "title": title})})
+    assert made.views["room_id"].tolist() == ["12"]
+    assert made.views["user_id"].tolist() == ["7"]
+    assert made.rooms["title"].tolist() == ["half \ufffd of it"]
+    assert made.quality.rows("half a character") == 1
+    assert made.quality.rows("id that became a float") == 3
+    lost = views.assign(room_id=1.2345678901234567e19)
+    with pytest.raises(TableError, match="lost digits"):
+        analytics.load({"views": lost})
+
+
+@pytest.mark.parametrize("as_of", ["2026-03-01", "soon", pd.Timestamp("2026-03-01"), 12.5, object()])
+def test_a_moment_without_a_zone_or_sense_is_refused(as_of: object) -> None:
+    views = pd.DataFrame({"room_id": ["r"], "user_id": ["u"], "start": [ZERO]})
+    with pytest.raises(InvalidInput, match="as_of"):
+        analytics.load({"views": views}, as_of=as_of)
+    with pytest.raises(InvalidInput, match="as_of"):
+        analytics.metrics.concurrency(views, pd.DataFrame({"room_id": ["r"], "live_at": [ZERO]}), as_of=as_of)
+
+
+def test_text_with_a_zone_is_a_moment_and_zones_must_exist() -> None:
+    rooms = pd.DataFrame({"room_id": ["r"], "live_at": [ZERO]})
+    views = pd.DataFrame({"room_id": ["r"], "user_id": ["u"], "start": [ZERO], "end": [ZERO]})
+    made = analytics.load({"rooms": rooms, "views": views}, as_of="2026-03-01T13:00:00+00:00")
+    assert made.kpis.loc["r", "duration_seconds"] == (made.as_of - ZERO).total_seconds()
+    for ask in (
+        lambda: analytics.overview(made, "2026-03-01", "2026-03-02", time_zone="Mars/Olympus"),
+        lambda: analytics.grouped(made, "hour", time_zone="Mars/Olympus"),
+        lambda: analytics.cohorts(made, time_zone="Mars/Olympus"),
+        lambda: analytics.new_and_returning(made, time_zone="Mars/Olympus"),
+        lambda: made.report("r").figures(time_zone="Mars/Olympus"),
+    ):
+        with pytest.raises(InvalidInput, match="Mars/Olympus"):
+            ask()
+
+
+def test_a_reader_whose_clock_is_slow_loses_no_row_that_a_metric_sees(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = pd.Timestamp.now("UTC").floor("ms")
+    reactions = pd.DataFrame({"room_id": "r", "user_id": "u", "name": "like", "at": [now]})
+    dataset = analytics.load({"reactions": reactions})
+    for module in ("frames", "metrics.trust"):
+        monkeypatch.setattr(f"spnb.analytics.{module}.utc_now", lambda: now - pd.Timedelta("10min"))
+    assert analytics.metrics.reactions(dataset.reactions)["reactions"].sum() == 1
+    found = analytics.metrics.quality(dataset.rooms, reactions=dataset.reactions, as_of=dataset.as_of)
+    assert found.rows("from the future") == 0
+
+
+def test_folders_with_brackets_are_read_by_every_way(tmp_path: Path) -> None:
+    views = pd.DataFrame({"room_id": ["r"], "user_id": ["u"], "start": [ZERO], "end": [ZERO + pd.Timedelta("1min")]})
+    made = analytics.load({"views": views})
+    place = made.save(tmp_path / "season [2026] it's *new?*")
+    again = analytics.load(place)
+    assert again.kpis.loc["r", "watch_seconds"] == 60
+    assert again.sql("select count(*) as n from views")["n"].tolist() == [1]
+    with pytest.raises(TableError, match="make it first"):
+        again.export(tmp_path / "nowhere" / "season.csv")

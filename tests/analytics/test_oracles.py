@@ -80,15 +80,14 @@ def test_engagement_and_penetration_are_plain_quotients(world: World, wrote: lis
     talking = metrics.chat_penetration(messages, views, rooms)
     for room in world.rooms:
         mine = [one for one in kept if one.room == room]
-        people = len({one.user for one in mine})
         standing = [user for name, user, _, deleted in inside(world, wrote, NOW) if name == room and not deleted]
-        net = sum(1 if added else -1 for name, _, _, added in inside(world, reacted, NOW) if name == room)
+        net = max(0, sum(1 if added else -1 for name, _, _, added in inside(world, reacted, NOW) if name == room))
         live = len({one.user for one in mine if not one.replay})
-        minutes = sum(one.watched for one in mine) / 60
+        minutes = sum(one.watched for one in mine if not one.replay) / 60
         acts, writers = len(standing) + net, len(set(standing))
         expected = (acts / live, writers / live) if live else (math.nan, math.nan)
         assert (both.loc[room, "engagement_rate"], talking[room]) == pytest.approx(expected, nan_ok=True)
-        per_viewer = minutes / people if people else math.nan
+        per_viewer = minutes / live if live else math.nan
         assert both.loc[room, "minutes_per_viewer"] == pytest.approx(per_viewer, nan_ok=True)
 
 
@@ -116,7 +115,7 @@ def test_a_period_and_the_one_before_count_what_fell_into_them(
         assert card["minutes_watched"] == pytest.approx(sum(one.watched for one in mine) / 60)
         written, added = inside(world, wrote, NOW), inside(world, reacted, NOW)
         assert card["messages"] == sum(low <= at < high and not deleted for _, _, at, deleted in written)
-        assert card["reactions"] == sum((1 if given else -1) for _, _, at, given in added if low <= at < high)
+        assert card["reactions"] == max(0, sum((1 if given else -1) for _, _, at, given in added if low <= at < high))
     for now, before, change in zip(cards["now"], cards["before"], cards["change"], strict=True):
         if before and not np.isnan(before):
             assert change == pytest.approx((now - before) / before, nan_ok=True)

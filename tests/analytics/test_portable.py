@@ -21,7 +21,7 @@ from spnb import analytics
 from spnb.analytics import portable
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.frames import TIME
-from spnb.errors import TableError
+from spnb.errors import InvalidInput, TableError
 from tests.analytics.oracle import World
 from tests.analytics.season import season, troubled
 from tests.analytics.worlds import worlds
@@ -100,7 +100,7 @@ def test_what_cannot_be_reckoned_is_refused() -> None:
             portable.kpis({"rooms": tables["rooms"]})
         with pytest.raises(TableError, match="views lacks user_id, start: it has room_id"):
             portable.kpis({**tables, "views": tables["views"].select("room_id")})
-        with pytest.raises(TableError, match="without a zone"):
+        with pytest.raises(InvalidInput, match="without a zone"):
             portable.kpis(tables, as_of=datetime(2026, 3, 1))
         connection.execute("set TimeZone = 'Europe/Berlin'")
         with pytest.raises(TableError, match=r"set TimeZone = 'UTC'"):

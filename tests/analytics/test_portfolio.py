@@ -65,7 +65,9 @@ def test_the_overview_is_the_consoles_arithmetic(dataset: Dataset, memory: Datas
         assert cards["unique_viewers"] == mine["user_id"].nunique()
         assert cards["minutes_watched"] == pytest.approx(mine["watch_seconds"].sum() / 60)
         assert cards["minutes_per_stream"] == pytest.approx(cards["minutes_watched"] / rooms)
-        assert cards["minutes_per_viewer"] == pytest.approx(cards["minutes_watched"] / mine["user_id"].nunique())
+        live = mine[~mine["replay"]]
+        expected = live["watch_seconds"].sum() / 60 / live["user_id"].nunique()
+        assert cards["minutes_per_viewer"] == pytest.approx(expected)
     row = made.cards.loc["views"]
     assert row["change"] == pytest.approx(row["now"] / row["before"] - 1)
     for name in ("streams", "views", "minutes_watched", "messages", "reactions"):
@@ -99,7 +101,11 @@ def test_groups_count_distinct_viewers(dataset: Dataset, memory: Dataset, by: st
         assert line["peak_viewers"] == rows["peak_viewers"].max()
         weights = rows["duration_seconds"]
         assert line["average_viewers"] == pytest.approx(np.average(rows["average_viewers"], weights=weights))
-        expected = (rows["messages"].sum() + rows["reactions"].sum()) / seen["user_id"].nunique()
+        live = seen[~seen["replay"]]
+        assert line["live_viewers"] == live["user_id"].nunique()
+        per_viewer = live["watch_seconds"].sum() / 60 / line["live_viewers"]
+        assert line["minutes_per_viewer"] == pytest.approx(per_viewer)
+        expected = (rows["messages"].sum() + rows["reactions"].sum()) / line["live_viewers"]
         assert line["engagement_rate"] == pytest.approx(expected)
 
 
@@ -131,6 +137,7 @@ def test_streams_without_the_value_are_in_no_group() -> None:
 def test_cohorts_are_shares_of_those_who_first_came_then(dataset: Dataset, memory: Dataset) -> None:
     made = analytics.cohorts(dataset, period="W")
     mended, _ = repaired(memory.views, memory.rooms)
+    mended = mended[~mended["replay"]]
     week = memory.rooms.set_index("room_id")["live_at"].dt.tz_localize(None).dt.to_period("W")
     seen = mended.assign(week=mended["room_id"].map(week))
     first = seen.groupby("user_id")["week"].min()

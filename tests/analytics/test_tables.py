@@ -60,6 +60,7 @@ def test_what_can_be_mended_is_mended_and_told() -> None:
     assert made["session_id"].tolist() == ["a", "d"]
     assert made["watch_seconds"].tolist() == [90.0, 12.0]  # of doubles the longer one
     assert [(step.name, step.rows) for step in quality] == [
+        ("no finite number", 1),
         ("without room_id or user_id or start", 1),
         ("from the future", 1),
         ("double", 1),

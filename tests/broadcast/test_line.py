@@ -8,7 +8,7 @@ import pytest
 from livekit import rtc
 
 import spnb
-from spnb.broadcast import AudioOptions, Ended, Reconnected, Reconnecting, VideoOptions, go_live
+from spnb.broadcast import AudioOptions, Ended, Reconnected, Reconnecting, ReconnectOptions, VideoOptions, go_live
 from spnb.broadcast.sources import Screen, TestCard
 from spnb.errors import BroadcastError, InvalidInput
 from tests.broadcast.booth import SILENT, Booth, Line, Listener
@@ -81,6 +81,20 @@ async def test_a_room_that_is_over_meanwhile_ends_the_broadcast(livekit: LiveKit
     assert not spnb.broadcast.is_running(booth.room_id)
     with pytest.raises(BroadcastError, match="over"):
         await show.configure(video=VideoOptions(fps=10))
+
+
+async def test_how_long_is_tried_is_the_hosts_choice(livekit: LiveKit, line: Line) -> None:
+    for wrong in ({"seconds": -1}, {"first_wait": 2, "longest_wait": 1}, {"first_wait": 0}, {"seconds": float("nan")}):
+        with pytest.raises(InvalidInput, match=r"reconnecting is tried|pauses between tries"):
+            ReconnectOptions(**wrong)
+    booth = Booth(livekit, "given-up", line)
+    events: list[Any] = []
+    policy = ReconnectOptions(seconds=0, first_wait=0.05, longest_wait=0.05)
+    show = await go_live(booth, TestCard(320, 180, 10), reconnect=policy, on_event=events.append)
+    await line.cut()
+    lose(show)
+    assert await show.wait_ended(60)
+    assert "could not be restored within 0 s" in of(events, Ended)[0].reason
 
 
 async def test_what_is_sent_follows_the_source(livekit: LiveKit, listener: Listener) -> None:

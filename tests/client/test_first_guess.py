@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,11 @@ import httpx
 import pytest
 
 import spnb
+from spnb import analytics
+from spnb.broadcast.sources import source_of
 from spnb.errors import ClientClosed, ConfigError, Forbidden, InvalidInput, SandboxError, Unreachable
+from spnb.recordings.places import folder_and_name, named
+from tests.analytics.season import season
 from tests.conftest import RunningSandbox
 
 
@@ -62,6 +67,46 @@ def test_a_folder_that_cannot_be_written_says_what_to_set(tmp_path: Path, monkey
         spnb.sandbox.start(tmp_path / "file" / "box")
 
 
+def test_a_sandbox_of_the_terminal_says_in_one_line_that_it_cannot_write(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    told = subprocess.run(
+        [sys.executable, "-m", "spnb", "sandbox", "--data-dir", str(tmp_path / "file" / "box")],
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 1
+    assert "SPNB_HOME" in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_folder_of_another_user_or_of_all_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPNB_HOME", str(tmp_path))
+    tmp_path.chmod(0o777)
+    with pytest.raises(SandboxError, match="SPNB_HOME"):
+        spnb.sandbox.ensure()
+    if os.getuid() == 0:
+        tmp_path.chmod(0o700)
+        os.chown(tmp_path, 1, 1)
+        with pytest.raises(SandboxError, match=r"belongs to another user.*SPNB_HOME"):
+            spnb.sandbox.ensure()
+        os.chown(tmp_path, 0, 0)
+
+
+def test_a_full_disk_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+    if os.getuid() != 0 or subprocess.run(mounting, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        tmp_path.chmod(0o700)
+        monkeypatch.setenv("SPNB_HOME", str(tmp_path))
+        with pytest.raises(SandboxError, match=r"is full.*SPNB_HOME"):
+            spnb.sandbox.ensure()
+        with pytest.raises(SandboxError, match="is full"):
+            spnb.sandbox.start(tmp_path / "box")
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
 def test_what_runs_in_a_terminal_is_the_sandbox_of_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPNB_HOME", str(tmp_path))
     for name in ("SOCIALPLUS_API_KEY", "SOCIALPLUS_USER_ID"):
@@ -76,6 +121,79 @@ def test_what_runs_in_a_terminal_is_the_sandbox_of_its_user(tmp_path: Path, monk
     finally:
         terminal.terminate()
         terminal.wait(30)
+
+
+def test_webhooks_are_asked_for_by_any_name_of_an_event_or_refused(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
+    with (
+        spnb.connect("names", url=sandbox.url, api_key=sandbox.api_key) as sp,
+        spnb.webhooks.Receiver("a secret of some length", path=tmp_path / "names.sqlite") as receiver,
+    ):
+        hooks = spnb.sandbox.webhooks(url=sandbox.url, api_key=sandbox.api_key)
+        for wrong in ("nonsense", "room.lve", "chat.*"):
+            with pytest.raises(InvalidInput, match=r"room\.live"):
+                hooks.add(receiver.url, "a secret of some length", events=[wrong])
+        added = hooks.add(receiver.url, "a secret of some length", events=["room.updated", "message.didCreate"])
+
+        @receiver.on()
+        def heard(delivery: spnb.webhooks.Delivery) -> None:
+            told.put(f"{delivery.name} {delivery.room.title if delivery.room else ''}")
+
+        room = sp.rooms.create("Called so")
+        room.update(title="Called otherwise")
+        room.chat.send("hello")
+        names = [told.get(timeout=30)]
+        while not names[-1].startswith("message.created"):
+            names.append(told.get(timeout=30))
+        assert "room.updated Called otherwise" in names
+        assert {name.split()[0] for name in names} == {"room.updated", "message.created"}
+        hooks.remove(added)
+
+
+def test_a_place_names_a_folder_or_the_very_file(tmp_path: Path) -> None:
+    assert folder_and_name("out", None) == (Path("out"), None)
+    assert folder_and_name("out/my.mp4", None) == (Path("out"), "my")
+    (tmp_path / "folder.mp4").mkdir()
+    assert folder_and_name(tmp_path / "folder.mp4", "talk") == (tmp_path / "folder.mp4", "talk")
+    with pytest.raises(InvalidInput, match="names the file already"):
+        folder_and_name("out/my.mp4", "talk")
+    assert named("Talk", "r1", None) == "Talk-r1.mp4", "a single file is no first of several"
+
+
+def test_what_is_no_figure_is_told_with_those_there_are() -> None:
+    figures = analytics.load(season(streams=1, seed=1)).report("s0").figures()
+    with pytest.raises(KeyError, match="stack"):
+        figures["viewers"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_rooms_are_listed_on_any_terminal(encoding: str, sandbox: RunningSandbox) -> None:
+    with spnb.connect("printer", url=sandbox.url, api_key=sandbox.api_key) as sp:
+        room = sp.rooms.create("Zażółć 直播 🎥", chat=False)
+        credentials = {"URL": sandbox.url, "API_KEY": sandbox.api_key, "USER_ID": "printer"}
+        told = subprocess.run(
+            [sys.executable, "-m", "spnb", "rooms", "--limit", "3"],
+            env={
+                **os.environ,
+                "PYTHONIOENCODING": encoding,
+                "PYTHONUTF8": "0",
+                "COLUMNS": "40",
+                **{f"SOCIALPLUS_{name}": value for name, value in credentials.items()},
+            },
+            capture_output=True,
+        )
+        assert told.returncode == 0, told.stderr
+        assert room.room_id.encode() in told.stdout, "an id is never cut"
+        room.delete()
+
+
+def test_a_path_is_a_source_too() -> None:
+    assert isinstance(source_of("own.mp4"), spnb.MediaFile)
+    assert isinstance(source_of(Path("own.mp4")), spnb.MediaFile)
+    assert isinstance(source_of("https://example.com/live.m3u8"), spnb.LiveURL)
+    assert isinstance(source_of(None), spnb.TestCard)
+    with pytest.raises(InvalidInput, match="not int"):
+        source_of(7)  # type: ignore[arg-type]
 
 
 def test_a_moderator_makes_others_moderate(sandbox: RunningSandbox) -> None:

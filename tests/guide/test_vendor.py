@@ -9,6 +9,7 @@ from typing import Any
 import spnb
 from spnb.client.audience import AsyncPresence, AsyncReactions, AsyncUsers
 from spnb.client.chat import AsyncChannels, AsyncMessages
+from spnb.client.comments import AsyncComments
 from spnb.client.files import AsyncFiles
 from spnb.client.products import AsyncProducts
 from spnb.client.rooms import AsyncRooms
@@ -25,6 +26,7 @@ PARTS: dict[str, Any] = {
     "sp.rooms": AsyncRooms,
     "sp.posts": AsyncPosts,
     "sp.communities": AsyncCommunities,
+    "sp.comments": AsyncComments,
     "sp.channels": AsyncChannels,
     "sp.messages": AsyncMessages,
     "sp.reactions": AsyncReactions,

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from spnb.errors import ConfigError
 from spnb.sandbox.ingest.amf import MalformedAmf, decoded, encoded
 from spnb.sandbox.ingest.chunks import ChunkReader, MalformedChunk, chunked
 from spnb.sandbox.ingest.flv import MalformedTag, read_audio, read_video
@@ -23,8 +24,12 @@ async def test_ffmpeg_goes_live(each_studio: Studio, clip: Path, kind: Any) -> N
     studio = each_studio
     room = await studio.sp.rooms.create("From OBS", type=kind)
     if kind == "directStreaming":
-        address = str((await room.broadcaster_data()).direct_stream_url)
+        into = await room.ingest()
+        assert into.stream_key not in repr(into) + repr(await room.broadcaster_data())
+        address = f"{into.server}/{into.stream_key}"
     else:
+        with pytest.raises(ConfigError, match="directStreaming"):
+            await room.ingest()
         told = await studio.ask("POST", room)
         address = f"{told['rtmpUrl']}/{told['streamKey']}"
     encoder = await studio.encoder(clip, address)

@@ -60,3 +60,34 @@ async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab
         arg=stood,
         timeout=30_000,
     )
+
+
+async def test_a_player_plays_while_it_is_in_sight_and_a_card_plays_the_replay(lab: Lab) -> None:
+    await lab.write_and_run(
+        "sight.ipynb",
+        CONNECT + "import ipywidgets\nroom = sp.rooms.create('In sight')\n"
+        "show = room.go_live(spnb.TestCard(320, 180, 10))\nroom.until('live')\n"
+        "player = spnb.Player(room, autoplay='visible')\n"
+        'ipywidgets.VBox([ipywidgets.HTML(\'<div class="far" style="height: 3000px"></div>\'), player,'
+        " spnb.RoomCard(room)])",
+    )
+    page = lab.page
+    await expect(page.locator(".spnb-player .spnb-badge")).to_have_text("LIVE", timeout=60_000)
+    await page.wait_for_function(
+        "document.querySelector('.spnb-player .spnb-waiting').textContent.includes('Starting')"
+    )
+    assert (await lab.run_code("print(player._addresses)")).strip() == "{}", "what nobody sees asks for nothing"
+    video = page.locator(".spnb-player video")
+    at = "(video) => video.closest('.spnb-player').scrollIntoView({ block: 'center' })"
+    await video.evaluate(at)
+    assert await video.evaluate(PLAYING, timeout=60_000) == [320, 180]
+    await page.locator(".far").evaluate("(far) => far.scrollIntoView({ block: 'start' })")
+    await page.wait_for_function("document.querySelector('.spnb-player video').paused")
+    await video.evaluate(at)
+    await page.wait_for_function("!document.querySelector('.spnb-player video').paused")
+
+    await lab.run_code("show.stop()")
+    card = page.locator(".spnb-roomcard")
+    await card.get_by_role("button", name="Watch replay").click(timeout=60_000)
+    assert await card.locator("video").evaluate(PLAYING, timeout=60_000) == [320, 180]
+    assert not [line for line in lab.console if line.startswith("pageerror")]

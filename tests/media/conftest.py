@@ -50,20 +50,24 @@ class LiveKit:
 
 
 @pytest.fixture(scope="session")
-def embedded() -> Iterator[LiveKit]:
-    """The embedded server in a process of its own."""
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKit]:
+    """The embedded server in a process of its own; whatever clients do in these tests, no traceback is on its log."""
     secret = "s" * 40
-    process = subprocess.Popen(
-        [sys.executable, "-m", "spnb.sandbox.media"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "LIVEKIT_API_SECRET": secret},
-    )
+    log_path = tmp_path_factory.mktemp("embedded") / "media.log"
+    with log_path.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "spnb.sandbox.media"],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, "LIVEKIT_API_SECRET": secret},
+        )
     assert process.stdout is not None
     told = json.loads(process.stdout.readline())
     yield LiveKit(told["url"], told["apiKey"], secret, embedded=True)
     process.terminate()
     process.wait(20)
+    assert "Traceback" not in (said := log_path.read_text()), said
 
 
 def livekit_binary() -> Path:

@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 from livekit.protocol import models
 from livekit.protocol import rtc as signal
 
-from spnb.sandbox.media import rtp, sdp
+from spnb.sandbox.media import red, rtp, sdp
 from spnb.sandbox.media.assembler import Assembler
 from spnb.sandbox.media.codec import depayload, starts_keyframe
 from spnb.sandbox.media.downlink import Downlink
@@ -68,11 +68,13 @@ def rtp_packets(data: bytes) -> None:
         header = rtp.read_header(packet)
         if header is None:
             continue
-        track.receive(track.layer(header.ssrc % 3, "qhf"[header.ssrc % 3]), packet, header, 1)
+        receive = track.receive_redundant if codec == "opus" and header.marker else track.receive
+        receive(track.layer(header.ssrc % 3, "qhf"[header.ssrc % 3]), packet, header, 1)
         lone.receive(packet, header)
         assembler.add(lone, packet, header)
         if at == 1:
             forward.started = True
+            forward.want(paused=False, most=3, fps=1 + header.sequence % 30)
         forward.tick()
         forward.resend((header.sequence,), 1000)
 
@@ -138,6 +140,8 @@ def payloads(data: bytes) -> None:
     for codec in CODECS:
         starts_keyframe(codec, data)
         depayload(codec, data)
+    for block in red.split(data):
+        red.fill(111, [block], data)
 
 
 def _parts(data: bytes) -> list[bytes]:
@@ -189,7 +193,12 @@ def seeds() -> dict[str, list[bytes]]:
         "signalling": [signal.SignalRequest(offer=signal.SessionDescription(sdp=OFFER)).SerializeToString()],
         "join": [signal.WrappedJoinRequest(join_request=joining.SerializeToString()).SerializeToString()],
         "data": [models.DataPacket(user=models.UserPacket(payload=b"x", topic="t")).SerializeToString()],
-        "payloads": [b"\x18\x00\x04\x67spsx", b"\x9a\x80\x81\x00data", b"\x18data"],
+        "payloads": [
+            red.fill(111, [red.Block(960, b"before")], b"now"),
+            b"\x18\x00\x04\x67spsx",
+            b"\x9a\x80\x81\x00data",
+            b"\x18data",
+        ],
         "stun": [struct.pack("!HHI12sHH4s", 1, 8, 0x2112A442, b"t" * 12, 6, 3, b"abc")],
     }
 

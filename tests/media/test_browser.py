@@ -53,6 +53,21 @@ window.adapt = async (url, token, width, height) => {
   room.on(RoomEvent.TrackSubscribed, (track) => { if (track.kind === "video") track.attach(video); });
   await room.connect(url, token);
 };
+window.rate = (pictures) => new Promise((resolve) => {
+  const video = document.getElementById("v");
+  let first;
+  const shown = (_, picture) => {
+    first ??= picture;
+    const count = picture.presentedFrames - first.presentedFrames;
+    if (count >= pictures) resolve(count * 90000 / ((picture.rtpTimestamp - first.rtpTimestamp) >>> 0));
+    else video.requestVideoFrameCallback(shown);
+  };
+  video.requestVideoFrameCallback(shown);
+});
+window.limit = (fps) => {
+  for (const participant of window.room.remoteParticipants.values())
+    for (const publication of participant.videoTrackPublications.values()) publication.setVideoFPS(fps);
+};
 window.ready = true;
 </script>"""
 
@@ -180,4 +195,20 @@ async def test_layers_nobody_wants_are_not_sent(livekit: LiveKit, page: Page) ->
         for quality, active in ((0, "true,false,false"), (2, "true,true,true"), (1, "true,true,false")):
             publication.set_video_quality(quality)  # type: ignore[arg-type]
             await page.wait_for_function("(active) => window.active() === active", arg=active, timeout=30_000)
+        await page.evaluate("window.room.disconnect()")
+
+
+async def test_a_viewer_chooses_how_many_pictures_it_gets(livekit: LiveKit, page: Page) -> None:
+    """Of a codec with temporal layers: those that are too much are left out, and what is left can be shown."""
+    room = f"room-{uuid.uuid4().hex[:8]}"
+    async with publisher(livekit, room, codec="VP8", simulcast=True), asyncio.timeout(120):
+        await page.evaluate("([url, token]) => window.watch(url, token)", [livekit.url, livekit.token(room, "browser")])
+        # Layers come up one after another: it is full when it has been so for a while.
+        everything = [await page.evaluate("window.rate(30)") for _ in range(3)][-1]
+        await page.evaluate("window.limit(5)")
+        while await page.evaluate("window.rate(15)") > 0.7 * everything:
+            continue
+        await page.evaluate("window.limit(60)")
+        while await page.evaluate("window.rate(15)") < 0.8 * everything:
+            continue
         await page.evaluate("window.room.disconnect()")

@@ -13,13 +13,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import pytest_asyncio
+from aiortc import RTCCertificate
 from livekit import api, rtc
 from livekit.protocol import models as wire_models
 from livekit.protocol import rtc as wire
 from websockets.asyncio.client import connect
 
+from spnb.bench.crowd import PacketViewer
 from tests.media.conftest import LiveKit, Viewer, publisher, viewer
 
 pytestmark = pytest.mark.media
@@ -202,6 +205,91 @@ async def test_how_well_one_is_connected_is_told(livekit: LiveKit, room: str) ->
         _, quality = await told.next("connection_quality_changed", 40)
         assert quality in (rtc.ConnectionQuality.QUALITY_EXCELLENT, rtc.ConnectionQuality.QUALITY_GOOD)
     await made.room.disconnect()
+
+
+async def test_that_a_picture_flows_is_told(livekit: LiveKit, room: str) -> None:
+    told: asyncio.Queue[wire.SignalResponse] = asyncio.Queue()
+    watching = PacketViewer(RTCCertificate.generateCertificate(), told.put_nowait)
+    async with publisher(livekit, room) as host:
+        task = asyncio.create_task(watching.watch(livekit.url, livekit.token(room, "viewer")))
+        async with asyncio.timeout(30):
+            while not (message := await told.get()).HasField("stream_state_update"):
+                continue
+        (state,) = message.stream_state_update.stream_states
+        (sid,) = host.local_participant.track_publications
+        assert (state.participant_sid, state.track_sid) == (host.local_participant.sid, sid)
+        assert state.state == wire.StreamState.ACTIVE
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_picture_the_line_does_not_carry_is_paused_for_who_allows_it(embedded: LiveKit, room: str) -> None:
+    """On the embedded server alone: livekit-server believes an estimate only that falls bit by bit for a while."""
+    told: asyncio.Queue[wire.SignalResponse] = asyncio.Queue()
+    certificate = RTCCertificate.generateCertificate()
+    watching = PacketViewer(certificate, told.put_nowait, wishes="&subscriber_allow_pause=1")
+
+    async def until_it_is(state: wire.StreamState.ValueType) -> None:
+        while True:
+            message = await told.get()
+            if state in [info.state for info in message.stream_state_update.stream_states]:
+                return
+
+    async with publisher(embedded, room, busy=True), asyncio.timeout(120):
+        task = asyncio.create_task(watching.watch(embedded.url, embedded.token(room, "viewer")))
+        await until_it_is(wire.StreamState.ACTIVE)
+        watching.estimate = 30_000
+        await until_it_is(wire.StreamState.PAUSED)
+        watching.estimate = 20_000_000
+        await until_it_is(wire.StreamState.ACTIVE)
+        before = watching.packets
+        await until(lambda: watching.packets > before + 20)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.mark.parametrize("redundant", [True, False])
+async def test_sound_is_sent_redundantly_unless_its_publisher_will_not(
+    livekit: LiveKit, room: str, redundant: bool
+) -> None:
+    host = await joined(livekit, room, "host")
+    source = rtc.AudioSource(48_000, 1)
+    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, red=redundant)
+    track = rtc.LocalAudioTrack.create_audio_track("noise", source)
+    await host.local_participant.publish_track(track, options)
+    noise = asyncio.create_task(make_noise(source))
+    async with viewer(livekit, room) as seen:
+        heard, _ = await seen.track("audio")
+        stream = rtc.AudioStream(heard, sample_rate=48_000, num_channels=1)
+        packets = octets = 0
+        async with asyncio.timeout(30):
+            while packets < 100:
+                await anext(stream)
+                packets, octets = await received(heard)
+        await stream.aclose()
+        (publication,) = seen.room.remote_participants["host"].track_publications.values()
+        assert publication.mime_type == ("audio/red" if redundant else "audio/opus")
+        # 20 ms of noise alone are some 80 bytes; with one or two earlier ones a packet is twice or three times as long.
+        (sent,) = [each.outbound_rtp for each in await track.get_stats() if each.WhichOneof("stats") == "outbound_rtp"]
+        alone = sent.outbound.target_bitrate / 8 / 50
+        assert (octets / packets > 1.6 * alone) is redundant, (octets / packets, alone)
+    noise.cancel()
+    await host.disconnect()
+
+
+async def make_noise(source: rtc.AudioSource) -> None:
+    wave = np.random.default_rng(1).integers(-9000, 9000, 48_000).astype(np.int16)
+    while True:
+        for part in wave.reshape(100, 480):
+            await source.capture_frame(rtc.AudioFrame(part.tobytes(), 48_000, 1, 480))
+
+
+async def received(track: Any) -> tuple[int, int]:
+    """Packets of a track, and the bytes of their payloads."""
+    for report in await track.get_stats():
+        if report.WhichOneof("stats") == "inbound_rtp":
+            return report.inbound_rtp.received.packets_received, report.inbound_rtp.inbound.bytes_received
+    return 0, 0
 
 
 # -- what a backend asks for

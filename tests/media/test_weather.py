@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from livekit import rtc
 
+from spnb.bench.weather import sky
 from spnb.broadcast.sources import read_counter
 from tests.media.conftest import FPS, LiveKit, Viewer, publisher
-from tests.media.weather import sky
 
 pytestmark = pytest.mark.media
 

@@ -8,7 +8,13 @@ from spnb.analytics.figures.portfolio import (
     streams_compared,
     weekday_hours,
 )
-from spnb.analytics.figures.stream import health_strip, joins_and_leaves, retention_curve, stream_stack
+from spnb.analytics.figures.stream import (
+    health_strip,
+    joins_and_leaves,
+    retention_curve,
+    stream_stack,
+    viewers_curve,
+)
 
 __all__ = [
     "cohort_grid",
@@ -21,5 +27,6 @@ __all__ = [
     "save_images",
     "stream_stack",
     "streams_compared",
+    "viewers_curve",
     "weekday_hours",
 ]

@@ -10,20 +10,24 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from spnb.analytics.dataset import Dataset
-from spnb.analytics.figures.stream import thinned, ticks
+from spnb.analytics.figures.stream import MOST_POINTS, thinned, ticks
 from spnb.analytics.figures.template import COLOURS, INK, clock, figure, heat, title_of
 from spnb.analytics.metrics.concurrency import concurrency
+from spnb.analytics.polled import polled_steps
 from spnb.analytics.portfolio import CARDS, WEEKDAYS, Overview, grouped
 from spnb.analytics.shown import LABELS
 from spnb.analytics.shown import change as in_words
+from spnb.analytics.windows import moments_of
 from spnb.errors import InvalidInput
 
 __all__ = ["cohort_grid", "kpi_cards", "leaderboard", "streams_compared", "weekday_hours"]
 
+FEWEST_POINTS = 2_000
+"""Of each of many streams in one figure."""
 TITLES = {name: LABELS[name] for name in CARDS} | {
     "peak_viewers": "Peak viewers",
     "average_viewers": "Average viewers",
-    "engagement_rate": "(Messages + reactions) ÷ unique viewers",
+    "engagement_rate": "(Messages + reactions) ÷ live viewers",
 }
 
 
@@ -105,26 +109,34 @@ def streams_compared(
 ) -> Any:
     """Concurrent viewers of several streams, aligned at their start or by share of their length.
 
+    Of a stream that was only counted its polls are drawn; one of which nobody knows its viewers is left out.
+
     Raises:
         InvalidInput: `align` is neither.
     """
     if align not in ("start", "share"):
         raise InvalidInput(f"align is start or share, not {align!r}")
     chosen = dataset.of_rooms(room_ids)
-    steps = concurrency(chosen.views, chosen.rooms, as_of=chosen.as_of)
+    steps = concurrency(chosen.views, chosen.windows)
+    unknown = chosen.kpis["views"].isna()
     lengths = chosen.kpis["duration_seconds"]
+    began = pd.Series(moments_of(chosen.windows.begin), index=chosen.windows.names)
     made = figure(title="Streams compared", dark=dark)
     for room in room_ids:
-        mine = thinned(steps[steps["room_id"] == room])
+        polls = chosen.presence[chosen.presence["room_id"] == room]
+        whole = polled_steps(polls) if unknown[room] else steps[steps["room_id"] == room]
+        mine = thinned(whole, max(MOST_POINTS // len(room_ids), FEWEST_POINTS))
+        if mine.empty:
+            continue  # nobody knows how many watched
         row = chosen.rooms[chosen.rooms["room_id"] == room].iloc[0]
-        seconds = (mine["at"] - mine["at"].min()).dt.total_seconds().to_numpy()
+        seconds = (mine["at"] - began[room]).dt.total_seconds().to_numpy()
         length = float(lengths[room])
         x = np.append(seconds, length) if align == "start" else np.append(seconds, length) / (length or 1.0) * 100
         y = [*mine["viewers"], mine["viewers"].iloc[-1] if len(mine) else 0]
         made.add_scatter(
             x=x,
             y=y,
-            name=_named(row["title"] or room, row["live_at"], 24),
+            name=_named(row["title"] or room, row["live_at"], 24) + (", as polled" if unknown[room] else ""),
             line={"shape": "hv"},
             customdata=[clock(second) for second in (*seconds, length)],
             hovertemplate="%{y} watching at %{customdata}",
@@ -153,6 +165,9 @@ def leaderboard(table: pd.DataFrame, metric: str, *, most: int = 10, dark: bool 
     """
     if metric not in table.columns:
         raise InvalidInput(f"there is no metric {metric!r}: choose from {', '.join(table.columns)}")
+    if not pd.api.types.is_numeric_dtype(table[metric]):
+        numbers = [str(name) for name in table.columns if pd.api.types.is_numeric_dtype(table[name])]
+        raise InvalidInput(f"{metric} holds no numbers to order by: choose from {', '.join(numbers)}")
     best = table.dropna(subset=[metric]).nlargest(most, metric).iloc[::-1]
     if "title" in best.columns:
         days = best["live_at"] if "live_at" in best.columns else pd.Series(pd.NaT, index=best.index)

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from spnb.analytics.figures.template import COLOURS, GRADES, SYMBOLS, clock, figure, title_of
 from spnb.analytics.metrics.retention import Retention
 from spnb.analytics.report import StreamReport
-from spnb.errors import InvalidInput
+from spnb.analytics.windows import zone_named
 
 __all__ = [
     "MOST_POINTS",
@@ -22,17 +22,24 @@ __all__ = [
     "stream_stack",
     "thinned",
     "ticks",
+    "viewers_curve",
 ]
 
 MOST_POINTS = 20_000
 """Points a browser draws easily; of more, those that make the line's shape are kept."""
+USUAL, USUAL_SHADE = "#777777", "rgba(119, 119, 119, 0.25)"
 SHADE = "rgba(0, 114, 178, 0.3)"
 """The viewers' colour, thin enough for what lies behind."""
+DOMAINS: dict[int, list[list[float]]] = {1: [[0, 1]], 2: [[0.4, 1], [0, 0.32]], 3: [[0.46, 1], [0.23, 0.41], [0, 0.18]]}
+"""Of panels above each other, the share of the height that each takes: one that is empty takes none."""
+HEIGHTS = {1: 450, 2: 540, 3: 620}
 TICKS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 
 def stream_stack(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
     """Concurrent viewers as exact steps, chat and reactions per bin, on one time axis, with the moments marked.
+
+    What nobody knows, or did, has no panel.
 
     Args:
         report: the stream.
@@ -40,56 +47,28 @@ def stream_stack(report: StreamReport, *, dark: bool = False, time_zone: str | N
         time_zone: clock times of this zone on the axis; without it time since the stream began.
     """
     zero = _begin(report)
-    steps = thinned(report.concurrency)
     place = axis_of(zero, time_zone)
-    end = _end(report, zero)
-    last = steps["viewers"].iloc[-1] if len(steps) else 0
-    at = pd.concat([steps["at"], pd.Series([end])], ignore_index=True)
-    viewers = [*steps["viewers"], last]
-    traces: list[Any] = [
-        go.Scatter(
-            x=place(at),
-            y=viewers,
-            mode="lines",
-            name="viewers, as polled" if report.as_polled else "viewers",
-            line={"shape": "hv", "color": COLOURS["viewers"], "width": 1.5},
-            fill="tozeroy",
-            fillcolor=SHADE,
-            customdata=_clocks(at, zero),
-            hovertemplate="%{y} watching at %{customdata}<extra></extra>",
-        ),
-        _bars(report.chat["at"], report.chat["messages"], "messages", place, zero, "y2", report.bin_seconds),
-    ]
-    totals = report.reactions.groupby("at", as_index=False)["reactions"].sum()
-    traces.append(_bars(totals["at"], totals["reactions"], "reactions", place, zero, "y3", report.bin_seconds))
+    totals = report.reactions.groupby("at")[["reactions"]].sum().reset_index()
+    bars: dict[str, pd.DataFrame] = {"messages": report.chat, "reactions": totals}
+    shown = [name for name, frame in bars.items() if frame[name].sum() > 0]
+    panels = ["viewers", *shown] if len(report.concurrency) or not shown else shown
+    axes = {name: "y" if number == 1 else f"y{number}" for number, name in enumerate(panels, 1)}
+    traces: list[Any] = []
+    if "viewers" in panels:
+        traces += [*_usual(report, place, zero), _viewers(report, place, zero)]
+    for name in shown:
+        traces.append(_bars(bars[name]["at"], bars[name][name], name, place, zero, axes[name], report.bin_seconds))
     if len(report.moments):
-        held = report.concurrency
-        places = np.searchsorted(held["at"].to_numpy(), report.moments["peak_at"].to_numpy(), side="right") - 1
-        traces.append(
-            go.Scatter(
-                x=place(report.moments["peak_at"]),
-                y=held["viewers"].to_numpy()[np.maximum(places, 0)] if len(held) else np.zeros(len(places)),
-                mode="markers",
-                name="moments",
-                marker={"symbol": "star", "size": 13, "color": COLOURS["moments"], "line": {"width": 1}},
-                customdata=np.column_stack(
-                    [
-                        [clock(second) for second in report.moments["seconds"]],
-                        report.moments["why"],
-                        report.moments["score"].round(1),
-                    ]
-                ),
-                hovertemplate="moment at %{customdata[0]}: %{customdata[1]}, score %{customdata[2]}<extra></extra>",
-            )
-        )
-    made = figure(*traces, title=title_of(report.room["title"]), dark=dark, height=620)
+        traces.append(_moments(report, panels[0], bars.get(panels[0]), place))
+    made = figure(*traces, title=title_of(report.room["title"]), dark=dark, height=HEIGHTS[len(panels)])
     per = f"per {report.bin_seconds:g} s"
+    for name, domain in zip(panels, DOMAINS[len(panels)], strict=True):
+        counts = report.concurrency["viewers"] if name == "viewers" else bars[name][name]
+        title = name if name == "viewers" else f"{name}<br>{per}"
+        made.update_layout({f"yaxis{axes[name][1:]}": {"domain": domain, "title": title, **_whole(counts)}})
     made.update_layout(
-        yaxis={"domain": [0.46, 1], "title": "viewers", **_whole(viewers)},
-        yaxis2={"domain": [0.23, 0.41], "title": f"messages<br>{per}", **_whole(report.chat["messages"])},
-        yaxis3={"domain": [0, 0.18], "title": f"reactions<br>{per}", **_whole(totals["reactions"])},
         bargap=0,
-        xaxis={"anchor": "y3", "showspikes": True, "spikemode": "across", "spikethickness": 1},
+        xaxis={"anchor": axes[panels[-1]], "showspikes": True, "spikemode": "across", "spikethickness": 1},
     )
     _time_axis(made, report, zero, time_zone)
     for moment in report.moments.itertuples():
@@ -99,6 +78,85 @@ def stream_stack(report: StreamReport, *, dark: bool = False, time_zone: str | N
             fillcolor=COLOURS["moments"], opacity=0.15, line_width=0, layer="below",
         )  # fmt: skip
     return made
+
+
+def viewers_curve(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
+    """Concurrent viewers alone, as exact steps; of a stream that was only counted, its polls.
+
+    Args:
+        report: the stream.
+        dark: for dark themes.
+        time_zone: clock times of this zone on the axis; without it time since the stream began.
+    """
+    zero = _begin(report)
+    place = axis_of(zero, time_zone)
+    title = title_of(report.room["title"])
+    made = figure(*_usual(report, place, zero), _viewers(report, place, zero), title=title, dark=dark)
+    made.update_yaxes(title="viewers, as polled" if report.as_polled else "viewers", **_whole(made.data[-1].y))
+    _time_axis(made, report, zero, time_zone)
+    return made
+
+
+def _usual(report: StreamReport, place: Any, zero: pd.Timestamp) -> list[Any]:
+    """What was usual for the host at that minute: a band from the 10th to the 90th percentile, and the median."""
+    frame = report.usual[report.usual["seconds"] <= (_end(report, zero) - zero).total_seconds()]
+    if frame.empty or report.as_polled:
+        return []
+    x = place(pd.Series(zero + pd.to_timedelta(frame["seconds"], unit="s")))
+    edge = {"mode": "lines", "line": {"shape": "hv", "width": 0, "color": USUAL}}
+    return [
+        go.Scatter(x=x, y=frame["high"], showlegend=False, hoverinfo="skip", **edge),
+        go.Scatter(
+            x=x, y=frame["low"], fill="tonexty", fillcolor=USUAL_SHADE, showlegend=False, hoverinfo="skip", **edge
+        ),
+        go.Scatter(
+            x=x,
+            y=frame["median"],
+            mode="lines",
+            name="usual for this host",
+            line={"shape": "hv", "width": 1, "dash": "dot", "color": USUAL},
+            customdata=frame[["low", "high", "streams"]],
+            hovertemplate="usual %{y:.0f}, %{customdata[0]:.0f} to %{customdata[1]:.0f} in %{customdata[2]} streams"
+            "<extra></extra>",
+        ),
+    ]
+
+
+def _viewers(report: StreamReport, place: Any, zero: pd.Timestamp) -> Any:
+    steps = thinned(report.concurrency)
+    at = pd.concat([steps["at"], pd.Series([_end(report, zero)])], ignore_index=True) if len(steps) else steps["at"]
+    return go.Scatter(
+        x=place(at),
+        y=[*steps["viewers"], *steps["viewers"].iloc[-1:]],
+        mode="lines",
+        name="viewers, as polled" if report.as_polled else "viewers",
+        line={"shape": "hv", "color": COLOURS["viewers"], "width": 1.5},
+        fill="tozeroy",
+        fillcolor=SHADE,
+        customdata=_clocks(at, zero),
+        hovertemplate="%{y} watching at %{customdata}<extra></extra>",
+    )
+
+
+def _moments(report: StreamReport, panel: str, bars: pd.DataFrame | None, place: Any) -> Any:
+    """The moments on the curve of the topmost panel."""
+    held = report.concurrency if bars is None else bars
+    places = np.searchsorted(held["at"].to_numpy(), report.moments["peak_at"].to_numpy(), side="right") - 1
+    return go.Scatter(
+        x=place(report.moments["peak_at"]),
+        y=held[panel].to_numpy()[np.maximum(places, 0)] if len(held) else np.zeros(len(places)),
+        mode="markers",
+        name="moments",
+        marker={"symbol": "star", "size": 13, "color": COLOURS["moments"], "line": {"width": 1}},
+        customdata=np.column_stack(
+            [
+                [clock(second) for second in report.moments["seconds"]],
+                report.moments["why"],
+                report.moments["score"].round(1),
+            ]
+        ),
+        hovertemplate="moment at %{customdata[0]}: %{customdata[1]}, score %{customdata[2]}<extra></extra>",
+    )
 
 
 def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = False) -> Any:
@@ -273,18 +331,15 @@ def axis_of(zero: pd.Timestamp, time_zone: str | None) -> Any:
     """
     if time_zone is None:
         return lambda at: (pd.to_datetime(pd.Series(at)) - zero).dt.total_seconds().to_numpy()
-    try:
-        zero.tz_convert(time_zone)
-    except (KeyError, ValueError, OSError) as error:
-        raise InvalidInput(f"there is no time zone {time_zone!r}: name one like Europe/Berlin") from error
+    zone_named(time_zone)
     return lambda at: pd.to_datetime(pd.Series(at)).dt.tz_convert(time_zone).dt.tz_localize(None).to_numpy()
 
 
 def _begin(report: StreamReport) -> pd.Timestamp:
+    if len(report.chat):  # every bin of the live window has its row
+        return pd.Timestamp(report.chat["at"].iloc[0])
     if len(report.concurrency):
         return pd.Timestamp(report.concurrency["at"].iloc[0])
-    if len(report.chat):
-        return pd.Timestamp(report.chat["at"].iloc[0])
     known = [report.room["live_at"], report.room["created_at"], report.as_of]
     return pd.Timestamp(next((time for time in known if not pd.isna(time)), pd.Timestamp(0, tz="UTC")))
 

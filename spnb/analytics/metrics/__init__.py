@@ -16,6 +16,7 @@ from spnb.analytics.metrics.moments import moments
 from spnb.analytics.metrics.reactions import reactions
 from spnb.analytics.metrics.retention import Retention, churn, retention
 from spnb.analytics.metrics.trust import quality
+from spnb.analytics.metrics.usual import usual_viewers
 
 __all__ = [
     "FORMULAS",
@@ -38,6 +39,7 @@ __all__ = [
     "retention",
     "returning",
     "unique_viewers",
+    "usual_viewers",
     "view_duration",
     "views",
     "watch_time",

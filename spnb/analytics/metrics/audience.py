@@ -62,11 +62,19 @@ def watch_time(sessions: Any, rooms: Any = None, *, replay: bool | None = None, 
 
 
 def view_duration(
-    sessions: Any, rooms: Any = None, *, gap_seconds: float = RECONNECT_SECONDS, as_of: Any = None
+    sessions: Any,
+    rooms: Any = None,
+    *,
+    gap_seconds: float = RECONNECT_SECONDS,
+    replay: bool | None = False,
+    as_of: Any = None,
 ) -> pd.Series[float]:
-    """Average view duration of each stream in seconds: watch time ÷ views. Per user it is another number."""
-    seconds = watch_time(sessions, rooms, as_of=as_of)
-    count = views(sessions, rooms, gap_seconds=gap_seconds, as_of=as_of)
+    """Average view duration of each stream in seconds: watch time ÷ views, of `replay` as for `views`, live without.
+
+    Per user it is another number.
+    """
+    seconds = watch_time(sessions, rooms, replay=replay, as_of=as_of)
+    count = views(sessions, rooms, gap_seconds=gap_seconds, replay=replay, as_of=as_of)
     return (seconds / count.where(count > 0)).rename("view_seconds")
 
 
@@ -88,31 +96,35 @@ def joins_leaves(sessions: Any, rooms: Any = None, *, bin_seconds: float = 60.0,
 
 
 def returning(sessions: Any, rooms: Any, *, as_of: Any = None) -> pd.DataFrame:
-    """Viewers of each stream who saw an earlier stream of the same creator, live or as replay.
+    """Live viewers of each stream who saw an earlier stream of the same creator, live or as replay.
 
     Earlier is what went on air earlier; streams that never did, or without a creator, have no row before them.
 
     Returns:
-        `returning_viewers, returning_share` by `room_id`; the share is of unique viewers, NaN without any.
+        `returning_viewers, returning_share` by `room_id`; the share is of live viewers, NaN without any.
     """
     made = sessions_of(sessions, rooms, as_of=as_of)
     table = ensured("rooms", rooms).drop_duplicates("room_id").set_index("room_id")
     table = table.reindex(pd.Index(made.windows.names))
     creator, _ = pd.factorize(table["creator_id"])  # without a creator: -1
     once = made.is_viewer()
-    came_back = returned(made.room[once], made.user[once], creator.astype(np.int64), milliseconds(table["live_at"]))
-    unique = _counted(made, once)
+    live = ~made.replay[once]  # of a user's sessions of a room the live ones come first
+    came_back = returned(
+        made.room[once], made.user[once], creator.astype(np.int64), milliseconds(table["live_at"]), live
+    )
+    unique = _counted(made, made.first & ~made.replay)
     index = pd.Index(made.windows.names, name="room_id")
     share = came_back / np.where(unique > 0, unique, np.nan)
     return pd.DataFrame({"returning_viewers": came_back, "returning_share": share}, index=index)
 
 
-def returned(room: Whole, user: Whole, creator: Whole, live_at: Whole) -> Whole:
-    """How many viewers of each room saw an earlier one of its creator.
+def returned(room: Whole, user: Whole, creator: Whole, live_at: Whole, live: Flags) -> Whole:
+    """How many live viewers of each room saw an earlier one of its creator.
 
     Args:
         room, user: codes, one row per viewer of a room, rows of a room side by side.
         creator, live_at: of each room; a creator below 0 or no time leaves the room out.
+        live: whether each viewer watched live; who saw the recording alone counts for later streams only.
     """
     made = np.zeros(len(creator), dtype=np.int64)
     if len(room) == 0:
@@ -138,8 +150,9 @@ def returned(room: Whole, user: Whole, creator: Whole, live_at: Whole) -> Whole:
                 seen[users] = True
             known += waiting
             waiting = []
-        users = user[begins[place] : begins[place] + sizes[place]]
-        made[place] = np.count_nonzero(seen[users])
+        mine = slice(begins[place], begins[place] + sizes[place])
+        users = user[mine]
+        made[place] = np.count_nonzero(seen[users] & live[mine])
         waiting.append(users)
         previous = now
     return made

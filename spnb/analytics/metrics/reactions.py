@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from spnb.analytics.events import events_of
-from spnb.analytics.frames import validated
+from spnb.analytics.frames import once
 from spnb.analytics.metrics.bins import Bins, bin_milliseconds
 from spnb.analytics.windows import moments_of
 
@@ -25,11 +25,11 @@ def reactions(table: Any, rooms: Any = None, *, bin_seconds: float | None = None
         as_of: end of the window of rooms still on air.
 
     Returns:
-        `room_id, name, given, taken_back, reactions`, where `reactions` is given − taken back; with bins also `at` and
-        `seconds` of the bin's beginning, only for bins in which something happened.
+        `room_id, name, given, taken_back, reactions`, where `reactions` is given − taken back, never below 0; with bins
+        also `at` and `seconds` of the bin's beginning, only for bins in which something happened.
     """
-    made, _ = validated("reactions", table)  # a double must not count, wherever the table comes from
-    events = events_of(rooms, as_of=as_of, reactions=made)["reactions"]
+    # a double must not count, wherever the table comes from
+    events = events_of(rooms, as_of=as_of, reactions=once("reactions", table))["reactions"]
     names, kinds = events.windows.names, max(1, len(events.kinds))
     if bin_seconds is None:
         place = events.room
@@ -52,6 +52,6 @@ def reactions(table: Any, rooms: Any = None, *, bin_seconds: float | None = None
         "name": events.kinds[kind] if len(key) else np.zeros(0, dtype=object),
         "given": given,
         "taken_back": back,
-        "reactions": given - back,
+        "reactions": np.maximum(given - back, 0),
     }
     return pd.DataFrame(columns)

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from spnb.analytics.events import events_of
-from spnb.analytics.frames import validated
+from spnb.analytics.frames import utc_now, validated
 from spnb.analytics.quality import Quality, Step
 from spnb.analytics.sessions import sessions_of
+from spnb.analytics.windows import instant
 
 __all__ = ["quality"]
 
@@ -35,7 +36,9 @@ def quality(rooms: Any = None, *, as_of: Any = None, **tables: Any) -> Quality:
     frames = {}
     for name, table in {"rooms": rooms, **tables}.items():
         if table is not None:
-            frames[name], mended = validated(name, table)
+            # rows that reach up to `as_of` are not from the future, whatever the reader's clock says
+            now = max(utc_now(), instant(as_of)) if as_of is not None else None
+            frames[name], mended = validated(name, table, now=now)
             found += mended
     known = frames.pop("rooms", None)
     if "views" in frames:

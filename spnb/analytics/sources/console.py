@@ -20,6 +20,7 @@ from spnb.analytics.export import FORMULA, escaped
 from spnb.analytics.frames import TEXT, TIME
 from spnb.analytics.sources.chat_logs.opening import head_of
 from spnb.analytics.sources.files import text_of
+from spnb.analytics.windows import zone_named
 from spnb.errors import TableError
 
 __all__ = ["COLUMNS", "console_csv", "looks_like_console", "read_console"]
@@ -81,7 +82,8 @@ def read_console(path: str | Path, *, time_zone: str = "UTC") -> pd.DataFrame:
         split = parts["title"].notna() & frame["title"].str.contains("\n")
         frame["creator_id"] = parts["creator"].where(split)
         frame["title"] = parts["title"].where(split, frame["title"])
-    times = pd.to_datetime(frame["created_at"]).dt.tz_localize(time_zone, ambiguous="NaT", nonexistent="shift_forward")
+    zone = zone_named(time_zone)
+    times = pd.to_datetime(frame["created_at"]).dt.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward")
     frame["created_at"] = times.dt.tz_convert("UTC").astype(TIME)
     for name in {"room_id", "title", "creator_id"} & set(frame.columns):
         frame[name] = frame[name].astype(TEXT)

@@ -21,13 +21,16 @@ from spnb.analytics.sources.files import is_sqlite
 from spnb.analytics.sources.flat_files import flat_files, read_flat
 from spnb.analytics.swap import recovered
 from spnb.analytics.tables import TABLES
+from spnb.analytics.windows import instant
 from spnb.client import AsyncClient
 from spnb.errors import TableError
 
 __all__ = ["load"]
 
 
-def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
+def load(
+    source: Any, *, as_of: Any = None, since: Any = None, until: Any = None, text: bool = False, **options: Any
+) -> Dataset:
     """A dataset from any source.
 
     Args:
@@ -42,6 +45,8 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
             tables as CSV, JSON lines or Excel, one file or a folder of them; `describe()` tells their columns;
             a chat log: yt-dlp, chat-downloader, TwitchDownloader, pytchat, tcd, IRC clients, Discord, Bilibili …
         as_of: the moment up to which frames reach; the last time in them without it.
+        since, until: only streams that went on air in `[since, until)`, times with a zone.
+        text: keep what people wrote, for `spnb.analytics.words`; of frames, files, chat logs and a client.
         options: for a client `most` (rooms, the newest 1000 without it; a warning says how many are left out) or
             `room_ids`, for a chat log `room_id`, `kind`, `time_zone`,
             `start`, for the Console's export `time_zone`.
@@ -50,16 +55,18 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
         TableError: the source cannot be used; the message says what to do.
     """
     source = asynchronous(source)
+    if since is not None or until is not None:
+        return load(source, as_of=as_of, text=text, **_narrowing(source, since, until), **options).between(since, until)
     if isinstance(source, Dataset):
         return source
     if isinstance(source, Mapping):
-        return Dataset.of(source, as_of=as_of)
+        return Dataset.of(source, as_of=as_of, text=text)
     if isinstance(source, (str, Path)):
-        return _from_path(Path(source), as_of, options)
+        return _from_path(Path(source), as_of, text, options)
     if isinstance(source, AsyncClient):
         from spnb.analytics.sources.service import MOST_ROOMS, OLDER, load_service
 
-        dataset = run(load_service(source, **options))
+        dataset = run(load_service(source, text=text, **options))
         if older := dataset.mended.rows(OLDER):
             newest = options.get("most", MOST_ROOMS)
             warnings.warn(
@@ -85,7 +92,14 @@ def load(source: Any, *, as_of: Any = None, **options: Any) -> Dataset:
     )
 
 
-def _from_path(path: Path, as_of: Any, options: Mapping[str, Any]) -> Dataset:
+def _narrowing(source: Any, since: Any, until: Any) -> dict[str, Any]:
+    """What a client need not read at all."""
+    if not isinstance(source, AsyncClient):
+        return {}
+    return {"began": (since and instant(since, "since"), until and instant(until, "until"))}
+
+
+def _from_path(path: Path, as_of: Any, text: bool, options: Mapping[str, Any]) -> Dataset:
     recovered(path)
     if not path.exists():
         raise TableError(f"there is no {path}")
@@ -94,24 +108,24 @@ def _from_path(path: Path, as_of: Any, options: Mapping[str, Any]) -> Dataset:
             from spnb.analytics.capture import captured
 
             return captured(path)
-        return Dataset.saved(path) if (path / CARD).exists() else _from_parquet(path, as_of)
+        return Dataset.saved(path) if (path / CARD).exists() else _from_parquet(path, as_of, text)
     if path.suffix == ".parquet":
         name = path.stem if path.stem in TABLES else "views"
-        return Dataset.of({name: read_file(path).to_pandas()}, as_of=as_of)
+        return Dataset.of({name: read_file(path).to_pandas()}, as_of=as_of, text=text)
     if is_sqlite(path):
         from spnb.analytics.sources.webhook_store import dataset_of_deliveries, read_deliveries
 
         return dataset_of_deliveries(read_deliveries(path))
     if kind := options.get("kind") or kind_of_log(path):
-        log = open_chat_log(path, **{**options, "kind": kind})
+        log = open_chat_log(path, **{**options, "kind": kind, "text": text})
         told = {} if log.rooms is None else {"rooms": log.rooms}
-        return _judged({"messages": log.messages, **told}, log.quality, as_of)
+        return _judged({"messages": log.messages, **told}, log.quality, as_of, text)
     if path.suffix != ".xlsx" and looks_like_console(path):
         return _from_console(path, options)
-    return _judged(*read_flat([path]), as_of)
+    return _judged(*read_flat([path]), as_of, text)
 
 
-def _from_parquet(folder: Path, as_of: Any) -> Dataset:
+def _from_parquet(folder: Path, as_of: Any, text: bool) -> Dataset:
     tables = {}
     for name in TABLES:
         files = sorted([*folder.glob(f"{name}.parquet"), *folder.glob(f"{name}/**/*.parquet")])
@@ -119,17 +133,17 @@ def _from_parquet(folder: Path, as_of: Any) -> Dataset:
             frames = [read_file(file).to_pandas() for file in files]
             tables[name] = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     if not tables and (flat := flat_files(folder)):
-        return _judged(*read_flat(flat), as_of)
+        return _judged(*read_flat(flat), as_of, text)
     if not tables:
         raise TableError(
             f"{folder} holds no tables: it needs {', '.join(f'{name}.parquet' for name in TABLES)}, or some"
         )
-    return Dataset.of(tables, as_of=as_of)
+    return Dataset.of(tables, as_of=as_of, text=text)
 
 
-def _judged(tables: Mapping[str, Any], judged: Quality, as_of: Any) -> Dataset:
+def _judged(tables: Mapping[str, Any], judged: Quality, as_of: Any, text: bool) -> Dataset:
     """A dataset that also tells what was judged when its files were read."""
-    made = Dataset.of(tables, as_of=as_of)
+    made = Dataset.of(tables, as_of=as_of, text=text)
     return Dataset(made.store, as_of=made.as_of, mended=judged + made.mended)
 
 

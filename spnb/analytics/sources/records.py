@@ -42,9 +42,10 @@ def status_rows(room: Room) -> list[Row]:
     return [{"room_id": room.room_id, "status": status, "at": at} for status, at in moments if at is not None]
 
 
-def message_row(room_id: str, channel_id: str, message: Message, *, deleted: bool = False) -> Row:
+def message_row(room_id: str, channel_id: str, message: Message, *, deleted: bool = False, text: bool = False) -> Row:
     """A message's row; of a deleted one the words are gone, so its length is 0."""
     gone = deleted or message.is_deleted
+    words = {"text": "" if gone else message.text} if text else {}
     return {
         "message_id": message.message_id,
         "room_id": room_id,
@@ -54,6 +55,7 @@ def message_row(room_id: str, channel_id: str, message: Message, *, deleted: boo
         "deleted": gone,
         "is_reply": message.parent_id is not None,
         "length": 0 if gone else len(message.text),
+        **words,
     }
 
 

@@ -29,7 +29,12 @@ Rows = list[Row]
 
 @on_loop
 async def load_service(
-    client: AsyncClient[Any], *, most: int = MOST_ROOMS, room_ids: Sequence[str] | None = None
+    client: AsyncClient[Any],
+    *,
+    most: int = MOST_ROOMS,
+    room_ids: Sequence[str] | None = None,
+    began: tuple[Any, Any] = (None, None),
+    text: bool = False,
 ) -> Dataset:
     """The newest streams of the service with their chats and reactions.
 
@@ -37,6 +42,8 @@ async def load_service(
         client: logged in as anybody who may read the chats.
         most: rooms at most, newest first. How many older ones there are is told in `mended`.
         room_ids: these rooms instead of the newest.
+        began: only rooms that went on air, or were created, from the first time on and before the second.
+        text: keep what people wrote.
     """
     now = client.clock.now()
     rooms: list[Room] = []
@@ -45,8 +52,12 @@ async def load_service(
         rooms = [await client.rooms.record(room_id) for room_id in room_ids]
     else:
         async for handle in client.rooms.query(page_size=100):
+            room = getattr(handle, "record", handle)
+            at = room.live_at or room.created_at
+            if at is not None and ((began[0] and at < began[0]) or (began[1] and at >= began[1])):
+                continue
             if len(rooms) < most:
-                rooms.append(getattr(handle, "record", handle))
+                rooms.append(room)
             else:
                 older += 1
     messages: Rows = []
@@ -55,7 +66,7 @@ async def load_service(
     for room in rooms:
         for read, rows in ((_messages, messages), (_reactions, reactions)):
             try:
-                rows += await read(client, room)
+                rows += await read(client, room, text)
             except (Forbidden, NotFound):
                 refused += 1  # a chat or post that this user may not see, or that is gone
     made = Dataset.of(
@@ -67,6 +78,7 @@ async def load_service(
         },
         as_of=now,
         now=pd.Timestamp(now),
+        text=text,
     )
     told = Quality.of(
         [
@@ -82,16 +94,16 @@ def _frame(rows: Rows, *columns: str) -> pd.DataFrame:
     return pd.DataFrame(rows) if rows else pd.DataFrame({column: pd.Series([], dtype=object) for column in columns})
 
 
-async def _messages(client: AsyncClient[Any], room: Room) -> Rows:
+async def _messages(client: AsyncClient[Any], room: Room, text: bool) -> Rows:
     if not room.live_channel_id:
         return []
     return [
-        message_row(room.room_id, room.live_channel_id, message)
+        message_row(room.room_id, room.live_channel_id, message, text=text)
         async for message in client.messages.query(room.live_channel_id, page_size=100, oldest_first=True)
     ]
 
 
-async def _reactions(client: AsyncClient[Any], room: Room) -> Rows:
+async def _reactions(client: AsyncClient[Any], room: Room, _: bool) -> Rows:
     if room.reference_type != "post" or not room.reference_id:
         return []
     post = await client.posts.get(room.reference_id)  # the part that carries the room; people react to the whole

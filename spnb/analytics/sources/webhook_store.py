@@ -18,6 +18,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from spnb.analytics.dataset import Dataset
+from spnb.analytics.frames import utc_now
 from spnb.analytics.quality import Quality, Step
 from spnb.analytics.sources.records import Row, message_row, reaction_row, room_row, status_rows
 from spnb.errors import TableError
@@ -27,6 +28,7 @@ from spnb.webhooks.delivery import Delivery, of_row
 
 __all__ = ["dataset_of_deliveries", "read_deliveries"]
 
+TIMES = ("created_at", "live_at", "ended_at", "at")
 TIME_OF = {"live": "live_at", "ended": "ended_at", "terminated": "ended_at"}
 
 
@@ -157,7 +159,10 @@ class _Told:
                 strays += 1
         tables = {"rooms": list(rooms.values()), "status": list(self._status.values())}
         tables |= {"messages": messages, "reactions": reactions}
-        made = Dataset.of({name: pd.DataFrame(rows) for name, rows in tables.items() if rows}, as_of=as_of)
+        # What was delivered is not from the future: its times are of the service's clock, and ours may be behind it.
+        stamps = [row[key] for rows in tables.values() for row in rows for key in TIMES if row.get(key)]
+        now = max([utc_now(), *map(pd.Timestamp, stamps)])
+        made = Dataset.of({name: pd.DataFrame(rows) for name, rows in tables.items() if rows}, as_of=as_of, now=now)
         steps = [
             Step("without watch sessions", "rooms", len(rooms), "webhooks tell of no viewers, no floating reactions"),
             Step("known by events only", "rooms", len(only_ids), "their times are those of the events"),

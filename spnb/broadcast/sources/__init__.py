@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spnb.broadcast.sources.base import Sink, Source
+from spnb.errors import InvalidInput
 
 if TYPE_CHECKING:
     from spnb.broadcast.sources.card import TestCard, read_counter
@@ -13,7 +15,18 @@ if TYPE_CHECKING:
     from spnb.broadcast.sources.media import Camera, MediaFile
     from spnb.broadcast.sources.screen import Screen
 
-__all__ = ["Camera", "Generator", "LiveURL", "MediaFile", "Screen", "Sink", "Source", "TestCard", "read_counter"]
+__all__ = [
+    "Camera",
+    "Generator",
+    "LiveURL",
+    "MediaFile",
+    "Screen",
+    "Sink",
+    "Source",
+    "TestCard",
+    "read_counter",
+    "source_of",
+]
 
 _HOMES = {
     "Camera": "media",
@@ -24,6 +37,25 @@ _HOMES = {
     "TestCard": "card",
     "read_counter": "card",
 }
+
+
+def source_of(wish: Source | str | Path | None) -> Source:
+    """What is meant by a source, the path of a media file, the address of a live stream, or nothing: a test card.
+
+    Raises:
+        InvalidInput: it is none of these.
+    """
+    from spnb.broadcast.sources.card import TestCard
+    from spnb.broadcast.sources.live import LiveURL
+    from spnb.broadcast.sources.media import MediaFile
+
+    if wish is None:
+        return TestCard()
+    if isinstance(wish, str | Path):
+        return LiveURL(wish) if isinstance(wish, str) and "://" in wish else MediaFile(wish)
+    if not callable(getattr(wish, "open", None)):
+        raise InvalidInput(f"a source, the path of a media file or an address is wanted, not {type(wish).__name__}")
+    return wish
 
 
 def __getattr__(name: str) -> Any:

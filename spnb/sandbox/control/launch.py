@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import threading
@@ -139,10 +140,14 @@ def default_data_dir() -> Path:
 
 
 _guard = threading.Lock()
+LEAST_BYTES = 8 << 20
+"""What a new database and its first rooms need; a recording takes more."""
 
 
-def _unwritable(folder: Path, error: OSError) -> SandboxError:
-    return SandboxError(f"the sandbox cannot write into {folder} ({error.strerror}): name a folder of your own")
+def _check_space(folder: Path, advice: str) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_BYTES:
+        raise SandboxError(f"the disk of {folder} is full ({free >> 10} KiB are left): free some space, or {advice}")
 
 
 def own_folder() -> Path:
@@ -157,6 +162,7 @@ def own_folder() -> Path:
     try:
         make_private_folder(folder)
         with (folder / "start.lock").open("a+"):
+            _check_space(folder, "set SPNB_HOME to a folder on another disk")
             return folder
     except OSError as error:
         raise SandboxError(
@@ -217,6 +223,7 @@ def start(
         raise SandboxError(
             f"the sandbox cannot write into {data_dir} ({error.strerror}): name another folder"
         ) from None
+    _check_space(data_dir, "name a folder on another disk")
     log_path = data_dir / "sandbox.log"
     command = [
         sys.executable,

@@ -7,7 +7,10 @@ import secrets
 from livekit.protocol import models
 from livekit.protocol import rtc as signal
 
-__all__ = ["announced", "new_sid", "wanted_codec"]
+__all__ = ["ASKED_CODECS", "announced", "new_sid", "wanted_codec"]
+
+ASKED_CODECS = tuple(models.Codec(mime=mime) for mime in ("video/H264", "audio/opus", "audio/red"))
+"""What publishers are asked for; clients that insist on others are taken with those."""
 
 
 def announced(request: signal.AddTrackRequest, sid: str) -> models.TrackInfo:

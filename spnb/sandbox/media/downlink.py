@@ -13,7 +13,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.forward import Forward
@@ -57,10 +57,14 @@ class Downlink:
 
     Args:
         forwards: what it is sent, by SSRC; the owner's own mapping.
+        on_pause: told of a picture for which the line is too narrow, where that may be paused.
     """
 
-    def __init__(self, forwards: Mapping[int, Forward]) -> None:
+    def __init__(self, forwards: Mapping[int, Forward], on_pause: Callable[[Forward], None] = lambda _: None) -> None:
         self._forwards = forwards
+        self._on_pause = on_pause
+        self.allow_pause = False
+        """Whether pictures may be paused that the line does not carry even at their lowest layer."""
         self.capacity = math.inf
         """What the line carries as far as is known, bits per second."""
         self.estimate: int | None = None
@@ -176,6 +180,11 @@ class Downlink:
         left = self.capacity - sum(f.layer.bitrate for f in self._forwards.values() if f not in videos and f.layer)
         granted = dict.fromkeys(videos, 1)
         left -= sum(_cost(forward, 1) for forward in videos)
+        if self.allow_pause:
+            for forward in reversed(videos):
+                if left < 0:
+                    granted[forward] = 0
+                    left += _cost(forward, 1)
         for rank in (2, 3):
             for forward in videos:
                 more = _cost(forward, rank) - _cost(forward, granted[forward])
@@ -183,7 +192,10 @@ class Downlink:
                     granted[forward] = rank
                     left -= more
         for forward, rank in granted.items():
-            if rank < forward.granted:
+            if rank == 0 < forward.granted:
+                forward.withhold()
+                self._on_pause(forward)
+            elif rank < forward.granted:
                 forward.granted = rank
                 if forward.track.best_layer(min(rank, forward.most)) is not forward.layer:
                     # What is too much would only be in the way of the next layer's key frame, and so would what waits.
@@ -220,6 +232,11 @@ class Downlink:
         if better is None or now - self._congested_at < CALM_SECONDS:
             return
         forward, more = better
+        if not forward.granted:
+            # Of what is not sent nothing is left to probe with: it is tried.
+            if now - self._congested_at >= self._patience:
+                self._raise(forward, now)
+            return
         needed = (sum(f.layer.bitrate for f in self._forwards.values() if f.layer) + more) * HEADROOM
         if needed <= self.capacity:
             self._raise(forward, now)
@@ -307,5 +324,7 @@ class _Probe:
 
 def _cost(forward: Forward, rank: int) -> float:
     """Bits per second of the layer this forward would get with `rank` granted."""
+    if not rank:
+        return 0.0
     layer = forward.track.best_layer(min(rank, forward.most))
     return layer.bitrate if layer is not None else 0.0

@@ -11,7 +11,7 @@ from spnb.sandbox.media import rtp
 from spnb.sandbox.media.layer import HISTORY, Layer, Parcel
 from spnb.sandbox.media.rtp import Header, SenderReport
 from spnb.sandbox.media.sdp import ABS_SEND_TIME, TRANSPORT_NUMBER, Section
-from spnb.sandbox.media.vp8 import Vp8Shift
+from spnb.sandbox.media.vp8 import MOST_TEMPORAL, Place, Vp8Shift
 
 if TYPE_CHECKING:
     from spnb.sandbox.media.track import PublishedTrack
@@ -42,9 +42,11 @@ class Forward:
         mid: the subscriber's media section.
         payload_type, ssrc: how the packets are labelled for the subscriber.
         rtx_payload_type, rtx_ssrc: the same for retransmissions (RFC 4588); 0 sends them as they were.
+        red_payload_type: how sound that carries the packets before it is labelled; 0 sends each packet alone.
         stamp_id: the id of the `abs-send-time` header extension, 0 without: receivers estimate their line by it.
         number_id: the id of the header extension for transport-wide numbers, 0 without: probes carry it.
         send_rtp, send_rtcp: the subscriber's transport.
+        on_streaming: called when packets begin to flow, at first and after each pause.
     """
 
     def __init__(
@@ -58,19 +60,22 @@ class Forward:
         send_rtcp: Callable[[bytes], None],
         rtx_payload_type: int = 0,
         rtx_ssrc: int = 0,
+        red_payload_type: int = 0,
         stamp_id: int = 0,
         number_id: int = 0,
+        on_streaming: Callable[[], None] = lambda: None,
     ) -> None:
         self.track = track
         self.mid = mid
         self.payload_type = payload_type
         self.ssrc = ssrc
         self.rtx_payload_type = rtx_payload_type
+        self._red_payload_type = red_payload_type
         self.paused = False
         self.most = 3
         """The best layer the client wants: 1 low, 2 medium, 3 high."""
         self.granted = 3
-        """The best layer its line carries."""
+        """The best layer its line carries; 0 where it carries none, and may be told so."""
         self.over = False
         self.octets = 0
         """Payload bytes sent, retransmissions among them."""
@@ -82,8 +87,16 @@ class Forward:
         self._stamp_id = stamp_id
         self._send_rtp = send_rtp
         self._send_rtcp = send_rtcp
+        self._streaming = False
+        self._on_streaming = on_streaming
+        self._fps = 0
+        self._undecided = False
+        self._temporal_wanted = self._temporal = MOST_TEMPORAL
+        """The highest temporal layer that is wanted, and that is sent: more only from where it can be shown."""
+        self._omitted: int | None = None
+        """The timestamp of the picture that is being left out."""
         self._next: Layer | None = None
-        self._epochs: deque[_Epoch] = deque(maxlen=64)
+        self._epochs: deque[_Epoch] = deque(maxlen=512)
         self._last_sequence = 0
         self._switched_at = 0
         self._held_until = 0.0
@@ -117,6 +130,8 @@ class Forward:
         """Aim at the layer that fits now: it is taken up at its next key frame, which is asked for."""
         if not self.started or self.paused or time.monotonic() < self._held_until:
             return
+        if not self.granted:
+            return
         best = self.track.best_layer(min(self.most, self.granted))
         aim = None if best is self.layer else best
         if aim is not self._next:
@@ -145,7 +160,12 @@ class Forward:
             self._switched_at = following
         self.leave()
         self.layer = layer
+        self._thin_out()
+        self._temporal, self._omitted = self._temporal_wanted, None
         layer.followers.add(self)
+        if not self._streaming:
+            self._streaming = True
+            self._on_streaming()
 
     def _vp8_shift(self, before: _Epoch, layer: Layer, header: Header) -> Vp8Shift | None:
         last = before.layer.stored((self._last_sequence - before.sequence_offset) & 0xFFFF)
@@ -169,11 +189,26 @@ class Forward:
         self._held_until = time.monotonic() + seconds
         self.leave()
 
-    def want(self, *, paused: bool, most: int) -> None:
-        """The client's wish: a pause, or the best layer of use to it. After a pause numbers go on without a gap."""
+    def withhold(self) -> None:
+        """Send nothing until a layer is granted again."""
+        self.granted = 0
+        self._streaming = False
+        self.leave()
+
+    def want(self, *, paused: bool, most: int, fps: int = 0) -> None:
+        """The client's wish: a pause, or the best layer of use to it. After a pause numbers go on without a gap.
+
+        Args:
+            paused: whether it wants nothing for now.
+            most: the best layer of use to it.
+            fps: pictures a second that are enough for it, of a codec with temporal layers (VP8); 0 changes nothing.
+        """
         self.most = max(1, min(3, most))
+        self._fps = fps or self._fps
+        self._thin_out()
         if paused and not self.paused:
             self.leave()
+            self._streaming = False
         self.paused = paused
         self.choose()
 
@@ -181,6 +216,8 @@ class Forward:
         """Do without a retransmission stream or header extensions that the client's answer did not take."""
         if self.payload_type not in section.rtx:
             self.rtx_payload_type = 0
+        if section.red.get(self.payload_type) != self._red_payload_type:
+            self._red_payload_type = 0
         if ABS_SEND_TIME not in section.extensions:
             self._stamp_id = 0
         if TRANSPORT_NUMBER not in section.extensions:
@@ -204,15 +241,22 @@ class Forward:
                 shorter = epoch.sequence_offset - 1
                 self._epochs.append(epoch._replace(start=sequence, sequence_offset=shorter))
             return
+        elif parcel.place is not None and self._is_left_out(parcel.place, header, step):
+            self._leave_out(epoch, sequence, begins=parcel.place.begins)
+            return
         timestamp = (header.timestamp + epoch.timestamp_offset) & 0xFFFFFFFF
         if step < 0x8000 and step:
             self._last_sequence, self._last_timestamp = sequence, timestamp
             self._last_sent = epoch.layer.last_arrival
-        stamp_id = self._stamp_id
+        stamp_id, payload_type = self._stamp_id, self.payload_type
+        if self._red_payload_type:
+            rest, payload_type = parcel.redundant(payload_type), self._red_payload_type
+        else:
+            rest = parcel.rest(stamp_id) if epoch.vp8 is None else parcel.shifted(epoch.vp8, stamp_id)
         self._send_rtp(
             rtp.packet(
-                parcel.rest(stamp_id) if epoch.vp8 is None else parcel.shifted(epoch.vp8, stamp_id),
-                payload_type=self.payload_type,
+                rest,
+                payload_type=payload_type,
                 marker=header.marker,
                 sequence=sequence,
                 timestamp=timestamp,
@@ -222,6 +266,30 @@ class Forward:
         )
         self.packets += 1
         self.octets += len(payload)
+
+    def _thin_out(self) -> None:
+        if self._fps and self.layer is not None:
+            found = self.layer.temporal_for(self._fps)
+            self._undecided = found is None
+            self._temporal_wanted = MOST_TEMPORAL if found is None else found
+            self._temporal = min(self._temporal, self._temporal_wanted)
+
+    def _is_left_out(self, place: Place, header: Header, step: int) -> bool:
+        """Whether a packet belongs to a picture that is left out; after a gap, which may hide anything, none begins."""
+        if place.begins and step == 1:
+            if place.sync or not place.temporal:
+                self._temporal = max(self._temporal, min(place.temporal or self._temporal, self._temporal_wanted))
+            left_out = place.temporal > self._temporal
+            self._omitted = header.timestamp if left_out else None
+            return left_out
+        return self._omitted == header.timestamp
+
+    def _leave_out(self, epoch: _Epoch, sequence: int, *, begins: bool) -> None:
+        """Numbers go on as if the packet, and with its beginning the picture, had never been."""
+        shift = (epoch.vp8 or Vp8Shift(0, 0)).without_one() if begins else epoch.vp8
+        if epoch.start == sequence:
+            self._epochs.pop()
+        self._epochs.append(epoch._replace(start=sequence, sequence_offset=epoch.sequence_offset - 1, vp8=shift))
 
     def _of_late(self, incoming: int) -> _Epoch | None:
         """The epoch of a packet that comes after later ones; None where it is older than what is followed."""
@@ -322,6 +390,8 @@ class Forward:
     def tick(self) -> None:
         """Look for a better layer, or another one where the followed one fell silent; forget what is long past."""
         self.choose()
+        if self._undecided:
+            self._thin_out()
         while len(self._epochs) > 1 and (self._last_sequence - self._epochs[1].start) & 0xFFFF > 4 * HISTORY:
             self._epochs.popleft()
         if (self._last_sequence - self._switched_at) & 0xFFFF > 8 * HISTORY:

@@ -29,6 +29,8 @@ class JoinWish:
     single: bool = False
     """Whether one peer connection is to carry both directions."""
     auto_subscribe: bool = True
+    allow_pause: bool = False
+    """Whether pictures may be paused on a line that is too narrow for all of them."""
     reconnect: bool = False
     sid: str = ""
     """Who it was, where it comes back."""
@@ -66,11 +68,15 @@ def read_wish(query: Mapping[str, str], *, single: bool) -> JoinWish:
         if single:
             raise MalformedJoin("join_request is required")
         auto = query.get("auto_subscribe", "1") not in ("0", "false")
-        return JoinWish(auto_subscribe=auto, reconnect=query.get("reconnect") == "1", sid=query.get("sid", ""))
+        pause = query.get("subscriber_allow_pause", "") in ("1", "true")
+        return JoinWish(
+            auto_subscribe=auto, allow_pause=pause, reconnect=query.get("reconnect") == "1", sid=query.get("sid", "")
+        )
     request = _unwrapped(wrapped)
     return JoinWish(
         single=True,
         auto_subscribe=request.connection_settings.auto_subscribe,
+        allow_pause=request.connection_settings.subscriber_allow_pause,
         reconnect=request.reconnect,
         sid=request.participant_sid,
         offer=request.publisher_offer if request.HasField("publisher_offer") else None,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Protocol
 
 from spnb.sandbox.media import rtp
+from spnb.sandbox.media.red import Block, fill
 from spnb.sandbox.media.rtp import Header, SenderReport
-from spnb.sandbox.media.vp8 import Vp8Shift
+from spnb.sandbox.media.vp8 import MOST_TEMPORAL, Place, Vp8Shift
 
 __all__ = ["HISTORY", "Follower", "Layer", "Parcel"]
 
 HISTORY = 1024
 """Packets kept for retransmission: some two seconds of 720p video."""
+TOLERANCE = 0.9
+"""A temporal layer may fall a tenth short of what was asked for."""
 NACK_RETRY_SECONDS = 0.05
 NACK_TRIES = 10
 
@@ -21,19 +25,30 @@ NACK_TRIES = 10
 class Parcel:
     """A packet on its way to many: what is the same for all of them is made once."""
 
-    __slots__ = ("_at", "_rests", "header", "payload")
+    __slots__ = ("_at", "_earlier", "_redundant", "_rests", "header", "payload", "place")
 
-    def __init__(self, header: Header, payload: bytes, at: float) -> None:
+    def __init__(self, header: Header, payload: bytes, at: float, earlier: Sequence[Block] = ()) -> None:
         self.header = header
         self.payload = payload
+        self.place: Place | None = None
+        """Where its picture stands among VP8's temporal layers."""
         self._at = at
         self._rests = {0: payload}
+        self._earlier = earlier
+        self._redundant: dict[int, bytes] = {}
 
     def rest(self, stamp_id: int) -> bytes:
         """What follows the fixed header, with `abs-send-time` under that extension id."""
         made = self._rests.get(stamp_id)
         if made is None:
             made = self._rests[stamp_id] = rtp.stamped(stamp_id, self._at, self.payload)
+        return made
+
+    def redundant(self, payload_type: int) -> bytes:
+        """The payload together with those before it, sound of that payload type."""
+        made = self._redundant.get(payload_type)
+        if made is None:
+            made = self._redundant[payload_type] = fill(payload_type, self._earlier, self.payload)
         return made
 
     def shifted(self, shift: Vp8Shift, stamp_id: int) -> bytes:
@@ -73,7 +88,9 @@ class Layer:
         self.bitrate = 0.0
         """Bits per second over the last second or so, as of the last `measure`."""
         self._octets = 0
-        self._measured: deque[tuple[float, int]] = deque(maxlen=5)
+        self._measured: deque[tuple[float, int, tuple[int, ...]]] = deque(maxlen=5)
+        self._pictures = [0] * (MOST_TEMPORAL + 1)
+        self._rates: tuple[float, ...] = ()
         self._keyframe: tuple[int, float] | None = None
         self.lost_share = 0.0
         """Of the packets of the last two seconds or so."""
@@ -136,10 +153,37 @@ class Layer:
 
     def measure(self, now: float) -> None:
         """Take the bitrate; called a few times a second, with `time.monotonic()`."""
-        self._measured.append((now, self._octets))
-        (began, before), (ends, after) = self._measured[0], self._measured[-1]
+        self._measured.append((now, self._octets, tuple(self._pictures)))
+        (began, before, drawn), (ends, after, all_drawn) = self._measured[0], self._measured[-1]
         if ends > began:
             self.bitrate = 8 * (after - before) / (ends - began)
+            self._rates = tuple((late - early) / (ends - began) for early, late in zip(drawn, all_drawn, strict=True))
+
+    def count_picture(self, temporal: int) -> None:
+        """Take note of a picture of a temporal layer."""
+        self._pictures[temporal] += 1
+
+    def temporal_for(self, fps: int) -> int | None:
+        """The temporal layer up to which so many pictures a second are sent, as livekit-server chooses it.
+
+        None while it is not known how many come.
+        """
+        if not any(self._rates):
+            return None
+        shown = 0.0
+        for temporal, rate in enumerate(self._rates):
+            shown += rate
+            if shown and fps * TOLERANCE <= shown:
+                return temporal
+        return MOST_TEMPORAL
+
+    def lacks(self, sequence: int) -> bool:
+        """Whether a packet before the newest has not come."""
+        return self._first is not None and self.stored(sequence) is None
+
+    def was_lost(self) -> None:
+        """The packet just taken had not come by itself: its publisher hears that it was lost."""
+        self._received -= 1
 
     def begins_keyframe(self, sequence: int) -> None:
         """Take note that a key frame begins with this packet."""

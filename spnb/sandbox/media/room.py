@@ -11,7 +11,7 @@ from aiortc import RTCCertificate
 from livekit.protocol import models
 from livekit.protocol import rtc as signal
 
-from spnb.sandbox.media.announcement import new_sid
+from spnb.sandbox.media.announcement import ASKED_CODECS, new_sid
 from spnb.sandbox.media.frames import MediaEvent, MediaEventKind, Tap
 from spnb.sandbox.media.participant import Participant
 from spnb.sandbox.media.subscriber import LOSSY, RELIABLE
@@ -86,7 +86,7 @@ class MediaRoom:
             num_participants=len(seen),
             num_publishers=sum(bool(participant.tracks) for participant in seen),
             metadata=self.metadata,
-            enabled_codecs=[models.Codec(mime="video/H264"), models.Codec(mime="audio/opus")],
+            enabled_codecs=ASKED_CODECS,
         )
 
     def others(self, participant: Participant) -> list[Participant]:

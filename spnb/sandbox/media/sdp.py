@@ -28,6 +28,7 @@ START_KBPS = 4000
 STEREO_BITS = 510_000
 PAYLOAD_TYPES = {"h264": 102, "vp8": 96, "vp9": 98, "av1": 45, "opus": 111}
 RTX_PAYLOAD_TYPES = {"h264": 103, "vp8": 97, "vp9": 99, "av1": 46}
+RED_PAYLOAD_TYPE = 63
 """How we offer tracks to subscribers."""
 RTPMAPS = {"h264": "H264/90000", "vp8": "VP8/90000", "vp9": "VP9/90000", "av1": "AV1/90000", "opus": "opus/48000/2"}
 FORMATS = {
@@ -81,6 +82,8 @@ class Section:
     ssrcs: list[int] = field(default_factory=list)
     rtx: dict[int, int] = field(default_factory=dict)
     """Payload types of retransmissions by the payload type they repeat (RFC 4588)."""
+    red: dict[int, int] = field(default_factory=dict)
+    """Payload types of redundant sound (RFC 2198) by the payload type it carries."""
     rids: list[str] = field(default_factory=list)
     stream_id: str = ""
     track_id: str = ""
@@ -89,6 +92,8 @@ class Section:
     stereo: bool = False
     dtx: bool = False
     """Whether its publisher sends two channels, and whether it may send nothing while there is silence."""
+    redundant: bool = False
+    """Whether its publisher may send sound redundantly."""
 
     @property
     def sends(self) -> bool:
@@ -184,6 +189,9 @@ def _fill(section: Section, attributes: dict[str, list[str]]) -> None:
         apt = fmtp.get(int(number), "").partition("apt=")[2].partition(";")[0]
         if rtpmap.lower().startswith("rtx/") and apt.isdecimal():
             section.rtx[int(apt)] = int(number)
+        carried = fmtp.get(int(number), "").partition("/")[0]
+        if rtpmap.lower() == "red/48000/2" and carried.isdecimal():
+            section.red[int(carried)] = int(number)
         if not rtpmap.partition("/")[2].split("/")[0].isdecimal():
             continue
         codec = _codec(int(number), rtpmap, fmtp.get(int(number), ""))
@@ -234,6 +242,7 @@ class Outgoing:
     ssrc: int = 0
     rtx_payload_type: int = 0
     rtx_ssrc: int = 0
+    red_payload_type: int = 0
     stereo: bool = False
     active: bool = True
 
@@ -260,6 +269,9 @@ def answer(offered: Description, local: LocalParameters, outgoing: Mapping[str, 
         numbers += [codec.payload_type for codec in codecs if codec.payload_type not in numbers]
         if given and given.rtx_payload_type:
             numbers.append(given.rtx_payload_type)
+        red = given.red_payload_type if given else section.red.get(numbers[0], 0) if takes and section.redundant else 0
+        if red:
+            numbers.insert(0, red)
         formats = " ".join(map(str, numbers)) if numbers else " ".join(section.formats)
         lines.append(f"m={section.kind} {9 if codecs else 0} {section.protocol} {formats}")
         lines += _transport(section.mid, local, "active")
@@ -271,7 +283,9 @@ def answer(offered: Description, local: LocalParameters, outgoing: Mapping[str, 
             if uri in extensions:
                 lines.append(f"a=extmap:{identity} {uri}")
         for codec in codecs:
-            lines += _answered_codec(section, codec, takes=takes, given=given)
+            lines += _answered_codec(section, codec, takes=takes, given=given, redundant=red > 0)
+        if red:
+            lines += _redundant(red, numbers[1])
         if given:
             lines += _given(given)
         if takes and section.rids:
@@ -280,13 +294,20 @@ def answer(offered: Description, local: LocalParameters, outgoing: Mapping[str, 
     return "\r\n".join(lines) + "\r\n"
 
 
-def _answered_codec(section: Section, codec: Codec, *, takes: bool, given: Outgoing | None) -> list[str]:
+def _redundant(red: int, payload_type: int) -> list[str]:
+    return [f"a=rtpmap:{red} red/48000/2", f"a=fmtp:{red} {payload_type}/{payload_type}"]
+
+
+def _answered_codec(
+    section: Section, codec: Codec, *, takes: bool, given: Outgoing | None, redundant: bool
+) -> list[str]:
     fmtp = codec.fmtp
     if takes and section.kind == "video":
         # Without it browsers begin at 300 kb/s and climb for seconds; ignored where unknown.
         fmtp = ";".join(filter(None, [fmtp, f"x-google-start-bitrate={START_KBPS}"]))
     elif takes:
-        # As livekit-server answers: the publisher sends stereo where the answer says so.
+        # As livekit-server answers: the publisher sends stereo where the answer says so, whatever it offered to take.
+        fmtp = ";".join(part for part in fmtp.split(";") if "stereo=" not in part)
         wide = f"stereo=1;maxaveragebitrate={STEREO_BITS}" if section.stereo else ""
         fmtp = ";".join(filter(None, [fmtp, wide, "usedtx=1" if section.dtx else ""]))
     if given and given.stereo:
@@ -295,7 +316,10 @@ def _answered_codec(section: Section, codec: Codec, *, takes: bool, given: Outgo
     if fmtp:
         lines.append(f"a=fmtp:{codec.payload_type} {fmtp}")
     told = FEEDBACK if takes else (*FEEDBACK, NUMBERED)
-    return lines + [f"a=rtcp-fb:{codec.payload_type} {what}" for what in codec.feedback if what in told]
+    # What is sent redundantly is not asked for again.
+    return lines + [
+        f"a=rtcp-fb:{codec.payload_type} {what}" for what in codec.feedback if what in told and not redundant
+    ]
 
 
 def _given(section: Outgoing) -> list[str]:
@@ -319,14 +343,17 @@ def offer(outgoing: Sequence[Outgoing], local: LocalParameters, *, version: int)
     lines += _application("0", local, "actpass")
     for section in outgoing:
         number, rtx = section.payload_type, section.rtx_payload_type
-        lines.append(f"m={section.kind} 9 UDP/TLS/RTP/SAVPF {number}{f' {rtx}' if rtx else ''}")
+        numbers = " ".join(str(each) for each in (section.red_payload_type, number, rtx) if each)
+        lines.append(f"m={section.kind} 9 UDP/TLS/RTP/SAVPF {numbers}")
         lines += _transport(section.mid, local, "actpass")
         lines.append("a=sendonly" if section.active else "a=inactive")
         lines.append("a=rtcp-mux")
         lines.append(f"a=rtpmap:{number} {RTPMAPS[section.codec]}")
         if fmtp := FORMATS[section.codec]:
             lines.append(f"a=fmtp:{number} {fmtp}{';sprop-stereo=1' if section.stereo else ''}")
-        if section.kind == "audio":
+        if section.red_payload_type:
+            lines += _redundant(section.red_payload_type, number)
+        elif section.kind == "audio":
             lines.append(f"a=rtcp-fb:{number} nack")
         else:
             lines.append(f"a=extmap:{STAMP_ID} {ABS_SEND_TIME}")

@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from spnb.sandbox.media.announcement import ASKED_CODECS
 from spnb.sandbox.media.join import JoinWish, MalformedJoin, read_wish
 from spnb.sandbox.media.participant import Participant
 from spnb.sandbox.media.requests import REQUESTS
@@ -196,6 +197,7 @@ class _Client:
         participant = Participant(
             room, self._who, send=self._send, auto_subscribe=wish.auto_subscribe, single=wish.single
         )
+        participant.subscriber.allow_pause(wish.allow_pause)
         participant.attach(self._send)
         await room.join(participant)
         self._send(self._joined(room, participant))
@@ -234,7 +236,7 @@ class _Client:
             subscriber_primary=not participant.single,
             ping_interval=PING_INTERVAL,
             ping_timeout=PING_TIMEOUT,
-            enabled_publish_codecs=[models.Codec(mime="video/H264"), models.Codec(mime="audio/opus")],
+            enabled_publish_codecs=ASKED_CODECS,
         )
         return signal.SignalResponse(join=join)
 

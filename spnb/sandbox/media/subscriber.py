@@ -12,6 +12,7 @@ import itertools
 import logging
 import secrets
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from livekit.protocol import models
@@ -49,12 +50,16 @@ class Subscriber:
         """The connection it is sent by, once there is one."""
         self._forwards: dict[str, Forward] = {}
         self._sources: dict[int, Forward] = {}
-        self._line = Downlink(self._sources)
+        self._line = Downlink(self._sources, on_pause=self._tell_paused)
         self._ready: set[Forward] = set()
         self._ssrcs = itertools.count(secrets.randbelow(2**30) + 1000)
 
     async def start(self) -> None:
         """Begin, after the join was answered."""
+
+    def allow_pause(self, allowed: bool) -> None:
+        """Whether its pictures may be paused on a line too narrow for all of them."""
+        self._line.allow_pause = allowed
 
     def attached(self) -> None:
         """It has a signalling socket again: what was said meanwhile was not heard."""
@@ -98,9 +103,11 @@ class Subscriber:
         # Protobuf cannot tell an unset quality from LOW. Clients that have a size send it instead.
         sized = settings.width > 0 and settings.height > 0
         most = forward.track.rank_for(settings.width, settings.height) if sized else settings.quality + 1
-        forward.want(paused=settings.disabled, most=most)
+        forward.want(paused=settings.disabled, most=most, fps=settings.fps)
 
-    def _outgoing(self, track: PublishedTrack, mid: str, payload_type: int, rtx_payload_type: int) -> Outgoing:
+    def _outgoing(
+        self, track: PublishedTrack, mid: str, payload_type: int, rtx_payload_type: int, red_payload_type: int
+    ) -> Outgoing:
         """The section that carries a track."""
         return Outgoing(
             mid=mid,
@@ -113,6 +120,7 @@ class Subscriber:
             stereo=track.info.stereo,
             rtx_payload_type=rtx_payload_type,
             rtx_ssrc=next(self._ssrcs) if rtx_payload_type else 0,
+            red_payload_type=red_payload_type if track.redundant else 0,
         )
 
     def _forward(
@@ -126,15 +134,30 @@ class Subscriber:
             ssrc=section.ssrc,
             rtx_payload_type=section.rtx_payload_type,
             rtx_ssrc=section.rtx_ssrc,
+            red_payload_type=section.red_payload_type,
             stamp_id=stamp_id,
             number_id=number_id,
             send_rtp=transport.send_rtp,
             send_rtcp=transport.send_rtcp,
+            on_streaming=partial(self._tell_active, track) if track.kind == "video" else lambda: None,
         )
         self._line.admit(forward)
         self._forwards[track.info.sid] = self._sources[section.ssrc] = forward
         track.forwards.add(forward)
         return forward
+
+    def _tell_active(self, track: PublishedTrack) -> None:
+        self._tell_state(track, signal.StreamState.ACTIVE)
+
+    def _tell_paused(self, forward: Forward) -> None:
+        self._tell_state(forward.track, signal.StreamState.PAUSED)
+
+    def _tell_state(self, track: PublishedTrack, state: signal.StreamState) -> None:
+        info = signal.StreamStateInfo(
+            participant_sid=self._owner.room.sid_of(track), track_sid=track.info.sid, state=state
+        )
+        told = signal.StreamStateUpdate(stream_states=[info])
+        self._owner.send(signal.SignalResponse(stream_state_update=told))
 
     def start_ready(self) -> None:
         """Begin the forwards that are negotiated, once packets can be sent: a key frame sent before would be lost."""
@@ -223,7 +246,8 @@ class Offering(Subscriber):
         slot = next(empty, None)
         mid = str(next(self._mids)) if slot is None else self._sections[slot].mid
         name = track.codec.name
-        section = self._outgoing(track, mid, sdp.PAYLOAD_TYPES[name], sdp.RTX_PAYLOAD_TYPES.get(name, 0))
+        rtx = sdp.RTX_PAYLOAD_TYPES.get(name, 0)
+        section = self._outgoing(track, mid, sdp.PAYLOAD_TYPES[name], rtx, sdp.RED_PAYLOAD_TYPE)
         if slot is None:
             self._sections.append(section)
         else:
@@ -416,7 +440,8 @@ class Answering(Subscriber):
 
     def _fill(self, track: PublishedTrack, section: Section, codec: sdp.Codec, transport: MediaTransport) -> None:
         sid = track.info.sid
-        outgoing = self._outgoing(track, section.mid, codec.payload_type, section.rtx.get(codec.payload_type, 0))
+        number = codec.payload_type
+        outgoing = self._outgoing(track, section.mid, number, section.rtx.get(number, 0), section.red.get(number, 0))
         self._placed[section.mid] = outgoing
         estimated = track.kind == "video" and not section.sends
         stamp_id, number_id = (

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from livekit.protocol import rtc as signal
 from livekit.protocol.models import Encryption, TrackInfo, TrackSource, VideoQuality
 
-from spnb.sandbox.media import rtp
+from spnb.sandbox.media import red, rtp
 from spnb.sandbox.media.assembler import Assembler
 from spnb.sandbox.media.codec import starts_keyframe
 from spnb.sandbox.media.forward import FRESH_SECONDS, Forward
@@ -19,6 +20,7 @@ from spnb.sandbox.media.layer import Layer, Parcel
 from spnb.sandbox.media.rtp import Header
 from spnb.sandbox.media.sdp import Codec, Section, chosen
 from spnb.sandbox.media.speakers import Loudness
+from spnb.sandbox.media.vp8 import place
 
 __all__ = ["PublishedTrack"]
 
@@ -27,6 +29,9 @@ LAYER_SILENCE_SECONDS = 1.0
 LAYER_TOLERANCE = 0.9
 DYNACAST_SECONDS = 5.0
 MIME_TYPES = {"h264": "video/H264", "vp8": "video/VP8", "vp9": "video/VP9", "av1": "video/AV1", "opus": "audio/opus"}
+EARLIER = 2
+"""How many packets of sound are carried, and made up for, by a later one; as in livekit-server."""
+MIME_REDUNDANT = "audio/red"
 UNREADABLE = {"vp9": "is sent as VP9", "av1": "is sent as AV1"}
 RANK = {"f": 3, "2": 3, "h": 2, "1": 2, "q": 1, "0": 1}
 """Simulcast stream ids by quality, best highest: LiveKit's `q h f` and the numbered style."""
@@ -58,6 +63,10 @@ class PublishedTrack:
         self.wanted = section.wanted
         """The codec its publisher insists on."""
         self.codec = codec
+        self.redundant = section.kind == "audio" and not info.disable_red and info.encryption == Encryption.Type.NONE
+        """Whether its sound may be sent redundantly: what is encrypted from end to end cannot be put together here."""
+        self.red_payload_type = section.red.get(codec.payload_type, 0) if self.redundant else 0
+        """What redundant packets of its publisher are labelled with; 0 where there are none."""
         self._name_codec()
         self.section_codecs = chosen(section)
         self.kind: Literal["audio", "video"] = "audio" if section.kind == "audio" else "video"
@@ -101,7 +110,7 @@ class PublishedTrack:
         self.tap_track = self._as_seen_by_taps()
 
     def _name_codec(self) -> None:
-        self.info.mime_type = MIME_TYPES[self.codec.name]
+        self.info.mime_type = MIME_REDUNDANT if self.red_payload_type else MIME_TYPES[self.codec.name]
         for told in self.info.codecs:
             told.mime_type = self.info.mime_type
 
@@ -130,11 +139,37 @@ class PublishedTrack:
                 layer.begins_keyframe(header.sequence)
             for forward in tuple(layer.awaited):
                 forward.follow(layer, header)
-        parcel = Parcel(header, payload, layer.last_arrival)
+        parcel = Parcel(header, payload, layer.last_arrival, self._earlier(layer, header) if self.redundant else ())
+        if self.codec.name == "vp8" and (found := place(payload)) is not None:
+            parcel.place = found
+            if header.marker:
+                layer.count_picture(found.temporal)
         for forward in layer.followers:
             forward.send(parcel)
         if self._taps:
             self._feed_taps(layer, packet, header, keyframe=keyframe)
+
+    def receive_redundant(self, layer: Layer, packet: bytes, header: Header, feedback_ssrc: int) -> None:
+        """The same for a packet that carries earlier ones: those that have not come are made up for first."""
+        blocks = red.split(packet[header.start : header.end])
+        for back, (offset, payload) in zip(range(len(blocks) - 1, -1, -1), blocks, strict=True):
+            sequence = (header.sequence - back) & 0xFFFF
+            if not payload or back > EARLIER or (back and not layer.lacks(sequence)):
+                continue
+            timestamp = (header.timestamp - offset) & 0xFFFFFFFF
+            own = replace(header, sequence=sequence, timestamp=timestamp, start=0, end=len(payload))
+            self.receive(layer, payload, own, feedback_ssrc)
+            if back:
+                layer.was_lost()
+
+    @staticmethod
+    def _earlier(layer: Layer, header: Header) -> list[red.Block]:
+        """The packets before, as far as they are there."""
+        found = [layer.stored((header.sequence - back) & 0xFFFF) for back in range(EARLIER, 0, -1)]
+        return [
+            red.Block((header.timestamp - before.timestamp) & 0xFFFFFFFF, packet[before.start : before.end])
+            for packet, before in filter(None, found)
+        ]
 
     def best_layer(self, most: int = 3) -> Layer | None:
         """The best layer that is arriving now, of at most rank `most` (1 low, 2 medium, 3 high)."""

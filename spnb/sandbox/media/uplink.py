@@ -103,6 +103,7 @@ class Uplink:
             found = self._match(section) if known is None and section.sends else None
             told = known.info if known is not None else found[1] if found is not None else models.TrackInfo()
             section.stereo, section.dtx = told.stereo, not told.disable_dtx
+            section.redundant = not told.disable_red and told.encryption == models.Encryption.Type.NONE
             section.wanted = known.wanted if known is not None else found[0] if found is not None else ""
             codecs = sdp.chosen(section)
             self._extensions |= section.extensions
@@ -166,12 +167,18 @@ class Uplink:
                 if track is None:
                     return
                 self._by_ssrc[header.ssrc] = track
-        if header.payload_type != track.codec.payload_type and not self._other_codec(track, header.payload_type):
+        redundant = header.payload_type == track.red_payload_type != 0
+        if (
+            header.payload_type != track.codec.payload_type
+            and not redundant
+            and not self._other_codec(track, header.payload_type)
+        ):
             return
         if track.kind == "audio" and (loudness := header.extensions.get(self._extensions.get(sdp.AUDIO_LEVEL, -1))):
             track.loudness.packet(loudness)
         layer = track.layers.get(header.ssrc) or track.layer(header.ssrc, rid)
-        track.receive(layer, packet, header, FEEDBACK_SSRC)
+        receive = track.receive_redundant if redundant else track.receive
+        receive(layer, packet, header, FEEDBACK_SSRC)
         if not track.flowing:
             track.flowing = True
             self._owner.room.track_flows(self._owner, track)

@@ -1,10 +1,13 @@
-"""VP8's running numbers (RFC 7741): when a subscriber changes layers, picture and base-layer numbers go on."""
+"""VP8's running numbers and temporal layers (RFC 7741): numbers go on when layers change or pictures are left out."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Vp8Shift"]
+__all__ = ["MOST_TEMPORAL", "Place", "Vp8Shift", "place"]
+
+MOST_TEMPORAL = 3
+"""The highest temporal layer there can be: two bits."""
 
 
 class _Numbers(NamedTuple):
@@ -15,6 +18,31 @@ class _Numbers(NamedTuple):
     wide: bool
     base_at: int
     base: int
+
+
+class Place(NamedTuple):
+    """Where a packet's picture stands among the others."""
+
+    temporal: int
+    """Its temporal layer: pictures of lower ones do without it."""
+    begins: bool
+    """Whether the picture begins with this packet."""
+    sync: bool
+    """Whether it needs no picture but those of the lowest layer: from here on its layer can be shown."""
+
+
+def place(payload: bytes) -> Place | None:
+    """The temporal layer of a payload; None where it names none."""
+    if len(payload) < 2 or not payload[0] & 0x80 or not payload[1] & 0x20:
+        return None
+    flags, at = payload[1], 2
+    if flags & 0x80:
+        at += 2 if len(payload) > at and payload[at] & 0x80 else 1
+    if flags & 0x40:
+        at += 1
+    if len(payload) <= at:
+        return None
+    return Place(payload[at] >> 6, payload[0] & 0x17 == 0x10, bool(payload[at] & 0x20))
 
 
 def _numbers(payload: bytes) -> _Numbers | None:
@@ -49,6 +77,10 @@ class Vp8Shift(NamedTuple):
         if before is None or after is None:
             return None
         return cls((before.picture + 1 - after.picture) & 0x7FFF, (before.base + 1 - after.base) & 0xFF)
+
+    def without_one(self) -> Vp8Shift:
+        """The shift for what follows on a picture that was left out."""
+        return Vp8Shift((self.picture - 1) & 0x7FFF, self.base)
 
     def applied(self, payload: bytes) -> bytes:
         """The payload with its numbers shifted, of the same length."""

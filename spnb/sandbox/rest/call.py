@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from spnb.sandbox.rest.prehook import EVENTS, Prehooks
 from spnb.sandbox.rest.query import Query
 from spnb.sandbox.rest.refused import Refused, answer, envelope
 from spnb.sandbox.rest.sound import MOST_BODY_BYTES, read_body, read_json
@@ -44,6 +45,8 @@ class Services:
     base_url: str
     watch_key: PublicWatchKey | None = None
     """Checks who signed watch sessions; None takes any."""
+    prehooks: Prehooks = field(init=False)
+    """Asked before something is stored."""
     heartbeats: dict[str, dict[str, tuple[float, str]]] = field(default_factory=dict)
     """Room → user → (monotonic time of the last heartbeat, wire time of the first)."""
     sent: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
@@ -52,6 +55,9 @@ class Services:
     """Room → monotonic time of the last presence count that was kept."""
     _recent: dict[str, deque[float]] = field(default_factory=dict)
     _reads: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.prehooks = Prehooks(self.store)
 
     def admit(self, user: Json, *, kind: str, writes: bool) -> None:
         """Apply the documented limits of a user, visitor or bot.
@@ -156,6 +162,8 @@ def serve(
 ) -> Route:
     """A route that authenticates, parses, calls `handler` and turns refusals into envelopes."""
 
+    asked_as = EVENTS.get((method, path))
+
     async def endpoint(request: Request) -> Response:
         try:
             caller, kind = None, "signed-in"
@@ -167,6 +175,9 @@ def serve(
                 if not hmac.compare_digest(given.encode(), services.api_key.encode()):
                     raise Refused.unauthorized("The API key is not this service's: check X-API-Key")
             body = await _body(request, most) if method in ("POST", "PUT", "DELETE") else None
+            if caller is not None and asked_as is not None:
+                # Before anything is read of what it changes: an answer may take its time.
+                body = await services.prehooks.ask(asked_as, caller, request.path_params, body)
             call = Call(request, services, Query(request.scope["query_string"]), body, caller, kind)
             result = await handler(call)
         except Refused as refused:

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
@@ -152,20 +150,13 @@ async def change_webhook(call: Call) -> Json:
     return await webhook(call)
 
 
-PREHOOK, PREHOOK_KEY = "prehook", "prehook-key"
-
-
 async def prehook(call: Call) -> Json:
-    """Where the network asks before it stores a message."""
-    kept: Json = json.loads(call.store.fact(PREHOOK) or "{}")
-    return {"enabled": False, "callbackUrl": "", "defaultAction": "allow", **kept}
+    """Where the network asks before it stores something."""
+    return call.services.prehooks.settings
 
 
 async def change_prehook(call: Call) -> Json:
     """Change it; what is not named stays. The answer holds the key that the questions are signed with."""
     wish = call.read(PrehookWish)
     changed = wish.model_dump(exclude_none=True, exclude={"regenerateKey"})
-    call.store.keep_fact(PREHOOK, json.dumps({**json.loads(call.store.fact(PREHOOK) or "{}"), **changed}))
-    if wish.regenerateKey:
-        call.store.keep_fact(PREHOOK_KEY, secrets.token_hex(24))
-    return {**await prehook(call), "secretKey": call.store.secret(PREHOOK_KEY)}
+    return call.services.prehooks.change(changed, new_key=bool(wish.regenerateKey))

@@ -192,6 +192,7 @@ class Sandbox:
         await self.lifecycle.aclose()
         await self.recorder.aclose()
         await self.webhooks.aclose()
+        await self.services.prehooks.aclose()
         await self.tables.aclose()
         await self.broker.aclose()
         self.store.close()

@@ -84,8 +84,15 @@ def run_foreground(
     progress = _Progress(told=tell_progress)
     progress.step("process")
     listener = _bind(port or _last_port(settings.data_dir), otherwise=port)
-    lock = _lock(settings.data_dir)
-    (settings.data_dir / PORT).write_text(str(listener.getsockname()[1]))
+    try:
+        lock = _lock(settings.data_dir)
+        (settings.data_dir / PORT).write_text(str(listener.getsockname()[1]))
+    except OSError as error:
+        listener.close()
+        raise SandboxError(
+            f"the sandbox cannot write into {settings.data_dir} ({error.strerror}):"
+            " choose another --data-dir, or set SPNB_HOME to a folder of your own"
+        ) from None
     loop_factory = None
     if sys.platform != "win32":
         import uvloop

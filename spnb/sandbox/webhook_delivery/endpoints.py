@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from fnmatch import fnmatchcase
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from spnb.sandbox.rest import Refused
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.server.control_routes import ControlCall, control_route
 from spnb.sandbox.store import Store
-from spnb.sandbox.webhook_delivery.names import Style
+from spnb.sandbox.webhook_delivery.names import KNOWN, Style
 from spnb.sandbox.webhook_delivery.sender import WebhookSender
 
 __all__ = ["HookRoutes", "is_loopback_url"]
@@ -41,7 +42,7 @@ def is_loopback_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        if parts.scheme not in ("http", "https") or parts.username is not None:
+        if parts.scheme not in ("http", "https") or parts.username is not None or parts.port == 0:
             return False
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -74,6 +75,10 @@ class HookRoutes:
         wish = call.read(EndpointWish)
         if not is_loopback_url(wish.url):
             raise Refused.bad_request("The sandbox sends webhooks to loopback only: http://127.0.0.1:port/…")
+        if unknown := [pattern for pattern in wish.events if not any(fnmatchcase(name, pattern) for name in KNOWN)]:
+            raise Refused.bad_request(
+                f"Nothing is called {unknown[0]!r}: choose from {', '.join(KNOWN)}, or a kind such as room.*"
+            )
         if self._store.webhooks.count({}) >= MOST:
             raise Refused.bad_request(f"A network has at most {MOST} webhooks: remove one first")
         endpoint = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["Style", "webhook_name"]
+__all__ = ["KNOWN", "Style", "names_of", "webhook_name"]
 
 Style = Literal["guide", "reference", "room"]
 
@@ -38,6 +38,39 @@ DID = {
     "reactionRemoved": "didRemoveReaction",
 }
 
+STATES = {
+    "room.startBroadcasting": "room.live",
+    "room.endBroadcasting": "room.ended",
+    "room.recordedAvailable": "room.recorded",
+    "room.didUpdate": "room.updated",
+}
+"""What handlers of webhooks and hooks of live rooms call the events that go by another name in real time."""
+TOLD = (
+    *STATES,
+    "room.waitingReconnect",
+    "room.terminated",
+    "room.participantJoined",
+    "room.participantLeft",
+    "room.participantRemoved",
+    "room.participantStageJoined",
+    "room.participantStageLeft",
+    "room.usersBanned",
+    "room.usersUnbanned",
+    "room.didCohostInvite",
+    "room.didCohostInviteAccept",
+    "room.didCohostInviteCancel",
+    "room.didCohostInviteReject",
+    *(f"{subject}.{happened}" for subject in ("post", "message") for happened in DID),
+)
+"""The real-time events that webhooks tell."""
+
+
+def names_of(event_type: str) -> set[str]:
+    """All that an event is called: in real time, by handlers, in each style."""
+    styles: tuple[Style, ...] = ("guide", "reference", "room")
+    told = {name for style in styles if (name := webhook_name(style, event_type)) is not None}
+    return {event_type, STATES.get(event_type, event_type), *told}
+
 
 def webhook_name(style: Style, event_type: str) -> str | None:
     """The webhook's name of a real-time event; None for what webhooks do not tell."""
@@ -47,3 +80,7 @@ def webhook_name(style: Style, event_type: str) -> str | None:
     if subject in ("post", "message") and happened in DID:
         return f"{subject}.{DID[happened]}"
     return None
+
+
+KNOWN = tuple(sorted(set[str]().union(*map(names_of, TOLD))))
+"""All names that an event may be asked for by."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from spnb.broadcast.broadcast import AsyncBroadcast
     from spnb.broadcast.events import BroadcastEvent, BroadcastStats
     from spnb.broadcast.options import AudioOptions, Kind, VideoOptions
+    from spnb.broadcast.restream import Restream
     from spnb.broadcast.sources.base import Source
 
 
@@ -107,6 +108,23 @@ class Broadcast(Face):
             BroadcastError: it could not be published; the old one goes on.
         """
         run(self._twin.switch_source(source))
+
+    def also_to(self, url: str) -> Restream:
+        """Send the stream to another service over RTMP(S) too; what becomes of that never touches the room.
+
+        In a room for direct streaming it gets the packets that the room gets; beside a LiveKit room, whose SDK keeps
+        its packets to itself, one encoder works for all such services. It reconnects: see `RestreamLost`.
+
+        Args:
+            url: `rtmp(s)://…` with the stream key at its end. Secret: it is shown nowhere.
+
+        Returns:
+            What is sent, once it has reached the service; its `stop()` ends it, as the end of the broadcast does.
+
+        Raises:
+            BroadcastError: the service cannot be reached, or refuses; or the page sends by itself.
+        """
+        return run(self._twin.also_to(url))
 
     def observe(self, observer: Callable[[BroadcastEvent], Any]) -> Callable[[], None]:
         """Have `observer` called with each event, on the background loop; it may be a coroutine function.

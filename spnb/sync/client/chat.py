@@ -12,6 +12,7 @@ from spnb._loop import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
     from typing import Any, Literal
 
     import pandas as pd
@@ -190,6 +191,34 @@ class Messages(Face):
             RateLimited: slow mode, and the turn comes later; `retry_after` tells when.
         """
         return run(self._twin.send(feed_id, text, parent_id=parent_id, mentions=mentions, metadata=metadata, tags=tags))
+
+    def send_image(
+        self, feed_id: str, image: str | Path | bytes, *, caption: str = "", parent_id: str | None = None
+    ) -> Message:
+        """Send a picture. social.plus: `MessageRepository.createMessage` of type image.
+
+        Args:
+            feed_id: the channel's message feed.
+            image: a file's path or its bytes, which are uploaded; or the id of an image that was uploaded.
+            caption: what stands below it.
+            parent_id: the message this one replies to.
+
+        Raises:
+            InvalidInput: it is no image, or too large.
+        """
+        return run(self._twin.send_image(feed_id, image, caption=caption, parent_id=parent_id))
+
+    def send_custom(self, feed_id: str, data: Mapping[str, Any], *, parent_id: str | None = None) -> Message:
+        """Send a message of a kind of your own, which apps of yours understand.
+
+        social.plus: `MessageRepository.createMessage` of type custom.
+
+        Args:
+            feed_id: the channel's message feed.
+            data: anything that is JSON; the service takes about 10 KB.
+            parent_id: the message this one replies to.
+        """
+        return run(self._twin.send_custom(feed_id, data, parent_id=parent_id))
 
     def query(
         self,

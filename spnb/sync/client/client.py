@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from spnb.realtime import Realtime
     from spnb.sync.client.audience import Invitations, Presence, Reactions, Users
     from spnb.sync.client.chat import Channels, Messages
+    from spnb.sync.client.comments import Comments
     from spnb.sync.client.files import Files
     from spnb.sync.client.products import Products
     from spnb.sync.client.rooms import Rooms
@@ -72,6 +73,12 @@ class Client(Face, Generic[R]):
     def communities(self) -> Communities:
         """Communities."""
         found: Communities = blocking(self._twin.communities)
+        return found
+
+    @property
+    def comments(self) -> Comments:
+        """Comments on posts."""
+        found: Comments = blocking(self._twin.comments)
         return found
 
     @property
@@ -128,7 +135,7 @@ class Client(Face, Generic[R]):
 
     @property
     def user_id(self) -> str:
-        """The public id of the user this client acts as."""
+        """The public id of the user this client acts as; that of a visitor or bot is known once it is logged in."""
         return self._twin.user_id
 
     @property

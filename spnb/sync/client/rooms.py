@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from spnb.client.records import LivePost, Records
     from spnb.client.rooms import AsyncRooms
-    from spnb.models import BroadcasterData, Channel, PlaybackInfo, Post, Recording, Room
+    from spnb.models import BroadcasterData, Channel, PlaybackInfo, Post, Recording, Room, RoomType, Sort
+    from spnb.sync.live.collection import LiveRooms
 
 
 __all__ = ["Rooms"]
@@ -45,7 +46,7 @@ class Rooms(Face, Generic[R]):
         chat: bool = True,
         community_id: str | None = None,
         key: str | None = None,
-        type: Literal["coHosts", "directStreaming"] = "coHosts",
+        type: RoomType = "coHosts",
         parent_room_id: str | None = None,
     ) -> R:
         """Create a room, publish its post and open its live chat. The room is idle until media arrives.
@@ -138,8 +139,8 @@ class Rooms(Face, Generic[R]):
         self,
         *,
         statuses: str | Sequence[str] | None = None,
-        type: str | None = None,
-        sort: Literal["lastCreated", "firstCreated"] = "lastCreated",
+        type: RoomType | None = None,
+        sort: Sort = "lastCreated",
         deleted: bool | None = False,
         page_size: int = 20,
     ) -> Watch[R]:
@@ -158,14 +159,38 @@ class Rooms(Face, Generic[R]):
             self._twin.query(statuses=statuses, type=type, sort=sort, deleted=deleted, page_size=page_size), faces=True
         )
 
+    def follow(
+        self,
+        statuses: str | Sequence[str] | None = ("live", "waitingReconnect"),
+        *,
+        type: RoomType | None = None,
+        sort: Sort = "lastCreated",
+        deleted: bool | None = False,
+    ) -> LiveRooms:
+        """A live collection: `observe()` or `watch()` it, and it stays true. social.plus: `RoomRepository.getRooms`.
+
+        Args:
+            statuses: only these, one or several; None for all. The rest as for `query()`.
+        """
+        found: LiveRooms = blocking(self._twin.follow(statuses, type=type, sort=sort, deleted=deleted))
+        return found
+
     def live(self) -> Records[R]:
         """All rooms on air now, those waiting for their publisher included, newest first."""
         found: Records[R] = blocking(run(self._twin.live()))
         return found
 
-    def records(self, *, statuses: str | Sequence[str], most: int = 100) -> list[Room]:
-        """Up to `most` plain records of rooms in these states, newest first."""
-        return run(self._twin.records(statuses=statuses, most=most))
+    def records(
+        self,
+        *,
+        statuses: str | Sequence[str] | None,
+        type: str | None = None,
+        sort: Sort = "lastCreated",
+        deleted: bool | None = False,
+        most: int = 100,
+    ) -> list[Room]:
+        """Up to `most` plain records of rooms in these states; the rest as for `query()`."""
+        return run(self._twin.records(statuses=statuses, type=type, sort=sort, deleted=deleted, most=most))
 
     def lives(
         self,
@@ -253,7 +278,7 @@ class Rooms(Face, Generic[R]):
         return run(self._twin.thumbnail_address(info))
 
     def thumbnail(self, room: Room) -> bytes | None:
-        """The picture of a room: what is live now, or the host's own; None where there is none (yet)."""
+        """The picture of a room: its recording's, what is live now, or the host's own; None where there is none yet."""
         return run(self._twin.thumbnail(room))
 
     def leave(self, room_id: str) -> None:

@@ -12,8 +12,9 @@ from spnb._loop import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Literal
 
-    from spnb.client.settings import AsyncSettings, ModerationSettings, Thresholds
+    from spnb.client.settings import AsyncSettings, ModerationSettings, PrehookSettings, Thresholds
 
 
 __all__ = ["Settings"]
@@ -59,6 +60,31 @@ class Settings(Face):
             InvalidInput: thresholds that are none; nothing was sent.
         """
         return run(self._twin.set_moderation(thresholds, enabled=enabled))
+
+    def prehook(self) -> PrehookSettings:
+        """Where the network asks before it stores something, and whether it does."""
+        return run(self._twin.prehook())
+
+    def set_prehook(
+        self,
+        url: str | None = None,
+        *,
+        enabled: bool | None = None,
+        default: Literal["allow", "deny"] | None = None,
+        new_secret: bool = False,
+    ) -> PrehookSettings:
+        """Change where the network asks before it stores something; `spnb.webhooks.Prehook` does it by itself.
+
+        Args:
+            url: the address of your server, at most 900 characters; as it is without.
+            enabled: whether it asks; as it is without.
+            default: what becomes of that about which it gets no answer in time; as it is without.
+            new_secret: have questions signed with a new one.
+
+        Returns:
+            The settings as they are now, with the secret that questions are signed with.
+        """
+        return run(self._twin.set_prehook(url, enabled=enabled, default=default, new_secret=new_secret))
 
     @property
     def asynchronous(self) -> AsyncSettings:

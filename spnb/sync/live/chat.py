@@ -11,7 +11,9 @@ from spnb._faces import Face, Watch
 from spnb._loop import run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from pathlib import Path
+    from typing import Any
 
     import pandas as pd
 
@@ -35,6 +37,13 @@ class Chat(Face):
     def host(self) -> str | None:
         """Public id of the room's host."""
         return self._twin.host
+
+    @property
+    def read_error(self) -> str | None:
+        """Why the chat, which is followed, could not be read last: messages may be missing for now. None where it
+        could.
+        """
+        return self._twin.read_error
 
     @property
     def channel(self) -> Channel:
@@ -65,6 +74,22 @@ class Chat(Face):
             RateLimited: slow mode, and your turn comes later.
         """
         return run(self._twin.send(text, reply_to=reply_to, mentions=mentions))
+
+    def send_image(
+        self, image: str | Path | bytes, *, caption: str = "", reply_to: Message | str | None = None
+    ) -> Message:
+        """Send a picture: a file's path, its bytes, or the id of one that was uploaded.
+
+        social.plus: `MessageRepository.createMessage`.
+        """
+        return run(self._twin.send_image(image, caption=caption, reply_to=reply_to))
+
+    def send_custom(self, data: Mapping[str, Any], *, reply_to: Message | str | None = None) -> Message:
+        """Send a message of a kind of your own, of about 10 KB at most, which apps of yours understand.
+
+        social.plus: `MessageRepository.createMessage`.
+        """
+        return run(self._twin.send_custom(data, reply_to=reply_to))
 
     def edit(self, message: Message | str, text: str) -> Message:
         """Change the text of your message. social.plus: `MessageRepository.editMessage`."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from spnb.live.collection import AsyncLiveRooms
-    from spnb.models import Room
+    from spnb.models import Room, RoomType, Sort
     from spnb.sync.client.client import Client
 
 
@@ -25,7 +25,7 @@ __all__ = ["LiveRooms"]
 
 
 class LiveRooms(Face):
-    """Rooms in certain states, newest first.
+    """Rooms in certain states, kept up to date while anybody observes them; `sp.rooms.follow()` hands one out.
 
     The blocking twin of `AsyncLiveRooms`.
 
@@ -33,38 +33,60 @@ class LiveRooms(Face):
 
     Args:
         client: the connection.
-        statuses: which states belong to the collection.
-        most: how many rooms at most; whether there are older ones is told by `complete`.
+        statuses: which states belong to the collection; None for all.
+        type: only `coHosts` or `directStreaming`.
+        sort: `lastCreated` (newest first) or `firstCreated`.
+        deleted: False leaves deleted rooms out, True asks for only them, None for both.
+        most: how many rooms at most; whether there are more is told by `complete`.
+
+    Raises:
+        InvalidInput: a state, type or order that is none.
     """
 
     _twin: AsyncLiveRooms
 
     def __init__(
-        self, client: Client[Any], statuses: str | Sequence[str] = ("live", "waitingReconnect"), *, most: int = 1000
+        self,
+        client: Client[Any],
+        statuses: str | Sequence[str] | None = ("live", "waitingReconnect"),
+        *,
+        type: RoomType | None = None,
+        sort: Sort = "lastCreated",
+        deleted: bool | None = False,
+        most: int = 1000,
     ) -> None:
         from spnb.live.collection import AsyncLiveRooms
 
-        super().__init__(AsyncLiveRooms(asynchronous(client), statuses, most=most))
+        super().__init__(
+            AsyncLiveRooms(asynchronous(client), statuses, type=type, sort=sort, deleted=deleted, most=most)
+        )
 
     @property
     def statuses(self) -> tuple[str, ...]:
-        """Which states belong to the collection."""
+        """Which states belong to the collection; none named are all."""
         return self._twin.statuses
 
     @property
     def complete(self) -> bool:
-        """Whether these were all rooms in those states when they were read last; else the newest `most` of them."""
+        """Whether these were all rooms in those states when they were read last; else the first `most` of them."""
         return self._twin.complete
 
     @property
     def rooms(self) -> list[Room]:
-        """The records of the collection, newest first."""
+        """The records of the collection, in its order."""
         return self._twin.rooms
 
     @property
     def df(self) -> pd.DataFrame:
         """One row per room; times are UTC."""
         return self._twin.df
+
+    @property
+    def read_error(self) -> str | None:
+        """Why the rooms, which are observed, could not be read last: they are older than they look. None where they
+        could. Observers are called when it changes.
+        """
+        return self._twin.read_error
 
     def __len__(self) -> int:
         return len(self._twin)
@@ -73,7 +95,11 @@ class LiveRooms(Face):
         return iter(self._twin)
 
     def refresh(self) -> list[Room]:
-        """Read the collection now."""
+        """Read the collection now.
+
+        Raises:
+            ServiceError, Unreachable: it could not be read.
+        """
         return run(self._twin.refresh())
 
     def observe(self, observer: Callable[[list[Room]], Any]) -> Callable[[], None]:

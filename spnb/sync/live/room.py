@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING
 
 from spnb._faces import Face, Watch, blocking
 from spnb._loop import run
+from spnb.live.room_fields import RoomFields
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from typing import Any
 
+    from spnb.broadcast import AudioOptions, BroadcastEvent, VideoOptions
+    from spnb.broadcast.sources import Source
     from spnb.live.followed import Observer
     from spnb.live.room import AsyncLiveRoom
     from spnb.live.timeline import Timeline
-    from spnb.models import BroadcasterData, LiveReaction, Post, Room
+    from spnb.models import BroadcasterData, IngestAddress, LiveReaction, Post, Room
     from spnb.realtime import Event
     from spnb.recordings import ProgressWish
+    from spnb.sync.broadcast.broadcast import Broadcast
     from spnb.sync.client.audience import Presence
     from spnb.sync.client.client import Client
     from spnb.sync.live.audience import Audience
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveRoom"]
 
 
-class LiveRoom(Face):
+class LiveRoom(Face, RoomFields):
     """A room that follows the service while anybody looks at it.
 
     The blocking twin of `AsyncLiveRoom`.
@@ -65,26 +69,11 @@ class LiveRoom(Face):
         """The public id of the user on whose connection it lives."""
         return self._twin.user_id
 
-    @property
-    def status(self) -> str:
-        """Its state: `idle`, `live`, `waitingReconnect`, `ended`, `recorded`, `terminated` or `error`."""
-        return self._twin.status
-
-    @property
-    def title(self) -> str:
-        """Its title. User content: show it as text."""
-        return self._twin.title
-
     def timeline(self) -> Timeline:
         """All that happened to the room since this object's first sight of it: events heard, readings that found news,
         own calls, webhooks; each with the time on this machine's clocks and on the service's.
         """
         return self._twin.timeline()
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._twin, name)
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Have `observer` called with the record at every change.
@@ -133,6 +122,11 @@ class LiveRoom(Face):
         """
         return run(self._twin.refresh())
 
+    @property
+    def read_error(self) -> str | None:
+        """Why the room, which is observed, could not be read last: what is known may be old. None where it could."""
+        return self._twin.read_error
+
     def hear(self, event: Event) -> None:
         """Take news that came another way than this object's own, a webhook. May be called from any thread."""
         self._twin.hear(event)
@@ -168,32 +162,54 @@ class LiveRoom(Face):
         found: Chat = blocking(self._twin.chat)
         return found
 
-    def go_live(self, source: Any = None, **options: Any) -> Any:
-        """Put the room on air with a source (a test card without), and hand out the running `Broadcast`.
+    def go_live(
+        self,
+        source: Source | str | Path | None = None,
+        *,
+        video: VideoOptions | None = None,
+        audio: AudioOptions | bool = True,
+        on_event: Callable[[BroadcastEvent], Any] | None = None,
+    ) -> Broadcast:
+        """Put the room on air with a source (a test card without), and hand out the running broadcast.
 
         Args:
-            source: a source of `spnb.broadcast.sources`.
-            options: see `spnb.broadcast.go_live`.
+            source: a source of `spnb.broadcast.sources`, the path of a media file, or the address of a live stream.
+            video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
+            audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
+            on_event: called with each event, on the background loop.
 
         Raises:
+            SourceError: the source cannot give media; nothing was published.
             BroadcastError: publishing could not start; the room is not left live.
         """
-        return blocking(run(self._twin.go_live(source, **options)))
+        found: Broadcast = blocking(run(self._twin.go_live(source, video=video, audio=audio, on_event=on_event)))
+        return found
 
     def broadcaster_data(self) -> BroadcasterData:
         """What a broadcaster needs to publish. Secret. social.plus: `RoomRepository.getBroadcasterData`."""
         return run(self._twin.broadcaster_data())
 
-    def stop(self) -> Room:
-        """End the broadcast for good. What this process has on air in the room disconnects first.
+    def ingest(self) -> IngestAddress:
+        """Server and stream key for OBS or ffmpeg, in a room of type `directStreaming`; a fresh key each time."""
+        return run(self._twin.ingest())
 
-        social.plus: `RoomRepository.stopRoom`.
-        """
+    def stop(self) -> Room:
+        """End the room for good; what is on air from here leaves first. social.plus: `RoomRepository.stopRoom`."""
         return run(self._twin.stop())
 
-    def update(self, **changes: Any) -> Room:
+    def update(
+        self,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        thumbnail: str | Path | bytes | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        chat: bool | None = None,
+    ) -> Room:
         """Change fields; see `rooms.update`. social.plus: `RoomRepository.updateRoom`."""
-        return run(self._twin.update(**changes))
+        return run(
+            self._twin.update(title=title, description=description, thumbnail=thumbnail, metadata=metadata, chat=chat)
+        )
 
     def delete(self) -> None:
         """Delete the room. social.plus: `RoomRepository.deleteRoom`."""
@@ -218,9 +234,22 @@ class LiveRoom(Face):
         found: Recording = blocking(run(self._twin.recording(timeout=timeout, details=details, progress=progress)))
         return found
 
-    def download(self, folder: str | Path, *, timeout: float | None = None, **options: Any) -> list[Path]:
-        """Wait for the recording and fetch its files; see `Recording.download`."""
-        return run(self._twin.download(folder, timeout=timeout, **options))
+    def download(
+        self,
+        folder: str | Path,
+        *,
+        timeout: float | None = None,
+        name: str | None = None,
+        most_bytes: int | None = None,
+        overwrite: bool = False,
+        progress: ProgressWish = None,
+    ) -> list[Path]:
+        """Wait for the recording, at most `timeout` seconds, and fetch its files; see `Recording.download`."""
+        return run(
+            self._twin.download(
+                folder, timeout=timeout, name=name, most_bytes=most_bytes, overwrite=overwrite, progress=progress
+            )
+        )
 
     def clip_last(self, seconds: float, path: str | Path, *, exact: bool = False, overwrite: bool = False) -> Path:
         """Write the last seconds of the stream into an MP4 file while it goes on.
@@ -299,21 +328,32 @@ class LiveRoom(Face):
         found: LiveInvitation | None = blocking(run(self._twin.invitation()))
         return found
 
-    def join_stage(self, source: Any = None, **options: Any) -> Any:
+    def join_stage(
+        self,
+        source: Source | str | Path | None = None,
+        *,
+        video: VideoOptions | None = None,
+        audio: AudioOptions | bool = True,
+        on_event: Callable[[BroadcastEvent], Any] | None = None,
+    ) -> Broadcast:
         """Come onto the stage as a co-host, once the room is live, and hand out the running `Broadcast`.
 
         Its end leaves the air only: the room goes on, and you may join again until you `leave_stage()`.
 
         Args:
-            source: a source of `spnb.broadcast.sources`; a test card without.
-            options: see `spnb.broadcast.go_live`.
+            source: a source of `spnb.broadcast.sources`, the path of a media file, the address of a live stream; a test
+                card without.
+            video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
+            audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
+            on_event: called with each event, on the background loop.
 
         Raises:
             InvalidInput: the room is yours: `go_live()` is the host's way.
             Forbidden: you have not accepted an invitation, or were removed.
             BadRequest: the room is not live yet, or over.
         """
-        return blocking(run(self._twin.join_stage(source, **options)))
+        found: Broadcast = blocking(run(self._twin.join_stage(source, video=video, audio=audio, on_event=on_event)))
+        return found
 
     def leave_stage(self) -> None:
         """Stop being a co-host: leave the air, if you are on it from here, then the room's broadcasters.

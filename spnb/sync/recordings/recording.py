@@ -76,8 +76,9 @@ class Recording(Face):
         stopped; what is there already is not fetched again. An address that has expired is replaced once.
 
         Args:
-            folder: made where it is not there.
-            name: what to call the files, e.g. `talk` → `talk-1.mp4`; made of title, room and number without.
+            folder: made where it is not there; or the file to make: `out/talk.mp4`.
+            name: what to call the files, e.g. `talk` → `talk.mp4`, or of several `talk-1.mp4`, …; made of title and
+                room without.
             most_bytes: refuse a file that is larger.
             overwrite: whether other files of the same names may be replaced.
             progress: a function that is told, or False for silence.

@@ -8,8 +8,8 @@
 | `danmaku` | Bilibili's XML, and that of recorders |
 | `irc` | irssi, WeeChat, ZNC, Chatterino, Ubuntu's and other archives, Twitch's IRC; the text of all downloaders |
 
-Any of them may be packed by gzip or zstd. Offsets in the stream go before clocks. Words are not kept, only their number
-of characters.
+Any of them may be packed by gzip or zstd. Offsets in the stream go before clocks. Words are kept where they
+are asked for, else only their number of characters.
 """
 
 from __future__ import annotations
@@ -78,6 +78,7 @@ def read_chat_log(
     kind: Kind | None = None,
     time_zone: str | None = None,
     start: Any = None,
+    text: bool = False,
 ) -> pd.DataFrame:
     """The messages of a chat log; `spnb.analytics.load(path)` also takes title, host, start and length from it.
 
@@ -87,6 +88,7 @@ def read_chat_log(
         kind: `youtube`, `twitch`, `discord`, `danmaku` or `irc`; found out without it.
         time_zone: the zone of times that name none, e.g. `Europe/Berlin`.
         start: when the stream began, a time with a zone; for logs that count from it and do not say.
+        text: keep the words too, in the column `text`.
 
     Returns:
         A messages table, to be given to `spnb.analytics.load({"messages": …})`.
@@ -94,7 +96,7 @@ def read_chat_log(
     Raises:
         TableError: it is no chat log, nothing in it was understood, or its times have no zone.
     """
-    return open_chat_log(path, room_id=room_id, kind=kind, time_zone=time_zone, start=start).messages
+    return open_chat_log(path, room_id=room_id, kind=kind, time_zone=time_zone, start=start, text=text).messages
 
 
 def open_chat_log(
@@ -104,6 +106,7 @@ def open_chat_log(
     kind: Kind | None = None,
     time_zone: str | None = None,
     start: Any = None,
+    text: bool = False,
 ) -> ChatLog:
     """A chat log with what it tells of its stream and what was skipped; as `read_chat_log`."""
     file = Path(path)
@@ -113,7 +116,7 @@ def open_chat_log(
     if found not in KINDS:
         raise TableError(f"kind is one of {', '.join(KINDS)}, not {found!r}")
     began = _start(start)
-    into = Gathering()
+    into = Gathering(text=text)
     if found == "irc":
         read_lines(file, into, time_zone=time_zone, start=began)
     elif found == "danmaku":

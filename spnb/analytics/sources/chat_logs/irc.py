@@ -85,7 +85,7 @@ def read_lines(path: Path, into: Gathering, *, time_zone: str | None, start: pd.
     Raises:
         TableError: its times name no zone, or no day.
     """
-    naive: list[tuple[str, datetime, int, str]] = []
+    naive: list[tuple[str, datetime, str | int, str]] = []
     for number, user, at, words in _messages(path, into, start):
         key = f"{path.name}:{number}"
         if isinstance(at, float):
@@ -93,7 +93,7 @@ def read_lines(path: Path, into: Gathering, *, time_zone: str | None, start: pd.
         elif at.tzinfo is not None:
             into.add(user, words, key=key, at=at.timestamp() * 1000)
         else:
-            naive.append((user, at, words, key))
+            naive.append((user, at, words if into.keeps_text else len(words), key))
     if not naive:
         return
     if time_zone is None:
@@ -104,8 +104,8 @@ def read_lines(path: Path, into: Gathering, *, time_zone: str | None, start: pd.
         )
     except (KeyError, ValueError) as error:
         raise TableError(f"{time_zone!r} is no time zone: name one like Europe/Berlin") from error
-    for (user, _, words, key), at in zip(naive, _unambiguous(zoned, [row[1] for row in naive], time_zone), strict=True):
-        into.add(user, words, key=key, at=at.timestamp() * 1000)
+    for (user, _, said, key), at in zip(naive, _unambiguous(zoned, [row[1] for row in naive], time_zone), strict=True):
+        into.add(user, said, key=key, at=at.timestamp() * 1000)
 
 
 def _unambiguous(zoned: pd.DatetimeIndex, naive: list[datetime], time_zone: str) -> Iterator[Any]:
@@ -124,7 +124,7 @@ def _unambiguous(zoned: pd.DatetimeIndex, naive: list[datetime], time_zone: str)
 
 def _messages(
     path: Path, into: Gathering, start: pd.Timestamp | None
-) -> Iterator[tuple[int, str, datetime | float, int]]:
+) -> Iterator[tuple[int, str, datetime | float, str]]:
     named = IN_NAME.search(path.name) or IN_NAME.search("/".join(path.parts[-4:]))
     day = _day_of(named) if named else None
     if day is None and start is not None:
@@ -144,12 +144,12 @@ def _messages(
                 continue
             told = found.groupdict()
             if told.get("full"):
-                yield number, nick, _full(told["full"]), len(found["words"])
+                yield number, nick, _full(told["full"]), found["words"]
                 continue
             if not seen and not named and ticking.last < 0 and _from_the_start(told["time"], start):
                 ticking.relative = True
             seen = True
-            yield number, nick, ticking.moment(told["time"]), len(found["words"])
+            yield number, nick, ticking.moment(told["time"]), found["words"]
         elif line.strip() and not line.startswith(("===", "***", "---", "#", "-->", "<--")):
             into.skip("line that is no message")
 

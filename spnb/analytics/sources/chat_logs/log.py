@@ -82,7 +82,7 @@ class Gathering:
         length: of the stream, seconds, where the file tells.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, text: bool = False) -> None:
         self.title = ""
         self.host: str | None = None
         self.start: pd.Timestamp | None = None
@@ -95,8 +95,14 @@ class Gathering:
         self._reply = bytearray()
         self._gone: set[str] = set()
         self._silenced: dict[str, int] = {}
+        self._texts: list[str] | None = [] if text else None
         self._units: Counter[str] = Counter()
         self._skipped: Counter[tuple[str, str]] = Counter()
+
+    @property
+    def keeps_text(self) -> bool:
+        """Whether words are kept."""
+        return self._texts is not None
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -104,7 +110,7 @@ class Gathering:
     def add(
         self,
         user: str,
-        words: int,
+        text: str | int,
         *,
         key: str = "",
         at: float | None = None,
@@ -116,7 +122,7 @@ class Gathering:
 
         Args:
             user: who wrote it: an id where there is one, else a name.
-            words: its number of characters.
+            text: what was written, or its number of characters where no text is kept.
             key: its id.
             at: milliseconds since 1970.
             offset: seconds since the stream began.
@@ -127,7 +133,9 @@ class Gathering:
         self._users.append(user)
         self._at.append(np.nan if at is None else at)
         self._offset.append(np.nan if offset is None else offset)
-        self._length.append(words)
+        self._length.append(text if isinstance(text, int) else len(text))
+        if self._texts is not None:
+            self._texts.append(str(text))
         self._reply.append(reply)
         if unit:
             self._units[unit] += 1
@@ -197,7 +205,10 @@ class Gathering:
                 "is_reply": np.frombuffer(bytes(self._reply), dtype=np.uint8).astype(bool),
                 "length": np.frombuffer(self._length, dtype=np.int64),
             }
-        )[known]
+        )
+        if self._texts is not None:
+            frame["text"] = pd.Series(self._texts, dtype=object)
+        frame = frame[known]
         early = int((offset < 0).sum())
         steps.append(Step("before the stream", "messages", early, "kept, outside the live window"))
         return ChatLog(frame.reset_index(drop=True), self._room(room_id, began, frame), Quality.of(steps))

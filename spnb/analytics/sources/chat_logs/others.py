@@ -27,7 +27,7 @@ def discord(item: Json, into: Gathering) -> None:
         into.skip("message without author or time")
         return
     reply = bool(item.get("reference") or item.get("message_reference"))
-    into.add(str(user), len(item.get("content") or ""), key=str(item.get("id") or ""), at=at, reply=reply)
+    into.add(str(user), str(item.get("content") or ""), key=str(item.get("id") or ""), at=at, reply=reply)
 
 
 def discord_about(name: str, value: Any, into: Gathering) -> None:
@@ -42,17 +42,17 @@ def danmaku(path: Path, into: Gathering) -> None:
     The offset in the stream counts; a recording's comments were sent days later. No entity is ever expanded.
     """
     parser = ParserCreate()
-    state: dict[str, Any] = {"told": None, "words": 0}
+    state: dict[str, Any] = {"told": None, "words": []}
 
     def begin(name: str, told: dict[str, str]) -> None:
         if name == "BililiveRecorderRecordInfo":
             into.title, into.host = told.get("title", ""), told.get("name") or None
             into.began(moment(told.get("start_time")))
         elif name in ("d", "sc"):
-            state["told"], state["words"] = (name, told), 0
+            state["told"], state["words"] = (name, told), []
 
     def words(text: str) -> None:
-        state["words"] += len(text)
+        state["words"].append(text)
 
     def end(name: str) -> None:
         if state["told"] is None or name != state["told"][0]:
@@ -69,7 +69,7 @@ def danmaku(path: Path, into: Gathering) -> None:
         user = told.get("uid") or (fields[6] if len(fields) > 6 else "") or told.get("user") or "(unknown)"
         key = fields[7] if len(fields) > 7 else ""
         live = bool(told.get("user"))  # recorders write when it was said; the site, when it was sent to the recording
-        into.add(user, state["words"], key=key, at=sent[0] if sent and live else None, offset=offset)
+        into.add(user, "".join(state["words"]), key=key, at=sent[0] if sent and live else None, offset=offset)
 
     def forbidden(*_: Any) -> None:
         raise ExpatError("entities")

@@ -38,7 +38,7 @@ def comment(item: Json, into: Gathering) -> None:
         into.skip("author who has left the service", "counted as one chatter")
     into.add(
         str(user or "(left the service)"),
-        len(words),
+        str(words),
         key=str(item.get("_id") or item.get("id") or ""),
         at=at,
         offset=None if offset is None else float(offset),
@@ -82,5 +82,5 @@ def irc_line(line: str, into: Gathering) -> bool:
         else:
             user = tags.get("user-id") or found["who"].split("!")[0]
             reply = bool(tags.get("reply-parent-msg-id"))
-            into.add(user, len(words), key=tags.get("id", ""), at=at[0], reply=reply)
+            into.add(user, words, key=tags.get("id", ""), at=at[0], reply=reply)
     return True

@@ -71,7 +71,7 @@ def _rendered(found: Json, offset: float | None, into: Gathering) -> None:
         return
     into.add(
         str(author),
-        len(_text(found.get("message") or found.get("headerSubtext") or header.get("primaryText"))),
+        _text(found.get("message") or found.get("headerSubtext") or header.get("primaryText")),
         key=str(found.get("id") or ""),
         at=at and at[0],
         offset=offset,
@@ -104,7 +104,7 @@ def data_api(item: Json, into: Gathering) -> None:
     at = moment(told.get("publishedAt"))
     if kind in SPOKEN_EVENTS and author and at is not None:
         words = (told.get("textMessageDetails") or {}).get("messageText") or told.get("displayMessage") or ""
-        into.add(str(author), len(words), key=str(item.get("id") or ""), at=at)
+        into.add(str(author), str(words), key=str(item.get("id") or ""), at=at)
     elif kind in SPOKEN_EVENTS:
         into.skip("message without author or time")
 
@@ -136,7 +136,7 @@ def downloaded(item: Json, into: Gathering) -> None:
         return
     into.add(
         str(user),
-        len(_text(item.get("message")) or ""),
+        _text(item.get("message")) or "",
         key=str(item.get("message_id") or item.get("id") or ""),
         at=at and at[0],
         unit=at[1] if at else "",
@@ -161,7 +161,7 @@ def pytchat(item: Json, into: Gathering) -> None:
         return
     into.add(
         str(user),
-        len(item.get("message") or ""),
+        str(item.get("message") or ""),
         key=str(item.get("id") or ""),
         at=at and at[0],
         unit=at[1] if at else "",

@@ -44,12 +44,13 @@ class Webhooks(Face):
             url: its address on this machine, e.g. `receiver.url`.
             secret: what deliveries are signed with, 8 to 200 characters.
             style: how events are called: `stream.started`, `video-streaming.didStart` or `room.startBroadcasting`.
-            events: patterns of the events that are sent, by their real-time names.
+            events: names or patterns of the events that are sent: those of handlers (`room.live`), of real time
+                (`room.startBroadcasting`) or of a style (`stream.started`).
             legacy: whether each delivery is followed by its twin with the legacy header, as the service's are.
             retry_seconds: waits before the second, third, … attempt.
 
         Raises:
-            InvalidInput: the address is not on loopback, or there are ten already.
+            InvalidInput: the address is not on loopback, no event is called so, or there are ten already.
             SandboxError: the sandbox does not answer.
         """
         return run(self._twin.add(url, secret, style=style, events=events, legacy=legacy, retry_seconds=retry_seconds))

@@ -1,6 +1,7 @@
 // One room as it stands in a feed: its post's text, its picture, and whether it is on air.
 import { frame, h } from "./shared/dom";
 import { clock, label } from "./shared/format";
+import { playback } from "./shared/playback";
 import { drawFinding, findingBadge } from "./shared/moderation";
 import { Link, type View } from "./shared/widget";
 
@@ -14,11 +15,19 @@ export default {
     const title = h("span", { class: "spnb-title" });
     const who = h("span", { class: "spnb-note" });
     const text = h("p", { class: "spnb-post" });
+    const thumb = h("span", { class: "spnb-thumb" }, picture, badge, time);
+    const watch = h("button", { type: "button", class: "spnb-primary", click: replay }, "Watch replay");
     let address = "";
+
+    function replay() {
+      watch.remove();
+      thumb.replaceWith(playback(link, model, "recording"));
+    }
 
     function draw() {
       const status = link.get<string>("status");
       badge.dataset["status"] = status;
+      watch.hidden = status !== "recorded";
       badge.textContent = status === "live" ? "LIVE" : label(status);
       title.textContent = link.get<string>("title");
       who.textContent = link.get<string>("creator");
@@ -58,10 +67,11 @@ export default {
         "article",
         { class: "spnb-card spnb-roomcard" },
         text,
-        h("span", { class: "spnb-thumb" }, picture, badge, time),
+        thumb,
         title,
         who,
         finding,
+        watch,
       ),
     );
     return () => link.end();

@@ -38,6 +38,17 @@ export async function openDevices(wishes: Wishes): Promise<MediaStream> {
   }
 }
 
+const FRONT = /front|user|facetime/i;
+const BACK = /back|rear|environment|world/i;
+
+/** The camera to turn to: on a phone one that looks the other way, else the next. Undefined where there is but one. */
+export function flipped(cameras: readonly string[], now: string): string | undefined {
+  const at = cameras.indexOf(now);
+  const others = cameras.slice(at + 1).concat(cameras.slice(0, Math.max(0, at)));
+  const other = BACK.test(now) ? FRONT : FRONT.test(now) ? BACK : undefined;
+  return others.find((name) => other?.test(name)) ?? others.find((name) => name !== now);
+}
+
 /** What is asked of a microphone. */
 export async function soundWish(wishes: Wishes): Promise<MediaTrackConstraints> {
   const { microphone, echo, noise, stereo } = wishes;

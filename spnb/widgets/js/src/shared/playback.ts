@@ -5,6 +5,7 @@ import { label } from "./format";
 import { floatOver, reactionBar } from "./floating";
 import { pinnedCard, productList } from "./products";
 import type { Signpost } from "./road";
+import { sight } from "./sight";
 import { asker, attach } from "./source";
 import { WatchSession } from "./watchSession";
 import type { Link, Model } from "./widget";
@@ -37,6 +38,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   let asked = "";
   let slow = false;
   let trouble = "";
+  const inView = link.get<string>("autoplay") === "visible" && !only ? sight() : undefined;
   const fetch = asker(link);
 
   const back = h("button", { type: "button", click: () => skip(-STEP) }, `− ${STEP} s`);
@@ -45,6 +47,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   const edge = h("button", { type: "button", click: toEdge }, "Go to live");
   const delay = h("button", { type: "button", "aria-pressed": "false", click: turnDelay }, "Delay");
   const moves = h("div", { class: "spnb-row spnb-moves" }, first, back, forth, edge, delay);
+  const picture = h("figure", { class: "spnb-player" }, video, card, h("div", { class: "spnb-over-video" }, badge, sound));
   /** Whether the viewer follows what is on air, rather than having gone back. */
   let following = true;
 
@@ -104,6 +107,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
 
   function ask() {
     const status = link.get<string>("status");
+    if (inView?.hidden) return;
     const kind = status === "recorded" ? "recording" : link.get<boolean>("playable") && !only ? "live" : "";
     if (kind && kind !== playing && kind !== asked) {
       asked = kind;
@@ -133,7 +137,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     hls = made;
     if (paused && !hls) video.currentTime = stood;
     sound.hidden = !video.muted;
-    if (!paused) await video.play().catch(() => undefined);
+    if (!paused && !inView?.hidden) await video.play().catch(() => undefined);
     draw();
   }
 
@@ -191,6 +195,20 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     draw();
     ask();
   });
+  if (inView) {
+    inView.follow(picture, (seen) => {
+      // What scrolling paused goes on by itself; what the viewer paused does not.
+      if (!seen && playing && !video.paused) {
+        inView.paused = true;
+        video.pause();
+      } else if (seen && inView.paused) {
+        inView.paused = false;
+        void video.play().catch(() => undefined);
+      }
+      ask();
+    });
+    link.atEnd(() => inView.end());
+  }
   link.every(500, drawEdge);
   link.atEnd(() => {
     session.end();
@@ -198,7 +216,6 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     video.removeAttribute("src");
     video.load();
   });
-  const picture = h("figure", { class: "spnb-player" }, video, card, h("div", { class: "spnb-over-video" }, badge, sound));
   if (only) return h("div", {}, picture, moves);
   const floating = floatOver(link);
   picture.append(floating.el, pinnedCard(link));

@@ -2,7 +2,7 @@
 import { h, replace } from "./dom";
 import { kilobits } from "./format";
 import type { Session } from "./session";
-import type { Wishes } from "./devices";
+import { flipped, type Wishes } from "./devices";
 import type { Webcam } from "./webcam";
 
 const HEIGHTS = [360, 480, 720, 1080];
@@ -38,6 +38,7 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
   const start = h("button", { type: "button", class: "spnb-primary", click: () => void webcam.start() });
   const stop = h("button", { type: "button", click: () => webcam.stop() }, "Turn camera off");
   const camera = h("select", { "aria-label": "camera" });
+  const flip = h("button", { type: "button", click: turn }, "Flip camera");
   const microphone = h("select", { "aria-label": "microphone" });
   const height = h("select", { "aria-label": "resolution" });
   const rate = h("select", { "aria-label": "frame rate" });
@@ -46,6 +47,7 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     "span",
     { class: "spnb-menus" },
     camera,
+    flip,
     microphone,
     height,
     rate,
@@ -67,6 +69,14 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     // The camera is opened anew once the choice has come back from the kernel.
     if (restart && webcam.state === "on") again = true;
   }
+  function shownCamera(): string {
+    return webcam.wishes.camera || (webcam.stream?.getVideoTracks()[0]?.label ?? "");
+  }
+
+  function turn(): void {
+    const next = flipped(webcam.cameras.map(({ name }) => name), shownCamera());
+    if (next) choose({ camera: next }, true);
+  }
   let again = false;
   let air = false;
   camera.addEventListener("change", () => choose({ camera: camera.value }, true));
@@ -85,11 +95,12 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
       void webcam.start();
     }
     known = now;
-    replace(camera, ...cameras.map(({ name }) => option(name, name, name === wishes.camera)));
+    replace(camera, ...cameras.map(({ name }) => option(name, name, name === shownCamera())));
     replace(microphone, ...microphones.map(({ name }) => option(name, name, name === wishes.microphone)));
     replace(height, ...HEIGHTS.map((value) => option(String(value), `${value}p`, value === wishes.height)));
     replace(rate, ...RATES.map((value) => option(String(value), `${value} fps`, value === wishes.fps)));
     camera.hidden = !cameras.length;
+    flip.hidden = !flipped(cameras.map(({ name }) => name), shownCamera());
     microphone.hidden = !microphones.length;
     mirror.checked = wishes.mirror;
   }

@@ -3,7 +3,7 @@
 Clients are given the relay's address. It passes their signalling on and writes its own UDP ports into the session
 descriptions and candidates of the server; those of the client are left out, so that all media takes the relay.
 
-    python -m tests.media.weather ws://127.0.0.1:7880 --loss 3 --delay 50
+    python -m spnb.bench.weather ws://127.0.0.1:7880 --loss 3 --delay 50
 
 prints the address to connect to, and lives until its standard input is closed.
 """
@@ -16,6 +16,7 @@ import contextlib
 import json
 import random
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -104,24 +105,24 @@ class Relay:
         headers = {"access-control-allow-origin": "*"}
         return Response(answer.content, answer.status_code, headers=headers)
 
-    async def _signal(self, socket: WebSocket) -> None:
-        address = f"{self._server}{socket.url.path}?{socket.url.query}"
+    async def _signal(self, client: WebSocket) -> None:
+        address = f"{self._server}{client.url.path}?{client.url.query}"
         try:
-            upstream = await connect(address, additional_headers=_token(socket), proxy=None, max_size=None)
+            upstream = await connect(address, additional_headers=_token(client), proxy=None, max_size=None)
         except InvalidStatus as error:
-            await socket.send_denial_response(Response(b"refused", error.response.status_code))
+            await client.send_denial_response(Response(b"refused", error.response.status_code))
             return
-        await socket.accept()
-        tasks = [asyncio.create_task(self._down(upstream, socket)), asyncio.create_task(self._up(socket, upstream))]
+        await client.accept()
+        tasks = [asyncio.create_task(self._down(upstream, client)), asyncio.create_task(self._up(client, upstream))]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await upstream.close()
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-            await socket.close()
+            await client.close()
 
-    async def _down(self, upstream: Any, socket: WebSocket) -> None:
+    async def _down(self, upstream: Any, client: WebSocket) -> None:
         with contextlib.suppress(ConnectionClosed):
             async for message in upstream:
                 response = signal.SignalResponse.FromString(message)
@@ -131,12 +132,12 @@ class Relay:
                     described.sdp = await self._readdressed(described.sdp)
                 elif kind == "trickle":
                     response.trickle.candidateInit = await self._readdressed(response.trickle.candidateInit)
-                await socket.send_bytes(response.SerializeToString())
+                await client.send_bytes(response.SerializeToString())
 
-    async def _up(self, socket: WebSocket, upstream: Any) -> None:
+    async def _up(self, client: WebSocket, upstream: Any) -> None:
         with contextlib.suppress(ConnectionClosed, WebSocketDisconnect):
             while True:
-                request = signal.SignalRequest.FromString(await socket.receive_bytes())
+                request = signal.SignalRequest.FromString(await client.receive_bytes())
                 kind = request.WhichOneof("message")
                 if kind == "trickle":
                     continue
@@ -191,20 +192,20 @@ class Sky:
     """A relay in a process of its own; `change` makes other weather."""
 
     def __init__(self, server: str, seed: int = 1, **weather: float) -> None:
-        command = [sys.executable, "-m", "tests.media.weather", server, "--seed", str(seed)]
+        command = [sys.executable, "-m", "spnb.bench.weather", server, "--seed", str(seed)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None
+        assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
         self.url = self._process.stdout.readline().strip()
         self.change(**weather)
 
     def change(self, **weather: float) -> None:
         """Make other weather: what is named of `Weather`."""
-        assert self._process.stdin is not None
+        assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
         self._process.stdin.write(json.dumps(weather) + "\n")
         self._process.stdin.flush()
 
     def close(self) -> None:
-        assert self._process.stdin is not None
+        assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
         self._process.stdin.close()
         self._process.wait(20)
 
@@ -212,7 +213,7 @@ class Sky:
 @contextlib.contextmanager
 def sky(server: str, **weather: float) -> Iterator[Sky]:
     """A relay to `server` with that weather, for a test."""
-    made = Sky(server, **weather)
+    made = Sky(server, 1, **weather)
     try:
         yield made
     finally:
@@ -223,12 +224,11 @@ def sky(server: str, **weather: float) -> Iterator[Sky]:
 async def _serving(relay: Relay) -> AsyncIterator[str]:
     import uvicorn
 
-    config = uvicorn.Config(relay.app(), port=0, log_level="warning", ws="websockets-sansio", lifespan="off")
+    config = uvicorn.Config(relay.app(), log_level="warning", ws="websockets-sansio", lifespan="off")
     server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield f"ws://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    listener = socket.create_server(("127.0.0.1", 0))  # who comes before it serves waits there
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    yield f"ws://127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = server.force_exit = True
     await task
 

@@ -1,0 +1,108 @@
+"""Dimensions: any column of rooms or of views, to filter an audience by or to split it into groups.
+
+A dimension of viewers (country, device, app version, …) is a column of views. What somebody wrote or reacted in a
+stream goes with the first row of theirs among its watch sessions; polls count everybody, so that they tell nothing of
+a part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from spnb.analytics.store import Memory, empty
+from spnb.analytics.tables import TABLES
+from spnb.analytics.windows import Windows
+from spnb.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from spnb.analytics.dataset import Dataset
+
+__all__ = ["MOST_GROUPS", "is_of_viewers", "narrowed", "split"]
+
+MOST_GROUPS = 1_000
+"""More values make no groups to look at, but a column of ids."""
+ACTS = ("messages", "reactions")
+
+
+def is_of_viewers(dataset: Dataset, column: str) -> bool:
+    """Whether a column is a dimension of viewers; a column that rooms have too is one of rooms."""
+    return column not in dataset.rooms.columns and column in dataset.table("views").columns
+
+
+def narrowed(dataset: Dataset, wanted: Mapping[str, Any]) -> Dataset:
+    """The part of an audience with these values; see `Dataset.where`."""
+    rooms, views = dataset.rooms, dataset.views
+    stays = pd.Series(True, index=rooms.index)
+    watched = pd.Series(True, index=views.index)
+    of_viewers = False
+    for column, value in wanted.items():
+        if column in rooms.columns:
+            stays &= _among(rooms[column], value)
+        elif column in views.columns:
+            of_viewers = True
+            watched &= _among(views[column], value)
+        else:
+            known = [*map(str, rooms.columns), *(str(name) for name in views.columns if name not in rooms.columns)]
+            raise InvalidInput(f"there is no column {column!r} to choose by: rooms and views have {', '.join(known)}")
+    kept = rooms[stays].reset_index(drop=True)
+    part = dataset.of_rooms(kept["room_id"].tolist())
+    tables = {name: part.table(name) for name in TABLES} | {"rooms": kept}
+    if of_viewers:
+        tables["views"] = views[watched & views["room_id"].isin(kept["room_id"])].reset_index(drop=True)
+        here = pd.MultiIndex.from_frame(tables["views"][["room_id", "user_id"]])
+        for name in ACTS:
+            frame = tables[name]
+            mine = pd.MultiIndex.from_frame(frame[["room_id", "user_id"]]).isin(here)
+            tables[name] = frame[mine].reset_index(drop=True)
+        tables["presence"] = empty("presence")
+    made = type(dataset)(Memory(tables, dataset.known), as_of=dataset.as_of, mended=dataset.mended)
+    made.windows = dataset.windows.chosen(kept["room_id"])  # the streams were as long, whoever is looked at
+    return made
+
+
+def _among(values: pd.Series[Any], wanted: Any) -> pd.Series[bool]:
+    many = isinstance(wanted, (list, tuple, set, frozenset, np.ndarray, pd.Series, pd.Index))
+    made: pd.Series[bool] = values.isin(list(wanted) if many else [wanted]).fillna(False).astype(bool)
+    return made
+
+
+def split(dataset: Dataset, column: str) -> Dataset:
+    """Each stream once for each value that its viewers have, with that value in a column of its rooms.
+
+    Raises:
+        InvalidInput: the column has more values than make groups.
+    """
+    views = dataset.views
+    code, values = pd.factorize(views[column])
+    if len(values) > MOST_GROUPS:
+        raise InvalidInput(f"{column} has {len(values)} values, which make no groups: at most {MOST_GROUPS} do")
+    rooms = dataset.rooms
+    names = pd.Index(rooms["room_id"], dtype=object)
+    room = names.get_indexer(pd.Index(views["room_id"], dtype=object))
+    told = code >= 0
+    cell = room[told] * len(values) + code[told]
+    cells, place = np.unique(cell, return_inverse=True)
+    of_room, of_value = np.divmod(cells, max(len(values), 1))
+    parts = pd.Index([f"{number}" for number in range(len(cells))], dtype=object)
+    tables = {name: empty(name) for name in TABLES}
+    tables["rooms"] = rooms.iloc[of_room].assign(**{"room_id": parts, column: values[of_value]}).reset_index(drop=True)
+    tables["views"] = views[told].assign(room_id=pd.Categorical.from_codes(place, parts)).reset_index(drop=True)
+    visits = pd.DataFrame({"room": room[told], "user": views["user_id"][told].to_numpy(), "part": place})
+    first = visits.drop_duplicates(["room", "user"]).set_index(["room", "user"])["part"]
+    for name in ACTS:
+        frame = dataset.table(name)
+        if frame.empty:
+            continue
+        where = names.get_indexer(pd.Index(frame["room_id"], dtype=object))
+        part = first.reindex(pd.MultiIndex.from_arrays([where, frame["user_id"]])).to_numpy(dtype=float)
+        known = ~np.isnan(part)
+        room_id = pd.Categorical.from_codes(part[known].astype(np.int64), parts)
+        tables[name] = frame[known].assign(room_id=room_id).reset_index(drop=True)
+    made = type(dataset)(Memory(tables, dataset.known), as_of=dataset.as_of, mended=dataset.mended)
+    window = dataset.windows.chosen(names[of_room])
+    made.windows = Windows(parts.to_numpy(), window.begin, window.finish, window.over)
+    return made

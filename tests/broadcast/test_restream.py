@@ -1,0 +1,173 @@
+"""A stream goes to other services too: the packets of the room's, and nothing that becomes of them touches the room."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from spnb.broadcast import RestreamLost, RestreamReached, go_live
+from spnb.broadcast.sources import TestCard, read_counter
+from spnb.errors import BroadcastError, InvalidInput
+from spnb.models import BroadcasterData
+from tests.broadcast.booth import SILENT, Booth, Listener
+from tests.conftest import ffmpeg
+from tests.live.conftest import until
+from tests.media.conftest import LiveKit
+
+pytestmark = pytest.mark.media
+
+FPS = 15
+KEY = "verysecretstreamkey"
+
+
+class Service:
+    """Another service: Debian's ffmpeg, which takes one stream at an address and keeps its packets as they are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"rtmp://127.0.0.1:{self.port}/live/{KEY}"
+        self.files: list[Path] = []
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def open(self) -> None:
+        """Take the next stream."""
+        self.files.append(self.folder / f"{self.port}-{len(self.files)}.flv")
+        options = ["-v", "error", "-listen", "1", "-i", self.url, "-c", "copy", "-flush_packets", "1"]
+        self._process = await asyncio.create_subprocess_exec(
+            ffmpeg(), *options, str(self.files[-1]), stdin=subprocess.DEVNULL
+        )
+        await until(self._listens, 30)
+
+    def _listens(self) -> bool:
+        rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        return any(row.split()[1].endswith(f":{self.port:04X}") and row.split()[3] == "0A" for row in rows)
+
+    async def gets(self, more: int = 30_000) -> None:
+        """Wait until so many bytes more have come."""
+        path = self.files[-1]
+        before = path.stat().st_size if path.exists() else 0
+        await until(lambda: path.exists() and path.stat().st_size > before + more, 40)
+
+    async def close(self, *, kill: bool = False) -> None:
+        """Wait until the stream is over; or break off."""
+        process, self._process = self._process, None
+        if process is not None:
+            if kill:
+                process.kill()
+            async with asyncio.timeout(30):
+                await process.wait()
+
+
+def packets(path: Path) -> list[bytes]:
+    """Pictures as they were encoded; what was cut off in the middle of the last one is left out."""
+    found = []
+    with av.open(str(path)) as file, contextlib.suppress(av.FFmpegError):
+        found += [bytes(packet) for packet in file.demux(video=0) if packet.size]
+    return found
+
+
+def numbers(path: Path) -> list[int]:
+    found = []
+    with av.open(str(path)) as file, contextlib.suppress(av.FFmpegError):
+        for frame in file.decode(video=0):
+            number = read_counter(frame.reformat(format="gray").to_ndarray())
+            found += [number] if number is not None else []
+    return found
+
+
+def unbroken(shown: list[int]) -> None:
+    """Pictures in their order, and never a second without any; a busy machine leaves single ones out."""
+    assert len(shown) > 30
+    assert all(0 < later - earlier < FPS for earlier, later in itertools.pairwise(shown))
+
+
+def of(events: list[Any], kind: type) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+async def test_another_service_gets_the_rooms_own_packets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room, other = Service(tmp_path), Service(tmp_path)
+    await room.open()
+    await other.open()
+    booth = Booth(LiveKit("ws://127.0.0.1:9", "key", "s" * 32, embedded=False), "pushed")
+
+    async def data() -> BroadcasterData:
+        return BroadcasterData(direct_stream_url=room.url)
+
+    monkeypatch.setattr(booth, "broadcaster_data", data)
+    events: list[Any] = []
+    show = await go_live(booth, TestCard(320, 180, FPS), on_event=events.append)
+    await room.gets()
+    restream = await show.also_to(other.url)
+    assert restream.state == "live"
+    await other.gets()
+
+    # It breaks off, which is told in words, and is there again as soon as somebody listens.
+    await other.close(kill=True)
+    await until(lambda: of(events, RestreamLost), 40)
+    await room.gets()
+    await other.open()
+    await until(lambda: len(of(events, RestreamReached)) == 2, 60)
+    await other.gets()
+    assert KEY not in repr(restream) + repr(events)
+
+    # Ended by itself; the room goes on to the end of the broadcast.
+    restream.stop()
+    await other.close()
+    await room.gets()
+    await show.stop()
+    await room.close()
+    whole = packets(room.files[0])
+    for path in other.files:
+        copied = packets(path)
+        begin = whole.index(copied[0])
+        assert len(copied) > 15
+        other = [number for number, packet in enumerate(copied) if whole[begin + number] != packet]
+        assert not other
+    unbroken(numbers(room.files[0]))
+
+
+async def test_beside_a_livekit_room_too(embedded: LiveKit, listener: Listener, tmp_path: Path) -> None:
+    booth = Booth(embedded, "beside")
+    events: list[Any] = []
+    show = await go_live(booth, TestCard(320, 180, FPS), on_event=events.append)
+    await listener.connect(embedded, booth.room_id)
+    await listener.sees()
+    service = Service(tmp_path)
+    for refused, kind in (
+        (service.url, BroadcastError),
+        ("http://there/live", InvalidInput),
+        ("rtmp://x", InvalidInput),
+    ):
+        with pytest.raises(kind) as told:
+            await show.also_to(refused)
+        assert KEY not in str(told.value)
+    await service.open()
+    await show.also_to(service.url)
+    await service.gets()
+    await show.mute()
+    muted = listener.seen_since(0)[-1]
+    await until(lambda: listener.seen_since(0)[-1] > muted + 45, 40)
+    await service.gets()
+    await listener.sees()
+    await show.stop()
+    await service.close()
+    unbroken(numbers(service.files[0]))
+    with av.open(str(service.files[0])) as file:
+        loud = [
+            float(np.sqrt((frame.to_ndarray().astype(float) ** 2).mean())) * 32768 for frame in file.decode(audio=0)
+        ]
+    assert max(loud[: len(loud) // 4]) > SILENT
+    assert max(loud[-47:]) < SILENT, "the last second was muted"

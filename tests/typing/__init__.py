@@ -1,0 +1,1 @@
+"""What type checkers make of uses of the public names."""
