@@ -55,6 +55,7 @@ BENCHMARKS: dict[str, str] = {
     "observers": "spnb.bench.growth:observers",
     "budget": "spnb.bench.growth:one_budget",
     "large-network": "spnb.bench.growth:rooms_and_messages",
+    "floods": "spnb.bench.floods:floods",
     "soak": "spnb.bench.growth:soak",
 }
 """Name → module and function; a function takes nothing and yields figures."""

@@ -51,12 +51,15 @@ class OwnSandbox:
 
 
 @contextmanager
-def own_sandbox(*options: str, filled: Callable[[Path], None] | None = None) -> Iterator[OwnSandbox]:
+def own_sandbox(
+    *options: str, filled: Callable[[Path], None] | None = None, rate_limit: bool = False
+) -> Iterator[OwnSandbox]:
     """Start a sandbox on a free port and a fresh folder; end it afterwards.
 
     Args:
         options: of `python -m spnb.sandbox`.
         filled: puts something into its data folder before it starts.
+        rate_limit: whether users are held to the service's rate.
 
     Raises:
         SandboxError: it did not become ready.
@@ -66,7 +69,8 @@ def own_sandbox(*options: str, filled: Callable[[Path], None] | None = None) -> 
             filled(Path(folder))
         began = time.perf_counter()
         command = [sys.executable, "-m", "spnb.sandbox", "--port", "0", "--data-dir", str(Path(folder)), "--json"]
-        started = subprocess.Popen([*command, "--no-rate-limit", *options], stdout=subprocess.PIPE, text=True)
+        unlimited = [] if rate_limit else ["--no-rate-limit"]
+        started = subprocess.Popen([*command, *unlimited, *options], stdout=subprocess.PIPE, text=True)
         assert started.stdout is not None  # noqa: S101 - a pipe was asked for
         line = started.stdout.readline()
         taken = time.perf_counter() - began

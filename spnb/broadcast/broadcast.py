@@ -11,7 +11,7 @@ import contextlib
 import logging
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,7 @@ from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.broadcast.beside import Beside
 from spnb.broadcast.credentials import BroadcastRoom
+from spnb.broadcast.ending import over_words, stop_room, why_put_out
 from spnb.broadcast.events import (
     BroadcastEvent,
     BroadcastStats,
@@ -42,7 +43,7 @@ from spnb.broadcast.recording_news import observed
 from spnb.broadcast.restream import Restream
 from spnb.broadcast.running import on_air_here
 from spnb.broadcast.sources import source_of
-from spnb.errors import BadRequest, BroadcastError, ServiceError, SpnbError, Unreachable
+from spnb.errors import BroadcastError, ServiceError, SpnbError, Unreachable
 from spnb.models import Room
 from spnb.observers import Observers
 
@@ -384,8 +385,9 @@ class AsyncBroadcast:
             self._observers.tell(SourceRestored())
 
     def _room_changed(self, room: Room) -> None:
-        if room.status in ("ended", "recorded", "terminated", "error"):
-            self._end_soon(f"the room was {'stopped elsewhere' if room.status != 'terminated' else 'terminated'}")
+        words = over_words(room.status)
+        if words is not None:
+            self._end_soon(words)
 
     def _hear(self, news: Callable[[], None]) -> None:
         """News of the source, from any thread."""
@@ -394,10 +396,8 @@ class AsyncBroadcast:
 
     def _disconnected(self, reason: str) -> None:
         self._observers.tell(Disconnected(reason=reason))
-        out = PUT_OUT.get(reason)
-        if out is not None:
-            taken_off = reason == "participant removed" and not self.room.hosted
-            self._end_soon("the host took you off the stage" if taken_off else f"the media server put us out: {out}")
+        if reason in PUT_OUT:
+            self._end_soon(lambda: why_put_out(self.room, reason))
         elif self._stop is None and self._rejoining is None:
             self._rejoining = asyncio.create_task(self._rejoin(), name=f"rejoin {self.room.room_id}")
 
@@ -417,7 +417,7 @@ class AsyncBroadcast:
 
     # -- leaving the air
 
-    def _end_soon(self, reason: str) -> None:
+    def _end_soon(self, reason: str | Callable[[], Awaitable[str]]) -> None:
         if self._stop is None:
             self._stop = asyncio.create_task(self._end(reason), name=f"end {self.room.room_id}")
 
@@ -436,7 +436,7 @@ class AsyncBroadcast:
         assert self._stop is not None  # noqa: S101 - set just above
         await asyncio.shield(self._stop)
 
-    async def _end(self, reason: str) -> None:
+    async def _end(self, reason: str | Callable[[], Awaitable[str]]) -> None:
         rejoining = self._rejoining
         if rejoining is not None:
             rejoining.cancel()
@@ -456,23 +456,17 @@ class AsyncBroadcast:
             finally:
                 await self._stop_room(reason)
 
-    async def _stop_room(self, reason: str) -> None:
+    async def _stop_room(self, reason: str | Callable[[], Awaitable[str]]) -> None:
+        told = "stopped"
         try:
-            if self.room.hosted:
-                await self.room.stop()
-        except BadRequest:
-            # No media had arrived: the room is idle, there is nothing to stop.
-            log.debug("room %s had not been live", self.room.room_id)
-        except (ServiceError, Unreachable) as error:
-            raise BroadcastError(
-                f"left the air, but the service could not be told to stop the room ({error}): "
-                "it ends the room by itself after its grace time"
-            ) from error
+            # Asked before the room is stopped from here, which would look like any other end.
+            told = reason if isinstance(reason, str) else await reason()
+            await stop_room(self.room)
         finally:
             if on_air_here.get(self.room.broadcast_key) is self:
                 del on_air_here[self.room.broadcast_key]
             self._over.set()
-            self._observers.tell(Ended(reason=reason))
+            self._observers.tell(Ended(reason=told))
 
     @on_loop
     async def wait_ended(self, timeout: float | None = None) -> bool:

@@ -54,6 +54,8 @@ class AsyncAudience:
         """How many watched when it was read last."""
         self.peak: int = 0
         """The most that were seen here at once."""
+        self.read_error: str | None = None
+        """Why the count, which is observed, could not be read last; None where it could."""
         self._read_at = float("-inf")
         self._observers = Observers[int]("an audience", first=self._follow, last=self._unfollow)
         self._poller: asyncio.Task[None] | None = None
@@ -78,6 +80,7 @@ class AsyncAudience:
     async def _read(self) -> int:
         count = await self._client.presence.count(self.room_id)
         self._read_at = time.monotonic()
+        self.read_error = None
         before, self.count = self.count, count
         self.peak = max(self.peak, count)
         if count != before:
@@ -140,13 +143,16 @@ class AsyncAudience:
                 async with self._client._reading:
                     await self.read(max_age=READ_SECONDS / 2)
                 wait = READ_SECONDS if self.count != before else min(QUIET_SECONDS, wait * 1.5)
-            except NotFound:
+            except NotFound as error:
+                self.read_error = str(error)
                 return
             except (ServiceError, Unreachable) as error:
                 wait = min(AWAY_SECONDS, wait * 2)
+                self.read_error = str(error)
                 log.info("viewers could not be counted: %s", type(error).__name__)
-            except Exception:
+            except Exception as error:
                 wait = AWAY_SECONDS
+                self.read_error = f"{type(error).__name__}: {error}"
                 log.exception("viewers could not be counted")
             await asyncio.sleep(wait * random.uniform(0.9, 1.1))
 
@@ -155,6 +161,7 @@ class AsyncAudience:
 
     def __repr__(self) -> str:
         told = f"{self.count} watching, at most {self.peak}"
+        told += f", not read again: {self.read_error}" if self.read_error else ""
         return f"{type(self).__name__}({told if self._read_at > float('-inf') else 'not counted yet: read()'})"
 
 
@@ -176,6 +183,8 @@ class Heartbeat:
         self._holders: set[object] = set()
         self._every: float | None = None
         self._task: asyncio.Task[None] | None = None
+        self.refused: str | None = None
+        """Why the service does not count this user among the viewers; None where it does."""
 
     def hold(self, holder: object) -> None:
         """Beat for this holder too."""
@@ -196,12 +205,14 @@ class Heartbeat:
             try:
                 async with self._client._reading:
                     await self._client.presence.heartbeat(self._room_id)
+                self.refused = None
                 wait = await self._interval()
             except RateLimited as error:
                 wait = error.retry_after or BEAT_AGAIN_SECONDS
             except (Forbidden, NotFound) as error:
                 # Banned, or presence is off in this network: watching goes on, uncounted.
                 log.info("this viewer is not counted: %s", type(error).__name__)
+                self.refused = str(error)
                 return
             except (ServiceError, Unreachable) as error:
                 log.info("a heartbeat was lost: %s", type(error).__name__)

@@ -51,6 +51,9 @@ class AsyncChat:
         self._channel = channel
         self.host = host
         """Public id of the room's host."""
+        self.read_error: str | None = None
+        """Why the chat, which is followed, could not be read last: messages may be missing for now. None where it
+        could."""
 
     @property
     def channel(self) -> Channel:
@@ -215,8 +218,10 @@ class AsyncChat:
                 yield [change.message for change in batch if change.kind == "added" and change.message is not None]
 
     async def _follow(self, last: int | None) -> Any:
-        async with aclosing(ChatFollower(self._client, self._channel).batches(last)) as batches:
+        follower = ChatFollower(self._client, self._channel)
+        async with aclosing(follower.batches(last)) as batches:
             async for batch in batches:
+                self.read_error = follower.read_error
                 for change in batch:
                     if change.channel is not None:
                         self._channel = change.channel

@@ -7,10 +7,10 @@ import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
+from spnb._lasting import Pauses
 from spnb.client.chat import messages_of
 from spnb.errors import NotFound, ServiceError, Unreachable
 from spnb.live.message_log import ChatChange, MessageLog
-from spnb.live.reading import Pauses
 from spnb.models import Channel, Message
 from spnb.realtime import Event
 
@@ -58,9 +58,12 @@ class ChatFollower:
         self._channel_at = NEVER
         self._pauses = Pauses(FIRST_POLL)
         self._closed = False
+        self.read_error: str | None = None
+        """Why the chat could not be read last; None where it could."""
 
     async def batches(self, last: int | None) -> Any:
-        """Changes as they are known, some at a time, beginning with the last messages (all without a number)."""
+        """Changes as they are known, some at a time, beginning with the last messages (all without a number); none at
+        all where only `read_error` has changed."""
         await self._client.login()
         realtime = self._client.realtime
         ends = [
@@ -74,10 +77,11 @@ class ChatFollower:
             self._plan_safety_read()
             while not self._closed:
                 await self._until_due()
+                problem = self.read_error
                 async with self._client._reading:
                     await self._do_what_is_due()
                 changes, self._changes = self._changes, []
-                if changes:
+                if changes or self.read_error != problem:
                     yield changes
         finally:
             for end in ends:
@@ -152,11 +156,16 @@ class ChatFollower:
             self._closed = True
         except (ServiceError, Unreachable) as error:
             log.info("chat %s could not be read: %s", self._channel.channel_id, type(error).__name__)
+            self.read_error = str(error)
             self._again(doubt_due, channel_due)
-        except Exception:
+        except Exception as error:
             # One reading's trouble must not be the last reading of all.
             log.exception("chat %s could not be read", self._channel.channel_id)
+            self.read_error = f"{type(error).__name__}: {error}"
             self._again(doubt_due, channel_due)
+        else:
+            if read_due or gap_due or doubt_due or channel_due:
+                self.read_error = None
 
     def _again(self, doubt_due: bool, channel_due: bool) -> None:
         again = _now() + self._pauses.next(followed=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-import logging
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from spnb.client import AsyncClient
 
 __all__ = ["AsyncLiveRooms"]
-
-log = logging.getLogger(__name__)
 
 BLIND_READ = 3.0
 """Seconds between the first reads while events are away: a collection is more to read than a room."""
@@ -89,6 +87,12 @@ class AsyncLiveRooms:
         """One row per room; times are UTC."""
         return Records.of(self.rooms).df
 
+    @property
+    def read_error(self) -> str | None:
+        """Why the rooms, which are observed, could not be read last: they are older than they look. None where they
+        could. Observers are called when it changes."""
+        return self._reader.read_error if self._reader is not None else None
+
     def __len__(self) -> int:
         return len(self._rooms)
 
@@ -97,7 +101,11 @@ class AsyncLiveRooms:
 
     @on_loop
     async def refresh(self) -> list[Room]:
-        """Read the collection now."""
+        """Read the collection now.
+
+        Raises:
+            ServiceError, Unreachable: it could not be read.
+        """
         await self._read()
         return self.rooms
 
@@ -118,7 +126,8 @@ class AsyncLiveRooms:
 
     async def _watch(self) -> AsyncIterator[list[Room]]:
         changes: asyncio.Queue[list[Room]] = asyncio.Queue()
-        await self._read()
+        with contextlib.suppress(ServiceError, Unreachable):  # observing reads again
+            await self._read()
         end = self.observe(changes.put_nowait)
         try:
             while True:
@@ -136,6 +145,7 @@ class AsyncLiveRooms:
             lambda: bool(self._topic) and self._client.realtime.is_subscribed(self._topic),
             first=BLIND_READ,
             gate=self._client._reading,
+            told=lambda: self._observers.tell(self.rooms),
             name="spnb-live-rooms",
         )
         self._reader.start()
@@ -158,11 +168,9 @@ class AsyncLiveRooms:
     async def _follow(self) -> None:
         if self._ends or self._reader is None:
             return
-        try:
-            await self._client.login()
-        except (ServiceError, Unreachable) as error:
-            log.info("live rooms cannot be followed yet: %s", type(error).__name__)
-            return
+        await self._client.login()
+        if self._reader is None:
+            return  # nobody observes any more
         realtime, soon = self._client.realtime, self._reader.soon
         self._topic = f"{self._client.network_id}/room/+"
         self._ends = [
@@ -178,17 +186,13 @@ class AsyncLiveRooms:
     async def _read(self) -> None:
         self._turn += 1
         turn = self._turn
-        try:
-            records = await self._client.rooms.records(
-                statuses=self.statuses or None,
-                type=self._type,
-                sort=self._sort,
-                deleted=self._deleted,
-                most=self._most + 1,
-            )
-        except (ServiceError, Unreachable) as error:
-            log.info("live rooms could not be read: %s", type(error).__name__)
-            return
+        records = await self._client.rooms.records(
+            statuses=self.statuses or None,
+            type=self._type,
+            sort=self._sort,
+            deleted=self._deleted,
+            most=self._most + 1,
+        )
         if turn < self._answered:
             return
         # What is read takes the place of what was heard.
@@ -207,6 +211,7 @@ class AsyncLiveRooms:
 
     def __repr__(self) -> str:
         more = "" if self.complete else ", more are left out"
+        more += f", not read again: {self.read_error}" if self.read_error else ""
         return f"{type(self).__name__}({', '.join(self.statuses) or 'all'}: {len(self)}{more})"
 
     def _repr_html_(self) -> str:

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from spnb._faces import blocking
+from spnb._lasting import Pauses
 from spnb._loop import in_loop, spawn
-from spnb.errors import InvalidInput, ServiceError, Unreachable
+from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
 from spnb.live.status import RANK, advance
 from spnb.models import Message, Room
 from spnb.realtime import Event
@@ -242,7 +243,14 @@ class _Feed:
 
     async def _begin(self) -> None:
         # Who is on air already is no news; whatever a later reading finds is, whether its event was heard or lost.
-        rooms = await self._rooms.refresh()
+        pauses = Pauses(ASK_AGAIN)
+        while not self.closed:
+            try:
+                rooms = await self._rooms.refresh()
+                break
+            except (ServiceError, Unreachable) as error:
+                log.info("rooms on air could not be read: %s", type(error).__name__)
+                await asyncio.sleep(pauses.next(followed=False))
         if self.closed:
             return
         self._on_air = {room.room_id: room for room in rooms}
@@ -262,12 +270,19 @@ class _Feed:
 
     async def _look_after(self, room: Room) -> None:
         """A room is not on air any more: how did it end? Its event has said so, as a rule."""
-        try:
-            async with self._client._reading:
-                record = await self._client.rooms.record(room.room_id)
-            room_changed(self._client, room, record)
-        except (ServiceError, Unreachable) as error:
-            log.info("room %s could not be read: %s", room.room_id, type(error).__name__)
+        pauses = Pauses(ASK_AGAIN)
+        while not self.closed:
+            try:
+                async with self._client._reading:
+                    record = await self._client.rooms.record(room.room_id)
+            except NotFound:
+                return  # it was deleted
+            except (ServiceError, Unreachable) as error:
+                log.info("room %s could not be read: %s", room.room_id, type(error).__name__)
+                await asyncio.sleep(pauses.next(followed=False))
+            else:
+                room_changed(self._client, room, record)
+                return
 
     def _follow_chats(self, rooms: list[Room]) -> None:
         wanted: set[str] = set()

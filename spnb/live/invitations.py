@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
-from spnb.errors import Forbidden, ServiceError, Unreachable
+from spnb.errors import Forbidden
 from spnb.live.invitation import AsyncLiveInvitation
 from spnb.live.reading import Reader
 from spnb.models import Invitation
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from spnb.client import AsyncClient
 
 __all__ = ["AsyncLiveInvitations"]
-
-log = logging.getLogger(__name__)
 
 BLIND_READ = 2.0
 """Seconds between the first reads while events are away."""
@@ -60,12 +57,21 @@ class AsyncLiveInvitations:
         """Those that wait for an answer."""
         return [invitation for invitation in self.invitations if invitation.status == "pending"]
 
+    @property
+    def read_error(self) -> str | None:
+        """Why they, who are observed, could not be read last; None where they could."""
+        return self._reader.read_error if self._reader is not None else None
+
     def __len__(self) -> int:
         return len(self._records)
 
     @on_loop
     async def refresh(self) -> list[AsyncLiveInvitation]:
-        """Read them now."""
+        """Read them now.
+
+        Raises:
+            ServiceError, Unreachable: they could not be read.
+        """
         await self._read()
         return self.invitations
 
@@ -124,11 +130,9 @@ class AsyncLiveInvitations:
     async def _follow(self) -> None:
         if self._ends or self._reader is None:
             return
-        try:
-            user = await self._client.login()
-        except (ServiceError, Unreachable) as error:
-            log.info("invitations cannot be followed yet: %s", type(error).__name__)
-            return
+        user = await self._client.login()
+        if self._reader is None:
+            return  # nobody observes any more
         realtime, network, soon = self._client.realtime, self._client.network_id, self._reader.soon
         room = f"{network}/room/{self._room_id}"
         self._topics = [f"{network}/user/{user.id}"] if self._room_id is None else [room, f"{room}/streamer"]
@@ -147,9 +151,6 @@ class AsyncLiveInvitations:
             fresh = await (invitations.of_room(self._room_id) if self._room_id else invitations.mine())
         except Forbidden:
             fresh = []  # not the user's to see
-        except (ServiceError, Unreachable) as error:
-            log.info("invitations could not be read: %s", type(error).__name__)
-            return
         if fresh != self._records:
             self._records = fresh
             self._observers.tell(self.invitations)

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Hashable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from spnb._lasting import kept_up
 from spnb._loop import on_loop
-from spnb.errors import RateLimited, ServerFault, ServiceError, Unreachable
+from spnb.errors import ClientClosed, RateLimited, ServerFault, ServiceError, Unreachable
 
 if TYPE_CHECKING:
     from spnb.client import AsyncClient
@@ -86,7 +87,7 @@ class Outbox(Generic[T]):
             self._client.at_close(self.flush)
             self._client.realtime.on_state(self._state_changed)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run(), name="spnb-outbox")
+            self._task = asyncio.create_task(kept_up(self._run, "sending what waits"), name="spnb-outbox")
 
     @on_loop
     async def flush(self) -> None:
@@ -144,6 +145,8 @@ class Outbox(Generic[T]):
             try:
                 await self.flush()
                 wait = self._every
+            except ClientClosed:
+                return  # whoever closed it was told what had not been sent
             except LATER as error:
                 wait = min(LONGEST_WAIT, max(FIRST_WAIT, wait * 2)) * random.uniform(0.8, 1.2)
                 log.info("%d wait to be sent: %s", len(self._waiting), type(error).__name__)

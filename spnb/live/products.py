@@ -12,7 +12,7 @@ from typing import Any, Literal
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.client.products import MOST_TAGGED, ProductActivity, ProductTags
-from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
+from spnb.errors import InvalidInput, NotFound, ServiceError
 from spnb.live.followed import FollowedRoom
 from spnb.live.outbox import Outbox
 from spnb.live.reading import Reader
@@ -60,6 +60,8 @@ class AsyncRoomProducts:
         self._seen: dict[tuple[str, str, str], float] = {}
         self._numbers = itertools.count()
         self._outbox_made: Outbox[ProductActivity] | None = None
+        self.uncounted: str | None = None
+        """Why the service refused views and clicks that were told last; None where it took them all."""
 
     @property
     def tagged(self) -> list[Product]:
@@ -70,6 +72,11 @@ class AsyncRoomProducts:
     def pinned(self) -> Product | None:
         """The pinned one."""
         return self._tags.pinned if self._tags else None
+
+    @property
+    def read_error(self) -> str | None:
+        """Why the products, which are observed, could not be read last; None where they could."""
+        return self._reader.read_error if self._reader is not None else None
 
     def __len__(self) -> int:
         return len(self.tagged)
@@ -155,8 +162,6 @@ class AsyncRoomProducts:
             await self._follow_post()
         except NotFound:
             log.info("the post of the products is gone")
-        except (ServiceError, Unreachable) as error:
-            log.info("products could not be read: %s", type(error).__name__)
         return self._tags is not before
 
     def _followed(self) -> bool:
@@ -282,9 +287,13 @@ class AsyncRoomProducts:
                 every=TRACK_SECONDS,
                 most=MOST_WAITING,
                 batch=1000,
-                refused=_refused,
+                refused=self._refused,
             )
         return self._outbox_made
+
+    def _refused(self, activities: list[ProductActivity], error: ServiceError) -> None:
+        log.warning("%d views and clicks of products were refused: %s", len(activities), error)
+        self.uncounted = str(error)
 
     sync = Blocking()
     """The blocking twin."""
@@ -299,7 +308,3 @@ def _ids(products: Sequence[Product | str]) -> list[str]:
     if not products:
         raise InvalidInput("name at least one product")
     return [product if isinstance(product, str) else product.product_id for product in products]
-
-
-def _refused(activities: list[ProductActivity], error: ServiceError) -> None:
-    log.warning("%d views and clicks of products were refused: %s", len(activities), error)

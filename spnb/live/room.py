@@ -7,7 +7,7 @@ A live object is a snapshot, kept up by events, corrected by reading the service
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from spnb.recordings import AsyncRecording, ProgressWish
 
 __all__ = ["AsyncLiveRoom", "Observer"]
-
-log = logging.getLogger(__name__)
 
 SETTLING_SECONDS = 10.0
 """How long the first read of a room that begins to be followed waits until its events come in, so that one read is
@@ -154,7 +152,8 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
         try:
             async with asyncio.timeout(timeout):
                 # What is known may be old: read once before believing that it is too late.
-                await self._reconcile_now()
+                with contextlib.suppress(ServiceError, Unreachable):  # watching reads again
+                    await self._reconcile_now()
                 async for room in watched:
                     if room.status in wanted:
                         return room
@@ -163,8 +162,9 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
                     if not any(can_still_reach(room.status, status) for status in wanted):
                         break
         except TimeoutError:
-            names = " or ".join(statuses)
-            raise TimeoutError(f"the room is still {self.status} after {timeout:g} s, not {names}") from None
+            raise TimeoutError(
+                f"the room is still {self.status} after {timeout:g} s, not {' or '.join(statuses)}"
+            ) from None
         finally:
             await watched.aclose()  # type: ignore[attr-defined]
         raise RoomOver(f"the room is {self.status}: it will not be {' or '.join(statuses)}", status=self.status)
@@ -176,16 +176,18 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
         Raises:
             NotFound: it was deleted.
         """
-        try:
-            await self._ask()
-        except NotFound:
-            self._deleted()
-            raise
+        await self._ask()
         return self._record
 
     async def _ask(self) -> None:
         turn = self._knowledge.asked()
-        for record in self._knowledge.read(turn, await self._client.rooms.record(self.room_id)):
+        try:
+            found = await self._client.rooms.record(self.room_id)
+        except NotFound:
+            if self._knowledge.gone():
+                self._take(self._knowledge.record)
+            raise
+        for record in self._knowledge.read(turn, found):
             self._take(record)
 
     def _follow(self) -> None:
@@ -204,6 +206,11 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
             # What happened before the broker took the subscription is told by no event.
             self._ends.append(realtime.subscribe(self._topic, self._heard, settled=lambda _granted: self._reconcile()))
         self._reader.start(within=SETTLING_SECONDS if self._topic and realtime.state != "refused" else 0)
+
+    @property
+    def read_error(self) -> str | None:
+        """Why the room, which is observed, could not be read last: what is known may be old. None where it could."""
+        return self._reader.read_error if self._reader is not None else None
 
     def _state_changed(self, state: str) -> None:
         # Whether the topic is granted is told right after the connection, and is what leads to a read then.
@@ -238,19 +245,9 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
     async def _reconcile_now(self) -> bool:
         """Read the room; whether anything was new."""
         before = self._record
-        try:
+        with contextlib.suppress(NotFound):
             await self._ask()
-        except NotFound:
-            self._deleted()
-        except (ServiceError, Unreachable) as error:
-            # The next event, reconnection or pause reads again; observers keep what is known.
-            log.info("room %s could not be read: %s", self.room_id, type(error).__name__)
         return self._record is not before
-
-    def _deleted(self) -> None:
-        if self._knowledge.gone():
-            log.info("room %s was deleted", self.room_id)
-            self._take(self._knowledge.record)
 
     def _take(self, after: Room, source: Origin = "read", event: Event | None = None) -> None:
         before = self._record
@@ -391,7 +388,8 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
         """Delete the room. social.plus: `RoomRepository.deleteRoom`."""
         self._called("delete")
         await self._client.rooms.delete(self.room_id)
-        self._deleted()
+        if self._knowledge.gone():
+            self._take(self._knowledge.record)
 
     @on_loop
     async def recording(
@@ -492,6 +490,7 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
 
     def __repr__(self) -> str:
         status = "deleted" if self._record.is_deleted else self.status
+        status += f", not read again: {self.read_error}" if self.read_error else ""
         return f"{type(self).__name__}({self.title!r}, {status}, {self.room_id})"
 
     def _repr_html_(self) -> str:

@@ -8,7 +8,6 @@ air there.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
+from spnb._lasting import Pauses, kept_up
 from spnb._loop import aiterate
 from spnb._twins import Blocking
-from spnb.errors import ServiceError, Unreachable
+from spnb.errors import ClientClosed, ServiceError, Unreachable
 from spnb.live.followed import FollowedRoom
 from spnb.models import Room
 from spnb.observers import Observers
@@ -169,17 +169,28 @@ class AsyncStage:
     def _name_them(self) -> None:
         """Whoever is new is named by what is read, not by what an event says."""
         if self._unnamed() and (self._naming is None or self._naming.done()):
-            self._naming = asyncio.create_task(self._read_names(), name=f"names {self._room.record.room_id}")
+            self._naming = asyncio.create_task(
+                kept_up(self._read_names, "names on the stage"), name=f"names {self._room.record.room_id}"
+            )
 
     def _unnamed(self) -> list[str]:
         return [found.user_id for found in self._room.record.participants if found.user_id not in self._names]
 
     async def _read_names(self) -> None:
-        with contextlib.suppress(ServiceError, Unreachable):
-            while unknown := self._unnamed():
-                names = {one.user_id: one.display_name for one in await self._room.client.users.get_many(unknown)}
-                self._names |= {user_id: names.get(user_id) or user_id for user_id in unknown}
         self._tell()
+        pauses = Pauses(1.0)
+        while unknown := self._unnamed():
+            try:
+                found = await self._room.client.users.get_many(unknown)
+            except ClientClosed:
+                return
+            except (ServiceError, Unreachable) as error:
+                log.info("names on the stage could not be read: %s", type(error).__name__)
+                await asyncio.sleep(pauses.next(followed=False))
+                continue
+            names = {one.user_id: one.display_name for one in found}
+            self._names |= {user_id: names.get(user_id) or user_id for user_id in unknown}
+            self._tell()
 
     def _heard(self, event: Event) -> None:
         if event.type in (JOINED, LEFT):

@@ -10,10 +10,12 @@ from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
+from weakref import WeakSet
 
+from spnb._lasting import kept_up
 from spnb._loop import on_loop
 from spnb._twins import Blocking
-from spnb.errors import ConfigError, InvalidInput, ServiceError
+from spnb.errors import ConfigError, InvalidInput, ServiceError, Unreachable
 from spnb.live.audience import Heartbeat
 from spnb.live.followed import FollowedRoom
 from spnb.live.outbox import LATER, Outbox
@@ -33,6 +35,7 @@ REPORT_SECONDS = 10.0
 END_SECONDS = 2.0
 """How long an ending waits for its report to go out; later it goes by itself."""
 MOST_SESSIONS = 500
+NO_KEY = "there is no key to sign them with (SOCIALPLUS_WATCH_KEY)"
 TRIES = 3
 """The service's SDKs drop a session at its third refusal."""
 FRESH_SECONDS = 25.0
@@ -57,6 +60,7 @@ class WatchReports:
     def __init__(self, client: AsyncClient[Any]) -> None:
         self._client = client
         self._open: set[AsyncViewing] = set()
+        self._all = WeakSet[AsyncViewing]()
         client.at_close(self._end_all)
         self._outbox: Outbox[WatchSession] = Outbox(
             client, self._send, every=REPORT_SECONDS, most=MOST_SESSIONS, batch=50, refused=self._refused, tries=TRIES
@@ -68,6 +72,7 @@ class WatchReports:
     def opened(self, viewing: AsyncViewing) -> None:
         """A session that is ended when the connection is closed."""
         self._open.add(viewing)
+        self._all.add(viewing)
 
     def closed(self, viewing: AsyncViewing) -> None:
         """It has ended."""
@@ -83,20 +88,26 @@ class WatchReports:
 
     async def _send(self, sessions: list[WatchSession]) -> None:
         try:
-            sent = await self._client.presence.report(sessions)
+            problem = None if await self._client.presence.report(sessions) else NO_KEY
         except ConfigError as error:
-            log.warning("watch sessions are not reported: %s", error)
-            return
-        if not sent:
-            log.info("watch sessions are not reported: there is no key to sign them with (SOCIALPLUS_WATCH_KEY)")
+            problem = str(error)
+        if problem:
+            log.info("watch sessions are not reported: %s", problem)
+        self._tell(sessions, f"watch sessions are not reported: {problem}" if problem else None)
 
     async def _end_all(self) -> None:
         for viewing in list(self._open):
             await viewing.end()
 
-    @staticmethod
-    def _refused(sessions: list[WatchSession], error: ServiceError) -> None:
+    def _refused(self, sessions: list[WatchSession], error: ServiceError) -> None:
         log.warning("%d watch sessions were refused: %s", len(sessions), error)
+        self._tell(sessions, f"the service refused the watch session: {error}")
+
+    def _tell(self, sessions: list[WatchSession], problem: str | None) -> None:
+        """Tell the visits how it went with their reports."""
+        told = {session.session_id for session in sessions}
+        for viewing in [one for one in self._all if one.session_id in told]:
+            viewing._unreported = problem
 
 
 class AsyncViewing:
@@ -125,6 +136,7 @@ class AsyncViewing:
         self._started: datetime | None = None
         self._unfollow: Callable[[], None] | None = None
         self._ticker: asyncio.Task[None] | None = None
+        self._unreported: str | None = None
         self.session_id: str = ""
         """`room_…` for a stream, `room_playback_…` for a replay (SDK 7.20)."""
 
@@ -140,6 +152,15 @@ class AsyncViewing:
         """Seconds watched, without pauses, buffering and the host's own absence."""
         running = 0.0 if self._since is None else self._clock() - self._since
         return self._seconds + max(0.0, running)
+
+    @property
+    def uncounted(self) -> str | None:
+        """Why this visit counts nowhere, or not fully: the service refuses the viewer or the watch session, or there is
+        no key to sign it with. None where nothing is known to be wrong."""
+        if self._state == "new":
+            return None
+        here = None if self._state == "ended" else Heartbeat.of(self._client, self._room.room_id).refused
+        return here or self._unreported
 
     @property
     def session(self) -> WatchSession:
@@ -184,7 +205,7 @@ class AsyncViewing:
         self._unfollow = self._room.observe(self._room_changed)
         WatchReports.of(self._client).opened(self)
         self._room_changed(record)
-        self._ticker = asyncio.create_task(self._tick(), name="spnb-viewing")
+        self._ticker = asyncio.create_task(kept_up(self._tick, "a viewing"), name="spnb-viewing")
 
     @on_loop
     async def pause(self) -> None:
@@ -253,9 +274,8 @@ class AsyncViewing:
         if self._ticker is not None:
             self._ticker.cancel()
             self._ticker = None
-        reports = WatchReports.of(self._client)
-        reports.closed(self)
-        reports.put(self._last, hurry=True)
+        WatchReports.of(self._client).closed(self)
+        self._report(hurry=True)
 
     def _to(self, state: State) -> None:
         if self._state in ("new", "ended"):
@@ -305,8 +325,11 @@ class AsyncViewing:
         """Whether a player that measures by itself has told nothing for long."""
         return self._told_at is not None and self._clock() - self._told_at > FRESH_SECONDS
 
-    def _report(self) -> None:
-        WatchReports.of(self._client).put(self.session)
+    def _report(self, *, hurry: bool = False) -> None:
+        try:
+            WatchReports.of(self._client).put(self._last or self.session, hurry=hurry)
+        except Unreachable as error:  # as many as may wait do; the next report has all seconds in it
+            self._unreported = str(error)
 
     async def _tick(self) -> None:
         while True:
@@ -328,4 +351,5 @@ class AsyncViewing:
     """The blocking twin."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._state}, {self.seconds:.1f} s)"
+        counted = f", not counted: {self.uncounted}" if self.uncounted else ""
+        return f"{type(self).__name__}({self._state}, {self.seconds:.1f} s{counted})"

@@ -27,6 +27,9 @@ async def recorded(room: FollowedRoom, *, timeout: float | None, progress: Progr
     telling = asyncio.create_task(_tell(room, told), name=f"wait {room.room_id}")
     try:
         await room.until("recorded", timeout=timeout)
+    except TimeoutError as error:
+        problem = room.record.recording_problem
+        raise TimeoutError(f"{error}: {problem}" if problem else str(error)) from None
     finally:
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)

@@ -6,10 +6,12 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import traitlets
 
+from spnb._lasting import kept_up
 from spnb._loop import in_loop
 from spnb.errors import InvalidInput, ServiceError, SpnbError, Unreachable
 from spnb.live import AsyncChat, AsyncLiveRoom
@@ -88,7 +90,14 @@ class ChatPart(Widget):
         if self._following is None and self._chat_room is not None:
             self._chat = self._chat_room.chat
             self._rows = ChatRows(self._chat.user_id, self._chat.host)
-            self._following = asyncio.create_task(self._keep_following(self._chat, self._rows), name="spnb-chat-widget")
+            self._following = asyncio.create_task(
+                kept_up(
+                    partial(self._keep_following, self._chat, self._rows),
+                    "a chat on a page",
+                    told=lambda _error: self._show_state(unreadable=True),
+                ),
+                name="spnb-chat-widget",
+            )
 
     def _stop_following(self) -> None:
         following, self._following = self._following, None
@@ -109,6 +118,8 @@ class ChatPart(Widget):
                 first = True
                 async for batch in chat.batches(last=SHOWN):
                     wait = FIRST_WAIT
+                    if self.chat_state.get("unreadable", False) != (chat.read_error is not None):
+                        self._show_state(unreadable=chat.read_error is not None)
                     if any(change.kind == "channel" for change in batch):
                         self._show_channel(chat)
                     if rows.take(batch) or first:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import traitlets
 
+from spnb._lasting import kept_up
 from spnb._loop import in_loop
 from spnb.errors import NotFound, ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom, LiveRoom
@@ -111,7 +112,7 @@ class LiveDashboard(StreamPages):
         if not self._unfollow:
             self._unfollow.append(self._room.reactions.observe(self._reacted))
         if self._chatting is None and record.live_channel_id:
-            self._chatting = asyncio.create_task(self._count_chat(), name="spnb-live-chat")
+            self._chatting = asyncio.create_task(kept_up(self._count_chat, "counting the chat"), name="spnb-live-chat")
 
     def _start(self, record: Room) -> None:
         began = record.live_at or self._room.client.clock.now()
@@ -119,7 +120,7 @@ class LiveDashboard(StreamPages):
         if self.since is None:
             self.since = self._second
         self._unfollow.append(self._room.audience.observe(lambda _count: None))  # keeps it read
-        self._ticking = asyncio.create_task(self._keep_ticking(), name="spnb-live-dashboard")
+        self._ticking = asyncio.create_task(kept_up(self._keep_ticking, "a dashboard"), name="spnb-live-dashboard")
 
     def _stop(self) -> None:
         for end in self._unfollow:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import ipywidgets
@@ -17,8 +16,6 @@ from spnb.widgets.engagement import Engagement
 from spnb.widgets.roads import fetch
 
 __all__ = ["Playback"]
-
-log = logging.getLogger(__name__)
 
 
 class Playback(Engagement):
@@ -40,12 +37,20 @@ class Playback(Engagement):
         super().__init__(hub=Hub.shared(), **keywords)
         self._viewings = {}
         self._addresses = {}
+        self._unbegun = ""
         self._at_end(lambda: self._spawn(self._leave()))
 
     @property
     def watched(self) -> list[WatchSession]:
         """What was watched here: one session per start of a stream, seconds without pauses and buffering."""
         return [viewing.session for viewing in self._viewings.values() if viewing.session_id]
+
+    @property
+    def uncounted(self) -> str | None:
+        """Why what is watched here counts nowhere, or not fully, e.g. since the user is the room's host; None where
+        nothing is known to be wrong."""
+        told = [viewing.uncounted for viewing in self._viewings.values()]
+        return self._unbegun or next((words for words in reversed(told) if words), None)
 
     def _take(self, record: Room) -> None:
         with self.hold_sync():
@@ -100,9 +105,10 @@ class Playback(Engagement):
             viewing = self._viewings[name] = room.watch_session()
             try:
                 await viewing.start()
+                self._unbegun = ""
             except (InvalidInput, ServiceError, Unreachable) as error:
                 # Being counted is a courtesy to the host, who is no viewer either: watching goes on without.
-                log.info("this viewing is not counted: %s", error)
+                self._unbegun = str(error)
         await viewing.tell(float(seconds), playing=content.get("playing") is not False)
         if content.get("over"):
             await viewing.end()

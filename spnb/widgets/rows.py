@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import traitlets
 
+from spnb._lasting import kept_up
 from spnb.client import AsyncClient, Client
 from spnb.errors import ServiceError, Unreachable
 from spnb.live import AsyncAudience, AsyncLiveRoom, AsyncLiveRooms, LiveRoom
@@ -46,10 +47,11 @@ class RoomRows(Widget):
         self._in_sight: list[str] = []
         self._told: dict[str, dict[str, Any]] = {}
         self._look = asyncio.Event()
+        self._list_words = ""
         self._collection = AsyncLiveRooms(self._client, self.statuses, most=most)
         self._at_end(self._collection.observe(self._listed))
         self._ticker: asyncio.Task[None] | None = None
-        self._spawn(self._keep_fresh())
+        self._spawn(kept_up(self._keep_fresh, "pictures and counts of rooms"))
 
     @property
     def rooms(self) -> list[dict[str, Any]]:
@@ -78,6 +80,10 @@ class RoomRows(Widget):
     def _listed(self, records: list[Room]) -> None:
         self._records = records
         self.complete = self._collection.complete
+        problem, told = self._collection.read_error, self._list_words
+        self._list_words = f"The list is not up to date: {problem}" if problem else ""
+        if problem or (told and self.error == told):
+            self.error = self._list_words
         self._tell()
 
     def _tell(self) -> None:

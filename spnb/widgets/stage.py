@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import traitlets
 
+from spnb._lasting import kept_up
 from spnb.broadcast import (
     AsyncBroadcast,
     Broadcast,
@@ -134,7 +135,7 @@ class Stage(Widget):
             self.live_since = time.time()
             self.phase = "live"
         self._peak = 0
-        self._ticker = asyncio.create_task(self._tick(), name="spnb-stage")
+        self._ticker = asyncio.create_task(kept_up(self._tick, "the health of a broadcast"), name="spnb-stage")
 
     async def _tick(self) -> None:
         """Once a second: health; now and then: viewers."""

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 F = TypeVar("F", bound="Filter")
 SHOWN_FPS = 15
 LARGEST_PICTURE = 8_000_000
+FILTER_FAILS = "The function of on_frame fails, and pictures go out unchanged: {}"
 
 
 class WebcamPart(Widget):
@@ -61,6 +62,7 @@ class WebcamPart(Widget):
         self._link: PageLink | None = None
         self._inner: Source | None = None
         self._filter: Filter | None = None
+        self._filter_words = ""
         self._playing = False
 
     # -- for Python
@@ -101,6 +103,20 @@ class WebcamPart(Widget):
         self.filtered = False
 
     @property
+    def filter_error(self) -> str:
+        """What the function of `on_frame` raises, in words: pictures go out unchanged meanwhile. Empty while it works.
+
+        The page says it too.
+        """
+        return self._monitor.filter_error
+
+    def _filter_told(self, words: str) -> None:
+        shown, told = FILTER_FAILS.format(words), self._filter_words
+        self._filter_words = shown if words else ""
+        if words or (told and self.error == told):
+            self.error = self._filter_words
+
+    @property
     def source(self) -> Monitored:
         """What is previewed, as a source for `room.go_live(…)`; the preview goes on when the broadcast ends."""
         return self._monitor.output()
@@ -117,6 +133,7 @@ class WebcamPart(Widget):
             from spnb.broadcast.sources.monitor import Monitor
 
             self._monitor_now = Monitor(self._inner)
+            self._monitor_now.on_filter_error = self._filter_told
             self._monitor_now.set_filter(self._filter)
         return self._monitor_now
 

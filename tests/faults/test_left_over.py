@@ -16,6 +16,7 @@ from spnb.sandbox.recorder import Interrupted
 from spnb.sandbox.recorder.files import finalise
 from spnb.sandbox.store import Store
 from tests.conftest import start_sandbox
+from tests.live.conftest import until
 from tests.recorder.test_recorder import Feeder, Studio, encoded_pictures, encoded_sound, numbers_in
 
 ROOMS = 40
@@ -30,11 +31,11 @@ async def left_behind(root: Path, room: str = "room", seconds: float = 8) -> Pat
     return root / room / "part-1"
 
 
-async def planted(data_dir: Path) -> list[str]:
+async def planted(data_dir: Path, many: int = ROOMS) -> list[str]:
     """A data folder as a killed sandbox leaves it: rooms on air, each with a part that is no file yet."""
     running = start_sandbox(data_dir, "--no-rate-limit")
     sp = await spnb.connect_async("host", url=running.url, api_key=running.api_key)
-    rooms = [(await sp.rooms.create(f"Stream {number}")).room_id for number in range(ROOMS)]
+    rooms = [(await sp.rooms.create(f"Stream {number}")).room_id for number in range(many)]
     await sp.aclose()
     running.stop()
     part = await left_behind(data_dir / "made")
@@ -73,6 +74,32 @@ async def test_it_listens_at_once_and_what_is_made_stays_made_when_it_is_killed_
         if path.parent.name == rooms[0]:
             assert path.stat().st_ino == made[rooms[0]], "what was made was made again"
     assert not list((tmp_path / "recordings").glob("*/part-*"))
+
+
+async def test_why_there_is_no_recording_yet_is_told_and_it_is_made_all_the_same(tmp_path: Path) -> None:
+    (room_id,) = await planted(tmp_path, 1)
+    # Something lies where the file is to be: nothing that can be foreseen, and it passes.
+    in_the_way = tmp_path / "recordings" / room_id / "recording-1.part"
+    in_the_way.mkdir()
+    running = start_sandbox(tmp_path)
+    sp = await spnb.connect_async("viewer", url=running.url, api_key=running.api_key)
+    room = await sp.rooms.get(room_id)
+    told: list[str | None] = []
+    room.observe(lambda record: told.append(record.recording_problem))
+    await until(lambda: told and told[-1], 60)
+    assert "Is a directory" in str(told[-1])
+    assert "tried again" in str(room.record.recording_problem)
+    assert room.status == "ended"
+    assert "Is a directory" in room._repr_html_()
+    with pytest.raises(TimeoutError, match="Is a directory"):
+        await room.recording(timeout=0.5, progress=False)
+    in_the_way.rmdir()
+    recording = await room.recording(timeout=90, progress=False)
+    assert len(recording.files) == 1
+    assert room.record.recording_problem is None
+    assert told[-1] is None
+    await sp.aclose()
+    running.stop()
 
 
 async def test_an_end_in_the_middle_is_quick_and_loses_nothing(tmp_path: Path) -> None:

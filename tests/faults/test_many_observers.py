@@ -9,9 +9,9 @@ import httpx
 import pytest_asyncio
 
 import spnb
+from spnb._lasting import SETTLED_READ
 from spnb.client.client import BACKGROUND_READS
 from spnb.live import AsyncLiveRoom
-from spnb.live.reading import SETTLED_READ
 from tests.conftest import RunningSandbox
 from tests.live.conftest import until
 

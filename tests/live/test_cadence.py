@@ -10,8 +10,8 @@ import pytest_asyncio
 from starlette.responses import Response
 
 import spnb
+from spnb import _lasting
 from spnb._loop import on_loop
-from spnb.live import reading
 from spnb.live.audience import Heartbeat
 from tests.client.conftest import FaultProxy, serving
 from tests.conftest import RunningSandbox, start_sandbox
@@ -85,7 +85,7 @@ async def test_reactions_are_gathered_into_few_requests(fan: Any, proxy: FaultPr
 async def test_a_recording_whose_event_is_lost_is_found_all_the_same(
     sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "SETTLED_READ", 0.5)
+    monkeypatch.setattr(_lasting, "SETTLED_READ", 0.5)
     client = await spnb.connect_async("recordist", url=sandbox.url, api_key=sandbox.api_key)
     room = await client.rooms.create("untold", chat=False)
     show = await room.go_live(spnb.TestCard(320, 180))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import spnb
+from spnb import _lasting
 from spnb._loop import background_loop, run, spawn
 from spnb.errors import InvalidInput, RoomOver
 from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom, reading
@@ -82,7 +83,7 @@ async def test_polling_only_happens_while_real_time_is_away(sp: Any, wire: Wire)
     room = await sp.rooms.create("quiet")
     end = room.observe(lambda _record: None)
     await connected(sp)
-    rare, often = reading.SETTLED_READ * 0.8, 10.0
+    rare, often = _lasting.SETTLED_READ * 0.8, 10.0
     await until(lambda: room._reader.pause >= rare)
     await wire.cut()
     await until(lambda: room._reader.pause < often)
@@ -96,7 +97,7 @@ async def test_polling_only_happens_while_real_time_is_away(sp: Any, wire: Wire)
 async def test_an_event_that_is_lost_is_made_up_for_by_a_rare_read(
     sp: Any, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "SETTLED_READ", 0.3)
+    monkeypatch.setattr(_lasting, "SETTLED_READ", 0.3)
     room = await sp.rooms.create("before")
     post = await room.post(text="with a lamp")
     titles: list[str] = []
@@ -120,7 +121,7 @@ async def test_an_event_that_is_lost_is_made_up_for_by_a_rare_read(
 
 @pytest.mark.parametrize("first", [0.5, 1.0, 3.0])
 def test_pauses_grow_without_events_and_are_rare_with_them(first: float) -> None:
-    pauses = reading.Pauses(first)
+    pauses = _lasting.Pauses(first)
     blind = [pauses.next(followed=False) for _ in range(12)]
     assert all(
         0.8 * min(60, first * 2**step) <= pause <= 1.2 * min(60, first * 2**step) for step, pause in enumerate(blind)

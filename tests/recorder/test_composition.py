@@ -193,6 +193,7 @@ async def test_a_screen_beside_a_camera_of_one_participant(studio: Studio) -> No
     troupe.play()
     (file,) = await studio.recorder.finish("room")
     assert not studio.problems
+    assert (file.width, file.height) == WIDE, "named by what is shown longest, not by what came first"
     large, small = layout([True, False], *WIDE)
     spots = large.fit(480, 480), small.fit(320, 180)
     seen = 0

@@ -7,6 +7,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from tests.advisories import verdict
 from tests.licences import TARGET, text
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +50,23 @@ def test_binder_and_ci_install_what_is_tested() -> None:
     assert "-c constraints.txt" in (ROOT / "binder/requirements.txt").read_text()
     assert "uv run" in (ROOT / ".ci/run").read_text()
     assert re.search(r"uv==\d", (ROOT / ".ci/run").read_text()), "CI's own installer is pinned, too"
+
+
+def test_an_advisory_fails_and_a_database_that_is_away_does_not() -> None:
+    clean = {"name": "httpx", "version": "0.28.1", "vulns": []}
+    hit = {"name": "yarl", "version": "1.0", "vulns": [{"id": "PYSEC-2026-1", "fix_versions": ["1.1"]}]}
+    away = {"name": "zipp", "version": "4.1.2", "skip_reason": "Dependency not found on PyPI"}
+    assert verdict({"dependencies": [clean, away]}) == (
+        0,
+        ["1 dependencies were looked up, 1 were not to be had: 0 advisories."],
+    )
+    code, words = verdict({"dependencies": [clean, hit]})
+    assert (code, words[0]) == (1, "yarl 1.0: PYSEC-2026-1, mended in 1.1")
+    for nothing in ({"dependencies": [away, away]}, "the audit could not be run (OSError)"):
+        code, words = verdict(nothing)
+        assert code == 0
+        assert words[0].startswith("No ")
+    assert "tests.advisories" in (ROOT / ".ci/run").read_text()
 
 
 def test_there_is_a_policy() -> None:

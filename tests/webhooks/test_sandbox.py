@@ -19,6 +19,7 @@ import spnb
 from spnb.errors import InvalidInput
 from spnb.live import AsyncLiveRoom
 from spnb.sandbox.control.webhooks import Webhook
+from spnb.sandbox.store import Store
 from spnb.sync.sandbox.control.webhooks import Webhooks
 from spnb.webhooks import AsyncReceiver, Delivery
 from tests.conftest import RunningSandbox, start_sandbox
@@ -304,6 +305,10 @@ def test_endpoints_are_few_and_on_loopback(hooked: RunningSandbox, hooks: Webhoo
         "http://user:pass@127.0.0.1/",
         "file:///etc/passwd",
         "http://[::1",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:-1/",
+        "http://127.0.0.1:0/",
+        "http://127.0.0.1:x/",
     ):
         with pytest.raises(InvalidInput, match="loopback"):
             hooks.add(url, SECRET)
@@ -320,6 +325,33 @@ def test_endpoints_are_few_and_on_loopback(hooked: RunningSandbox, hooks: Webhoo
     hooks.remove(made[0])
     with pytest.raises(InvalidInput, match="not found"):
         hooks.remove(made[0])
+
+
+async def test_an_endpoint_that_nothing_can_be_sent_to_is_tried_on(tmp_path: Path, recorder: Recorder) -> None:
+    """What is stored may be older than what the door lets in today: a port that is none, which no HTTP error tells."""
+    first = start_sandbox(tmp_path)
+    spnb.sandbox.webhooks(url=first.url, api_key=first.api_key).add(recorder.url, SECRET)
+    first.stop()
+    store = Store(tmp_path / "sandbox.sqlite")
+    (good,) = store.webhooks.find({})
+    store.webhooks.insert({**good, "webhookId": "bad", "url": "http://127.0.0.1:99999/", "retrySeconds": [0.05]})
+    store.close()
+    second = start_sandbox(tmp_path)
+    async with (
+        await spnb.connect_async("host", url=second.url, api_key=second.api_key) as client,
+        httpx.AsyncClient(trust_env=False, headers={"X-API-Key": second.api_key}) as http,
+    ):
+        room = await client.rooms.create("one", chat=False)
+        await room.update(title="two")
+        await room.update(title="three")
+        await until(lambda: len(recorder.signed) >= 2)
+        tried: list[int] = []
+        async with asyncio.timeout(30):
+            while len(tried) < 2 or min(tried) < 2:
+                answer = await http.get(f"{second.url}/sandbox/webhooks/bad/deliveries")
+                tried = [delivery["attempts"] for delivery in answer.json()["deliveries"]]
+                assert not any(delivery["delivered"] for delivery in answer.json()["deliveries"])
+    second.stop()
 
 
 async def test_endpoints_outlive_the_process(tmp_path: Path, recorder: Recorder) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from spnb._lasting import kept_up
 from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.analytics.capture.following import RoomCapture, ViewsOf
@@ -22,7 +23,6 @@ from spnb.analytics.capture.writer import CaptureWriter, Written
 from spnb.client import AsyncClient
 from spnb.errors import ConfigError, ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom, AsyncLiveRooms
-from spnb.live.reading import kept_up
 from spnb.models import Room
 
 if TYPE_CHECKING:

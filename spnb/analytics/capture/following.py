@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from spnb._lasting import kept_up
 from spnb.analytics.capture.gaps import Gaps
 from spnb.analytics.capture.reactions import ReactionCapture
 from spnb.analytics.capture.writer import CaptureWriter
@@ -17,7 +18,6 @@ from spnb.analytics.sources.records import Row, message_row, room_row, status_ro
 from spnb.client import AsyncClient
 from spnb.errors import Forbidden, NotFound, RateLimited, ServiceError, SpnbError, Unreachable
 from spnb.live import AsyncLiveRoom
-from spnb.live.reading import kept_up
 from spnb.live.status import STATUS_OF_EVENT, room_of_event
 from spnb.models import FINAL_STATUSES, Room
 from spnb.realtime import Event

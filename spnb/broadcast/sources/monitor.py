@@ -48,7 +48,9 @@ class Monitor:
         self._worker: threading.Thread | None = None
         self._closed = False
         self.filter_error = ""
-        """What the filter raised last, in words."""
+        """What the filter raises, in words; empty while it works."""
+        self.on_filter_error: Callable[[str], None] = lambda _words: None
+        """Called with `filter_error` where that has changed, in the filter's thread."""
 
     # -- looking at pictures
 
@@ -113,6 +115,11 @@ class Monitor:
         if self._filter is None:
             self._hand_on(picture)
 
+    def _tell_filter(self, words: str) -> None:
+        before, self.filter_error = self.filter_error, words
+        if words != before:
+            self.on_filter_error(words)
+
     def _hand_on(self, picture: Any) -> None:
         if not self._sinks:
             return
@@ -141,7 +148,9 @@ class Monitor:
             except Exception as error:  # noqa: BLE001 - user code; the camera goes on without it
                 if not self.filter_error:
                     log.warning("the filter failed: %s: %s", type(error).__name__, error)
-                self.filter_error = f"{type(error).__name__}: {error}"
+                self._tell_filter(f"{type(error).__name__}: {error}")
+            else:
+                self._tell_filter("")
             self._hand_on(picture)
 
     # -- the sink, for kernel-side sources

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from spnb._lasting import kept_up
 from spnb.config import is_loopback
 from spnb.sandbox.livekit.egress import Egress
 from spnb.sandbox.livekit.presence import Presence
@@ -64,7 +65,7 @@ class LiveKitDeployment:
 
     async def start(self) -> None:
         """Begin to look after rooms; the server itself runs elsewhere."""
-        self._asking = asyncio.create_task(self._keep_asking(), name="livekit-rooms")
+        self._asking = asyncio.create_task(kept_up(self._keep_asking, "asking LiveKit"), name="livekit-rooms")
 
     def listen(self, listener: Callable[[MediaEvent], None]) -> None:
         """Have `listener` called with every media event."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from spnb._lasting import kept_up
 from spnb._loop import end_process
 from spnb.errors import SandboxError
 from spnb.sandbox.livekit.deployment import LiveKitDeployment
@@ -79,7 +80,7 @@ class LiveKitServer:
             probe.bind((LOOPBACK, 0))
             self._port = probe.getsockname()[1]
         await self._launch()
-        self._watching = asyncio.create_task(self._watch(), name="livekit-server")
+        self._watching = asyncio.create_task(kept_up(self._watch, "watching livekit-server"), name="livekit-server")
 
     def _configuration(self) -> str:
         """What it is told, as YAML, of which JSON is a part (LiveKit's config-sample.yaml)."""

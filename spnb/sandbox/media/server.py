@@ -11,6 +11,7 @@ from aiortc import RTCCertificate
 from livekit.protocol import models
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
+from spnb._lasting import kept_up
 from spnb.sandbox.media.frames import MediaEvent, Tap
 from spnb.sandbox.media.participant import Participant
 from spnb.sandbox.media.room import MediaRoom
@@ -86,7 +87,7 @@ class MediaServer:
             found = MediaRoom(name, self._certificate, on_event=self._on_event, on_empty=self._emptied)
             self.rooms[name] = found
             if self._ticker is None:
-                self._ticker = asyncio.create_task(self._tick(), name="media-ticker")
+                self._ticker = asyncio.create_task(kept_up(self._tick, "the media server's clock"), name="media-ticker")
         return found
 
     def _emptied(self, room: MediaRoom) -> None:

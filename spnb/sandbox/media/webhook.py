@@ -73,7 +73,7 @@ class WebhookSender:
                 answer = await client.post(self._url, content=body, headers=headers)
                 if answer.status_code < 500:
                     return
-            except httpx.HTTPError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was, the next event has its turn
                 log.info("webhook attempt %d failed: %s", attempt + 1, type(error).__name__)
             await asyncio.sleep(0.2 * 2**attempt)
 

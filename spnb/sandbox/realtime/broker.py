@@ -20,6 +20,7 @@ from amqtt.session import Session
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from spnb._lasting import kept_up
 from spnb.sandbox.clock import Clock, new_id, stamp, system_clock
 from spnb.sandbox.realtime.connection import Reader, Writer
 from spnb.sandbox.realtime.gate import NOT_AUTHORIZED, Login, LoginRefused, Violation
@@ -135,7 +136,7 @@ class Broker:
             if isinstance(plugin, _Gate):
                 plugin.authenticate_user = self._authenticate
                 plugin.network_id = self._network_id
-        self._sender = asyncio.create_task(self._send(), name="mqtt-events")
+        self._sender = asyncio.create_task(kept_up(self._send, "sending events"), name="mqtt-events")
 
     async def aclose(self) -> None:
         """Stop the broker."""

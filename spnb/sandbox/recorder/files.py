@@ -138,7 +138,7 @@ def finalise(
     if (part / "thumbnail.jpg").is_file():
         thumbnail = room / f"recording-{number}.jpg"
         (part / "thumbnail.jpg").replace(thumbnail)
-    width, height = struct.unpack_from(">HH", tracks[0].entries[0], 32)
+    width, height = tracks[0].shown
     duration = max(track.seconds for track in tracks)
     made = RecordedFile(uuid.uuid4().hex[:24], target, playlist, thumbnail, duration, width, height)
     _write_index(room, [*before, made])

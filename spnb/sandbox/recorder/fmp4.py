@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
@@ -99,11 +100,21 @@ class Track:
     def seconds(self) -> float:
         return sum(self.durations) / RATES[self.number]
 
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Width and height of its pictures, in pixels; of several sizes the one that is shown longest."""
+        ticks, first = Counter[int]({1: 0}), 0
+        for _, samples, entry in self.chunks:
+            ticks[entry] += sum(self.durations[first : first + samples])
+            first += samples
+        width, height = struct.unpack_from(">HH", self.entries[ticks.most_common(1)[0][0] - 1], 32)
+        return width, height
+
     def box(self, shift: int) -> bytes:
         rate = RATES[self.number]
         ticks, movie = sum(self.durations), round(self.seconds * 1000)
         video = self.number == VIDEO
-        size = struct.unpack_from(">HH", self.entries[0], 32) if video else (0, 0)
+        size = self.shown if video else (0, 0)
         shown = struct.pack(">II", size[0] << 16, size[1] << 16)
         header = (
             struct.pack(">QQIIQ8xhhHH", 0, 0, self.number, 0, movie, 0, 0, 0 if video else 0x100, 0) + UNITY + shown

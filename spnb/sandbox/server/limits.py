@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from typing import Any
 
@@ -20,7 +21,11 @@ HEADER_SECONDS = 10.0
 """From the opening of a connection, or the beginning of a request, to the end of its headers."""
 BODY_SECONDS = 20.0
 """Between two pieces of a body."""
+LINGER_SECONDS = 5.0
+"""For what is still being sent after it was refused."""
 MOST_HALF_OPEN = 256
+MOST_PIPELINED = 16
+"""Requests of one connection that wait for earlier answers; hardly any client sends more than one at a time."""
 MOST_HEADER_BYTES = 64 * 1024
 
 
@@ -42,6 +47,7 @@ class BoundedBodies:
             return
         most = self._upload if scope["path"] in UPLOADS else MOST_BYTES
         too_large = Refused(413, 500000, f"The body is over {most} bytes", headers={"Connection": "close"})
+        send = _lingering(scope, receive, send)
         said = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
         if not said.isdigit() or len(said) > 12 or int(said) > most:
             await envelope(too_large)(scope, receive, send)
@@ -63,6 +69,31 @@ class BoundedBodies:
             return message
 
         await self._app(scope, bounded, send)
+
+
+def _lingering(scope: Scope, receive: Receive, send: Send) -> Send:
+    """A `send` that, where an answer ends the connection, takes what is still being sent and throws it away.
+
+    A socket that is closed on unread bytes is reset, and the reset overtakes the answer: the sender would see a broken
+    line instead of what it is refused for.
+    """
+    closes = False
+    waits = any(name == b"expect" for name, _ in scope["headers"])  # it sends nothing before it is told to
+
+    async def answer(message: Message) -> None:
+        nonlocal closes
+        if message["type"] == "http.response.start":
+            closes = any(name.lower() == b"connection" and value == b"close" for name, value in message["headers"])
+        elif closes and not waits and not message.get("more_body", False):
+            await send({**message, "more_body": True})
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    while (left := await receive())["type"] == "http.request" and left.get("more_body", False):
+                        pass
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await send(message)
+
+    return answer
 
 
 def impatient(protocol: type[Any]) -> type[Any]:
@@ -91,6 +122,13 @@ def impatient(protocol: type[Any]) -> type[Any]:
                     self._end()
             else:
                 self._done_waiting()  # it is a WebSocket's now
+
+        def on_headers_complete(self) -> None:
+            # Requests that wait for the answers to earlier ones are read on and kept, without a bound.
+            if len(self.pipeline) >= MOST_PIPELINED:
+                self._end()
+            else:
+                super().on_headers_complete()
 
         def handle_websocket_upgrade(self) -> None:
             # The library behind it fails on others, with a 500.

@@ -42,7 +42,7 @@ def is_loopback_url(url: str) -> bool:
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
-        if parts.scheme not in ("http", "https") or parts.username is not None:
+        if parts.scheme not in ("http", "https") or parts.username is not None or parts.port == 0:
             return False
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

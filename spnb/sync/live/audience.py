@@ -47,6 +47,11 @@ class Audience(Face):
         """The most that were seen here at once."""
         return self._twin.peak
 
+    @property
+    def read_error(self) -> str | None:
+        """Why the count, which is observed, could not be read last; None where it could."""
+        return self._twin.read_error
+
     def read(self, *, max_age: float = 0.0) -> int:
         """How many watch now.
 

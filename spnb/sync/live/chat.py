@@ -39,6 +39,13 @@ class Chat(Face):
         return self._twin.host
 
     @property
+    def read_error(self) -> str | None:
+        """Why the chat, which is followed, could not be read last: messages may be missing for now. None where it
+        could.
+        """
+        return self._twin.read_error
+
+    @property
     def channel(self) -> Channel:
         """The channel as it is best known."""
         return self._twin.channel

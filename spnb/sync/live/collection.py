@@ -81,6 +81,13 @@ class LiveRooms(Face):
         """One row per room; times are UTC."""
         return self._twin.df
 
+    @property
+    def read_error(self) -> str | None:
+        """Why the rooms, which are observed, could not be read last: they are older than they look. None where they
+        could. Observers are called when it changes.
+        """
+        return self._twin.read_error
+
     def __len__(self) -> int:
         return len(self._twin)
 
@@ -88,7 +95,11 @@ class LiveRooms(Face):
         return iter(self._twin)
 
     def refresh(self) -> list[Room]:
-        """Read the collection now."""
+        """Read the collection now.
+
+        Raises:
+            ServiceError, Unreachable: it could not be read.
+        """
         return run(self._twin.refresh())
 
     def observe(self, observer: Callable[[list[Room]], Any]) -> Callable[[], None]:

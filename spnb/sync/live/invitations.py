@@ -53,11 +53,20 @@ class LiveInvitations(Face):
         found: list[LiveInvitation] = blocking(self._twin.pending)
         return found
 
+    @property
+    def read_error(self) -> str | None:
+        """Why they, who are observed, could not be read last; None where they could."""
+        return self._twin.read_error
+
     def __len__(self) -> int:
         return len(self._twin)
 
     def refresh(self) -> list[LiveInvitation]:
-        """Read them now."""
+        """Read them now.
+
+        Raises:
+            ServiceError, Unreachable: they could not be read.
+        """
         found: list[LiveInvitation] = blocking(run(self._twin.refresh()))
         return found
 

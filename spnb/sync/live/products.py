@@ -33,6 +33,11 @@ class RoomProducts(Face):
     _twin: AsyncRoomProducts
 
     @property
+    def uncounted(self) -> str | None:
+        """Why the service refused views and clicks that were told last; None where it took them all."""
+        return self._twin.uncounted
+
+    @property
     def tagged(self) -> list[Product]:
         """The tagged products as they were read last, in their order."""
         return self._twin.tagged
@@ -41,6 +46,11 @@ class RoomProducts(Face):
     def pinned(self) -> Product | None:
         """The pinned one."""
         return self._twin.pinned
+
+    @property
+    def read_error(self) -> str | None:
+        """Why the products, which are observed, could not be read last; None where they could."""
+        return self._twin.read_error
 
     def __len__(self) -> int:
         return len(self._twin)

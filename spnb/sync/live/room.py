@@ -122,6 +122,11 @@ class LiveRoom(Face, RoomFields):
         """
         return run(self._twin.refresh())
 
+    @property
+    def read_error(self) -> str | None:
+        """Why the room, which is observed, could not be read last: what is known may be old. None where it could."""
+        return self._twin.read_error
+
     def hear(self, event: Event) -> None:
         """Take news that came another way than this object's own, a webhook. May be called from any thread."""
         self._twin.hear(event)

@@ -48,6 +48,13 @@ class Viewing(Face):
         return self._twin.seconds
 
     @property
+    def uncounted(self) -> str | None:
+        """Why this visit counts nowhere, or not fully: the service refuses the viewer or the watch session, or there is
+        no key to sign it with. None where nothing is known to be wrong.
+        """
+        return self._twin.uncounted
+
+    @property
     def session(self) -> WatchSession:
         """The watch session so far.
 
