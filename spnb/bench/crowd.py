@@ -18,6 +18,7 @@ from spnb.sandbox.media.transport import MediaTransport
 __all__ = ["PacketViewer", "crowd_in_process"]
 
 AT_ONCE = 10
+COME_SECONDS = 5.0
 ESTIMATE = 20_000_000
 PING_EVERY = 5
 
@@ -53,7 +54,23 @@ class PacketViewer:
         self.flows.set()
 
     async def watch(self, url: str, token: str) -> None:
-        """Follow everything until cancelled."""
+        """Follow everything until cancelled.
+
+        Its DTLS sends nothing twice: where what it said first came too early to be heard, it comes anew.
+        """
+        while not self.flows.is_set():
+            attempt = asyncio.create_task(self._follow(url, token))
+            flowing = asyncio.create_task(self.flows.wait())
+            try:
+                await asyncio.wait([attempt, flowing], timeout=COME_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if flowing.done():
+                    await attempt
+            finally:
+                for task in (attempt, flowing):
+                    task.cancel()
+                await asyncio.gather(attempt, flowing, return_exceptions=True)
+
+    async def _follow(self, url: str, token: str) -> None:
         async with connect(
             f"{url}/rtc?access_token={token}&auto_subscribe=1&protocol=15{self._wishes}", proxy=None
         ) as socket:
@@ -64,8 +81,9 @@ class PacketViewer:
                         await self._hear(socket, signal.SignalResponse.FromString(message))
             finally:
                 reporting.cancel()
-                if self._transport is not None:
-                    await self._transport.aclose()
+                transport, self._transport = self._transport, None
+                if transport is not None:
+                    await transport.aclose()
 
     async def _hear(self, socket: Any, response: signal.SignalResponse) -> None:
         self._on_message(response)
