@@ -70,15 +70,20 @@ def test_views_viewers_and_watch_time(world: World, gap: int) -> None:
     replays = metrics.views(views, rooms, gap_seconds=gap, replay=True, as_of=as_of)
     people = metrics.unique_viewers(views, rooms, as_of=as_of)
     seconds = metrics.watch_time(views, rooms, as_of=as_of)
-    length = metrics.view_duration(views, rooms, gap_seconds=gap, as_of=as_of)
+    lengths = {
+        replay: metrics.view_duration(views, rooms, gap_seconds=gap, replay=replay, as_of=as_of)
+        for replay in (None, False, True)
+    }
     for room in windows:
         mine = [one for one in kept if one.room == room]
         assert counted[room] == oracle.views(kept, room, gap * 1000)
         assert replays[room] == oracle.views(kept, room, gap * 1000, replay=True)
         assert people[room] == oracle.unique(kept, room)
         assert seconds[room] == pytest.approx(sum(one.watched for one in mine))
-        if mine:
-            assert length[room] == pytest.approx(seconds[room] / counted[room])
+        for replay, length in lengths.items():
+            of_kind = [one.watched for one in mine if replay is None or one.replay == replay]
+            count = oracle.views(kept, room, gap * 1000, replay=replay)
+            assert length[room] == pytest.approx(sum(of_kind) / count if count else np.nan, nan_ok=True)
 
 
 @MANY
