@@ -51,7 +51,7 @@ def test_a_save_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pytes
     before = numbers(place)
     broken = analytics.load(season(streams=2, seed=9))
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("spnb.analytics.dataset.write_card", full)
