@@ -13,7 +13,7 @@ from spnb.live.invitation import AsyncLiveInvitation, checked_user
 from spnb.live.stage import AsyncStage
 
 if TYPE_CHECKING:
-    from spnb.broadcast import AsyncBroadcast, AudioOptions, BroadcastEvent, VideoOptions
+    from spnb.broadcast import AsyncBroadcast, AudioOptions, BroadcastEvent, ReconnectOptions, VideoOptions
     from spnb.broadcast.sources import Source
 
 __all__ = ["AsyncCoHosting"]
@@ -78,6 +78,7 @@ class AsyncCoHosting(FollowedRoom):
         *,
         video: VideoOptions | None = None,
         audio: AudioOptions | bool = True,
+        reconnect: ReconnectOptions | None = None,
         on_event: Callable[[BroadcastEvent], Any] | None = None,
     ) -> AsyncBroadcast:
         """Come onto the stage as a co-host, once the room is live, and hand out the running `Broadcast`.
@@ -89,6 +90,7 @@ class AsyncCoHosting(FollowedRoom):
                 card without.
             video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
             audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
+            reconnect: how long and how often to try after the connection was lost.
             on_event: called with each event, on the background loop.
 
         Raises:
@@ -98,7 +100,9 @@ class AsyncCoHosting(FollowedRoom):
         """
         if self.hosted:
             raise InvalidInput("the room is yours: the host comes onto the stage with go_live()")
-        broadcast: AsyncBroadcast = await self.go_live(source, video=video, audio=audio, on_event=on_event)
+        broadcast: AsyncBroadcast = await self.go_live(
+            source, video=video, audio=audio, reconnect=reconnect, on_event=on_event
+        )
         self._broadcast = broadcast
         return broadcast
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from spnb.models import Room
 
 if TYPE_CHECKING:
-    from spnb.broadcast import AsyncBroadcast, AudioOptions, BroadcastEvent, VideoOptions
+    from spnb.broadcast import AsyncBroadcast, AudioOptions, BroadcastEvent, ReconnectOptions, VideoOptions
     from spnb.broadcast.sources import Source
     from spnb.client import AsyncClient
 
@@ -64,6 +64,7 @@ class FollowedRoom(Protocol):
         *,
         video: VideoOptions | None = None,
         audio: AudioOptions | bool = True,
+        reconnect: ReconnectOptions | None = None,
         on_event: Callable[[BroadcastEvent], Any] | None = None,
     ) -> AsyncBroadcast:
         """Put the room on air, or come onto its stage."""

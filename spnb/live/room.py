@@ -30,7 +30,7 @@ from spnb.observers import Observers
 from spnb.realtime import Event
 
 if TYPE_CHECKING:
-    from spnb.broadcast import AsyncBroadcast, AudioOptions, BroadcastEvent, VideoOptions
+    from spnb.broadcast import AsyncBroadcast, AudioOptions, BroadcastEvent, ReconnectOptions, VideoOptions
     from spnb.broadcast.sources import Source
     from spnb.client import AsyncClient
     from spnb.client.audience import AsyncPresence
@@ -322,6 +322,7 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
         *,
         video: VideoOptions | None = None,
         audio: AudioOptions | bool = True,
+        reconnect: ReconnectOptions | None = None,
         on_event: Callable[[BroadcastEvent], Any] | None = None,
     ) -> AsyncBroadcast:
         """Put the room on air with a source (a test card without), and hand out the running broadcast.
@@ -330,6 +331,7 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
             source: a source of `spnb.broadcast.sources`, the path of a media file, or the address of a live stream.
             video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
             audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
+            reconnect: how long and how often to try after the connection was lost.
             on_event: called with each event, on the background loop.
 
         Raises:
@@ -339,7 +341,7 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
         from spnb.broadcast import go_live
 
         self._called("go_live")
-        broadcast = await go_live(self, source, video=video, audio=audio, on_event=on_event)
+        broadcast = await go_live(self, source, video=video, audio=audio, reconnect=reconnect, on_event=on_event)
         _broadcasts[self.broadcast_key] = broadcast
         self.stage._follow_media(broadcast)
         return broadcast

@@ -169,7 +169,7 @@ async def test_the_season_in_a_period_a_table_and_back(lab: Lab, tmp_path: Path)
     assert (await value_of(page, "peak_viewers")) == f"{exact['peak_viewers']:,}"
     steps = await page.evaluate(
         """() => {
-            const [viewers] = document.querySelector('.spnb-page .js-plotly-plot').data;
+            const viewers = document.querySelector('.spnb-page .js-plotly-plot').data.find(t => t.name === 'viewers');
             return [viewers.line.shape, Math.max(...viewers.y)];
         }"""
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from spnb.broadcast import AudioOptions, BroadcastEvent, VideoOptions
+    from spnb.broadcast import AudioOptions, BroadcastEvent, ReconnectOptions, VideoOptions
     from spnb.broadcast.sources import Source
     from spnb.live.followed import Observer
     from spnb.live.room import AsyncLiveRoom
@@ -168,6 +168,7 @@ class LiveRoom(Face, RoomFields):
         *,
         video: VideoOptions | None = None,
         audio: AudioOptions | bool = True,
+        reconnect: ReconnectOptions | None = None,
         on_event: Callable[[BroadcastEvent], Any] | None = None,
     ) -> Broadcast:
         """Put the room on air with a source (a test card without), and hand out the running broadcast.
@@ -176,13 +177,16 @@ class LiveRoom(Face, RoomFields):
             source: a source of `spnb.broadcast.sources`, the path of a media file, or the address of a live stream.
             video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
             audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
+            reconnect: how long and how often to try after the connection was lost.
             on_event: called with each event, on the background loop.
 
         Raises:
             SourceError: the source cannot give media; nothing was published.
             BroadcastError: publishing could not start; the room is not left live.
         """
-        found: Broadcast = blocking(run(self._twin.go_live(source, video=video, audio=audio, on_event=on_event)))
+        found: Broadcast = blocking(
+            run(self._twin.go_live(source, video=video, audio=audio, reconnect=reconnect, on_event=on_event))
+        )
         return found
 
     def broadcaster_data(self) -> BroadcasterData:
@@ -334,6 +338,7 @@ class LiveRoom(Face, RoomFields):
         *,
         video: VideoOptions | None = None,
         audio: AudioOptions | bool = True,
+        reconnect: ReconnectOptions | None = None,
         on_event: Callable[[BroadcastEvent], Any] | None = None,
     ) -> Broadcast:
         """Come onto the stage as a co-host, once the room is live, and hand out the running `Broadcast`.
@@ -345,6 +350,7 @@ class LiveRoom(Face, RoomFields):
                 card without.
             video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
             audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
+            reconnect: how long and how often to try after the connection was lost.
             on_event: called with each event, on the background loop.
 
         Raises:
@@ -352,7 +358,9 @@ class LiveRoom(Face, RoomFields):
             Forbidden: you have not accepted an invitation, or were removed.
             BadRequest: the room is not live yet, or over.
         """
-        found: Broadcast = blocking(run(self._twin.join_stage(source, video=video, audio=audio, on_event=on_event)))
+        found: Broadcast = blocking(
+            run(self._twin.join_stage(source, video=video, audio=audio, reconnect=reconnect, on_event=on_event))
+        )
         return found
 
     def leave_stage(self) -> None:
