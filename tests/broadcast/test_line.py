@@ -97,6 +97,35 @@ async def test_how_long_is_tried_is_the_hosts_choice(livekit: LiveKit, line: Lin
     assert "could not be restored within 0 s" in of(events, Ended)[0].reason
 
 
+async def test_what_a_host_chose_outlives_its_connections(livekit: LiveKit, line: Line, listener: Listener) -> None:
+    """Source, volume, codec and layers: whether the SDK publishes all anew, or we join anew."""
+    booth = Booth(livekit, "chosen-for-good", line)
+    events: list[Any] = []
+    show = await go_live(booth, TestCard(320, 180, 10), on_event=events.append)
+    await listener.connect(livekit, booth.room_id)
+    await listener.hears()
+    second = TestCard(640, 360, 15)
+    await show.switch_source(second)
+    await show.configure(video=VideoOptions(codec="vp8", simulcast=True), audio=AudioOptions(volume=0))
+    for number in (1, 2):
+        if number == 1:
+            line.resumes = False
+            await line.cut()
+            await until(lambda: of(events, Reconnecting), 20)
+            line.mend()
+        else:
+            lose(show)
+        await until(lambda n=number: len(of(events, Reconnected)) == n, 40)
+        await listener.sees()
+        await until(lambda: listener.publications["video"].simulcasted, 20)
+        assert listener.publications["video"].mime_type.lower() == "video/vp8"
+        assert max(await listener.quiet()) < SILENT
+        assert (show.source, show.video.simulcast, show.audio.volume) == (second, True, 0)
+    await show.configure(audio=AudioOptions())
+    await listener.hears()
+    await show.stop()
+
+
 async def test_what_is_sent_follows_the_source(livekit: LiveKit, listener: Listener) -> None:
     """Small, slow and silent first; then large, quick and with sound; and back."""
     booth = Booth(livekit, "followed")
