@@ -161,8 +161,8 @@ export class StreamPage {
         figure.layout["margin"] = { t: 40 };
       } else {
         // Side by side there is little width: what is what stands below.
-        figure.layout["margin"] = { t: 44 };
-        figure.layout["legend"] = { y: -0.24, yanchor: "top" };
+        figure.layout["margin"] = { t: 44, b: 90 };
+        figure.layout["legend"] = { yref: "container", y: 0.01, yanchor: "bottom" };
       }
       let chart = this.charts.get(name);
       if (!chart) {
