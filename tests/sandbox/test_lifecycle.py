@@ -115,8 +115,8 @@ def _runs(statuses: list[str]) -> list[tuple[str, int]]:
     return [(status, len(list(group))) for status, group in itertools.groupby(statuses)]
 
 
-async def test_a_killed_publisher_leaves_no_ghost(sp: AsyncClient) -> None:
-    room = await sp.rooms.create("Ghost")
+def host_of(sp: AsyncClient, room_id: str) -> subprocess.Popen[str]:
+    """A host in a process of its own, which can be killed."""
     program = (
         "import spnb, sys, threading\n"
         "sp = spnb.connect('host', url=sys.argv[1], api_key=sys.argv[2])\n"
@@ -125,8 +125,13 @@ async def test_a_killed_publisher_leaves_no_ghost(sp: AsyncClient) -> None:
         "threading.Event().wait()\n"
     )
     endpoints = sp._endpoints
-    command = [sys.executable, "-c", program, endpoints.rest, sp._credentials.api_key, room.room_id]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", program, endpoints.rest, sp._credentials.api_key, room_id]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+async def test_a_killed_publisher_leaves_no_ghost(sp: AsyncClient) -> None:
+    room = await sp.rooms.create("Ghost")
+    process = host_of(sp, room.room_id)
     await room.until("live", timeout=30)
     async with asyncio.timeout(15):
         while (await room.refresh()).live_playback_url is None:
@@ -140,16 +145,18 @@ async def test_a_killed_publisher_leaves_no_ghost(sp: AsyncClient) -> None:
 
 
 async def test_a_killed_sandbox_loses_no_recording_and_leaves_nothing_live(tmp_path: Path) -> None:
+    """Its host is killed with it: one that was not comes back to the sandbox that comes back, and the room goes on."""
     first = start_sandbox(tmp_path, "--grace", "1")
     sp = await spnb.connect_async("host", url=first.url, api_key=first.api_key)
     room = await sp.rooms.create("Cut short")
-    show = await room.go_live()
-    await room.until("live", timeout=15)
+    process = host_of(sp, room.room_id)
+    await room.until("live", timeout=30)
     async with asyncio.timeout(15):
         while len(list((tmp_path / "recordings" / room.room_id).glob("part-1/segment-*.m4s"))) < 2:
             await asyncio.sleep(0.1)
     first.stop(kill=True)
-    show.source.close()
+    process.kill()
+    process.wait()
     second = start_sandbox(tmp_path, "--grace", "1")
     after = await spnb.connect_async("host", url=second.url, api_key=second.api_key)
     again = await after.rooms.get(room.room_id)
@@ -158,10 +165,6 @@ async def test_a_killed_sandbox_loses_no_recording_and_leaves_nothing_live(tmp_p
     (path,) = await recording.download(tmp_path, name="kept", progress=False)
     assert len(numbers_in(path)) >= 100
     assert not await after.rooms.live()
-    # The broadcast has tried to come back and learnt that there is nothing to come back to.
-    assert await show.wait_ended(90)
-    assert not show.on_air
-    await show.stop()
     for client in (sp, after):
         await client.aclose()
     second.stop()
