@@ -53,6 +53,7 @@ __all__ = [
     "TableError",
     "Unauthorized",
     "Unreachable",
+    "words_of",
 ]
 
 
@@ -200,3 +201,8 @@ class RoomOver(SpnbError):
 
 class SandboxError(SpnbError):
     """The sandbox could not start, stop, or be reached."""
+
+
+def words_of(error: Exception) -> str:
+    """What is told of a failure: errors of spnb speak for themselves, others are named first."""
+    return str(error) if isinstance(error, SpnbError) else f"{type(error).__name__}: {error}"

@@ -124,15 +124,18 @@ class Restream:
         try:
             self._waiting.put_nowait(packet)
         except queue.Full:
-            self._forget()
+            self._taken()
             self._skipping = True
             if self.state == "live":
                 self._now("live", "takes the stream too slowly, parts are left out")
 
-    def _forget(self) -> None:
+    def _taken(self) -> list[EncodedPacket]:
+        """All that waits, which waits no more."""
+        taken: list[EncodedPacket] = []
         with contextlib.suppress(queue.Empty):
             while True:
-                self._waiting.get_nowait()
+                taken.append(self._waiting.get_nowait())
+        return taken
 
     def stop(self) -> None:
         """End it, soon; the room and other services go on."""
@@ -146,7 +149,7 @@ class Restream:
     def _run(self) -> None:
         wait = FIRST_WAIT
         while not self._over.is_set():
-            self._forget()
+            self._taken()
             self._skipping = True
             self.state = "connecting"
             try:
@@ -213,10 +216,7 @@ class Restream:
 
     def _newest(self, first: EncodedPacket) -> EncodedPacket:
         """The newest key frame: what came before it, while the connection was being made, is late already."""
-        came = [first]
-        with contextlib.suppress(queue.Empty):
-            while True:
-                came.append(self._waiting.get_nowait())
+        came = [first, *self._taken()]
         begin = max(index for index, packet in enumerate(came) if packet.begins)
         for packet in came[begin + 1 :]:
             with contextlib.suppress(queue.Full):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
-from spnb.errors import Forbidden, NotFound, RateLimited, ServiceError, Unreachable
+from spnb.errors import Forbidden, NotFound, RateLimited, ServiceError, Unreachable, words_of
 from spnb.models import User, Viewer
 from spnb.observers import Observers
 
@@ -144,15 +144,15 @@ class AsyncAudience:
                     await self.read(max_age=READ_SECONDS / 2)
                 wait = READ_SECONDS if self.count != before else min(QUIET_SECONDS, wait * 1.5)
             except NotFound as error:
-                self.read_error = str(error)
+                self.read_error = words_of(error)
                 return
             except (ServiceError, Unreachable) as error:
                 wait = min(AWAY_SECONDS, wait * 2)
-                self.read_error = str(error)
+                self.read_error = words_of(error)
                 log.info("viewers could not be counted: %s", type(error).__name__)
             except Exception as error:
                 wait = AWAY_SECONDS
-                self.read_error = f"{type(error).__name__}: {error}"
+                self.read_error = words_of(error)
                 log.exception("viewers could not be counted")
             await asyncio.sleep(wait * random.uniform(0.9, 1.1))
 

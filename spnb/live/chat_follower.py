@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from spnb._lasting import Pauses
 from spnb.client.chat import messages_of
-from spnb.errors import NotFound, ServiceError, Unreachable
+from spnb.errors import NotFound, ServiceError, Unreachable, words_of
 from spnb.live.message_log import ChatChange, MessageLog
 from spnb.models import Channel, Message
 from spnb.realtime import Event
@@ -156,12 +156,12 @@ class ChatFollower:
             self._closed = True
         except (ServiceError, Unreachable) as error:
             log.info("chat %s could not be read: %s", self._channel.channel_id, type(error).__name__)
-            self.read_error = str(error)
+            self.read_error = words_of(error)
             self._again(doubt_due, channel_due)
         except Exception as error:
             # One reading's trouble must not be the last reading of all.
             log.exception("chat %s could not be read", self._channel.channel_id)
-            self.read_error = f"{type(error).__name__}: {error}"
+            self.read_error = words_of(error)
             self._again(doubt_due, channel_due)
         else:
             if read_due or gap_due or doubt_due or channel_due:

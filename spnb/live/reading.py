@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from spnb._lasting import Pauses, kept_up
-from spnb.errors import ServiceError, SpnbError, Unreachable
+from spnb.errors import ServiceError, Unreachable, words_of
 
 __all__ = ["Reader"]
 
@@ -104,18 +104,15 @@ class Reader:
         except (ServiceError, Unreachable) as error:
             # Whoever observes keeps what is known; the next event, reconnection or pause reads again.
             log.info("%s: could not be read: %s", self._name, type(error).__name__)
-            self._failed(error)
+            self._settle(words_of(error))
         except Exception as error:
             # One reading's trouble must not be the last reading of all.
             log.exception("%s failed", self._name)
-            self._failed(error)
+            self._settle(words_of(error))
         else:
             self._settle(None)
             return fresh
         return False
-
-    def _failed(self, error: Exception) -> None:
-        self._settle(str(error) if isinstance(error, SpnbError) else f"{type(error).__name__}: {error}")
 
     def _settle(self, problem: str | None) -> None:
         before, self.read_error = self.read_error, problem
