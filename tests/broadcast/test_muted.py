@@ -120,7 +120,9 @@ async def test_a_moderators_mute_is_heard_by_the_host(livekit: LiveKit, listener
     await moderator.room.mute_published_track(
         api.MuteRoomTrackRequest(room=booth.room_id, identity="host", track_sid=sid, muted=True)
     )
-    await until(lambda: show.is_muted())
+    # It is muted first and told then, by another thread.
+    await until(lambda: of(events, MuteChanged))
+    assert show.is_muted()
     assert of(events, MuteChanged)[-1].by_moderator
     await until(lambda: max(listener.heard_since(time.monotonic() - 0.5), default=0) < SILENT)
     # It outlives the connection, as the host's own does.
