@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from spnb.analytics.period import PeriodReport
     from spnb.analytics.portfolio import Overview, cohorts, grouped, overview
     from spnb.analytics.quality import Quality
+    from spnb.analytics.reach import post_reach
     from spnb.analytics.reconcile import reconcile
     from spnb.analytics.report import StreamReport
     from spnb.analytics.sessions import repaired
@@ -52,6 +53,7 @@ _HOMES = {
     "new_and_returning": "spnb.analytics.people",
     "overlap": "spnb.analytics.people",
     "overview": "spnb.analytics.portfolio",
+    "post_reach": "spnb.analytics.reach",
     "read_chat_log": "spnb.analytics.sources",
     "read_console": "spnb.analytics.sources",
     "reconcile": "spnb.analytics.reconcile",
@@ -84,6 +86,7 @@ __all__ = [
     "overlap",
     "overview",
     "portable",
+    "post_reach",
     "read_chat_log",
     "read_console",
     "reconcile",
