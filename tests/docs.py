@@ -132,6 +132,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "spnb.analytics.compare",
             "spnb.analytics.Comparison",
             "spnb.analytics.effects",
+            "spnb.analytics.funnel",
             "spnb.analytics.overlap",
             "spnb.analytics.new_and_returning",
             "spnb.analytics.watch_percentiles",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from spnb.analytics.comparison import Comparison, compare
     from spnb.analytics.dataset import Dataset
     from spnb.analytics.effects import effects
+    from spnb.analytics.funnels import funnel
     from spnb.analytics.kpis import KPIS
     from spnb.analytics.people import new_and_returning, overlap, viewer_path, watch_percentiles
     from spnb.analytics.period import PeriodReport
@@ -48,6 +49,7 @@ _HOMES = {
     "console_csv": "spnb.analytics.sources",
     "effects": "spnb.analytics.effects",
     "describe": "spnb.analytics.tables",
+    "funnel": "spnb.analytics.funnels",
     "grouped": "spnb.analytics.portfolio",
     "load": "spnb.analytics.sources",
     "new_and_returning": "spnb.analytics.people",
@@ -79,6 +81,7 @@ __all__ = [
     "describe",
     "effects",
     "figures",
+    "funnel",
     "grouped",
     "load",
     "metrics",
