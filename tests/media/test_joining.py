@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import uuid
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from websockets.exceptions import InvalidStatus
 
 from spnb.sandbox.media.join import JoinWish, MalformedJoin, read_wish
 from spnb.sandbox.media.tokens import Grants, Identity, InvalidToken
-from tests.media.conftest import LiveKit, Viewer, publisher
+from tests.media.conftest import LiveKit, Viewer, publisher, viewer
 from tests.media.test_units import OFFER
 
 
@@ -121,6 +122,23 @@ async def told(
             message = await socket.recv()
             assert isinstance(message, bytes)
             answer = wire.SignalResponse.FromString(message)
+            print(
+                round(asyncio.get_running_loop().time(), 2),
+                answer.WhichOneof("message"),
+                str(answer)[:300].replace(chr(10), " ")
+                if answer.WhichOneof("message") in ("answer", REQUIREMENT, "leave")
+                else "",
+                flush=True,
+            )
+            print(
+                round(asyncio.get_running_loop().time(), 2),
+                answer.WhichOneof("message"),
+                str(answer)[:3000]
+                if answer.WhichOneof("message")
+                in ("answer", REQUIREMENT, "leave", "subscribed_quality_update", "subscription_response")
+                else "",
+                flush=True,
+            )
             if wanted(answer):
                 return answer
 
@@ -129,14 +147,16 @@ async def told(
 async def test_one_connection_carries_what_is_sent_and_what_is_followed(livekit: LiveKit, room: str) -> None:
     """The sections a client leaves open carry what it follows; where none is left, it is asked for more."""
     request = wire.JoinRequest(connection_settings=SETTINGS, client_info=CLIENT)
-    async with (
-        publisher(livekit, room, sound=True) as host,
-        connect(address(livekit, room, "late", request), proxy=None) as socket,
-        asyncio.timeout(90),
-    ):
+    async with publisher(livekit, room, sound=True) as host, contextlib.AsyncExitStack() as stack, asyncio.timeout(90):
+        # Who looks first makes sure that both are there: a client whose media never connect, as the next one's, is put
+        # out again after some seconds.
+        async with viewer(livekit, room) as seen:
+            await seen.track()
+            await seen.track("audio")
+        socket = await stack.enter_async_context(connect(address(livekit, room, "late", request), proxy=None))
         joined = await told(socket, lambda answer: answer.HasField("join"))
         assert not joined.join.subscriber_primary
-        assert [other.identity for other in joined.join.other_participants] == ["host"]
+        assert "host" in [other.identity for other in joined.join.other_participants]
         # There is a section for the picture, and none for the sound.
         pictures = {p.sid for p in host.local_participant.track_publications.values() if p.kind == 2}
         carried: set[str] = set()
@@ -148,7 +168,7 @@ async def test_one_connection_carries_what_is_sent_and_what_is_followed(livekit:
                 offer = wire.SessionDescription(type="offer", sdp=RECEIVING, id=number)
                 await socket.send(wire.SignalRequest(offer=offer).SerializeToString())
             try:
-                heard = await told(socket, lambda it: it.WhichOneof("message") in ("answer", REQUIREMENT), 3)
+                heard = await told(socket, lambda it: it.WhichOneof("message") in ("answer", REQUIREMENT), 1)
             except TimeoutError:
                 wanted = True  # a server that has come to follow more while it answered says nothing more by itself
                 continue
