@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import gzip
+import itertools
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from livekit import rtc
 from livekit.protocol import models
 from livekit.protocol import rtc as wire
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 
 from spnb.sandbox.media.join import JoinWish, MalformedJoin, read_wish
 from spnb.sandbox.media.tokens import Grants, Identity, InvalidToken
@@ -122,23 +123,6 @@ async def told(
             message = await socket.recv()
             assert isinstance(message, bytes)
             answer = wire.SignalResponse.FromString(message)
-            print(
-                round(asyncio.get_running_loop().time(), 2),
-                answer.WhichOneof("message"),
-                str(answer)[:300].replace(chr(10), " ")
-                if answer.WhichOneof("message") in ("answer", REQUIREMENT, "leave")
-                else "",
-                flush=True,
-            )
-            print(
-                round(asyncio.get_running_loop().time(), 2),
-                answer.WhichOneof("message"),
-                str(answer)[:3000]
-                if answer.WhichOneof("message")
-                in ("answer", REQUIREMENT, "leave", "subscribed_quality_update", "subscription_response")
-                else "",
-                flush=True,
-            )
             if wanted(answer):
                 return answer
 
@@ -146,19 +130,28 @@ async def told(
 @pytest.mark.media
 async def test_one_connection_carries_what_is_sent_and_what_is_followed(livekit: LiveKit, room: str) -> None:
     """The sections a client leaves open carry what it follows; where none is left, it is asked for more."""
-    request = wire.JoinRequest(connection_settings=SETTINGS, client_info=CLIENT)
-    async with publisher(livekit, room, sound=True) as host, contextlib.AsyncExitStack() as stack, asyncio.timeout(90):
-        # Who looks first makes sure that both are there: a client whose media never connect, as the next one's, is put
-        # out again after some seconds.
-        async with viewer(livekit, room) as seen:
+    async with publisher(livekit, room, sound=True) as host, asyncio.timeout(120):
+        async with viewer(livekit, room) as seen:  # who looks first makes sure that both are there
             await seen.track()
             await seen.track("audio")
-        socket = await stack.enter_async_context(connect(address(livekit, room, "late", request), proxy=None))
+        pictures = {p.sid for p in host.local_participant.track_publications.values() if p.kind == 2}
+        if livekit.embedded:
+            await negotiate(livekit, room, "late", pictures)
+            return
+        for number in itertools.count():
+            # A real server puts a client out whose media never connect, as here: it comes again, as clients do.
+            with contextlib.suppress(ConnectionClosedOK):
+                await negotiate(livekit, room, f"late-{number}", pictures)
+                return
+
+
+async def negotiate(livekit: LiveKit, room: str, identity: str, pictures: set[str]) -> None:
+    """Offer one section for a picture, and none for the sound, until both are answered for."""
+    request = wire.JoinRequest(connection_settings=SETTINGS, client_info=CLIENT)
+    async with connect(address(livekit, room, identity, request), proxy=None) as socket:
         joined = await told(socket, lambda answer: answer.HasField("join"))
         assert not joined.join.subscriber_primary
         assert "host" in [other.identity for other in joined.join.other_participants]
-        # There is a section for the picture, and none for the sound.
-        pictures = {p.sid for p in host.local_participant.track_publications.values() if p.kind == 2}
         carried: set[str] = set()
         audios = number = 0
         wanted, open_offer = True, False
