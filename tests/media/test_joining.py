@@ -130,10 +130,14 @@ async def told(
 @pytest.mark.media
 async def test_one_connection_carries_what_is_sent_and_what_is_followed(livekit: LiveKit, room: str) -> None:
     """The sections a client leaves open carry what it follows; where none is left, it is asked for more."""
-    async with publisher(livekit, room, sound=True) as host, asyncio.timeout(120):
-        async with viewer(livekit, room) as seen:  # who looks first makes sure that both are there
-            await seen.track()
-            await seen.track("audio")
+    async with (
+        publisher(livekit, room, sound=True) as host,
+        viewer(livekit, room) as seen,
+        asyncio.timeout(120),
+    ):
+        # Who looks first makes sure that both are there.
+        assert await seen.counters((await seen.track())[0], 3)
+        await seen.track("audio")
         pictures = {p.sid for p in host.local_participant.track_publications.values() if p.kind == 2}
         if livekit.embedded:
             await negotiate(livekit, room, "late", pictures)
