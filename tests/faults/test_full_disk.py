@@ -62,10 +62,10 @@ async def test_host_and_viewers_are_told_and_the_recording_goes_on(data_dir: Pat
     assert "No space left" in told["viewer"].recording_gaps[0].reason
     assert "missing in the recording" in told["host"]._repr_html_()
     assert told["host"].status == "live", "the broadcast does not suffer"
-    await until(lambda: any(isinstance(event, RecordingInterrupted) for event in events), 30)
+    await until(lambda: any(isinstance(event, RecordingInterrupted) for event in events))
     filler.unlink()
     await until(lambda: all(told[who].recording_gaps[0].ended_at for who in ("host", "viewer")), 60)
-    await until(lambda: any(isinstance(event, RecordingResumed) for event in events), 30)
+    await until(lambda: any(isinstance(event, RecordingResumed) for event in events))
     await until(lambda: len(list(folder.glob("part-2/segment-*"))) >= 3, 60)
     await show.stop()
     recording: AsyncRecording = await room.recording(timeout=120)

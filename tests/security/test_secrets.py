@@ -36,7 +36,7 @@ async def flow():
     heard = asyncio.Event()
     end = room.observe(lambda _record: heard.set())
     await room.update(title="Flow, renamed")
-    await asyncio.wait_for(heard.wait(), 30)
+    await asyncio.wait_for(heard.wait(), 60)
     async with await room.go_live(spnb.TestCard()) as show:
         await room.until("live", timeout=60)
         live = await client.rooms.record(room.room_id)
