@@ -85,7 +85,7 @@ async def test_what_real_time_does_not_bring_is_read_again_or_named(
         await speaker.reactions.remove(room.reference_id, "post", "heart")
         wire.mend()
         sp.realtime.reconnect_now()
-        await until(lambda: c.gaps == 0, 20)
+        await until(lambda: c.gaps == 0)
         await reacted(speaker, there, "after")
     await speaker.aclose()
     made = await c.dataset()
@@ -179,7 +179,7 @@ async def test_health_of_a_broadcast_and_no_secret(sandbox: RunningSandbox, tmp_
     room = await sp.rooms.create("Measured")
     async with spnb.capture(room, tmp_path / "c") as c:
         async with await room.go_live(spnb.TestCard(width=320, height=180)):
-            await until(lambda: c.rows.get("health", 0) >= 2, 20)
+            await until(lambda: c.rows.get("health", 0) >= 2)
         assert await c.wait(30)
     token = await sp.access_token()
     made = await c.dataset()

@@ -188,7 +188,7 @@ async def test_a_removed_co_host_is_put_off_the_air(sp: AsyncClient, sandbox: Ru
         co_host.on("disconnected", lambda *_: gone.set())
         await co_host.connect(str(data.co_host_url), str(data.co_host_token))
         await sp.rooms.remove_participant(room.room_id, "guest-host")
-        await asyncio.wait_for(gone.wait(), 10)
+        await asyncio.wait_for(gone.wait(), 60)
         with pytest.raises(spnb.errors.Forbidden):
             await theirs.broadcaster_data()
     await room.stop()

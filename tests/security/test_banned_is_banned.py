@@ -114,7 +114,7 @@ async def test_a_co_host_who_is_gone_stays_gone(sandbox: RunningSandbox, how: st
 async def eventually(condition: Any) -> None:
     from tests.live.conftest import until
 
-    await until(condition, 30)
+    await until(condition)
 
 
 async def on_air(host: Caller, room: str) -> None:

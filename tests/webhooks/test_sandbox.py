@@ -57,7 +57,7 @@ def hooks(sp: AsyncClient) -> Iterator[Webhooks]:
         made.remove(webhook)
 
 
-async def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)
