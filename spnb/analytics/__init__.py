@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spnb.analytics import figures, metrics, portable, words
+    from spnb.analytics.alerts import Alert, AlertRules, Alerts
     from spnb.analytics.comparison import Comparison, compare
     from spnb.analytics.dataset import Dataset
     from spnb.analytics.effects import effects
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from spnb.analytics.tables import describe
 
 _HOMES = {
+    "Alert": "spnb.analytics.alerts",
+    "AlertRules": "spnb.analytics.alerts",
+    "Alerts": "spnb.analytics.alerts",
     "Comparison": "spnb.analytics.comparison",
     "Dataset": "spnb.analytics.dataset",
     "KPIS": "spnb.analytics.kpis",
@@ -69,6 +73,9 @@ _MODULES = ("figures", "metrics", "portable", "words")
 
 __all__ = [
     "KPIS",
+    "Alert",
+    "AlertRules",
+    "Alerts",
     "Comparison",
     "Dataset",
     "Overview",

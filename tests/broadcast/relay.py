@@ -56,6 +56,7 @@ async def relay(folder: Path) -> AsyncIterator[Relay]:
         "--db",
         str(folder / "db"),
     ]
+    words += ["--db", str(folder / "db")]
     words += [word for user in ("page", "kernel", "host") for word in ("--user", f"{user}:{PASSWORD}")]
     process = subprocess.Popen([program, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
