@@ -29,7 +29,7 @@ class MediaSettings:
     report_interval: float = 0.25
     """How often publishers hear of loss and bandwidth."""
     speaker_interval: float = 0.5
-    """How often everybody hears who speaks and how well who is connected, where it has changed, and who has vanished."""
+    """How often everybody hears who speaks, how well who is connected, where that has changed, and who has vanished."""
 
 
 class MediaServer:

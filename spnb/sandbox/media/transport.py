@@ -273,9 +273,11 @@ class MediaTransport:
         if self._ice.state != "completed":
             self._tell("closed")
             return
-        # Clients check their lines all the time, and who is not heard any more is put out by the room (RFC 7675): checks
-        # of ours besides would cost a tenth of all that forwarding to a few hundred viewers does.
-        self._ice._connection._query_consent_task.cancel()
+        # Clients check their lines all the time, and who is not heard any more is put out by the room (RFC 7675).
+        # Checks of ours besides would cost a tenth of all that forwarding to a few hundred viewers does.
+        checking = self._ice._connection._query_consent_task
+        if checking is not None:
+            checking.cancel()
         fingerprints = [RTCDtlsFingerprint(algorithm=name, value=value) for name, value in remote.fingerprints]
         await self._dtls.start(RTCDtlsParameters(fingerprints=fingerprints))
         if self._dtls.state == "connected":
