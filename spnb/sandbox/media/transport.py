@@ -25,6 +25,7 @@ from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
 from aiortc.rtcicetransport import RTCIceGatherer, RTCIceParameters, RTCIceTransport
 from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
 from aiortc.rtp import is_rtcp
+from pylibsrtp._binding import ffi, lib
 
 from spnb.sandbox.media.burst import Burst, can_send_together, goes_on, runs, send_together
 
@@ -34,8 +35,8 @@ log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 MAX_MESSAGE_SIZE = 65536
-MTU = 2048
-"""Longer than any packet of media."""
+MTU, LONGEST = 2048, 1800
+"""Bytes: longer than any datagram of media, and the longest packet that fits when it is encrypted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,30 @@ class RemoteParameters:
     fingerprints: tuple[tuple[str, str], ...]
     setup: str
     candidates: tuple[str, ...] = field(default=())
+
+
+class _Encryption:
+    """SRTP by libsrtp in a buffer of our own: around it, `pylibsrtp.Session.protect` takes as long again."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session  # keeps the handle alive
+        self._handle = session._srtp[0]
+        self._bytes = ffi.new("char[]", MTU)
+        self._buffer = ffi.buffer(self._bytes)
+        self._length = ffi.new("int *")
+        self._protect = lib.srtp_protect
+
+    def protect(self, packet: bytes) -> bytes | None:
+        """An RTP packet encrypted; None where that cannot be: it is too long, or too old to be sent again."""
+        length = len(packet)
+        if length > LONGEST:
+            return None
+        self._buffer[0:length] = packet
+        self._length[0] = length
+        if self._protect(self._handle, self._bytes, self._length):
+            return None
+        made: bytes = self._buffer[0 : self._length[0]]
+        return made
 
 
 class IceSocket(StunProtocol):
@@ -209,6 +234,7 @@ class MediaTransport:
         self._on_state = on_state
         self._burst = burst
         self._waiting: list[bytes] = []
+        self._encryption: _Encryption | None = None
         self._gatherer = _Gatherer(self._media, burst)
         self._ice = RTCIceTransport(self._gatherer)
         self._dtls = RTCDtlsTransport(self._ice, [certificate])
@@ -319,29 +345,32 @@ class MediaTransport:
 
     def send_rtp(self, packet: bytes) -> None:
         """Encrypt and send one RTP packet, in a burst together with what follows; nothing while it is not up."""
-        srtp = self._dtls._tx_srtp
-        if srtp is None:
-            return
         burst = self._burst
         if burst is not None and burst.open:
             if not self._waiting:
                 burst.join(self)
             burst.count()
             self._waiting.append(packet)
-            return
-        self._send(srtp.protect(packet))
+        elif (encryption := self._encryption or self._encrypting()) and (datagram := encryption.protect(packet)):
+            self._send(datagram)
 
     def flush(self) -> None:
         """Send the packets of a burst."""
         waiting, self._waiting = self._waiting, []
-        srtp = self._dtls._tx_srtp
-        if srtp is None:
+        encryption = self._encryption or self._encrypting()
+        if encryption is None:
             return
         for run in runs(waiting):
-            datagrams = list(map(srtp.protect, run))
-            if not self._sent_together(datagrams):
+            datagrams = [datagram for datagram in map(encryption.protect, run) if datagram is not None]
+            if len(datagrams) < len(run) or not self._sent_together(datagrams):
                 for datagram in datagrams:
                     self._send(datagram)
+
+    def _encrypting(self) -> _Encryption | None:
+        session = self._dtls._tx_srtp
+        if session is not None:
+            self._encryption = _Encryption(session)
+        return self._encryption
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send one RTCP packet; nothing while the transport is not up."""
