@@ -216,6 +216,8 @@ class MediaTransport:
         on_data: called with `(label, message)` of every data-channel message.
         on_state: called with `connected` once and `closed` once.
         burst: gathers what the room's connections are sent for one picture; None sends each packet by itself.
+        checks: whether it checks its line all the time (RFC 7675). A server that hears the checks of its clients need
+            not: for hundreds of them that would cost a tenth of what all else does.
     """
 
     def __init__(
@@ -223,6 +225,7 @@ class MediaTransport:
         certificate: RTCCertificate,
         *,
         burst: Burst | None = None,
+        checks: bool = True,
         on_rtp: Callable[[bytes], None],
         on_rtcp: Callable[[bytes], object],
         on_data: Callable[[str, bytes], None],
@@ -233,6 +236,7 @@ class MediaTransport:
         self._on_data = on_data
         self._on_state = on_state
         self._burst = burst
+        self._checks = checks
         self._waiting: list[bytes] = []
         self._encryption: _Encryption | None = None
         self._gatherer = _Gatherer(self._media, burst)
@@ -299,11 +303,9 @@ class MediaTransport:
         if self._ice.state != "completed":
             self._tell("closed")
             return
-        # Clients check their lines all the time, and who is not heard any more is put out by the room (RFC 7675).
-        # Checks of ours besides would cost a tenth of all that forwarding to a few hundred viewers does.
-        checking = self._ice._connection._query_consent_task
-        if checking is not None:
-            checking.cancel()
+        task = self._ice._connection._query_consent_task
+        if task is not None and not self._checks:
+            task.cancel()
         fingerprints = [RTCDtlsFingerprint(algorithm=name, value=value) for name, value in remote.fingerprints]
         await self._dtls.start(RTCDtlsParameters(fingerprints=fingerprints))
         if self._dtls.state == "connected":

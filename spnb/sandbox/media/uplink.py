@@ -71,6 +71,7 @@ class Uplink:
             self._transport = MediaTransport(
                 self._owner.room.certificate,
                 burst=self._owner.room.burst,
+                checks=False,
                 on_rtp=self._rtp,
                 on_rtcp=self._rtcp,
                 on_data=self._owner.data_from_client,
