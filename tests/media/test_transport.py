@@ -1,4 +1,4 @@
-"""The packets of one picture, sent by one call of the kernel: what goes together, and that nothing is changed by it."""
+"""Connections of the media server: packets sent by one call of the kernel, and lines on which nothing is heard."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import itertools
 import socket
 import struct
 import sys
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -17,6 +18,9 @@ from hypothesis import strategies as st
 
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.burst import Burst, goes_on, runs
+from spnb.sandbox.media.participant import CONSENT_SECONDS, Participant
+from spnb.sandbox.media.room import MediaRoom
+from spnb.sandbox.media.tokens import Grants, Identity
 from spnb.sandbox.media.transport import MediaTransport, RemoteParameters
 
 SO_NO_CHECK = 11
@@ -161,3 +165,15 @@ async def test_the_rest_of_a_picture_is_read_at_once(pair: Pair) -> None:
     assert pair.in_bursts == [True, True, True, False]
     assert pair.burst is not None
     assert not pair.burst.open
+
+
+async def test_a_connection_that_is_silent_for_long_is_thought_lost(pair: Pair) -> None:
+    """The server sends no checks of its own: that nothing is heard any more, not even a client's checks, is enough."""
+    room = MediaRoom("r", RTCCertificate.generateCertificate(), on_event=lambda _: None, on_empty=lambda _: None)
+    identity = Identity("a", "", "", Grants(room="r"), expires_at=0.0)
+    who = Participant(room, identity, send=lambda _: None, auto_subscribe=False)
+    now = time.monotonic()
+    assert not who.lacks_consent(now + 1000), "it has no connection yet"
+    who.uplink._transport = pair.ends[0]
+    assert not who.lacks_consent(now)
+    assert who.lacks_consent(time.monotonic() + CONSENT_SECONDS + 1)
