@@ -129,15 +129,21 @@ class Pair:
 @pytest_asyncio.fixture
 async def pair() -> AsyncIterator[Pair]:
     made = Pair(Burst())
-    await made.connect()
-    if not can_send_together(made.udp):
+    try:
+        await made.connect()
+        yield made
+    finally:
+        await asyncio.gather(*(end.aclose() for end in made.ends))
+
+
+def needs_segmentation(pair: Pair) -> None:
+    if not can_send_together(pair.udp):
         pytest.skip("this kernel does not cut datagrams apart")
-    yield made
-    await asyncio.gather(*(end.aclose() for end in made.ends))
 
 
 async def test_what_is_sent_together_arrives_as_it_was_in_its_order(pair: Pair) -> None:
     """Whether the kernel does it, or refuses."""
+    needs_segmentation(pair)
     numbers = itertools.count(1)
     assert pair.burst is not None
     for refused in (False, True):
@@ -157,6 +163,7 @@ async def test_what_is_sent_together_arrives_as_it_was_in_its_order(pair: Pair) 
 
 async def test_the_rest_of_a_picture_is_read_at_once(pair: Pair) -> None:
     """Up to its marked packet, which ends the burst; what belongs to no longer picture opens none."""
+    needs_segmentation(pair)
     sent = [packet(number, 1000, marker=number in (3, 4)) for number in range(1, 5)]
     for one in sent:
         pair.ends[0].send_rtp(one)
