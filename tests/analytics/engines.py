@@ -45,7 +45,8 @@ def page_agrees(tables: Mapping[str, Any], dataset: Dataset, collected: Collecte
     made = collected(portable.concurrency(tables, as_of=dataset.as_of))
     same(made, steps[["room_id", "at_ms", "seconds", "viewers"]], ["room_id", "at_ms"])
 
-    curves = []
+    nobody = pd.DataFrame(columns=["room_id", "seconds", "retention", "at_risk", "lost", "low", "high"])
+    curves = [nobody.astype({"seconds": "float64"})]
     for room_id in dataset.rooms["room_id"]:
         one = dataset.of_rooms([room_id])
         curve = metrics.retention(one.views, dataset.windows.chosen(one.rooms["room_id"]), tolerance_seconds=2.0)
