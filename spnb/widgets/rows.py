@@ -44,6 +44,7 @@ class RoomRows(Widget):
         self._counts: dict[str, int] = {}
         self._tagged: dict[str, int] = {}
         self._pictures: dict[str, bytes] = {}
+        self._pictured: dict[str, str] = {}
         self._in_sight: list[str] = []
         self._told: dict[str, dict[str, Any]] = {}
         self._look = asyncio.Event()
@@ -100,6 +101,7 @@ class RoomRows(Widget):
         self.send({"type": "rows", "client": client, "all": True, "rows": self.rooms, "gone": []})
         listed = {record.room_id for record in self._records}
         self._pictures = {room: picture for room, picture in self._pictures.items() if room in listed}
+        self._pictured = {room: status for room, status in self._pictured.items() if room in self._pictures}
         for room in self._in_sight:
             if room in self._pictures:
                 self.send({"type": "thumbnail", "room": room, "client": client}, [self._pictures[room]])
@@ -153,13 +155,16 @@ class RoomRows(Widget):
         """What else a list wants to know of the rooms that are in sight."""
 
     async def _fetch_picture(self, record: Room) -> None:
-        if not record.is_live and record.room_id in self._pictures:
+        # What is over has one picture for good: its recording's, which comes after the last live one.
+        if not record.is_live and self._pictured.get(record.room_id) == record.status:
             return
-        if record.live_thumbnail_url is None and record.thumbnail_file_id is None:
+        if record.live_thumbnail_url is None and record.thumbnail_file_id is None and record.status != "recorded":
             if not record.is_live:
                 return
             record = await self._client.rooms.record(record.room_id)
         picture = await self._client.rooms.thumbnail(record)
+        if picture is not None:
+            self._pictured[record.room_id] = record.status
         if picture is not None and picture != self._pictures.get(record.room_id):
             self._pictures[record.room_id] = picture
             self.send({"type": "thumbnail", "room": record.room_id}, [picture])

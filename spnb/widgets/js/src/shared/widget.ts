@@ -130,6 +130,8 @@ export class Link {
     // After the view has marked itself.
     const soon = () => queueMicrotask(look);
     this.model.on("comm_live_update", soon);
+    // A view may be made of what is dead already: a page that was saved, a second view.
+    soon();
     this.ends.push(() => this.model.off("comm_live_update", soon));
   }
 
