@@ -1,4 +1,4 @@
-"""Every widget on one page: nothing is found against accessibility, light, dark and at 200 %; all end with their kernel."""
+"""Every widget on one page: what axe finds against it, light, dark and at 200 %, and what it says without a kernel."""
 
 from __future__ import annotations
 
