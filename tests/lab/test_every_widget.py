@@ -52,8 +52,10 @@ LOOK = """
 async () => {
     const found = await window.axe.run({include: [['.spnb']]}, {
         runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-        resultTypes: ['violations'],
+        resultTypes: ['violations', 'passes', 'incomplete'],
     });
+    const told = (list) => list.filter(({id}) => id === 'color-contrast').map(({nodes}) => [nodes.length, nodes.slice(0,12).map(({html, any}) => html.slice(0,90) + any.map(({message}) => message.slice(0,120)))]);
+    console.log('spnb-contrast ' + JSON.stringify([told(found.passes), told(found.incomplete)]));
     return found.violations.map(({id, help, nodes}) => ({id, help, nodes: nodes.map(({html, any, all, none}) =>
         `${html.slice(0, 300)} — ${[...any, ...all, ...none].map(({message}) => message).join('; ')}`)}));
 }
@@ -106,4 +108,10 @@ async def test_nothing_is_found_against_the_accessibility_of_any_widget(lab: Lab
         if name == "Dark":
             await lab.shot("every-dark", ".jp-OutputArea")
             found["dark"] = await page.evaluate(LOOK)
+    print([l for l in lab.console if "spnb-contrast" in l])
+    print(
+        await page.evaluate(
+            "[...document.querySelectorAll('.spnb-curves')].map(c => [c.clientWidth, c.parentElement.clientWidth, c.firstChild?.style.width, getComputedStyle(c).display])"
+        )
+    )
     assert not any(found.values()), "\n".join(f"== {how}\n{in_words(what)}" for how, what in found.items())
