@@ -21,8 +21,9 @@ function said(): boolean | undefined {
 
 /** How bright a colour is that stands behind something; undefined where one sees through it. */
 function brightness(colour: string): number | undefined {
-  const [red = 0, green = 0, blue = 0, alpha = 1] = (colour.match(/[\d.]+/g) ?? []).map(Number);
-  return alpha < 0.5 ? undefined : (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255;
+  const [red, green, blue, alpha = 1] = (colour.match(/[\d.]+/g) ?? []).map(Number);
+  if (red === undefined || green === undefined || blue === undefined || alpha < 0.5) return undefined;
+  return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255;
 }
 
 function shown(): boolean | undefined {
