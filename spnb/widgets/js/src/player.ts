@@ -28,7 +28,7 @@ export default {
     link.every(1000, tick);
     frame(el);
     link.mourn(el);
-    const head = h("div", { class: "spnb-head" }, title, host, time, viewers);
+    const head = h("div", { class: "spnb-head spnb-wrap" }, title, host, time, viewers);
     const beside = chatBeside(link, model, el, h("div", {}, playback(link, model), head));
     head.append(beside.toggle);
     el.append(beside.el);
