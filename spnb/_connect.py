@@ -15,7 +15,7 @@ from spnb.client.watch_key import private_key, throwaway
 from spnb.config import AuthToken, Credentials, Endpoints, Kind, Network, WatchKey, credentials_from_environment
 from spnb.errors import ConfigError, SandboxError
 from spnb.live import AsyncLiveRoom
-from spnb.live.hooks import attach
+from spnb.live.hooks import in_force
 
 if TYPE_CHECKING:
     from spnb.sandbox import SandboxInfo
@@ -107,7 +107,7 @@ async def connect_async(
     except BaseException:
         await client.aclose()
         raise
-    attach(client)
+    await in_force(client)
     return client
 
 

@@ -58,7 +58,7 @@ UPWARD = {
     ("client.rooms", "live.collection"),
     ("sync.client.rooms", "sync.live.collection"),
     # whoever hooks an event has the collection followed that tells of it
-    ("live.hooks", "live.collection"),
+    ("live.hook_feed", "live.collection"),
     # an invitation that is accepted hands out its room
     ("live.invitation", "live.room"),
     ("sync.live.invitation", "sync.live.room"),
