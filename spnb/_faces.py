@@ -47,6 +47,7 @@ MODULES = (
     "sandbox.audience.past",
     "sandbox.audience.simulation",
     "sandbox.control.faults",
+    "sandbox.control.products",
     "sandbox.control.webhooks",
     "webhooks.prehook",
     "webhooks.receiver",

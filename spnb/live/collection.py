@@ -6,6 +6,7 @@ import asyncio
 import builtins
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from spnb._faces import asynchronous
@@ -76,6 +77,7 @@ class AsyncLiveRooms:
         self._topic = ""
         self._reader: Reader | None = None
         self._turn = self._answered = 0
+        self._was_read = False
 
     @property
     def rooms(self) -> list[Room]:
@@ -196,7 +198,7 @@ class AsyncLiveRooms:
         if turn < self._answered:
             return
         # What is read takes the place of what was heard.
-        self._answered = turn
+        self._answered, self._was_read = turn, True
         complete, self.complete = self.complete, len(records) <= self._most
         fresh = {record.room_id: record for record in records[: self._most] if self._wanted(record)}
         if fresh != self._rooms or complete != self.complete:
@@ -212,9 +214,12 @@ class AsyncLiveRooms:
     def __repr__(self) -> str:
         more = "" if self.complete else ", more are left out"
         more += f", not read again: {self.read_error}" if self.read_error else ""
-        return f"{type(self).__name__}({', '.join(self.statuses) or 'all'}: {len(self)}{more})"
+        told = f"{len(self)}{more}" if self._was_read else f"not read yet: refresh() or observe(){more}"
+        return f"{type(self).__name__}({', '.join(self.statuses) or 'all'}: {told})"
 
     def _repr_html_(self) -> str:
+        if not self._was_read:
+            return escape(repr(self))
         return Records.of(self.rooms)._repr_html_()
 
 

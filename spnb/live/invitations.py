@@ -46,6 +46,7 @@ class AsyncLiveInvitations:
         self._topics: list[str] = []
         self._ends: list[Callable[[], None]] = []
         self._reader: Reader | None = None
+        self._was_read = False
 
     @property
     def invitations(self) -> list[AsyncLiveInvitation]:
@@ -151,6 +152,7 @@ class AsyncLiveInvitations:
             fresh = await (invitations.of_room(self._room_id) if self._room_id else invitations.mine())
         except Forbidden:
             fresh = []  # not the user's to see
+        self._was_read = True
         if fresh != self._records:
             self._records = fresh
             self._observers.tell(self.invitations)
@@ -160,4 +162,7 @@ class AsyncLiveInvitations:
 
     def __repr__(self) -> str:
         whose = f"to {self._room_id}" if self._room_id else f"of {self._client.user_id}"
-        return f"{type(self).__name__}({whose}: {len(self.pending)} pending of {len(self)})"
+        told = (
+            f"{len(self.pending)} pending of {len(self)}" if self._was_read else "not read yet: refresh() or observe()"
+        )
+        return f"{type(self).__name__}({whose}: {told})"

@@ -312,7 +312,8 @@ class AsyncLiveReactions(Mapping[str, int]):
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name} {count}" for name, count in self.counts.items())
-        return f"{type(self).__name__}({told or 'none yet'})"
+        none = "none yet" if self.following else "not followed yet: observe() or follow()"
+        return f"{type(self).__name__}({told or none})"
 
 
 def reactions_of(event: Event) -> Iterator[LiveReaction]:

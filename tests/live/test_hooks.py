@@ -183,9 +183,9 @@ async def test_a_message_right_after_is_heard_by_coroutines(sandbox: RunningSand
     sp = await spnb.connect_async("right-after-async", url=sandbox.url, api_key=sandbox.api_key)
     room = await sp.rooms.create("Also off the air")
     chat = await room.open_chat()
+    loop = asyncio.get_running_loop()
     for number in range(12):
         heard: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
 
         async def told(message: Message, room: Any, heard: Any = heard) -> None:
             loop.call_soon_threadsafe(heard.put_nowait, (message.text, (await room.refresh()).room_id))

@@ -101,7 +101,7 @@ class Store:
         self.presence = Collection(self._db, "presence", "_id", ["roomId"])
         self.statuses = Collection(self._db, "statuses", "_id", ["roomId"])
         self.products = Collection(self._db, "products", "productId", ["status", "isDeleted"])
-        self.activities = Collection(self._db, "activities", "_id", ["contentId", "userId"])
+        self.activities = Collection(self._db, "activities", "_id", ["contentId", "userId", "metadata.sourceId"])
         self.webhooks = Collection(self._db, "webhooks", "webhookId", [])
         self.flags = Collection(self._db, "flags", "_id", ["referenceType", "referenceId", "userId"])
         self.comments = Collection(self._db, "comments", "commentId", ["referenceType", "referenceId", "parentId"])
