@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from spnb._arguments import checked_class
 from spnb._faces import asynchronous
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
@@ -30,6 +31,7 @@ BLIND_READ = 3.0
 """Seconds between the first reads while events are away: a collection is more to read than a room."""
 
 
+@checked_class
 class AsyncLiveRooms:
     """Rooms in certain states, kept up to date while anybody observes them; `sp.rooms.follow()` hands one out.
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Literal, get_args
 
+from spnb._arguments import checked_class
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.client.products import MOST_TAGGED, ProductActivity, ProductCounts, ProductTags
@@ -38,6 +39,7 @@ BLIND_READ = 5.0
 NO_POST = "products are tagged on the post that carries the room: call room.post() first"
 
 
+@checked_class
 class AsyncRoomProducts:
     """What is sold in a room: up to 20 tagged products, one of them pinned.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from spnb._arguments import checked_class
 from spnb._loop import aiterate, in_loop, on_loop
 from spnb._twins import Blocking
 from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
@@ -79,6 +80,7 @@ def _identity(reaction: LiveReaction) -> tuple[str | None, str, datetime] | None
     return reaction.user_id, reaction.reaction_name, at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
+@checked_class
 class AsyncLiveReactions(Mapping[str, int]):
     """How many reactions of each name have floated since it is followed, one's own at once.
 

@@ -121,9 +121,8 @@ async def test_views_and_clicks_count_once_in_five_minutes(sp: Any, sandbox: Run
 
 
 async def test_what_was_seen_and_clicked_is_told_to_the_host(sp: Any, viewer: Any) -> None:
-    poster = await spnb.sandbox.add_product_async(
-        "Poster <1>", product_id="poster", price=12, currency="EUR", sandbox=sp
-    )
+    add = spnb.sandbox.add_product_async
+    poster = await add("Poster <1>", product_id="poster", price=12, currency="EUR", sandbox=sp)
     assert poster == await sp.products.get("poster")
     room = await sp.rooms.create("counted shop")
     theirs = (await viewer.asynchronous.rooms.get(room.room_id)).products
