@@ -10,7 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from spnb._arguments import checked_class
-from spnb._faces import asynchronous
+from spnb._faces import asynchronous, is_a
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.client.records import Records
@@ -60,7 +60,7 @@ class AsyncLiveRooms:
         most: int = 1000,
     ) -> None:
         client = asynchronous(client)
-        if not hasattr(client, "realtime"):
+        if not is_a(client, "Client"):
             raise InvalidInput(f"live rooms are those of a connection, not of a {builtins.type(client).__name__}")
         if type not in (None, "coHosts", "directStreaming"):
             raise InvalidInput(f"type is 'coHosts' or 'directStreaming', not {type!r}")
@@ -85,6 +85,11 @@ class AsyncLiveRooms:
     def rooms(self) -> list[Room]:
         """The records of the collection, in its order."""
         return sorted(self._rooms.values(), key=_age, reverse=self._sort == "lastCreated")
+
+    @property
+    def was_read(self) -> bool:
+        """Whether it has been read yet; before that it holds nothing, and knows nothing."""
+        return self._was_read
 
     @property
     def df(self) -> pd.DataFrame:

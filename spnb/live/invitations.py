@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
+from spnb._faces import asynchronous, is_a
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
-from spnb.errors import Forbidden
+from spnb.errors import Forbidden, InvalidInput
 from spnb.live.invitation import AsyncLiveInvitation
 from spnb.live.reading import Reader
 from spnb.models import Invitation
@@ -37,7 +38,10 @@ class AsyncLiveInvitations:
     """
 
     def __init__(self, client: AsyncClient[Any], *, room_id: str | None = None) -> None:
-        self._client = client
+        client = asynchronous(client)
+        if not is_a(client, "Client"):
+            raise InvalidInput(f"invitations are those of a connection, not of a {type(client).__name__}")
+        self._client: AsyncClient[Any] = client
         self._room_id = room_id
         self._records: list[Invitation] = []
         self._observers = Observers[list[AsyncLiveInvitation]](

@@ -70,5 +70,7 @@ class RoomTable(RoomRows):
 
     def _as_text(self) -> str:
         rows = self.rooms
+        if not self._collection.was_read:
+            return "Rooms: not read yet"
         older = "" if self.complete else " (the newest: older ones are left out, most=… lists more)"
         return "\n".join([f"Rooms: {len(rows)}{older}", *(f"{row['title']} ({row['status']})" for row in rows[:20])])

@@ -51,10 +51,13 @@ class WebcamPart(Widget):
     sized = traitlets.Tuple((0, 0)).tag(sync=True)
     """Width and height of what reaches Python, in pixels."""
 
+    # Here too, because `close` also runs when the constructor refused its arguments.
+    _peer: PagePeer | None = None
+
     def __init__(self, **keywords: Any) -> None:
         super().__init__(session=uuid.uuid4().hex, wishes=preferences.load(), **keywords)
         self._monitor_now: Monitor | None = None
-        self._peer: PagePeer | None = None
+        self._peer = None
         self._frames_now: PageFrames | None = None
         self._sound_decoder: Any = None
         self._decoder: Any = None

@@ -15,7 +15,7 @@ import spnb
 from spnb._loop import run
 from spnb.broadcast import AsyncBroadcast
 from spnb.broadcast.options import Intent
-from spnb.errors import ConfigError, InvalidInput, SpnbError
+from spnb.errors import ConfigError, InvalidInput, SandboxError, SpnbError
 from tests.conftest import RunningSandbox
 from tests.docs import REFERENCE
 
@@ -134,3 +134,63 @@ def test_words_that_are_none_are_refused(things: dict[str, Any]) -> None:
 def test_a_text_is_no_list_of_texts(things: dict[str, Any]) -> None:
     assert len(arguments(LISTS)) > 25
     assert silent(LISTS, things, NONSENSE) == []
+
+
+MADE_BY_USERS = ("errors", "models", "testing", "webhooks.Delivery", "webhooks.asked", "webhooks.rehearsal")
+"""Plain data, and errors: whoever makes one says what it is."""
+
+
+def test_what_is_handed_out_is_not_made(things: dict[str, Any]) -> None:
+    classes = {named(name) for _, _, names in REFERENCE.values() for name in names if inspect.isclass(named(name))}
+    classes |= {thing for name in spnb.__all__ if inspect.isclass(thing := getattr(spnb, name))}
+    made, tried = [], 0
+    for cls in classes:
+        where = f"{cls.__module__}.{cls.__qualname__}"
+        if where.startswith(tuple(f"spnb.{name}" for name in MADE_BY_USERS)) or issubclass(cls, BaseException):
+            continue
+        for given in ((object(),), (object(), object()), (things["LiveRoom"], object())):
+            tried += 1
+            try:
+                cls(*given)
+            except (InvalidInput, ConfigError, SandboxError, TypeError):
+                continue  # in words, or as Python's own about the number of arguments
+            except (SpnbError, AttributeError, ValueError, LookupError) as error:
+                made.append(f"{where}{tuple(type(each).__name__ for each in given)}: {error!r}")
+            else:
+                made.append(f"{where}{tuple(type(each).__name__ for each in given)} was made")
+    assert tried > 150
+    assert not made, "\n".join(made)
+
+
+def test_what_is_shown_of_a_thing_has_the_id_that_calls_take(things: dict[str, Any], sandbox: RunningSandbox) -> None:
+    sp, room = things["Client"], things["LiveRoom"]
+    assert "sandbox at" in repr(sp)
+    post, message = room.post(), room.chat.send("shown")
+    comment = sp.comments.create(post.children[0], "a comment")
+    spnb.connect("every-guest", url=sandbox.url, api_key=sandbox.api_key).close()
+    invitation = room.invite("every-guest")
+    fault, hook = things["Faults"].add("drop", match="never"), spnb.sandbox.webhooks(sp).add(HOOK, "long enough")
+    for thing, called in (
+        (room, room.room_id),
+        (room.record, room.room_id),
+        (post, post.post_id),
+        (message, message.message_id),
+        (room.chat, room.live_channel_id),
+        (room.chat.channel, room.chat.channel.channel_id),
+        (comment, comment.comment_id),
+        (invitation, invitation.invitation_id),
+        (sp.products.get("mug"), "mug"),
+        (sp.users.get("every-guest"), "every-guest"),
+        (sp.communities.get("sandbox"), "sandbox"),
+        (fault, fault.fault_id),
+        (hook, hook.webhook_id),
+    ):
+        assert called in repr(thing)[:100], "the id is among what is shown first"
+    for unread in (sp.rooms.follow(), spnb.LiveInvitations(sp), sp.rooms.get(room.room_id).products):
+        assert "not read yet" in repr(unread)
+    assert "not counted yet" in repr(sp.rooms.get(room.room_id).audience)
+    things["Faults"].remove(fault)
+    spnb.sandbox.webhooks(sp).remove(hook)
+
+
+HOOK = "http://127.0.0.1:9/hook"
