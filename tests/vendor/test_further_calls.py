@@ -177,7 +177,8 @@ async def test_videos_and_sound_are_uploaded(host: SdkClient, viewer: SdkClient)
         file = await host.run(
             """
             const form = new FormData();
-            form.append(a.kind === "Audio" ? "file" : "files", new Blob([new Uint8Array(2000)], { type: a.mime }), a.name);
+            const part = new Blob([new Uint8Array(2000)], { type: a.mime });
+            form.append(a.kind === "Audio" ? "file" : "files", part, a.name);
             return (await sdk.FileRepository[`upload${a.kind}`](form)).data[0];
             """,
             kind=kind,
