@@ -87,6 +87,7 @@ class Store:
             "reactionId",
             ["referenceType", "referenceId", "userId", "reactionName"],
             expand=reaction_document,
+            together=[("referenceId", "userId")],
         )
         self.reactions_removed = Collection(self._db, "reactions_removed", "reactionId", ["referenceId"])
         self.live_reactions = Collection(self._db, "live_reactions", "_id", ["roomId"], expand=live_reaction_document)
