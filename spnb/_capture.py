@@ -11,6 +11,7 @@ from spnb._faces import asynchronous
 from spnb.errors import InvalidInput, SandboxError
 
 if TYPE_CHECKING:
+    from spnb.analytics.alerts import Alerts
     from spnb.analytics.capture import Capture
     from spnb.analytics.sources.records import Row
     from spnb.client import AsyncClient
@@ -21,7 +22,12 @@ ALL_LIVE_ROOMS = "all live rooms"
 
 
 def capture(
-    rooms: Any = ALL_LIVE_ROOMS, folder: str | Path = "capture", *, client: Any = None, exact: Any = None
+    rooms: Any = ALL_LIVE_ROOMS,
+    folder: str | Path = "capture",
+    *,
+    client: Any = None,
+    exact: Any = None,
+    alerts: Alerts | None = None,
 ) -> Capture:
     """Record the audience of rooms to a folder: viewers, chat, reactions, status and, of a broadcast of this process,
     health.
@@ -40,6 +46,7 @@ def capture(
         client: the connection to use; the room's own without it, else a new one, which is closed with the capture.
         exact: who else has watch sessions, a sandbox (anything with `url` and `api_key`): the service has none to read.
             Your own sandbox needs not be named.
+        alerts: looks at the rows as they come, and tells what to look at.
 
     Returns:
         A capture that is not started yet: use it in `with` or `async with`, or call `start()` and `stop()`.
@@ -60,7 +67,10 @@ def capture(
     if given is None:
         given = next((room.client for room in twins if isinstance(room, AsyncLiveRoom)), None)
     sessions = _Sessions(exact, given)
-    return AsyncCapture(given if given is not None else sessions.connected, ids, folder, views=sessions.read).sync
+    made = AsyncCapture(given if given is not None else sessions.connected, ids, folder, views=sessions.read)
+    if alerts is not None:
+        made.observe(alerts.take)
+    return made.sync
 
 
 def _id_of(room: Any) -> str:

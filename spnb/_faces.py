@@ -28,6 +28,7 @@ MODULES = (
     "client.client",
     "client.comments",
     "client.files",
+    "client.first_party",
     "client.products",
     "client.rooms",
     "client.settings",

@@ -236,6 +236,9 @@ class Post(Record, frozen=True):
     metadata: dict[str, Any] | None = None
     product_tags: list[Any] = Field(default_factory=list)
     pinned_product_id: str | None = None
+    impression: int = 0
+    """How often it was seen; `reach` is by how many."""
+    reach: int = 0
     path: str | None = None
     is_deleted: bool = False
     created_at: Time | None = None

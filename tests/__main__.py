@@ -122,7 +122,8 @@ def main() -> int:
     spread = ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadscope"]
     first = run("-q", "-m", f"not ({real_time})", *spread, *coverage_of(["--cov-report="]))
     whole = ["--durations=30", "--cov-report=term:skip-covered", "--cov-fail-under=85"]
-    second = run("-q", "-m", real_time, *coverage_of(whole))
+    # In one process beside pytest's own: should native code of a browser's or an SDK's end it, the rest still runs.
+    second = run("-q", "-rR", "-m", real_time, "-n", "1", *coverage_of(whole))
     if first:
         sys.stderr.write("The first run, of the tests without media and browser, failed: see above.\n")
     return first or second

@@ -19,14 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spnb.analytics import figures, metrics, portable, words
+    from spnb.analytics.alerts import Alert, AlertRules, Alerts
     from spnb.analytics.comparison import Comparison, compare
     from spnb.analytics.dataset import Dataset
     from spnb.analytics.effects import effects
+    from spnb.analytics.funnels import funnel
     from spnb.analytics.kpis import KPIS
     from spnb.analytics.people import new_and_returning, overlap, viewer_path, watch_percentiles
     from spnb.analytics.period import PeriodReport
     from spnb.analytics.portfolio import Overview, cohorts, grouped, overview
     from spnb.analytics.quality import Quality
+    from spnb.analytics.reach import post_reach
     from spnb.analytics.reconcile import reconcile
     from spnb.analytics.report import StreamReport
     from spnb.analytics.sessions import repaired
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
     from spnb.analytics.tables import describe
 
 _HOMES = {
+    "Alert": "spnb.analytics.alerts",
+    "AlertRules": "spnb.analytics.alerts",
+    "Alerts": "spnb.analytics.alerts",
     "Comparison": "spnb.analytics.comparison",
     "Dataset": "spnb.analytics.dataset",
     "KPIS": "spnb.analytics.kpis",
@@ -47,11 +53,13 @@ _HOMES = {
     "console_csv": "spnb.analytics.sources",
     "effects": "spnb.analytics.effects",
     "describe": "spnb.analytics.tables",
+    "funnel": "spnb.analytics.funnels",
     "grouped": "spnb.analytics.portfolio",
     "load": "spnb.analytics.sources",
     "new_and_returning": "spnb.analytics.people",
     "overlap": "spnb.analytics.people",
     "overview": "spnb.analytics.portfolio",
+    "post_reach": "spnb.analytics.reach",
     "read_chat_log": "spnb.analytics.sources",
     "read_console": "spnb.analytics.sources",
     "reconcile": "spnb.analytics.reconcile",
@@ -65,6 +73,9 @@ _MODULES = ("figures", "metrics", "portable", "words")
 
 __all__ = [
     "KPIS",
+    "Alert",
+    "AlertRules",
+    "Alerts",
     "Comparison",
     "Dataset",
     "Overview",
@@ -77,6 +88,7 @@ __all__ = [
     "describe",
     "effects",
     "figures",
+    "funnel",
     "grouped",
     "load",
     "metrics",
@@ -84,6 +96,7 @@ __all__ = [
     "overlap",
     "overview",
     "portable",
+    "post_reach",
     "read_chat_log",
     "read_console",
     "reconcile",

@@ -220,6 +220,22 @@ class Dataset:
 
         return narrowed(self, wanted)
 
+    def joined(self, frame: Any, on: str = "user_id") -> Dataset:
+        """The same dataset with the columns of another table: what an own database or the service's first-party export
+        knows of viewers, hosts or communities becomes a dimension.
+
+        Args:
+            frame: one row for each `on`, e.g. of `pandas.read_csv("users.csv")`.
+            on: `user_id` (the columns go to views), or `room_id`, `community_id` or `creator_id` (to rooms).
+
+        Raises:
+            InvalidInput: nothing is joined on that.
+            TableError: it has no such column, several rows for one id, or a column that is there already.
+        """
+        from spnb.analytics.dimensions import joined
+
+        return joined(self, frame, on)
+
     def between(self, since: Any = None, until: Any = None) -> Dataset:
         """The streams that went on air in `[since, until)`, times with a zone; of others nothing is read.
 

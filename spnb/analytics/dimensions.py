@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from spnb.analytics.quality import Quality, Step
 from spnb.analytics.store import Memory, empty
 from spnb.analytics.tables import TABLES
 from spnb.analytics.windows import Windows
-from spnb.errors import InvalidInput
+from spnb.errors import InvalidInput, TableError
 
 if TYPE_CHECKING:
     from spnb.analytics.dataset import Dataset
 
-__all__ = ["MOST_GROUPS", "is_of_viewers", "narrowed", "split"]
+__all__ = ["MOST_GROUPS", "is_of_viewers", "joined", "narrowed", "split"]
 
 MOST_GROUPS = 1_000
 """More values make no groups to look at, but a column of ids."""
 ACTS = ("messages", "reactions")
+JOINED = {"user_id": "views", "room_id": "rooms", "community_id": "rooms", "creator_id": "rooms"}
+"""Which table gets the columns of what is joined on it."""
 
 
 def is_of_viewers(dataset: Dataset, column: str) -> bool:
@@ -61,6 +64,34 @@ def narrowed(dataset: Dataset, wanted: Mapping[str, Any]) -> Dataset:
         tables["presence"] = empty("presence")
     made = type(dataset)(Memory(tables, dataset.known), as_of=dataset.as_of, mended=dataset.mended)
     made.windows = dataset.windows.chosen(kept["room_id"])  # the streams were as long, whoever is looked at
+    return made
+
+
+def joined(dataset: Dataset, frame: Any, on: str) -> Dataset:
+    """Columns of another table beside those of viewers or streams; see `Dataset.joined`."""
+    if on not in JOINED:
+        raise InvalidInput(f"a table is joined on {', '.join(JOINED)}, not {on!r}")
+    other = pd.DataFrame(frame)
+    if on not in other.columns:
+        raise TableError(f"the table to join has no column {on!r}: rename the one that names it")
+    other = other.dropna(subset=[on])
+    if other[on].duplicated().any():
+        twice = other[on][other[on].duplicated()].iloc[0]
+        raise TableError(f"the table to join has several rows for {on} {twice!r}: keep one of each")
+    name = JOINED[on]
+    table = dataset.table(name)
+    added = [column for column in other.columns if column != on]
+    if taken := [str(column) for column in added if column in dataset.rooms.columns or column in dataset.views.columns]:
+        raise TableError(f"{', '.join(taken)} would stand for two things: rename what is joined")
+    keys = table[on].astype(object)
+    indexed = other.set_index(other[on].astype(str))
+    beside = {str(column): indexed[column].reindex(keys).set_axis(table.index) for column in added}
+    tables = {each: dataset.table(each) for each in TABLES} | {name: table.assign(**beside)}
+    lost = int((~keys.isin(indexed.index)).sum())
+    step = Step(f"not in what was joined on {on}", name, lost, "its columns are empty")
+    mended = dataset.mended + Quality.of([step])
+    made = type(dataset)(Memory(tables, dataset.known), as_of=dataset.as_of, mended=mended)
+    made.windows = dataset.windows
     return made
 
 

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from spnb.analytics.annotations import checked_annotations
 from spnb.analytics.frames import TIME
 from spnb.analytics.people import viewers_known
 from spnb.analytics.sessions import repaired
 from spnb.analytics.windows import NEVER, Whole, milliseconds
-from spnb.errors import InvalidInput, TableError
+from spnb.errors import InvalidInput
 
 if TYPE_CHECKING:
     from spnb.analytics.dataset import Dataset
 
 __all__ = ["effects"]
-
-NEEDED = ("room_id", "at", "what")
 
 
 def effects(
@@ -48,11 +47,7 @@ def effects(
     """
     if not (window_seconds > 0 and before_seconds >= window_seconds):
         raise InvalidInput(f"windows are longer than 0 s, and no longer than the time before, not {window_seconds!r}")
-    marks = pd.DataFrame(annotations)
-    if missing := [name for name in NEEDED if name not in marks.columns]:
-        raise TableError(f"annotations lack {', '.join(missing)}: they need {', '.join(NEEDED)}")
-    if not isinstance(marks["at"].dtype, pd.DatetimeTZDtype):
-        raise TableError("annotations.at must be times with a zone: pandas.to_datetime(…, utc=True)")
+    marks = checked_annotations(annotations)
     part = dataset.of_rooms(marks["room_id"].drop_duplicates().tolist())
     windows = part.windows
     acts = _acts(part)

@@ -81,12 +81,13 @@ class StreamReport:
         """Drop-off per bin of watching time; empty below 20 viewers."""
         return metrics.churn(self.retention, bin_seconds=self.bin_seconds)
 
-    def figures(self, *, dark: bool = False, time_zone: str | None = None) -> dict[str, Any]:
+    def figures(self, *, dark: bool = False, time_zone: str | None = None, annotations: Any = None) -> dict[str, Any]:
         """The page's figures by name: `stack`; `retention` and `joins_leaves` where sessions tell them; `health` where
-        it was measured. `time_zone` puts clock times on the axis instead of time since the start."""
+        it was measured. `time_zone` puts clock times on the axis instead of time since the start; `annotations`, a
+        frame as `spnb.analytics.effects` takes it, are drawn over the stack."""
         from spnb.analytics.figures.page import page_figures
 
-        return Named(page_figures(self, dark=dark, time_zone=time_zone))
+        return Named(page_figures(self, dark=dark, time_zone=time_zone, annotations=annotations))
 
     def export(self, path: str | Path, *what: str) -> Path:
         """Write for a spreadsheet: `report.export("stream.xlsx")`, `report.export("chat.csv", "chat")`; see
@@ -117,15 +118,19 @@ class StreamReport:
         usual = [name for name, frame in frames.items() if len(frame)]
         return exported({name: frame.copy for name, frame in frames.items()}, path, what, usual=usual)
 
-    def to_html(self, *, dark: bool = False) -> str:
+    def to_html(self, *, dark: bool = False, annotations: Any = None) -> str:
         """The page as one file that needs no network. Titles and names are text in it, whatever they hold.
+
+        Args:
+            dark: for dark themes.
+            annotations: what happened, to be drawn: a frame as `spnb.analytics.effects` takes it.
 
         Raises:
             TableError: it would have over a million rows; the message says how to get by with fewer.
         """
         from spnb.analytics.figures.html import page_html
 
-        return page_html(self, dark=dark)
+        return page_html(self, dark=dark, annotations=annotations)
 
 
 def stream_report(

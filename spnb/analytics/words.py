@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from spnb.analytics.languages import language_of
 from spnb.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "emoji",
     "keywords",
+    "languages",
     "moment_words",
     "questions",
     "redacted",
@@ -148,6 +150,24 @@ def emoji(dataset: Dataset, *, most: int = 20) -> pd.DataFrame:
             people.setdefault(one, set()).add(user)
     rows = [(one, count, len(people[one])) for one, count in sent.most_common(most)]
     return pd.DataFrame(rows, columns=["emoji", "sent", "chatters"]).set_index("emoji")
+
+
+def languages(dataset: Dataset) -> pd.DataFrame:
+    """Which languages the chat is in. What each person wrote is judged together; short chats in letters that many
+    languages share often tell none, and are counted as not told, by their script.
+
+    Returns:
+        By `language`: `chatters`, `messages`, and the `share` of all messages; most messages first.
+
+    Raises:
+        InvalidInput: the dataset has no text.
+    """
+    messages = _said(dataset)
+    of_user = messages.groupby("user_id", observed=True)["text"].agg(language_of)
+    made = messages.assign(language=messages["user_id"].astype(object).map(of_user)).groupby("language")
+    counts = pd.DataFrame({"chatters": made["user_id"].nunique(), "messages": made.size()})
+    counts["share"] = counts["messages"] / max(len(messages), 1)
+    return counts.sort_values(["messages", "chatters"], ascending=False, kind="stable")
 
 
 def questions(dataset: Dataset) -> pd.DataFrame:

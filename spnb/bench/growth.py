@@ -19,7 +19,7 @@ from spnb._loop import run
 from spnb.bench.figures import Figure, at_most
 from spnb.bench.sandboxed import OwnSandbox, own_sandbox
 
-__all__ = ["observers", "one_budget", "rooms_and_messages", "soak"]
+__all__ = ["linear", "observers", "one_budget", "rooms_and_messages", "soak"]
 
 OBSERVERS = (100, 500, 2_000)
 BUDGETED = 150
@@ -33,7 +33,7 @@ SOAK_MINUTES = "SPNB_SOAK_MINUTES"
 WARM_UP_MINUTES = 2
 
 
-def _linear(measured: dict[int, float], unit: str) -> str:
+def linear(measured: dict[int, float], unit: str) -> str:
     """The figures, and what the first of them would be at the size of the last if it grew with it."""
     sizes = sorted(measured)
     linear = measured[sizes[0]] * sizes[-1] / sizes[0]
@@ -71,8 +71,8 @@ async def _observers(sandbox: OwnSandbox) -> list[Figure]:
         await client.aclose()
     most = OBSERVERS[-1]
     return [
-        at_most(f"{most} observers settle", took[most], 10, "s", _linear(took, "s")),
-        at_most(f"{most} observers: processor time", spent[most], 5, "s", _linear(spent, "s")),
+        at_most(f"{most} observers settle", took[most], 10, "s", linear(took, "s")),
+        at_most(f"{most} observers: processor time", spent[most], 5, "s", linear(spent, "s")),
     ]
 
 
@@ -134,12 +134,12 @@ def rooms_and_messages() -> Iterator[Figure]:
             started[rooms] = sandbox.ready_after
             listed[rooms], made[rooms], sent[messages], entered[rooms] = run(_calls(sandbox))
     few, some, many = ROOMS
-    yield at_most("start among 50 000 rooms, 1 M messages", started[many], 3, "s", _linear(started, "s"))
-    yield at_most("a page of rooms among 50 000", listed[many], 3 * listed[few] + 5, "ms", _linear(listed, "ms"))
-    yield at_most("a room made among 50 000", made[many], 3 * made[few] + 5, "ms", _linear(made, "ms"))
-    yield at_most("a login among 10 000 rooms", entered[some], 3 * entered[few] + 5, "ms", _linear(entered, "ms"))
-    yield at_most("a login among 50 000 rooms", entered[many], 3 * entered[few] + 5, "ms", _linear(entered, "ms"))
-    yield at_most("a message sent among 1 M", sent[MESSAGES[-1]], 3 * sent[MESSAGES[0]] + 5, "ms", _linear(sent, "ms"))
+    yield at_most("start among 50 000 rooms, 1 M messages", started[many], 3, "s", linear(started, "s"))
+    yield at_most("a page of rooms among 50 000", listed[many], 3 * listed[few] + 5, "ms", linear(listed, "ms"))
+    yield at_most("a room made among 50 000", made[many], 3 * made[few] + 5, "ms", linear(made, "ms"))
+    yield at_most("a login among 10 000 rooms", entered[some], 3 * entered[few] + 5, "ms", linear(entered, "ms"))
+    yield at_most("a login among 50 000 rooms", entered[many], 3 * entered[few] + 5, "ms", linear(entered, "ms"))
+    yield at_most("a message sent among 1 M", sent[MESSAGES[-1]], 3 * sent[MESSAGES[0]] + 5, "ms", linear(sent, "ms"))
 
 
 def _filler(rooms: int, messages: int) -> Callable[[Path], None]:

@@ -55,6 +55,7 @@ BENCHMARKS: dict[str, str] = {
     "observers": "spnb.bench.growth:observers",
     "budget": "spnb.bench.growth:one_budget",
     "large-network": "spnb.bench.growth:rooms_and_messages",
+    "left-over": "spnb.bench.left_over:left_over",
     "floods": "spnb.bench.floods:floods",
     "soak": "spnb.bench.growth:soak",
 }

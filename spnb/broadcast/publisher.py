@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from spnb._proxies import through, without_proxy
+from spnb._proxies import enter, through
 from spnb.broadcast.events import BroadcastStats
 from spnb.broadcast.native_log import QuietEncoder
 from spnb.broadcast.options import Format, Intent, Kind, VideoOptions
@@ -150,8 +150,7 @@ class Publisher:
         for change in ("participant_disconnected", "track_published", "track_unpublished"):
             room.on(change, self._others_changed)
         try:
-            with without_proxy(url):
-                await room.connect(url, token, rtc.RoomOptions(auto_subscribe=False, single_peer_connection=False))
+            await enter(room, url, token, rtc.RoomOptions(auto_subscribe=False, single_peer_connection=False))
         except rtc.ConnectError as error:
             raise ConnectionRefused(f"LiveKit refused the connection{through(url)}: {_shown(error)}") from None
         self._room = room

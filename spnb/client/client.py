@@ -16,6 +16,7 @@ from spnb.client.chat import AsyncChannels, AsyncMessages
 from spnb.client.clock import ServiceClock
 from spnb.client.comments import AsyncComments
 from spnb.client.files import AsyncFiles
+from spnb.client.first_party import AsyncFirstParty
 from spnb.client.products import AsyncProducts
 from spnb.client.rooms import AsyncRooms
 from spnb.client.session import Session, Whereabouts
@@ -92,6 +93,7 @@ class AsyncClient(Generic[R]):
         self.invitations = AsyncInvitations(session)
         self.users = AsyncUsers(session)
         self.settings = AsyncSettings(session)
+        self.first_party = AsyncFirstParty(session)
 
     @property
     def _session(self) -> Session:

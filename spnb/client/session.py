@@ -238,6 +238,7 @@ class Session:
         upload: bool = False,
         repeatable: bool | None = None,
         follow: bool = True,
+        admin_token: str | None = None,
     ) -> httpx.Response:
         """Send one call and return its successful answer.
 
@@ -253,7 +254,7 @@ class Session:
         """
         may_repeat = method != "POST" if repeatable is None else repeatable
         for renewed in (False, True):
-            token = await self.token()
+            token = admin_token or await self.token()
             try:
                 return await self._with_retries(
                     method,
@@ -269,7 +270,7 @@ class Session:
                     follow_redirects=follow,
                 )
             except Unauthorized:
-                if renewed:
+                if renewed or admin_token:
                     raise
                 # Somebody else's 401 may have renewed it meanwhile.
                 if token == self._token:

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 
 from spnb._loop import Flattened, aiterate, on_loop
+from spnb.client.audience import wire_time
 from spnb.client.resource import Resource, checked_text, create_once, fresh_key, part, with_key
-from spnb.models import Community, Post
+from spnb.models import Community, Post, User
 
 __all__ = ["AsyncCommunities", "AsyncPosts"]
 
@@ -152,6 +153,30 @@ class AsyncPosts(Resource):
     async def unflag(self, post_id: str) -> None:
         """Take your report back. social.plus: `PostRepository.unflagPost`."""
         await self._gone(f"/api/v3/posts/{part(post_id)}/unflag", "take the report back")
+
+    def reached(self, post_id: str, *, page_size: int = 20) -> AsyncIterator[User]:
+        """Who saw a post, by the views that were reported. social.plus: `UserRepository.getReachedUsers`.
+
+        Banned and deleted users are left out; of a deleted post its author alone may ask.
+
+        Args:
+            post_id: the post, as feeds show it.
+            page_size: users per request, 1 to 100.
+        """
+        return Flattened(aiterate(self._reached(post_id, page_size)))
+
+    async def _reached(self, post_id: str, page_size: int) -> AsyncIterator[list[User]]:
+        path = f"/api/v1/analytics/views/posts/{part(post_id)}/users"
+        async for page in self._pages(path, "read who saw the post", page_size=page_size):
+            yield User.many(page.get("users"))
+
+    @on_loop
+    async def mark_viewed(self, post_id: str) -> None:
+        """Report that you saw a post; it counts for its `impression` and `reach`. social.plus:
+        `post.analytics.markAsViewed`."""
+        view = {"contentId": post_id, "contentType": "post", "activityType": "view"}
+        activity = {**view, "timestamp": wire_time(self._session.clock.now()), "metadata": {}}
+        await self._post("/api/v1/analytics/activities", "report that the post was seen", {"activities": [activity]})
 
 
 class AsyncCommunities(Resource):

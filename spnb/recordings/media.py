@@ -8,6 +8,7 @@ from typing import Any
 
 from spnb.errors import InvalidInput
 from spnb.recordings.containers import open_recording
+from spnb.recordings.shown import shown_size
 
 __all__ = ["MediaFacts", "MediaHead", "probe", "read_head"]
 
@@ -48,9 +49,20 @@ def read_head(file: Any) -> MediaHead | None:
         with open_recording(file) as container:
             video = container.streams.video[0] if container.streams.video else None
             seconds = (container.duration or 0) / av.time_base
-            return MediaHead(seconds, video.width if video else 0, video.height if video else 0)
+            size = (video.width, video.height) if video else (0, 0)
+        return MediaHead(seconds, *_shown(file, size))
     except av.FFmpegError:
         return None
+
+
+def _shown(file: Any, first: tuple[int, int]) -> tuple[int, int]:
+    """The size a file is shown in, where its first is not the only one."""
+    if not any(first):
+        return first
+    if not isinstance(file, (str, Path)):
+        return shown_size(file) or first
+    with Path(file).open("rb") as opened:
+        return shown_size(opened) or first
 
 
 def probe(path: Path) -> MediaFacts:
@@ -65,10 +77,11 @@ def probe(path: Path) -> MediaFacts:
         with open_recording(path) as container:
             video = container.streams.video[0] if container.streams.video else None
             frames = sum(1 for packet in container.demux(video) if packet.size) if video else 0
+            width, height = _shown(path, (video.width, video.height)) if video else (0, 0)
             return MediaFacts(
                 duration_seconds=(container.duration or 0) / av.time_base,
-                width=video.width if video else 0,
-                height=video.height if video else 0,
+                width=width,
+                height=height,
                 video_frames=frames,
                 has_audio=bool(container.streams.audio),
             )

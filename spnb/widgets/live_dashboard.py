@@ -22,6 +22,8 @@ from spnb.widgets.stream_report import known_zone
 
 if TYPE_CHECKING:
     from spnb.analytics import Dataset, StreamReport
+    from spnb.analytics.alerts import Alert, Alerts
+    from spnb.analytics.capture.health import HealthRows
 
 __all__ = ["LiveDashboard"]
 
@@ -30,6 +32,7 @@ log = logging.getLogger(__name__)
 RATE_SECONDS = 60
 """Rates are of the last minute."""
 MOST_CHANGES = 100
+MOST_ALERTS = 3
 AGAIN_SECONDS = 2.0
 
 
@@ -46,6 +49,7 @@ class LiveDashboard(StreamPages):
         source: where the page's rows come from at the end: anything that `spnb.analytics.load` takes, or a function
             that returns a dataset. Without it, what the service tells by REST: rooms, messages and reactions.
         time_zone: the zone of points in time.
+        alerts: looks at the numbers as they come; what it tells stands above them too.
 
     Raises:
         InvalidInput: there is no such time zone.
@@ -56,12 +60,22 @@ class LiveDashboard(StreamPages):
     status = traitlets.Unicode("idle").tag(sync=True)
     changes: traitlets.List[Any] = traitlets.List().tag(sync=True)
     """Changes of status since the stream began, `[seconds, status]`, the newest hundred."""
+    banner: traitlets.List[Any] = traitlets.List().tag(sync=True)
+    """Alerts since the stream began, `[seconds, words]`, the newest three."""
     over = traitlets.Bool(False).tag(sync=True)
     """The stream has ended: its page can be asked for."""
     _pace: ClassVar[float] = 1.0
     """Seconds of the stream per second; measurements go faster."""
 
-    def __init__(self, room: LiveRoom, *, source: Any = None, time_zone: str = "UTC", **keywords: Any) -> None:
+    def __init__(
+        self,
+        room: LiveRoom,
+        *,
+        source: Any = None,
+        time_zone: str = "UTC",
+        alerts: Alerts | None = None,
+        **keywords: Any,
+    ) -> None:
         super().__init__(**keywords)
         self._time_zone = known_zone(time_zone)
         self._source = source
@@ -82,6 +96,10 @@ class LiveDashboard(StreamPages):
         self._ticking: asyncio.Task[None] | None = None
         self._chatting: asyncio.Task[None] | None = None
         self._unfollow: list[Callable[[], None]] = []
+        self._alerts = alerts
+        self._health: HealthRows | None = None
+        if alerts is not None:
+            self._at_end(alerts.observe(self._alarmed))
         self._at_end(self._room.observe(self._take))
         self._at_end(lambda: in_loop(self._stop))
         in_loop(lambda: self._take(self._room.record))
@@ -120,6 +138,9 @@ class LiveDashboard(StreamPages):
         if self.since is None:
             self.since = self._second
         self._unfollow.append(self._room.audience.observe(lambda _count: None))  # keeps it read
+        if self._alerts is not None:
+            row = {"room_id": record.room_id, "creator_id": record.created_by, "live_at": record.live_at}
+            self._alerts.take({"rooms": [row]})
         self._ticking = asyncio.create_task(kept_up(self._keep_ticking, "a dashboard"), name="spnb-live-dashboard")
 
     def _stop(self) -> None:
@@ -173,6 +194,25 @@ class LiveDashboard(StreamPages):
         self.series.add(second, self.viewers, messages, reactions)
         self._minute = [*(one for one in self._minute if one[0] > second - RATE_SECONDS), (second, messages, reactions)]
         self._tell({"type": "tick", "new": [messages, reactions], **self._now()})
+        if self._alerts is not None and self.status == "live":
+            self._alerts.take(self._rows(messages))
+
+    def _rows(self, messages: int) -> dict[str, list[dict[str, Any]]]:
+        """The last second as a capture would have written it."""
+        from spnb.analytics.capture.health import HealthRows
+
+        self._health = self._health or HealthRows()
+        room_id, now = self._room.room_id, self._room.client.clock.now()
+        return {
+            "presence": [{"room_id": room_id, "at": now, "viewers": self.viewers}],
+            "messages": [{"room_id": room_id, "created_at": now}] * messages,
+            "health": self._health.fresh([room_id], now),
+        }
+
+    def _alarmed(self, alert: Alert) -> None:
+        if alert.room_id == self._room.room_id:
+            at = self._second if alert.seconds is None else alert.seconds
+            self.banner = [*self.banner, [round(at, 1), alert.words]][-MOST_ALERTS:]
 
     def _now(self) -> dict[str, Any]:
         seconds = min(RATE_SECONDS, max(1.0, self._second - (self.since or 0.0)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from spnb import analytics
+
 BEGIN = pd.Timestamp("2026-02-20T17:00:00Z")
 
 
@@ -122,3 +124,11 @@ def troubled(tables: dict[str, pd.DataFrame], *, seed: int) -> dict[str, pd.Data
         session_id=None, start=lambda rows: rows["start"] + pd.Timedelta("1s")
     )
     return {**tables, "rooms": rooms, "views": pd.concat([views, back, doubled, nameless], ignore_index=True)}
+
+
+def quiet_past(host: str) -> analytics.Dataset:
+    """Ten hours of a host's in which one message was written."""
+    begin = pd.Timestamp("2026-03-01T00:00Z")
+    rooms = {"room_id": ["past"], "creator_id": [host], "live_at": [begin], "ended_at": [begin + pd.Timedelta("10h")]}
+    messages = {"room_id": ["past"], "user_id": ["u"], "created_at": [begin + pd.Timedelta("1h")]}
+    return analytics.load({"rooms": pd.DataFrame(rooms), "messages": pd.DataFrame(messages)})

@@ -190,3 +190,29 @@ def test_titles_are_short_text() -> None:
 def test_a_stream_without_anything_has_a_page_too() -> None:
     empty = analytics.load({"rooms": pd.DataFrame({"room_id": ["r"]})})
     assert "Plotly.newPlot" in empty.report("r").to_html(dark=True)
+
+
+def test_annotations_are_drawn_where_they_happened(report: analytics.StreamReport) -> None:
+    zero = report.concurrency["at"].iloc[0]
+    marks = pd.DataFrame(
+        {
+            "room_id": ["s3", "s3", "s1"],
+            "at": zero + pd.to_timedelta([60, 30, 5], unit="s"),
+            "what": ["<b>raid", "pin", "x"],
+        }
+    )
+    for made in (figures.viewers_curve(report, annotations=marks), report.figures(annotations=marks)["stack"]):
+        lines = [shape for shape in made.layout.shapes if shape.type == "line"]
+        assert [line.x0 for line in lines] == [30, 60]  # in order of time; other streams' are left out
+        assert [mark.text for mark in made.layout.annotations] == ["pin", "&lt;b&gt;raid"]
+        assert made.layout.annotations[0].y != made.layout.annotations[1].y
+    clock_times = figures.viewers_curve(report, time_zone="Asia/Tokyo", annotations=marks)
+    first = pd.Timestamp(clock_times.layout.shapes[0].x0)
+    assert first == (zero + pd.Timedelta("30s")).tz_convert("Asia/Tokyo").tz_localize(None)
+    many = pd.DataFrame({"room_id": "s3", "at": zero + pd.to_timedelta(range(20), unit="s"), "what": "tick"})
+    crowded = figures.viewers_curve(report, annotations=many)
+    assert len(crowded.layout.shapes) == 20
+    assert crowded.layout.annotations[-1].text == "8 more lines without words"
+    assert "raid" in report.to_html(annotations=marks)
+    with pytest.raises(TableError, match="annotations lack what"):
+        figures.stream_stack(report, annotations=marks[["room_id", "at"]])

@@ -55,7 +55,7 @@ async def test_what_deliveries_hold(hooked: RunningSandbox, tmp_path: Path, styl
                 names[:] = [delivery.name for delivery in await receiver.deliveries()]
                 await asyncio.sleep(0.05)
 
-        await asyncio.wait_for(arrived(), 20)
+        await asyncio.wait_for(arrived(), 60)
         await until(lambda: all(each["delivered"] for each in hooks.deliveries(hook)))
         hooks.remove(hook)
         alive = await asyncio.to_thread(analytics.load, receiver)

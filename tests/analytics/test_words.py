@@ -170,3 +170,49 @@ def test_logs_and_files_hand_their_words_over_on_request(tmp_path: Path, name: s
     made = analytics.load(tmp_path / name, text=True, **options)
     assert made.messages["text"].tolist() == ["Hello there", "soup?"]
     assert "text" not in analytics.load(tmp_path / name, **options).messages.columns
+
+
+SPOKEN = {
+    "English": ["what are you doing today", "I think this is great, don't you?"],
+    "German": ["ich finde das auch schön", "wir sind noch nicht fertig"],
+    "French": ["bonjour à tous, je suis très content", "c'est pas mal ça"],
+    "Spanish": ["hola, ¿cómo están?", "muchas gracias, yo también"],
+    "Portuguese": ["oi, você está bem?", "muito obrigado, não vai dar"],
+    "Italian": ["ciao, come va?", "sono molto contento, grazie anche a te"],
+    "Dutch": ["wat is het mooi", "ik weet niet of dat wel kan"],
+    "Polish": ["nie wiem, ale jest bardzo dobrze", "czy to już?"],
+    "Turkish": ["merhaba, nasılsın?", "bu çok güzel bir yayın"],
+    "Indonesian": ["apa kabar, ini bagus banget", "saya tidak bisa"],
+    "Vietnamese": ["tôi rất thích cái này", "không có gì"],
+    "Swedish": ["hej, vad är det här?", "jag kan inte"],
+    "Russian": ["привет, как дела? это очень хорошо", "я не знаю"],
+    "Ukrainian": ["привіт, як справи? це дуже добре", "що це є"],
+    "Bulgarian": ["здравей, това е много добре", "аз съм тук"],
+    "Arabic": ["السلام عليكم", "هذا جميل شكرا على البث"],
+    "Persian": ["سلام، این خیلی خوب است", "من هم"],
+    "Urdu": ["یہ بہت اچھا ہے", "آپ کیا کر رہے ہیں"],
+    "Hindi": ["यह बहुत अच्छा है", "आप क्या कर रहे हैं"],
+    "Marathi": ["हे खूप छान आहे", "मला माहीत नाही"],
+    "Japanese": ["こんにちは", "今日の配信は最高です"],
+    "Chinese": ["主播好厉害", "哈哈哈哈"],
+    "Korean": ["안녕하세요", "ㅋㅋㅋ 대박"],
+    "Thai": ["สวัสดีครับ"],
+    "Greek": ["καλησπέρα"],
+    "Hebrew": ["שלום לכולם"],
+}
+
+
+def test_languages_are_told_by_script_and_common_words_or_not_at_all() -> None:
+    rows = [("s", language, text) for language, texts in SPOKEN.items() for text in texts]
+    rows += [("s", "laughs", "LOL"), ("s", "laughs", "PogChamp gg"), ("s", "smiles", "😀 :Kappa: 123")]
+    rows += [("s", "mixed", "ich bin nicht da, what are you doing"), ("s", "links", "https://the.and.you/what")]
+    made = words.languages(analytics.load({"messages": said(*rows)}, text=True))
+    for language, texts in SPOKEN.items():
+        assert made.loc[language, ["chatters", "messages"]].tolist() == [1, len(texts)], language
+    assert made.loc["not told (Latin script)", "chatters"] == 2  # the one who laughs, and the one who speaks both
+    assert made.loc["not told", "chatters"] == 2  # nothing but emoji, nothing but a link
+    assert len(made) == len(SPOKEN) + 2
+    assert made["share"].sum() == pytest.approx(1)
+    assert made["messages"].is_monotonic_decreasing
+    with pytest.raises(InvalidInput, match="text=True"):
+        words.languages(analytics.load({"messages": said(("s", "u", "x"))}))

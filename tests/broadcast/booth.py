@@ -154,17 +154,17 @@ class Listener:
         """Numbers of the test card's pictures seen since; cards without a number are left out."""
         return [number for when, number, *_ in self.pictures if when >= at and number is not None]
 
-    async def hears(self, seconds: float = 20) -> None:
+    async def hears(self, seconds: float = 60) -> None:
         """Wait until there is sound from now on."""
         now = time.monotonic()
         await until(lambda: any(loud > SILENT for loud in self.heard_since(now)), seconds)
 
-    async def sees(self, seconds: float = 20) -> None:
+    async def sees(self, seconds: float = 60) -> None:
         """Wait until there is a numbered picture from now on."""
         now = time.monotonic()
         await until(lambda: bool(self.seen_since(now)), seconds)
 
-    async def smooth(self, size: tuple[int, int], fps: float, seconds: float = 40) -> None:
+    async def smooth(self, size: tuple[int, int], fps: float, seconds: float = 60) -> None:
         """Wait until a second of pictures comes in this size, this often at least."""
 
         def enough() -> bool:
@@ -176,7 +176,7 @@ class Listener:
     async def quiet(self, frames: int = 150) -> list[float]:
         """Loudness of the next so many 10 ms."""
         now = time.monotonic()
-        await until(lambda: len(self.heard_since(now)) >= frames, 30)
+        await until(lambda: len(self.heard_since(now)) >= frames)
         return self.heard_since(now)
 
     async def leave(self) -> None:

@@ -60,7 +60,7 @@ class Taken:
             change()
             self.news.notify_all()
 
-    def until(self, true: Callable[[], Any], seconds: float = 30) -> None:
+    def until(self, true: Callable[[], Any], seconds: float = 60) -> None:
         with self.news:
             assert self.news.wait_for(true, seconds), (self.reasons, len(self.pictures), len(self.sound))
 

@@ -47,11 +47,11 @@ def test_it_is_opened_again_until_it_gives_sound(
     device.unlink()
     source.start(heard)  # type: ignore[arg-type]
     with heard.more:
-        assert heard.more.wait_for(lambda: heard.pieces > 0, 30)
+        assert heard.more.wait_for(lambda: heard.pieces > 0, 60)
         before = heard.pieces
     plug_in()
     with heard.more:
-        assert heard.more.wait_for(lambda: heard.pieces > before + 1, 30)
+        assert heard.more.wait_for(lambda: heard.pieces > before + 1, 60)
     source.close()
     assert "gives no more sound" in caplog.text
     assert not [thread for thread in threading.enumerate() if thread.name == "spnb-microphone"]

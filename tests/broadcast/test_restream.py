@@ -48,7 +48,7 @@ class Service:
         self._process = await asyncio.create_subprocess_exec(
             ffmpeg(), *options, str(self.files[-1]), stdin=subprocess.DEVNULL
         )
-        await until(self._listens, 30)
+        await until(self._listens)
 
     def _listens(self) -> bool:
         rows = Path("/proc/net/tcp").read_text().splitlines()[1:]

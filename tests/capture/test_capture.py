@@ -15,6 +15,7 @@ from spnb import analytics
 from spnb import sandbox as spnb_sandbox
 from spnb.errors import ConfigError, InvalidInput, NotFound
 from spnb.sandbox import SandboxInfo
+from tests.analytics.season import quiet_past
 from tests.capture.conftest import exact, same
 from tests.conftest import RunningSandbox
 from tests.live.conftest import Wire, until
@@ -25,7 +26,9 @@ pytestmark = pytest.mark.media
 
 async def test_captured_rows_are_the_sandboxs_own(sandbox: RunningSandbox, sp: Any, tmp_path: Path) -> None:
     room = await sp.rooms.create("Captured <b>whole</b>")
-    async with spnb.capture(room, tmp_path / "c", exact=sandbox) as c:
+    rules = analytics.AlertRules(fewest_messages=5, burst_score=2.0)
+    alerts = analytics.Alerts(usual=quiet_past(room.record.created_by), rules=rules)
+    async with spnb.capture(room, tmp_path / "c", exact=sandbox, alerts=alerts) as c:
         async with await on_air(room):
             await room.until("live", timeout=20)
             simulation = await asyncio.to_thread(
@@ -52,6 +55,7 @@ async def test_captured_rows_are_the_sandboxs_own(sandbox: RunningSandbox, sp: A
     assert "ended; on disk: " in repr(c)
     assert "Capture of 1 room to" in c._repr_html_()
     assert made.presence["viewers"].max() > 0
+    assert [(alert.room_id, alert.kind) for alert in alerts.told] == [(room.room_id, "chat burst")]
 
 
 async def reacted(sp: Any, room: Any, name: str) -> None:
@@ -85,7 +89,7 @@ async def test_what_real_time_does_not_bring_is_read_again_or_named(
         await speaker.reactions.remove(room.reference_id, "post", "heart")
         wire.mend()
         sp.realtime.reconnect_now()
-        await until(lambda: c.gaps == 0, 20)
+        await until(lambda: c.gaps == 0)
         await reacted(speaker, there, "after")
     await speaker.aclose()
     made = await c.dataset()
@@ -179,7 +183,7 @@ async def test_health_of_a_broadcast_and_no_secret(sandbox: RunningSandbox, tmp_
     room = await sp.rooms.create("Measured")
     async with spnb.capture(room, tmp_path / "c") as c:
         async with await room.go_live(spnb.TestCard(width=320, height=180)):
-            await until(lambda: c.rows.get("health", 0) >= 2, 20)
+            await until(lambda: c.rows.get("health", 0) >= 2)
         assert await c.wait(30)
     token = await sp.access_token()
     made = await c.dataset()

@@ -61,6 +61,6 @@ async def test_who_waits_for_a_child_learns_how_it_ended(caplog: pytest.LogCaptu
 async def test_a_child_that_does_not_end_is_made_to() -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", "import signal; signal.pause()")
     child = psutil.Process(process.pid)
-    await until(lambda: child.status() == psutil.STATUS_SLEEPING, 30)
+    await until(lambda: child.status() == psutil.STATUS_SLEEPING)
     end_process(process, kill=True)
     assert await process.wait() == -9

@@ -42,11 +42,11 @@ async def test_it_is_found_at_its_new_address_and_held_there(home: Path) -> None
     room = await sp.rooms.create("Before")
     heard: list[Room] = []
     room.observe(heard.append)
-    await until(lambda: sp.realtime.state == "connected", 30)
+    await until(lambda: sp.realtime.state == "connected")
     first = running()
     os.kill(first.pid, signal.SIGKILL)
     psutil.Process(first.pid).wait(10) if psutil.pid_exists(first.pid) else None
-    await until(lambda: sp.realtime.state == "away", 30)
+    await until(lambda: sp.realtime.state == "away")
     with pytest.raises(Unreachable, match=r"your sandbox does not run; spnb\.connect\(\) starts it"):
         await sp.rooms.get(room.room_id)
     port = int(first.url.rpartition(":")[2])

@@ -63,13 +63,13 @@ async def test_each_is_read_once_and_a_few_at_a_time(
     other = await spnb.connect_async("many", url=sandbox.url, api_key=sandbox.api_key)
     for room in (rooms[0], rooms[-1]):
         await other.rooms.update(room.room_id, title="Changed")
-        await until(lambda key=room.room_id: heard.get(key) == "Changed", 30)
+        await until(lambda key=room.room_id: heard.get(key) == "Changed")
     await other.aclose()
 
     before = traffic.sent
     async with await spnb.sandbox.faults_async(sp) as faults:
         await faults.cut("realtime")
-    await until(lambda: sp.realtime.state == "away", 30)
+    await until(lambda: sp.realtime.state == "away")
     assert (await sp.rooms.record(rooms[0].room_id)).title == "Changed", "who calls does not wait for them"
     await until(lambda: sp.realtime.state == "connected" and all(map(settled, rooms)), 90)
     assert traffic.sent - before <= MANY * 3

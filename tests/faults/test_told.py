@@ -98,7 +98,7 @@ async def test_whoever_looks_learns_that_what_they_see_is_old(proxy: FaultProxy,
     begun = threading.Event()
     said: list[Any] = []
     following = spawn(chatting())
-    await until(lambda: told and begun.is_set() and fan.realtime.is_subscribed(f"{chat.channel.path}/#"), 30)
+    await until(lambda: told and begun.is_set() and fan.realtime.is_subscribed(f"{chat.channel.path}/#"))
     assert {name for name, one in looking.items() if one.read_error} == set()
 
     proxy.fault = lambda request: refused() if request.method == "GET" else None
@@ -111,7 +111,7 @@ async def test_whoever_looks_learns_that_what_they_see_is_old(proxy: FaultProxy,
 
     await news()
     # A read that was under way already may have confirmed the first message: what comes after it finds no answer.
-    await until(lambda: said, 30)
+    await until(lambda: said)
     await chat.send("still nobody?")
     await until(lambda: all(one.read_error for one in looking.values()), 60)
     for name, one in looking.items():
@@ -119,7 +119,7 @@ async def test_whoever_looks_learns_that_what_they_see_is_old(proxy: FaultProxy,
     assert WORDS in repr(theirs)
     assert WORDS in repr(listed)
     assert WORDS in repr(theirs.audience)
-    await until(lambda: WORDS in now.error, 30)
+    await until(lambda: WORDS in now.error)
     assert WORDS in (told[-1] or "")
     with pytest.raises(ServiceError, match=WORDS):
         await listed.refresh()
@@ -130,7 +130,7 @@ async def test_whoever_looks_learns_that_what_they_see_is_old(proxy: FaultProxy,
     fan.realtime.reconnect_now()
     assert await theirs.audience.read() == 0
     await until(lambda: not any(one.read_error for one in looking.values()), 60)
-    await until(lambda: now.error == "", 30)
+    await until(lambda: now.error == "")
     assert theirs.title == "Newer"
     assert "not read again" not in repr(theirs)
     for end in ends:
@@ -177,7 +177,7 @@ async def test_a_player_knows_that_its_host_is_no_viewer(host: Any) -> None:
     player = Player(room.sync)
     assert player.uncounted is None
     player._received(None, {"do": "watched", "session": "s1", "seconds": 1.0}, [])
-    await until(lambda: player.uncounted is not None, 30)
+    await until(lambda: player.uncounted is not None)
     assert "only what is live" in str(player.uncounted)
     player.close()
 

@@ -25,12 +25,12 @@ async def test_a_source_is_pushed_to_a_room_for_direct_streaming(studio: Studio)
     await viewer.hears()
     assert {picture[2:] for picture in viewer.pictures if picture[1] is not None} == {(640, 360)}
     await show.mute()
-    await until(lambda: len(viewer.loudness) > 100 and max(loud for _, loud in viewer.loudness[-50:]) < 20, 30)
+    await until(lambda: len(viewer.loudness) > 100 and max(loud for _, loud in viewer.loudness[-50:]) < 20)
     await show.unmute()
     await viewer.hears()
     await show.switch_source(TestCard(320, 240, 15, tone=False))  # another shape: fitted in, on black
     await viewer.sees()
-    await until(lambda: show.stats is not None and show.stats.fps > 5, 30)
+    await until(lambda: show.stats is not None and show.stats.fps > 5)
     await studio.ask("DELETE", room)  # the key is revoked: the connection breaks, and is made with a new one
     await until(lambda: any(isinstance(event, Reconnected) for event in events), 60)
     await viewer.sees()

@@ -45,7 +45,7 @@ async def test_ffmpeg_goes_live(each_studio: Studio, clip: Path, kind: Any) -> N
     room.observe(lambda _record: None)  # the address is told as soon as there is a first segment
     await until(lambda: room.record.live_playback_url, 60)
     await room.stop()
-    assert await asyncio.wait_for(encoder.wait(), 20) != 0  # put out
+    assert await asyncio.wait_for(encoder.wait(), 60) != 0  # put out
     await room.until("recorded", timeout=60)
     recording = await room.recording()
     assert recording.urls
@@ -61,21 +61,21 @@ async def test_a_key_is_for_one_room_and_one_encoder_and_can_be_revoked(studio: 
     encoder = await studio.encoder(clip, first)
     await room.until("live", timeout=30)
     other = await studio.encoder(clip, second)
-    assert await asyncio.wait_for(other.wait(), 20) != 0
+    assert await asyncio.wait_for(other.wait(), 60) != 0
     forged = await studio.encoder(clip, first[:-1] + ("A" if first[-1] != "A" else "B"))
-    assert await asyncio.wait_for(forged.wait(), 20) != 0
+    assert await asyncio.wait_for(forged.wait(), 60) != 0
     assert encoder.returncode is None
     await studio.ask("DELETE", room)
-    assert await asyncio.wait_for(encoder.wait(), 20) != 0
+    assert await asyncio.wait_for(encoder.wait(), 60) != 0
     late = await studio.encoder(clip, second)
-    assert await asyncio.wait_for(late.wait(), 20) != 0
+    assert await asyncio.wait_for(late.wait(), 60) != 0
     await room.until("waitingReconnect", timeout=30)
     fresh = await studio.encoder(clip, str((await room.broadcaster_data()).direct_stream_url))
     await room.until("live", timeout=30)
     assert fresh.returncode is None
     await room.stop()
     over = await studio.encoder(clip, str(first))
-    assert await asyncio.wait_for(over.wait(), 20) != 0
+    assert await asyncio.wait_for(over.wait(), 60) != 0
 
 
 @pytest.mark.media
@@ -93,7 +93,7 @@ async def test_pictures_of_any_size_are_bounded(studio: Studio, tmp_path: Path) 
     tiny = film(tmp_path / "tiny.mp4", seconds=1, size=(8, 8), sound=False, pictures=lambda _number: _black(8, 8))
     other = await studio.sp.rooms.create("Tiny", type="directStreaming")
     encoder = await studio.encoder(tiny, str((await other.broadcaster_data()).direct_stream_url))
-    assert await asyncio.wait_for(encoder.wait(), 30) != 0
+    assert await asyncio.wait_for(encoder.wait(), 60) != 0
     assert (await other.refresh()).status == "idle"
 
 

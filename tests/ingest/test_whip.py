@@ -208,7 +208,7 @@ async def test_a_client_of_others_goes_live_from_a_page(studio: Studio, site: st
         await page.evaluate("([url, key]) => window.golive(url, key)", [told["whipUrl"], told["streamKey"]])
         await room.until("live", timeout=30)
         viewer = await studio.viewer(room)
-        await until(lambda: len(viewer.pictures) > 10, 30)
+        await until(lambda: len(viewer.pictures) > 10)
         await viewer.hears()  # the fake microphone beeps
         await page.evaluate("window.leave()")
         await room.until("waitingReconnect", timeout=40)

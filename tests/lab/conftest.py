@@ -17,7 +17,7 @@ from tests.conftest import RunningSandbox, start_sandbox
 __all__ = ["BASE", "CONNECT", "GRACE", "HUB", "ROOT", "Lab", "browser_options"]
 
 # A machine that does many things at once may take a while; what is waited for is an event all the same.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "test-output" / "screenshots"
@@ -54,5 +54,5 @@ async def nothing_left_open(lab: Lab) -> AsyncIterator[None]:
     """A test that fails half-way leaves no notebook to the next one, and none leaves a camera on."""
     yield
     await lab.close()
-    await lab.page.wait_for_function("window.spnbTracks.every((track) => track.readyState === 'ended')", timeout=30_000)
+    await lab.page.wait_for_function("window.spnbTracks.every((track) => track.readyState === 'ended')", timeout=60_000)
     await lab.page.evaluate("window.spnbTracks = []")

@@ -25,7 +25,7 @@ from tests.analytics.season import season
 from tests.lab.conftest import CONNECT, Lab
 from tests.recordings.planted import film, plant
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
 ROWS = """() => [...document.querySelectorAll('.spnb-streams tbody tr')].map((row) =>
     [row.dataset.room, ...[...row.querySelectorAll('td')].map((cell) => cell.textContent)])"""
@@ -239,7 +239,7 @@ async def test_voila_draws_a_page_without_a_network(lab: Lab, tmp_path: Path) ->
                 except PlaywrightError:
                     await asyncio.sleep(0.3)
         await page.locator("tr[data-room=s1] button").click(timeout=60_000)
-        await expect(page.locator(".spnb-page[data-drawn=s1]")).to_be_visible(timeout=60_000)
+        await expect(page.locator(".spnb-page[data-drawn=s1]")).to_be_visible()
         assert await page.locator(".spnb-page .js-plotly-plot").count() == 4
         # Voila itself asks for an icon font; nothing of ours does.
         assert not [address for address in asked if "font-awesome" not in address and "fontawesome" not in address]

@@ -26,7 +26,7 @@ from tests.lab.test_story import PLAYING
 from tests.lab.test_studio import CELL, ended, go_live, make_room, on_air
 from tests.lab.visitors import another_browser, visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest_asyncio.fixture
@@ -42,20 +42,20 @@ async def test_without_udp_the_page_encodes_or_sends_pictures(no_udp: Lab) -> No
     page = lab.page
     await page.get_by_role("button", name="Camera on").click()
     assert await page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
-    await expect(page.locator(".spnb-numbers")).to_contain_text("encoded here, sent through", timeout=30_000)
+    await expect(page.locator(".spnb-numbers")).to_contain_text("encoded here, sent through")
     look = "import json; print(json.dumps(list(next(preview.frames()).shape)))"
     assert json.loads(await lab.run_code(look)) == [720, 1280, 3]
     # In a browser that cannot encode, one by one.
     await page.get_by_role("button", name="Camera off").click()
     await page.evaluate("window.VideoEncoder = undefined")
     await page.get_by_role("button", name="Camera on").click()
-    await expect(page.locator(".spnb-numbers")).to_contain_text("no UDP here: sent as messages", timeout=30_000)
+    await expect(page.locator(".spnb-numbers")).to_contain_text("no UDP here: sent as messages")
     assert json.loads(await lab.run_code(look)) == [360, 640, 3]
     # Also while a cell keeps the kernel busy.
     busy = "import time; first = preview.count; time.sleep(3); print(preview.count - first)"
     assert int(await lab.run_code(busy)) > 10
     await lab.run_code("@preview.on_frame\ndef flip(pixels):\n    return pixels[::-1]")
-    await expect(page.locator(".spnb-preview img")).to_be_visible(timeout=30_000)
+    await expect(page.locator(".spnb-preview img")).to_be_visible()
     await page.get_by_role("button", name="Camera off").click()
     await expect(page.get_by_text("Camera is off")).to_be_visible()
     await lab.run_code("preview.clear_filter()")
@@ -115,7 +115,7 @@ async def test_an_unplugged_camera_leaves_a_card_and_the_room_on_air(lab: Lab, p
     page, house = lab.page, House(lab)
     async with house.viewer(room_id) as watching:
         track, _ = await watching.track()
-        await good_pictures(track, fps=15)
+        await good_pictures(track)
         # What a browser does when a device is pulled out.
         await page.evaluate(
             "(() => { const track = document.querySelector('.spnb-preview video').srcObject.getVideoTracks()[0];"
@@ -123,10 +123,12 @@ async def test_an_unplugged_camera_leaves_a_card_and_the_room_on_air(lab: Lab, p
         )
         await expect(page.get_by_text("The camera is gone").first).to_be_visible()
         await still_pictures(track)
-        assert await brightest(track) > 150, "the card has words on it"
+        async with asyncio.timeout(60):  # the words on the card come sharper than a picture that just stopped
+            while await brightest(track) <= 150:
+                pass
         assert await house.status(room_id) == "live"
         await page.get_by_role("button", name="Camera on").click()
-        await good_pictures(track, fps=15)
+        await good_pictures(track)
     await page.get_by_role("button", name="End", exact=True).click()
     await page.get_by_role("button", name="End now").click()
     await ended(page)
@@ -138,7 +140,7 @@ async def test_a_room_stopped_elsewhere_is_left_and_told(lab: Lab) -> None:
     await lab.run_code("sp.rooms.stop(studio.room.room_id)")
     # Whichever hears it first, the service or the media server: the service says why.
     await expect(page.locator(".spnb-studio .spnb-main > .spnb-error")).to_contain_text(
-        "stopped elsewhere", timeout=30_000
+        "stopped elsewhere", timeout=60_000
     )
     await ended(page)
     assert not await page.evaluate("window.spnbPanel === undefined")
@@ -173,7 +175,7 @@ async def test_viewers_are_asked_about_before_the_end(lab: Lab) -> None:
         "fan = spnb.connect('a-fan', url=os.environ['TEST_URL'], api_key=os.environ['TEST_KEY'])\n"
         f"fan.presence.heartbeat('{room_id}')"
     )
-    await expect(page.get_by_text("1 viewer", exact=True)).to_be_visible(timeout=30_000)
+    await expect(page.get_by_text("1 viewer", exact=True)).to_be_visible()
     await page.get_by_role("button", name="End", exact=True).click()
     await page.get_by_role("button", name="Stay on air").click()
     assert await House(lab).status(room_id) == "live"
@@ -287,7 +289,7 @@ async def test_voila_shows_the_studio_too(lab: Lab) -> None:
                     break
                 except PlaywrightError:
                     await asyncio.sleep(0.3)
-        await page.get_by_role("button", name="Camera on").first.click(timeout=40_000)
+        await page.get_by_role("button", name="Camera on").first.click(timeout=60_000)
         assert await page.locator(".spnb-preview video").first.evaluate(PLAYING) == [1280, 720]
         await make_room(page, "From Voila")
         await page.get_by_role("button", name="Go live").click()

@@ -59,7 +59,7 @@ async def test_every_widget_hears_its_page_while_a_cell_runs(lab: Lab) -> None:
     running = asyncio.create_task(lab.run_all())
     for widget in ("studio", "chat", "table", "preview", "golive"):
         selector = {"chat": ".spnb-chat", "table": ".spnb-table", "preview": ".spnb-preview", "golive": ".spnb-golive"}
-        await expect(lab.page.locator(selector.get(widget, ".spnb-studio")).first).to_be_visible(timeout=60_000)
+        await expect(lab.page.locator(selector.get(widget, ".spnb-studio")).first).to_be_visible()
     # A word of the page to each model: what a button would send.
     await lab.page.evaluate(
         """async () => {

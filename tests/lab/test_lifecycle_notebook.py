@@ -19,7 +19,7 @@ NAME = "03_lifecycle_and_chat.ipynb"
 @pytest.mark.browser
 @pytest.mark.media
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 async def test_the_lifecycle_notebook_runs_from_top_to_end(lab: Lab) -> None:
     shutil.copyfile(ROOT / "notebooks" / NAME, lab.folder / NAME)
     await lab.open(NAME)
@@ -48,7 +48,7 @@ async def test_the_lifecycle_notebook_runs_from_top_to_end(lab: Lab) -> None:
     assert await player.evaluate(PLAYING) == [1280, 720]
     await page.get_by_role("button", name=re.compile(r"^0:\d\d ")).first.click()
     await page.wait_for_function(
-        "[...document.querySelectorAll('.spnb-player video')].at(-1).currentTime > 1", timeout=20_000
+        "[...document.querySelectorAll('.spnb-player video')].at(-1).currentTime > 1", timeout=60_000
     )
     await page.locator(".spnb-deliveries").scroll_into_view_if_needed()
     await lab.shot("lifecycle-notebook")

@@ -15,7 +15,7 @@ from spnb.client.watch_key import throwaway
 from tests.lab.conftest import CONNECT, Lab
 from tests.lab.test_dashboard import pictured
 
-pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(300)]
 
 CELL = (
     CONNECT + "from types import SimpleNamespace\nroom = sp.rooms.create('Live <b>numbers</b>')\nroom.post()\n"
@@ -87,7 +87,7 @@ async def test_live_numbers_are_the_exact_ones_at_the_end(lab: Lab, monkeypatch:
     # The end: what was shown is what the rows say, and the stream's page takes over.
     await lab.run_code("show.stop()\nroom.until('ended', 'recorded')")
     first = board.first
-    await expect(first.locator(".spnb-page[data-drawn]")).to_be_visible(timeout=30_000)
+    await expect(first.locator(".spnb-page[data-drawn]")).to_be_visible()
     dataset = await asyncio.to_thread(analytics.load, SimpleNamespace(url=lab.sandbox.url, api_key=lab.sandbox.api_key))
     exact = dataset.kpis.loc[room_id]
     told = json.loads(

@@ -33,7 +33,7 @@ async def test_webhooks_are_seen_as_they_come(lab: Lab) -> None:
     await lab.write_and_run("webhooks.ipynb", RECEIVE)
     page = lab.page
     table = page.locator(".spnb-deliveries tbody")
-    await expect(page.get_by_text("No webhooks yet.")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_text("No webhooks yet.")).to_be_visible()
     await lab.run_code(
         f"post('stream.started', roomId='room-1', title={ATTACK!r}, url='https://cdn.example/x?sig=1')\n"
         f"post('stream.started', roomId='room-1', title={ATTACK!r}, url='https://cdn.example/x?sig=1')\n"
@@ -81,7 +81,7 @@ async def test_webhooks_are_seen_as_they_come(lab: Lab) -> None:
 async def test_faults_are_made_and_mended_by_hand(lab: Lab) -> None:
     await lab.write_and_run("faults.ipynb", CONNECT + "import httpx\nspnb.Faults(sp)")
     page = lab.page
-    await expect(page.get_by_text("the sandbox is healthy")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_text("the sandbox is healthy")).to_be_visible()
     await page.get_by_label("fault", exact=True).select_option("server-error")
     await page.get_by_label("matching").fill("GET /api/v3/none*")
     await page.get_by_label("how often").fill("3")
@@ -89,7 +89,7 @@ async def test_faults_are_made_and_mended_by_hand(lab: Lab) -> None:
     row = page.locator("tr[data-fault]")
     await expect(row).to_contain_text("Server error (500)")
     await lab.run_code("httpx.get(os.environ['TEST_URL'] + '/api/v3/none', trust_env=False)")
-    await expect(row.locator("td").nth(3)).to_have_text("1", timeout=15_000)
+    await expect(row.locator("td").nth(3)).to_have_text("1")
     await expect(row.locator("td").nth(4)).to_have_text("2")
     await page.get_by_label("what is struck").select_option("webhook")
     await page.get_by_label("matching").fill("<b>room.*</b>")

@@ -13,7 +13,7 @@ from tests.lab.conftest import Lab
 from tests.lab.test_studio import ended, go_live
 from tests.live.conftest import until
 
-pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(300)]
 
 PICTURES = 15
 """A card is sent five times a second: so many last longer than two beeps of Chromium's microphone are apart."""

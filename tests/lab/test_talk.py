@@ -9,7 +9,7 @@ from spnb.bench.lab import another_page
 from tests.lab.conftest import CONNECT, Lab
 from tests.lab.test_story import PLAYING
 
-pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(300)]
 
 HOST = CONNECT + "room = sp.rooms.create('Talk across notebooks')\nstudio = spnb.Studio(sp, room, countdown=0)\nstudio"
 FAN = (
@@ -63,9 +63,9 @@ async def test_a_studio_and_a_player_talk_across_two_notebooks(lab: Lab) -> None
 
         await studio.get_by_label("source", exact=True).select_option("test-card")
         await studio.get_by_role("button", name="Go live").click()
-        await expect(studio.locator(".spnb-head .spnb-badge")).to_have_text("LIVE", timeout=25_000)
+        await expect(studio.locator(".spnb-head .spnb-badge")).to_have_text("LIVE")
         video = fan.locator(".spnb-player video")
-        await expect(video).to_be_visible(timeout=25_000)
+        await expect(video).to_be_visible()
         assert await video.evaluate(PLAYING) == [1280, 720]
 
         # A reaction floats over the other's picture, from either side.
@@ -118,7 +118,7 @@ async def test_a_studio_and_a_player_talk_across_two_notebooks(lab: Lab) -> None
         # After the end the talk goes on beside the replay.
         await studio.get_by_role("button", name="End", exact=True).click()
         await studio.get_by_role("button", name="End now").click()
-        await expect(fan.locator(".spnb-player .spnb-badge")).to_have_text("REPLAY", timeout=40_000)
+        await expect(fan.locator(".spnb-player .spnb-badge")).to_have_text("REPLAY")
         await say(fan, "Thank you")
         await expect(studio.locator(".spnb-words").last).to_have_text("Thank you")
         await lab.shot("talk-studio-after")
@@ -127,6 +127,6 @@ async def test_a_studio_and_a_player_talk_across_two_notebooks(lab: Lab) -> None
         await studio.get_by_role("button", name="New stream").click()
         await host.get_by_label("Title").fill("Another talk")
         await host.get_by_role("button", name="Create room").click()
-        await expect(studio.get_by_text("Nobody has said anything yet.")).to_be_visible(timeout=15_000)
+        await expect(studio.get_by_text("Nobody has said anything yet.")).to_be_visible()
         await expect(studio.locator(".spnb-line")).to_have_count(0)
     assert not [line for line in lab.console if line.startswith("pageerror")]

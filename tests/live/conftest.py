@@ -102,7 +102,7 @@ async def sp(sandbox: RunningSandbox, wire: Wire) -> AsyncIterator[Any]:
         await client.aclose()
 
 
-async def until(condition: Any, seconds: float = 10) -> None:
+async def until(condition: Any, seconds: float = 60) -> None:
     """Wait until something observed from outside is so."""
     async with asyncio.timeout(seconds):
         while not condition():

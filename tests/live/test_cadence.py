@@ -58,17 +58,17 @@ async def test_heartbeats_come_as_the_presence_settings_say(fan: Any, proxy: Fau
     beat = Heartbeat.of(fan, room.room_id)
     assert Heartbeat.of(fan, room.room_id) is beat, "two players of a user are one viewer"
     await held(beat, "player", "other player")
-    await until(lambda: proxy.calls("POST", path) >= 3, 20)
+    await until(lambda: proxy.calls("POST", path) >= 3)
     assert proxy.calls("GET", "/api/v1/presence/settings") == 1
     await released(beat, "player")
     before = proxy.calls("POST", path)
-    await until(lambda: proxy.calls("POST", path) > before, 20)
+    await until(lambda: proxy.calls("POST", path) > before)
     await released(beat, "other player")
     assert beat._task is None
     # Whom the service will not count asks no more.
     proxy.fault = lambda request: Response(b"{}", 403) if request.url.path == path else None
     await held(beat, "player")
-    await until(lambda: beat._task is not None and beat._task.done(), 20)
+    await until(lambda: beat._task is not None and beat._task.done())
 
 
 async def test_reactions_are_gathered_into_few_requests(fan: Any, proxy: FaultProxy) -> None:
@@ -76,7 +76,7 @@ async def test_reactions_are_gathered_into_few_requests(fan: Any, proxy: FaultPr
     for number in range(60):
         await room.react(("heart", "fire", "clap")[number % 3])
     assert room._own_reactions().waiting > 30
-    await until(lambda: room._own_reactions().waiting == 0, 20)
+    await until(lambda: room._own_reactions().waiting == 0)
     assert 1 <= proxy.calls("POST", "/api/v1/reactions/live") <= 4
     assert dict(room._own_reactions()) == {"heart": 20, "fire": 20, "clap": 20}
 

@@ -155,7 +155,7 @@ async def test_what_happened_while_real_time_was_away_is_made_up_for(sp: Any, gu
     await theirs.send("sent meanwhile")
     wire.mend()
     sp.realtime.reconnect_now()
-    await until(lambda: following.texts == ["edited meanwhile", "m2", "m3", "sent meanwhile"], 15)
+    await until(lambda: following.texts == ["edited meanwhile", "m2", "m3", "sent meanwhile"])
     assert following.shown[sent[2].message_id].reactions == {"fire": 1}
     await following.end()
 
@@ -165,7 +165,7 @@ async def test_without_events_the_chat_is_polled(sp: Any, guest: Any, wire: Wire
     room = await sp.rooms.create("polled chat")
     following = Followed(room.chat)
     await (await theirs_of(guest, room)).send("found by reading")
-    await until(lambda: following.texts == ["found by reading"], 15)
+    await until(lambda: following.texts == ["found by reading"])
     await following.end()
 
 
@@ -174,7 +174,7 @@ async def test_many_at_once_come_in_order(sp: Any, guest: Any) -> None:
     theirs = await theirs_of(guest, room)
     following = Followed(room.chat)
     await asyncio.gather(*(theirs.send(f"m{number}") for number in range(200)))
-    await until(lambda: len(following.texts) == 200, 20)
+    await until(lambda: len(following.texts) == 200)
     segments = [message.segment for message in following.shown.values()]
     assert segments == list(range(1, 201))
     await following.end()

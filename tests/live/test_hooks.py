@@ -62,10 +62,10 @@ async def test_every_state_of_anybodys_room_is_told_once(sp: Any, sandbox: Runni
     room = await host.rooms.create("Hooked")
     stop = room.observe(lambda _record: None)
     async with await on_air(room):
-        await until(lambda: (room.room_id, "live") in told and later, 20)
+        await until(lambda: (room.room_id, "live") in told and later)
     await room.until("waitingReconnect", timeout=20)
     await room.stop()
-    await until(lambda: (room.room_id, "recorded") in told, 20)
+    await until(lambda: (room.room_id, "recorded") in told)
     mine = [status for room_id, status in told if room_id == room.room_id]
     assert mine == ["live", "waitingReconnect", "ended", "recorded"]
     assert isinstance(rooms[0], LiveRoom)
@@ -116,11 +116,11 @@ async def test_hooks_may_block_and_chat_is_heard(sp: Any, sandbox: RunningSandbo
     spnb.on("chat.message", said.append)
     assert following(host)
     async with await on_air(room):
-        await until(answered.is_set, 20)
+        await until(answered.is_set)
         feed = hooks._registry._clients[host]
         assert feed is not None
         await room.chat.send("Hello")
-        await until(lambda: any(message.text == "Hello" for message in said), 20)
+        await until(lambda: any(message.text == "Hello" for message in said))
     assert len({message.message_id for message in said}) == len(said)
     await room.stop()
     await host.aclose()
@@ -139,11 +139,11 @@ async def test_what_happened_while_real_time_was_away_is_told_afterwards(
     await until(lambda: following(sp))
     room = await other.rooms.create("Unheard")
     async with await on_air(room):
-        await until(lambda: (room.room_id, "live") in told, 20)
+        await until(lambda: (room.room_id, "live") in told)
         await wire.cut()
         await until(lambda: sp.realtime.state == "away")
     await room.stop()
-    await until(lambda: (room.room_id, "ended") in told, 20)
+    await until(lambda: (room.room_id, "ended") in told)
     wire.mend()
     # Nobody observes it, and it had been off the air before real time was back.
     await until(lambda: (room.room_id, "recorded") in told, 60)

@@ -70,7 +70,7 @@ async def test_changes_are_heard_after_a_cut_connection(sp: Any, wire: Wire) -> 
     await wire.cut()
     await until(lambda: sp.realtime.state == "away")
     await sp.rooms.update(room.room_id, title="while away")
-    await until(lambda: titles == ["while away"], 15)  # by polling
+    await until(lambda: titles == ["while away"])  # by polling
     wire.mend()
     sp.realtime.reconnect_now()
     await connected(sp)
@@ -112,7 +112,7 @@ async def test_an_event_that_is_lost_is_made_up_for_by_a_rare_read(
         lost = faults.add("drop", match="*")
         await sp.rooms.update(room.room_id, title="no event told")
         await sp.products.tag(post.children[0], [lamp.product_id])
-        await until(lambda: titles[-1:] == ["no event told"] and tagged[-1:] == [1], 20)
+        await until(lambda: titles[-1:] == ["no event told"] and tagged[-1:] == [1])
         assert sp.realtime.state == "connected"
         assert next(fault for fault in faults.active() if fault.fault_id == lost.fault_id).hits >= 1
     for end in ends:
@@ -179,10 +179,10 @@ async def test_waiting_and_watching_follow_the_life(sp: Any) -> None:
         assert (await room.until("live", timeout=10)).status == "live"
     await room.until("waiting_reconnect", timeout=10)
     await room.stop()
-    await asyncio.wait_for(watching, 20)
+    await asyncio.wait_for(watching, 60)
     assert statuses == ["idle", "live", "waitingReconnect", "ended", "recorded"]
     with pytest.raises(RoomOver, match="will not be live") as over:
-        await room.until("live", timeout=5)
+        await room.until("live", timeout=60)
     assert over.value.status == "recorded"
     stays = room.timeline().changes
     assert [stay.status for stay in stays] == statuses
@@ -216,7 +216,7 @@ async def test_live_rooms_come_and_go_by_themselves(sp: Any, wire: Wire) -> None
         await wire.cut()
         second = await sp.rooms.create("unseen at first")
         async with await on_air(second):
-            await until(lambda: seen[-1] == {"comes", "unseen at first"}, 20)
+            await until(lambda: seen[-1] == {"comes", "unseen at first"})
             wire.mend()
             sp.realtime.reconnect_now()
             await connected(sp)
@@ -263,7 +263,7 @@ async def test_chat_misses_and_doubles_nothing(sp: Any, wire: Wire, sandbox: Run
     await theirs.send("while away", reply_to=sent[0].message_id)
     wire.mend()
     sp.realtime.reconnect_now()
-    await until(lambda: texts[-1] == "while away", 15)
+    await until(lambda: texts[-1] == "while away")
     assert texts[0] == "before anybody watches"
     assert sorted(texts[1:21]) == sorted(f"m{number}" for number in range(20))
     assert len(texts) == 22
@@ -328,7 +328,7 @@ async def test_a_refused_login_is_told_and_polled_instead(sandbox: RunningSandbo
     room = await client.rooms.create("polled")
     titles: list[str] = []
     end = room.observe(lambda record: titles.append(record.title))
-    await until(lambda: client.realtime.state == "refused", 15)
+    await until(lambda: client.realtime.state == "refused")
     await client.rooms.update(room.room_id, title="by polling")
     await until(lambda: titles == ["by polling"])
     end()
@@ -377,7 +377,7 @@ async def test_nothing_is_left_behind(sandbox: RunningSandbox) -> None:
     end()
     other()
     await client.aclose()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await tasks() - before:
             await asyncio.sleep(0.02)
     assert threading.active_count() <= threads + 1
@@ -396,7 +396,7 @@ def test_closing_while_the_broker_answers_ends(sandbox: RunningSandbox) -> None:
             await asyncio.sleep(0)
         while library._pending_subscribes:
             await asyncio.sleep(0)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await client.aclose()
 
     run(close_at_the_answer())
@@ -409,7 +409,7 @@ async def test_a_follower_is_told_when_events_begin_to_come_in(sp: Any, wire: Wi
         return None
 
     end = sp.realtime.subscribe("sandbox", heard, settled=lambda granted: told.append("first"))
-    await until(lambda: told == ["first"], 20)
+    await until(lambda: told == ["first"])
     other = sp.realtime.subscribe("sandbox", lambda _event: None, settled=lambda granted: told.append("second"))
     await until(lambda: told == ["first", "second"])
     other()

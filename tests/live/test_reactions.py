@@ -77,7 +77,7 @@ async def test_reactions_of_two_users_are_counted_by_both(sp: Any, fan: Any) -> 
     await theirs.react("clap")
     wanted = {"heart": 4, "fire": 3, "clap": 1}
     await until(lambda: dict(mine) == dict(theirs.reactions) == wanted)
-    await asyncio.wait_for(follow, 5)
+    await asyncio.wait_for(follow, 60)
     assert Counter(names) == wanted
     assert (mine.total, mine["heart"], mine["none"], len(mine), "fire" in mine) == (8, 4, 0, 3, True)
     assert "heart 4, fire 3, clap 1" in repr(mine)
@@ -128,7 +128,7 @@ async def test_reactions_are_kept_through_a_gap_and_sent_once(sp: Any, fan: Any,
     await theirs._own_reactions().flush()
     await theirs.react("last")
     await fan.aclose()
-    await until(lambda: host.reactions["last"] == 1, 5)
+    await until(lambda: host.reactions["last"] == 1)
     assert host.reactions["wow"] == 3
 
 

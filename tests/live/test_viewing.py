@@ -121,7 +121,7 @@ async def test_a_viewing_counts_what_was_watched_and_survives_a_gap(
         assert await seen.end() == last
         await seen.resume()
         assert len(viewing.WatchReports.of(fan)) == 1
-        await until(lambda: counts[-1] == 0, 20)  # silence means gone
+        await until(lambda: counts[-1] == 0)  # silence means gone
         wire.mend()
         fan.realtime.reconnect_now()
         await viewing.WatchReports.of(fan).flush()
@@ -171,7 +171,7 @@ async def test_a_viewing_ends_with_the_stream_and_with_the_connection(
     clock.now += 50
     assert one.seconds == before
     await room.stop()
-    await until(lambda: one.state == other.state == "ended", 20)
+    await until(lambda: one.state == other.state == "ended")
     await theirs.until("recorded", timeout=30)
     await third.start()
     await fan.aclose()
@@ -187,10 +187,10 @@ async def test_who_comes_on_stage_is_no_viewer_any_more(sp: Any, fan: Any, sandb
         await theirs.until("live", timeout=20)
         async with theirs.watch_session() as seen:
             invitation = await sp.invitations.create(room.room_id, "fan")
-            await until(lambda: fan.realtime.state == "connected", 20)
+            await until(lambda: fan.realtime.state == "connected")
             await fan.invitations.accept(invitation.invitation_id)
             assert await room.audience.read() == 0
-            await until(lambda: seen.state == "ended", 20)
+            await until(lambda: seen.state == "ended")
         with pytest.raises(InvalidInput, match="no viewers"):
             await theirs.watch_session().start()
         # What is reported all the same does not count.

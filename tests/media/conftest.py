@@ -203,7 +203,7 @@ class Viewer:
     async def track(self, kind: str = "video") -> tuple[Any, str]:
         """The next track of a kind, and whose it is."""
         wanted = rtc.TrackKind.KIND_VIDEO if kind == "video" else rtc.TrackKind.KIND_AUDIO
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.tracks[wanted].get()
 
     async def counters(self, track: Any, count: int) -> list[int]:
@@ -211,7 +211,7 @@ class Viewer:
         stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
         found: list[int] = []
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 async for event in stream:
                     frame = event.frame
                     luma = np.frombuffer(frame.data, np.uint8, frame.width * frame.height)
@@ -229,7 +229,7 @@ class Viewer:
         stream = rtc.AudioStream(track, sample_rate=48_000, num_channels=1)
         parts: list[Any] = []
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 async for event in stream:
                     part = np.frombuffer(event.frame.data, np.int16)
                     if parts or np.abs(part).max() > 500:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import gzip
+import itertools
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -15,11 +17,11 @@ from livekit import rtc
 from livekit.protocol import models
 from livekit.protocol import rtc as wire
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 
 from spnb.sandbox.media.join import JoinWish, MalformedJoin, read_wish
 from spnb.sandbox.media.tokens import Grants, Identity, InvalidToken
-from tests.media.conftest import LiveKit, Viewer, publisher
+from tests.media.conftest import LiveKit, Viewer, publisher, viewer
 from tests.media.test_units import OFFER
 
 
@@ -128,17 +130,32 @@ async def told(
 @pytest.mark.media
 async def test_one_connection_carries_what_is_sent_and_what_is_followed(livekit: LiveKit, room: str) -> None:
     """The sections a client leaves open carry what it follows; where none is left, it is asked for more."""
-    request = wire.JoinRequest(connection_settings=SETTINGS, client_info=CLIENT)
     async with (
         publisher(livekit, room, sound=True) as host,
-        connect(address(livekit, room, "late", request), proxy=None) as socket,
-        asyncio.timeout(90),
+        viewer(livekit, room) as seen,
+        asyncio.timeout(120),
     ):
+        # Who looks first makes sure that both are there.
+        assert await seen.counters((await seen.track())[0], 3)
+        await seen.track("audio")
+        pictures = {p.sid for p in host.local_participant.track_publications.values() if p.kind == 2}
+        if livekit.embedded:
+            await negotiate(livekit, room, "late", pictures)
+            return
+        for number in itertools.count():
+            # A real server puts a client out whose media never connect, as here: it comes again, as clients do.
+            with contextlib.suppress(ConnectionClosedOK):
+                await negotiate(livekit, room, f"late-{number}", pictures)
+                return
+
+
+async def negotiate(livekit: LiveKit, room: str, identity: str, pictures: set[str]) -> None:
+    """Offer one section for a picture, and none for the sound, until both are answered for."""
+    request = wire.JoinRequest(connection_settings=SETTINGS, client_info=CLIENT)
+    async with connect(address(livekit, room, identity, request), proxy=None) as socket:
         joined = await told(socket, lambda answer: answer.HasField("join"))
         assert not joined.join.subscriber_primary
-        assert [other.identity for other in joined.join.other_participants] == ["host"]
-        # There is a section for the picture, and none for the sound.
-        pictures = {p.sid for p in host.local_participant.track_publications.values() if p.kind == 2}
+        assert "host" in [other.identity for other in joined.join.other_participants]
         carried: set[str] = set()
         audios = number = 0
         wanted, open_offer = True, False
@@ -148,7 +165,7 @@ async def test_one_connection_carries_what_is_sent_and_what_is_followed(livekit:
                 offer = wire.SessionDescription(type="offer", sdp=RECEIVING, id=number)
                 await socket.send(wire.SignalRequest(offer=offer).SerializeToString())
             try:
-                heard = await told(socket, lambda it: it.WhichOneof("message") in ("answer", REQUIREMENT), 3)
+                heard = await told(socket, lambda it: it.WhichOneof("message") in ("answer", REQUIREMENT), 1)
             except TimeoutError:
                 wanted = True  # a server that has come to follow more while it answered says nothing more by itself
                 continue

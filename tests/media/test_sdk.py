@@ -49,7 +49,7 @@ async def test_simulcast_gives_the_best_layer(livekit: LiveKit, room: str) -> No
     async with publisher(livekit, room, simulcast=True, size=(1280, 720)), viewer(livekit, room) as seen:
         track, _ = await seen.track()
         stream = rtc.VideoStream(track)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             async for event in stream:
                 if event.frame.width == 1280:
                     break
@@ -113,10 +113,10 @@ async def test_data_goes_both_ways(livekit: LiveKit, room: str) -> None:
         await until(lambda: len(ann.room.remote_participants) == 2)
         await ann.room.local_participant.publish_data(b"to all", reliable=True, topic="t")
         for other in (bob, eve):
-            packet = await asyncio.wait_for(other.data.get(), 10)
+            packet = await asyncio.wait_for(other.data.get(), 60)
             assert (packet.data, packet.participant.identity, packet.topic) == (b"to all", "ann", "t")
         await bob.room.local_participant.publish_data(b"secret", destination_identities=["ann"])
-        assert (await asyncio.wait_for(ann.data.get(), 10)).data == b"secret"
+        assert (await asyncio.wait_for(ann.data.get(), 60)).data == b"secret"
         assert eve.data.empty()
 
 
@@ -130,7 +130,7 @@ async def test_a_full_reconnection_brings_the_media_back(livekit: LiveKit, room:
         track, _ = await seen.track()
         await seen.counters(track, 5)
         await seen.room.simulate_scenario(rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT)
-        await until(lambda: "reconnected" in seen.events, 20)
+        await until(lambda: "reconnected" in seen.events)
         track, _ = await seen.track()
         assert in_order(await seen.counters(track, 20))
 
@@ -146,10 +146,10 @@ async def test_a_stream_outlives_its_first_token(livekit: LiveKit, room: str) ->
     await host.connect(livekit.url, livekit.token(room, "host", ttl=4), rtc.RoomOptions(auto_subscribe=False))
     feeding = await feed(host, codec="H264", simulcast=False, sound=False)
     try:
-        await asyncio.wait_for(fresh.wait(), 20)
+        await asyncio.wait_for(fresh.wait(), 60)
         await asyncio.sleep(dies + 1 - time.monotonic())  # until the first one has died of age
         await host.simulate_scenario(rtc.SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT)
-        await asyncio.wait_for(back.wait(), 20)
+        await asyncio.wait_for(back.wait(), 60)
         async with viewer(livekit, room) as seen:
             track, _ = await seen.track()
             assert in_order(await seen.counters(track, 20))
@@ -234,11 +234,11 @@ async def test_who_may_not_publish_does_not(livekit: LiveKit, room: str) -> None
     source = rtc.VideoSource(64, 64)
     track = rtc.LocalVideoTrack.create_video_track("x", source)
     with pytest.raises(Exception, match=r"(?i)allow|permission|timed out"):
-        await asyncio.wait_for(guest.local_participant.publish_track(track, rtc.TrackPublishOptions()), 15)
+        await asyncio.wait_for(guest.local_participant.publish_track(track, rtc.TrackPublishOptions()), 60)
     await guest.disconnect()
 
 
-async def until(condition: Any, seconds: float = 10) -> None:
+async def until(condition: Any, seconds: float = 60) -> None:
     """Wait until something observed from outside is so."""
     async with asyncio.timeout(seconds):
         while not condition():

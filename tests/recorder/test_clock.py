@@ -224,10 +224,10 @@ async def test_playlists_wait_for_what_is_asked_for(studio: Studio) -> None:
         ] + [feeder._moment(audio, n * OPUS_SECONDS, 0, data, True, 123) for n, data in enumerate(sounds[200:], 200)]
         for _, track, frame in sorted(moments, key=lambda moment: moment[0]):
             tap.frame(track, frame)
-        answered = await asyncio.wait_for(waiting, 20)
+        answered = await asyncio.wait_for(waiting, 60)
         assert answered.end > listed.end
         check(answered)
-        assert (await asyncio.wait_for(hinted, 20)).status_code == 200
+        assert (await asyncio.wait_for(hinted, 60)).status_code == 200
         whole = await viewer.until(lambda playlist: len(playlist.segments) >= 5)
         joined = b"".join([(await viewer.get(one["URI"])).content for one in whole.segments[-1].parts])
         assert joined == (await viewer.get(whole.segments[-1].uri)).content, "parts are their segment"
@@ -240,7 +240,7 @@ async def test_playlists_wait_for_what_is_asked_for(studio: Studio) -> None:
         assert (await viewer.get("part-0-99.m4s")).status_code == 404
         last = asyncio.create_task(viewer.get("main.m3u8", _HLS_msn=whole.end[0] + 1))
         await studio.recorder.finish("room")
-        assert (await asyncio.wait_for(last, 20)).status_code in (200, 404), "the end answers those who wait"
+        assert (await asyncio.wait_for(last, 60)).status_code in (200, 404), "the end answers those who wait"
 
 
 async def test_a_long_playlist_is_told_in_what_changed(studio: Studio) -> None:
@@ -311,7 +311,7 @@ async def test_what_is_too_much_is_left_out_and_told(tmp_path: Path) -> None:
     tap = recorder.start("room")
     feeder = Feeder(tap)
     (video,) = feeder.play(pictures=encoded_pictures(20))
-    await asyncio.wait_for(gate.wait(), 20)
+    await asyncio.wait_for(gate.wait(), 60)
     assert problems[0] == "the recorder is too slow for what arrives: frames are left out"
     async with asyncio.timeout(30):
         while tap._queue.qsize():

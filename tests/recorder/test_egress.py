@@ -139,14 +139,14 @@ async def test_a_deployments_egress_records_and_its_file_is_the_rooms(stand_in: 
             await room.until("live", timeout=40)
             # While Egress is not there that is told as a gap, and it is asked for again.
             room.observe(lambda _record: None)
-            await until(lambda: room.record.recording_gaps, 30)
+            await until(lambda: room.record.recording_gaps)
             assert "redis required" in room.record.recording_gaps[-1].reason
             stand_in.there = True
-            await until(lambda: stand_in.known, 30)
+            await until(lambda: stand_in.known)
             ((egress_id, made),) = stand_in.known.items()
             assert made.room_composite.layout == "speaker"
             await room.stop()
-            await until(lambda: made.status == STATUS.EGRESS_ENDING, 30)
+            await until(lambda: made.status == STATUS.EGRESS_ENDING)
             assert (await room.refresh()).status == "ended", "its file is not there yet"
             await stand_in.finish(egress_id)
             recording = await room.recording(timeout=60)

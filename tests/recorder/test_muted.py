@@ -90,7 +90,7 @@ async def test_a_recording_is_silent_while_its_host_is_muted(running: RunningSan
     muted = listener.seen_since(0)[-1]
     line.resumes = False  # so that everything is published anew
     await line.cut()
-    await until(lambda: any(isinstance(event, Reconnecting) for event in events), 20)
+    await until(lambda: any(isinstance(event, Reconnecting) for event in events))
     line.mend()
     await until(lambda: any(isinstance(event, Reconnected) for event in events), 40)
     again = time.monotonic()

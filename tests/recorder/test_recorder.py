@@ -296,7 +296,7 @@ async def test_live_files_can_be_played_while_they_grow(studio: Studio) -> None:
     tap = studio.recorder.start("room")
     assert studio.recorder.live_files("room") is None
     Feeder(tap).play(pictures=encoded_pictures(7), sounds=encoded_sound(7))
-    await asyncio.wait_for(studio.told.wait(), 10)
+    await asyncio.wait_for(studio.told.wait(), 60)
     async with served(studio) as viewer:
         listed = await viewer.until(lambda playlist: len(playlist.segments) >= 3)
         assert not listed.ended
@@ -374,7 +374,7 @@ async def test_a_full_disk_costs_only_what_comes_after(small_disk: Path) -> None
             file.flush()
     tap.track_ended(tracks[0])
     feeder.play(pictures=encoded_pictures(4, size=(1280, 720), first=120), at=4.0)
-    await asyncio.wait_for(studio.told.wait(), 20)
+    await asyncio.wait_for(studio.told.wait(), 60)
     async with asyncio.timeout(20):
         while not studio.problems:
             await asyncio.sleep(0.02)

@@ -270,7 +270,7 @@ async def test_an_interrupted_download_keeps_what_has_come_and_two_at_once_are_o
             return await fetch(reach, address, tmp_path, "film.mp4", meter=meter)
 
     task = asyncio.create_task(fetched())
-    await asyncio.wait_for(arrived.wait(), 20)
+    await asyncio.wait_for(arrived.wait(), 60)
     with pytest.raises(DownloadError, match="already"):
         await fetched()
     task.cancel()

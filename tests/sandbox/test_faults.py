@@ -44,7 +44,7 @@ def faults(sp: AsyncClient) -> Iterator[Faults]:
         yield made
 
 
-async def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)

@@ -10,6 +10,7 @@ from livekit import rtc
 from tests.conftest import RunningSandbox
 from tests.media.conftest import LiveKit, publisher
 from tests.rest.conftest import Caller
+from tests.security.mqtt import RawClient
 
 Json = dict[str, Any]
 
@@ -100,15 +101,20 @@ async def test_a_co_host_who_is_gone_stays_gone(sandbox: RunningSandbox, how: st
         await back.disconnect()
         with pytest.raises(rtc.ConnectError):
             await rtc.Room().connect(data["coHostUrl"], data["coHostToken"])
+    waiting = Caller(sandbox)
+    asked = host.post("/api/v1/invitations", {**invite, "userIds": [waiting.user_id]})["invitations"][0]["invitationId"]
     host.post(f"/api/v1/rooms/{room}/stop")
     with pytest.raises(rtc.ConnectError):
         await rtc.Room().connect(fresh["coHostUrl"], fresh["coHostToken"])
+    for caller in (host, co_host):
+        assert caller.http.get(f"/api/v1/rooms/{room}/token").status_code in (400, 403)
+    waiting.post(f"/api/v1/invitations/{asked}/accept", expect=400)
 
 
 async def eventually(condition: Any) -> None:
     from tests.live.conftest import until
 
-    await until(condition, 30)
+    await until(condition)
 
 
 async def on_air(host: Caller, room: str) -> None:
@@ -164,6 +170,40 @@ POISON = (
     {"X-Forwarded-Prefix": "/evil"},
     {"X-Forwarded-For": "192.0.2.1"},
 )
+
+
+@pytest.mark.media
+async def test_no_header_makes_an_address_of_a_show(sandbox: RunningSandbox) -> None:
+    """Its players' addresses, live and recorded, in answers and in what everybody else hears."""
+    host, viewer = Caller(sandbox), Caller(sandbox)
+    room = host.room()
+    post = host.room_post({"roomId": room["roomId"]})["posts"][0]["postId"]
+    path = f"/api/v1/rooms/{room['roomId']}"
+    ours = (f'"livePlaybackUrl":"{sandbox.url}/', f'"liveThumbnailUrl":"{sandbox.url}/')
+    async with publisher(Given(host.get(f"{path}/token")), room["roomId"], host.user_id):
+        await eventually(lambda: all(words in viewer.http.get(path).text for words in ours))
+        with RawClient.of(Caller(sandbox)) as follower:
+            follower.subscribe(f"sandbox/room/{room['_id']}")
+            for headers in POISON:
+                told = [
+                    viewer.http.get(path, headers=headers).text,
+                    viewer.http.get("/api/v1/rooms/lives", headers=headers).text,
+                    host.http.put(path, json={"title": str(headers)}, headers=headers).text,
+                    (follower.receive() or b"").decode(errors="replace"),
+                ]
+                viewer.http.post(f"/api/v3/posts/{post}/flag", headers=headers)
+                viewer.http.delete(f"/api/v3/posts/{post}/unflag", headers=headers)
+                for text in told:
+                    assert all(words in text for words in ours), headers
+        host.post(f"{path}/stop")
+    await eventually(lambda: viewer.get(path)["rooms"][0]["status"] == "recorded")
+    for headers in POISON:
+        (info,) = viewer.http.get(path, headers=headers).json()["rooms"][0]["recordedPlaybackInfos"]
+        assert info["url"].startswith(f"{sandbox.url}/")
+        assert info["thumbnailUrl"].startswith(f"{sandbox.url}/")
+        moved = viewer.http.get(info["url"], headers=headers)
+        assert moved.status_code == 302
+        assert moved.headers["location"].startswith(f"{sandbox.url}/media/")
 
 
 @pytest.mark.parametrize("headers", POISON, ids=lambda headers: " ".join(headers.values()))

@@ -40,7 +40,7 @@ async def client(sandbox: RunningSandbox) -> AsyncIterator[Any]:
 
 
 async def followed(client: Any, room: Any) -> None:
-    await until(lambda: client.realtime.is_subscribed(f"sandbox/room/{room.record.id}"), 30)
+    await until(lambda: client.realtime.is_subscribed(f"sandbox/room/{room.record.id}"))
 
 
 @pytest.mark.media
@@ -54,7 +54,7 @@ async def test_no_event_ends_a_show(client: Any) -> None:
         async with await on_air(room):
             await room.until("live", timeout=30)
             await followed(client, room)
-            await until(lambda: room.room_id in {record.room_id for record in lobby.rooms}, 30)
+            await until(lambda: room.room_id in {record.room_id for record in lobby.rooms})
             statuses: list[str] = []
             stop.append(room.observe(lambda record: statuses.append(record.status)))
             for name in ENDS:
@@ -95,9 +95,9 @@ async def test_a_forged_edit_of_a_message_gives_way_to_what_is_read(client: Any)
             texts[change.message.message_id] = str(change.message.data.get("text"))
 
     following = asyncio.create_task(follow())
-    await until(lambda: client.realtime.is_subscribed(f"{chat.channel.path}/#"), 30)
+    await until(lambda: client.realtime.is_subscribed(f"{chat.channel.path}/#"))
     sent = await chat.send("true")
-    await until(lambda: texts.get(sent.message_id) == "true", 30)
+    await until(lambda: texts.get(sent.message_id) == "true")
     wire = (await client.messages.get(sent.message_id)).to_wire()
     wire |= {"data": {"text": "forged"}, "updatedAt": FAR, "editedAt": FAR}
     client.realtime.tell(
@@ -105,9 +105,9 @@ async def test_a_forged_edit_of_a_message_gives_way_to_what_is_read(client: Any)
     )
     # Heard, perhaps shown, and then read again.
     await asyncio.sleep(0)
-    await until(lambda: texts[sent.message_id] == "true", 30)
+    await until(lambda: texts[sent.message_id] == "true")
     await chat.edit(sent, "edited")
-    await until(lambda: texts[sent.message_id] == "edited", 30)
+    await until(lambda: texts[sent.message_id] == "edited")
     following.cancel()
 
 
@@ -128,9 +128,9 @@ async def test_no_event_takes_a_message_away_or_makes_one(client: Any) -> None:
         over.set()
 
     following = asyncio.create_task(follow())
-    await until(lambda: client.realtime.is_subscribed(f"{chat.channel.path}/#"), 30)
+    await until(lambda: client.realtime.is_subscribed(f"{chat.channel.path}/#"))
     true = [await chat.send(f"true {number}") for number in range(3)]
-    await until(lambda: len(shown) == 3, 30)
+    await until(lambda: len(shown) == 3)
 
     def tell(kind: str, wire: dict[str, Any], **fields: Any) -> None:
         body = {**wire, "updatedAt": FAR, **fields}
@@ -147,11 +147,11 @@ async def test_no_event_takes_a_message_away_or_makes_one(client: Any) -> None:
         Event("channel.deleted", {"channels": [{"channelId": chat.channel.channel_id}]}, str(chat.channel.path))
     )
     later = await chat.send("true after all")
-    await until(lambda: shown.get(later.message_id) == "true after all", 30)
+    await until(lambda: shown.get(later.message_id) == "true after all")
     await until(lambda: set(shown) == {message.message_id for message in [*true, later]}, 60)
     assert not over.is_set(), "the channel is there"
     await chat.delete(true[0])
-    await until(lambda: true[0].message_id not in shown, 30)
+    await until(lambda: true[0].message_id not in shown)
     following.cancel()
 
 
@@ -166,7 +166,7 @@ async def test_a_hook_is_called_for_what_is_there(client: Any) -> None:
     chat = await room.open_chat()
     lobby = AsyncLiveRooms(client)
     ends.append(lobby.observe(lambda _rooms: None))
-    await until(lambda: client.realtime.is_subscribed("sandbox/room/+"), 30)
+    await until(lambda: client.realtime.is_subscribed("sandbox/room/+"))
     client.realtime.tell(forged("room.startBroadcasting", room))
     sent = await chat.send("true")
     wire = (await client.messages.get(sent.message_id)).to_wire()
@@ -174,7 +174,7 @@ async def test_a_hook_is_called_for_what_is_there(client: Any) -> None:
     assert feed is not None
     for body in ({**wire, "messageId": "forged", "data": {"text": "forged"}}, {"messageId": 7}, "odd", wire):
         feed._said(Event("message.created", {"messages": [body]}, str(wire["path"])))
-    await until(lambda: "true" in said, 30)
+    await until(lambda: "true" in said)
     await lobby.refresh()
     assert said == ["true"]
     assert room.room_id not in {record.room_id for record in lobby.rooms}
@@ -188,16 +188,16 @@ async def test_a_claimed_date_orders_nothing_on_stage(client: Any) -> None:
     people: list[Any] = []
     end = room.stage.observe(people.append)
     topic = f"sandbox/room/{room.record.id}"
-    await until(lambda: client.realtime.is_subscribed(topic), 30)
+    await until(lambda: client.realtime.is_subscribed(topic))
     for name, at in ((JOINED, FAR), (LEFT, "2026-01-01T00:00:00.000Z")):
         body = {
             "eventActor": {"userId": client.user_id},
             "users": [{"userId": client.user_id, "displayName": "<b>forged</b>"}],
         }
         client.realtime.tell(Event(name, body, topic, sent_at=datetime.fromisoformat(at)))
-    await until(lambda: client.user_id in room.stage._heard_of, 30)
+    await until(lambda: client.user_id in room.stage._heard_of)
     assert room.stage._heard_of[client.user_id][0] <= client.clock.now(), "what comes later counts"
-    await until(lambda: bool(people) and bool(people[-1]), 30)
+    await until(lambda: bool(people) and bool(people[-1]))
     assert "forged" not in repr(room.stage.people)
     end()
 

@@ -25,8 +25,8 @@ SIGNED = {("GET", "/media/{ticket}/{room_id}/{scope}/{name}"), ("HEAD", "/media/
 """Played media: the signed address is the secret itself, whatever the host is called."""
 OPEN = {("GET", "/sandbox/proof"), ("HEAD", "/sandbox/proof")}
 """Answers a challenge, which tells nothing to who does not know the key."""
-NOTHING_THERE = {"/files/{fileId}", "/rtc/v1", "/rtc/v1/validate", "/twirp/{path:path}"}
-"""A file by an id that cannot be guessed, and calls that are none as they are asked here."""
+NOTHING_THERE = {"/files/{fileId}", "/exports/{name}.csv", "/rtc/v1", "/rtc/v1/validate", "/twirp/{path:path}"}
+"""A file or an export by an id that cannot be guessed, and calls that are none as they are asked here."""
 STRANGE = (
     "' OR '1'='1",
     '" OR ""="',

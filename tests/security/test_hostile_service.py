@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 import spnb
+from spnb.client import session
 from spnb.client.answers import plain_text
 from spnb.client.retries import Retries
 from spnb.errors import BadAnswer, ServiceError, SpnbError
@@ -164,6 +165,25 @@ async def test_an_endless_answer_has_an_end(service: FaultProxy, client: Any) ->
     with pytest.raises(BadAnswer, match="over"):
         await client.rooms.record("r")
     assert await client._session.fetch(f"{service.url}/thumbnail") is None
+    service.fault = lambda _request: None
+
+
+async def test_an_answer_that_drips_has_an_end(
+    service: FaultProxy, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each byte comes in time, and the whole never."""
+    monkeypatch.setattr(session, "ANSWER_SECONDS", 0.5)
+
+    async def dripping() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.02)
+
+    service.fault = lambda _request: StreamingResponse(dripping(), media_type="application/json")
+    async with asyncio.timeout(60):
+        with pytest.raises(SpnbError, match="did not answer in time"):
+            await client.rooms.record("r")
+        assert await client._session.fetch(f"{service.url}/thumbnail") is None
     service.fault = lambda _request: None
 
 

@@ -10,9 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
+from spnb import sandbox as spnb_sandbox
 from spnb.sandbox.server import log_size
 from tests.conftest import RunningSandbox, start_sandbox
 from tests.rest.conftest import Caller
@@ -207,6 +211,35 @@ def test_one_user_has_so_many_connections_and_no_more(flooded: RunningSandbox) -
         assert one_more.receive() == bytes((0x20, 2, 0, 5))
     for client in held:
         client.socket.close()
+
+
+def read_out(connection: ClientConnection) -> None:
+    """Read what was said before a connection's end, up to that."""
+    for _ in range(100):
+        connection.recv(timeout=30)
+
+
+def test_a_message_that_is_too_large_ends_the_connection(flooded: RunningSandbox) -> None:
+    room = Caller(flooded).room()["roomId"]
+    wish = {"room": room, "identity": "large", "canPublish": True}
+    headers = {"X-API-Key": flooded.api_key}
+    answer = httpx.post(f"{flooded.url}/sandbox/livekit-token", json=wish, headers=headers, trust_env=False).json()
+    doors = {f"ws{flooded.url[4:]}/mqtt": ["mqtt"], f"{answer['url']}/rtc?access_token={answer['token']}": None}
+    for address, protocols in doors.items():
+        with connect(address, subprotocols=protocols, proxy=None, max_size=None) as socket_:  # type: ignore[arg-type]
+            with contextlib.suppress(ConnectionClosed):  # its end may come while it is still being sent
+                socket_.send(bytes(8 * 2**20))
+            with pytest.raises(ConnectionClosed):
+                read_out(socket_)
+    assert Caller(flooded).get("/api/v3/sessions")["success"]
+
+
+def test_a_log_that_has_grown_is_put_aside_at_the_next_start(tmp_path: Path) -> None:
+    log = tmp_path / "sandbox.log"
+    log.write_bytes(b"x" * (log_size.MOST_BYTES + 1))
+    spnb_sandbox.start(tmp_path).stop()
+    assert log.stat().st_size < 100_000
+    assert (tmp_path / "sandbox.log.1").stat().st_size > log_size.MOST_BYTES
 
 
 def test_the_log_keeps_its_last_part(tmp_path: Path) -> None:

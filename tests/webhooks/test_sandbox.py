@@ -57,7 +57,7 @@ def hooks(sp: AsyncClient) -> Iterator[Webhooks]:
         made.remove(webhook)
 
 
-async def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)
@@ -76,7 +76,8 @@ class Recorder:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                recorder.requests.append(({name.lower(): value for name, value in self.headers.items()}, body))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                recorder.requests.append((headers | {"path": self.path}, body))
                 status = recorder.answers.pop(0) if recorder.answers else 200
                 recorder.gate.wait(30)
                 self.send_response(status)
@@ -364,3 +365,71 @@ async def test_endpoints_outlive_the_process(tmp_path: Path, recorder: Recorder)
         await room.update(title="two")
         await until(lambda: recorder.signed)
     second.stop()
+
+
+@pytest.mark.parametrize("how", ["ended", "killed"])
+async def test_what_waits_outlives_the_process(tmp_path: Path, recorder: Recorder, how: str) -> None:
+    """What an endpoint has not taken comes after the restart: first attempts in order, retries where they were."""
+    first = start_sandbox(tmp_path, "--no-rate-limit")
+    hooks = await spnb.sandbox.webhooks_async(url=first.url, api_key=first.api_key)
+    slow = await hooks.add(recorder.url, SECRET, events=["room.didUpdate"], retry_seconds=[0.01])
+    away = await hooks.add("http://127.0.0.1:9/", SECRET, events=["room.didUpdate"], retry_seconds=[3600.0])
+    removed = await hooks.add("http://127.0.0.1:9/x", SECRET, events=["room.didUpdate"], retry_seconds=[3600.0])
+    titles = [f"title {number}" for number in range(6)]
+    async with await spnb.connect_async("host", url=first.url, api_key=first.api_key) as client:
+        room = await client.rooms.create("one", chat=False)
+        await room.update(title=titles[0])
+        await until(lambda: len(recorder.requests) == 2)  # and its twin
+        async with asyncio.timeout(20):
+            while [one["delivered"] for one in await hooks.deliveries(slow)] != [True]:
+                pass
+            while [one["attempts"] for one in await hooks.deliveries(removed)] != [1]:
+                pass
+        await hooks.remove(removed)
+        recorder.gate.clear()  # nobody is answered from here on
+        for title in titles[1:]:
+            await room.update(title=title)
+        await until(lambda: len(recorder.requests) >= 3)
+        async with asyncio.timeout(20):
+            while [one["attempts"] for one in await hooks.deliveries(away)] != [1] * 6:
+                pass
+    first.stop(kill=how == "killed")
+    recorder.requests.clear()
+    # An hour has passed, or the endpoint of that time would be asked in one.
+    store = Store(tmp_path / "sandbox.sqlite")
+    (endpoint,) = store.webhooks.find({}, accept=lambda one: one["webhookId"] == away.webhook_id)
+    store.webhooks.save({**endpoint, "url": f"{recorder.url}/away", "retrySeconds": [0.01]})
+    assert not store.deliveries.find({"webhookId": removed.webhook_id})
+    store.close()
+    recorder.gate.set()
+
+    second = start_sandbox(tmp_path, "--no-rate-limit")
+    hooks = await spnb.sandbox.webhooks_async(url=second.url, api_key=second.api_key)
+
+    async def left(webhook: Webhook) -> list[tuple[str, int, bool]]:
+        told = await hooks.deliveries(webhook)
+        return [(one["event"], one["attempts"], one["delivered"]) for one in told]
+
+    async with asyncio.timeout(60):
+        while not all(one[2] for one in [*await left(slow), *await left(away)]):
+            pass
+    assert [one[1] for one in await left(away)] == [2] * 6, "they went on where they were"
+    # Those whose first attempt had not ended, in their order, whatever was already tried again.
+    untried = [one for one in await left(slow) if one[1] == 1]
+    told = [title_of(body) for headers, body in recorder.requests if is_signed(headers) and headers["path"] == "/hook"]
+    assert len(untried) >= 3
+    assert [title for title in told if title in titles[-len(untried) :]] == titles[-len(untried) :]
+    assert set(told) == set(titles[1:]), "what was taken before is not sent again"
+    assert {title_of(body) for headers, body in recorder.requests if headers["path"] == "/hook/away"} == set(titles)
+    second.stop()
+    store = Store(tmp_path / "sandbox.sqlite")
+    assert not store.deliveries.find({}), "nothing is left"
+    store.close()
+
+
+def title_of(body: bytes) -> str:
+    return str(json.loads(body)["data"]["rooms"][0]["title"])
+
+
+def is_signed(headers: dict[str, str]) -> bool:
+    return "x-amity-signature" in headers

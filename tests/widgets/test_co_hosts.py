@@ -66,7 +66,7 @@ def test_a_guest_is_invited_joins_is_removed_comes_back_and_leaves(pair: tuple[A
     until(lambda: host.phase == "live")
     join(guest)
     both = {"company-host": True, "company-guest": True}
-    until(lambda: on_stage(host) == both and on_stage(guest) == both, 20)
+    until(lambda: on_stage(host) == both and on_stage(guest) == both)
     assert [(row["me"], row["role"]) for row in guest.people] == [(False, "host"), (True, "coHost")]
     until(lambda: [row["name"] for row in host.people] == ["<b>Hana</b>", "Gus"])
     command(host, "let_manage_products", user="company-guest", allowed=True)
@@ -75,29 +75,29 @@ def test_a_guest_is_invited_joins_is_removed_comes_back_and_leaves(pair: tuple[A
     command(host, "remove", user="company-host")
     until(lambda: "no such co-host" in host.error)
     command(host, "remove", user="company-guest")
-    until(lambda: not guest.has_room, 20)
+    until(lambda: not guest.has_room)
     assert (guest.phase, guest.role, guest.error) == ("idle", "host", "The host took you off the stage.")
-    until(lambda: on_stage(host) == {"company-host": True}, 20)
+    until(lambda: on_stage(host) == {"company-host": True})
     assert host.phase == "live"
 
     command(host, "invite", user="company-guest")
     accept(guest)
     join(guest)
-    until(lambda: on_stage(host) == both, 20)
+    until(lambda: on_stage(host) == both)
     guest.broadcast.stop()
     until(lambda: guest.phase == "idle")
     assert guest.has_room, "off the air, and still a co-host"
     join(guest)
     command(guest, "leave_stage")
-    until(lambda: not guest.has_room, 20)
+    until(lambda: not guest.has_room)
     assert guest.error == ""
     assert host.phase == "live"
-    until(lambda: on_stage(host) == {"company-host": True}, 20)
+    until(lambda: on_stage(host) == {"company-host": True})
     for studio in (host, guest):
         assert "eyJ" not in state_of(studio)
         assert sp.access_token() not in state_of(studio)
     command(host, "stop")
-    until(lambda: host.phase == "ended", 20)
+    until(lambda: host.phase == "ended")
 
 
 def test_invitations_are_declined_and_taken_back(pair: tuple[Any, Any, Any]) -> None:
@@ -127,7 +127,7 @@ def test_the_room_ends_under_a_co_host(pair: tuple[Any, Any, Any]) -> None:
     join(guest)
     command(guest, "accept", invitation="none")
     command(host, "stop")
-    until(lambda: guest.phase == "ended" and host.phase == "ended", 20)
+    until(lambda: guest.phase == "ended" and host.phase == "ended")
     assert "stopped elsewhere" in guest.error
     command(guest, "new")
     until(lambda: not guest.has_room and guest.phase == "idle")

@@ -17,7 +17,7 @@ from spnb.errors import InvalidInput
 from spnb.widgets import Dashboard, LiveDashboard, StreamReport
 from spnb.widgets.live_series import LiveSeries
 from spnb.widgets.stream_page import page_of
-from tests.analytics.season import season
+from tests.analytics.season import quiet_past, season
 from tests.conftest import RunningSandbox
 from tests.widgets.test_widgets import Sent, command, state_of, until
 
@@ -183,7 +183,9 @@ def test_a_live_dashboard_counts_an_hour_and_does_not_grow(sp: Any) -> None:
 def test_the_last_second_before_the_end_counts_and_nothing_after(sp: Any, sandbox: RunningSandbox) -> None:
     room = sp.rooms.create("Short")
     room.post()
-    board = LiveDashboard(room)
+    quick = analytics.AlertRules(fewest_messages=5, burst_score=2.0)
+    alerts = analytics.Alerts(usual=quiet_past(room.record.created_by), rules=quick)
+    board = LiveDashboard(room, alerts=alerts)
     sent = Sent(board)
     command(board, "stream", room="it")
     with room.go_live(spnb.TestCard(320, 180)):
@@ -192,6 +194,8 @@ def test_the_last_second_before_the_end_counts_and_nothing_after(sp: Any, sandbo
         for number in range(5):
             room.chat.send(f"message {number}")
         until(lambda: board.messages + board._fresh[0] == 5)
+        until(lambda: board.banner)
+        assert board.banner[0][1].startswith("the chat bursts: 5 messages")
     until(lambda: board.over)
     assert board.messages == 5
     assert board.changes[0][1] == "live"

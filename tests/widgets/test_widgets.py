@@ -27,7 +27,7 @@ def sp(sandbox: RunningSandbox) -> Iterator[Any]:
         yield client
 
 
-def until(condition: Any, seconds: float = 15) -> None:
+def until(condition: Any, seconds: float = 60) -> None:
     """Wait until something observed from outside is so."""
     ends = time.monotonic() + seconds
     while not condition():

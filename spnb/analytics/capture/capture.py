@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -19,6 +17,7 @@ from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.analytics.capture.following import RoomCapture, ViewsOf
 from spnb.analytics.capture.gaps import Gaps
+from spnb.analytics.capture.health import HealthRows
 from spnb.analytics.capture.writer import CaptureWriter, Written
 from spnb.client import AsyncClient
 from spnb.errors import ConfigError, ServiceError, Unreachable
@@ -27,7 +26,6 @@ from spnb.models import Room
 
 if TYPE_CHECKING:
     from spnb.analytics.dataset import Dataset
-    from spnb.broadcast import AsyncBroadcast, BroadcastStats
 
 __all__ = ["AsyncCapture"]
 
@@ -75,7 +73,7 @@ class AsyncCapture:
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._work: list[asyncio.Task[None]] = []
         self._ends: list[Callable[[], None]] = []
-        self._broadcasts: dict[int, tuple[AsyncBroadcast, float]] = {}
+        self._health = HealthRows()
         self._done = asyncio.Event()
         self._stopping: asyncio.Task[None] | None = None
 
@@ -316,20 +314,8 @@ class AsyncCapture:
 
     def _drain(self) -> None:
         """Take the statistics of what this process has on air."""
-        module = sys.modules.get("spnb.broadcast.running")
-        if module is None:
-            return  # nothing was ever put on air here
-        for room_id in self._rooms:
-            for broadcast in module.running(room_id):
-                self._broadcasts.setdefault(id(broadcast), (broadcast, 0.0))
-        for key, (broadcast, last) in list(self._broadcasts.items()):
-            fresh = [stats for stats in broadcast.history if stats.at > last]
-            for stats in fresh:
-                self._writer.put("health", _health_row(broadcast, stats, self._now()))
-            if fresh:
-                self._broadcasts[key] = (broadcast, fresh[-1].at)
-            elif not broadcast.on_air:
-                del self._broadcasts[key]
+        for row in self._health.fresh(self._rooms, self._now()):
+            self._writer.put("health", row)
 
     async def __aenter__(self) -> AsyncCapture:
         return await self.start()
@@ -369,19 +355,3 @@ class AsyncCapture:
 
 def _counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def _health_row(broadcast: AsyncBroadcast, stats: BroadcastStats, now: datetime) -> dict[str, Any]:
-    at = now - timedelta(seconds=time.monotonic() - stats.at)
-    sent, lost = stats.packets_sent, stats.packets_lost
-    return {
-        "room_id": broadcast.room.room_id,
-        "at": at,
-        "bitrate_kbps": stats.bitrate_kbps,
-        "fps": stats.fps,
-        "target_fps": broadcast.source.fps,
-        "packets_lost": lost,
-        "packets_received": sent - lost if sent is not None and lost is not None else None,
-        "jitter_ms": stats.jitter_ms,
-        "rtt_ms": stats.rtt_ms,
-    }

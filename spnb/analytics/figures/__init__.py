@@ -3,6 +3,7 @@
 from spnb.analytics.figures.images import save_image, save_images
 from spnb.analytics.figures.portfolio import (
     cohort_grid,
+    funnel_steps,
     kpi_cards,
     leaderboard,
     streams_compared,
@@ -18,6 +19,7 @@ from spnb.analytics.figures.stream import (
 
 __all__ = [
     "cohort_grid",
+    "funnel_steps",
     "health_strip",
     "joins_and_leaves",
     "kpi_cards",

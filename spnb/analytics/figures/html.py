@@ -29,7 +29,7 @@ COLUMNS = ("live_at", "duration_seconds", "views", "live_viewers", "peak_viewers
            "engagement_rate")  # fmt: skip
 
 
-def page_html(report: StreamReport, *, dark: bool = False) -> str:
+def page_html(report: StreamReport, *, dark: bool = False, annotations: Any = None) -> str:
     """The page; see `StreamReport.to_html`."""
     rows = sum(map(len, (report.concurrency, report.chat, report.reactions, report.joins_leaves, report.moments)))
     if rows > MOST_ROWS:
@@ -53,7 +53,7 @@ def page_html(report: StreamReport, *, dark: bool = False) -> str:
         f"<h2>Data quality</h2>{report.quality._repr_html_()}"
     )
     title = str(report.room["title"]) or str(report.room["room_id"])
-    return _page(title, page_figures(report, dark=dark), rest, dark)
+    return _page(title, page_figures(report, dark=dark, annotations=annotations), rest, dark)
 
 
 def _with_words(moments: pd.DataFrame) -> pd.DataFrame:

@@ -12,10 +12,12 @@ from spnb.analytics.report import StreamReport
 __all__ = ["page_figures", "period_figures"]
 
 
-def page_figures(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> dict[str, Any]:
+def page_figures(
+    report: StreamReport, *, dark: bool = False, time_zone: str | None = None, annotations: Any = None
+) -> dict[str, Any]:
     """The stack; retention, joins and leaves where sessions tell them; health where it was measured."""
     made = {
-        "stack": stream_stack(report, dark=dark, time_zone=time_zone),
+        "stack": stream_stack(report, dark=dark, time_zone=time_zone, annotations=annotations),
     }
     if not report.as_polled:
         made["retention"] = retention_curve(report.retention, dark=dark)

@@ -20,7 +20,7 @@ from spnb.analytics.shown import change as in_words
 from spnb.analytics.windows import moments_of
 from spnb.errors import InvalidInput
 
-__all__ = ["cohort_grid", "kpi_cards", "leaderboard", "streams_compared", "weekday_hours"]
+__all__ = ["cohort_grid", "funnel_steps", "kpi_cards", "leaderboard", "streams_compared", "weekday_hours"]
 
 FEWEST_POINTS = 2_000
 """Of each of many streams in one figure."""
@@ -220,4 +220,38 @@ def cohort_grid(cohorts: pd.DataFrame, *, dark: bool = False) -> Any:
     made.update_yaxes(autorange="reversed", title="first watched (viewers)", type="category", showgrid=False)
     made.update_xaxes(title="periods since then", type="category", showgrid=False)
     made.update_layout(hovermode="closest")
+    return made
+
+
+def funnel_steps(table: pd.DataFrame, *, title: str = "How far people came", dark: bool = False) -> Any:
+    """A funnel step by step: people who took every known step so far, and their share of the step before.
+
+    Args:
+        table: of `spnb.analytics.funnel`; steps that nobody knows are left out, and named below.
+        title: above it.
+        dark: for dark themes.
+    """
+    known = table[table["through"].notna()]
+    shares = ["" if np.isnan(share) else f", {share:.0%} of the step before" for share in known["share"]]
+    made = figure(
+        go.Funnel(
+            y=known["step"],
+            x=known["through"],
+            text=[f"{count:,.0f}{share}" for count, share in zip(known["through"], shares, strict=True)],
+            textinfo="text",
+            textposition="auto",
+            marker={"color": COLOURS["viewers"]},
+            connector={"fillcolor": "rgba(0, 114, 178, 0.15)"},
+            customdata=known["people"],
+            hovertemplate="%{y}: %{x:,}, of %{customdata:,} who took this step at all<extra></extra>",
+        ),
+        title=title_of(title),
+        dark=dark,
+        hovermode="closest",
+    )
+    unknown = table["step"][table["through"].isna()]
+    if len(unknown):
+        made.add_annotation(
+            text=f"not known: {', '.join(unknown)}", xref="paper", yref="paper", x=0, y=-0.1, showarrow=False
+        )
     return made

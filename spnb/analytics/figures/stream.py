@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from spnb.analytics.figures.marks import annotate
 from spnb.analytics.figures.template import COLOURS, GRADES, SYMBOLS, clock, figure, title_of
 from spnb.analytics.metrics.retention import Retention
 from spnb.analytics.report import StreamReport
@@ -36,7 +37,9 @@ HEIGHTS = {1: 450, 2: 540, 3: 620}
 TICKS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 
-def stream_stack(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
+def stream_stack(
+    report: StreamReport, *, dark: bool = False, time_zone: str | None = None, annotations: Any = None
+) -> Any:
     """Concurrent viewers as exact steps, chat and reactions per bin, on one time axis, with the moments marked.
 
     What nobody knows, or did, has no panel.
@@ -45,6 +48,10 @@ def stream_stack(report: StreamReport, *, dark: bool = False, time_zone: str | N
         report: the stream.
         dark: for dark themes.
         time_zone: clock times of this zone on the axis; without it time since the stream began.
+        annotations: what happened, to be drawn over it: a frame as `effects` takes it.
+
+    Raises:
+        TableError: the annotations lack a column, or a zone.
     """
     zero = _begin(report)
     place = axis_of(zero, time_zone)
@@ -77,16 +84,23 @@ def stream_stack(report: StreamReport, *, dark: bool = False, time_zone: str | N
             type="rect", yref="paper", y0=0, y1=1, x0=first, x1=last_x,
             fillcolor=COLOURS["moments"], opacity=0.15, line_width=0, layer="below",
         )  # fmt: skip
+    annotate(made, report, annotations, place)
     return made
 
 
-def viewers_curve(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
+def viewers_curve(
+    report: StreamReport, *, dark: bool = False, time_zone: str | None = None, annotations: Any = None
+) -> Any:
     """Concurrent viewers alone, as exact steps; of a stream that was only counted, its polls.
 
     Args:
         report: the stream.
         dark: for dark themes.
         time_zone: clock times of this zone on the axis; without it time since the stream began.
+        annotations: what happened, to be drawn over it: a frame as `effects` takes it.
+
+    Raises:
+        TableError: the annotations lack a column, or a zone.
     """
     zero = _begin(report)
     place = axis_of(zero, time_zone)
@@ -94,6 +108,7 @@ def viewers_curve(report: StreamReport, *, dark: bool = False, time_zone: str | 
     made = figure(*_usual(report, place, zero), _viewers(report, place, zero), title=title, dark=dark)
     made.update_yaxes(title="viewers, as polled" if report.as_polled else "viewers", **_whole(made.data[-1].y))
     _time_axis(made, report, zero, time_zone)
+    annotate(made, report, annotations, place)
     return made
 
 

@@ -14,7 +14,7 @@ import threading
 from fractions import Fraction
 from typing import Any
 
-from spnb._proxies import without_proxy
+from spnb._proxies import enter
 from spnb.sandbox.ingest.flv import Coded
 
 __all__ = ["Transcoder"]
@@ -65,8 +65,7 @@ class Transcoder:
 
         self._room = room = rtc.Room()
         room.on("disconnected", lambda *_: self.gone.set())
-        with without_proxy(self._url):
-            await room.connect(self._url, self._token, rtc.RoomOptions(auto_subscribe=False))
+        await enter(room, self._url, self._token, rtc.RoomOptions(auto_subscribe=False))
         self._thread.start()
 
     def take(self, packet: Coded) -> None:

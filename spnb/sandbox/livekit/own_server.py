@@ -195,7 +195,8 @@ class OwnLiveKit(LiveKitDeployment):
     """
 
     def __init__(self, server: LiveKitServer, api_key: str, api_secret: str) -> None:
-        super().__init__("", api_key, api_secret)
+        # Its port is known once it runs; that it is on this machine, behind no proxy, is known now.
+        super().__init__("ws://127.0.0.1", api_key, api_secret)
         self._server = server
 
     async def start(self) -> None:

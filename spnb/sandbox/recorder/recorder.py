@@ -15,7 +15,7 @@ from pathlib import Path
 
 from spnb.sandbox.recorder.files import Interrupted, RecordedFile, finalise, listed, taken_in
 from spnb.sandbox.recorder.room import Gap, RoomRecording
-from spnb.sandbox.recorder.writer import LiveFiles, RoomWriter
+from spnb.sandbox.recorder.writer import LiveFiles, RoomWriter, Trouble
 
 __all__ = ["Recorder", "RecorderSettings"]
 
@@ -111,16 +111,22 @@ class Recorder:
         if room_id in self._recordings:
             self._recordings[room_id].playable()
 
-    def _problem(self, room_id: str, problem: str, goes_on: bool) -> None:
+    def _problem(self, room_id: str, problem: str, trouble: Trouble) -> None:
         self._on_problem(room_id, problem)
         recording = self._recordings.get(room_id)
-        if recording is None:
-            return
-        writer = self._writers.get(room_id)
-        if writer is None or not writer._broken:
-            recording.troubled(problem, goes_on=goes_on)
-        elif room_id not in self._closed:
+        if recording is not None and trouble == "failed":
             recording.failed(problem)
+        elif recording is not None:
+            recording.troubled(problem, goes_on=trouble == "begins")
+        elif trouble == "failed":
+            # The last of a room could not be written out, and nothing follows.
+            now = time.time()
+            self.on_gaps(room_id, [Gap(now - self._settings.segment_seconds, now, problem)])
+
+    def last_written(self, room_id: str) -> float | None:
+        """When something of a room was written last that is no file yet, seconds since 1970; None where nothing was."""
+        segments = self.folder(room_id).glob("part-*/segment-*")
+        return max((path.stat().st_mtime for path in segments), default=None)
 
     def _damaged(self, room_id: str, started: float, ended: float, reason: str) -> None:
         self._on_problem(room_id, reason)
@@ -146,7 +152,7 @@ class Recorder:
                 on_part=lambda: self._tell(self._has_more, room_id),
                 clock=self._clock,
                 on_ready=lambda: self._tell(self._ready, room_id),
-                on_problem=lambda problem, goes_on: self._tell(self._problem, room_id, problem, goes_on),
+                on_problem=lambda problem, trouble: self._tell(self._problem, room_id, problem, trouble),
             )
             self._writers[room_id] = writer
         return writer

@@ -54,6 +54,8 @@ class RoomRecording:
         self._writer: RoomWriter | None = begin()
         self._began = 0.0
         self._retry: asyncio.Task[None] | None = None
+        self._nothing = False
+        """Whether nothing at all is recorded: the last gap is that, until a new writer has something."""
         self.gaps: list[Gap] = []
 
     # -- the tap
@@ -82,37 +84,55 @@ class RoomRecording:
     # -- what the writers tell
 
     def troubled(self, reason: str, *, goes_on: bool) -> None:
-        """Something is left out while the rest is recorded.
+        """Something is left out while the rest is recorded. While nothing at all is recorded, that is told already.
 
         Args:
             goes_on: whether more is left out from now on; else that is over, or it was one moment only.
         """
-        now = time.time()
-        is_open = bool(self.gaps) and self.gaps[-1].ended is None
-        if is_open and not goes_on and self._writer is not None:
-            self.gaps[-1] = replace(self.gaps[-1], ended=now, reason=reason)
-        elif not is_open:
-            self.gaps.append(Gap(now, None if goes_on else now, reason))
-        else:
+        if self._nothing:
             return
-        del self.gaps[:-MOST_GAPS]
+        if not self._is_open:
+            self._begin_gap(reason)
+            if not goes_on:
+                self._end_gap(self.gaps[-1].started)
+        elif goes_on:
+            return
+        else:
+            self._end_gap(time.time(), reason)
         self._on_gaps(self.gaps)
 
     def failed(self, reason: str) -> None:
         """The writer can write nothing more. It is asked for again every few seconds."""
         self._writer = None
-        if not self.gaps or self.gaps[-1].ended is not None:
-            self.gaps.append(Gap(time.time(), None, reason))
-            del self.gaps[:-MOST_GAPS]
+        if not self._nothing:
+            self._nothing = True
+            if self._is_open:  # what was left out before is another matter
+                self._end_gap(time.time())
+            self._begin_gap(reason)
             self._on_gaps(self.gaps)
         if self._retry is None or self._retry.done():
             self._retry = asyncio.create_task(self._again(), name=f"record again {self._folder.name}")
 
     def playable(self) -> None:
-        """The writer has something that can be played: a gap before it is over."""
-        if self._writer is not None and self.gaps and self.gaps[-1].ended is None:
-            self.gaps[-1] = replace(self.gaps[-1], ended=max(self.gaps[-1].started, self._began))
+        """The writer has something that can be played: the time without anything is over."""
+        if self._writer is not None and self._nothing:
+            self._nothing = False
+            self._end_gap(self._began)
             self._on_gaps(self.gaps)
+
+    @property
+    def _is_open(self) -> bool:
+        return bool(self.gaps) and self.gaps[-1].ended is None
+
+    def _begin_gap(self, reason: str) -> None:
+        # The wire has milliseconds, and a gap goes by its start.
+        after = self.gaps[-1].started + 0.001 if self.gaps else 0.0
+        self.gaps.append(Gap(max(time.time(), after), None, reason))
+        del self.gaps[:-MOST_GAPS]
+
+    def _end_gap(self, at: float, reason: str | None = None) -> None:
+        last = self.gaps[-1]
+        self.gaps[-1] = replace(last, ended=max(last.started, at), reason=last.reason if reason is None else reason)
 
     async def _again(self) -> None:
         while self._writer is None:
@@ -143,6 +163,6 @@ class RoomRecording:
         """Nothing more is to be recorded: a gap that is open ends here."""
         if self._retry is not None:
             self._retry.cancel()
-        if self.gaps and self.gaps[-1].ended is None:
-            self.gaps[-1] = replace(self.gaps[-1], ended=time.time())
+        if self._is_open:
+            self._end_gap(time.time())
             self._on_gaps(self.gaps)

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 
-from spnb._proxies import without_proxy
+from spnb._proxies import enter
 from spnb.sandbox.media.frames import EncodedFrame, Tap, TapTrack
 from spnb.sandbox.recorder.picture import h264_encoder
 
@@ -72,8 +72,7 @@ class RoomSubscriber:
         room.on("track_subscribed", subscribed)
         room.on("track_unsubscribed", unsubscribed)
         room.on("disconnected", lambda *_: self.gone.set())
-        with without_proxy(self._url):
-            await room.connect(self._url, self._token)
+        await enter(room, self._url, self._token)
 
     async def _read_video(self, track: rtc.Track, seen: TapTrack) -> None:
         from livekit import rtc

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from spnb.sandbox.media.frames import EncodedFrame, TapTrack
 from spnb.sandbox.recorder.picture import THUMBNAIL_WIDTH, jpeg
@@ -19,10 +19,12 @@ from spnb.sandbox.recorder.program import Program
 from spnb.sandbox.recorder.segments import Listing, SegmentWriter
 from spnb.sandbox.recorder.sound import SoundMixer
 
-__all__ = ["BEGAN", "LiveFiles", "RoomWriter"]
+__all__ = ["BEGAN", "LiveFiles", "RoomWriter", "Trouble"]
 
 log = logging.getLogger(__name__)
 
+Trouble = Literal["begins", "over", "failed"]
+"""Something is left out from now on; that is over, or was one moment; nothing more can be written."""
 BEGAN = "began"
 """The file that tells when a recording began, Unix seconds."""
 BALLAST = "ballast"
@@ -60,7 +62,7 @@ class RoomWriter:
         on_ready: called once, on the writer's thread, when there is a segment to play.
         on_part: called on the writer's thread when there is more to play.
         on_problem: called, on any thread, with what is wrong (nothing more can be written, frames were left out), and
-            whether it goes on.
+            which kind of trouble that is.
         clock: monotonic seconds, the clock of `EncodedFrame.arrived`.
     """
 
@@ -75,7 +77,7 @@ class RoomWriter:
         most_waiting: int,
         on_ready: Callable[[], None],
         on_part: Callable[[], None],
-        on_problem: Callable[[str, bool], None],
+        on_problem: Callable[[str, Trouble], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.folder = folder
@@ -125,7 +127,7 @@ class RoomWriter:
         if full or (left_out and not frame.keyframe):
             # What follows a missing picture cannot be decoded.
             if not self._left_out:
-                self._on_problem("the recorder is too slow for what arrives: frames are left out", True)
+                self._on_problem("the recorder is too slow for what arrives: frames are left out", "begins")
             self._left_out[track.sid] = left_out + 1
             if not full:
                 track.request_keyframe()
@@ -134,13 +136,13 @@ class RoomWriter:
             del self._left_out[track.sid]
             kind = "pictures" if track.kind == "video" else "packets of sound"
             told = f"{left_out} {kind} were left out of the recording: this machine was too slow"
-            self._on_problem(told, bool(self._left_out))
+            self._on_problem(told, "begins" if self._left_out else "over")
         self._queue.put(lambda: self._write(track, frame))
 
     def track_ended(self, track: TapTrack) -> None:
         """A track is gone."""
         if self._left_out.pop(track.sid, None) and not self._left_out:
-            self._on_problem("frames were left out of the recording: this machine was too slow", False)
+            self._on_problem("frames were left out of the recording: this machine was too slow", "over")
         self._queue.put(lambda: self.program.end_track(track))
 
     def live_files(self) -> LiveFiles | None:
@@ -177,7 +179,7 @@ class RoomWriter:
 
     def unreadable(self, reason: str) -> None:
         """There is a track that cannot be recorded."""
-        self._on_problem(reason, False)
+        self._on_problem(reason, "over")
 
     # -- the writer's thread
 
@@ -204,12 +206,12 @@ class RoomWriter:
                 log.exception("recording into %s has stopped", self.folder)
                 (self.folder / BALLAST).unlink(missing_ok=True)
                 self._segments.abandon()
-                self._on_problem(f"nothing more can be recorded: {error.strerror or type(error).__name__}", True)
+                self._on_problem(f"nothing more can be recorded: {error.strerror or type(error).__name__}", "failed")
         except Exception as error:  # a frame that nobody could foresee: the recording goes on without it
             if type(error) not in self._failed:
                 self._failed.add(type(error))
                 log.exception("a frame could not be recorded into %s", self.folder)
-                self._on_problem(f"a frame could not be recorded: {type(error).__name__}", False)
+                self._on_problem(f"a frame could not be recorded: {type(error).__name__}", "over")
 
     def _prepare(self) -> None:
         """Make the folder, and set some room aside for the files that close a recording, should the disk run full."""

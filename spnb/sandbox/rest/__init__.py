@@ -12,6 +12,7 @@ from spnb.sandbox.rest import (
     community_members,
     feeds,
     files,
+    first_party,
     follows,
     message_feeds,
     messages,
@@ -56,5 +57,5 @@ def routes(services: Services) -> list[BaseRoute]:
     chat = (channels, channel_members, message_feeds)
     social = (posts, comments, feeds, communities, community_members, polls, scheduled_events)
     people = (users, follows, sessions, notification_tray)
-    parts = (*live, *chat, *social, *people, files, products, roles, network, quiet)
+    parts = (*live, *chat, *social, *people, files, products, roles, network, first_party, quiet)
     return [route for part in parts for route in part.routes(services)]

@@ -342,6 +342,8 @@ class Lifecycle:
         Recordings are made into files in the background, one after the other; their rooms stay `ended` meanwhile.
         """
         on_air = [*self._store.rooms_with_status("live"), *self._store.rooms_with_status("waitingReconnect")]
+        for room in (*on_air, *self._store.rooms_with_status("ended")):
+            self._tell_absence(room)
         await self._media.catch_up([room["roomId"] for room in on_air])
         for room in self._store.rooms_with_status("live"):
             if self._publishing.get(room["roomId"]):
@@ -357,6 +359,20 @@ class Lifecycle:
         for room_id in dict.fromkeys([*ended, *self._recorder.unfinished()]):
             if room_id not in waiting and room_id not in self._taps:
                 self._finish(room_id, left_over=True)
+
+    def _tell_absence(self, room: Json) -> None:
+        """Gaps that an earlier process left open end here; of who was on air, nothing was recorded since it ended."""
+        gaps: list[Json] = room.get("recordingGaps") or []
+        now = stamp(self._store.clock())
+        if any(gap.get("endedAt") is None for gap in gaps):
+            over = room.get("endedAt") or now
+            gaps = [{**gap, "endedAt": gap.get("endedAt") or max(over, gap["startedAt"])} for gap in gaps]
+        elif room["status"] == "live" and (last := self._recorder.last_written(room["roomId"])) is not None:
+            since = stamp(datetime.fromtimestamp(last, UTC))
+            gaps = [*gaps, {"startedAt": since, "endedAt": max(now, since), "reason": "the sandbox was away"}]
+        else:
+            return
+        self._store.update_room(room["roomId"], recordingGaps=gaps[-MOST_GAPS:])
 
     @property
     def busy(self) -> bool:

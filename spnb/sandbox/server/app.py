@@ -179,10 +179,10 @@ class Sandbox:
         """Start the broker and take up what an earlier process left."""
         found_standing_community(self.store, self.settings.community_id)
         found_catalogue(self.store)
+        await self.webhooks.start()  # before anything that could be told
         await self.media.start()
         await self.broker.start()
         await self.ingest.start()
-        await self.webhooks.start()
         await self.lifecycle.recover()
 
     async def aclose(self) -> None:

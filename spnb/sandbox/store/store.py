@@ -104,6 +104,7 @@ class Store:
         self.products = Collection(self._db, "products", "productId", ["status", "isDeleted"])
         self.activities = Collection(self._db, "activities", "_id", ["contentId", "userId", "metadata.sourceId"])
         self.webhooks = Collection(self._db, "webhooks", "webhookId", [])
+        self.deliveries = Collection(self._db, "deliveries", "deliveryId", ["webhookId"])
         self.flags = Collection(self._db, "flags", "_id", ["referenceType", "referenceId", "userId"])
         self.comments = Collection(self._db, "comments", "commentId", ["referenceType", "referenceId", "parentId"])
         self.follows = Collection(self._db, "follows", "_id", ["follower", "followed", "status"])

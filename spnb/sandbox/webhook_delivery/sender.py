@@ -1,19 +1,22 @@
 """Sends events to the registered endpoints: signed, within the time limit, again after a failure.
 
 Body, signature and time limit are the service's: `{"event", "data"}`, base64 of HMAC-SHA256 over the raw body in
-`x-amity-signature`, 1.5 s; a twin with the legacy header `x-eko-signature` follows. Retries are a choice: nobody
-documents them.
+`x-amity-signature`, 1.5 s; a twin with the legacy header `x-eko-signature` follows. Retries are a choice, and so is
+that they outlive the process: nobody documents them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import functools
 import hashlib
 import hmac
 import logging
+import sqlite3
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -59,37 +62,67 @@ class _Outgoing:
 
 
 class _Outbox:
-    """Deliveries to one endpoint: first attempts in their order, retries beside them."""
+    """Deliveries to one endpoint: first attempts in their order, retries beside them.
 
-    def __init__(self, endpoint: Json, client: httpx.AsyncClient) -> None:
+    What is neither taken nor given up lies in the store: a process that ends or is killed leaves it to the next, which
+    goes on where this one was. An attempt that was under way is made again, so a receiver may get a delivery twice.
+    """
+
+    def __init__(self, endpoint: Json, client: httpx.AsyncClient, store: Store) -> None:
         self._endpoint = endpoint
         self._client = client
-        self._queue: asyncio.Queue[_Outgoing] = asyncio.Queue(MOST_WAITING)
+        self._kept = store.deliveries
+        self._queue: asyncio.Queue[_Outgoing] = asyncio.Queue()
         self._retries: set[asyncio.Task[None]] = set()
-        self._worker = asyncio.create_task(self._run(), name=f"webhook {endpoint['webhookId']}")
         self.log: deque[_Outgoing] = deque(maxlen=MOST_REMEMBERED)
+        for left in self._kept.find({"webhookId": endpoint["webhookId"]}):
+            self._take_up(_Outgoing(left["event"], left["body"].encode(), left["deliveryId"], left["attempts"]))
+        self._worker = asyncio.create_task(self._run(), name=f"webhook {endpoint['webhookId']}")
 
     def put(self, outgoing: _Outgoing) -> None:
         """Queue a delivery."""
         self.log.append(outgoing)
-        try:
-            self._queue.put_nowait(outgoing)
-        except asyncio.QueueFull:
+        if self._queue.qsize() + len(self._retries) >= MOST_WAITING:
             log.warning("a webhook endpoint is %d deliveries behind: one was dropped", MOST_WAITING)
+            return
+        with _as_the_disk_allows():
+            self._kept.insert(self._document(outgoing))
+        self._queue.put_nowait(outgoing)
+
+    def _take_up(self, outgoing: _Outgoing) -> None:
+        self.log.append(outgoing)
+        if outgoing.attempts:
+            self._try_again(outgoing)
+        else:
+            self._queue.put_nowait(outgoing)
+
+    def _document(self, outgoing: _Outgoing) -> Json:
+        return {
+            "deliveryId": outgoing.delivery_id,
+            "webhookId": self._endpoint["webhookId"],
+            "event": outgoing.event,
+            "body": outgoing.body.decode(),
+            "attempts": outgoing.attempts,
+        }
 
     async def _run(self) -> None:
         while True:
             outgoing = await self._queue.get()
             if not await self._attempt(outgoing):
-                task = asyncio.create_task(self._retry(outgoing))
-                self._retries.add(task)
-                task.add_done_callback(self._retries.discard)
+                self._try_again(outgoing)
+
+    def _try_again(self, outgoing: _Outgoing) -> None:
+        task = asyncio.create_task(self._retry(outgoing))
+        self._retries.add(task)
+        task.add_done_callback(self._retries.discard)
 
     async def _retry(self, outgoing: _Outgoing) -> None:
-        for wait in self._endpoint["retrySeconds"]:
+        for wait in self._endpoint["retrySeconds"][outgoing.attempts - 1 :]:
             await asyncio.sleep(wait)
             if await self._attempt(outgoing):
                 return
+        with _as_the_disk_allows():
+            self._kept.delete(outgoing.delivery_id)
         log.info("webhook %s was given up after %d attempts", outgoing.event, outgoing.attempts)
 
     async def _attempt(self, outgoing: _Outgoing) -> bool:
@@ -98,6 +131,11 @@ class _Outbox:
         outgoing.done = outgoing.status is not None and 200 <= outgoing.status < 300
         if outgoing.done and self._endpoint["legacy"]:
             await self._post(outgoing.body, "x-eko-signature")
+        with _as_the_disk_allows():
+            if outgoing.done:
+                self._kept.delete(outgoing.delivery_id)
+            else:
+                self._kept.save(self._document(outgoing))
         return outgoing.done
 
     async def _post(self, body: bytes, header: str) -> int | None:
@@ -119,18 +157,27 @@ class _Outbox:
         return answer.status_code
 
     async def aclose(self) -> None:
-        """Stop sending."""
+        """Stop sending; what waits stays in the store."""
         tasks = [self._worker, *self._retries]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@contextlib.contextmanager
+def _as_the_disk_allows() -> Iterator[None]:
+    """A disk that is full for a while costs what waits its place there, and stops nothing that is being sent."""
+    try:
+        yield
+    except sqlite3.Error:
+        log.exception("a webhook delivery could not be kept")
+
+
 class WebhookSender:
     """All endpoints and their deliveries. Implements `ports.Events`.
 
     Args:
-        store: keeps the endpoints.
+        store: keeps the endpoints, and what waits to be taken by them.
         faults: may drop, double, delay or reorder what is sent.
         network: says whether webhooks are on.
     """
@@ -144,19 +191,21 @@ class WebhookSender:
         self._outboxes: dict[str, _Outbox] = {}
 
     async def start(self) -> None:
-        """Take up the endpoints of an earlier process."""
+        """Take up the endpoints of an earlier process, and what they have not taken."""
         for endpoint in self._store.webhooks.find({}):
             self.open(endpoint)
 
     def open(self, endpoint: Json) -> None:
         """Begin to send to an endpoint."""
-        self._outboxes[endpoint["webhookId"]] = _Outbox(endpoint, self._client)
+        self._outboxes[endpoint["webhookId"]] = _Outbox(endpoint, self._client, self._store)
 
     async def close(self, webhook_id: str) -> None:
-        """Send no more to an endpoint."""
+        """Send no more to an endpoint, nor what waits for it."""
         outbox = self._outboxes.pop(webhook_id, None)
         if outbox is not None:
             await outbox.aclose()
+        for left in self._store.deliveries.find({"webhookId": webhook_id}):
+            self._store.deliveries.delete(left["deliveryId"])
 
     def deliveries(self, webhook_id: str) -> list[Json]:
         """The last deliveries to an endpoint, oldest first."""
@@ -181,11 +230,18 @@ class WebhookSender:
             if name is None or not any(fnmatchcase(one, each) for one in called for each in endpoint["events"]):
                 continue
             body = written({"event": name, "data": data})
-            outbox = self._outboxes[endpoint["webhookId"]]
-            self._disturb(event_type, lambda outbox=outbox, name=name, body=body: outbox.put(_Outgoing(name, body)))  # type: ignore[misc]
+            put = functools.partial(self._put, endpoint["webhookId"], name, body)
+            self._disturb(event_type, put)
+
+    def _put(self, webhook_id: str, name: str, body: bytes) -> None:
+        outbox = self._outboxes.get(webhook_id)  # a fault may have held the event until the endpoint was gone
+        if outbox is not None:
+            outbox.put(_Outgoing(name, body))
 
     async def aclose(self) -> None:
-        """Stop sending; what was not taken yet is lost with this process."""
-        for webhook_id in list(self._outboxes):
-            await self.close(webhook_id)
+        """Stop sending; what was not taken yet is left to the next process."""
+        self._disturb.let_go()
+        for outbox in self._outboxes.values():
+            await outbox.aclose()
+        self._outboxes.clear()
         await self._client.aclose()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from spnb.sync.client.chat import Channels, Messages
     from spnb.sync.client.comments import Comments
     from spnb.sync.client.files import Files
+    from spnb.sync.client.first_party import FirstParty
     from spnb.sync.client.products import Products
     from spnb.sync.client.rooms import Rooms
     from spnb.sync.client.settings import Settings
@@ -121,6 +122,12 @@ class Client(Face, Generic[R]):
     def settings(self) -> Settings:
         """Settings of the whole network. The service lets only its administrators see and change them."""
         found: Settings = blocking(self._twin.settings)
+        return found
+
+    @property
+    def first_party(self) -> FirstParty:
+        """First-party data: needs an administrator's token, which is used for the one call and kept nowhere."""
+        found: FirstParty = blocking(self._twin.first_party)
         return found
 
     @property

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from spnb.client.social import AsyncCommunities, AsyncPosts
-    from spnb.models import Community, Post
+    from spnb.models import Community, Post, User
 
 
 __all__ = ["Communities", "Posts"]
@@ -110,6 +110,23 @@ class Posts(Face):
     def unflag(self, post_id: str) -> None:
         """Take your report back. social.plus: `PostRepository.unflagPost`."""
         run(self._twin.unflag(post_id))
+
+    def reached(self, post_id: str, *, page_size: int = 20) -> Watch[User]:
+        """Who saw a post, by the views that were reported. social.plus: `UserRepository.getReachedUsers`.
+
+        Banned and deleted users are left out; of a deleted post its author alone may ask.
+
+        Args:
+            post_id: the post, as feeds show it.
+            page_size: users per request, 1 to 100.
+        """
+        return Watch(self._twin.reached(post_id, page_size=page_size))
+
+    def mark_viewed(self, post_id: str) -> None:
+        """Report that you saw a post; it counts for its `impression` and `reach`. social.plus:
+        `post.analytics.markAsViewed`.
+        """
+        run(self._twin.mark_viewed(post_id))
 
     @property
     def asynchronous(self) -> AsyncPosts:

@@ -53,6 +53,7 @@ export default {
       again,
     );
     const error = h("p", { class: "spnb-error", role: "alert" });
+    const banner = h("ul", { class: "spnb-alerts", role: "alert", hidden: true });
     const page = new StreamPage(link);
     let now: Now | undefined;
     let plots: uPlot[] = [];
@@ -208,6 +209,9 @@ export default {
       badge.textContent = label(status);
       badge.dataset["status"] = status;
       error.textContent = link.get<string>("error");
+      const alerts = link.get<[number, string][]>("banner");
+      banner.hidden = !alerts.length;
+      replace(banner, ...alerts.map(([at, words]) => h("li", {}, h("strong", {}, clock(at)), ` ${words}`)));
       const over = link.get<boolean>("over");
       after.hidden = !over;
       if (over && !asked) {
@@ -223,7 +227,7 @@ export default {
       // What came before the curve so far is in it.
       if (reply.type === "so far" || (reply.type === "tick" && ready)) take(reply);
     });
-    link.follow(["title", "status", "changes", "over", "error"], drawState);
+    link.follow(["title", "status", "changes", "over", "banner", "error"], drawState);
     const sized = new ResizeObserver(() => {
       for (const [at, plot] of plots.entries())
         if (curves.clientWidth && curves.clientWidth !== plot.width)
@@ -245,6 +249,7 @@ export default {
         { class: "spnb-card spnb-live-dashboard" },
         h("div", { class: "spnb-head spnb-row" }, title, badge, timer, since),
         error,
+        banner,
         kpis,
         curves,
         bar,

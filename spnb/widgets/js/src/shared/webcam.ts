@@ -3,8 +3,8 @@ import { type Blur, blurOf, setBlur } from "./blur";
 import { inWords, screenInWords, type Problem } from "./cameraTrouble";
 import { openDevices, openScreen, soundWish, type Wishes } from "./devices";
 import { FrameSender, canEncode, type Encoding } from "./encoder";
-import { gathered } from "./gathered";
 import { MESSAGE_WIDTH, PictureSender, soundOf } from "./messages";
+import { gathered, replaced, wholePictures } from "./peer";
 import type { Session } from "./session";
 import type { Reply } from "./widget";
 
@@ -138,7 +138,7 @@ export class Webcam {
   private async shown(): Promise<void> {
     const { outgoing } = this;
     const sender = this.pc?.getSenders().find((candidate) => candidate.track?.kind === "video");
-    if (outgoing && sender?.track !== outgoing) await sender?.replaceTrack(outgoing);
+    if (outgoing && sender?.track !== outgoing) await replaced(sender, outgoing);
     if (outgoing) this.frames?.take(outgoing);
     if (this.byPage()) this.onStream();
     this.session.changed();
@@ -163,7 +163,7 @@ export class Webcam {
     this.problem = null;
     this.stream = new MediaStream([...stream.getVideoTracks(), sound]);
     const sender = this.pc?.getSenders().find((candidate) => candidate.track?.kind === "audio");
-    await sender?.replaceTrack(sound);
+    await replaced(sender, sound);
     this.listen();
     if (this.byPage()) this.onStream();
     this.session.changed();
@@ -237,20 +237,15 @@ export class Webcam {
     const pc = (this.pc = new RTCPeerConnection());
     const video = this.outgoing;
     const audio = this.stream?.getAudioTracks()[0];
-    if (video) {
-      video.contentHint = "motion";
-      const { sender } = pc.addTransceiver(video, {
-        direction: "sendrecv",
-        streams: this.stream ? [this.stream] : [],
-        sendEncodings: [{ maxBitrate: MOST_BITS }],
-      });
-      // The whole picture or fewer of them: Python measures and cuts, and a size that changes breaks that.
-      const parameters = sender.getParameters() as RTCRtpSendParameters & { degradationPreference?: string };
-      parameters.degradationPreference = "maintain-resolution";
-      await sender.setParameters(parameters).catch(() => undefined);
-    } else {
-      pc.addTransceiver("video", { direction: "recvonly" });
-    }
+    if (video) video.contentHint = "motion";
+    const sender = video
+      ? pc.addTransceiver(video, {
+          direction: "sendrecv",
+          streams: this.stream ? [this.stream] : [],
+          sendEncodings: [{ maxBitrate: MOST_BITS }],
+        }).sender
+      : undefined;
+    if (!video) pc.addTransceiver("video", { direction: "recvonly" });
     if (audio) pc.addTransceiver(audio, { direction: "sendonly" });
     pc.addEventListener("track", (event) => {
       if (event.track.kind !== "video" || generation !== this.generation) return;
@@ -267,8 +262,15 @@ export class Webcam {
         this.fallBack();
       }
     });
-    await pc.setLocalDescription();
-    await gathered(pc);
+    try {
+      if (sender) await wholePictures(sender);
+      await pc.setLocalDescription();
+      await gathered(pc);
+    } catch {
+      // Whoever goes on the air at once has closed it meanwhile; else there is another way.
+      if (generation === this.generation) this.fallBack();
+      return;
+    }
     if (generation !== this.generation) return;
     this.session.send("offer", { gen: generation, sdp: pc.localDescription?.sdp, fps: this.wishes.fps });
   }
@@ -294,7 +296,7 @@ export class Webcam {
     try {
       await pc.setRemoteDescription({ type: "answer", sdp });
     } catch {
-      this.fallBack();
+      if (generation === this.generation) this.fallBack();
       return;
     }
     // Only now: a kernel that is busy answers late, and that says nothing about the network.

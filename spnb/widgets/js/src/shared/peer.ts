@@ -1,0 +1,30 @@
+// The addresses a connection may be reached at, before they are told.
+const GATHER_MS = 1000;
+
+/** Wait until they are all known, or long enough. */
+export async function gathered(pc: RTCPeerConnection): Promise<void> {
+  if (pc.iceGatheringState === "complete") return;
+  await new Promise<void>((resolve) => {
+    const late = setTimeout(resolve, GATHER_MS);
+    pc.addEventListener("icegatheringstatechange", () => {
+      if (pc.iceGatheringState !== "complete") return;
+      clearTimeout(late);
+      resolve();
+    });
+  });
+}
+
+/** The whole picture or fewer of them: Python measures and cuts, and a size that changes breaks that. */
+export async function wholePictures(sender: RTCRtpSender): Promise<void> {
+  const parameters = sender.getParameters() as RTCRtpSendParameters & { degradationPreference?: string };
+  parameters.degradationPreference = "maintain-resolution";
+  // A wish that a browser does not know is no reason to send nothing.
+  await sender.setParameters(parameters).catch(() => undefined);
+}
+
+/** Send another track; where the connection is closed meanwhile, there is nothing to send it by. */
+export async function replaced(sender: RTCRtpSender | undefined, track: MediaStreamTrack): Promise<void> {
+  await sender?.replaceTrack(track).catch((error: DOMException) => {
+    if (sender.transport?.state !== "closed" && error.name !== "InvalidStateError") throw error;
+  });
+}
