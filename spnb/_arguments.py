@@ -89,7 +89,7 @@ def _check(name: str, value: Any, kinds: tuple[Any, ...]) -> None:
     elif lists and not words:
         of = [word for kind in get_args(lists[0]) if get_origin(kind) is Literal for word in get_args(kind)]
         if isinstance(value, str | bytes):
-            raise InvalidInput(f"{name} is a list of texts: [{value!r}], not {value!r}")
+            raise InvalidInput(f"{name} is given as a list: [{value!r}], not {value!r}")
         if of and not isinstance(value, str) and (odd := [one for one in value if one not in of]):
             raise InvalidInput(f"{name} are of {_choice(of)}, not {odd[0]!r}")
 

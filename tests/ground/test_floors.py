@@ -20,6 +20,7 @@ FLOORS = {
     "_opening": 0,
     "statuses": 0,
     "config": 0,
+    "_arguments": 0,
     "_lasting": 0,
     "_loop": 0,
     "_proxies": 0,

@@ -16,10 +16,6 @@ from tests.vendor.test_rooms import NEW_ROOM, WATCH
 from tests.vendor.test_social import community
 from tests.vendor.test_told import told
 
-FOLLOW_USER = """
-await new Promise((granted, failed) => sdk.subscribeTopic(sdk.getUserTopic(a.user),
-    (error) => (error ? failed(error) : granted())));
-"""
 ROOM = "await new Promise((got) => sdk.RoomRepository.getRoom(a.id, (s) => !s.loading && got(s.data)))"
 
 
@@ -83,7 +79,7 @@ async def test_invitations_are_cancelled_and_rejected_and_a_stage_is_left(host: 
     assert [person["userId"] for person in read["participants"]] == [host.user_id]
 
 
-async def test_polls_end_events_change_and_users_too(host: SdkClient, viewer: SdkClient) -> None:
+async def test_polls_are_deleted_and_events_change(host: SdkClient, viewer: SdkClient) -> None:
     place = await community(host, viewer)
     poll = await host.run(
         """
@@ -117,28 +113,13 @@ async def test_polls_end_events_change_and_users_too(host: SdkClient, viewer: Sd
         host,
         viewer,
         [
-            # The SDK's own observers of responses fail at hearing of one: see calls.py.
+            # The SDK's own observers of responses look them up by another key than it keeps them by, and fail.
             (f"{events}EventUpdated", f"await ({of_event}).createRSVP('going')", f"{this} && e.rsvpCount === 1"),
             (f"{events}EventUpdated", f"await ({of_event}).updateRSVP('not_going')", f"{this} && e.rsvpCount === 0"),
         ],
         id=event,
     )
     await told(viewer, host, [(f"{events}EventDeleted", "await sdk.EventRepository.deleteEvent(a.id)", this)], id=event)
-
-    user = (await host.http("GET", f"/api/v3/users/{host.user_id}"))["users"][0]
-    await viewer.run(FOLLOW_USER, user=user)
-    await told(
-        viewer,
-        host,
-        [
-            (
-                "UserRepository.onUserUpdated",
-                "await sdk.UserRepository.updateUser(a.who, { description: 'I host' })",
-                "e.userId === a.who && e.description === 'I host'",
-            )
-        ],
-        who=host.user_id,
-    )
 
 
 async def test_who_read_what_and_which_notice_was_seen(host: SdkClient, viewer: SdkClient) -> None:
