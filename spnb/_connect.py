@@ -23,6 +23,8 @@ from spnb.config import (
     is_loopback,
 )
 from spnb.errors import ConfigError, SandboxError
+from spnb.ice import IceServers
+from spnb.ice import ice_servers as ice_servers_of
 from spnb.live import AsyncLiveRoom
 from spnb.live.hooks import in_force
 
@@ -50,6 +52,7 @@ async def connect_async(
     proxy: str | None = None,
     verify: bool | str | Path = True,
     timeout: float = 30.0,
+    ice_servers: IceServers | None = None,
 ) -> AsyncClient[AsyncLiveRoom]:
     """Connect and log in.
 
@@ -75,6 +78,9 @@ async def connect_async(
         proxy: of REST and real time, `http://host:port`; without it what the environment names.
         verify: False believes any certificate; a file or folder of certificates is trusted instead of the usual ones.
         timeout: seconds until a request counts as lost.
+        ice_servers: STUN and TURN servers for what is sent and previewed, in place of those that LiveKit names:
+            `["turns:user:password@host:5349?transport=tcp"]`, or mappings as WebRTC's `RTCIceServer`; without it what
+            `SPNB_ICE_SERVERS` names.
 
     Returns:
         A client that hands out live rooms.
@@ -89,6 +95,7 @@ async def connect_async(
         if user_id or auth_token or display_name:
             raise ConfigError(f"a {kind} goes by no user id, name or auth token: the service names it")
         user_id = kind
+    ways = ice_servers_of(ice_servers)
     name, endpoints, credentials, whereabouts = await _destination(
         user_id,
         api_key=api_key,
@@ -109,7 +116,7 @@ async def connect_async(
         name=name,
         room_factory=AsyncLiveRoom,
         whereabouts=whereabouts,
-        network=Network(proxy, verify if isinstance(verify, bool) else str(verify), timeout),
+        network=Network(proxy, verify if isinstance(verify, bool) else str(verify), timeout, ways),
     )
     try:
         await client.login()

@@ -13,6 +13,7 @@ from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from spnb.errors import ConfigError
+from spnb.ice import IceServer
 
 __all__ = [
     "REGIONS",
@@ -78,6 +79,8 @@ class Network:
     ones (the system's, certifi's, and what `SSL_CERT_FILE` and `SSL_CERT_DIR` name)."""
     timeout: float = 30.0
     """Seconds until a request counts as lost."""
+    ice_servers: tuple[IceServer, ...] = ()
+    """Ways of media; without any, those that LiveKit names."""
 
     def proxy_for(self, url: str) -> str | None:
         """The proxy on the way to an address; None for the straight way."""

@@ -40,6 +40,12 @@ def ensure_ffmpeg() -> None:
         install_from_debian("ffmpeg")
 
 
+def ensure_relay() -> None:
+    """coturn, a TURN server; without it its tests say that they are skipped."""
+    if not shutil.which("turnserver"):
+        install_from_debian("coturn")
+
+
 def ensure_browser() -> Path:
     """A Chromium to drive: the one here, else Debian's where we are root, else Playwright's own."""
     named = os.environ.get("SPNB_CHROMIUM")
@@ -110,6 +116,7 @@ def main() -> int:
     ensure_tools()
     os.environ["SPNB_CHROMIUM"] = str(ensure_browser())
     ensure_ffmpeg()
+    ensure_relay()
     ensure_spark()
     ensure_livekit()
     os.chdir(ROOT)

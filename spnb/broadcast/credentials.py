@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from spnb._loop import on_loop
+from spnb.ice import IceServer
 from spnb.models import BroadcasterData, Room
 
 __all__ = ["BroadcastRoom", "prepare", "prepared"]
@@ -32,6 +33,11 @@ class BroadcastRoom(Protocol):
     @property
     def hosted(self) -> bool:
         """Whether the room is the user's own; a co-host's leaving does not end it."""
+        ...
+
+    @property
+    def ice_servers(self) -> tuple[IceServer, ...]:
+        """STUN and TURN servers in place of those that LiveKit names; none to take those."""
         ...
 
     def observe(self, observer: Callable[[Room], Any]) -> Callable[[], None]:

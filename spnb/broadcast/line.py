@@ -125,17 +125,20 @@ class Line:
         try:
             first = data or await self.credentials()
             try:
-                await made.connect(str(first.direct_stream_url or first.co_host_url), str(first.co_host_token))
+                await self._connect(made, first)
             except ConnectionRefused:
                 # The token may have died since it was fetched: once, silently, a fresh one.
-                fresh = await self.credentials()
-                await made.connect(str(fresh.direct_stream_url or fresh.co_host_url), str(fresh.co_host_token))
+                await self._connect(made, await self.credentials())
             sent = self.format()
             await made.publish(sent)
         except BaseException:
             await _left(made)
             raise
         return made, sent
+
+    async def _connect(self, made: Connection, data: BroadcasterData) -> None:
+        address = str(data.direct_stream_url or data.co_host_url)
+        await made.connect(address, str(data.co_host_token), self._room.ice_servers)
 
     def _settle(self) -> None:
         """A connection could not be made: the old one may have been put out for it, which is no end."""

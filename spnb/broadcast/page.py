@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from spnb.broadcast.publisher import Connection, ConnectionRefused, PublisherEve
 from spnb.broadcast.signpost import signpost
 from spnb.broadcast.sources.base import Sink
 from spnb.errors import BroadcastError
+from spnb.ice import IceServer
 
 __all__ = ["PageChannel", "PagePublisher", "PageSource"]
 
@@ -158,14 +159,15 @@ class PagePublisher:
         self._left = False
         self._published: object = None
 
-    async def connect(self, url: str, token: str) -> None:
+    async def connect(self, url: str, token: str, ice: Sequence[IceServer] = ()) -> None:
         """Have the page join the room and publish its camera and microphone: one command, one answer.
 
         Raises:
             ConnectionRefused: it could not, or no page is there.
         """
         try:
-            address = {"url": url, "token": token, "signpost": await signpost(url)}
+            ways = [each.plain() for each in ice]
+            address = {"url": url, "token": token, "signpost": await signpost(url), "iceServers": ways}
             answer = await self._channel.ask("connect", timeout=CONNECT_SECONDS, **address, **self._wish())
         except TimeoutError:
             raise ConnectionRefused("no page with the camera answered: was it closed?") from None
@@ -317,15 +319,15 @@ class PageOrFrames:
         self._made: Connection = source.by_page(intent, replace(events, disconnected=gone), impatient=True)
         self._frames, self._events = frames, events
 
-    async def connect(self, url: str, token: str) -> None:
+    async def connect(self, url: str, token: str, ice: Sequence[IceServer] = ()) -> None:
         """Join the room by the page, or from here."""
         try:
-            await self._made.connect(url, token)
+            await self._made.connect(url, token, ice)
         except PageCannotConnect as error:
             log.info("%s: its frames are sent from here", error)
             self._source.fall(str(error))
             self._made = self._source.by_frames_of(self._frames, self._intent, self._events)
-            await self._made.connect(url, token)
+            await self._made.connect(url, token, ice)
 
     async def publish(self, wanted: Format) -> None:
         """Publish in this format."""

@@ -9,15 +9,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
-from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
 from spnb.broadcast.sources.base import SAMPLE_RATE
 from spnb.broadcast.sources.monitor import Monitor
+from spnb.ice import IceServer
 
 __all__ = ["PagePeer"]
 
@@ -35,11 +36,13 @@ class PagePeer:
     Args:
         monitor: takes pictures and sound, and gives what is shown.
         on_state: called on the loop with aiortc's connection state.
+        ice: STUN and TURN servers in place of aiortc's own.
     """
 
-    def __init__(self, monitor: Monitor, on_state: Callable[[str], None]) -> None:
+    def __init__(self, monitor: Monitor, on_state: Callable[[str], None], ice: Sequence[IceServer] = ()) -> None:
         self._monitor = monitor
-        self._connection = RTCPeerConnection()
+        servers = [RTCIceServer(list(each.urls), each.username, each.credential) for each in ice]
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers) if servers else None)
         self._consumers: list[asyncio.Task[None]] = []
         self._shown: _Shown | None = None
         self._detach: Callable[[], None] | None = None

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -20,6 +20,7 @@ from spnb.broadcast.native_log import QuietEncoder
 from spnb.broadcast.options import Format, Intent, Kind, VideoOptions
 from spnb.broadcast.sources.base import SAMPLE_RATE, Sink
 from spnb.errors import BroadcastError, InvalidInput
+from spnb.ice import IceServer
 
 if TYPE_CHECKING:
     from livekit import rtc
@@ -61,11 +62,23 @@ class PublisherEvents:
     muted: Callable[[Kind], None] = lambda _what: None
 
 
+def _options(ice: Sequence[IceServer]) -> rtc.RoomOptions:
+    from livekit import rtc
+
+    options = rtc.RoomOptions(auto_subscribe=False, single_peer_connection=False)
+    if ice:
+        servers = [
+            rtc.IceServer(urls=each.urls, username=each.username or "", password=each.credential or "") for each in ice
+        ]
+        options.rtc_config = rtc.RtcConfiguration(ice_servers=servers)
+    return options
+
+
 class Connection(Sink, Protocol):
     """A connection that publishes, wherever it is made: what a broadcast needs of it."""
 
-    async def connect(self, url: str, token: str) -> None:
-        """Join the room; `ConnectionRefused` where that fails."""
+    async def connect(self, url: str, token: str, ice: Sequence[IceServer] = ()) -> None:
+        """Join the room, with these STUN and TURN servers if any; `ConnectionRefused` where that fails."""
         ...
 
     async def publish(self, wanted: Format) -> None:
@@ -130,8 +143,13 @@ class Publisher:
         self._quiet = False
         self._before: tuple[float, int, int, int] | None = None
 
-    async def connect(self, url: str, token: str) -> None:
+    async def connect(self, url: str, token: str, ice: Sequence[IceServer] = ()) -> None:
         """Join the room.
+
+        Args:
+            url: LiveKit's address.
+            token: the right to publish. Secret.
+            ice: STUN and TURN servers in place of those that LiveKit names.
 
         Raises:
             ConnectionRefused: it was refused, or is not reachable.
@@ -150,7 +168,7 @@ class Publisher:
         for change in ("participant_disconnected", "track_published", "track_unpublished"):
             room.on(change, self._others_changed)
         try:
-            await enter(room, url, token, rtc.RoomOptions(auto_subscribe=False, single_peer_connection=False))
+            await enter(room, url, token, _options(ice))
         except rtc.ConnectError as error:
             raise ConnectionRefused(f"LiveKit refused the connection{through(url)}: {_shown(error)}") from None
         self._room = room

@@ -8,6 +8,7 @@ import logging
 import queue
 import threading
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ from spnb.broadcast.restream import Copies, EncodedPacket, Manner, opened_flv, r
 from spnb.broadcast.sources.base import SAMPLE_RATE
 from spnb.broadcast.sources.picture import Fitter
 from spnb.errors import BroadcastError
+from spnb.ice import IceServer
 
 __all__ = ["RtmpPublisher"]
 
@@ -60,7 +62,7 @@ class RtmpPublisher:
         """Bytes and pictures so far."""
         self._before: tuple[float, int, int] | None = None
 
-    async def connect(self, url: str, token: str) -> None:  # noqa: ARG002 - the key is part of the address
+    async def connect(self, url: str, _token: str, _ice: Sequence[IceServer] = ()) -> None:
         """Take the address. It holds the stream key, so it is told to nobody; a call is made once there is a format."""
         self._url = url
 

@@ -24,6 +24,7 @@ from spnb.client.settings import AsyncSettings
 from spnb.client.social import AsyncCommunities, AsyncPosts
 from spnb.config import Credentials, Endpoints, Network
 from spnb.errors import InvalidInput, SpnbError
+from spnb.ice import IceServer
 from spnb.models import Room, User
 from spnb.realtime import MqttLogin, Realtime
 
@@ -130,6 +131,11 @@ class AsyncClient(Generic[R]):
     def user(self) -> User | None:
         """The user, once logged in."""
         return self._session.user
+
+    @property
+    def ice_servers(self) -> tuple[IceServer, ...]:
+        """STUN and TURN servers that were given to `connect()`; without any, media take those that LiveKit names."""
+        return self._network.ice_servers
 
     @property
     def network_id(self) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from spnb._arguments import checked_class
 from spnb._loop import on_loop
 from spnb.errors import InvalidInput
+from spnb.ice import IceServer
 from spnb.live.followed import FollowedRoom
 from spnb.live.invitation import AsyncLiveInvitation, checked_user
 from spnb.live.stage import AsyncStage
@@ -36,6 +37,11 @@ class AsyncCoHosting(FollowedRoom):
     def broadcast_key(self) -> str:
         """Names this user in this room: a process has one broadcast for each."""
         return f"{self.room_id} of {self.client.user_id}"
+
+    @property
+    def ice_servers(self) -> tuple[IceServer, ...]:
+        """STUN and TURN servers of what is sent, where the user named some."""
+        return self.client.ice_servers
 
     @property
     def stage(self) -> AsyncStage:

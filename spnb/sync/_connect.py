@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from spnb.config import AuthToken, Kind, WatchKey
+    from spnb.ice import IceServers
     from spnb.sandbox import SandboxInfo
     from spnb.sync.client.client import Client
     from spnb.sync.live.room import LiveRoom
@@ -37,6 +38,7 @@ def connect(
     proxy: str | None = None,
     verify: bool | str | Path = True,
     timeout: float = 30.0,
+    ice_servers: IceServers | None = None,
 ) -> Client[LiveRoom]:
     """Connect and log in.
 
@@ -62,6 +64,9 @@ def connect(
         proxy: of REST and real time, `http://host:port`; without it what the environment names.
         verify: False believes any certificate; a file or folder of certificates is trusted instead of the usual ones.
         timeout: seconds until a request counts as lost.
+        ice_servers: STUN and TURN servers for what is sent and previewed, in place of those that LiveKit names:
+            `["turns:user:password@host:5349?transport=tcp"]`, or mappings as WebRTC's `RTCIceServer`; without it what
+            `SPNB_ICE_SERVERS` names.
 
     Returns:
         A client that hands out live rooms.
@@ -87,6 +92,7 @@ def connect(
                 proxy=proxy,
                 verify=verify,
                 timeout=timeout,
+                ice_servers=ice_servers,
             )
         )
     )

@@ -61,7 +61,7 @@ class Studio(RoomForm, WebcamPart, Playback, CoHosts, ChatPart):
     _page_source: PageSource | None = None
 
     def __init__(self, client: Client[LiveRoom], room: LiveRoom | None = None, **keywords: Any) -> None:
-        super().__init__(**keywords)
+        super().__init__(ice_servers=client.ice_servers, **keywords)
         self._client = client.asynchronous
         if room is not None:
             self._use(room.asynchronous)

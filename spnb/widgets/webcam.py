@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from spnb.broadcast.peer import PagePeer
     from spnb.broadcast.sources.base import Source
     from spnb.broadcast.sources.monitor import Filter, Monitor, Monitored
+    from spnb.ice import IceServer
 
 __all__ = ["WebcamPart"]
 
@@ -51,11 +52,15 @@ class WebcamPart(Widget):
     sized = traitlets.Tuple((0, 0)).tag(sync=True)
     """Width and height of what reaches Python, in pixels."""
 
+    relayed = traitlets.Bool(False).tag(sync=True)
+    """Whether a page asks for STUN and TURN servers before it connects. They hold passwords: no trait tells them."""
+
     # Here too, because `close` also runs when the constructor refused its arguments.
     _peer: PagePeer | None = None
 
-    def __init__(self, **keywords: Any) -> None:
-        super().__init__(session=uuid.uuid4().hex, wishes=preferences.load(), **keywords)
+    def __init__(self, *, ice_servers: tuple[IceServer, ...] = (), **keywords: Any) -> None:
+        super().__init__(session=uuid.uuid4().hex, wishes=preferences.load(), relayed=bool(ice_servers), **keywords)
+        self._ice_servers = ice_servers
         self._monitor_now: Monitor | None = None
         self._peer = None
         self._frames_now: PageFrames | None = None
@@ -155,6 +160,11 @@ class WebcamPart(Widget):
 
     # -- from the page
 
+    async def do_ways(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """A page is about to connect: by which servers it may."""
+        servers = [each.plain() for each in self._ice_servers]
+        self.send({"type": "ways", "client": str(content.get("client") or ""), "servers": servers})
+
     async def do_offer(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A page's camera is on, or it wants to see the kernel's source: connect."""
         from spnb.broadcast.peer import PagePeer
@@ -166,7 +176,7 @@ class WebcamPart(Widget):
         await self._let_go()
         self._hold(client, content)
         await self._play()
-        peer = self._peer = PagePeer(self._monitor, lambda state: self._peer_state(peer, state))
+        peer = self._peer = PagePeer(self._monitor, lambda state: self._peer_state(peer, state), self._ice_servers)
         try:
             answer = await peer.answer(sdp)
         except Exception as error:  # noqa: BLE001 - whatever the library finds wrong with it, the page has another way

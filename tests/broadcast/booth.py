@@ -15,6 +15,7 @@ from livekit import rtc
 
 from spnb._loop import on_loop
 from spnb.broadcast.sources import TestCard, read_counter
+from spnb.ice import IceServer
 from spnb.models import BroadcasterData, Room
 from spnb.sandbox.media.join import read_wish
 from tests.live.conftest import Wire, until
@@ -75,6 +76,7 @@ class Booth:
         self.livekit, self.room_id, self.line = livekit, f"{name}-{secrets.token_hex(4)}", line
         self.broadcast_key = f"{self.room_id}/host"
         self.hosted = True
+        self.ice_servers: tuple[IceServer, ...] = ()
         self.record = Room(room_id=self.room_id, status="live")
         self.grants: dict[str, Any] = {}
         self.observers: list[Callable[[Room], Any]] = []

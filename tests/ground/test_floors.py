@@ -21,6 +21,7 @@ FLOORS = {
     "statuses": 0,
     "config": 0,
     "_arguments": 0,
+    "ice": 0,
     "_lasting": 0,
     "_loop": 0,
     "_proxies": 0,

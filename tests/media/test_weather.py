@@ -43,36 +43,48 @@ async def shown(track: Any, pictures: int, *, skip: int = 0) -> tuple[list[int],
     raise AssertionError("the stream ended")
 
 
+async def sent(host: rtc.Room) -> int:
+    """Pictures of the smallest layer that a publisher has sent so far: what its machine had the time to encode."""
+    (camera,) = [each.track for each in host.local_participant.track_publications.values() if each.kind == 2]
+    assert camera is not None
+    layers = [each.outbound_rtp.outbound for each in await camera.get_stats() if each.HasField("outbound_rtp")]
+    return int(min((layer.frame_height, layer.frames_sent) for layer in layers if layer.frames_sent)[1])
+
+
 async def test_what_is_lost_comes_again_as_long_as_a_viewer_stays(livekit: LiveKit) -> None:
     room = f"room-{uuid.uuid4().hex[:8]}"
     with sky(livekit.url, loss=3, delay=20) as relay:
         far = LiveKit(relay.url, livekit.key, livekit.secret, livekit.embedded)
-        async with publisher(livekit, room, busy=True):
+        async with publisher(livekit, room, busy=True) as host:
             seen = Viewer()
             await seen.connect(far, room)
             track, _ = await seen.track()
+            before = await sent(host)
             # Some 150 packets a second: by then the first thousand are long past.
             numbers, _ = await shown(track, 4 * FPS, skip=10 * FPS)
+            share = (await sent(host) - before) / (14 * FPS)
             await seen.room.disconnect()
     assert numbers == sorted(set(numbers))
-    # On a quiet machine nine of ten; a line whose losses are not made up for freezes within seconds and stays so.
-    assert len(numbers) >= 0.5 * 4 * FPS, f"{len(numbers)} of {4 * FPS} pictures were shown"
+    # Nine of ten, where there is nothing else to do; a line whose losses are not made up for freezes within seconds.
+    assert len(numbers) >= 0.4 * share * 4 * FPS, f"{len(numbers)} of {share * 4 * FPS:.0f} pictures were shown"
 
 
 async def test_a_slow_viewer_keeps_the_layer_that_fits(livekit: LiveKit) -> None:
     room = f"room-{uuid.uuid4().hex[:8]}"
     with sky(livekit.url, rate=600, delay=20) as relay:
         far = LiveKit(relay.url, livekit.key, livekit.secret, livekit.embedded)
-        async with publisher(livekit, room, busy=True, simulcast=True, sound=True, size=(1280, 720)):
+        async with publisher(livekit, room, busy=True, simulcast=True, sound=True, size=(1280, 720)) as host:
             seen = Viewer()
             await seen.connect(far, room)
             track, _ = await seen.track()
+            before = await sent(host)
             numbers, heights = await shown(track, 12 * FPS, skip=6 * FPS)
+            share = (await sent(host) - before) / (18 * FPS)
             await seen.room.disconnect()
     assert len(heights) <= 3, f"the layers flapped: {heights}"
     assert set(heights) <= {180, 360}
-    # On a quiet machine at least 14; a layer that does not fit shows next to none.
-    assert len(numbers) / 12 >= 7, f"{len(numbers) / 12:.1f} pictures of each second were shown"
+    # Half of them at least, where there is nothing else to do; a layer that does not fit shows next to none.
+    assert len(numbers) >= 0.25 * share * 12 * FPS, f"{len(numbers)} of {share * 12 * FPS:.0f} pictures were shown"
 
 
 async def test_a_viewer_whose_line_gets_better_gets_the_better_layer(embedded: LiveKit) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from spnb.client.client import AsyncClient
     from spnb.client.clock import ServiceClock
     from spnb.config import Endpoints
+    from spnb.ice import IceServer
     from spnb.models import User
     from spnb.realtime import Realtime
     from spnb.sync.client.audience import Invitations, Presence, Reactions, Users
@@ -149,6 +150,11 @@ class Client(Face, Generic[R]):
     def user(self) -> User | None:
         """The user, once logged in."""
         return self._twin.user
+
+    @property
+    def ice_servers(self) -> tuple[IceServer, ...]:
+        """STUN and TURN servers that were given to `connect()`; without any, media take those that LiveKit names."""
+        return self._twin.ice_servers
 
     @property
     def network_id(self) -> str | None:

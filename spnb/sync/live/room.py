@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from spnb.broadcast import AudioOptions, BroadcastEvent, ReconnectOptions, VideoOptions
     from spnb.broadcast.sources import Source
+    from spnb.ice import IceServer
     from spnb.live.followed import Observer
     from spnb.live.room import AsyncLiveRoom
     from spnb.live.timeline import Timeline
@@ -299,6 +300,11 @@ class LiveRoom(Face, RoomFields):
     def hosted(self) -> bool:
         """Whether the room is yours; else you are at most a co-host, and your leaving never ends it."""
         return self._twin.hosted
+
+    @property
+    def ice_servers(self) -> tuple[IceServer, ...]:
+        """STUN and TURN servers of what is sent, where the user named some."""
+        return self._twin.ice_servers
 
     @property
     def stage(self) -> Stage:

@@ -178,6 +178,7 @@ export class OnAir {
       });
     });
     published.catch(() => undefined);
+    const ways = reply["iceServers"] as RTCIceServer[] | undefined;
     try {
       const road = await roadTo(url, (reply["signpost"] ?? null) as Signpost);
       if (!road) throw new Error("no road leads to LiveKit's address from this page");
@@ -186,6 +187,7 @@ export class OnAir {
         autoSubscribe: false,
         maxRetries: 0,
         peerConnectionTimeout: patience,
+        ...(ways?.length && { rtcConfig: { iceServers: ways } }),
         websocketTimeout: patience,
       });
       await published;

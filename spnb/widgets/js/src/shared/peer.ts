@@ -28,3 +28,14 @@ export async function replaced(sender: RTCRtpSender | undefined, track: MediaStr
     if (sender.transport?.state !== "closed" && error.name !== "InvalidStateError") throw error;
   });
 }
+
+/** What a connection tells of its pictures: here, and at the other end. */
+export async function pictureFlow(pc: RTCPeerConnection, wanted: string) {
+  const found: { flow?: Record<string, number>; remote?: Record<string, number> } = {};
+  (await pc.getStats()).forEach((report: Record<string, unknown>) => {
+    if (report["kind"] !== "video") return;
+    if (report["type"] === wanted) found.flow = report as Record<string, number>;
+    if (report["type"] === "remote-inbound-rtp") found.remote = report as Record<string, number>;
+  });
+  return found;
+}

@@ -4,7 +4,7 @@ import { inWords, screenInWords, type Problem } from "./cameraTrouble";
 import { openDevices, openScreen, soundWish, type Wishes } from "./devices";
 import { FrameSender, canEncode, type Encoding } from "./encoder";
 import { MESSAGE_WIDTH, PictureSender, soundOf } from "./messages";
-import { gathered, replaced, wholePictures } from "./peer";
+import { gathered, pictureFlow, replaced, wholePictures } from "./peer";
 import type { Session } from "./session";
 import type { Reply } from "./widget";
 
@@ -32,6 +32,7 @@ export class Webcam {
 
   private pc: RTCPeerConnection | undefined;
   private generation = 0;
+  private told: ((servers: RTCIceServer[]) => void) | undefined;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private beat: ReturnType<typeof setInterval> | undefined;
   private sending: (() => void) | undefined;
@@ -234,7 +235,9 @@ export class Webcam {
 
   private async connect(): Promise<void> {
     const generation = ++this.generation;
-    const pc = (this.pc = new RTCPeerConnection());
+    const iceServers = await this.ways();
+    if (generation !== this.generation) return;
+    const pc = (this.pc = new RTCPeerConnection({ iceServers }));
     const video = this.outgoing;
     const audio = this.stream?.getAudioTracks()[0];
     if (video) video.contentHint = "motion";
@@ -275,7 +278,16 @@ export class Webcam {
     this.session.send("offer", { gen: generation, sdp: pc.localDescription?.sdp, fps: this.wishes.fps });
   }
 
+  /** STUN and TURN servers, asked for each time: no trait holds their passwords. */
+  private async ways(): Promise<RTCIceServer[]> {
+    if (!this.session.get<boolean>("relayed")) return [];
+    const told = new Promise<RTCIceServer[]>((resolve) => (this.told = resolve));
+    this.session.send("ways");
+    return told;
+  }
+
   heard(reply: Reply, buffers: DataView[]): void {
+    if (reply.type === "ways") this.told?.(reply["servers"] as RTCIceServer[]);
     if (reply.type === "answer" && reply["gen"] === this.generation) void this.answered((reply["sdp"] as string | undefined) ?? "");
     if (reply.type === "ack" && this.frames)
       this.frames.acknowledged(Number(reply["n"]), reply["key"] === true, reply["bits"] as number | null);
@@ -428,13 +440,7 @@ export class Webcam {
   }
 
   private async fromConnection(pc: RTCPeerConnection, now: number, seconds: number): Promise<Numbers | null> {
-    let flow: Record<string, number> | undefined;
-    let remote: Record<string, number> | undefined;
-    const wanted = this.stream ? "outbound-rtp" : "inbound-rtp";
-    (await pc.getStats()).forEach((report: Record<string, unknown>) => {
-      if (report["type"] === wanted && report["kind"] === "video") flow = report as Record<string, number>;
-      if (report["type"] === "remote-inbound-rtp" && report["kind"] === "video") remote = report as Record<string, number>;
-    });
+    const { flow, remote } = await pictureFlow(pc, this.stream ? "outbound-rtp" : "inbound-rtp");
     if (!flow) return null;
     const frames = flow["framesEncoded"] ?? flow["framesDecoded"] ?? 0;
     const bytes = flow["bytesSent"] ?? flow["bytesReceived"] ?? 0;
