@@ -20,7 +20,17 @@ from spnb.analytics.store import Part
 from spnb.analytics.windows import NEVER, Whole, milliseconds, moment, moments_of, zone_named
 from spnb.errors import InvalidInput
 
-__all__ = ["CARDS", "WEEKDAYS", "Overview", "cohorts", "compared", "grouped", "overview"]
+__all__ = [
+    "CARDS",
+    "WEEKDAYS",
+    "Overview",
+    "cohorts",
+    "compared",
+    "edges_of",
+    "grouped",
+    "overview",
+    "starts_of",
+]
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 CARDS = {
@@ -88,16 +98,13 @@ def overview(
     zone_named(time_zone)
     if watch_time not in ("started", "watched"):
         raise InvalidInput(f"watch time is booked as started or watched, not {watch_time!r}")
+    told, earlier = edges_of(start, end, time_zone)
     first, last = (_zoned(time, time_zone) for time in (start, end))
-    if not last > first:
-        raise InvalidInput(f"the period ends ({last}) before it starts ({first})")
-    begin, finish = moment(first), moment(last)
-    starts = (moment(day) for day in _midnights(first, last, time_zone))
-    edges = np.array([begin, *(day for day in starts if begin < day < finish), finish], dtype=np.int64)
+    begin, finish = told[0], told[-1]
+    edges = np.array(told, dtype=np.int64)
     spread = watch_time == "watched"
     days = _periods(dataset, edges, spread)
     now = _periods(dataset, np.array([begin, finish]), spread).iloc[0]
-    earlier = moment(_before(first, last, time_zone))
     before = _periods(dataset, np.array([earlier, begin]), spread).iloc[0]
     cards = pd.DataFrame({"now": now[list(CARDS)], "before": before[list(CARDS)]})
     cards["change"] = [compared(*pair) for pair in zip(now[list(CARDS)], before[list(CARDS)], strict=True)]
@@ -109,6 +116,31 @@ def overview(
         )
     days.insert(0, "day", [pd.Timestamp(edge, unit="ms", tz="UTC").tz_convert(time_zone) for edge in edges[:-1]])
     return Overview(first, last, cards, days)
+
+
+def edges_of(start: Any, end: Any, time_zone: str) -> tuple[list[int], int]:
+    """Where the days of a period begin, its own beginning and end among them, and where the equal one before it does,
+    in milliseconds since 1970.
+
+    Raises:
+        InvalidInput: the period ends before it starts.
+    """
+    first, last = (_zoned(time, time_zone) for time in (start, end))
+    if not last > first:
+        raise InvalidInput(f"the period ends ({last}) before it starts ({first})")
+    begin, finish = moment(first), moment(last)
+    starts = (moment(day) for day in _midnights(first, last, time_zone))
+    edges = [begin, *(day for day in starts if begin < day < finish), finish]
+    return edges, moment(_before(first, last, time_zone))
+
+
+def starts_of(low: int, high: int, period: str, time_zone: str) -> list[int]:
+    """The beginnings of all periods from the one that a moment is in to another's, in milliseconds since 1970."""
+    first, last = (
+        pd.Timestamp(at, unit="ms", tz="UTC").tz_convert(time_zone).tz_localize(None).to_period(period)
+        for at in (low, high)
+    )
+    return [moment(_zoned(each.start_time, time_zone)) for each in pd.period_range(first, last, freq=period)]
 
 
 def _zoned(time: Any, time_zone: str) -> pd.Timestamp:

@@ -19,7 +19,7 @@ __all__ = ["PacketViewer", "crowd_in_process"]
 
 AT_ONCE = 10
 COME_SECONDS = 5.0
-ESTIMATE = 20_000_000
+ESTIMATE, LEAST = 20_000_000, 10_000
 PING_EVERY = 5
 
 
@@ -46,6 +46,8 @@ class PacketViewer:
         self._wishes = wishes
         self.estimate = ESTIMATE
         """Bits per second that it says its line carries."""
+        self.trend = 1.0
+        """What its estimate is multiplied by each second."""
         self._transport: MediaTransport | None = None
 
     def _take(self, packet: bytes) -> None:
@@ -113,6 +115,7 @@ class PacketViewer:
                 counted = {"fraction": 0, "lost": 0, "highest": newest.sequence, "jitter": 0, "last": 0, "delay": 0}
                 told = rtp.receiver_report(1, newest.ssrc, **counted)
                 self._transport.send_rtcp(told + rtp.remb(1, self.estimate, [newest.ssrc]))
+                self.estimate = max(LEAST, int(self.estimate * self.trend))
             if number % PING_EVERY == 0:
                 await socket.send(signal.SignalRequest(ping_req=signal.Ping(timestamp=number)).SerializeToString())
 

@@ -68,4 +68,5 @@ class LiveNow(RoomRows, Playback):
         if not self._known():
             return "Live now: not read yet."
         lines = [f"{row['title']} — {row['creator']} ({row['status']})" for row in self.rooms]
-        return "Live now:\n" + "\n".join(lines) if lines else "Live now: nobody is on air."
+        nobody = "Live now: nobody is on air." if self._collection.was_read else "Live now: not read yet."
+        return "Live now:\n" + "\n".join(lines) if lines else nobody

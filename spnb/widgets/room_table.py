@@ -73,5 +73,7 @@ class RoomTable(RoomRows):
         if not self._known():
             return "Rooms: not read yet."
         rows = self.rooms
+        if not self._collection.was_read:
+            return "Rooms: not read yet"
         older = "" if self.complete else " (the newest: older ones are left out, most=… lists more)"
         return "\n".join([f"Rooms: {len(rows)}{older}", *(f"{row['title']} ({row['status']})" for row in rows[:20])])

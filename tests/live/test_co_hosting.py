@@ -8,19 +8,23 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 
 import spnb
-from spnb._loop import spawn
-from spnb.broadcast import Ended
+from spnb._loop import background_loop, spawn
+from spnb.broadcast import Ended, Reconnected
 from spnb.broadcast.sources import TestCard
 from spnb.errors import BadRequest, Forbidden, InvalidInput, NotFound
 from spnb.live import AsyncLiveInvitations, LiveInvitations
+from spnb.sandbox import faults_async
+from tests.broadcast.booth import SILENT, Listener
 from tests.broadcast.test_broadcast import Audience
 from tests.conftest import RunningSandbox
 from tests.live.conftest import until
@@ -223,6 +227,52 @@ async def test_a_removed_co_host_is_told_and_stays_out(host: Any, guest: Any) ->
         async with publisher(Kept(str(credentials.co_host_url), "", "", embedded=True), room.room_id):
             pass
     await until(lambda: not show.others)
+    await show.stop()
+
+
+async def test_a_muted_co_host_stays_muted_and_on_stage_whatever_breaks(
+    host: Any, guest: Any, sandbox: RunningSandbox
+) -> None:
+    """The signalling socket is cut for both, and then the co-host's SDK gives up and spnb joins anew."""
+    room = await host.rooms.create("Muted on stage")
+    show = await room.go_live(TestCard(*CARD, tone=False))
+    await room.until("live", timeout=20)
+    await room.invite(guest.user_id)
+    there = await (await (await guest.rooms.get(room.room_id)).invitation()).accept()
+    joined = await there.join_stage(TestCard(*CARD))
+    end = room.stage.observe(lambda _people: None)
+    both = {"stage-host": True, "stage-guest": True}
+    await until(lambda: on_stage(room) == both, 20)
+    listener = Listener()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        asked = {"room": room.room_id, "identity": "listener"}
+        address, key = f"{sandbox.url}/sandbox/livekit-token", {"X-API-Key": sandbox.api_key}
+        told = (await client.post(address, headers=key, json=asked)).json()
+    await listener.join(told["url"], told["token"])
+    await listener.hears(60)
+    await joined.mute()
+    await until(lambda: listener.publications["audio"].muted, 60)
+    await until(lambda: max(listener.heard_since(time.monotonic() - 0.5), default=0) < SILENT, 60)
+    muted_at = time.monotonic()
+    back: list[Any] = []
+    joined.observe(lambda event: back.append(event) if isinstance(event, Reconnected) else None)
+    async with await faults_async(host) as faults:
+        assert await faults.cut("signalling", room.room_id) >= 2
+    await until(lambda: len(back) == 1, 60)
+    background_loop().call_soon_threadsafe(joined._disconnected, "state mismatch")
+    await until(lambda: len(back) == 2, 60)
+    await until(lambda: on_stage(room) == both, 60)
+    await until(lambda: listener.publications["audio"].muted, 60)
+    await until(lambda: listener.heard_since(back[-1].at), 60)
+    assert max(await listener.quiet()) < SILENT
+    assert max(listener.heard_since(muted_at)) < SILENT
+    assert joined.is_muted()
+    assert (await room.refresh()).status == "live"
+    await joined.unmute()
+    await listener.hears(60)
+    await listener.leave()
+    end()
+    await joined.stop()
     await show.stop()
 
 

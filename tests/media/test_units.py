@@ -267,6 +267,9 @@ def test_the_seam_to_aiortc_is_as_it_was_tested() -> None:
     connection = importlib.import_module("aioice.ice").Connection(ice_controlling=False)
     for name in ("_protocols", "_local_candidates", "_local_candidates_start", "_local_candidates_end", "_nominated"):
         assert hasattr(connection, name)
+    assert connection._query_consent_task is None
+    assert hasattr(importlib.import_module("pylibsrtp").Session(), "_srtp")
+    assert callable(importlib.import_module("pylibsrtp._binding").lib.srtp_protect)
     assert hasattr(importlib.import_module("aiortc.rtcicetransport").RTCIceGatherer(), "_connection")
 
 

@@ -204,18 +204,20 @@ class Downlink:
         self._resendable = RESEND_LEAST / 8
 
     def _videos(self) -> list[Forward]:
-        return [
-            forward
-            for forward in self._forwards.values()
-            if forward.track.kind == "video" and forward.started and not forward.paused
-        ]
+        return list(filter(self._is_shown, self._forwards.values()))
+
+    @staticmethod
+    def _is_shown(forward: Forward) -> bool:
+        return forward.track.kind == "video" and forward.started and not forward.paused
 
     def _better(self) -> tuple[Forward, float] | None:
         """The forward that should be raised next and the bits per second that takes; None where all have their fill."""
         short = [
             (forward, more)
-            for forward in self._videos()
-            if forward.granted < forward.most and (more := _cost(forward, 3) - _cost(forward, forward.granted)) > 0
+            for forward in self._forwards.values()
+            if forward.granted < forward.most
+            and self._is_shown(forward)
+            and (more := _cost(forward, 3) - _cost(forward, forward.granted)) > 0
         ]
         if not short:
             return None

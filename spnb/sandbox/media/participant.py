@@ -30,6 +30,7 @@ __all__ = ["Participant", "new_sid"]
 
 log = logging.getLogger(__name__)
 
+CONSENT_SECONDS = 30.0
 GOOD_LOSS, POOR_LOSS = 0.03, 0.1
 """Shares of lost packets from which a line is good only, and poor."""
 
@@ -105,6 +106,11 @@ class Participant:
         """Seconds since anything came from it by either of its media connections; since it joined, before that."""
         heard = [transport.heard_at for transport in self._transports()]
         return now - max(heard, default=self._since)
+
+    def lacks_consent(self, now: float) -> bool:
+        """Whether one of its connections has been silent for so long that it must be thought lost (RFC 7675)."""
+        connected = (transport for transport in self._transports() if transport.connected)
+        return any(now - transport.heard_at > CONSENT_SECONDS for transport in connected)
 
     # -- what it may and what others are told
 

@@ -12,6 +12,7 @@ from livekit.protocol import models
 from livekit.protocol import rtc as signal
 
 from spnb.sandbox.media.announcement import ASKED_CODECS, new_sid
+from spnb.sandbox.media.burst import Burst
 from spnb.sandbox.media.frames import MediaEvent, MediaEventKind, Tap
 from spnb.sandbox.media.participant import Participant
 from spnb.sandbox.media.subscriber import LOSSY, RELIABLE
@@ -51,6 +52,7 @@ class MediaRoom:
         self.name = name
         self.sid = new_sid("RM")
         self.certificate = certificate
+        self.burst = Burst()
         self.created_at = time.time()
         self.participants: dict[str, Participant] = {}
         self.taps: list[Tap] = []
@@ -230,7 +232,7 @@ class MediaRoom:
             lost = not participant.attached.is_set()
             if lost and (silent > SILENT_SECONDS or now - participant.detached_at > RESUME_SECONDS):
                 self._spawn(self.dismiss(participant, models.DisconnectReason.SIGNAL_CLOSE))
-            elif silent > VANISHED_SECONDS:
+            elif silent > VANISHED_SECONDS or participant.lacks_consent(now):
                 self.media_lost(participant)
 
     def sid_of(self, track: PublishedTrack) -> str:

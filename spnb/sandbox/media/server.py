@@ -29,7 +29,7 @@ class MediaSettings:
     report_interval: float = 0.25
     """How often publishers hear of loss and bandwidth."""
     speaker_interval: float = 0.5
-    """How often everybody hears who speaks and how well who is connected, where it has changed."""
+    """How often everybody hears who speaks, how well who is connected, where that has changed, and who has vanished."""
 
 
 class MediaServer:
@@ -176,10 +176,10 @@ class MediaServer:
             if tell_speakers:
                 told_speakers = now
             for room in list(self.rooms.values()):
-                room.look_after(now)
                 for participant in list(room.participants.values()):
                     participant.report()
                 if tell_speakers:
+                    room.look_after(now)
                     room.speakers()
                     room.qualities()
 

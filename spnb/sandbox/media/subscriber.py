@@ -219,6 +219,8 @@ class Offering(Subscriber):
         """Offer the connection with its data channels."""
         self.transport = MediaTransport(
             self._owner.room.certificate,
+            burst=self._owner.room.burst,
+            checks=False,
             on_rtp=lambda _packet: None,
             on_rtcp=self.hear,
             on_data=self._owner.data_from_client,

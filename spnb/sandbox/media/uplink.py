@@ -70,6 +70,8 @@ class Uplink:
         if self._transport is None:
             self._transport = MediaTransport(
                 self._owner.room.certificate,
+                burst=self._owner.room.burst,
+                checks=False,
                 on_rtp=self._rtp,
                 on_rtcp=self._rtcp,
                 on_data=self._owner.data_from_client,
