@@ -12,12 +12,21 @@ from spnb._opening import entered_or_awaited
 from spnb.client import AsyncClient
 from spnb.client.session import Whereabouts
 from spnb.client.watch_key import private_key, throwaway
-from spnb.config import AuthToken, Credentials, Endpoints, Kind, Network, WatchKey, credentials_from_environment
+from spnb.config import (
+    AuthToken,
+    Credentials,
+    Endpoints,
+    Kind,
+    Network,
+    WatchKey,
+    credentials_from_environment,
+    is_loopback,
+)
 from spnb.errors import ConfigError, SandboxError
 from spnb.ice import IceServers
 from spnb.ice import ice_servers as ice_servers_of
 from spnb.live import AsyncLiveRoom
-from spnb.live.hooks import attach
+from spnb.live.hooks import in_force
 
 if TYPE_CHECKING:
     from spnb.sandbox import SandboxInfo
@@ -114,7 +123,7 @@ async def connect_async(
     except BaseException:
         await client.aclose()
         raise
-    attach(client)
+    await in_force(client)
     return client
 
 
@@ -145,7 +154,7 @@ async def _destination(
             auth_token = auth_token or os.environ.get("SOCIALPLUS_AUTH_TOKEN")
             display_name = display_name or os.environ.get("SOCIALPLUS_DISPLAY_NAME")
             return (
-                "social.plus",
+                _named(endpoints),
                 endpoints,
                 Credentials(api_key, user_id, display_name, auth_token, watch_key=watch_key),
                 None,
@@ -164,7 +173,7 @@ async def _destination(
                 auth_token or known.auth_token,
                 watch_key=watch_key,
             )
-            return "social.plus", endpoints, credentials, None
+            return _named(endpoints), endpoints, credentials, None
         if sandbox is False:
             raise ConfigError("no credentials: set SOCIALPLUS_API_KEY and SOCIALPLUS_USER_ID, or pass api_key")
     import asyncio
@@ -174,6 +183,11 @@ async def _destination(
     info = await asyncio.to_thread(ensure)
     credentials = _credentials(info, user_id, display_name, auth_token, watch_key)
     return "sandbox", Endpoints.of_url(info.url), credentials, OWN_SANDBOX
+
+
+def _named(endpoints: Endpoints) -> str:
+    """What the client's repr says: only a sandbox is reached on this machine itself."""
+    return "sandbox" if is_loopback(endpoints.rest) else "social.plus"
 
 
 async def _that_sandbox(

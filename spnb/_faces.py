@@ -13,8 +13,9 @@ from importlib import import_module
 from typing import Any, Self, TypeVar, cast
 
 from spnb._loop import iterate
+from spnb.errors import InvalidInput
 
-__all__ = ["MODULES", "Face", "Watch", "asynchronous", "blocking", "late_names"]
+__all__ = ["MODULES", "Face", "Watch", "asynchronous", "blocking", "is_a", "late_names"]
 
 T = TypeVar("T")
 
@@ -48,6 +49,7 @@ MODULES = (
     "sandbox.audience.past",
     "sandbox.audience.simulation",
     "sandbox.control.faults",
+    "sandbox.control.products",
     "sandbox.control.webhooks",
     "webhooks.prehook",
     "webhooks.receiver",
@@ -65,6 +67,11 @@ class Face:
     _twin: Any
 
     def __init__(self, twin: Any) -> None:
+        if not is_a(twin, type(self).__name__):
+            raise InvalidInput(
+                f"a {type(self).__name__} is handed out by a connection, spnb.connect(), or by what it hands out;"
+                f" it is not made of a {type(twin).__name__}"
+            )
         self._twin = twin
 
     @classmethod
@@ -125,6 +132,11 @@ def blocking(value: Any) -> Any:
         return type(value)(map(blocking, value))
     kind = _face_of(cast(Hashable, type(value)))
     return value if kind is None else kind.of(value)
+
+
+def is_a(value: Any, name: str) -> bool:
+    """Whether something is of a class, or of its other face: known by the name, since the faces are built late."""
+    return any(base.__name__.removeprefix("Async") == name for base in type(value).__mro__)
 
 
 def asynchronous(value: Any) -> Any:

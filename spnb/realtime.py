@@ -321,8 +321,11 @@ class Realtime:
                     (self._subscribed if granted_now else self._refused).add(topic)
                     self._tell_settled(topic, granted_now)
             for topic in self._subscribed - wanted:
-                await client.unsubscribe(topic)
+                if topic in self._callbacks:
+                    continue  # wanted again meanwhile
+                # Before it is so: who asks for it while it is on its way out is not to rely on it.
                 self._subscribed.discard(topic)
+                await client.unsubscribe(topic)
             self._set_state("connected")
 
     def _received(self, topic: str, payload: Any) -> None:

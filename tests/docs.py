@@ -168,6 +168,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "spnb.sync.sandbox.audience.past.backfill",
             "spnb.sync.sandbox.control.faults.Faults",
             "spnb.sync.sandbox.control.webhooks.Webhooks",
+            "spnb.sync.sandbox.control.products.add_product",
             "spnb.testing.SocialPlus",
             "spnb.testing.plugin",
         ),

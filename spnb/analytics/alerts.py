@@ -124,6 +124,8 @@ class Alerts:
         usual: Dataset | None = None,
         rules: AlertRules | None = None,
     ) -> None:
+        if not (call is None or callable(call)):
+            raise InvalidInput(f"alerts are told to a function, not to a {type(call).__name__}")
         self.rules = rules or AlertRules()
         self.told: deque[Alert] = deque(maxlen=MOST_TOLD)
         """The newest hundred, the oldest first."""

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from spnb._arguments import checked
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.metrics.retention import Retention, retention
 from spnb.analytics.people import live_views
@@ -77,6 +78,7 @@ class Comparison:
         return f"{numbers}<p>Retention: {escape(told)}. Drawn anew: {self.unit}.</p>"
 
 
+@checked
 def compare(
     dataset: Dataset, a: Sequence[str], b: Sequence[str], *, resamples: int = 2_000, seed: int = 1
 ) -> Comparison:

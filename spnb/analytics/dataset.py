@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from spnb._arguments import checked_class
 from spnb.analytics.folder import CAPTURE_CARD, CARD, Folder, save_table, write_card
 from spnb.analytics.frames import TIME, utc_now, validated
 from spnb.analytics.quality import Quality, Step
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Dataset"]
 
 
+@checked_class
 class Dataset:
     """The tables of one audience. Made by `spnb.analytics.load`.
 

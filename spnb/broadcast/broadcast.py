@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from spnb._arguments import checked_class
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.broadcast.beside import Beside
@@ -93,6 +94,7 @@ async def go_live(
     return running
 
 
+@checked_class
 class AsyncBroadcast:
     """A room on air. `go_live` makes one; as a context manager it ends the room on the way out."""
 

@@ -99,7 +99,7 @@ class Restream:
     """
 
     def __init__(self, url: str, told: Callable[[Restream], None]) -> None:
-        parts = urlsplit(url)
+        parts = urlsplit(url if isinstance(url, str) else "")
         if parts.scheme not in ("rtmp", "rtmps") or not parts.hostname or len(parts.path) < 2:
             raise InvalidInput("an address to restream to is rtmp://… or rtmps://…, with the stream key at its end")
         self._url = url

@@ -23,7 +23,7 @@ from spnb.client.session import Session, Whereabouts
 from spnb.client.settings import AsyncSettings
 from spnb.client.social import AsyncCommunities, AsyncPosts
 from spnb.config import Credentials, Endpoints, Network
-from spnb.errors import SpnbError
+from spnb.errors import InvalidInput, SpnbError
 from spnb.ice import IceServer
 from spnb.models import Room, User
 from spnb.realtime import MqttLogin, Realtime
@@ -64,6 +64,8 @@ class AsyncClient(Generic[R]):
         network: Network | None = None,
         whereabouts: Whereabouts | None = None,
     ) -> None:
+        if not (isinstance(endpoints, Endpoints) and isinstance(credentials, Credentials)):
+            raise InvalidInput("a client is made of endpoints and credentials: spnb.connect() puts them together")
         self._name = name
         self._first_endpoints = endpoints
         self._whereabouts = whereabouts

@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from spnb._loop import Flattened, aiterate, on_loop
+from spnb.client.records import Records
 from spnb.client.resource import Resource, part
-from spnb.errors import InvalidInput
+from spnb.errors import InvalidInput, NotFound
 from spnb.models import Post, Product
+from spnb.record import Record
 
-__all__ = ["MOST_TAGGED", "AsyncProducts", "ProductActivity", "ProductTags"]
+__all__ = ["MOST_TAGGED", "AsyncProducts", "ProductActivity", "ProductCounts", "ProductTags"]
 
 Json = dict[str, Any]
 
@@ -49,6 +51,19 @@ class ProductActivity:
     source_id: str
     """The room it was seen in."""
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+class ProductCounts(Record, frozen=True):
+    """How often a product was seen in a room, and its link followed."""
+
+    product_id: str
+    product_name: str = ""
+    views: int
+    viewers: int
+    """How many people saw it."""
+    clicks: int
+    clickers: int
+    """How many people followed its link."""
 
 
 class AsyncProducts(Resource):
@@ -150,6 +165,26 @@ class AsyncProducts(Resource):
         for start in range(0, len(activities), MOST_ACTIVITIES):
             body = {"activities": [_activity(activity) for activity in activities[start : start + MOST_ACTIVITIES]]}
             await self._post("/api/v1/analytics/activities", "report views of products", body)
+
+    @on_loop
+    async def activity(self, room_id: str) -> Records[ProductCounts]:
+        """Views and clicks of products in a room, most clicked first; products that nobody saw are not among them.
+
+        The service takes them and tells them in its Console alone; a sandbox tells.
+
+        Raises:
+            NotFound: there is no such room; or it is the service, whose API does not tell.
+            Forbidden: neither its host nor a co-host.
+        """
+        try:
+            answer = await self._get("/sandbox/products/activity", "read views of products", roomId=room_id)
+        except NotFound as error:
+            words = f"views and clicks of products in room {room_id!r} cannot be read: there is no such room, or the"
+            raise NotFound(f"{words} service tells them in its Console alone, not by its API", status=404) from error
+        names = {product.product_id: product.product_name for product in Product.many(answer.get("products"))}
+        bodies = answer.get("activities") or []
+        counts = ProductCounts.many([{**body, "productName": names.get(body.get("productId"))} for body in bodies])
+        return Records.of(sorted(counts, key=lambda each: (-each.clicks, -each.views, each.product_id)))
 
 
 def _activity(activity: ProductActivity) -> Json:

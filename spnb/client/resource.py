@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
+from spnb._arguments import checked
 from spnb.client.answers import guarded, told
 from spnb.client.session import Session
 from spnb.errors import BadRequest, Conflict, Forbidden, InvalidInput, NotFound, ServerFault, ServiceError, Unreachable
@@ -32,7 +33,7 @@ class Resource:
         super().__init_subclass__(**options)
         for name, method in list(vars(cls).items()):
             if inspect.isfunction(method) and not name.startswith("_"):
-                setattr(cls, name, guarded(method))
+                setattr(cls, name, guarded(checked(method)))
 
     def __init__(self, session: Session) -> None:
         self._session = session

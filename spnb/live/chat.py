@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spnb._arguments import checked_class
 from spnb._loop import Flattened, aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.errors import Forbidden
@@ -37,6 +38,7 @@ class Announcement:
     user_id: str | None = None
 
 
+@checked_class
 class AsyncChat:
     """Messages of one channel. `async for message in chat` gives all there are and then each new one.
 

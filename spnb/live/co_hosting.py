@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spnb._arguments import checked_class
 from spnb._loop import on_loop
 from spnb.errors import InvalidInput
 from spnb.ice import IceServer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncCoHosting"]
 
 
+@checked_class
 class AsyncCoHosting(FollowedRoom):
     """Part of `AsyncLiveRoom`: invitations, the stage, joining and leaving it."""
 

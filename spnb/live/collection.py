@@ -6,9 +6,11 @@ import asyncio
 import builtins
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any
 
-from spnb._faces import asynchronous
+from spnb._arguments import checked_class
+from spnb._faces import asynchronous, is_a
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.client.records import Records
@@ -29,6 +31,7 @@ BLIND_READ = 3.0
 """Seconds between the first reads while events are away: a collection is more to read than a room."""
 
 
+@checked_class
 class AsyncLiveRooms:
     """Rooms in certain states, kept up to date while anybody observes them; `sp.rooms.follow()` hands one out.
 
@@ -57,7 +60,7 @@ class AsyncLiveRooms:
         most: int = 1000,
     ) -> None:
         client = asynchronous(client)
-        if not hasattr(client, "realtime"):
+        if not is_a(client, "Client"):
             raise InvalidInput(f"live rooms are those of a connection, not of a {builtins.type(client).__name__}")
         if type not in (None, "coHosts", "directStreaming"):
             raise InvalidInput(f"type is 'coHosts' or 'directStreaming', not {type!r}")
@@ -76,11 +79,17 @@ class AsyncLiveRooms:
         self._topic = ""
         self._reader: Reader | None = None
         self._turn = self._answered = 0
+        self._was_read = False
 
     @property
     def rooms(self) -> list[Room]:
         """The records of the collection, in its order."""
         return sorted(self._rooms.values(), key=_age, reverse=self._sort == "lastCreated")
+
+    @property
+    def was_read(self) -> bool:
+        """Whether it has been read yet; before that it holds nothing, and knows nothing."""
+        return self._was_read
 
     @property
     def df(self) -> pd.DataFrame:
@@ -196,7 +205,7 @@ class AsyncLiveRooms:
         if turn < self._answered:
             return
         # What is read takes the place of what was heard.
-        self._answered = turn
+        self._answered, self._was_read = turn, True
         complete, self.complete = self.complete, len(records) <= self._most
         fresh = {record.room_id: record for record in records[: self._most] if self._wanted(record)}
         if fresh != self._rooms or complete != self.complete:
@@ -212,9 +221,12 @@ class AsyncLiveRooms:
     def __repr__(self) -> str:
         more = "" if self.complete else ", more are left out"
         more += f", not read again: {self.read_error}" if self.read_error else ""
-        return f"{type(self).__name__}({', '.join(self.statuses) or 'all'}: {len(self)}{more})"
+        told = f"{len(self)}{more}" if self._was_read else f"not read yet: refresh() or observe(){more}"
+        return f"{type(self).__name__}({', '.join(self.statuses) or 'all'}: {told})"
 
     def _repr_html_(self) -> str:
+        if not self._was_read:
+            return escape(repr(self))
         return Records.of(self.rooms)._repr_html_()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
+from spnb._arguments import checked_class
 from spnb._loop import on_loop
 from spnb.live.audience import AsyncAudience
 from spnb.live.followed import FollowedRoom
@@ -15,8 +17,13 @@ from spnb.models import LiveReaction
 __all__ = ["AsyncEngagement"]
 
 
+@checked_class
 class AsyncEngagement(FollowedRoom):
     """The audience's side of `AsyncLiveRoom`."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        checked_class(cls)
 
     _reactions: AsyncLiveReactions | None = None
     _audience: AsyncAudience | None = None

@@ -1,7 +1,7 @@
 """`spnb.on("room.live", f)`: functions that are called when something happens to any room of any connection.
 
-While there are hooks, each connection follows the rooms on air of its network: by events, corrected by reading, as all
-live objects are. What several objects or connections notice is told once.
+While there are hooks, each connection follows the rooms of its network: by events, corrected by reading, as all live
+objects are. What several objects or connections notice is told once.
 """
 
 from __future__ import annotations
@@ -12,27 +12,27 @@ import logging
 import queue
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from weakref import WeakKeyDictionary
 
 from spnb._faces import blocking
-from spnb._lasting import Pauses
-from spnb._loop import in_loop, spawn
-from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
+from spnb._loop import in_loop, is_background, on_loop, run, spawn
+from spnb.errors import InvalidInput
+from spnb.live.hook_feed import Feed
 from spnb.live.status import RANK, advance
 from spnb.models import Message, Room
-from spnb.realtime import Event
 
 if TYPE_CHECKING:
     from spnb.client import AsyncClient
 
-__all__ = ["NAMES", "attach", "off", "on", "room_changed"]
+__all__ = ["NAMES", "Hooked", "attach", "in_force", "off", "on", "room_changed"]
 
 log = logging.getLogger(__name__)
 
-F = TypeVar("F", bound=Callable[[Any], Any])
+Hook = Callable[..., Any]
+F = TypeVar("F", bound=Hook)
 
 NAMES = (
     "room.live",
@@ -44,12 +44,32 @@ NAMES = (
     "room.flagged",
     "chat.message",
 )
-"""What can be hooked: a room's new state, a finding of the automatic moderation, a chat message in a room on air."""
+"""What can be hooked: a room's new state, a finding of the automatic moderation, a message in the chat of any room."""
 
 MOST_KNOWN = 10_000
-ASKED_AT_ONCE = 50
-ASK_AGAIN, ASK_LONGEST = 1.0, 60.0
-"""Seconds until messages that could not be read are asked for again: they double."""
+IN_FORCE_SECONDS = 20.0
+"""How long `on()` waits for real time; a hook is in force later, then, and it is told so."""
+
+
+class Hooked:
+    """A hook that is set: called, it ends. Awaited, it is in force, which matters on spnb's own loop alone."""
+
+    def __init__(self, name: str, hook: Hook) -> None:
+        self.name, self.hook = name, hook
+
+    def __call__(self) -> None:
+        """End it."""
+        _registry.remove(self)
+
+    def __await__(self) -> Generator[Any, None, Hooked]:
+        return self._in_force().__await__()
+
+    async def _in_force(self) -> Hooked:
+        await on_loop(_registry.in_force)()
+        return self
+
+    def __repr__(self) -> str:
+        return f"<hook of {self.name}: {getattr(self.hook, '__qualname__', self.hook)}>"
 
 
 @overload
@@ -57,19 +77,29 @@ def on(name: str) -> Callable[[F], F]: ...
 
 
 @overload
-def on(name: str, hook: Callable[[Any], Any]) -> Callable[[], None]: ...
+def on(name: str, hook: Hook) -> Hooked: ...
 
 
-def on(name: str, hook: Callable[[Any], Any] | None = None) -> Any:
+def on(name: str, hook: Hook | None = None) -> Any:
     """Have a function called when something happens to any room of any connection; also as a decorator.
 
-    A plain function gets the room as it was at that moment (a `LiveRoom`; a `Message` for `chat.message`) and runs on a
-    thread of its own, one call after the other, so it may use everything that blocks. A coroutine function gets the
-    async twin and runs on spnb's loop. An error in a hook is logged and stops nothing.
+    It is in force when this returns: what happens afterwards is told, in rooms on air and off it. Only on spnb's own
+    loop, inside a coroutine hook, nothing can be waited for: `await` there what this returns. What was said while real
+    time was away is not told; what became of rooms meanwhile is.
+
+    A plain function gets the room as it was at that moment (a `LiveRoom`) and runs on a thread of its own, one call
+    after the other, so it may use everything that blocks. A coroutine function gets the async twin and runs on spnb's
+    loop. For `chat.message` it gets the `Message`, and the room as well where it takes two. An error in a hook is
+    logged and stops nothing.
 
         @spnb.on("room.live")
         def greet(room):
             room.open_chat().send("We are live!")
+
+        @spnb.on("chat.message")
+        def moderate(message, room):
+            if "buy" in message.text:
+                room.chat.delete(message)
 
     Args:
         name: one of `room.live`, `room.waitingReconnect`, `room.ended`, `room.recorded`, `room.terminated`,
@@ -77,12 +107,12 @@ def on(name: str, hook: Callable[[Any], Any] | None = None) -> Any:
         hook: the function; without it, a decorator.
 
     Returns:
-        A function that ends it; as a decorator, the function itself (`spnb.off(function)` ends it).
+        Called, it ends the hook; as a decorator, the function itself (`spnb.off(function)` ends it).
 
     Raises:
-        InvalidInput: no such thing ever happens.
+        InvalidInput: no such thing ever happens; or what is to be called is no function of as many arguments.
     """
-    if not any(fnmatchcase(known, name) for known in NAMES):
+    if not isinstance(name, str) or not any(fnmatchcase(known, name) for known in NAMES):
         raise InvalidInput(f"nothing is called {name!r}: choose from {', '.join(NAMES)}, or a kind such as room.*")
     if hook is None:
 
@@ -94,9 +124,19 @@ def on(name: str, hook: Callable[[Any], Any] | None = None) -> Any:
     return _registry.add(name, hook)
 
 
-def off(hook: Callable[[Any], Any]) -> None:
-    """End a hook, whatever it was hooked to; one that is none is no error."""
+def off(hook: Hook) -> None:
+    """End a hook, whatever it was hooked to; one that is none is no error.
+
+    Args:
+        hook: the function, or what `on()` gave for it.
+    """
     _registry.remove(hook)
+
+
+async def in_force(client: AsyncClient[Any]) -> None:
+    """A connection is there: the hooks hear of its rooms, and this returns when they do. On the background loop."""
+    _registry.attach(client)
+    await _registry.in_force()
 
 
 def attach(client: AsyncClient[Any]) -> None:
@@ -117,31 +157,42 @@ class _Registry:
     """The hooks, and what they were told. Its state belongs to the background loop, except the list of hooks."""
 
     def __init__(self) -> None:
-        self._hooks: dict[object, tuple[str, Callable[[Any], Any]]] = {}
-        self._clients: WeakKeyDictionary[AsyncClient[Any], _Feed | None] = WeakKeyDictionary()
+        self._hooks: dict[Hooked, bool] = {}
+        """With whether it takes the room beside a message."""
+        self._clients: WeakKeyDictionary[AsyncClient[Any], Feed | None] = WeakKeyDictionary()
         self._known: OrderedDict[tuple[str, str], Room] = OrderedDict()
         self._messages: OrderedDict[str, None] = OrderedDict()
         self._worker = _Worker()
 
-    def add(self, name: str, hook: Callable[[Any], Any]) -> Callable[[], None]:
-        key = object()
-        self._hooks[key] = (name, hook)
+    def add(self, name: str, hook: Hook) -> Hooked:
+        hooked = Hooked(name, hook)
+        takes_room = _takes_room(name, hook)
+        self._hooks[hooked] = takes_room
         in_loop(self._update_feeds)
+        if not is_background():
+            run(self.in_force())
+        return hooked
 
-        def end() -> None:
-            self._hooks.pop(key, None)
-            in_loop(self._update_feeds)
-
-        return end
-
-    def remove(self, hook: Callable[[Any], Any]) -> None:
-        for key, (_, known) in list(self._hooks.items()):
-            if known == hook:
-                del self._hooks[key]
+    def remove(self, hook: Hook) -> None:
+        for known in list(self._hooks):
+            if hook in (known, known.hook):
+                self._hooks.pop(known, None)
         in_loop(self._update_feeds)
 
     def wants(self, name: str) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern, _ in list(self._hooks.values()))
+        return any(fnmatchcase(name, known.name) for known in list(self._hooks))
+
+    async def in_force(self) -> None:
+        feeds = [feed for feed in list(self._clients.values()) if feed is not None and not feed.closed]
+        if not feeds:
+            return
+        try:
+            async with asyncio.timeout(IN_FORCE_SECONDS):
+                there = all(await asyncio.gather(*(feed.in_force() for feed in feeds)))
+        except TimeoutError:
+            there = False
+        if not there:
+            log.warning("a service or its real time is away: hooks hear of it when it is back")
 
     def attach(self, client: AsyncClient[Any]) -> None:
         if client not in self._clients:
@@ -153,10 +204,12 @@ class _Registry:
         """Follow while there are hooks, and not longer."""
         for client, feed in list(self._clients.items()):
             if self._hooks and (feed is None or feed.closed) and client.realtime.state != "closed":
-                self._clients[client] = _Feed(client)
+                self._clients[client] = Feed(client, self)
             elif not self._hooks and feed is not None:
                 feed.close()
                 self._clients[client] = None
+            elif feed is not None:
+                feed.update()
         if not self._hooks:
             self._known.clear()
             self._messages.clear()
@@ -177,28 +230,53 @@ class _Registry:
         for name, room in news:
             self._tell(client, name, room)
 
-    def heard(self, client: AsyncClient[Any], message: Message) -> None:
+    def heard(self, client: AsyncClient[Any], message: Message, room: Room) -> None:
         if message.message_id in self._messages:
             return
         self._messages[message.message_id] = None
         if len(self._messages) > MOST_KNOWN:
             self._messages.popitem(last=False)
-        self._tell(client, "chat.message", message)
+        self._tell(client, "chat.message", room, message)
 
-    def _tell(self, client: AsyncClient[Any], name: str, subject: Room | Message) -> None:
-        for pattern, hook in list(self._hooks.values()):
-            if not fnmatchcase(name, pattern):
+    def _tell(self, client: AsyncClient[Any], name: str, room: Room, message: Message | None = None) -> None:
+        for known, takes_room in list(self._hooks.items()):
+            if not fnmatchcase(name, known.name):
                 continue
-            handle = client.hand_out(subject) if isinstance(subject, Room) else subject
-            if inspect.iscoroutinefunction(hook):
-                spawn(_awaited(hook, handle, name))
+            subjects: list[Any] = [] if message is None else [message]
+            if message is None or takes_room:
+                subjects.append(client.hand_out(room))
+            if inspect.iscoroutinefunction(known.hook):
+                spawn(_awaited(known.hook, subjects, name))
             else:
-                self._worker.do(hook, blocking(handle), name)
+                self._worker.do(known.hook, [blocking(subject) for subject in subjects], name)
 
 
-async def _awaited(hook: Callable[[Any], Any], subject: Any, name: str) -> None:
+def _takes_room(name: str, hook: Hook) -> bool:
+    """Whether a function takes two arguments: a message and its room.
+
+    Raises:
+        InvalidInput: it takes as many as there never are.
+    """
+    if not callable(hook):
+        raise InvalidInput(f"a hook is a function, not {type(hook).__name__}")
     try:
-        await hook(subject)
+        parameters = inspect.signature(hook).parameters.values()
+    except ValueError:
+        return False  # written in C, and does not tell
+    positional = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    needed_by_name = any(one.kind is one.KEYWORD_ONLY and one.default is one.empty for one in parameters)
+    least = len([one for one in positional if one.default is one.empty])
+    both = least == 2 and not any(fnmatchcase(known, name) for known in NAMES if known != "chat.message")
+    any_number = any(one.kind is one.VAR_POSITIONAL for one in parameters)
+    if needed_by_name or not (positional or any_number) or (least > 1 and not both):
+        wanted = "a message, or a message and its room" if name.startswith("chat") else "one argument"
+        raise InvalidInput(f"a hook of {name} is called with {wanted}: {getattr(hook, '__name__', hook)} takes others")
+    return both
+
+
+async def _awaited(hook: Hook, subjects: list[Any], name: str) -> None:
+    try:
+        await hook(*subjects)
     except Exception:
         log.exception("a hook of %s failed", name)
 
@@ -207,133 +285,22 @@ class _Worker:
     """Runs plain hooks, one after the other, on a thread that keeps no program from ending."""
 
     def __init__(self) -> None:
-        self._jobs: queue.SimpleQueue[tuple[Callable[[Any], Any], Any, str]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Hook, list[Any], str]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def do(self, hook: Callable[[Any], Any], subject: Any, name: str) -> None:
+    def do(self, hook: Hook, subjects: list[Any], name: str) -> None:
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._work, name="spnb-hooks", daemon=True)
             self._thread.start()
-        self._jobs.put((hook, subject, name))
+        self._jobs.put((hook, subjects, name))
 
     def _work(self) -> None:
         while True:
-            hook, subject, name = self._jobs.get()
+            hook, subjects, name = self._jobs.get()
             try:
-                hook(subject)
+                hook(*subjects)
             except Exception:
                 log.exception("a hook of %s failed", name)
-
-
-class _Feed:
-    """Follows the rooms on air of one connection, and their chats where messages are hooked."""
-
-    def __init__(self, client: AsyncClient[Any]) -> None:
-        from spnb.live.collection import AsyncLiveRooms
-
-        self._client = client
-        self._rooms = AsyncLiveRooms(client)
-        self._on_air: dict[str, Room] = {}
-        self._chats: dict[str, Callable[[], None]] = {}
-        self._ends: list[Callable[[], None]] = [client.realtime.on_state(self._state_changed)]
-        self._heard_of: list[str] = []
-        self._asking = False
-        self.closed = False
-        spawn(self._begin())
-
-    async def _begin(self) -> None:
-        # Who is on air already is no news; whatever a later reading finds is, whether its event was heard or lost.
-        pauses = Pauses(ASK_AGAIN)
-        while not self.closed:
-            try:
-                rooms = await self._rooms.refresh()
-                break
-            except (ServiceError, Unreachable) as error:
-                log.info("rooms on air could not be read: %s", type(error).__name__)
-                await asyncio.sleep(pauses.next(followed=False))
-        if self.closed:
-            return
-        self._on_air = {room.room_id: room for room in rooms}
-        self._ends.append(self._rooms.observe(self._listed))
-
-    def _state_changed(self, state: str) -> None:
-        if state == "closed":
-            self.close()
-
-    def _listed(self, rooms: list[Room]) -> None:
-        before, self._on_air = self._on_air, {room.room_id: room for room in rooms}
-        for room_id, room in self._on_air.items():
-            room_changed(self._client, before.get(room_id), room)
-        for room_id in before.keys() - self._on_air.keys():
-            spawn(self._look_after(before[room_id]))
-        self._follow_chats(rooms)
-
-    async def _look_after(self, room: Room) -> None:
-        """A room is not on air any more: how did it end? Its event has said so, as a rule."""
-        pauses = Pauses(ASK_AGAIN)
-        while not self.closed:
-            try:
-                async with self._client._reading:
-                    record = await self._client.rooms.record(room.room_id)
-            except NotFound:
-                return  # it was deleted
-            except (ServiceError, Unreachable) as error:
-                log.info("room %s could not be read: %s", room.room_id, type(error).__name__)
-                await asyncio.sleep(pauses.next(followed=False))
-            else:
-                room_changed(self._client, room, record)
-                return
-
-    def _follow_chats(self, rooms: list[Room]) -> None:
-        wanted: set[str] = set()
-        if _registry.wants("chat.message"):
-            wanted = {room.live_channel_id for room in rooms if room.live_channel_id}
-        for channel in self._chats.keys() - wanted:
-            self._chats.pop(channel)()
-        for channel in wanted - self._chats.keys():
-            topic = f"{self._client.network_id}/chat/{channel}/#"
-            self._chats[channel] = self._client.realtime.subscribe(topic, self._said)
-
-    def _said(self, event: Event) -> None:
-        if event.type != "message.created":
-            return
-        told = event.data.get("messages")
-        bodies = [body for body in told if isinstance(body, dict)] if isinstance(told, list) else []
-        self._heard_of += [str(body["messageId"]) for body in bodies if body.get("messageId")]
-        del self._heard_of[:-MOST_KNOWN]
-        if not self._asking and self._heard_of:
-            self._asking = True
-            spawn(self._ask())
-
-    async def _ask(self) -> None:
-        """An event is a hint, and who hooks onto messages acts on them: each is read first."""
-        pause = ASK_AGAIN
-        try:
-            while self._heard_of and not self.closed:
-                asked = self._heard_of[:ASKED_AT_ONCE]
-                try:
-                    found = {message.message_id: message for message in await self._client.messages.get_many(asked)}
-                except (ServiceError, Unreachable) as error:
-                    log.info("messages could not be read, again in %g s: %s", pause, type(error).__name__)
-                    await asyncio.sleep(pause)
-                    pause = min(ASK_LONGEST, pause * 2)
-                    continue
-                pause = ASK_AGAIN
-                self._heard_of = [name for name in self._heard_of if name not in asked]
-                for name in asked:
-                    if name in found and not found[name].is_deleted:
-                        _registry.heard(self._client, found[name])
-        finally:
-            self._asking = False
-
-    def close(self) -> None:
-        self.closed = True
-        ends, self._ends = self._ends, []
-        for end in ends:
-            end()
-        for end in self._chats.values():
-            end()
-        self._chats.clear()
 
 
 def _news(before: Room | None, after: Room) -> list[tuple[str, Room]]:

@@ -103,7 +103,7 @@ class AsyncLiveInvitation:
     """The blocking twin."""
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.user_id} into {self.room_id}, {self.status})"
+        return f"{type(self).__name__}({self.user_id} into {self.room_id}, {self.status}, {self.invitation_id})"
 
     def _repr_html_(self) -> str:
         return self._record._repr_html_()

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
+from spnb._faces import asynchronous, is_a
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
-from spnb.errors import Forbidden
+from spnb.errors import Forbidden, InvalidInput
 from spnb.live.invitation import AsyncLiveInvitation
 from spnb.live.reading import Reader
 from spnb.models import Invitation
@@ -37,7 +38,10 @@ class AsyncLiveInvitations:
     """
 
     def __init__(self, client: AsyncClient[Any], *, room_id: str | None = None) -> None:
-        self._client = client
+        client = asynchronous(client)
+        if not is_a(client, "Client"):
+            raise InvalidInput(f"invitations are those of a connection, not of a {type(client).__name__}")
+        self._client: AsyncClient[Any] = client
         self._room_id = room_id
         self._records: list[Invitation] = []
         self._observers = Observers[list[AsyncLiveInvitation]](
@@ -46,6 +50,7 @@ class AsyncLiveInvitations:
         self._topics: list[str] = []
         self._ends: list[Callable[[], None]] = []
         self._reader: Reader | None = None
+        self._was_read = False
 
     @property
     def invitations(self) -> list[AsyncLiveInvitation]:
@@ -151,6 +156,7 @@ class AsyncLiveInvitations:
             fresh = await (invitations.of_room(self._room_id) if self._room_id else invitations.mine())
         except Forbidden:
             fresh = []  # not the user's to see
+        self._was_read = True
         if fresh != self._records:
             self._records = fresh
             self._observers.tell(self.invitations)
@@ -160,4 +166,7 @@ class AsyncLiveInvitations:
 
     def __repr__(self) -> str:
         whose = f"to {self._room_id}" if self._room_id else f"of {self._client.user_id}"
-        return f"{type(self).__name__}({whose}: {len(self.pending)} pending of {len(self)})"
+        told = (
+            f"{len(self.pending)} pending of {len(self)}" if self._was_read else "not read yet: refresh() or observe()"
+        )
+        return f"{type(self).__name__}({whose}: {told})"

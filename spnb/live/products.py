@@ -7,11 +7,13 @@ import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from spnb._arguments import checked_class
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
-from spnb.client.products import MOST_TAGGED, ProductActivity, ProductTags
+from spnb.client.products import MOST_TAGGED, ProductActivity, ProductCounts, ProductTags
+from spnb.client.records import Records
 from spnb.errors import InvalidInput, NotFound, ServiceError
 from spnb.live.followed import FollowedRoom
 from spnb.live.outbox import Outbox
@@ -25,6 +27,8 @@ __all__ = ["AsyncRoomProducts"]
 log = logging.getLogger(__name__)
 
 Kind = Literal["view", "linkClicked"]
+Location = Literal["pinned", "list"]
+LOCATIONS = get_args(Location)
 
 SAME_SECONDS = 300.0
 """The same product seen again at the same place within five minutes is one view (SDK 7.20)."""
@@ -35,6 +39,7 @@ BLIND_READ = 5.0
 NO_POST = "products are tagged on the post that carries the room: call room.post() first"
 
 
+@checked_class
 class AsyncRoomProducts:
     """What is sold in a room: up to 20 tagged products, one of them pinned.
 
@@ -50,6 +55,7 @@ class AsyncRoomProducts:
         self._client = room.client
         self._clock = clock
         self._tags: ProductTags | None = None
+        self._was_read = False
         self._observers = Observers[ProductTags](
             "products", first=self._follow, last=self._unfollow, now=lambda: self._tags
         )
@@ -65,13 +71,29 @@ class AsyncRoomProducts:
 
     @property
     def tagged(self) -> list[Product]:
-        """The tagged products as they were read last, in their order."""
-        return list(self._tags.tagged) if self._tags else []
+        """The tagged products as they were read last, in their order.
+
+        Raises:
+            InvalidInput: they have not been read yet.
+        """
+        tags = self._known()
+        return list(tags.tagged) if tags else []
 
     @property
     def pinned(self) -> Product | None:
-        """The pinned one."""
-        return self._tags.pinned if self._tags else None
+        """The pinned one.
+
+        Raises:
+            InvalidInput: they have not been read yet.
+        """
+        tags = self._known()
+        return tags.pinned if tags else None
+
+    def _known(self) -> ProductTags | None:
+        """What was read last; None where no post carries the room yet."""
+        if not self._was_read:
+            raise InvalidInput("the products of this room have not been read yet: refresh() or observe() them")
+        return self._tags
 
     @property
     def read_error(self) -> str | None:
@@ -181,8 +203,10 @@ class AsyncRoomProducts:
         reference = self._room.record.reference_id or (await self._room.refresh()).reference_id
         if reference:
             self._take(await self._client.products.tags(reference))
+        self._was_read = True
 
     def _take(self, tags: ProductTags) -> None:
+        self._was_read = True
         if tags != self._tags:
             self._tags = tags
             self._observers.tell(tags)
@@ -257,16 +281,34 @@ class AsyncRoomProducts:
     # -- seen and clicked
 
     @on_loop
-    async def viewed(self, product: Product | str, *, location: str = "list") -> None:
-        """A viewer saw a product; once in five minutes counts. social.plus: `product.analytics`."""
+    async def viewed(self, product: Product | str, *, location: Location = "list") -> None:
+        """A viewer saw a product; once in five minutes counts. social.plus: `product.analytics`.
+
+        Args:
+            product: the product, or its id.
+            location: where it was seen: `pinned`, or in the `list`.
+
+        Raises:
+            InvalidInput: there is no such place.
+        """
         self._track(_ids([product])[0], "view", location)
 
     @on_loop
-    async def clicked(self, product: Product | str, *, location: str = "list") -> None:
-        """A viewer followed a product's link; once in five minutes counts. social.plus: `product.analytics`."""
+    async def clicked(self, product: Product | str, *, location: Location = "list") -> None:
+        """A viewer followed a product's link; once in five minutes counts. social.plus: `product.analytics`.
+
+        Args:
+            product: the product, or its id.
+            location: where it was clicked: `pinned`, or in the `list`.
+
+        Raises:
+            InvalidInput: there is no such place.
+        """
         self._track(_ids([product])[0], "linkClicked", location)
 
-    def _track(self, product_id: str, kind: Kind, location: str) -> None:
+    def _track(self, product_id: str, kind: Kind, location: Location) -> None:
+        if location not in LOCATIONS:
+            raise InvalidInput(f"location is 'pinned' or 'list', not {location!r}")
         now, key = self._clock(), (product_id, kind, location)
         if now - self._seen.get(key, float("-inf")) < SAME_SECONDS:
             return
@@ -278,6 +320,32 @@ class AsyncRoomProducts:
     async def flush(self) -> None:
         """Send now what waits to be reported of views and clicks; done by itself once a minute."""
         await self._outbox().flush()
+
+    @on_loop
+    async def activity(self) -> Records[ProductCounts]:
+        """Views and clicks of all viewers, by product, most clicked first; tagged ones that nobody saw have none.
+
+        Raises:
+            NotFound: the service takes them and tells them in its Console alone; a sandbox tells.
+            Forbidden: neither host nor co-host.
+        """
+        await self.flush()
+        counts = await self._client.products.activity(self._room.room_id)
+        await self._read()
+        seen = {each.product_id for each in counts}
+        unseen = [
+            ProductCounts(
+                product_id=tagged.product_id,
+                product_name=tagged.product_name,
+                views=0,
+                viewers=0,
+                clicks=0,
+                clickers=0,
+            )
+            for tagged in self.tagged
+            if tagged.product_id not in seen
+        ]
+        return Records.of([*counts, *unseen])
 
     def _outbox(self) -> Outbox[ProductActivity]:
         if self._outbox_made is None:
@@ -299,9 +367,10 @@ class AsyncRoomProducts:
     """The blocking twin."""
 
     def __repr__(self) -> str:
-        pinned = f", pinned {self.pinned.product_name!r}" if self.pinned else ""
-        told = f"{len(self)} of {MOST_TAGGED} tagged{pinned}" if self._tags is not None else "not read yet: refresh()"
-        return f"{type(self).__name__}({told})"
+        if not self._was_read:
+            return f"{type(self).__name__}(not read yet: refresh())"
+        pinned = f", pinned {self.pinned.product_id!r}: {self.pinned.product_name!r}" if self.pinned else ""
+        return f"{type(self).__name__}({len(self)} of {MOST_TAGGED} tagged{pinned})"
 
 
 def _ids(products: Sequence[Product | str]) -> list[str]:

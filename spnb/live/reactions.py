@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from spnb._arguments import checked_class
 from spnb._loop import aiterate, in_loop, on_loop
 from spnb._twins import Blocking
 from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
@@ -79,6 +80,7 @@ def _identity(reaction: LiveReaction) -> tuple[str | None, str, datetime] | None
     return reaction.user_id, reaction.reaction_name, at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
+@checked_class
 class AsyncLiveReactions(Mapping[str, int]):
     """How many reactions of each name have floated since it is followed, one's own at once.
 
@@ -312,7 +314,8 @@ class AsyncLiveReactions(Mapping[str, int]):
 
     def __repr__(self) -> str:
         told = ", ".join(f"{name} {count}" for name, count in self.counts.items())
-        return f"{type(self).__name__}({told or 'none yet'})"
+        none = "none yet" if self.following else "not followed yet: observe() or follow()"
+        return f"{type(self).__name__}({told or none})"
 
 
 def reactions_of(event: Event) -> Iterator[LiveReaction]:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
+from spnb._arguments import checked_class
 from spnb._lasting import Pauses, kept_up
 from spnb._loop import aiterate
 from spnb._twins import Blocking
@@ -49,6 +50,7 @@ class Broadcaster:
     can_manage_product_tags: bool = False
 
 
+@checked_class
 class AsyncStage:
     """The broadcasters of a room, kept up to date while anybody observes them.
 

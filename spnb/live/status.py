@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from spnb.errors import InvalidInput
 from spnb.models import Room
 from spnb.realtime import Event
 
@@ -101,6 +102,10 @@ class Knowledge:
     """
 
     def __init__(self, read: Room, *, clock: Callable[[], float] = time.monotonic) -> None:
+        if not isinstance(read, Room):
+            raise InvalidInput(
+                f"a live room is made of a room's record, not of a {type(read).__name__}: sp.rooms.get()"
+            )
         self._read = read
         self._hints: list[tuple[int, Room]] = []
         self._turn = self._answered = 0

@@ -2,8 +2,8 @@
 
 `ensure()` starts or joins the one that all notebooks of a user share; `start()` runs a private one; `serve()` runs one
 in the foreground. `simulate()` sends viewers into a live room, `backfill()` writes months of past streams, `faults()`
-makes one misbehave, `webhooks()` has it send webhooks; each has an async twin, `simulate_async()` and so on. Nothing
-else of spnb imports what is inside.
+makes one misbehave, `webhooks()` has it send webhooks, `add_product()` puts a product into its catalogue; each has an
+async twin, `simulate_async()` and so on. Nothing else of spnb imports what is inside.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from spnb.errors import SandboxError
 from spnb.sandbox.control.faults import faults_async
 from spnb.sandbox.control.found import FILE
 from spnb.sandbox.control.launch import SandboxInfo, default_data_dir, ensure, home, own_folder, running, start
+from spnb.sandbox.control.products import add_product_async
 from spnb.sandbox.control.webhooks import webhooks_async
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from spnb.sync.sandbox.audience.past import backfill
     from spnb.sync.sandbox.audience.simulation import Simulation, simulate
     from spnb.sync.sandbox.control.faults import faults
+    from spnb.sync.sandbox.control.products import add_product
     from spnb.sync.sandbox.control.webhooks import webhooks
 
 __all__ = [
@@ -31,6 +33,8 @@ __all__ = [
     "Past",
     "SandboxInfo",
     "Simulation",
+    "add_product",
+    "add_product_async",
     "backfill",
     "backfill_async",
     "default_data_dir",
@@ -118,6 +122,7 @@ __getattr__ = late_names(
         "Past": "spnb.sandbox.audience",
         "backfill_async": "spnb.sandbox.audience",
         "simulate_async": "spnb.sandbox.audience",
+        "add_product": "spnb.sync.sandbox.control.products",
         "Simulation": "spnb.sync.sandbox.audience.simulation",
         "backfill": "spnb.sync.sandbox.audience.past",
         "faults": "spnb.sync.sandbox.control.faults",

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from spnb._arguments import checked_class
 from spnb._loop import background_loop, on_loop
 from spnb._twins import Blocking
 from spnb.errors import ConfigError, InvalidInput, SpnbError
@@ -37,6 +38,7 @@ THREADS = 8
 MOST_BYTES = 1 << 20
 
 
+@checked_class
 class AsyncPrehook:
     """Decides what is stored: the network asks it about each message, post and channel, and waits for its word.
 

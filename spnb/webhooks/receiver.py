@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from spnb._arguments import checked_class
 from spnb._loop import background_loop, on_loop
 from spnb._twins import Blocking
 from spnb.errors import ConfigError, InvalidInput
@@ -48,6 +49,7 @@ NOTE_SECONDS = 0.02
 COLUMNS = ("number", "id", "event", "name", "source", "room", "subject", "received", "happened", "copies", "handled")
 
 
+@checked_class
 class AsyncReceiver:
     """Receives the webhooks of social.plus and LiveKit.
 

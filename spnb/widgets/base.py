@@ -6,6 +6,7 @@ in the page's memory only. Commands may come in on any thread.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import threading
 import weakref
@@ -17,6 +18,7 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
+from spnb._faces import Face, is_a
 from spnb._loop import spawn
 from spnb.errors import InvalidInput, SpnbError
 
@@ -25,6 +27,12 @@ __all__ = ["STATIC", "Charts", "Hub", "Widget"]
 log = logging.getLogger(__name__)
 
 STATIC = Path(__file__).parent / "static"
+GIVEN = {
+    "client": ("Client", "of spnb.connect()"),
+    "room": ("LiveRoom", "of sp.rooms"),
+    "receiver": ("Receiver", "of spnb.webhooks"),
+}
+"""What widgets are made of, by the name of the argument."""
 FIRST_WORDS = 100
 """Messages of pages that are told apart from their repetitions."""
 
@@ -44,6 +52,20 @@ class Widget(anywidget.AnyWidget):
     _heard: deque[str]
     _listening: threading.Lock
     _of_cells: ClassVar[dict[str, tuple[str, weakref.WeakSet[Widget]]]] = {}
+
+    def __new__(cls, *args: Any, **keywords: Any) -> Any:
+        # Before there is a widget that would have to be closed again.
+        making = inspect.signature(cls.__init__)
+        given = making.bind_partial(None, *args, **keywords).arguments
+        for name, (kind, whence) in GIVEN.items():
+            value = given.get(name)
+            if value is None or "SandboxInfo" in str(making.parameters[name].annotation):
+                continue
+            if not (isinstance(value, Face) and is_a(value, kind)):
+                async_too = ": give its .sync" if is_a(value, kind) else ""
+                told = f"{cls.__name__} takes a {kind}, {whence}, not a {type(value).__name__}{async_too}"
+                raise InvalidInput(told)
+        return super().__new__(cls, *args, **keywords)
 
     def __init__(self, **keywords: Any) -> None:
         unknown = keywords.keys() - self.trait_names()

@@ -33,6 +33,9 @@ class CameraPreview(WebcamPart):
     plain = "shows the webcam of this page; in code: preview.frame."
 
     def __init__(self, source: Source | None = None, *, ice_servers: IceServers | None = None, **keywords: Any) -> None:
+        from spnb.broadcast.sources import source_of
+
+        shown = source_of(source) if source is not None else None
         super().__init__(ice_servers=ice_servers_of(ice_servers), **keywords)
-        if source is not None:
-            self.show(source)
+        if shown is not None:
+            self.show(shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import traitlets
@@ -161,7 +161,7 @@ def _web(address: str | None) -> str:
     return address or "" if scheme in ("http", "https") else ""
 
 
-def _seen(content: dict[str, Any]) -> tuple[str, str]:
+def _seen(content: dict[str, Any]) -> tuple[str, Literal["pinned", "list"]]:
     product, location = content.get("product"), content.get("location")
     if not isinstance(product, str) or not product:
         raise InvalidInput("a product has an id")

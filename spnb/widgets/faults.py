@@ -10,6 +10,7 @@ import traitlets
 
 from spnb.client import Client
 from spnb.live import LiveRoom
+from spnb.sandbox import SandboxInfo
 from spnb.sandbox.control.faults import AsyncFaults
 from spnb.widgets.base import STATIC, Widget
 
@@ -36,7 +37,7 @@ class Faults(Widget):
     # Here too, because `close` also runs when the constructor refused its arguments.
     _ticker: asyncio.Task[None] | None = None
 
-    def __init__(self, client: Client[LiveRoom], **keywords: Any) -> None:
+    def __init__(self, client: Client[LiveRoom] | SandboxInfo, **keywords: Any) -> None:
         self._control = AsyncFaults.of(client)
         super().__init__(**keywords)
         self._look = asyncio.Event()

@@ -55,11 +55,14 @@ class WebcamPart(Widget):
     relayed = traitlets.Bool(False).tag(sync=True)
     """Whether a page asks for STUN and TURN servers before it connects. They hold passwords: no trait tells them."""
 
+    # Here too, because `close` also runs when the constructor refused its arguments.
+    _peer: PagePeer | None = None
+
     def __init__(self, *, ice_servers: tuple[IceServer, ...] = (), **keywords: Any) -> None:
         super().__init__(session=uuid.uuid4().hex, wishes=preferences.load(), relayed=bool(ice_servers), **keywords)
         self._ice_servers = ice_servers
         self._monitor_now: Monitor | None = None
-        self._peer: PagePeer | None = None
+        self._peer = None
         self._frames_now: PageFrames | None = None
         self._sound_decoder: Any = None
         self._decoder: Any = None

@@ -197,7 +197,7 @@ async def test_both_faces_work_in_a_running_loop(async_sp: Any, sandbox: Running
     assert room.room_id in [found.room_id async for found in async_sp.rooms.query(page_size=2)]
     blocking = async_sp.sync
     assert blocking.rooms.get(room.room_id).title == "From a cell"
-    assert repr(async_sp) == f"AsyncClient(social.plus at {sandbox.url}, as async-host)"
+    assert repr(async_sp) == f"AsyncClient(sandbox at {sandbox.url}, as async-host)"
     assert repr(blocking).startswith("Client(")
     assert blocking.user.user_id == blocking.user_id == "async-host"
     assert blocking.network_id == "sandbox"
@@ -221,7 +221,7 @@ def test_what_was_given_must_fit_together(monkeypatch: pytest.MonkeyPatch, sandb
     monkeypatch.setenv("SOCIALPLUS_USER_ID", "from-environment")
     monkeypatch.setenv("SOCIALPLUS_URL", sandbox.url)
     with spnb.connect() as client:
-        assert repr(client) == f"Client(social.plus at {sandbox.url}, as from-environment)"
+        assert repr(client) == f"Client(sandbox at {sandbox.url}, as from-environment)"
 
 
 def test_without_credentials_it_is_the_sandbox(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ FLOORS = {
     "_opening": 0,
     "statuses": 0,
     "config": 0,
+    "_arguments": 0,
     "ice": 0,
     "_lasting": 0,
     "_loop": 0,
@@ -59,7 +60,7 @@ UPWARD = {
     ("client.rooms", "live.collection"),
     ("sync.client.rooms", "sync.live.collection"),
     # whoever hooks an event has the collection followed that tells of it
-    ("live.hooks", "live.collection"),
+    ("live.hook_feed", "live.collection"),
     # an invitation that is accepted hands out its room
     ("live.invitation", "live.room"),
     ("sync.live.invitation", "sync.live.room"),

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import queue
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import spnb
+from spnb._loop import on_loop
 from spnb.errors import InvalidInput
 from spnb.live import LiveRoom, hooks
 from spnb.live.hooks import _passed
@@ -24,7 +30,7 @@ from tests.live.test_live import connected, on_air
 @pytest.fixture(autouse=True)
 def nothing_hooked_after() -> Iterator[None]:
     yield
-    for _, hook in list(hooks._registry._hooks.values()):
+    for hook in list(hooks._registry._hooks):
         spnb.off(hook)
 
 
@@ -50,7 +56,8 @@ async def test_every_state_of_anybodys_room_is_told_once(sp: Any, sandbox: Runni
     end = spnb.on("room.live", live)
     guest = await spnb.connect_async("hook-guest", url=sandbox.url, api_key=sandbox.api_key)
     await sp.rooms.create("makes the connection known")
-    await until(lambda: following(sp) and following(guest))
+    assert following(guest)
+    await until(lambda: following(sp))
     host = await spnb.connect_async("hook-host", url=sandbox.url, api_key=sandbox.api_key)
     room = await host.rooms.create("Hooked")
     stop = room.observe(lambda _record: None)
@@ -107,13 +114,11 @@ async def test_hooks_may_block_and_chat_is_heard(sp: Any, sandbox: RunningSandbo
             answered.set()
 
     spnb.on("chat.message", said.append)
-    await until(lambda: following(host))
+    assert following(host)
     async with await on_air(room):
         await until(answered.is_set)
         feed = hooks._registry._clients[host]
         assert feed is not None
-        topic = f"{host.network_id}/chat/{room.live_channel_id}/#"
-        await until(lambda: host.realtime.is_subscribed(topic) or said)
         await room.chat.send("Hello")
         await until(lambda: any(message.text == "Hello" for message in said))
     assert len({message.message_id for message in said}) == len(said)
@@ -140,13 +145,121 @@ async def test_what_happened_while_real_time_was_away_is_told_afterwards(
     await room.stop()
     await until(lambda: (room.room_id, "ended") in told)
     wire.mend()
-    await until(lambda: (room.room_id, "recorded") in told or told[-1][1] == "ended")
+    # Nobody observes it, and it had been off the air before real time was back.
+    await until(lambda: (room.room_id, "recorded") in told, 60)
+    assert [status for room_id, status in told if room_id == room.room_id][-2:] == ["ended", "recorded"]
     await other.aclose()
 
 
-def test_names_that_never_happen_are_refused() -> None:
+def test_a_message_right_after_is_heard_off_the_air_with_its_room(sandbox: RunningSandbox) -> None:
+    with (
+        spnb.connect("right-after", url=sandbox.url, api_key=sandbox.api_key) as sp,
+        spnb.connect("right-after-says", url=sandbox.url, api_key=sandbox.api_key) as other,
+    ):
+        room = sp.rooms.create("Off the air")
+        chat = other.rooms.get(room.room_id).chat
+        other.channels.join(chat.channel.channel_id)
+        for number in range(12):
+            heard: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+            with_room: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
+
+            def alone(message: Message, heard: Any = heard) -> None:
+                heard.put((message.text, message.creator_public_id or ""))
+
+            def both(message: Message, room: LiveRoom, heard: Any = with_room) -> None:
+                heard.put((message.text, room.room_id))
+
+            end = spnb.on("chat.message", alone)
+            chat.send(f"right after {number}")
+            assert heard.get(timeout=60) == (f"right after {number}", "right-after-says")
+            other_end = spnb.on("chat.*", lambda message, room, both=both: both(message, room))
+            chat.send(f"and again {number}")
+            assert with_room.get(timeout=60) == (f"and again {number}", room.room_id)
+            end()
+            spnb.off(other_end)
+
+
+async def test_a_message_right_after_is_heard_by_coroutines(sandbox: RunningSandbox) -> None:
+    sp = await spnb.connect_async("right-after-async", url=sandbox.url, api_key=sandbox.api_key)
+    room = await sp.rooms.create("Also off the air")
+    chat = await room.open_chat()
+    loop = asyncio.get_running_loop()
+    for number in range(12):
+        heard: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+
+        async def told(message: Message, room: Any, heard: Any = heard) -> None:
+            loop.call_soon_threadsafe(heard.put_nowait, (message.text, (await room.refresh()).room_id))
+
+        end = spnb.on("chat.message", told)
+        await chat.send(f"at once {number}")
+        assert await asyncio.wait_for(heard.get(), 60) == (f"at once {number}", room.room_id)
+        end()
+
+    @on_loop
+    async def on_spnbs_own_loop() -> Any:
+        return await spnb.on("chat.message", told)
+
+    end = await on_spnbs_own_loop()
+    await chat.send("on the loop")
+    assert (await asyncio.wait_for(heard.get(), 60))[0] == "on the loop"
+    # A connection that is made later hears of it as well, right away.
+    late = await spnb.connect_async("right-after-late", url=sandbox.url, api_key=sandbox.api_key)
+    await sp.aclose()
+    said = await late.rooms.create("Later")
+    await (await said.open_chat()).send("late")
+    assert await asyncio.wait_for(heard.get(), 60) == ("late", said.room_id)
+    end()
+    await late.aclose()
+
+
+REFUSING = """
+import sys
+from pathlib import Path
+from spnb.sandbox.realtime import broker
+from spnb.sandbox.server.process import run_foreground
+from spnb.sandbox.server.settings import SandboxSettings
+may = broker.may_follow_topic
+broker.may_follow_topic = lambda network, user, topic: may(network, user, topic) and not topic.endswith("/chat/#")
+run_foreground(SandboxSettings(data_dir=Path(sys.argv[1])), as_json=True)
+"""
+
+
+@pytest.mark.media
+async def test_a_broker_that_gives_no_chats_at_once_gives_those_on_air(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    command = [sys.executable, "-c", REFUSING, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        box = RunningSandbox(process, tmp_path, json.loads(process.stdout.readline()))
+        sp = await spnb.connect_async("refused", url=box.url, api_key=box.api_key)
+        said: list[str] = []
+        end = spnb.on("chat.message", lambda message: said.append(message.text))
+        assert "only those of rooms on air" in caplog.text
+        room = await sp.rooms.create("On air")
+        async with await on_air(room):
+            topic = f"{sp.network_id}/chat/{room.live_channel_id}/#"
+            await until(lambda: sp.realtime.is_subscribed(topic), 60)
+            await room.chat.send("Hello")
+            await until(lambda: said == ["Hello"], 60)
+        end()
+        await sp.aclose()
+        box.stop()
+
+
+def test_names_that_never_happen_are_refused(sandbox: RunningSandbox) -> None:
     with pytest.raises(InvalidInput, match=r"room\.live"):
         spnb.on("room.started", print)
+    for name, odd in (
+        ("room.live", lambda room, message: None),
+        ("*", lambda message, room: None),
+        ("chat.message", lambda: None),
+        ("chat.message", lambda message, *, room: None),
+        ("chat.message", 7),
+    ):
+        with pytest.raises(InvalidInput, match="a hook"):
+            spnb.on(name, odd)  # type: ignore[arg-type]
+    assert not hooks._registry._hooks
     spnb.off(print)
     assert _passed("live", "recorded") == ["ended", "recorded"]
     assert _passed("idle", "ended") == ["live", "ended"]

@@ -120,6 +120,44 @@ async def test_views_and_clicks_count_once_in_five_minutes(sp: Any, sandbox: Run
     assert sorted(rows) == [("linkClicked", "list"), ("view", "list"), ("view", "list"), ("view", "pinned")]
 
 
+async def test_what_was_seen_and_clicked_is_told_to_the_host(sp: Any, viewer: Any) -> None:
+    add = spnb.sandbox.add_product_async
+    poster = await add("Poster <1>", product_id="poster", price=12, currency="EUR", sandbox=sp)
+    assert poster == await sp.products.get("poster")
+    room = await sp.rooms.create("counted shop")
+    theirs = (await viewer.asynchronous.rooms.get(room.room_id)).products
+    for unread in (lambda: theirs.tagged, lambda: theirs.pinned, lambda: len(theirs)):
+        with pytest.raises(InvalidInput, match="not been read yet"):
+            unread()
+    await room.post()
+    await room.products.tag(poster, "mug", "lamp")
+    await theirs.viewed("poster", location="pinned")
+    await theirs.viewed("poster")
+    await theirs.clicked("poster")
+    await theirs.viewed("mug")
+    await theirs.flush()
+    await room.products.viewed("poster")
+    for wrong in ("banner", "", None):
+        with pytest.raises(InvalidInput, match="'pinned' or 'list'"):
+            await theirs.clicked("poster", location=wrong)  # type: ignore[arg-type]
+    with pytest.raises(Forbidden, match="host of a room"):
+        await theirs.activity()
+    told = await room.products.activity()
+    assert [(each.product_id, each.views, each.viewers, each.clicks, each.clickers) for each in told] == [
+        ("poster", 3, 2, 1, 1),
+        ("mug", 1, 1, 0, 0),
+        ("lamp", 0, 0, 0, 0),
+    ]
+    assert told.df["product_name"].iloc[0] == "Poster <1>"
+    assert "Poster &lt;1&gt;" in told._repr_html_()
+    with pytest.raises(NotFound, match="Console"):
+        await sp.products.activity("no-room")
+    with pytest.raises(InvalidInput, match="refuses"):
+        await add(" ", sandbox=sp)
+    with pytest.raises(InvalidInput, match="refuses"):
+        await add("Odd", status="sold", sandbox=sp)  # type: ignore[arg-type]
+
+
 async def test_the_blocking_face(sp: Any, viewer: Any) -> None:
     room = (await sp.rooms.create("plain shop")).sync
 
@@ -127,6 +165,7 @@ async def test_the_blocking_face(sp: Any, viewer: Any) -> None:
         room.post()
         products = room.products
         assert products.manageable
+        assert spnb.sandbox.add_product("Poster", product_id="poster", sandbox=viewer).product_id == "poster"
         products.tag("mug", "lamp")
         assert products.pin("mug") == products.pinned
         assert len(products) == len(products.refresh()) == 2
@@ -139,6 +178,7 @@ async def test_the_blocking_face(sp: Any, viewer: Any) -> None:
         products.clicked("lamp")
         products.flush()
         assert "1 of 20" in repr(products)
+        assert [(each.product_id, each.views, each.clicks) for each in products.activity()] == [("lamp", 1, 1)]
         found = list(viewer.products.query(keyword="lamp"))
         assert [product.product_id for product in found] == ["lamp"]
 

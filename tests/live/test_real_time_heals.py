@@ -8,14 +8,17 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 import spnb
 from spnb import realtime
+from spnb._loop import on_loop
 from spnb.config import Network
 from spnb.models import Room
 from tests.conftest import RunningSandbox
+from tests.live.conftest import Wire, until
 
 Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 
@@ -168,3 +171,24 @@ def test_real_time_works_whatever_loop_the_process_prefers(sandbox: RunningSandb
         [sys.executable, "-c", program, sandbox.url, sandbox.api_key], capture_output=True, text=True, timeout=120
     )
     assert ran.stdout == "True\n", ran.stderr
+
+
+async def test_a_topic_on_its_way_out_is_not_relied_on(sp: Any, wire: Wire) -> None:
+    """What is asked for again before the broker has let go of it is followed anew, and said to be so only then."""
+    await sp.login()
+    topic = f"{sp.network_id}/chat/let-go-of/#"
+    told: list[bool] = []
+    end = sp.realtime.subscribe(topic, lambda _event: None, settled=told.append)
+    await until(lambda: told == [True], 60)
+    await wire.hold()
+    end()
+    await until(lambda: not sp.realtime.is_subscribed(topic), 60)
+    assert sp.realtime.state == "connected", "it was let go of, not lost with the connection"
+    again: list[bool] = []
+    end = sp.realtime.subscribe(topic, lambda _event: None, settled=again.append)
+    await on_loop(asyncio.sleep)(0)
+    assert again == []
+    await wire.release()
+    await until(lambda: again == [True], 60)
+    assert sp.realtime.is_subscribed(topic)
+    end()

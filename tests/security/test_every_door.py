@@ -146,7 +146,10 @@ def test_no_id_is_more_than_an_id(sandbox: RunningSandbox, doors: list[Door], wo
 def test_words_are_kept_as_they_are_and_found_by_what_they_are(sandbox: RunningSandbox) -> None:
     caller, other = Caller(sandbox), Caller(sandbox)
     rooms = {word: caller.room(word)["roomId"] for word in STRANGE}
-    titles = {room["roomId"]: room["title"] for room in other.get("/api/v1/rooms", **{"options[limit]": 100})["rooms"]}
+    titles = {
+        room["roomId"]: room["title"]
+        for room in other.get("/api/v1/rooms", sortBy="lastCreated", **{"options[limit]": 100})["rooms"]
+    }
     assert {room_id: titles.get(room_id) for room_id in rooms.values()} == {name: word for word, name in rooms.items()}
     for word in STRANGE:
         answer = other.http.get("/api/v3/users", params={"displayName": word, "keyword": word})

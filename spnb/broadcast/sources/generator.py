@@ -32,6 +32,8 @@ class Generator(ThreadedSource):
         self, function: Callable[[int, float], Any], width: int = 1280, height: int = 720, fps: float = 30
     ) -> None:
         super().__init__()
+        if not callable(function):
+            raise InvalidInput(f"pictures come from a function, not from a {type(function).__name__}")
         checked_size(width, height)
         if not 0 < fps <= 60:
             raise InvalidInput(f"fps is above 0 and at most 60, not {fps:g}")

@@ -44,6 +44,8 @@ class LiveURL(Decoded):
 
     def __init__(self, url: str, *, private: bool = False) -> None:
         super().__init__()
+        if not isinstance(url, str):
+            raise InvalidInput(f"the address of a live stream is a text, not a {type(url).__name__}")
         try:
             parts = urlsplit(url)
             host, _ = parts.hostname, parts.port

@@ -11,7 +11,7 @@ from typing import Any
 from spnb.broadcast.sources.base import Pace, Sink
 from spnb.broadcast.sources.decoded import Decoded
 from spnb.broadcast.sources.microphone import Microphone
-from spnb.errors import SourceError
+from spnb.errors import InvalidInput, SourceError
 from spnb.recordings.containers import open_local
 
 __all__ = ["Camera", "MediaFile"]
@@ -95,6 +95,8 @@ class Camera(Decoded):
         microphone: str | bool | None = None,
     ) -> None:
         super().__init__()
+        if not (device is None or isinstance(device, str)):
+            raise InvalidInput(f"a camera is named by a text, e.g. '/dev/video0', not by a {type(device).__name__}")
         self.device = device
         name = microphone if isinstance(microphone, str) else None
         self._microphone = Microphone(name) if microphone else None

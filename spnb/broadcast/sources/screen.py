@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from spnb.broadcast.sources.base import Pace, Sink, ThreadedSource, packed
-from spnb.errors import SourceError
+from spnb.errors import InvalidInput, SourceError
 
 __all__ = ["Screen"]
 
@@ -25,6 +25,8 @@ class Screen(ThreadedSource):
 
     def __init__(self, monitor: int = 1, *, fps: float = 15, width: int = 1280) -> None:
         super().__init__()
+        if not isinstance(monitor, int):
+            raise InvalidInput(f"a monitor is named by its number, from 1, not by {monitor!r}")
         self.monitor = monitor
         self.fps = float(fps)
         self._most = width

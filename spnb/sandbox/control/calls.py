@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from spnb._faces import asynchronous
+from spnb._faces import asynchronous, is_a
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.control.launch import SandboxInfo, ensure
 
@@ -66,6 +66,11 @@ def _reached(sandbox: Any, url: str | None, api_key: str | None) -> tuple[str, s
             url, api_key = sandbox.url, sandbox.api_key
         else:
             # A client of either face: this package imports none of them, so it is known by what it has.
+            if not is_a(sandbox, "Client"):
+                raise InvalidInput(
+                    f"a sandbox is named by a client of it, or by what spnb.sandbox.start() gave, not by a"
+                    f" {type(sandbox).__name__}"
+                )
             twin = asynchronous(sandbox)
             url, api_key = twin._endpoints.rest, twin._credentials.api_key
     address: str = url

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import quote
 
+from spnb._arguments import checked_class
 from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.sandbox.control.calls import SandboxCalls
@@ -31,6 +32,7 @@ class Fault:
     """How often it will strike yet; None: for ever."""
 
 
+@checked_class
 class AsyncFaults(SandboxCalls):
     """Makes a sandbox misbehave. As a context manager it is healthy again afterwards."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
+from spnb._arguments import checked_class
 from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.sandbox.control.calls import SandboxCalls
@@ -24,6 +25,7 @@ class Webhook:
     style: str
 
 
+@checked_class
 class AsyncWebhooks(SandboxCalls):
     """The endpoints a sandbox sends signed webhooks to; at most ten, on loopback only."""
 

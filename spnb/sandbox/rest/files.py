@@ -42,9 +42,9 @@ def routes(services: Services) -> list[BaseRoute]:
     return [
         serve(services, "POST", "/api/v4/images", upload_image),
         serve(services, "POST", "/api/v4/files", upload_file),
-        serve(services, "POST", "/api/v4/videos", upload_file),
-        serve(services, "POST", "/api/v4/clips", upload_file),
-        serve(services, "POST", "/api/v4/audios", upload_file),
+        serve(services, "POST", "/api/v4/videos", upload_video),
+        serve(services, "POST", "/api/v4/clips", upload_clip),
+        serve(services, "POST", "/api/v4/audios", upload_audio),
         serve(services, "GET", "/api/v3/files/{fileId}", one),
         serve(services, "PUT", "/api/v3/files/{fileId}", update),
         serve(services, "DELETE", "/api/v3/files/{fileId}", delete),
@@ -67,7 +67,22 @@ async def upload_file(call: Call) -> list[Json]:
     return [await _keep(call, images_only=False)]
 
 
-async def _keep(call: Call, *, images_only: bool) -> Json:
+async def upload_video(call: Call) -> list[Json]:
+    """Keep a video (SDK: `FileRepository.uploadVideo`); what it is, is not looked at."""
+    return [await _keep(call, images_only=False, kept_as="video")]
+
+
+async def upload_clip(call: Call) -> list[Json]:
+    """Keep a clip (SDK: `FileRepository.uploadClip`)."""
+    return [await _keep(call, images_only=False, kept_as="clip")]
+
+
+async def upload_audio(call: Call) -> list[Json]:
+    """Keep a piece of sound (SDK: `FileRepository.uploadAudio`)."""
+    return [await _keep(call, images_only=False, kept_as="audio")]
+
+
+async def _keep(call: Call, *, images_only: bool, kept_as: str | None = None) -> Json:
     try:
         form = await call.request.form(max_files=1, max_fields=10)
     except MultiPartException as error:
@@ -98,7 +113,7 @@ async def _keep(call: Call, *, images_only: bool) -> Json:
     document = {
         "fileId": file_id,
         "fileUrl": f"{call.base_url}/files/{file_id}",
-        "type": "image" if kind else "file",
+        "type": kept_as or ("image" if kind else "file"),
         "userId": call.user_id,
         "accessType": "network",
         "altText": str(form.get("altText") or ""),

@@ -5,6 +5,7 @@ Unread counts exist for channels of the types `community`, `conversation` and `b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -15,7 +16,7 @@ from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.channels import channel_of, feed_and_channel, moderates
 from spnb.sandbox.rest.chat_payloads import feed_of, feed_payload
 from spnb.sandbox.rest.query import paging
-from spnb.sandbox.rest.read_marks import COUNTED, read_mark, read_up_to
+from spnb.sandbox.rest.read_marks import COUNTED, delivered_to, delivered_up_to, read_mark, read_up_to
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.store import Page
@@ -34,6 +35,10 @@ class FeedUpdate(BaseModel):
 
 class Reading(BaseModel):
     messageFeedIds: list[str] = Field(default_factory=list, max_length=100)
+
+
+class Delivered(BaseModel):
+    messageId: str = Field(min_length=1, max_length=100)
 
 
 class ReadTo(BaseModel):
@@ -71,7 +76,7 @@ def routes(services: Services) -> list[BaseRoute]:
         serve(services, "PUT", f"{markers}/message-feeds/{{messageFeedId}}/mark-delivering", mark_delivering),
         serve(services, "PUT", f"{markers}/channels/{{channelId}}/mark-read", mark_channel_read),
         serve(services, "GET", f"{markers}/messages/{{messageId}}/read-users", read_users),
-        serve(services, "GET", f"{markers}/messages/{{messageId}}/delivered-users", read_users),
+        serve(services, "GET", f"{markers}/messages/{{messageId}}/delivered-users", delivered_users),
         serve(services, "POST", "/api/v3/channels/seen", seen),
     ]
 
@@ -192,7 +197,7 @@ def _markers(call: Call, wanted: list[tuple[str, Json]]) -> Json:
         entity = {"entityId": channel["channelInternalId"], "createdAt": at, "updatedAt": at}
         feeds.append({**entity, "feedId": feed_id, "lastSegment": last, "isDeleted": channel["isDeleted"]})
         mine = {**entity, "userId": call.user["_id"], "unreadCount": unread, "isMentioned": False}
-        read = {"readToSegment": mark["readToSegment"], "deliveredToSegment": mark["readToSegment"]}
+        read = {"readToSegment": mark["readToSegment"], "deliveredToSegment": delivered_to(mark)}
         of_feeds.append({**mine, **read, "feedId": feed_id, "oldUnreadCount": unread, "lastMentionSegment": 0})
         before = of_channels.get(channel["channelId"])
         total = unread + (before["unreadCount"] if before else 0)
@@ -246,12 +251,13 @@ async def message_markers(call: Call) -> Json:
 def _content_marker(call: Call, message: Json) -> Json:
     marks = call.store.read_marks.find({"feedId": message["messageFeedId"]})
     read = sum(int(mark["readToSegment"]) >= message["segment"] for mark in marks)
+    delivered = sum(delivered_to(mark) >= message["segment"] for mark in marks)
     return {
         "feedId": message["messageFeedId"],
         "contentId": message["messageId"],
         "creatorId": message["creatorId"],
         "readCount": read,
-        "deliveredCount": read,
+        "deliveredCount": delivered,
         "createdAt": message["createdAt"],
         "updatedAt": message["updatedAt"],
     }
@@ -298,8 +304,13 @@ async def mark_read(call: Call) -> Json:
 
 
 async def mark_delivering(call: Call) -> Json:
-    """A message has reached the caller's device. *Choice*: the sandbox counts what was read only."""
-    return _markers(call, [feed_and_channel(call, call.path("messageFeedId"))])
+    """A message has reached the caller's device (SDK: `MessageRepository.markAsDelivered`)."""
+    feed = feed_and_channel(call, call.path("messageFeedId"))
+    message = call.store.messages.get(call.read(Delivered).messageId)
+    if message is None or message["messageFeedId"] != feed[0]:
+        raise Refused.not_found("The message")
+    delivered_up_to(call.store, feed[0], call.user_id, message["segment"])
+    return _markers(call, [feed])
 
 
 async def mark_channel_read(call: Call) -> Json:
@@ -323,12 +334,21 @@ async def seen(call: Call) -> Json:
 
 async def read_users(call: Call) -> Json:
     """Who has read a message."""
+    return _reached(call, lambda mark: int(mark["readToSegment"]))
+
+
+async def delivered_users(call: Call) -> Json:
+    """Whose devices a message has reached."""
+    return _reached(call, delivered_to)
+
+
+def _reached(call: Call, up_to: Callable[[Json], int]) -> Json:
     message = call.store.messages.get(call.path("messageId"))
     if message is None:
         raise Refused.not_found(f"Message {call.path('messageId')!r}")
     marks = call.store.read_marks.find({"feedId": message["messageFeedId"]})
-    readers = [mark["userId"] for mark in marks if int(mark["readToSegment"]) >= message["segment"]]
+    who = [mark["userId"] for mark in marks if up_to(mark) >= message["segment"]]
     feed = feed_and_channel(call, message["messageFeedId"])
-    people = [user for user_id in readers if (user := call.store.user_by_public_id(user_id)) is not None]
-    told = {"contentMarkers": [_content_marker(call, message)], "publicUserIds": readers, "users": people}
+    people = [user for user_id in who if (user := call.store.user_by_public_id(user_id)) is not None]
+    told = {"contentMarkers": [_content_marker(call, message)], "publicUserIds": who, "users": people}
     return {**_markers(call, [feed]), **told, "paging": {}}

@@ -70,6 +70,7 @@ def routes(services: Services) -> list[BaseRoute]:
         serve(services, "GET", "/api/v1/products/{productId}", one),
         serve(services, "POST", "/api/v1/analytics/activities", activities, most=MOST_BATCH_BYTES),
         serve(services, "POST", "/sandbox/products", create, audience="key"),
+        serve(services, "GET", "/sandbox/products/activity", counted),
     ]
 
 
@@ -144,6 +145,31 @@ async def activities(call: Call) -> Response:
             _count_view(call, activity.contentId)
         call.store.activities.insert(document)
     return answer(None, 202)
+
+
+async def counted(call: Call) -> Json:
+    """Views and clicks of products in a room, by product: what the service shows in its Console alone."""
+    room = call.store.rooms.get(call.query.one("roomId") or "")
+    if room is None or room["isDeleted"]:
+        raise Refused.not_found("The room")
+    if call.user_id not in {room["createdBy"], *(person["userId"] for person in room["participants"])}:
+        raise Refused.forbidden("Views and clicks are told to the host of a room and to its co-hosts")
+    found: dict[str, dict[str, list[str]]] = {}
+    for activity in call.store.activities.find({"metadata.sourceId": room["roomId"]}):
+        if activity["contentType"] == "product" and activity["activityType"] in ("view", "linkClicked"):
+            of_product = found.setdefault(activity["contentId"], {"view": [], "linkClicked": []})
+            of_product[activity["activityType"]].append(activity["userId"])
+    activities = [
+        {
+            "productId": product_id,
+            "views": len(people["view"]),
+            "viewers": len(set(people["view"])),
+            "clicks": len(people["linkClicked"]),
+            "clickers": len(set(people["linkClicked"])),
+        }
+        for product_id, people in found.items()
+    ]
+    return {"activities": activities, "products": call.store.products.get_many([*found])}
 
 
 def _count_view(call: Call, post_id: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.store import Store
 
-__all__ = ["COUNTED", "read_mark", "read_up_to"]
+__all__ = ["COUNTED", "delivered_to", "delivered_up_to", "read_mark", "read_up_to"]
 
 COUNTED = ("community", "conversation", "broadcast")
 """Types of channels that have unread counts; live chats have none (social.plus unread-count pages)."""
@@ -25,3 +25,15 @@ def read_up_to(store: Store, feed_id: str, user_id: str, segment: int) -> None:
     mark = read_mark(store, feed_id, user_id)
     if segment > mark["readToSegment"]:
         store.read_marks.put({**mark, "readToSegment": segment, "updatedAt": store.now()})
+
+
+def delivered_to(mark: Json) -> int:
+    """Up to which message a feed has reached a user's device: what was read has."""
+    return max(int(mark["readToSegment"]), int(mark.get("deliveredToSegment", 0)))
+
+
+def delivered_up_to(store: Store, feed_id: str, user_id: str, segment: int) -> None:
+    """Messages up to this one have reached the user's device."""
+    mark = read_mark(store, feed_id, user_id)
+    if segment > delivered_to(mark):
+        store.read_marks.put({**mark, "deliveredToSegment": segment, "updatedAt": store.now()})

@@ -44,6 +44,8 @@ class Collection:
         key: the document's field that identifies it.
         columns: fields of the document that are kept as columns for filtering; dots reach into nested objects.
         expand: makes the whole document of one that was stored short, as an array (see `past`).
+        together: pairs of columns that are asked for together, where either may be that of very many documents; the
+            second is never asked for alone.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Collection:
         columns: Sequence[str],
         *,
         expand: Callable[[list[Any]], Json] | None = None,
+        together: Sequence[tuple[str, str]] = (),
     ) -> None:
         self._db = connection
         self._expand = expand
@@ -69,10 +72,15 @@ class Collection:
         )
         self._add_missing_columns()
         for column in self._columns:
-            if column not in UNSELECTIVE:
+            if column not in UNSELECTIVE and column not in [second for _, second in together]:
                 self._db.execute(
                     f"CREATE INDEX IF NOT EXISTS {name}_{column} ON {name} ({column}, n) WHERE {column} IS NOT NULL"
                 )
+        for first, second in together:
+            self._db.execute(
+                f"CREATE INDEX IF NOT EXISTS {name}_{first}_{second} ON {name} ({first}, {second}, n)"
+                f" WHERE {first} IS NOT NULL AND {second} IS NOT NULL"
+            )
         marks = ", ".join("?" * (2 + len(self._columns)))
         names = ", ".join(("id", "doc", *self._columns))
         self._insert = f"INSERT INTO {name} ({names}) VALUES ({marks})"

@@ -87,6 +87,7 @@ class Store:
             "reactionId",
             ["referenceType", "referenceId", "userId", "reactionName"],
             expand=reaction_document,
+            together=[("referenceId", "userId")],
         )
         self.reactions_removed = Collection(self._db, "reactions_removed", "reactionId", ["referenceId"])
         self.live_reactions = Collection(self._db, "live_reactions", "_id", ["roomId"], expand=live_reaction_document)
@@ -101,7 +102,7 @@ class Store:
         self.presence = Collection(self._db, "presence", "_id", ["roomId"])
         self.statuses = Collection(self._db, "statuses", "_id", ["roomId"])
         self.products = Collection(self._db, "products", "productId", ["status", "isDeleted"])
-        self.activities = Collection(self._db, "activities", "_id", ["contentId", "userId"])
+        self.activities = Collection(self._db, "activities", "_id", ["contentId", "userId", "metadata.sourceId"])
         self.webhooks = Collection(self._db, "webhooks", "webhookId", [])
         self.deliveries = Collection(self._db, "deliveries", "deliveryId", ["webhookId"])
         self.flags = Collection(self._db, "flags", "_id", ["referenceType", "referenceId", "userId"])

@@ -13,7 +13,8 @@ from spnb._loop import run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from spnb.client.products import AsyncProducts, ProductActivity, ProductTags
+    from spnb.client.products import AsyncProducts, ProductActivity, ProductCounts, ProductTags
+    from spnb.client.records import Records
     from spnb.models import Product
 
 
@@ -87,6 +88,17 @@ class Products(Face):
         social.plus: `product.analytics`.
         """
         run(self._twin.track(activities))
+
+    def activity(self, room_id: str) -> Records[ProductCounts]:
+        """Views and clicks of products in a room, most clicked first; products that nobody saw are not among them.
+
+        The service takes them and tells them in its Console alone; a sandbox tells.
+
+        Raises:
+            NotFound: there is no such room; or it is the service, whose API does not tell.
+            Forbidden: neither its host nor a co-host.
+        """
+        return run(self._twin.activity(room_id))
 
     @property
     def asynchronous(self) -> AsyncProducts:

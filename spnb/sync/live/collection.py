@@ -77,6 +77,11 @@ class LiveRooms(Face):
         return self._twin.rooms
 
     @property
+    def was_read(self) -> bool:
+        """Whether it has been read yet; before that it holds nothing, and knows nothing."""
+        return self._twin.was_read
+
+    @property
     def df(self) -> pd.DataFrame:
         """One row per room; times are UTC."""
         return self._twin.df

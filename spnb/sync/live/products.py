@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from spnb.client.products import ProductTags
-    from spnb.live.products import AsyncRoomProducts
+    from spnb.client.products import ProductCounts, ProductTags
+    from spnb.client.records import Records
+    from spnb.live.products import AsyncRoomProducts, Location
     from spnb.models import Product
 
 
@@ -39,12 +40,20 @@ class RoomProducts(Face):
 
     @property
     def tagged(self) -> list[Product]:
-        """The tagged products as they were read last, in their order."""
+        """The tagged products as they were read last, in their order.
+
+        Raises:
+            InvalidInput: they have not been read yet.
+        """
         return self._twin.tagged
 
     @property
     def pinned(self) -> Product | None:
-        """The pinned one."""
+        """The pinned one.
+
+        Raises:
+            InvalidInput: they have not been read yet.
+        """
         return self._twin.pinned
 
     @property
@@ -111,17 +120,42 @@ class RoomProducts(Face):
         """Pin none. social.plus: `PostRepository.unpinProduct`."""
         run(self._twin.unpin())
 
-    def viewed(self, product: Product | str, *, location: str = "list") -> None:
-        """A viewer saw a product; once in five minutes counts. social.plus: `product.analytics`."""
+    def viewed(self, product: Product | str, *, location: Location = "list") -> None:
+        """A viewer saw a product; once in five minutes counts. social.plus: `product.analytics`.
+
+        Args:
+            product: the product, or its id.
+            location: where it was seen: `pinned`, or in the `list`.
+
+        Raises:
+            InvalidInput: there is no such place.
+        """
         run(self._twin.viewed(product, location=location))
 
-    def clicked(self, product: Product | str, *, location: str = "list") -> None:
-        """A viewer followed a product's link; once in five minutes counts. social.plus: `product.analytics`."""
+    def clicked(self, product: Product | str, *, location: Location = "list") -> None:
+        """A viewer followed a product's link; once in five minutes counts. social.plus: `product.analytics`.
+
+        Args:
+            product: the product, or its id.
+            location: where it was clicked: `pinned`, or in the `list`.
+
+        Raises:
+            InvalidInput: there is no such place.
+        """
         run(self._twin.clicked(product, location=location))
 
     def flush(self) -> None:
         """Send now what waits to be reported of views and clicks; done by itself once a minute."""
         run(self._twin.flush())
+
+    def activity(self) -> Records[ProductCounts]:
+        """Views and clicks of all viewers, by product, most clicked first; tagged ones that nobody saw have none.
+
+        Raises:
+            NotFound: the service takes them and tells them in its Console alone; a sandbox tells.
+            Forbidden: neither host nor co-host.
+        """
+        return run(self._twin.activity())
 
     @property
     def asynchronous(self) -> AsyncRoomProducts:

@@ -1,0 +1,196 @@
+"""Every public argument that takes one of some words, or a list of names, refuses what is neither: in words, before
+anything is done. The arguments are found by walking the public names, so new ones are held to it too."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections.abc import Awaitable, Iterator
+from typing import Any
+
+import pytest
+
+import spnb
+from spnb._loop import run
+from spnb.broadcast import AsyncBroadcast
+from spnb.broadcast.options import Intent
+from spnb.errors import ConfigError, InvalidInput, SandboxError, SpnbError
+from tests.conftest import RunningSandbox
+from tests.docs import REFERENCE
+
+WORDS = re.compile(r"Literal\[|^(Sort|Kind|RoomType|Location|Codec)\b")
+LISTS = re.compile(r"^(Sequence|Iterable)\[(str|Literal)")
+NOT_OURS = ("spnb.models.Room.model_", "spnb.models.Room.schema", "spnb.models.Room.parse")
+NONSENSE = "nonsense"
+
+
+def named(name: str) -> Any:
+    """What a dotted name stands for."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:end]))
+        except ImportError:
+            continue
+        for part in parts[end:]:
+            found = getattr(found, part)
+        return found
+    raise AssertionError(name)
+
+
+def public() -> Iterator[tuple[str, Any]]:
+    """Every public function and method with its name; the async twins of what the reference names too."""
+    names = [name for _, _, names in REFERENCE.values() for name in names]
+    for name in names:
+        thing = named(name)
+        if not inspect.isclass(thing):
+            yield name, thing
+            continue
+        for member, method in inspect.getmembers(thing, inspect.isroutine):
+            if member == "__init__" or not member.startswith("_"):
+                yield f"{name}.{member}", method
+
+
+def arguments(kind: re.Pattern[str]) -> list[tuple[str, str]]:
+    found = []
+    for name, function in public():
+        if name.startswith(NOT_OURS):
+            continue
+        try:
+            parameters = inspect.signature(function).parameters.values()
+        except (TypeError, ValueError):
+            continue
+        found += [(name, parameter.name) for parameter in parameters if kind.search(str(parameter.annotation))]
+    return sorted(set(found))
+
+
+async def broadcast(room: Any) -> AsyncBroadcast:
+    return AsyncBroadcast(room, spnb.TestCard(160, 90), Intent())
+
+
+@pytest.fixture(scope="module")
+def things(sandbox: RunningSandbox) -> Iterator[dict[str, Any]]:
+    """An object of each class whose methods are asked."""
+    with (
+        spnb.connect("every-argument", url=sandbox.url, api_key=sandbox.api_key) as sp,
+        spnb.sandbox.faults(sp) as faults,
+    ):
+        room = sp.rooms.create("Every argument")
+        parts = [getattr(sp, name) for name in vars(type(sp)) if isinstance(vars(type(sp))[name], property)]
+        show = run(broadcast(room.asynchronous))
+        found = [sp, *parts, room, room.chat, room.stage, room.products, room.reactions, faults]
+        found += [spnb.sandbox.webhooks(sp), spnb.analytics.load(sp), show, show.sync]
+        yield {type(each).__name__: each for each in found}
+
+
+def asked(name: str, things: dict[str, Any]) -> Any:
+    """The function or bound method of this name; a class where it is how that is made."""
+    owner, _, member = name.rpartition(".")
+    thing = named(owner)
+    if not inspect.isclass(thing):
+        return named(name)
+    return thing if member == "__init__" else getattr(things[thing.__name__], member)
+
+
+async def of(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+def call(function: Any, argument: str, value: Any, given: dict[str, Any]) -> Any:
+    """Call it with one argument that is nonsense, and with something for those that it needs."""
+    parameters = inspect.signature(function).parameters.values()
+    needed = {each.name: given.get(each.name, "x") for each in parameters if each.default is each.empty}
+    needed = {name: value for name, value in needed.items() if name not in ("args", "kwargs")}
+    result = function(**{**needed, argument: value})
+    if inspect.isawaitable(result):
+        return run(of(result))
+    return list(result) if inspect.isgenerator(result) or hasattr(result, "__next__") else result
+
+
+def silent(kind: re.Pattern[str], things: dict[str, Any], value: Any) -> list[str]:
+    """The arguments that took nonsense, or were refused without a word about it."""
+    wrong = []
+    given: dict[str, Any] = {"a": [], "b": []}
+    given |= {"client": things["Client"], "room": things["LiveRoom"], "dataset": things["Dataset"]}
+    for name, argument in arguments(kind):
+        try:
+            told = call(asked(name, things), argument, value, given)
+        except (InvalidInput, ConfigError) as error:
+            if NONSENSE not in str(error) and argument not in str(error):
+                wrong.append(f"{name}({argument}=…) is refused, but without a word about it: {error}")
+        except (SpnbError, TypeError, AttributeError, ValueError, LookupError) as error:
+            wrong.append(f"{name}({argument}=…): {error!r}")
+        else:
+            wrong.append(f"{name}({argument}=…) took it: {told!r}")
+    return wrong
+
+
+def test_words_that_are_none_are_refused(things: dict[str, Any]) -> None:
+    assert len(arguments(WORDS)) > 25
+    assert silent(WORDS, things, NONSENSE) == []
+
+
+def test_a_text_is_no_list_of_texts(things: dict[str, Any]) -> None:
+    assert len(arguments(LISTS)) > 25
+    assert silent(LISTS, things, NONSENSE) == []
+
+
+MADE_BY_USERS = ("errors", "models", "testing", "webhooks.Delivery", "webhooks.asked", "webhooks.rehearsal")
+"""Plain data, and errors: whoever makes one says what it is."""
+
+
+def test_what_is_handed_out_is_not_made(things: dict[str, Any]) -> None:
+    classes = {named(name) for _, _, names in REFERENCE.values() for name in names if inspect.isclass(named(name))}
+    classes |= {thing for name in spnb.__all__ if inspect.isclass(thing := getattr(spnb, name))}
+    made, tried = [], 0
+    for cls in classes:
+        where = f"{cls.__module__}.{cls.__qualname__}"
+        if where.startswith(tuple(f"spnb.{name}" for name in MADE_BY_USERS)) or issubclass(cls, BaseException):
+            continue
+        for given in ((object(),), (object(), object()), (things["LiveRoom"], object())):
+            tried += 1
+            try:
+                cls(*given)
+            except (InvalidInput, ConfigError, SandboxError, TypeError):
+                continue  # in words, or as Python's own about the number of arguments
+            except (SpnbError, AttributeError, ValueError, LookupError) as error:
+                made.append(f"{where}{tuple(type(each).__name__ for each in given)}: {error!r}")
+            else:
+                made.append(f"{where}{tuple(type(each).__name__ for each in given)} was made")
+    assert tried > 150
+    assert not made, "\n".join(made)
+
+
+def test_what_is_shown_of_a_thing_has_the_id_that_calls_take(things: dict[str, Any], sandbox: RunningSandbox) -> None:
+    sp, room = things["Client"], things["LiveRoom"]
+    assert "sandbox at" in repr(sp)
+    post, message = room.post(), room.chat.send("shown")
+    comment = sp.comments.create(post.children[0], "a comment")
+    spnb.connect("every-guest", url=sandbox.url, api_key=sandbox.api_key).close()
+    invitation = room.invite("every-guest")
+    fault, hook = things["Faults"].add("drop", match="never"), spnb.sandbox.webhooks(sp).add(HOOK, "long enough")
+    for thing, called in (
+        (room, room.room_id),
+        (room.record, room.room_id),
+        (post, post.post_id),
+        (message, message.message_id),
+        (room.chat, room.live_channel_id),
+        (room.chat.channel, room.chat.channel.channel_id),
+        (comment, comment.comment_id),
+        (invitation, invitation.invitation_id),
+        (sp.products.get("mug"), "mug"),
+        (sp.users.get("every-guest"), "every-guest"),
+        (sp.communities.get("sandbox"), "sandbox"),
+        (fault, fault.fault_id),
+        (hook, hook.webhook_id),
+    ):
+        assert called in repr(thing)[:100], "the id is among what is shown first"
+    for unread in (sp.rooms.follow(), spnb.LiveInvitations(sp), sp.rooms.get(room.room_id).products):
+        assert "not read yet" in repr(unread)
+    assert "not counted yet" in repr(sp.rooms.get(room.room_id).audience)
+    things["Faults"].remove(fault)
+    spnb.sandbox.webhooks(sp).remove(hook)
+
+
+HOOK = "http://127.0.0.1:9/hook"
