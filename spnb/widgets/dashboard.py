@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import asdict, dataclass, fields
 from datetime import date, timedelta
 from functools import lru_cache
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import traitlets
@@ -14,6 +15,7 @@ from spnb.client import AsyncClient, Client
 from spnb.errors import InvalidInput, NotFound
 from spnb.live import AsyncLiveRoom, LiveRoom
 from spnb.widgets.base import STATIC
+from spnb.widgets.still import named, still, table
 from spnb.widgets.stream_page import StreamPages
 from spnb.widgets.stream_report import known_zone
 
@@ -243,6 +245,23 @@ class Dashboard(StreamPages):
     @property
     def _zone(self) -> str:
         return self._look.zone
+
+    def to_html(self) -> str:
+        """The cards of the period that is shown and its streams, as far as its page of the table lists them."""
+        look = self._look
+        answer, _ = self._answer(look, None)
+        cards = [
+            (escape(card["label"]), escape(card["value"]), escape(card["before"]), escape(card["change"]))
+            for card in answer["cards"]
+        ]
+        heads = [column["label"] for column in self.columns]
+        rows = [(named(row["title"]), *(escape(cell) for cell in row["cells"])) for row in answer["rows"]]
+        return still(
+            f"{look.start} to {look.end} ({look.zone})",
+            table(("", "Now", "Before", "Change"), cards),
+            f"<p>{answer['count']:,} streams, page {answer['look']['page'] + 1} of {answer['pages']}</p>",
+            table(heads, rows) if rows else "<p>None.</p>",
+        )
 
     def _as_text(self) -> str:
         # Said wherever the widget is shown: nothing is reckoned for it.

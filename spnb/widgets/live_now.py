@@ -26,6 +26,7 @@ class LiveNow(RoomRows, Playback):
     """
 
     _esm = STATIC / "liveNow.js"
+    plain = "Live now"
     _room: AsyncLiveRoom | None = None
     _unfollow: Callable[[], None] | None = None
 
@@ -64,6 +65,8 @@ class LiveNow(RoomRows, Playback):
         super().close()
 
     def _as_text(self) -> str:
+        if not self._known():
+            return "Live now: not read yet."
         lines = [f"{row['title']} — {row['creator']} ({row['status']})" for row in self.rooms]
         nobody = "Live now: nobody is on air." if self._collection.was_read else "Live now: not read yet."
         return "Live now:\n" + "\n".join(lines) if lines else nobody

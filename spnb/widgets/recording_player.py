@@ -15,6 +15,7 @@ from spnb.models import Room
 from spnb.recordings import AsyncRecording
 from spnb.widgets.base import STATIC
 from spnb.widgets.playback import Playback
+from spnb.widgets.still import Still, named, still, table
 
 __all__ = ["RecordingPlayer"]
 
@@ -22,7 +23,7 @@ MOST_MARKS = 500
 LINE = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 2, "dash": "dot", "color": "#d92d20"}}
 
 
-class RecordingPlayer(Playback):
+class RecordingPlayer(Playback, Still):
     """Plays the recording of a room, however many files it has, on one time line with marks to jump to.
 
     `player.current_time` is where it is (seconds, observable), `player.seek(seconds)` moves it, and
@@ -195,6 +196,21 @@ class RecordingPlayer(Playback):
             with self.hold_sync():
                 self.current_time = float(seconds)
                 self.playing = bool(content.get("playing"))
+
+    def to_html(self) -> str:
+        """The recording's files with their pictures, and the marks; no address of a file."""
+        if self._recording is None and self._room.status == "recorded" and self.comm is not None:
+            self._wait_for(self._open())
+        recording = self._recording
+        if recording is not None:
+            what = recording._repr_html_()
+        else:
+            waits = (
+                "The recording was not read yet." if self._room.status == "recorded" else "There is no recording yet."
+            )
+            what = f"<p>{waits}</p>"
+        marks = [(str(timedelta(seconds=round(mark["at"]))), named(mark["label"])) for mark in self.marks]
+        return still(self.title, what, table(("At", "Mark"), marks) if marks else "")
 
     def _as_text(self) -> str:
         return f"RecordingPlayer: {self.title} ({self.status}, {len(self.files)} file(s), {self.duration:.0f} s)"

@@ -27,6 +27,7 @@ class RoomTable(RoomRows):
     """
 
     _esm = STATIC / "roomTable.js"
+    plain = "Rooms"
     _looked_at: Sequence[str] = ()
     _look_again = 0.0
     statuses: ClassVar[Sequence[str]] = (
@@ -69,6 +70,8 @@ class RoomTable(RoomRows):
         self._tagged.update({tags.room_id: len(tags.tagged) for tags in found if tags.room_id})
 
     def _as_text(self) -> str:
+        if not self._known():
+            return "Rooms: not read yet."
         rows = self.rooms
         if not self._collection.was_read:
             return "Rooms: not read yet"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
 from typing import Any, ClassVar
 
 import traitlets
@@ -13,16 +15,18 @@ from spnb.client import AsyncClient, Client
 from spnb.errors import ServiceError, Unreachable
 from spnb.live import AsyncAudience, AsyncLiveRoom, AsyncLiveRooms, LiveRoom
 from spnb.models import Room
-from spnb.widgets.base import Widget
 from spnb.widgets.moderation import finding
+from spnb.widgets.still import Still, named, still, table
 
 __all__ = ["RoomRows"]
 
 FRESH_SECONDS = 5.0
 MOST_IN_SIGHT = 60
+MOST_KEPT = 100
+"""Rooms that a still lists."""
 
 
-class RoomRows(Widget):
+class RoomRows(Still):
     """A widget that lists rooms of some states.
 
     Rows travel as messages rather than in a trait: of a thousand rooms, one that changes sends one row.
@@ -44,6 +48,7 @@ class RoomRows(Widget):
         self._counts: dict[str, int] = {}
         self._tagged: dict[str, int] = {}
         self._pictures: dict[str, bytes] = {}
+        self._pictured: dict[str, str] = {}
         self._in_sight: list[str] = []
         self._told: dict[str, dict[str, Any]] = {}
         self._look = asyncio.Event()
@@ -52,6 +57,32 @@ class RoomRows(Widget):
         self._at_end(self._collection.observe(self._listed))
         self._ticker: asyncio.Task[None] | None = None
         self._spawn(kept_up(self._keep_fresh, "pictures and counts of rooms"))
+
+    def to_html(self) -> str:
+        """The newest rooms as a table with its moment; pictures are left out."""
+        if not self._known():
+            return still(self.plain, "<p>The rooms were not read yet.</p>")
+        rows = self.rooms
+        heads = ("Title", "Creator", "State", "Viewers", "On air since")
+        lines = [
+            (
+                named(row["title"]),
+                named(row["creator"]),
+                escape(row["status"]),
+                str(row["viewers"]) if row["since"] and row["status"] == "live" else "–",
+                f"{datetime.fromtimestamp(row['since'], UTC):%Y-%m-%d %H:%M} UTC" if row["since"] else "–",
+            )
+            for row in rows[:MOST_KEPT]
+        ]
+        more = f"<p>And {len(rows) - MOST_KEPT:,} more.</p>" if len(rows) > MOST_KEPT else ""
+        return still(f"{self.plain} · {len(rows):,}", table(heads, lines) if lines else "<p>None.</p>", more)
+
+    def _known(self) -> bool:
+        """Whether the rooms were read; asked for now, if not."""
+        if not self._collection._answered and self.comm is not None:
+            self._wait_for(self._collection.refresh())
+        self._records = self._collection.rooms
+        return bool(self._collection._answered)
 
     @property
     def rooms(self) -> list[dict[str, Any]]:
@@ -100,6 +131,7 @@ class RoomRows(Widget):
         self.send({"type": "rows", "client": client, "all": True, "rows": self.rooms, "gone": []})
         listed = {record.room_id for record in self._records}
         self._pictures = {room: picture for room, picture in self._pictures.items() if room in listed}
+        self._pictured = {room: status for room, status in self._pictured.items() if room in self._pictures}
         for room in self._in_sight:
             if room in self._pictures:
                 self.send({"type": "thumbnail", "room": room, "client": client}, [self._pictures[room]])
@@ -153,13 +185,16 @@ class RoomRows(Widget):
         """What else a list wants to know of the rooms that are in sight."""
 
     async def _fetch_picture(self, record: Room) -> None:
-        if not record.is_live and record.room_id in self._pictures:
+        # What is over has one picture for good: its recording's, which comes after the last live one.
+        if not record.is_live and self._pictured.get(record.room_id) == record.status:
             return
-        if record.live_thumbnail_url is None and record.thumbnail_file_id is None:
+        if record.live_thumbnail_url is None and record.thumbnail_file_id is None and record.status != "recorded":
             if not record.is_live:
                 return
             record = await self._client.rooms.record(record.room_id)
         picture = await self._client.rooms.thumbnail(record)
+        if picture is not None:
+            self._pictured[record.room_id] = record.status
         if picture is not None and picture != self._pictures.get(record.room_id):
             self._pictures[record.room_id] = picture
             self.send({"type": "thumbnail", "room": record.room_id}, [picture])

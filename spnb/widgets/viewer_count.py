@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import traitlets
@@ -10,14 +9,15 @@ import traitlets
 from spnb.errors import ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom, LiveRoom
 from spnb.models import Room
-from spnb.widgets.base import STATIC, Widget
+from spnb.widgets.base import STATIC
+from spnb.widgets.counting import Counting
 
 __all__ = ["ViewerCount"]
 
 MOST_NAMED = 50
 
 
-class ViewerCount(Widget):
+class ViewerCount(Counting):
     """Viewers now and at most, live; a click names them.
 
     All widgets that look at one room on one connection share its reads: every 3 s while the count changes, down to
@@ -31,36 +31,17 @@ class ViewerCount(Widget):
     title = traitlets.Unicode("").tag(sync=True)
     status = traitlets.Unicode("idle").tag(sync=True)
     live = traitlets.Bool(False).tag(sync=True)
-    count = traitlets.Int(0).tag(sync=True)
-    peak = traitlets.Int(0).tag(sync=True)
-    _uncount: Callable[[], None] | None = None
 
     def __init__(self, room: LiveRoom, **keywords: Any) -> None:
         super().__init__(**keywords)
         self._room: AsyncLiveRoom = room.asynchronous
         self._take(self._room.record)
         self._at_end(self._room.observe(self._take))
-        self._at_end(self._stop_counting)
 
     def _take(self, record: Room) -> None:
-        audience = self._room.audience
         with self.hold_sync():
             self.title, self.status, self.live = record.title, record.status, record.is_live
-            self.count = audience.count if record.is_live else 0
-            self.peak = audience.peak
-        if record.is_live and self._uncount is None:
-            self._uncount = audience.observe(self._counted)
-        elif not record.is_live:
-            self._stop_counting()
-
-    def _counted(self, count: int) -> None:
-        with self.hold_sync():
-            self.count, self.peak = count, self._room.audience.peak
-
-    def _stop_counting(self) -> None:
-        uncount, self._uncount = self._uncount, None
-        if uncount is not None:
-            uncount()
+        self._count(self._room)
 
     async def do_who(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A page wants to know who watches; it alone is told."""

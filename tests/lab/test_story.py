@@ -84,6 +84,7 @@ async def test_a_host_goes_live_by_mouse_and_watches_the_recording(lab: Lab) -> 
 
     # Stop: processing, then the replay, in the same player.
     await page.get_by_role("button", name="End broadcast").click()
+    await page.get_by_role("button", name="End now").click()
     await expect(page.locator(".spnb-player .spnb-badge")).to_have_text("REPLAY")
     await expect(page.locator(".spnb-step[aria-current=step]")).to_contain_text("Recorded")
     await expect(page.locator(".spnb-rooms .spnb-room")).to_have_count(0)

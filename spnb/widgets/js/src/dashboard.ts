@@ -107,12 +107,12 @@ export default {
 
     function line(row: Row): HTMLElement {
       const columns = link.get<Column[]>("columns");
-      const opener = h("button", { type: "button", class: "spnb-open" }, row.title);
-      const note = [row.creator, row.status && row.status !== "recorded" ? label(row.status) : ""].filter(Boolean);
+      const opener = h("button", { type: "button", class: "spnb-open", dir: "auto" }, row.title);
+      const state = row.status && row.status !== "recorded" ? label(row.status) : "";
       return h(
         "tr",
         { "data-room": row.id, click: () => open(row) },
-        h("th", { scope: "row" }, opener, h("span", { class: "spnb-note" }, note.join(" · "))),
+        h("th", { scope: "row" }, opener, h("span", { class: "spnb-note" }, h("bdi", {}, row.creator), row.creator && state ? " · " : "", state)),
         ...row.cells.map((cell, at) => h("td", { class: columns[at + 1]?.number ? "spnb-figure" : "spnb-went" }, cell)),
       );
     }

@@ -2,6 +2,7 @@
 import { field, frame, h, replace } from "./shared/dom";
 import { clock, label } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
+import { OVER } from "./shared/leftovers";
 import { drawFinding, findingBadge } from "./shared/moderation";
 import { Link, type View } from "./shared/widget";
 
@@ -13,7 +14,7 @@ export default {
     let counting: ReturnType<typeof setTimeout> | undefined;
     let left = 0;
 
-    const title = h("strong", { class: "spnb-title" });
+    const title = h("strong", { class: "spnb-title", dir: "auto" });
     const badge = h("span", { class: "spnb-badge", role: "status" });
     const finding = findingBadge();
     const timer = h("span", { class: "spnb-timer", "aria-label": "time on air" });
@@ -32,7 +33,8 @@ export default {
     const count = h("div", { class: "spnb-countdown", "aria-live": "assertive" });
     const start = h("button", { type: "button", class: "spnb-live", click: begin }, "Go live");
     const cancel = h("button", { type: "button", click: stopCounting }, "Cancel");
-    const stop = h("button", { type: "button", class: "spnb-danger", click: () => link.send("stop") }, "End broadcast");
+    const stop = h("button", { type: "button", class: "spnb-danger", click: ask }, "End broadcast");
+    const sure = h("div", { class: "spnb-banner", role: "alertdialog", "aria-label": "end the broadcast?", hidden: true });
     const setup = h("div", { class: "spnb-setup" }, field("Source", source), pathField);
     const actions = h("div", { class: "spnb-row" });
 
@@ -54,6 +56,20 @@ export default {
         }, 1000);
       }
       draw();
+    }
+
+    function ask() {
+      const stay = h("button", { type: "button", click: () => answer(false) }, "Stay on air");
+      const now = h("button", { type: "button", class: "spnb-danger", click: () => answer(true) }, "End now");
+      replace(sure, h("span", {}, OVER), now, stay);
+      sure.hidden = false;
+      stay.focus();
+    }
+
+    function answer(yes: boolean) {
+      sure.hidden = true;
+      if (yes) link.send("stop");
+      else stop.focus();
     }
 
     function stopCounting() {
@@ -80,7 +96,8 @@ export default {
       else if (phase === "starting") replace(actions, h("span", { class: "spnb-note" }, "Connecting…"));
       else if (phase === "live") replace(actions, stop);
       else if (phase === "stopping") replace(actions, h("span", { class: "spnb-note" }, "Leaving the air…"));
-      else replace(actions, h("span", { class: "spnb-note" }, "The broadcast is over. A new one needs a new room."));
+      else replace(actions, h("span", { class: "spnb-note" }, "This room is over for good: a new broadcast needs a new room."));
+      if (phase !== "live") sure.hidden = true;
       drawTime();
       strip.el.hidden = !onAir;
     }
@@ -99,7 +116,12 @@ export default {
       const stats = link.get<Second | null>("stats");
       if (stats) strip.add(stats);
     });
-    link.every(1000, drawTime);
+    let began = 0;
+    link.follow(["live_since"], () => (began = performance.now()));
+    link.every(1000, () => {
+      drawTime();
+      if (link.get<Phase>("phase") === "live") strip.check(began);
+    });
     link.atEnd(stopCounting);
     frame(el);
     link.mourn(el);
@@ -113,6 +135,7 @@ export default {
         strip.el,
         error,
         actions,
+        sure,
       ),
     );
     return () => link.end();

@@ -1,11 +1,11 @@
 // A stream's numbers while it is on air, and the curve as it grows; afterwards its page.
 import uPlot from "uplot";
 import { card, cards } from "./shared/cards";
-import { onTheme } from "./shared/charts";
 import { frame, h, replace } from "./shared/dom";
 import { clock, label } from "./shared/format";
 import { LiveBins } from "./shared/liveBins";
 import { StreamPage } from "./shared/streamPage";
+import { onTheme } from "./shared/theme";
 import { Link, type Reply, type View } from "./shared/widget";
 
 type Now = {

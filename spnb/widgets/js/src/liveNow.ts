@@ -1,5 +1,5 @@
 // Who is on air now: cards that keep themselves fresh, and a player for the one that is clicked.
-import { frame, h, replace } from "./shared/dom";
+import { frame, h, replace, say } from "./shared/dom";
 import { clock, label } from "./shared/format";
 import { playback } from "./shared/playback";
 import { Filters } from "./shared/roomList";
@@ -49,8 +49,9 @@ export default {
       const badge = h("span", { class: "spnb-badge" });
       const time = h("span", { class: "spnb-timer" });
       const picture = h("img", { alt: "", hidden: true });
-      const title = h("span", { class: "spnb-title" });
-      const who = h("span", { class: "spnb-note" });
+      const title = h("span", { class: "spnb-title", dir: "auto" });
+      const [creator, watching] = [h("bdi"), h("span")];
+      const who = h("span", { class: "spnb-note" }, creator, watching);
       const end = h("button", { type: "button", class: "spnb-danger", click: () => link.send("stop", { room: id }) }, "End ghost");
       const ghost = h("span", { class: "spnb-ghost" }, h("span", { class: "spnb-note" }, "Live without a publisher"), end);
       const open = h(
@@ -74,8 +75,9 @@ export default {
           open.setAttribute("aria-pressed", String(link.get<string>("selected") === id));
           badge.dataset["status"] = row.status;
           badge.textContent = row.status === "live" ? "LIVE" : label(row.status);
-          title.textContent = row.title;
-          who.textContent = `${row.creator} · ${row.viewers} ${row.viewers === 1 ? "viewer" : "viewers"}`;
+          say(title, row.title);
+          say(creator, row.creator);
+          say(watching, ` · ${row.viewers} ${row.viewers === 1 ? "viewer" : "viewers"}`);
           ghost.hidden = !row.ghost;
           end.hidden = row.creator !== link.get<string>("me");
           const address = rows.pictures.get(id);
@@ -123,7 +125,7 @@ export default {
         replace(player);
         return;
       }
-      const title = h("p", { class: "spnb-title" });
+      const title = h("p", { class: "spnb-title", dir: "auto" });
       const own = (inner = new Link(model));
       replace(player, playback(own, model), title);
       own.follow(["title"], () => {

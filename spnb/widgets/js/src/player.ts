@@ -1,19 +1,34 @@
 // What a viewer sees of a room.
 import { chatBeside } from "./shared/chatBeside";
-import { frame, h } from "./shared/dom";
+import { frame, h, say } from "./shared/dom";
+import { clock } from "./shared/format";
 import { playback } from "./shared/playback";
 import { Link, type View } from "./shared/widget";
 
 export default {
   render({ model, el }: View) {
     const link = new Link(model);
-    const title = h("p", { class: "spnb-title" });
-    link.follow(["title"], () => {
-      title.textContent = link.get<string>("title");
+    const title = h("p", { class: "spnb-title", dir: "auto" });
+    const host = h("bdi", { class: "spnb-note spnb-host", "aria-label": "host" });
+    const time = h("span", { class: "spnb-timer", "aria-label": "time on air" });
+    const viewers = h("span", { class: "spnb-note" });
+    const tick = () => {
+      const since = link.get<number>("since");
+      time.hidden = viewers.hidden = !since;
+      say(time, since ? clock(Date.now() / 1000 - since) : "");
+    };
+    link.follow(["title", "host", "since", "count"], () => {
+      say(title, link.get<string>("title"));
+      say(host, link.get<string>("host"));
+      host.hidden = !host.textContent;
+      const count = link.get<number>("count");
+      say(viewers, `${count} ${count === 1 ? "viewer" : "viewers"}`);
+      tick();
     });
+    link.every(1000, tick);
     frame(el);
     link.mourn(el);
-    const head = h("div", { class: "spnb-head" }, title);
+    const head = h("div", { class: "spnb-head spnb-wrap" }, title, host, time, viewers);
     const beside = chatBeside(link, model, el, h("div", {}, playback(link, model), head));
     head.append(beside.toggle);
     el.append(beside.el);

@@ -5,7 +5,7 @@ import { clock } from "./shared/format";
 import { span, whole } from "./shared/parts";
 import type { Signpost } from "./shared/road";
 import { asker, attach } from "./shared/source";
-import { CARDS } from "./shared/playback";
+import { CARDS, waitingCard } from "./shared/playback";
 import { WatchSession } from "./shared/watchSession";
 import { Link, type View } from "./shared/widget";
 
@@ -14,13 +14,14 @@ type Mark = { at: number; label: string };
 const STEP = 10;
 const TELL_MS = 500;
 const AGAIN_MS = 4000;
+const MOST_UNANSWERED = 5;
 
 export default {
   render({ model, el }: View) {
     const link = new Link(model);
-    const title = h("p", { class: "spnb-title" });
+    const title = h("p", { class: "spnb-title", dir: "auto" });
     const video = h("video", { playsinline: true, "aria-label": "recording", tabindex: 0 });
-    const card = h("div", { class: "spnb-waiting", role: "status" });
+    const card = waitingCard(retry);
     const play = h("button", { type: "button", click: toggle });
     const back = h("button", { type: "button", click: () => seek(now() - STEP) }, `− ${STEP} s`);
     const forth = h("button", { type: "button", click: () => seek(now() + STEP) }, `+ ${STEP} s`);
@@ -35,7 +36,7 @@ export default {
     const ticks = h("div", { class: "spnb-ticks", "aria-hidden": "true" });
     const time = h("span", { class: "spnb-timer" });
     const chapters = h("ol", { class: "spnb-marks", "aria-label": "marks" });
-    const figure = h("figure", { class: "spnb-player" }, video, card);
+    const figure = h("figure", { class: "spnb-player" }, video, card.el);
 
     const session = new WatchSession(video, (told) => link.send("watched", told));
     const fetch = asker(link);
@@ -45,6 +46,8 @@ export default {
     let wanted = { file: 0, offset: 0 };
     let going = false;
     let tried = false;
+    let trouble = "";
+    let unanswered = 0;
     let told = "";
     let dragging = false;
 
@@ -60,7 +63,20 @@ export default {
       link.send("play", { file: number, stale });
       clearTimeout(again);
       hls?.destroy();
-      again = setTimeout(() => file < 0 && wanted.file === number && ask(number), AGAIN_MS);
+      again = setTimeout(() => {
+        if (file >= 0 || wanted.file !== number) return;
+        unanswered += 1;
+        if (unanswered >= MOST_UNANSWERED) trouble = "The kernel does not answer: it may be busy with a cell, or gone.";
+        draw();
+        ask(number);
+      }, AGAIN_MS);
+    }
+
+    function retry() {
+      trouble = "";
+      unanswered = 0;
+      draw();
+      ask(wanted.file, true);
     }
 
     function seek(seconds: number) {
@@ -102,8 +118,8 @@ export default {
       const total = parts.reduce((sum, seconds) => sum + seconds, 0);
       const ready = status === "recorded" && parts.length > 0;
       const [head, text] = CARDS[status] ?? [status, ""];
-      card.hidden = ready && file >= 0;
-      replace(card, h("strong", {}, head), h("span", {}, link.get<string>("error") || text));
+      card.el.hidden = ready && file >= 0;
+      card.draw(trouble ? "This cannot be played now" : head, link.get<string>("error") || trouble || text, Boolean(trouble));
       for (const control of [play, back, forth, slider]) control.disabled = !ready;
       play.textContent = video.paused ? "▶ Play" : "❚❚ Pause";
       sound.textContent = video.muted ? "Unmute" : "Mute";
@@ -127,7 +143,7 @@ export default {
               "button",
               { type: "button", click: () => seek(mark.at) },
               h("span", { class: "spnb-timer" }, clock(mark.at)),
-              h("span", {}, mark.label),
+              h("span", { dir: "auto" }, mark.label),
             ),
           ),
         ),
@@ -147,9 +163,16 @@ export default {
       if (number !== wanted.file) return;
       if (file < 0 && !told) session.begin();
       file = number;
+      clearTimeout(again);
       hls?.destroy();
       hls = undefined;
-      const made = await attach(model, video, address, signpost, fetch, { startPosition: wanted.offset }, lost);
+      let made: Hls | undefined;
+      try {
+        made = await attach(model, video, address, signpost, fetch, { startPosition: wanted.offset }, lost);
+      } catch (error) {
+        if (number === file) giveUp((error as Error).message);
+        return;
+      }
       if (number !== file) return made?.destroy();
       hls = made;
       video.playbackRate = Number(speed.value);
@@ -160,6 +183,8 @@ export default {
 
     video.addEventListener("loadedmetadata", () => {
       tried = false;
+      trouble = "";
+      unanswered = 0;
       if (file >= 0 && Number.isFinite(video.duration)) known[file] = video.duration;
       video.playbackRate = Number(speed.value);
       draw();
@@ -173,19 +198,25 @@ export default {
         going = false;
       }
     });
-    function lost() {
+    function lost(words: string) {
       if (file < 0) return;
+      wanted = { file, offset: video.currentTime || wanted.offset };
       // The address has expired, as a rule: once, a fresh one.
-      wanted = { file, offset: video.currentTime };
-      file = -1;
-      if (!tried) ask(wanted.file, true);
+      if (tried) return giveUp(words);
       tried = true;
+      file = -1;
+      ask(wanted.file, true);
       draw();
     }
 
-    video.addEventListener("error", () => {
-      if (!hls) lost();
-    });
+    /** It failed with a fresh address too: said, and tried again when somebody wants it. */
+    function giveUp(words: string) {
+      file = -1;
+      tried = false;
+      trouble = words;
+      draw();
+    }
+
     for (const event of ["play", "pause", "seeked", "timeupdate", "volumechange", "ended"])
       video.addEventListener(event, draw);
     for (const event of ["pause", "seeked"]) video.addEventListener(event, tell);
@@ -210,6 +241,7 @@ export default {
 
     link.hear((reply) => {
       if (reply.type === "play") void load(Number(reply["file"]), String(reply["url"]), (reply["signpost"] ?? null) as Signpost);
+      if (reply.type === "wait") unanswered = 0;
       if (reply.type !== "seek") return;
       if (reply["play"]) going = true;
       seek(Number(reply["seconds"]));

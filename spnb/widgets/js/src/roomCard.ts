@@ -12,9 +12,9 @@ export default {
     const badge = h("span", { class: "spnb-badge" });
     const finding = findingBadge();
     const time = h("span", { class: "spnb-timer" });
-    const title = h("span", { class: "spnb-title" });
-    const who = h("span", { class: "spnb-note" });
-    const text = h("p", { class: "spnb-post" });
+    const title = h("span", { class: "spnb-title", dir: "auto" });
+    const who = h("span", { class: "spnb-note", dir: "auto" });
+    const text = h("p", { class: "spnb-post", dir: "auto" });
     const thumb = h("span", { class: "spnb-thumb" }, picture, badge, time);
     const watch = h("button", { type: "button", class: "spnb-primary", click: replay }, "Watch replay");
     let address = "";

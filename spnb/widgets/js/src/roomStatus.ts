@@ -9,7 +9,7 @@ const STEPS = ["idle", "live", "ended", "recorded"];
 export default {
   render({ model, el }: View) {
     const link = new Link(model);
-    const title = h("strong", { class: "spnb-title" });
+    const title = h("strong", { class: "spnb-title", dir: "auto" });
     const steps = h("ol", { class: "spnb-steps", "aria-label": "life of the room" });
     let received = Date.now() / 1000;
 

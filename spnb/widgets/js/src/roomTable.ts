@@ -12,7 +12,7 @@ const ORDERS: [string, string][] = [
   ["oldest", "Oldest first"],
   ["title", "By title"],
 ];
-const COLUMNS = ["", "Title", "Type", "Creator", "Products", "Status", "Duration", "Moderation", "Created", "Actions"];
+const COLUMNS = ["Picture", "Title", "Type", "Creator", "Products", "Status", "Duration", "Moderation", "Created", "Actions"];
 
 export default {
   render({ model, el }: View) {
@@ -86,7 +86,7 @@ export default {
           h(
             "table",
             { class: "spnb-table" },
-            h("thead", {}, h("tr", {}, ...COLUMNS.map((name) => h("th", { scope: "col" }, name)))),
+            h("thead", {}, h("tr", {}, ...COLUMNS.map((name) => h("th", { scope: "col" }, name === "Picture" ? h("span", { class: "spnb-hush" }, name) : name)))),
             body,
           ),
         ),

@@ -75,7 +75,7 @@ export default {
     const waiting = h("span", { class: "spnb-note" }, "The room is not live yet: you can join once the host is on air.");
     const another = h("button", { type: "button", click: () => session.send("new") }, "New stream");
     const actions = h("div", { class: "spnb-row spnb-wrap spnb-actions" });
-    const sure = h("div", { class: "spnb-banner", role: "alertdialog" });
+    const sure = h("div", { class: "spnb-banner", role: "alertdialog", "aria-label": "leave the air?" });
     const formPlace = h("div");
     const over = h("div");
     const stage = h("div", { class: "spnb-stage" }, pane.el, floatOver(link).el, count);
@@ -109,7 +109,7 @@ export default {
     head.append(talk.toggle);
     const section = h(
       "section",
-      { class: "spnb-card spnb-studio", "aria-label": "studio" },
+      { class: "spnb-card spnb-studio", role: "group", "aria-label": "studio" },
       head,
       received(link, session),
       leftovers(link, session),

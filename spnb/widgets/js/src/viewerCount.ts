@@ -8,7 +8,7 @@ export default {
     const number = h("strong", { class: "spnb-big" });
     const noun = h("span", {});
     const peak = h("span", { class: "spnb-note" });
-    const title = h("span", { class: "spnb-title" });
+    const title = h("span", { class: "spnb-title", dir: "auto" });
     const people = h("ul", { class: "spnb-people", "aria-label": "who watches" });
     const error = h("p", { class: "spnb-error", role: "alert" });
     const who = h("button", { type: "button", "aria-expanded": "false", click: toggle }, "Who?");
@@ -32,7 +32,7 @@ export default {
       who.setAttribute("aria-expanded", String(names !== undefined));
       who.textContent = names ? "Hide" : "Who?";
       people.hidden = !names?.length;
-      replace(people, ...(names ?? []).map((name) => h("li", {}, name)));
+      replace(people, ...(names ?? []).map((name) => h("li", { dir: "auto" }, name)));
       error.textContent = link.get<string>("error");
     }
 
@@ -50,7 +50,7 @@ export default {
     el.append(
       h(
         "section",
-        { class: "spnb-card spnb-viewers", "aria-label": "viewers" },
+        { class: "spnb-card spnb-viewers", role: "group", "aria-label": "viewers" },
         title,
         h("p", { class: "spnb-row", role: "status" }, number, noun, peak),
         h("div", { class: "spnb-row" }, who),

@@ -73,8 +73,8 @@ export default {
       return h(
         "tr",
         { "data-delivery": row.id },
-        h("td", { class: "spnb-timer", title: at.toISOString() }, at.toLocaleTimeString([], { hourCycle: "h23" })),
-        h("td", {}, h("span", { class: "spnb-title" }, row.name || "–"), same ? null : h("div", { class: "spnb-note" }, row.event)),
+        h("td", { class: "spnb-timer", title: at.toISOString() }, `${at.toISOString().slice(11, 19)} UTC`),
+        h("td", {}, h("span", { class: "spnb-title", dir: "auto" }, row.name || "–"), same ? null : h("div", { class: "spnb-note" }, row.event)),
         h("td", { class: "spnb-id" }, row.room || "–"),
         h("td", {}, row.refused ? h("span", { class: "spnb-over" }, `✕ ${row.refused}`) : `✓ ${row.source}`),
         h("td", {}, row.refused ? "–" : String(row.copies)),
@@ -160,7 +160,7 @@ export default {
         error,
         h(
           "div",
-          { class: "spnb-scroll spnb-tall" },
+          { class: "spnb-scroll spnb-tall", role: "group", tabindex: 0, "aria-label": "deliveries" },
           h(
             "table",
             { class: "spnb-table spnb-deliveries" },

@@ -28,7 +28,8 @@ void test("a widget whose kernel is gone says so, and nothing in it can be press
   view.append(el);
   el.append(part);
   document.body.append(view);
-  new Link(model).mourn(el);
+  const link = new Link(model);
+  link.mourn(el);
   fire("comm_live_update");
   await Promise.resolve();
   assert.equal(part.inert ?? false, false);
@@ -42,6 +43,30 @@ void test("a widget whose kernel is gone says so, and nothing in it can be press
   await Promise.resolve();
   assert.equal(part.inert, false);
   assert.equal(el.textContent, "");
+  link.end();
+});
+
+void test("a kernel that was shut down is seen by its connection", async (context) => {
+  context.mock.timers.enable({ apis: ["setInterval"] });
+  const { model } = modelOf();
+  const kernel = { isDisposed: false, status: "idle", connectionStatus: "connected" };
+  model.widget_manager.kernel = kernel;
+  const el = document.createElement("div");
+  const link = new Link(model);
+  link.mourn(el);
+  await Promise.resolve();
+  context.mock.timers.tick(2000);
+  assert.equal(el.textContent, "");
+  kernel.status = "dead";
+  context.mock.timers.tick(2000);
+  assert.match(el.textContent ?? "", /is gone/);
+  kernel.status = "idle";
+  context.mock.timers.tick(2000);
+  assert.equal(el.textContent, "");
+  model.widget_manager.kernel = null;
+  context.mock.timers.tick(2000);
+  assert.match(el.textContent ?? "", /is gone/);
+  link.end();
 });
 
 void test("old health numbers are not shown as new ones", () => {

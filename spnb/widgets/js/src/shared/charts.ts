@@ -12,20 +12,6 @@ export const announceCharts = (charts: Charts): void => carried.announce(charts)
 /** Plotly, loaded through the widget's `charts` model. */
 export const findCharts = (model: Model): Promise<Charts> => carried.find(model);
 
-export const isDark = (): boolean => document.body.dataset["jpThemeLight"] === "false";
-
-/** Call `changed` when the page turns dark or light. Returns a function that ends it. */
-export function onTheme(changed: () => void): () => void {
-  let dark = isDark();
-  const observer = new MutationObserver(() => {
-    if (isDark() === dark) return;
-    dark = isDark();
-    changed();
-  });
-  observer.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-  return () => observer.disconnect();
-}
-
 /** "01:02:03" → 3723; undefined where it is none. */
 export function secondsOf(text: unknown): number | undefined {
   const parts = /^(\d+):(\d\d):(\d\d)$/.exec(String(text));

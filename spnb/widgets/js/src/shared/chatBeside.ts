@@ -52,8 +52,16 @@ export function chatBeside(link: Link, model: Model, root: HTMLElement, main: HT
   }
 
   async function join(wanted: string) {
-    const [hub] = await Promise.all([findHub(model), painted()]);
+    let hub;
+    try {
+      [hub] = await Promise.all([findHub(model), painted()]);
+    } catch (error) {
+      const again = h("button", { type: "button", click: () => void join(wanted) }, "Try again");
+      if (wanted === room) side.replaceChildren(h("div", { class: "spnb-banner", role: "alert" }, h("span", {}, (error as Error).message), again));
+      return;
+    }
     if (wanted !== room || own) return;
+    side.replaceChildren();
     own = new Link(model);
     pane = new hub.ChatPane(own);
     pane.sleep(folded);

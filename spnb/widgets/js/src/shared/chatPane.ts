@@ -31,6 +31,8 @@ const FLOOD = 10;
 const DRAWN_IN_FLOOD = 20;
 const CALM_MS = 300;
 const MORE_MS = 50;
+/** Characters of a pinned message that stand on two lines. */
+const SHORT_PIN = 80;
 const TURNS = [0, 5, 15, 30, 60];
 
 export class ChatPane {
@@ -40,7 +42,21 @@ export class ChatPane {
   private readonly list = h("ol");
   private readonly log: HTMLElement;
   private readonly fresh: HTMLButtonElement;
-  private readonly pinned = h("div", { class: "spnb-banner spnb-announcement", hidden: true });
+  private readonly announced = h("span", { dir: "auto", class: "spnb-clamped" });
+  private readonly whole = h("button", {
+    type: "button",
+    "aria-expanded": "false",
+    click: () => this.open(this.announced.classList.contains("spnb-clamped")),
+  });
+  private readonly unpin = h("button", { type: "button", click: () => this.ask("chat_pin", {}) }, "Unpin");
+  private readonly pinned = h(
+    "div",
+    { class: "spnb-banner spnb-announcement", hidden: true },
+    h("strong", { role: "img", "aria-label": "pinned" }, "📌"),
+    this.announced,
+    this.whole,
+    this.unpin,
+  );
   private readonly about = h("div", { class: "spnb-banner", hidden: true });
   private readonly problem = h("p", { class: "spnb-error", role: "alert" });
   private readonly note = h("span", { class: "spnb-note" });
@@ -127,7 +143,7 @@ export class ChatPane {
     this.opener = h("button", { type: "button", class: "spnb-primary", click: () => this.ask("chat_open", {}) }, "Open the chat");
     this.el = h(
       "section",
-      { class: "spnb-chat", "aria-label": "live chat" },
+      { class: "spnb-chat", role: "group", "aria-label": "live chat" },
       h("div", { class: "spnb-head" }, h("strong", {}, "Live chat"), this.note, this.controls),
       this.pinned,
       h("div", { class: "spnb-lines-box" }, this.log, this.empty, this.fresh),
@@ -284,15 +300,28 @@ export class ChatPane {
     if (state.muted) notes.push("only moderators may write");
     if (state.slow) notes.push(`slow mode: one message in ${state.slow} s`);
     this.note.textContent = notes.join(" · ");
-    this.pinned.hidden = !announcement;
-    replace(
-      this.pinned,
-      h("strong", { "aria-label": "pinned" }, "📌"),
-      h("span", { dir: "auto" }, announcement?.text ?? ""),
-      !!moderator && h("button", { type: "button", click: () => this.ask("chat_pin", {}) }, "Unpin"),
-    );
+    this.drawPinned(announcement?.text ?? "", !!moderator);
     this.drawEmpty();
     this.drawTurn();
+  }
+
+  /** A pinned message of two lines, and the rest of a long one at the press of a button. */
+  private drawPinned(text: string, moderator: boolean): void {
+    this.pinned.hidden = !text;
+    this.unpin.hidden = !moderator;
+    if (this.announced.textContent === text) return;
+    this.announced.textContent = text;
+    this.open(false);
+    this.whole.hidden = !text.includes("\n") && text.length <= SHORT_PIN;
+  }
+
+  private open(yes: boolean): void {
+    this.announced.classList.toggle("spnb-clamped", !yes);
+    this.whole.textContent = yes ? "Show less" : "Show all";
+    this.whole.setAttribute("aria-expanded", String(yes));
+    // What may scroll is reached by keyboard.
+    if (yes) this.announced.tabIndex = 0;
+    else this.announced.removeAttribute("tabindex");
   }
 
   private drawEmpty(): void {

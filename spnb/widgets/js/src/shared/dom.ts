@@ -1,5 +1,7 @@
 // Elements from code. Text becomes text nodes, never markup: titles and names are what users wrote.
 
+import { inTheme } from "./theme";
+
 type Child = Node | string | null | undefined | false;
 type Attributes = Record<string, string | number | boolean | null | undefined | ((event: Event) => void)>;
 
@@ -30,6 +32,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
 /** Make `el` a widget. */
 export function frame(el: HTMLElement, ...classes: string[]): void {
   el.classList.add("spnb", ...classes);
+  inTheme(el);
 }
 
 /** Make these the children. What is there already stays untouched: taken out and put back, a button loses the focus. */
@@ -38,6 +41,11 @@ export function replace(element: Element, ...children: Child[]): void {
   const same = wanted.length === element.childNodes.length && wanted.every((child, at) => child === element.childNodes[at]);
   if (same) return;
   element.replaceChildren(...children.filter((child): child is Node | string => child != null && child !== false));
+}
+
+/** Make this its text. What says so already stays untouched. */
+export function say(element: HTMLElement | undefined, text: string): void {
+  if (element && element.textContent !== text) element.textContent = text;
 }
 
 /** A form row: label, control, and what is said below it. */

@@ -1,6 +1,6 @@
 // What a viewer sees: the live stream, the replay, and a card in between. Addresses are asked for and kept in memory.
 import type Hls from "hls.js";
-import { h, replace } from "./dom";
+import { h, say } from "./dom";
 import { label } from "./format";
 import { floatOver, reactionBar } from "./floating";
 import { pinnedCard, productList } from "./products";
@@ -14,6 +14,9 @@ const STEP = 10;
 const FAR_BEHIND = 12;
 const RESUME_BEHIND = 4;
 const FOLLOWING = 8;
+const AGAIN_MS = 2000;
+/** A kernel that is there answers in less, unless it is busy. */
+const UNANSWERED_MS = 20_000;
 
 export const CARDS: Record<string, [string, string]> = {
   idle: ["The broadcast has not started", "It begins here by itself."],
@@ -25,15 +28,39 @@ export const CARDS: Record<string, [string, string]> = {
   error: ["This stream has failed", ""],
 };
 
+export interface WaitingCard {
+  el: HTMLElement;
+  draw(head: string, text: string, failing: boolean): void;
+}
+
+/** What stands where nothing plays: what is the matter, and a way to try again where something failed. */
+export function waitingCard(retry: () => void): WaitingCard {
+  const head = h("strong");
+  const text = h("span");
+  const again = h("button", { type: "button", hidden: true, click: retry }, "Try again");
+  const el = h("div", { class: "spnb-waiting" }, h("div", { role: "status" }, head, text), again);
+  return {
+    el,
+    draw(now, words, failing) {
+      say(head, now);
+      say(text, words);
+      again.hidden = !failing;
+    },
+  };
+}
+
 /** The stream or its replay. `only` keeps it to the replay, for a host who sees the preview. */
 export function playback(link: Link, model: Model, only?: "recording"): HTMLElement {
   const video = h("video", { playsinline: true, controls: true, "aria-label": "stream" });
   video.muted = true;
-  const card = h("div", { class: "spnb-waiting", role: "status" });
+  const card = waitingCard(retry);
   const badge = h("span", { class: "spnb-badge" });
   const sound = h("button", { type: "button", class: "spnb-sound", click: unmute }, "Tap for sound");
   let hls: Hls | undefined;
   let playing = "";
+  /** Whether what plays has been put into the video. */
+  let attached = false;
+  let unanswered: ReturnType<typeof setTimeout> | undefined;
   const session = new WatchSession(video, (told) => link.send("watched", told));
   let asked = "";
   let slow = false;
@@ -47,7 +74,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   const edge = h("button", { type: "button", click: toEdge }, "Go to live");
   const delay = h("button", { type: "button", "aria-pressed": "false", click: turnDelay }, "Delay");
   const moves = h("div", { class: "spnb-row spnb-moves" }, first, back, forth, edge, delay);
-  const picture = h("figure", { class: "spnb-player" }, video, card, h("div", { class: "spnb-over-video" }, badge, sound));
+  const picture = h("figure", { class: "spnb-player" }, video, card.el, h("div", { class: "spnb-over-video" }, badge, sound));
   /** Whether the viewer follows what is on air, rather than having gone back. */
   let following = true;
 
@@ -112,6 +139,13 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     if (kind && kind !== playing && kind !== asked) {
       asked = kind;
       link.send("play", { kind });
+      clearTimeout(unanswered);
+      unanswered = setTimeout(() => {
+        trouble = "The kernel does not answer: it may be busy with a cell, or gone.";
+        asked = "";
+        draw();
+        ask();
+      }, UNANSWERED_MS);
     }
     if (!kind && playing === "live" && status === "ended") draw();
   }
@@ -123,42 +157,60 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     hls?.destroy();
     hls = undefined;
     playing = kind;
+    attached = false;
     following = true;
     asked = "";
     session.begin();
+    draw();
     const config = { lowLatencyMode: !slow, startPosition: paused ? stood : -1 };
-    const made = await attach(model, video, address, signpost, fetch, config, (words) => {
-      // Without low latency the next time: what fails there may work with whole segments.
-      slow = true;
-      trouble = words;
-      stop();
-    });
+    let made: Hls | undefined;
+    try {
+      made = await attach(model, video, address, signpost, fetch, config, (words) => {
+        // Without low latency the next time: what fails there may work with whole segments.
+        slow = true;
+        stop(words);
+        setTimeout(ask, AGAIN_MS);
+      });
+    } catch (error) {
+      // What this page lacks it will lack in two seconds: tried again when somebody wants it.
+      if (playing === kind) stop((error as Error).message);
+      return;
+    }
     if (playing !== kind) return made?.destroy();
     hls = made;
+    attached = true;
+    trouble = "";
     if (paused && !hls) video.currentTime = stood;
     sound.hidden = !video.muted;
     if (!paused && !inView?.hidden) await video.play().catch(() => undefined);
     draw();
   }
 
-  function stop() {
+  function stop(words: string) {
     hls?.destroy();
     hls = undefined;
     playing = "";
     asked = "";
+    trouble = words;
     draw();
-    setTimeout(ask, 2000);
+  }
+
+  function retry() {
+    trouble = "";
+    asked = "";
+    draw();
+    ask();
   }
 
   function draw() {
     const status = link.get<string>("status");
     const [head, text] = CARDS[status] ?? [label(status), ""];
     const over = status === "ended" || status === "terminated" || status === "error";
-    const covered = !playing || over || (status === "recorded" && playing !== "recording");
-    card.hidden = !covered;
+    const covered = !playing || !attached || over || (status === "recorded" && playing !== "recording");
+    card.el.hidden = !covered;
     video.hidden = covered && !playing;
-    const wrong = (!only && link.get<string>("error")) || (!playing && !over && trouble && `${trouble} Trying again.`);
-    replace(card, h("strong", {}, head), h("span", {}, wrong || text));
+    const failing = !playing && !over ? trouble : "";
+    card.draw(failing ? "This cannot be played now" : head, (!only && link.get<string>("error")) || failing || text, Boolean(failing));
     badge.textContent = playing === "recording" ? "REPLAY" : status === "live" ? "LIVE" : label(status);
     badge.dataset["status"] = playing === "recording" ? "recorded" : status;
     sound.hidden = !playing || covered || !video.muted;
@@ -184,10 +236,11 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     drawEdge();
   });
   link.hear((reply) => {
+    if (reply.type === "play" || reply.type === "wait") clearTimeout(unanswered);
     if (reply.type === "play") void play(String(reply["kind"]), String(reply["url"]), (reply["signpost"] ?? null) as Signpost);
     if (reply.type === "wait") {
       asked = "";
-      setTimeout(ask, 2000);
+      setTimeout(ask, AGAIN_MS);
     }
   });
   link.follow(["status", "playable", "error"], () => {
@@ -212,6 +265,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   link.every(500, drawEdge);
   link.atEnd(() => {
     session.end();
+    clearTimeout(unanswered);
     hls?.destroy();
     video.removeAttribute("src");
     video.load();

@@ -1,12 +1,19 @@
 // One line of the table of rooms. What has not changed stays as it is, so that a focus, a question that is open and words
 // that are being typed live through whatever else becomes of the list.
-import { h, replace } from "./dom";
+import { h, replace, say } from "./dom";
 import { clock, label, moment } from "./format";
+import { OVER } from "./leftovers";
 import { findingBadge } from "./moderation";
 import type { Row } from "./rows";
 import type { Link } from "./widget";
 
 const COPIED_MS = 2000;
+type State = "" | "editing" | "asking" | "stopping";
+/** What is asked before something that cannot be taken back. */
+const ASKS = {
+  asking: { name: "delete this room?", text: "Delete for good?", yes: "Delete", command: "delete", opener: ".spnb-delete" },
+  stopping: { name: "end this stream?", text: OVER, yes: "End now", command: "stop", opener: ".spnb-stop" },
+};
 
 function button(text: string, work: () => void, danger = false): HTMLButtonElement {
   return h("button", { type: "button", class: danger ? "spnb-danger" : "", click: work }, text);
@@ -19,7 +26,7 @@ export class RoomLine {
   private readonly cells = Array.from({ length: 7 }, () => h("td"));
   private readonly actions = h("td");
   private readonly badge = h("span", { class: "spnb-badge" });
-  private state: "" | "editing" | "asking" = "";
+  private state: State = "";
   private shown = { title: "", actions: "", moderation: "" };
   private row: Row;
 
@@ -63,7 +70,7 @@ export class RoomLine {
     say(this.cells[4], seconds ? clock(seconds) : "–");
   }
 
-  private turn(state: "" | "editing" | "asking"): void {
+  private turn(state: State): void {
     this.state = state;
     this.drawTitle();
     this.drawActions();
@@ -100,28 +107,32 @@ export class RoomLine {
     const { row, link } = this;
     const mine = row.creator === link.get<string>("me");
     const live = row.status === "live" || row.status === "waitingReconnect";
-    const now = this.state === "asking" ? "asking" : [mine, live, this.state].join();
+    if (this.state === "stopping" && !live) this.state = "";
+    const asks = this.state === "asking" || this.state === "stopping" ? ASKS[this.state] : undefined;
+    const now = asks ? this.state : [mine, live, this.state].join();
     if (now === this.shown.actions) return;
     this.shown.actions = now;
     const copy: HTMLButtonElement = button("Copy id", () => void this.copy(copy));
-    if (this.state === "asking") {
+    if (asks) {
       const keep = button("Keep", () => {
         this.turn("");
-        this.actions.querySelector<HTMLElement>(".spnb-delete")?.focus();
+        this.actions.querySelector<HTMLElement>(asks.opener)?.focus();
       });
-      const sure = button("Delete", () => {
+      const sure = button(asks.yes, () => {
         this.turn("");
-        link.send("delete", { room: row.id });
+        link.send(asks.command, { room: row.id });
       }, true);
-      replace(this.actions, h("span", { class: "spnb-small", role: "alertdialog", "aria-label": "delete this room?" }, "Delete for good?", sure, keep));
+      replace(this.actions, h("span", { class: "spnb-small", role: "alertdialog", "aria-label": asks.name }, asks.text, sure, keep));
       keep.focus();
       return;
     }
     const remove = button("Delete…", () => this.turn("asking"), true);
     remove.classList.add("spnb-delete");
+    const stop = button("Stop…", () => this.turn("stopping"), true);
+    stop.classList.add("spnb-stop");
     const own = [
       button("Edit", () => this.turn("editing")),
-      live ? button("Stop", () => link.send("stop", { room: row.id }), true) : null,
+      live ? stop : null,
       remove,
     ];
     replace(this.actions, h("span", { class: "spnb-small" }, ...(mine ? own : []), copy));
@@ -138,6 +149,3 @@ export class RoomLine {
   }
 }
 
-function say(element: HTMLElement | undefined, text: string): void {
-  if (element && element.textContent !== text) element.textContent = text;
-}

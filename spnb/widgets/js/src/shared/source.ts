@@ -34,12 +34,13 @@ export async function attach(
   config: Partial<HlsConfig>,
   failed: (words: string) => void,
 ): Promise<Hls | undefined> {
+  video.onerror = null;
   const road = await roadTo(address, signpost);
   const url = road ? onRoad(road, address) : address;
   // hls.js wherever it can work: browsers that now bring HLS of their own stall on live lists.
   const hub = isPlaylist(url) ? await findHub(model) : undefined;
   if (!hub?.Hls.isSupported()) {
-    if (road) video.src = url;
+    if (road) playFile(video, url, failed);
     else failed("This page has no way to the stream but the notebook's messages, and this browser cannot play those.");
     return undefined;
   }
@@ -58,6 +59,25 @@ export async function attach(
   hls.loadSource(url);
   hls.attachMedia(video);
   return hls;
+}
+
+/** A file as it is. Why one does not load the video does not tell: its server does, where it answers this page at all. */
+function playFile(video: HTMLVideoElement, url: string, failed: (words: string) => void): void {
+  video.onerror = () => {
+    video.onerror = null;
+    void whyNot(url).then((words) => video.getAttribute("src") === url && failed(words));
+  };
+  video.src = url;
+}
+
+async function whyNot(url: string): Promise<string> {
+  try {
+    const answer = await fetch(url, { headers: { Range: "bytes=0-0" }, cache: "no-store" });
+    void answer.body?.cancel();
+    return answer.ok ? inWords(undefined, false) : inWords(answer.status, true);
+  } catch {
+    return inWords(undefined, true);
+  }
 }
 
 function inWords(status: number | undefined, network: boolean): string {

@@ -3,9 +3,10 @@
 import type { Figure } from "plotly.js-basic-dist-min";
 import recordingPlayer from "../recordingPlayer";
 import { card, cards, type Card } from "./cards";
-import { Chart, findCharts, isDark, onTheme } from "./charts";
+import { Chart, findCharts } from "./charts";
 import { h, replace } from "./dom";
 import { label } from "./format";
+import { isDark, onTheme } from "./theme";
 import type { Link, Model, Reply } from "./widget";
 
 type Moment = { at: number; clock: string; why: string; score: number };
@@ -34,7 +35,7 @@ const NAMES: Record<string, string> = {
 
 export class StreamPage {
   readonly el = h("div", { class: "spnb-page", hidden: true });
-  private readonly title = h("h3", { tabindex: -1 });
+  private readonly title = h("h3", { tabindex: -1, dir: "auto" });
   private readonly badge = h("span", { class: "spnb-badge" });
   private readonly facts = h("p", { class: "spnb-note" });
   private readonly kpis = cards("numbers of the stream");
@@ -78,7 +79,7 @@ export class StreamPage {
       h(
         "div",
         { class: "spnb-pair" },
-        h("section", { "aria-label": "what stood out" }, h("h4", {}, "Moments"), this.moments, this.told),
+        h("section", { role: "group", "aria-label": "what stood out" }, h("h4", {}, "Moments"), this.moments, this.told),
         this.player,
       ),
       h("div", { class: "spnb-pair" }, place("retention"), place("joins_leaves")),
@@ -89,7 +90,7 @@ export class StreamPage {
         h("summary", {}, "All numbers, with their definitions"),
         h("div", { class: "spnb-scroll" }, h("table", { class: "spnb-table" }, this.numbers)),
       ),
-      h("section", { "aria-label": "data quality" }, h("h4", {}, "Data quality"), this.quality),
+      h("section", { role: "group", "aria-label": "data quality" }, h("h4", {}, "Data quality"), this.quality),
     );
     link.hear((reply, buffers) => {
       if (reply.type === "stream") void this.show(reply, buffers);
@@ -130,7 +131,7 @@ export class StreamPage {
     this.badge.dataset["status"] = page.status;
     this.badge.hidden = !page.status;
     const facts = [page.creator, page.kind === "coHosts" ? "Co-hosts" : page.kind && "Direct", page.began, page.length];
-    this.facts.textContent = facts.filter(Boolean).join(" · ");
+    replace(this.facts, ...facts.filter(Boolean).flatMap((fact, at) => [at ? " · " : "", h("bdi", {}, fact)]));
     const byName = new Map(page.numbers.map((number) => [number.name, number]));
     replace(this.kpis, ...page.cards.map((name) => card(byName.get(name) as Card)));
     replace(
@@ -149,7 +150,13 @@ export class StreamPage {
     const mended = page.quality.length ? page.quality : ["Nothing had to be mended."];
     replace(this.quality, ...mended.map((step) => h("li", {}, step)));
     if (other) this.title.focus({ preventScroll: true });
-    const charts = await findCharts(this.link.model);
+    let charts;
+    try {
+      charts = await findCharts(this.link.model);
+    } catch (error) {
+      this.told.textContent = `There are no figures: ${(error as Error).message}`;
+      return;
+    }
     for (const [name, place] of this.places) {
       const buffer = buffers[page.figures.indexOf(name)];
       place.hidden = !buffer;

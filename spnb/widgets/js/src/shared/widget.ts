@@ -8,7 +8,14 @@ export interface Model {
   off(event: string, callback?: (...rest: never[]) => void): void;
   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
   comm_live?: boolean;
-  widget_manager: { get_model(id: string): Promise<unknown> };
+  widget_manager: { get_model(id: string): Promise<unknown>; kernel?: Kernel | null };
+}
+
+/** A kernel as Jupyter's own front ends know it; others tell nothing of theirs. */
+interface Kernel {
+  isDisposed: boolean;
+  status: string;
+  connectionStatus: string;
 }
 
 export interface View {
@@ -20,6 +27,8 @@ export interface View {
 export type Reply = { type: string; client?: string } & Record<string, unknown>;
 
 const REPEAT_MS = 1000;
+const LOOK_MS = 2000;
+const GONE = ["dead", "terminating"];
 
 /** What a page says first may come before the front end has a subshell for it, and then waits for all running cells:
  * until the kernel has heard something, it is said again. The kernel knows a repetition by its mark. */
@@ -118,9 +127,18 @@ export class Link {
       { class: "spnb-banner spnb-gone", role: "alert" },
       h("span", {}, "The kernel that this belongs to is gone: what stands here is no longer true. Run the cell again."),
     );
+    const manager = this.model.widget_manager;
+    let had = false;
+    let was = false;
     const look = () => {
-      // The model of a widget's module does not tell it; Jupyter's mark on the view does.
-      const gone = this.model.comm_live === false || el.closest(".jupyter-widgets-disconnected") !== null;
+      // The model of a widget's module does not tell it; Jupyter's mark on the view does, of a kernel that starts anew.
+      // Of one that was shut down, by hand or since nobody used it, only the connection to it knows.
+      const { kernel } = manager;
+      had ||= Boolean(kernel);
+      const lost = kernel ? kernel.isDisposed || GONE.includes(kernel.status) || kernel.connectionStatus === "disconnected" : had;
+      const gone = lost || this.model.comm_live === false || el.closest(".jupyter-widgets-disconnected") !== null;
+      if (gone === was) return;
+      was = gone;
       el.classList.toggle("spnb-dead", gone);
       if (gone) el.prepend(told);
       else told.remove();
@@ -130,6 +148,9 @@ export class Link {
     // After the view has marked itself.
     const soon = () => queueMicrotask(look);
     this.model.on("comm_live_update", soon);
+    // A view may be made of what is dead already: a page that was saved, a second view.
+    soon();
+    this.every(LOOK_MS, look);
     this.ends.push(() => this.model.off("comm_live_update", soon));
   }
 
