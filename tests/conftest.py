@@ -78,7 +78,7 @@ class RunningSandbox:
         """End the process and wait for it."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 def start_sandbox(data_dir: Path, *options: str, env: dict[str, str] | None = None) -> RunningSandbox:
@@ -97,7 +97,7 @@ def ready_sandbox(process: subprocess.Popen[str], data_dir: Path) -> RunningSand
     assert process.stdout is not None
     line = process.stdout.readline()
     if not line.strip():
-        raise AssertionError(f"the sandbox said nothing; exit code {process.wait(5)}")
+        raise AssertionError(f"the sandbox said nothing; exit code {process.wait(60)}")
     return RunningSandbox(process, data_dir, json.loads(line))
 
 

@@ -200,7 +200,7 @@ def test_a_callable_and_a_webhook_are_told(hook: Any) -> None:
     from spnb._loop import in_loop
 
     in_loop(lambda: counted(alerts, [100, 100, 20]))
-    assert told.wait(30)
+    assert told.wait(60)
     assert hook.taken.wait(60)
     assert hook.got[0] == hook.got[1]  # what was not taken is posted again
     assert hook.got[0] == {

@@ -37,7 +37,10 @@ def test_every_row_is_there_as_it_was_served(filled: tuple[RunningSandbox, Past]
             assert made.rows(name) == 0  # the sandbox does not publish
             continue
         answer = httpx.get(
-            f"{sandbox.url}/sandbox/tables/{name}", params={"format": "json"}, headers={"X-API-Key": sandbox.api_key}
+            f"{sandbox.url}/sandbox/tables/{name}",
+            params={"format": "json"},
+            headers={"X-API-Key": sandbox.api_key},
+            timeout=60,
         )
         served = [json.loads(line) for line in answer.text.splitlines()]
         frame = made.table(name)[list(table.names)]

@@ -25,7 +25,7 @@ def connected(sandbox: RunningSandbox, user_id: str) -> Client[LiveRoom]:
 
 def admin_token_of(sp: Client[LiveRoom], sandbox: RunningSandbox) -> str:
     headers = {"Authorization": f"Bearer {sp.access_token()}"}
-    answer = httpx.post(f"{sandbox.url}/api/v1/admin-token", headers=headers, json={}, trust_env=False)
+    answer = httpx.post(f"{sandbox.url}/api/v1/admin-token", headers=headers, json={}, trust_env=False, timeout=60)
     return str(answer.raise_for_status().json()["adminToken"])
 
 
@@ -150,5 +150,5 @@ def test_without_an_administrators_token_there_is_nothing(sandbox: RunningSandbo
             sp.first_party.export("users", tmp_path / "missing" / "users.csv", admin_token=token)
         assert place.read_text() == "what was there"
         assert [path.name for path in tmp_path.iterdir()] == ["users.csv"]
-        guess = httpx.get(f"{sandbox.url}/exports/guessed.csv", trust_env=False)
+        guess = httpx.get(f"{sandbox.url}/exports/guessed.csv", trust_env=False, timeout=60)
         assert guess.status_code == 404

@@ -145,7 +145,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         session.stop()
         gateway.shutdown()
         gateway.proc.stdin.close()  # what the driver's process waits for
-        gateway.proc.wait(20)
+        gateway.proc.wait(60)
         SparkContext._gateway = SparkContext._jvm = None
         for name, value in before.items():
             if value is None:

@@ -192,9 +192,9 @@ def test_a_receiver_has_heard_of_streams_chat_and_reactions(sandbox: RunningSand
                 sp.reactions.add(room.reference_id, "post", name)
             sp.reactions.remove(room.reference_id, "post", "like")
             with room.go_live(spnb.TestCard(320, 180)):
-                room.until("live", timeout=20)
+                room.until("live", timeout=60)
             room.recording(timeout=30)
-        assert told.wait(20)
+        assert told.wait(60)
         made, exact = analytics.load(receiver), analytics.load(SandboxInfo.read(sandbox.info))
         assert analytics.load(receiver.asynchronous).rows("messages") == made.rows("messages")
         hooks.remove(webhook)
@@ -216,7 +216,10 @@ def test_a_receiver_has_heard_of_streams_chat_and_reactions(sandbox: RunningSand
 
 def test_a_room_that_only_an_id_is_told_of_has_the_times_of_its_changes(tmp_path) -> None:
     secret, began = "the secret of the webhook", pd.Timestamp.now("UTC").floor("s") - pd.Timedelta(minutes=5)
-    with Receiver(secret, path=tmp_path / "guide.sqlite").serve() as receiver, httpx.Client(trust_env=False) as http:
+    with (
+        Receiver(secret, path=tmp_path / "guide.sqlite").serve() as receiver,
+        httpx.Client(trust_env=False, timeout=60) as http,
+    ):
         for event, at in (("stream.ended", 60), ("stream.started", 0), ("recording.completed", 90)):
             moment = began + pd.Timedelta(seconds=at)
             body = json.dumps({"event": event, "data": {"streamId": "r1", "timestamp": moment.isoformat()}}).encode()

@@ -45,7 +45,7 @@ async def test_what_deliveries_hold(hooked: RunningSandbox, tmp_path: Path, styl
         await room.chat.edit(first, "hello there")
         await room.chat.delete(await room.chat.send("gone"))
         async with await on_air(room):
-            await room.until("live", timeout=20)
+            await room.until("live", timeout=60)
         await room.stop()
         await room.until("recorded", timeout=30)
         names: list[str] = []
@@ -96,7 +96,7 @@ def test_a_room_of_which_only_its_id_is_told(tmp_path: Path) -> None:
             at = (began + timedelta(minutes=minutes)).isoformat()
             body = json.dumps({"event": event, "timestamp": at, "data": data}).encode()
             headers = {"x-amity-signature": signed(body, SECRET), "content-type": "application/json"}
-            answer = httpx.post(receiver.url, content=body, headers=headers)
+            answer = httpx.post(receiver.url, content=body, headers=headers, timeout=60)
             assert answer.status_code == 200, answer.text
         made = analytics.load(receiver)
     assert made.rooms["status"].tolist() == ["ended"]

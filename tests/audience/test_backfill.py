@@ -106,7 +106,7 @@ def test_the_truth_is_aside_and_true(filled: Filled) -> None:
         assert all(room["live_at"] <= view["start"] <= view["end"] <= room["ended_at"] for view in live)
     for path in ("/sandbox/truth", "/sandbox/tables/truth"):
         headers = {"X-API-Key": filled.sandbox.api_key}
-        assert httpx.get(filled.sandbox.url + path, headers=headers).status_code == 404
+        assert httpx.get(filled.sandbox.url + path, headers=headers, timeout=60).status_code == 404
 
 
 def test_the_past_is_read_like_the_present(filled: Filled) -> None:
@@ -185,10 +185,10 @@ def test_tables_tell_of_one_room_and_in_lines(filled: Filled) -> None:
 def test_tables_are_for_the_key_and_by_name(filled: Filled) -> None:
     url = f"{filled.sandbox.url}/sandbox/tables"
     key = {"X-API-Key": filled.sandbox.api_key}
-    assert httpx.get(f"{url}/views").status_code == 401
-    assert httpx.get(f"{url}/views", headers={"X-API-Key": "wrong"}).status_code == 401
-    assert "there are views" in httpx.get(f"{url}/secrets", headers=key).json()["message"]
-    assert httpx.get(f"{url}/views?format=xml", headers=key).status_code == 422
+    assert httpx.get(f"{url}/views", timeout=60).status_code == 401
+    assert httpx.get(f"{url}/views", headers={"X-API-Key": "wrong"}, timeout=60).status_code == 401
+    assert "there are views" in httpx.get(f"{url}/secrets", headers=key, timeout=60).json()["message"]
+    assert httpx.get(f"{url}/views?format=xml", headers=key, timeout=60).status_code == 422
 
 
 def rows_of(folder: Path) -> list[tuple[Any, ...]]:

@@ -66,7 +66,7 @@ async def test_what_arrives_is_what_was_planned(sandbox: RunningSandbox) -> None
     client = await spnb.connect_async("simulated-host", url=sandbox.url, api_key=sandbox.api_key)
     live = await client.rooms.get(room["roomId"])
     async with publisher(Given(data["coHostUrl"], "", "", embedded=True), room["roomId"]):
-        await live.until("live", timeout=20)
+        await live.until("live", timeout=60)
         info = SandboxInfo.read(sandbox.info)
         simulation = await spnb_sandbox.simulate_async(live, viewers=40, seconds=6, seed=7, chattiness=6)
         assert info.api_key not in " ".join(psutil.Process(simulation._process.pid).cmdline())
@@ -137,7 +137,7 @@ def test_an_audience_that_dies_is_told(watched: tuple[RunningSandbox, str]) -> N
     wait_for(simulation, 1)
     os.kill(simulation.asynchronous._process.pid, signal.SIGKILL)
     with pytest.raises(SandboxError, match="broke off"):
-        simulation.wait(20)
+        simulation.wait(60)
     gone = SandboxInfo.read({**watched[0].info, "apiKey": "wrong"})
     with pytest.raises(SandboxError, match="refused"):
         spnb_sandbox.simulate(watched[1], sandbox=gone)

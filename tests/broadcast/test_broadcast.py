@@ -54,7 +54,7 @@ class Audience:
         self.sandbox = sandbox
 
     async def viewer(self, room_id: str) -> Viewer:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             told = await client.post(
                 f"{self.sandbox.url}/sandbox/livekit-token",
                 headers={"X-API-Key": self.sandbox.api_key},
@@ -105,7 +105,7 @@ async def test_a_second_call_hands_out_the_running_one(sp: Any) -> None:
     shows = await asyncio.gather(*(room.go_live(TestCard(320, 180)) for _ in range(3)))
     again = await (await sp.rooms.get(room.room_id)).go_live()
     assert {id(show) for show in (*shows, again)} == {id(shows[0])}
-    await room.until("live", timeout=10)
+    await room.until("live", timeout=60)
     await asyncio.gather(*(show.stop() for show in shows))
     await shows[0].stop()
     with pytest.raises(spnb.errors.BadRequest, match="create a new one"):
@@ -118,7 +118,7 @@ async def test_an_exception_ends_the_room_in_order(sp: Any) -> None:
 
     async def fail() -> None:
         async with await room.go_live(TestCard(320, 180), on_event=events.append):
-            await room.until("live", timeout=10)
+            await room.until("live", timeout=60)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -210,7 +210,7 @@ async def test_a_file_that_ends_ends_the_broadcast(sp: Any, tmp_path: Any) -> No
     assert isinstance(events[-1], Ended)
     assert events[-1].reason == "the source has come to its end"
     assert await show.wait_ended(5)
-    await room.until("recorded", timeout=20)
+    await room.until("recorded", timeout=60)
 
 
 @pytest.mark.parametrize("source", [MediaFile("none.mp4"), spnb.Camera("/dev/video99")])
@@ -220,14 +220,14 @@ async def test_a_source_that_cannot_start_publishes_nothing(sp: Any, source: Any
         await room.go_live(source)
     assert (await room.refresh()).status == "idle"
     async with await room.go_live(TestCard(320, 180)):
-        await room.until("live", timeout=10)
+        await room.until("live", timeout=60)
 
 
 async def test_a_room_stopped_elsewhere_takes_the_broadcast_off_the_air(sp: Any, sandbox: RunningSandbox) -> None:
     room = await sp.rooms.create("stopped elsewhere")
     events: list[Any] = []
     show = await room.go_live(TestCard(320, 180), on_event=events.append)
-    await room.until("live", timeout=10)
+    await room.until("live", timeout=60)
     other = await spnb.connect_async("broadcaster", url=sandbox.url, api_key=sandbox.api_key)
     await other.rooms.stop(room.room_id)
     assert await show.wait_ended(10)
@@ -246,7 +246,7 @@ async def test_dead_credentials_are_fetched_again_once(sp: Any, monkeypatch: pyt
     stale = credentials._prepared[room.broadcast_key]
     credentials._prepared[room.broadcast_key] = stale.model_copy(update={"co_host_token": f"{stale.co_host_token}x"})
     async with await room.go_live(TestCard(320, 180)):
-        await room.until("live", timeout=10)
+        await room.until("live", timeout=60)
     refused = await sp.rooms.create("refused for good")
     data = await refused.broadcaster_data()
 
@@ -276,12 +276,12 @@ async def test_a_cut_connection_is_restored(sandbox: RunningSandbox, wire: Wire)
     room.broadcaster_data = through_the_wire
     events: list[Any] = []
     show = await spnb.broadcast.go_live(room, TestCard(320, 180), on_event=events.append)
-    await room.until("live", timeout=10)
+    await room.until("live", timeout=60)
     await wire.cut()
     await until(lambda: any(isinstance(event, Reconnecting) for event in events))
     wire.mend()
     await until(lambda: any(isinstance(event, Reconnected) for event in events))
-    await room.until("live", timeout=15)
+    await room.until("live", timeout=60)
     assert show.on_air
     await show.stop()
     await client.aclose()
@@ -291,11 +291,11 @@ async def test_a_connection_the_sdk_gives_up_is_joined_anew(sp: Any) -> None:
     room = await sp.rooms.create("given up")
     events: list[Any] = []
     show = await room.go_live(TestCard(320, 180), on_event=events.append)
-    await room.until("live", timeout=10)
+    await room.until("live", timeout=60)
     spnb._loop.background_loop().call_soon_threadsafe(show._disconnected, "state mismatch")
     await until(lambda: any(isinstance(event, Reconnected) for event in events))
     assert any(isinstance(event, Disconnected) for event in events)
-    await room.until("live", timeout=10)
+    await room.until("live", timeout=60)
     await show.stop()
 
 
@@ -303,7 +303,7 @@ async def test_a_connection_the_sdk_gives_up_is_joined_anew(sp: Any) -> None:
 async def test_no_way_out_of_a_program_leaves_the_room_live(sp: Any, sandbox: RunningSandbox, how: Any) -> None:
     """Interrupted inside `with`, and simply ending without it."""
     room = await sp.rooms.create("left")
-    live = "room.until('live', timeout=10)\n"
+    live = "room.until('live', timeout=60)\n"
     inside = f"with room.go_live():\n    {live}    print('on', flush=True)\n    threading.Event().wait()\n"
     outside = f"show = room.go_live()\n{live}print('on', flush=True)\n"
     program = (
@@ -316,7 +316,7 @@ async def test_no_way_out_of_a_program_leaves_the_room_live(sp: Any, sandbox: Ru
     assert process.stdout.readline() == "on\n"
     if how:
         os.kill(process.pid, how)
-    process.wait(20)
+    process.wait(60)
     assert (await room.refresh()).is_over
 
 
@@ -326,7 +326,7 @@ def test_the_blocking_broadcast_speaks_the_same_words(sandbox: RunningSandbox) -
         with room.go_live(TestCard(320, 180)) as show:
             assert isinstance(show, Broadcast)
             assert isinstance(show.asynchronous, AsyncBroadcast)
-            room.until("live", timeout=10)
+            room.until("live", timeout=60)
             assert show.on_air
             assert show.room_id == room.room_id
             assert isinstance(show.source, TestCard)
@@ -343,5 +343,5 @@ def test_the_blocking_broadcast_speaks_the_same_words(sandbox: RunningSandbox) -
         forget()
         assert isinstance(heard[-1], Ended)
         assert show.wait_ended(1)
-        assert room.recording(timeout=20).urls
+        assert room.recording(timeout=60).urls
         assert list(show.events()) == []

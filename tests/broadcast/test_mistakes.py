@@ -32,7 +32,7 @@ async def test_stopping_the_room_itself_disconnects_first(sp: Any) -> None:
     forget = room.observe(lambda _record: None)
     events: list[Any] = []
     await room.go_live(TestCard(320, 180), on_event=events.append)
-    await room.until("live", timeout=20)
+    await room.until("live", timeout=60)
     ended = await (await sp.rooms.get(room.room_id)).stop()
     assert ended.is_over
     assert [type(event) for event in events] == [Connected, Ended]

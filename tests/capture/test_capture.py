@@ -30,7 +30,7 @@ async def test_captured_rows_are_the_sandboxs_own(sandbox: RunningSandbox, sp: A
     alerts = analytics.Alerts(usual=quiet_past(room.record.created_by), rules=rules)
     async with spnb.capture(room, tmp_path / "c", exact=sandbox, alerts=alerts) as c:
         async with await on_air(room):
-            await room.until("live", timeout=20)
+            await room.until("live", timeout=60)
             simulation = await asyncio.to_thread(
                 spnb_sandbox.simulate,
                 room,
@@ -45,7 +45,7 @@ async def test_captured_rows_are_the_sandboxs_own(sandbox: RunningSandbox, sp: A
             running = await asyncio.to_thread(analytics.load, tmp_path / "c")
             assert running.rows("messages") > 0
         await room.stop()
-        assert await c.wait(30)
+        assert await c.wait(60)
     made = await c.dataset()
     same(made, sandbox, room.room_id, "messages", "reactions", "status", "views", "rooms")
     assert not made.quality.rows("gap in the capture")
@@ -72,7 +72,7 @@ async def test_what_real_time_does_not_bring_is_read_again_or_named(
     room = await sp.rooms.create("Cut off")
     there = await speaker.rooms.get(room.room_id)
     async with spnb.capture(room, tmp_path / "c") as c, await on_air(room):
-        await room.until("live", timeout=20)
+        await room.until("live", timeout=60)
         first, gone = [await there.chat.send(words) for words in ("before", "goes")]
         await sp.reactions.add(first.message_id, "message", "like")
         await reacted(speaker, there, "heart")
@@ -116,17 +116,17 @@ async def test_a_pause_that_is_told_late_is_a_pause(
     room = await sp.rooms.create("Told late")
     async with spnb.capture(room, tmp_path / "c") as c:
         async with await on_air(room):
-            await room.until("live", timeout=20)
+            await room.until("live", timeout=60)
             await until(lambda: c.rows.get("status", 0) >= 2)
             await wire.hold()
         there = await elsewhere.rooms.get(room.room_id)
-        await there.until("waitingReconnect", timeout=20)
+        await there.until("waitingReconnect", timeout=60)
         followed = getattr(c, "_twin", c)._rooms[room.room_id].room
         assert followed.status == "live"
         await there.stop()
         assert (await followed.refresh()).status in ("ended", "recorded")
         await wire.release()
-        assert await c.wait(30)
+        assert await c.wait(60)
     await elsewhere.aclose()
     made = await c.dataset()
     assert "waitingReconnect" in set(made.status["status"])
@@ -136,14 +136,14 @@ async def test_a_pause_that_is_told_late_is_a_pause(
 async def test_all_live_rooms_and_those_that_come(sandbox: RunningSandbox, sp: Any, tmp_path: Path) -> None:
     early = await sp.rooms.create("On air before")
     async with await on_air(early):
-        await early.until("live", timeout=20)
+        await early.until("live", timeout=60)
         async with spnb.capture("all live rooms", tmp_path / "c", client=sp) as c:
             assert "all live rooms" in c._repr_html_()
             late = await sp.rooms.create("Comes later")
             await until(lambda: early.room_id in {room.room_id for room in c.rooms})
             assert late.room_id not in {room.room_id for room in c.rooms}
             async with await on_air(late):
-                await late.until("live", timeout=20)
+                await late.until("live", timeout=60)
                 await late.chat.send("hello")
                 await until(lambda: c.rows.get("messages", 0) >= 1)
             await late.stop()
@@ -158,7 +158,7 @@ async def test_all_live_rooms_and_those_that_come(sandbox: RunningSandbox, sp: A
     # While nobody looked a room came and went: its chat is read, and what nobody can tell is named.
     missed = await sp.rooms.create("Nobody looked")
     async with await on_air(missed):
-        await missed.until("live", timeout=20)
+        await missed.until("live", timeout=60)
         await missed.chat.send("anybody?")
     await missed.stop()
     await missed.until("recorded", timeout=30)
@@ -184,7 +184,7 @@ async def test_health_of_a_broadcast_and_no_secret(sandbox: RunningSandbox, tmp_
     async with spnb.capture(room, tmp_path / "c") as c:
         async with await room.go_live(spnb.TestCard(width=320, height=180)):
             await until(lambda: c.rows.get("health", 0) >= 2)
-        assert await c.wait(30)
+        assert await c.wait(60)
     token = await sp.access_token()
     made = await c.dataset()
     health = made.health.sort_values("at")
@@ -208,7 +208,7 @@ async def test_what_the_service_refuses_is_a_gap(sandbox: RunningSandbox, sp: An
     faults = spnb.sandbox.faults(url=sandbox.url, api_key=sandbox.api_key)
     async with spnb.capture(room.room_id, tmp_path / "c", client=sp, exact=NoTables()) as c:
         async with await on_air(room):
-            await room.until("live", timeout=20)
+            await room.until("live", timeout=60)
             await until(lambda: c.rows.get("presence", 0) >= 1 and c.gaps == 0)
             with faults:
                 faults.add("server-error", match="GET /api/v1/presence/rooms/*")
@@ -218,7 +218,7 @@ async def test_what_the_service_refuses_is_a_gap(sandbox: RunningSandbox, sp: An
             await until(lambda: c.gaps == 0, 40)
             assert c.rows["presence"] >= before
         await room.stop()
-        assert await c.wait(30)
+        assert await c.wait(60)
     made = await c.dataset()
     gaps = {(step.table, step.action.partition(":")[0]) for step in made.quality if step.name == "gap in the capture"}
     assert ("views", "watch sessions could not be read") in gaps

@@ -41,7 +41,7 @@ def lines_until_killed(process: subprocess.Popen[bytes], seconds: float) -> list
                 said += os.read(process.stdout.fileno(), 1 << 16)
     process.send_signal(signal.SIGKILL)
     said += process.stdout.read()
-    process.wait(20)
+    process.wait(60)
     process.stdout.close()
     return said.decode().splitlines()
 
@@ -109,7 +109,7 @@ async def test_a_stream_captured_by_processes_that_are_killed(
     room = await sp.rooms.create("Killed and killed again")
     told: list[dict[str, list[list[Any]]]] = []
     async with await on_air(room):
-        await room.until("live", timeout=20)
+        await room.until("live", timeout=60)
         info = SandboxInfo.read(sandbox.info)
         simulation = await asyncio.to_thread(
             spnb_sandbox.simulate, room, viewers=40, seconds=20, seed=seed, chattiness=30, sandbox=info

@@ -52,7 +52,7 @@ class FaultProxy:
         if isinstance(wanted, Response):
             return wanted
         headers = {name: value for name, value in request.headers.items() if name not in ("host", "content-length")}
-        async with httpx.AsyncClient(base_url=self.target, trust_env=False) as client:
+        async with httpx.AsyncClient(base_url=self.target, trust_env=False, timeout=60) as client:
             answer = await client.request(
                 request.method,
                 request.scope["raw_path"].decode(),

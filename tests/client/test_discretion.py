@@ -90,7 +90,7 @@ def test_others_log_as_before(caplog: pytest.LogCaptureFixture) -> None:
     with HTTPServer(("127.0.0.1", 0), Answering) as server:
         threading.Thread(target=server.handle_request, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/mine?key=value"
-        assert httpx.get(url, trust_env=False).status_code == 204
+        assert httpx.get(url, trust_env=False, timeout=60).status_code == 204
     assert url in caplog.text
 
 

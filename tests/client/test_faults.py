@@ -233,7 +233,7 @@ def test_a_client_that_is_closed_in_the_middle_says_nothing(sandbox: RunningSand
         "    room, there = sp.rooms.create('Left', chat=False), threading.Event()\n"
         "    sp.asynchronous.realtime.on_state(lambda state: state == 'connected' and there.set())\n"
         "    end = room.observe(lambda _record: None)\n"
-        "    assert there.wait(20)\n"
+        "    assert there.wait(60)\n"
         "    end()\n"
         "    run(asyncio.sleep(0))\n"
         "    sp.close()\n"

@@ -120,7 +120,7 @@ def test_what_runs_in_a_terminal_is_the_sandbox_of_its_user(tmp_path: Path, monk
             assert told["url"] in repr(ann)
     finally:
         terminal.terminate()
-        terminal.wait(30)
+        terminal.wait(60)
 
 
 def test_webhooks_are_asked_for_by_any_name_of_an_event_or_refused(sandbox: RunningSandbox, tmp_path: Path) -> None:
@@ -236,7 +236,9 @@ def test_a_token_is_worth_nothing_after_the_logout(sandbox: RunningSandbox) -> N
     sp.logout()
     with pytest.raises(ClientClosed):
         sp.users.get("leaver")
-    told = httpx.get(f"{sandbox.url}/api/v3/sessions", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    told = httpx.get(
+        f"{sandbox.url}/api/v3/sessions", headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=60
+    )
     assert told.status_code == 401
 
 

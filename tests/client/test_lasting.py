@@ -34,7 +34,9 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]
 def minted(box: RunningSandbox, user_id: str) -> str:
     """What a backend of one's own would ask for."""
     body = {"userId": user_id}
-    answer = httpx.post(f"{box.url}/sandbox/auth-token", json=body, headers={"X-API-Key": box.api_key}, trust_env=False)
+    answer = httpx.post(
+        f"{box.url}/sandbox/auth-token", json=body, headers={"X-API-Key": box.api_key}, trust_env=False, timeout=60
+    )
     return str(answer.json()["authToken"])
 
 

@@ -49,7 +49,7 @@ def test_while_webhooks_are_off_none_is_sent_and_none_made_up_for(alone: Running
         room.post(text="while off")
         assert sp.settings.set_webhooks(True)
         room.post(text="on again")
-        assert come.wait(20)
+        assert come.wait(60)
         texts = [delivery.data["posts"][0]["data"].get("text") for delivery in receiver.deliveries()]
         assert texts
         assert "while off" not in texts
@@ -89,7 +89,7 @@ def test_the_moderation_keeps_to_what_was_set(alone: RunningSandbox) -> None:
     with connected(alone) as sp:
         room = sp.rooms.create("Watched")
         with room.go_live(spnb.TestCard(320, 180)) as show:
-            room.until("live", timeout=20)
+            room.until("live", timeout=60)
             sp.settings.set_moderation(enabled=False)
             assert judge.moderate(room.room_id, "violence", 1.0) == "pass"
             sp.settings.set_moderation({"violence": (0.9, 1.0)}, enabled=True)
@@ -117,8 +117,10 @@ def test_what_is_no_setting_is_refused_and_changes_nothing(alone: RunningSandbox
             ("video-streaming", {"moderation": {"categories": [backwards]}}),
             ("video-streaming", {"moderation": {"categories": [{"category": "violence"}]}}),
         ):
-            assert httpx.put(f"{base}/{path}", json=body, headers=bearer, trust_env=False).status_code == 422
-            assert httpx.put(f"{base}/{path}", json=body, trust_env=False).status_code == 401
+            assert (
+                httpx.put(f"{base}/{path}", json=body, headers=bearer, trust_env=False, timeout=60).status_code == 422
+            )
+            assert httpx.put(f"{base}/{path}", json=body, trust_env=False, timeout=60).status_code == 401
         assert sp.settings.webhooks()
         assert set(sp.settings.moderation().thresholds.values()) == {Thresholds()}
 

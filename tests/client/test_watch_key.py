@@ -113,7 +113,11 @@ def test_a_report_counts_once_and_now(keys: Path, strict: RunningSandbox) -> Non
         body = {"nonceStr": nonce, "timestamp": timestamp, "rooms": rooms}
         body["signature"] = signed(keys / "key.pem", text_to_sign(nonce, timestamp, rooms))
         answer = httpx.post(
-            f"{strict.url}/api/v3/user-event/room", json={**body, **changed}, headers=headers, trust_env=False
+            f"{strict.url}/api/v3/user-event/room",
+            json={**body, **changed},
+            headers=headers,
+            trust_env=False,
+            timeout=60,
         )
         return "" if answer.is_success else f"{answer.status_code} {answer.json()['message']}"
 

@@ -28,12 +28,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield tmp_path
     pid = running().pid
     lease._leases.pop(tmp_path).close()
-    psutil.Process(pid).wait(30)
+    psutil.Process(pid).wait(60)
 
 
 def leases() -> int:
     info = running()
-    told = httpx.get(f"{info.url}/sandbox/info", headers={"X-API-Key": info.api_key}, trust_env=False).json()
+    told = httpx.get(
+        f"{info.url}/sandbox/info", headers={"X-API-Key": info.api_key}, trust_env=False, timeout=60
+    ).json()
     return int(told["leases"])
 
 
@@ -45,7 +47,7 @@ async def test_it_is_found_at_its_new_address_and_held_there(home: Path) -> None
     await until(lambda: sp.realtime.state == "connected")
     first = running()
     os.kill(first.pid, signal.SIGKILL)
-    psutil.Process(first.pid).wait(10) if psutil.pid_exists(first.pid) else None
+    psutil.Process(first.pid).wait(60) if psutil.pid_exists(first.pid) else None
     await until(lambda: sp.realtime.state == "away")
     with pytest.raises(Unreachable, match=r"your sandbox does not run; spnb\.connect\(\) starts it"):
         await sp.rooms.get(room.room_id)
@@ -65,7 +67,7 @@ async def test_it_is_found_at_its_new_address_and_held_there(home: Path) -> None
     await until(lambda: leases() == 2, 60)
     assert other.stdin is not None
     other.stdin.close()
-    other.wait(20)
+    other.wait(60)
     await until(lambda: leases() == 1, 60)
     assert running().pid == int(pid), "it is held by who found it again"
     await sp.aclose()

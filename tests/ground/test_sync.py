@@ -181,7 +181,7 @@ def test_lists_are_iterated_one_by_one_and_fetched_a_list_at_a_time() -> None:
     assert lists.asked == 1, "whoever stops within the first list has cost no more"
     assert next(watch) == 3
     # Whoever goes on has the next one fetched meanwhile.
-    assert lists.all_asked.wait(30)
+    assert lists.all_asked.wait(60)
     watch.close()
     assert lists.left
     assert list(iterate(Flattened(aiterate(Lists().read())))) == [*range(9)]

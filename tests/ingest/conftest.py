@@ -29,7 +29,7 @@ class Studio:
         self._encoders: list[asyncio.subprocess.Process] = []
 
     async def ask(self, method: str, room: Any) -> dict[str, Any]:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             answer = await client.request(
                 method, f"{self.box.url}/sandbox/rooms/{room.room_id}/ingest", headers={"X-API-Key": self.box.api_key}
             )
@@ -38,7 +38,7 @@ class Studio:
             return dict(told.get("data", told))
 
     async def viewer(self, room: Any) -> Listener:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             told = await client.post(
                 f"{self.box.url}/sandbox/livekit-token",
                 headers={"X-API-Key": self.box.api_key},

@@ -21,7 +21,7 @@ class House:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        self._http = httpx.AsyncClient(base_url=lab.sandbox.url, trust_env=False)
+        self._http = httpx.AsyncClient(base_url=lab.sandbox.url, trust_env=False, timeout=60)
 
     async def room_id(self) -> str:
         return (await self.lab.run_code("print(studio.room.room_id)")).strip()

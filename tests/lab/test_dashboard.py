@@ -246,7 +246,7 @@ async def test_voila_draws_a_page_without_a_network(lab: Lab, tmp_path: Path) ->
     finally:
         await page.close()
         os.killpg(server.pid, signal.SIGTERM)
-        server.wait(20)
+        server.wait(60)
 
 
 async def pictured(lab: Lab, name: str, selector: str) -> None:

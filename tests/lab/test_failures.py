@@ -300,4 +300,4 @@ async def test_voila_shows_the_studio_too(lab: Lab) -> None:
     finally:
         await page.close()
         os.killpg(server.pid, signal.SIGTERM)
-        server.wait(20)
+        server.wait(60)

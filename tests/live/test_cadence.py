@@ -90,7 +90,7 @@ async def test_a_recording_whose_event_is_lost_is_found_all_the_same(
     room = await client.rooms.create("untold", chat=False)
     show = await room.go_live(spnb.TestCard(320, 180))
     end = room.observe(lambda _record: None)
-    await room.until("live", timeout=20)
+    await room.until("live", timeout=60)
     await until(lambda: client.realtime.is_subscribed(f"sandbox/room/{room.record.id}"))
     states: list[str] = []
     client.realtime.on_state(states.append)

@@ -328,9 +328,9 @@ def test_the_blocking_chat_speaks_the_same_words(sandbox: RunningSandbox) -> Non
             done.set()
 
         threading.Thread(target=follow, daemon=True).start()
-        assert begun.wait(10)
+        assert begun.wait(60)
         theirs.send("three")
-        assert done.wait(10)
+        assert done.wait(60)
         assert texts == ["two", "three"]
         assert repr(chat).startswith("Chat(")
 

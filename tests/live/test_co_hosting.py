@@ -57,7 +57,7 @@ async def both_on_air(host: Any, guest: Any, title: str) -> tuple[Any, Any, Any,
     """A live room with an accepted co-host on its stage: host's room and show, guest's room and show."""
     room = await host.rooms.create(title)
     show = await room.go_live(TestCard(*CARD))
-    await room.until("live", timeout=20)
+    await room.until("live", timeout=60)
     invitation = await room.invite(guest.user_id)
     theirs = await (await guest.rooms.get(room.room_id)).invitation()
     assert theirs.invitation_id == invitation.invitation_id
@@ -180,7 +180,7 @@ async def test_two_are_on_stage_and_a_co_hosts_leaving_ends_nothing(
     await viewer.room.disconnect()
     await live_size(room, CARD)
     await show.stop()
-    await room.until("ended", "recorded", timeout=20)
+    await room.until("ended", "recorded", timeout=60)
     await until(lambda: stages[-1] == {"stage-host": False})
     for end in ends:
         end()
@@ -236,7 +236,7 @@ async def test_a_muted_co_host_stays_muted_and_on_stage_whatever_breaks(
     """The signalling socket is cut for both, and then the co-host's SDK gives up and spnb joins anew."""
     room = await host.rooms.create("Muted on stage")
     show = await room.go_live(TestCard(*CARD, tone=False))
-    await room.until("live", timeout=20)
+    await room.until("live", timeout=60)
     await room.invite(guest.user_id)
     there = await (await (await guest.rooms.get(room.room_id)).invitation()).accept()
     joined = await there.join_stage(TestCard(*CARD))
@@ -244,7 +244,7 @@ async def test_a_muted_co_host_stays_muted_and_on_stage_whatever_breaks(
     both = {"stage-host": True, "stage-guest": True}
     await until(lambda: on_stage(room) == both, 20)
     listener = Listener()
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         asked = {"room": room.room_id, "identity": "listener"}
         address, key = f"{sandbox.url}/sandbox/livekit-token", {"X-API-Key": sandbox.api_key}
         told = (await client.post(address, headers=key, json=asked)).json()
@@ -310,7 +310,7 @@ time.sleep(600)
 async def test_a_killed_co_host_goes_offline_for_the_host(host: Any, guest: Any, sandbox: RunningSandbox) -> None:
     room = await host.rooms.create("Killed")
     show = await room.go_live(TestCard(*CARD))
-    await room.until("live", timeout=20)
+    await room.until("live", timeout=60)
     end = room.stage.observe(lambda _people: None)
     await room.invite("stage-guest")
     command = [sys.executable, "-c", CO_HOST, sandbox.url, sandbox.api_key, room.room_id]
@@ -347,7 +347,7 @@ def test_the_blocking_twins_say_the_same(sandbox: RunningSandbox) -> None:
         assert guest.rooms.get(room.room_id).invitation().status == "approved"
         assert [one.status for one in room.invitations()] == ["approved"]
         with room.go_live(TestCard(*CARD)):
-            room.until("live", timeout=20)
+            room.until("live", timeout=60)
             with there.join_stage(TestCard(*CARD)) as joined:
                 assert joined.on_air
             people = room.refresh() and room.stage.people

@@ -63,7 +63,7 @@ async def test_every_state_of_anybodys_room_is_told_once(sp: Any, sandbox: Runni
     stop = room.observe(lambda _record: None)
     async with await on_air(room):
         await until(lambda: (room.room_id, "live") in told and later)
-    await room.until("waitingReconnect", timeout=20)
+    await room.until("waitingReconnect", timeout=60)
     await room.stop()
     await until(lambda: (room.room_id, "recorded") in told)
     mine = [status for room_id, status in told if room_id == room.room_id]

@@ -85,8 +85,8 @@ async def test_a_viewing_counts_what_was_watched_and_survives_a_gap(
     counts: list[int] = []
     end_counts = room.audience.observe(counts.append)
     async with await on_air(room):
-        await room.until("live", timeout=20)
-        await theirs.until("live", timeout=20)
+        await room.until("live", timeout=60)
+        await theirs.until("live", timeout=60)
         with pytest.raises(InvalidInput, match="no viewers"):
             await room.watch_session().start()
         seen = AsyncViewing(theirs, clock=clock)
@@ -149,7 +149,7 @@ async def test_a_viewing_ends_with_the_stream_and_with_the_connection(
     clock = Clock()
     one, other, third = (AsyncViewing(theirs, clock=clock) for _ in range(3))
     async with await on_air(room):
-        await theirs.until("live", timeout=20)
+        await theirs.until("live", timeout=60)
         await one.start()
         # A player that measures by itself: only more counts, and it is forgotten once it falls silent.
         await other.start()
@@ -164,7 +164,7 @@ async def test_a_viewing_ends_with_the_stream_and_with_the_connection(
         clock.now -= viewing.FRESH_SECONDS + 1
         clock.now += 7
     # The host's own absence is not watched.
-    await theirs.until("waitingReconnect", timeout=20)
+    await theirs.until("waitingReconnect", timeout=60)
     await until(lambda: one._since is None)
     before = one.seconds
     assert before == 7
@@ -184,7 +184,7 @@ async def test_who_comes_on_stage_is_no_viewer_any_more(sp: Any, fan: Any, sandb
     room = await sp.rooms.create("stage")
     theirs = await fan.rooms.get(room.room_id)
     async with await on_air(room):
-        await theirs.until("live", timeout=20)
+        await theirs.until("live", timeout=60)
         async with theirs.watch_session() as seen:
             invitation = await sp.invitations.create(room.room_id, "fan")
             await until(lambda: fan.realtime.state == "connected")
@@ -222,7 +222,7 @@ async def test_the_blocking_faces(sp: Any, fan: Any) -> None:
         assert repr(audience).startswith("Audience(")
 
     async with await on_air(room):
-        await theirs.asynchronous.until("live", timeout=20)
+        await theirs.asynchronous.until("live", timeout=60)
         await asyncio.to_thread(watch)
     await room.stop()
 
@@ -234,7 +234,7 @@ async def test_a_session_the_service_will_not_take_holds_up_no_other(
     room = await sp.rooms.create("never live")
     shown = await sp.rooms.create("live")
     async with await on_air(shown):
-        await shown.until("live", timeout=20)
+        await shown.until("live", timeout=60)
         reports = viewing.WatchReports(fan)
         good = viewing.WatchSession(
             session_id="room_good", room_id=shown.room_id, watch_seconds=3, start_time="2026-01-01T00:00:00Z"

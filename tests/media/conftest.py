@@ -66,7 +66,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKit]:
     told = json.loads(process.stdout.readline())
     yield LiveKit(told["url"], told["apiKey"], secret, embedded=True)
     process.terminate()
-    process.wait(20)
+    process.wait(60)
     assert "Traceback" not in (said := log_path.read_text()), said
 
 

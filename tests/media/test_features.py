@@ -412,7 +412,7 @@ async def test_refusals_are_twirp_errors(livekit: LiveKit, room: str) -> None:
         ("GetParticipant", admin, {"room": "another", "identity": "x"}, 401, "unauthenticated"),
         ("NoSuchCall", admin, {}, 404, "bad_route"),
     ]
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         for call, token, body, status, code in table:
             headers = {"Authorization": f"Bearer {token}"} if token else {}
             answer = await client.post(f"{root}/{call}", json=body, headers=headers)

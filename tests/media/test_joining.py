@@ -233,7 +233,7 @@ async def test_who_may_not_come_in_is_told_so_on_either_path(livekit: LiveKit, r
         ("/rtc", {"access_token": forged}, 401),
     ]
     root = livekit.url.replace("ws", "http", 1)
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         for path, query, status in table:
             answer = await client.get(f"{root}{path}/validate", params=query)
             assert answer.status_code == status, (path, answer.text)

@@ -95,7 +95,7 @@ async def test_the_whole_story_through_a_server_of_the_sandboxs_own(with_server:
         assert not any("sandbox:" in word or "secret" in word for word in server.cmdline())
         room = await sp.rooms.create("Through a real server")
         show = await room.go_live()
-        await room.until("live", timeout=20)
+        await room.until("live", timeout=60)
         await show.wait_ended(3)
         await show.stop()
         recording = await room.recording(timeout=30)
@@ -114,7 +114,7 @@ async def test_the_whole_story_through_a_server_of_the_sandboxs_own(with_server:
 def test_it_ends_with_the_sandbox_also_when_that_is_killed(with_server: RunningSandbox, *, kill: bool) -> None:
     (server,) = servers_below(with_server.process.pid)
     with_server.stop(kill=kill)
-    server.wait(20)
+    server.wait(60)
 
 
 async def test_a_server_that_dies_is_started_again_on_its_ports(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ async def test_a_server_that_dies_is_started_again_on_its_ports(tmp_path: Path) 
         address = server.url
         (first,) = set(servers_below(os.getpid())) - set(others)
         first.send_signal(signal.SIGKILL)
-        async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client, asyncio.timeout(30):
             while True:
                 try:
                     if (await client.get(f"http{address[2:]}/")).is_success and not first.is_running():

@@ -327,7 +327,7 @@ def _offer(text: str) -> bytes:
 
 async def test_the_room_service_lets_in_who_may(livekit: LiveKit) -> None:
     root = livekit.url.replace("ws", "http", 1)
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         token = livekit.token("r", "x")
         assert (await client.post(f"{root}/twirp/livekit.RoomService/ListRooms", json={})).status_code == 401
         headers = {"Authorization": f"Bearer {token}"}

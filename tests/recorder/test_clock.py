@@ -352,7 +352,7 @@ async def test_addresses_of_live_files_name_nothing_else(studio: Studio) -> None
         await viewer.until(lambda playlist: len(playlist.segments) >= 2)
         for name in ("began", "ballast", "segment-000002-1.m4s.part", "..%2Frecordings.json", "init-9.mp4"):
             assert (await viewer.get(name)).status_code in (403, 404)
-        async with httpx.AsyncClient(trust_env=False) as other:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as other:
             ticket = viewer.url.split("/")[4]
             forged = ticket[:-8] + ("x" if ticket[-8] != "x" else "y") + ticket[-7:]
             assert (await other.get(viewer.url.replace(ticket, forged))).status_code == 403

@@ -67,7 +67,7 @@ class StandIn:
     async def _twirp(self, request: Request) -> Response:
         service, name, body = request.path_params["service"], request.path_params["name"], await request.body()
         if service != "livekit.Egress":
-            async with httpx.AsyncClient(trust_env=False) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
                 address = f"http{self.behind.url[2:]}{request.url.path}"
                 kept = {head: request.headers[head] for head in ("authorization", "content-type")}
                 answer = await client.post(address, content=body, headers=kept)
@@ -111,7 +111,7 @@ class StandIn:
         claims = {"iss": self.behind.key, "exp": time.time() + 300, "sha256": digest}
         headers = {"Authorization": jwt.encode(claims, self.behind.secret, algorithm="HS256")}
         assert self.sandbox is not None
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             (await client.post(self.sandbox.url + WEBHOOK_PATH, content=body, headers=headers)).raise_for_status()
 
 

@@ -44,7 +44,7 @@ async def sp(running: RunningSandbox) -> AsyncIterator[Any]:
 
 
 async def listening(running: RunningSandbox, room_id: str) -> Listener:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         told = await client.post(
             f"{running.url}/sandbox/livekit-token",
             headers={"X-API-Key": running.api_key},

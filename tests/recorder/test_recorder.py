@@ -392,7 +392,7 @@ async def test_signed_addresses_serve_ranges_and_nothing_else(studio: Studio) ->
     now = [time.time()]
     delivery = Delivery(studio.recorder, "secret", lifetime=600, clock=lambda: now[0])
     transport = httpx.ASGITransport(Starlette(routes=delivery.routes()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
         listed = await client.get(delivery.recording_url("room", file))
         assert listed.headers["content-type"] == "application/vnd.apple.mpegurl"
         check(parse(listed.text))

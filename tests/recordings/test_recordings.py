@@ -166,7 +166,7 @@ async def test_the_wait_is_told_and_ends_with_the_event(sp: Any) -> None:
     room = await sp.rooms.create("Waited for")
     told: list[Progress] = []
     show = await room.go_live()
-    await room.until("live", timeout=20)
+    await room.until("live", timeout=60)
     waiting = asyncio.create_task(room.recording(progress=told.append))
     async with asyncio.timeout(20):
         while not any("On air" in step.text for step in told):

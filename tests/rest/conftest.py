@@ -21,7 +21,7 @@ class Caller:
     def __init__(self, sandbox: RunningSandbox, user_id: str | None = None) -> None:
         self.user_id = user_id or f"user-{next(_users)}"
         self.sandbox = sandbox
-        self.http = httpx.Client(base_url=sandbox.url, trust_env=False)
+        self.http = httpx.Client(base_url=sandbox.url, trust_env=False, timeout=60)
         answer = self.http.post(
             "/api/v5/sessions",
             json={"userId": self.user_id, "deviceId": f"device of {self.user_id} #1"},

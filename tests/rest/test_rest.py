@@ -28,7 +28,7 @@ def test_a_session_opens_verifies_and_ends(sandbox: RunningSandbox) -> None:
 
 
 def test_logins_are_checked(sandbox: RunningSandbox) -> None:
-    http = httpx.Client(base_url=sandbox.url, trust_env=False)
+    http = httpx.Client(base_url=sandbox.url, trust_env=False, timeout=60)
     body = {"userId": "a", "deviceId": "d"}
     assert http.post("/api/v5/sessions", json=body).json()["code"] == 400100
     assert http.post("/api/v5/sessions", json=body, headers={"X-API-Key": "wrong"}).status_code == 401
@@ -55,7 +55,7 @@ def test_another_user_on_a_device_ends_the_first_ones_session(sandbox: RunningSa
 
 
 def test_visitors_only_read(sandbox: RunningSandbox) -> None:
-    http = httpx.Client(base_url=sandbox.url, trust_env=False, headers={"X-API-Key": sandbox.api_key})
+    http = httpx.Client(base_url=sandbox.url, trust_env=False, headers={"X-API-Key": sandbox.api_key}, timeout=60)
     for kind, code in (("visitor", 403999), ("bot", 403998)):
         session = http.post(f"/api/v5/sessions/{kind}", json={"deviceId": f"{kind} device"}).json()
         assert session["userType"] == kind
@@ -520,21 +520,21 @@ def test_beyond_the_rate_limit_the_answer_says_when_to_come_back(tmp_path: Path)
 
 @pytest.mark.parametrize("host_header", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "192.168.1.5"])
 def test_other_host_names_are_refused(sandbox: RunningSandbox, host_header: str) -> None:
-    answer = httpx.get(f"{sandbox.url}/api/v1/rooms", headers={"Host": host_header}, trust_env=False)
+    answer = httpx.get(f"{sandbox.url}/api/v1/rooms", headers={"Host": host_header}, trust_env=False, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (403, 400300)
 
 
 def test_pages_from_elsewhere_are_refused_and_loopback_pages_get_cors(sandbox: RunningSandbox) -> None:
     url = f"{sandbox.url}/api/v1/rooms"
     for origin in ("https://evil.example", "null", "http://localhost.evil.example", "file://"):
-        refused = httpx.get(url, headers={"Origin": origin}, trust_env=False)
+        refused = httpx.get(url, headers={"Origin": origin}, trust_env=False, timeout=60)
         assert refused.status_code == 403
         assert "access-control-allow-origin" not in refused.headers
     page = {"Origin": "http://localhost:8888"}
     preflight = httpx.options(url, headers={**page, "Access-Control-Request-Method": "PUT"}, trust_env=False)
     assert preflight.status_code == 204
     assert preflight.headers["access-control-allow-origin"] == page["Origin"]
-    allowed = httpx.get(url, headers=page, trust_env=False)
+    allowed = httpx.get(url, headers=page, trust_env=False, timeout=60)
     assert allowed.status_code == 401
     assert allowed.headers["access-control-allow-origin"] == page["Origin"]
 

@@ -73,4 +73,4 @@ async def far_lab(namespace: str, tmp_path_factory: pytest.TempPathFactory) -> A
     finally:
         for process in relays:
             process.terminate()
-            process.wait(10)
+            process.wait(60)

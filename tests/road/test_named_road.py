@@ -22,6 +22,7 @@ def by_road(home: Path) -> httpx.AsyncClient:
         transport=httpx.AsyncHTTPTransport(uds=str(home / "road.sock")),
         base_url="http://hub.example",
         headers={"Host": "hub.example:8000"},
+        timeout=60,
     )
 
 
@@ -61,7 +62,7 @@ async def test_the_road_leads_to_this_users_sandbox_and_its_end_proves_itself(
         strange = await client.get("/sandbox/info", headers={"Origin": "https://evil.example"})
         assert strange.status_code == 403
     # The port goes on asking for a loopback name.
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         refused = await client.get(f"{known.url}/sandbox/info", headers={"Host": "hub.example"})
         assert refused.status_code == 403
 

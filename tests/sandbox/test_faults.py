@@ -67,11 +67,11 @@ def test_requests_are_refused_as_often_as_told(troubled: RunningSandbox, faults:
     faults.add("bad-gateway", times=1)
     assert asked(troubled) == 502
     faults.add("rate-limit", times=1, retry_after=7)
-    limited = httpx.get(f"{troubled.url}/api/v3/sessions", trust_env=False)
+    limited = httpx.get(f"{troubled.url}/api/v3/sessions", trust_env=False, timeout=60)
     assert (limited.status_code, limited.headers["retry-after"]) == (429, "7")
     assert limited.json()["code"] == 400311
     faults.add("rate-limit", times=1)
-    assert "retry-after" not in httpx.get(f"{troubled.url}/api/v3/sessions", trust_env=False).headers
+    assert "retry-after" not in httpx.get(f"{troubled.url}/api/v3/sessions", trust_env=False, timeout=60).headers
     faults.add("timeout", times=1, seconds=0)
     assert asked(troubled) == 504
     faults.add("timeout", times=1)
@@ -116,7 +116,9 @@ def test_wrong_wishes_are_told(troubled: RunningSandbox, faults: Faults) -> None
     with pytest.raises(InvalidInput, match="clear them first"):
         faults.add("drop")
     assert troubled.api_key not in repr(faults)
-    own = httpx.post(f"{troubled.url}/sandbox/faults", content=b"{", headers={"X-API-Key": troubled.api_key})
+    own = httpx.post(
+        f"{troubled.url}/sandbox/faults", content=b"{", headers={"X-API-Key": troubled.api_key}, timeout=60
+    )
     assert own.status_code == 400
 
 
@@ -222,7 +224,7 @@ async def test_every_step_survives(sp: AsyncClient, faults: Faults, name: str) -
 
     async def go_live() -> Any:
         show = await room.go_live()
-        await room.until("live", timeout=20)
+        await room.until("live", timeout=60)
         return show
 
     async def speak() -> list[str]:
@@ -254,13 +256,13 @@ async def test_what_is_cut_on_air_comes_back(sp: AsyncClient, faults: Faults) ->
     await prepare(room)
     faults.expire("livekit")
     address = f"{sp._endpoints.rest}/rtc/validate"
-    refused = httpx.get(address, params={"access_token": str(data.co_host_token)}, trust_env=False)
+    refused = httpx.get(address, params={"access_token": str(data.co_host_token)}, trust_env=False, timeout=60)
     assert (refused.status_code, "expired" in refused.text) == (401, True)
     seen: list[str] = []
     end = room.observe(lambda record: seen.append(record.status))
     # The token that was fetched ahead has died: one is fetched silently.
     show = await room.go_live()
-    await room.until("live", timeout=20)
+    await room.until("live", timeout=60)
     assert faults.cut("signalling", "another room") == 0
     back: list[str] = []
     show.observe(lambda event: back.append(type(event).__name__))

@@ -57,25 +57,25 @@ async def test_the_whole_life_with_a_publisher_that_comes_back(sp: AsyncClient, 
     seen: list[str] = []
     stop = room.observe(lambda record: seen.append(record.status))
     async with await Host(room).on_air(sound=True):
-        record = await room.until("live", timeout=10)
+        record = await room.until("live", timeout=60)
         assert record.live_at is not None
         async with asyncio.timeout(10):
             while (await room.refresh()).live_playback_url is None or room.record.live_thumbnail_url is None:
                 await asyncio.sleep(0.1)
-        playlist = httpx.get(str(room.record.live_playback_url), trust_env=False)
+        playlist = httpx.get(str(room.record.live_playback_url), trust_env=False, timeout=60)
         assert playlist.text.startswith("#EXTM3U")
         picture = await sp.rooms.thumbnail(room.record)
         assert picture is not None
         assert picture.startswith(b"\xff\xd8")
         assert room.room_id in [live.room_id for live in await sp.rooms.live()]
-    await room.until("waitingReconnect", timeout=10)
+    await room.until("waitingReconnect", timeout=60)
     assert room.room_id in [live.room_id for live in await sp.rooms.live()]
     async with await Host(room).on_air():
-        await room.until("live", timeout=10)
+        await room.until("live", timeout=60)
         await asyncio.sleep(1.5)
     ended = await room.stop()
     assert ended.status in ("ended", "recorded")
-    recording = await room.recording(timeout=20)
+    recording = await room.recording(timeout=60)
     assert room.record.duration_seconds is not None
     assert len(recording.urls) == 1
     assert recording.expires_at is not None
@@ -103,9 +103,9 @@ async def test_the_whole_life_with_a_publisher_that_comes_back(sp: AsyncClient, 
     for info in times.recorded_playback_infos:
         headers = {"Authorization": f"Bearer {await sp.access_token()}"}
         for url in (info.url, str(info.thumbnail_url)):
-            redirect = httpx.get(url, headers=headers, trust_env=False)
+            redirect = httpx.get(url, headers=headers, trust_env=False, timeout=60)
             assert redirect.status_code == 302
-            assert httpx.get(redirect.headers["location"], trust_env=False).status_code == 200
+            assert httpx.get(redirect.headers["location"], trust_env=False, timeout=60).status_code == 200
     stop()
 
 
@@ -138,10 +138,10 @@ async def test_a_killed_publisher_leaves_no_ghost(sp: AsyncClient) -> None:
             await asyncio.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    await room.until("waitingReconnect", timeout=15)
-    await room.until("ended", "recorded", timeout=10)
+    await room.until("waitingReconnect", timeout=60)
+    await room.until("ended", "recorded", timeout=60)
     assert room.room_id not in [live.room_id for live in await sp.rooms.live()]
-    assert (await room.recording(timeout=20)).urls
+    assert (await room.recording(timeout=60)).urls
 
 
 async def test_a_killed_sandbox_loses_no_recording_and_leaves_nothing_live(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ async def test_a_killed_sandbox_loses_no_recording_and_leaves_nothing_live(tmp_p
     second = start_sandbox(tmp_path, "--grace", "1")
     after = await spnb.connect_async("host", url=second.url, api_key=second.api_key)
     again = await after.rooms.get(room.room_id)
-    await again.until("recorded", timeout=20)
+    await again.until("recorded", timeout=60)
     recording = await again.recording()
     (gap,) = (gap for gap in recording.gaps if gap.reason == "the sandbox was away")  # beside what the cut damaged
     assert gap.ended_at is not None
@@ -179,7 +179,7 @@ async def test_a_removed_co_host_is_put_off_the_air(sp: AsyncClient, sandbox: Ru
     await guest.invitations.accept(invitation.invitation_id)
     theirs = await guest.rooms.get(room.room_id)
     async with await Host(room).on_air():
-        await room.until("live", timeout=10)
+        await room.until("live", timeout=60)
         data = await theirs.broadcaster_data()
         from livekit import rtc
 
@@ -198,7 +198,7 @@ async def test_a_removed_co_host_is_put_off_the_air(sp: AsyncClient, sandbox: Ru
 async def test_deleting_a_live_room_ends_it(sp: AsyncClient) -> None:
     room = await sp.rooms.create("Deleted on air")
     async with await Host(room).on_air():
-        await room.until("live", timeout=10)
+        await room.until("live", timeout=60)
         await room.delete()
     assert room.room_id not in [live.room_id for live in await sp.rooms.live()]
     with pytest.raises(spnb.errors.NotFound):
@@ -269,7 +269,7 @@ async def test_a_livekit_deployment_takes_the_embedded_servers_place(tmp_path: P
         room = await sp.rooms.create("Through a deployment")
         assert (await room.broadcaster_data()).co_host_url == url
         show = await room.go_live()
-        await room.until("live", timeout=15)
+        await room.until("live", timeout=60)
         await show.wait_ended(5)
         await show.stop()
         recording = await room.recording(timeout=30)
@@ -278,9 +278,9 @@ async def test_a_livekit_deployment_takes_the_embedded_servers_place(tmp_path: P
         assert len(numbers) >= 60
         assert numbers == sorted(numbers)
         for body, status in ((b"{}", 401), (b"x" * (1 << 20) + b"x", 413)):
-            assert httpx.post(hook, content=body, trust_env=False).status_code == status
+            assert httpx.post(hook, content=body, trust_env=False, timeout=60).status_code == status
     finally:
         await sp.aclose()
         running.stop()
         server.terminate()
-        server.wait(10)
+        server.wait(60)

@@ -30,10 +30,10 @@ def test_who_may_say_what_was_found_about_which_room(sandbox: RunningSandbox) ->
         room = sp.rooms.create("Idle")
         path = f"{sandbox.url}/sandbox/rooms/{room.room_id}/moderation"
         body = {"category": "violence", "confidence": 0.9}
-        assert httpx.post(path, json=body, trust_env=False).status_code == 401
+        assert httpx.post(path, json=body, trust_env=False, timeout=60).status_code == 401
         key = {"X-API-Key": sandbox.api_key}
         for wrong in ({}, {"category": "violence", "confidence": 1.1}, {"category": "", "confidence": 0.5}, "x"):
-            assert httpx.post(path, json=wrong, headers=key, trust_env=False).status_code == 422
+            assert httpx.post(path, json=wrong, headers=key, trust_env=False, timeout=60).status_code == 422
         with pytest.raises(SandboxError, match="only what is on air"):
             info.moderate(room.room_id, "violence", 0.9)
         with pytest.raises(SandboxError, match="nobody"):
@@ -119,13 +119,13 @@ def test_thresholds_are_settings_and_the_service_tells_them(tmp_path: Path) -> N
             room = sp.rooms.create("Strictly watched")
             headers = {"Authorization": f"Bearer {sp.access_token()}"}
             answer = httpx.get(
-                f"{running.url}/api/v3/network-settings/video-streaming", headers=headers, trust_env=False
+                f"{running.url}/api/v3/network-settings/video-streaming", headers=headers, trust_env=False, timeout=60
             ).json()
             assert {
                 (one["flagThreshold"], one["terminateThreshold"]) for one in answer["moderation"]["categories"]
             } == {(0.1, 0.2)}
             with room.go_live(spnb.TestCard(320, 180)) as show:
-                room.until("live", timeout=20)
+                room.until("live", timeout=60)
                 assert info_of(running).moderate(room.room_id, "violence", 0.2) == "terminate"
                 assert show.wait_ended(20)
             assert room.refresh().status == "terminated"

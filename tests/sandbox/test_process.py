@@ -79,7 +79,7 @@ def test_text_for_people_names_everything(tmp_path: Path) -> None:
     for word in ("REST", "MQTT", "LiveKit", "API key", "ready"):
         assert word in text
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
 
 
 def test_rooms_survive_a_killed_sandbox(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_rooms_survive_a_killed_sandbox(tmp_path: Path) -> None:
 
 def test_its_own_calls_need_the_key(tmp_path: Path) -> None:
     running = start_sandbox(tmp_path)
-    with httpx.Client(base_url=running.url, trust_env=False) as client:
+    with httpx.Client(base_url=running.url, trust_env=False, timeout=60) as client:
         assert client.get("/sandbox/info").status_code == 401
         assert client.post("/sandbox/livekit-token", json={}).status_code == 401
         told = client.get("/sandbox/info", headers={"X-API-Key": running.api_key}).json()
@@ -118,8 +118,8 @@ def test_processes_of_a_user_share_one_that_ends_with_the_last(tmp_path: Path) -
         assert process.stdin is not None
         process.stdin.close()
     for process in (*together, late):
-        process.wait(10)
-    assert shared.wait(20) is None or not shared.is_running()
+        process.wait(60)
+    assert shared.wait(60) is None or not shared.is_running()
 
 
 def test_a_killed_shared_sandbox_is_replaced(tmp_path: Path) -> None:
@@ -132,14 +132,14 @@ def test_a_killed_shared_sandbox_is_replaced(tmp_path: Path) -> None:
     for process in (first, second):
         assert process.stdin is not None
         process.stdin.close()
-        process.wait(10)
+        process.wait(60)
     psutil.Process(int(other)).terminate()
 
 
 def test_a_private_one_starts_and_stops(tmp_path: Path) -> None:
     info = spnb_sandbox.start(tmp_path, options=("--grace", "1"))
     assert info.api_key not in repr(info)
-    assert httpx.get(f"{info.url}/api/v3/sessions", trust_env=False).status_code == 401
+    assert httpx.get(f"{info.url}/api/v3/sessions", trust_env=False, timeout=60).status_code == 401
     with pytest.raises(SandboxError, match="another sandbox is using"):
         spnb_sandbox.start(tmp_path)
     info.stop()
@@ -165,5 +165,5 @@ def test_another_version_is_not_joined(monkeypatch: pytest.MonkeyPatch, tmp_path
         spnb_sandbox.ensure()
     assert first.stdin is not None
     first.stdin.close()
-    first.wait(10)
+    first.wait(60)
     psutil.Process(int(pid)).terminate()

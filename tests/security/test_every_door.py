@@ -162,7 +162,7 @@ def test_signed_addresses_open_one_file_each(sandbox: RunningSandbox) -> None:
     """No ticket, a ticket of another room, or a name that leads elsewhere: nothing, and the same words for all."""
     names = ("index.m3u8", "../../sandbox.sqlite", "..%2f..%2fsandbox.sqlite", "%2e%2e/x", "/etc/passwd", "a\\b", "%00")
     tickets = ("x", "0.0", "9999999999.", "9" * 30, "-1.x", "1e99.x")
-    with httpx.Client(base_url=sandbox.url, trust_env=False) as http:
+    with httpx.Client(base_url=sandbox.url, trust_env=False, timeout=60) as http:
         for ticket in tickets:
             for name in names:
                 for scope in ("live", "recording", ".."):

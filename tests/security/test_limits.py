@@ -223,7 +223,9 @@ def test_a_message_that_is_too_large_ends_the_connection(flooded: RunningSandbox
     room = Caller(flooded).room()["roomId"]
     wish = {"room": room, "identity": "large", "canPublish": True}
     headers = {"X-API-Key": flooded.api_key}
-    answer = httpx.post(f"{flooded.url}/sandbox/livekit-token", json=wish, headers=headers, trust_env=False).json()
+    answer = httpx.post(
+        f"{flooded.url}/sandbox/livekit-token", json=wish, headers=headers, trust_env=False, timeout=60
+    ).json()
     doors = {f"ws{flooded.url[4:]}/mqtt": ["mqtt"], f"{answer['url']}/rtc?access_token={answer['token']}": None}
     for address, protocols in doors.items():
         with connect(address, subprotocols=protocols, proxy=None, max_size=None) as socket_:  # type: ignore[arg-type]

@@ -273,9 +273,9 @@ def test_odd_addresses_are_refused(place: Place, path: str) -> None:
 def test_odd_tokens_are_no_login(sandbox: RunningSandbox, token: str) -> None:
     raw = token.encode()
     for headers in ({"Authorization": b"Bearer " + raw}, {"X-Admin-Token": raw}, {"Cookie": b"_ascSession=" + raw}):
-        answer = httpx.get(f"{sandbox.url}/api/v1/rooms", headers=headers, trust_env=False)
+        answer = httpx.get(f"{sandbox.url}/api/v1/rooms", headers=headers, trust_env=False, timeout=60)
         assert answer.status_code in (400, 401, 431)
-    answer = httpx.get(f"{sandbox.url}/sandbox/info", headers={"X-API-Key": raw}, trust_env=False)
+    answer = httpx.get(f"{sandbox.url}/sandbox/info", headers={"X-API-Key": raw}, trust_env=False, timeout=60)
     assert answer.status_code in (400, 401, 431)
 
 
@@ -312,6 +312,7 @@ async def test_what_is_stored_in_an_odd_form_is_answered_without_harm(tmp_path: 
                 f"{second.url}/sandbox/tables/{table}?format=json",
                 headers={"X-API-Key": second.api_key},
                 trust_env=False,
+                timeout=60,
             )
             assert answer.status_code in (200, 404), answer.text
         async with await spnb.connect_async("client", url=second.url, api_key=second.api_key) as client:

@@ -160,7 +160,7 @@ async def test_the_show_of_a_host_goes_on_under_forgers(sandbox: RunningSandbox)
         wire = Caller(sandbox, "forged-host").get(f"/api/v1/rooms/{room.room_id}")["rooms"][0]
         seen: list[str] = []
         room.observe(lambda record: seen.append(record.title))
-        await room.until("idle", timeout=20)
+        await room.until("idle", timeout=60)
         topic = f"sandbox/room/{wire['_id']}"
         for _ in range(3):
             with RawClient.of(Caller(sandbox)) as raw:

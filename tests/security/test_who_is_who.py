@@ -48,7 +48,7 @@ def shared(home: Path) -> Iterator[dict[str, Any]]:
     told = json.loads((home / FILE).read_text())
     yield told
     notebook.stdin.close()
-    notebook.wait(20)
+    notebook.wait(60)
     if psutil.pid_exists(told["pid"]):
         os.kill(told["pid"], signal.SIGTERM)
 
@@ -105,11 +105,15 @@ def test_a_proof_cannot_be_fetched_from_the_true_one(shared: dict[str, Any]) -> 
     assert shows_its_key(url, key)
     assert not shows_its_key(url, "another key, of another sandbox")
     asked = challenge()
-    relayed = httpx.get(f"{url}/sandbox/proof", params={"challenge": asked}, trust_env=False).json()["proof"]
+    relayed = httpx.get(f"{url}/sandbox/proof", params={"challenge": asked}, trust_env=False, timeout=60).json()[
+        "proof"
+    ]
     assert relayed == proof(key, asked, url)
     assert relayed != proof(key, asked, "http://127.0.0.1:1")
     for odd in ("", "x", "é" * 32, "0" * 33):
-        assert httpx.get(f"{url}/sandbox/proof", params={"challenge": odd}, trust_env=False).status_code == 422
+        assert (
+            httpx.get(f"{url}/sandbox/proof", params={"challenge": odd}, trust_env=False, timeout=60).status_code == 422
+        )
 
 
 def test_a_file_that_others_can_read_or_put_there_is_not_believed(home: Path, shared: dict[str, Any]) -> None:
@@ -221,7 +225,7 @@ def test_folders_that_are_there_stay_as_they_are(tmp_path: Path) -> None:
 
 
 def key_works(running: RunningSandbox, key: str) -> bool:
-    answer = httpx.get(f"{running.url}/sandbox/info", headers={"X-API-Key": key}, trust_env=False)
+    answer = httpx.get(f"{running.url}/sandbox/info", headers={"X-API-Key": key}, trust_env=False, timeout=60)
     return answer.status_code == 200
 
 

@@ -91,12 +91,13 @@ def login(social_plus: spnb.testing.SocialPlus) -> dict[str, str]:
         headers={"X-API-Key": social_plus.api_key},
         json={"userId": "ann", "deviceId": "d1"},
         trust_env=False,
+        timeout=60,
     )
     return {"Authorization": f"Bearer {asked.json()['accessToken']}", "X-API-Key": social_plus.api_key}
 
 
 def test_one_call_asks_for_its_own_fault(social_plus: spnb.testing.SocialPlus, login: dict[str, str]) -> None:
-    with httpx.Client(base_url=social_plus.url, headers=login, trust_env=False) as client:
+    with httpx.Client(base_url=social_plus.url, headers=login, trust_env=False, timeout=60) as client:
 
         def ask(fault: str | None = None) -> httpx.Response:
             return client.get("/api/v1/rooms", headers={"X-Sandbox-Fault": fault} if fault else {})

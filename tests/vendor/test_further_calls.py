@@ -46,7 +46,7 @@ async def test_a_room_is_on_air_stopped_and_recorded(
         await viewer.heard(names["RecordedAvailable"], "e.roomId === a.id", **this)
         await show.stop()
     played = await viewer.run("return (await sdk.RoomRepository.getRecordedUrl(a.id)).url", **this)
-    answer = httpx.get(played, trust_env=False)
+    answer = httpx.get(played, trust_env=False, timeout=60)
     assert (answer.status_code, answer.text[:7]) == (200, "#EXTM3U")
 
 

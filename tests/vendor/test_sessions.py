@@ -46,11 +46,14 @@ def auth_token(sandbox: RunningSandbox, user_id: str) -> str:
     call = f"{sandbox.url}/api/v4/authentication/token"
     # The key is made when it is first asked about.
     assert (
-        httpx.post(call, json={"userId": user_id}, headers={"x-server-key": "no"}, trust_env=False).status_code == 401
+        httpx.post(
+            call, json={"userId": user_id}, headers={"x-server-key": "no"}, trust_env=False, timeout=60
+        ).status_code
+        == 401
     )
     with sqlite3.connect(Path(sandbox.data_dir) / "sandbox.sqlite") as db:
         key = db.execute("SELECT value FROM facts WHERE name = 'server-key'").fetchone()[0]
-    return httpx.post(call, json={"userId": user_id}, headers={"x-server-key": key}, trust_env=False).text
+    return httpx.post(call, json={"userId": user_id}, headers={"x-server-key": key}, trust_env=False, timeout=60).text
 
 
 async def test_a_secure_login_is_renewed_before_it_ends(browser: Browser, site: str, secured: RunningSandbox) -> None:

@@ -105,7 +105,7 @@ def test_the_default_holds_where_a_rule_fails_or_is_late_or_nobody_answers(sp: A
         @hook.on()
         def odd(asked: Asked) -> object:
             if "late" in asked.text:
-                over.wait(30)
+                over.wait(60)
             if "fail" in asked.text:
                 raise RuntimeError("a rule with a fault")
             return True if "odd" in asked.text else None
@@ -126,7 +126,7 @@ def test_only_the_network_is_answered(sp: Any) -> None:
         signature = hmac.new(b"the secret of the tests", body, hashlib.sha256).hexdigest()
 
         def ask(body: bytes, signature: str) -> tuple[int, Any]:
-            answer = httpx.post(hook.url, content=body, headers={"x-signature": signature}, trust_env=False)
+            answer = httpx.post(hook.url, content=body, headers={"x-signature": signature}, trust_env=False, timeout=60)
             return answer.status_code, answer.json()
 
         assert ask(body, signature) == (200, {"action": "deny", "message": "never"})
@@ -134,12 +134,12 @@ def test_only_the_network_is_answered(sp: Any) -> None:
         assert ask(body, "")[0] == 401
         empty = hmac.new(b"the secret of the tests", b"[]", hashlib.sha256).hexdigest()
         assert ask(b"[]", empty)[0] == 400
-        assert httpx.get(hook.url, trust_env=False).status_code == 405
+        assert httpx.get(hook.url, trust_env=False, timeout=60).status_code == 405
         assert "secret" not in repr(hook)
     with Prehook() as nameless:
         # Without a secret nothing is signed, not even by an empty key.
         bare = hmac.new(b"", body, hashlib.sha256).hexdigest()
-        answer = httpx.post(nameless.url, content=body, headers={"x-signature": bare}, trust_env=False)
+        answer = httpx.post(nameless.url, content=body, headers={"x-signature": bare}, trust_env=False, timeout=60)
         assert answer.status_code == 401
     with pytest.raises(BadRequest, match="loopback"):
         sp.settings.set_prehook("https://elsewhere.example/hook")

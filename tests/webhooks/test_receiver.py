@@ -41,7 +41,7 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 
 @pytest.fixture(scope="module")
 def http() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         yield client
 
 
@@ -206,7 +206,7 @@ def test_a_slow_handler_delays_no_answer(receiver: Receiver, http: httpx.Client)
 
     @receiver.on()
     def slow(delivery: Delivery) -> None:
-        assert gate.wait(30)
+        assert gate.wait(60)
         seen.append(delivery.room_id)
 
     # Were an answer to wait for the handler, the second request would never come back: the gate is opened after it.
@@ -359,7 +359,7 @@ async def test_it_is_an_app_for_any_server(tmp_path: Path) -> None:
         told.append(message["type"])
 
     transport = httpx.ASGITransport(app=receiver)
-    async with httpx.AsyncClient(transport=transport, base_url="http://hooks") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://hooks", timeout=60) as client:
         body = event()
         assert (await client.post("/any/path", content=body, headers=headers(body))).status_code == 200
     with pytest.raises(ConfigError, match="websocket"):
@@ -367,7 +367,7 @@ async def test_it_is_an_app_for_any_server(tmp_path: Path) -> None:
     assert len(await receiver.deliveries()) == 1
     await receiver({"type": "lifespan"}, receive, send)
     assert told == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-    async with httpx.AsyncClient(transport=transport, base_url="http://hooks") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://hooks", timeout=60) as client:
         answer = await client.post("/", content=body, headers=headers(body))
     assert answer.status_code == 503, "nobody is told that something was kept when it was not"
     async with AsyncReceiver(SECRET, path=tmp_path / "w.sqlite") as again:
@@ -397,7 +397,7 @@ def test_a_killed_receiver_has_lost_nothing_it_acknowledged(tmp_path: Path) -> N
     enough = threading.Event()
 
     def send(sender: int) -> None:
-        with httpx.Client(trust_env=False) as client, contextlib.suppress(httpx.HTTPError):
+        with httpx.Client(trust_env=False, timeout=60) as client, contextlib.suppress(httpx.HTTPError):
             for number in range(10_000):
                 body = event(room=f"{sender}-{number}")
                 if client.post(url, content=body, headers=headers(body)).status_code == 200:

@@ -79,7 +79,7 @@ class Recorder:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 recorder.requests.append((headers | {"path": self.path}, body))
                 status = recorder.answers.pop(0) if recorder.answers else 200
-                recorder.gate.wait(30)
+                recorder.gate.wait(60)
                 self.send_response(status)
                 self.send_header("location", "http://192.0.2.1/")
                 self.send_header("content-length", "0")
@@ -121,7 +121,7 @@ async def test_a_life_is_told_in_three_styles_under_one_set_of_names(
     chat = await room.open_chat()
     await chat.send("hello")
     async with await room.go_live():
-        await room.until("live", timeout=20)
+        await room.until("live", timeout=60)
     await room.recording(timeout=30)
     await until(lambda: sum(one.name == "room.recorded" for one in told) == 3)
     named = {one.event for one in told}
@@ -268,7 +268,7 @@ async def test_bodies_of_another_shape_are_news_all_the_same(sp: AsyncClient, re
             for name in ("message.didCreate", "stream.updated"):
                 body = json.dumps({"event": name, "data": {**data, "messages": number}}).encode()
                 headers = {"x-amity-signature": spnb.webhooks.signed(body, SECRET), "content-type": "application/json"}
-                async with httpx.AsyncClient(trust_env=False) as http:
+                async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
                     assert (await http.post(receiver.url, content=body, headers=headers)).is_success
             await until(lambda number=number: titles[-1:] == [f"odd {number}"])  # type: ignore[misc]
     stop()
@@ -320,9 +320,11 @@ def test_endpoints_are_few_and_on_loopback(hooked: RunningSandbox, hooks: Webhoo
     with pytest.raises(InvalidInput, match="at most 10"):
         hooks.add("http://127.0.0.1:9/", SECRET)
     assert hooks.registered() == made
-    told = httpx.get(f"{hooked.url}/sandbox/webhooks", headers={"X-API-Key": hooked.api_key}, trust_env=False)
+    told = httpx.get(
+        f"{hooked.url}/sandbox/webhooks", headers={"X-API-Key": hooked.api_key}, trust_env=False, timeout=60
+    )
     assert SECRET not in told.text
-    assert httpx.get(f"{hooked.url}/sandbox/webhooks", trust_env=False).status_code == 401
+    assert httpx.get(f"{hooked.url}/sandbox/webhooks", trust_env=False, timeout=60).status_code == 401
     hooks.remove(made[0])
     with pytest.raises(InvalidInput, match="not found"):
         hooks.remove(made[0])
@@ -340,7 +342,7 @@ async def test_an_endpoint_that_nothing_can_be_sent_to_is_tried_on(tmp_path: Pat
     second = start_sandbox(tmp_path)
     async with (
         await spnb.connect_async("host", url=second.url, api_key=second.api_key) as client,
-        httpx.AsyncClient(trust_env=False, headers={"X-API-Key": second.api_key}) as http,
+        httpx.AsyncClient(trust_env=False, headers={"X-API-Key": second.api_key}, timeout=60) as http,
     ):
         room = await client.rooms.create("one", chat=False)
         await room.update(title="two")

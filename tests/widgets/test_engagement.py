@@ -54,7 +54,7 @@ def test_a_player_and_a_studio_react_to_each_other_and_sell(host: Any, fan: Any)
     command(studio, "tag", product="mug")
     until(lambda: [product["name"] for product in studio.products] == ["Enamel mug"])
     with room.go_live(spnb.TestCard(320, 180)):
-        room.until("live", timeout=20)
+        room.until("live", timeout=60)
         player = Player(fan.rooms.get(room.room_id))
         seen = Sent(player)
         until(lambda: player.reactable and player.products == studio.products)
@@ -96,7 +96,7 @@ def test_a_player_and_a_studio_react_to_each_other_and_sell(host: Any, fan: Any)
         until(lambda: now._engaged is None)
         now.close()
         player.close()
-    room.until("ended", "recorded", timeout=20)
+    room.until("ended", "recorded", timeout=60)
     until(lambda: not studio.reactable)
     studio.close()
     until(lambda: len(room.asynchronous.products._observers) == 0)
@@ -109,6 +109,7 @@ def test_addresses_of_products_are_of_the_web(host: Any, sandbox: RunningSandbox
         headers={"X-API-Key": sandbox.api_key},
         json={"productId": "bad", **bad},
         trust_env=False,
+        timeout=60,
     )
     assert made.status_code == 200
     room = host.rooms.create("bad shop")
@@ -132,7 +133,7 @@ def test_viewers_are_counted_and_named(host: Any, fan: Any) -> None:
     sent = Sent(first)
     assert "off the air" in repr(first)
     with room.go_live(spnb.TestCard(320, 180)):
-        room.until("live", timeout=20)
+        room.until("live", timeout=60)
         with fan.rooms.get(room.room_id).watch_session():
             until(lambda: first.count == second.count == 1)
             assert (first.peak, first.live) == (1, True)

@@ -30,7 +30,7 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 def post(receiver: Receiver, room: str, **more: Any) -> None:
     body = json.dumps({"event": "stream.started", "data": {"rooms": [{"roomId": room, **more}]}}).encode()
     headers = {"x-amity-signature": signed(body, SECRET), "content-type": "application/json"}
-    assert httpx.post(receiver.url, content=body, headers=headers, trust_env=False).status_code == 200
+    assert httpx.post(receiver.url, content=body, headers=headers, trust_env=False, timeout=60).status_code == 200
 
 
 def test_deliveries_are_listed_shown_and_replayed(receiver: Receiver) -> None:
@@ -41,7 +41,7 @@ def test_deliveries_are_listed_shown_and_replayed(receiver: Receiver) -> None:
     address = "https://cdn.example/live.m3u8?signature=secret-one"
     post(receiver, "r1", title="<img src=x onerror=alert(1)>", livePlaybackUrl=address)
     post(receiver, "r1", title="<img src=x onerror=alert(1)>", livePlaybackUrl=address)
-    httpx.post(receiver.url, content=b"{}", headers={"content-type": "application/json"}, trust_env=False)
+    httpx.post(receiver.url, content=b"{}", headers={"content-type": "application/json"}, trust_env=False, timeout=60)
     until(lambda: [(row["name"], row["copies"]) for row in inspector.rows] == [("", 1), ("room.live", 2)])
     until(lambda: inspector.rows[1]["handled"] == "done")
     assert "no signature" in inspector.rows[0]["refused"]
@@ -77,7 +77,7 @@ def test_faults_are_added_counted_and_cleared(tmp_path_factory: pytest.TempPathF
         until(lambda: panel.active)
         assert panel.told == "rate-limit is on"
         assert "struck 0 times" in repr(panel)
-        httpx.get(f"{own.url}/api/v3/sessions", trust_env=False)
+        httpx.get(f"{own.url}/api/v3/sessions", trust_env=False, timeout=60)
         until(lambda: panel.active[0]["hits"] == 1)
         command(panel, "add", kind="drop", where="webhook", match="room.*", share=0.5, seconds=2)
         until(lambda: len(panel.active) == 2)

@@ -133,7 +133,7 @@ def test_closing_the_widget_ends_its_broadcast(sp: Any) -> None:
     command(stage, "start", source="test-card")
     until(lambda: stage.phase == "live" and stage.status == "live")
     stage.close()
-    room.until("ended", "recorded", timeout=15)
+    room.until("ended", "recorded", timeout=60)
 
 
 @pytest.mark.media
@@ -214,7 +214,7 @@ def test_watching_is_counted_and_reported(sp: Any, sandbox: RunningSandbox) -> N
     host = spnb.connect("host", url=sandbox.url, api_key=sandbox.api_key)
     room = host.rooms.create("watched")
     with room.go_live(spnb.TestCard(320, 180)):
-        room.until("live", timeout=10)
+        room.until("live", timeout=60)
         seen = sp.rooms.get(room.room_id)
         player = Player(seen)
         command(player, "watched", session="s1", seconds=0)
@@ -282,7 +282,7 @@ def test_the_studio_says_whose_room_it_is(sp: Any, sandbox: RunningSandbox) -> N
 def test_a_left_room_is_adopted_and_ended(sp: Any) -> None:
     room = sp.rooms.create("left behind")
     show = room.go_live(spnb.TestCard(320, 180))
-    room.until("live", timeout=10)
+    room.until("live", timeout=60)
     show.stop()
     studio = Studio(sp, room)
     assert studio.phase == "ended"
