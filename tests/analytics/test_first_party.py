@@ -142,7 +142,7 @@ def test_without_an_administrators_token_there_is_nothing(sandbox: RunningSandbo
                 sp.first_party.export("users", place, admin_token=token)
             assert not token.strip() or token not in str(refused.value)
         token = admin_token_of(sp, sandbox)
-        with pytest.raises(SpnbError, match="dataType"):
+        with pytest.raises(SpnbError, match="kind is"):
             sp.first_party.export("everything", place, admin_token=token)
         with pytest.raises(SpnbError, match="did not lead to a file"):
             sp.first_party.export("users", place, admin_token=token, address="/api/v3/users")

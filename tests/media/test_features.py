@@ -359,7 +359,7 @@ async def test_a_backend_changes_what_a_participant_is_and_may(livekit: LiveKit,
         change = api.UpdateParticipantRequest(room=room, identity="host", name="The host", attributes={"a": "b"})
         assert (await service.update_participant(change)).name == "The host"
         await until(lambda: seen.room.remote_participants["host"].name == "The host")
-        assert seen.room.remote_participants["host"].attributes == {"a": "b"}
+        await until(lambda: seen.room.remote_participants["host"].attributes == {"a": "b"})
         permission = api.ParticipantPermission(can_subscribe=True, can_publish=False, can_publish_data=True)
         await service.update_participant(
             api.UpdateParticipantRequest(room=room, identity="host", permission=permission)
