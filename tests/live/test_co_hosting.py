@@ -335,7 +335,9 @@ def test_the_blocking_twins_say_the_same(sandbox: RunningSandbox) -> None:
         room = sp.rooms.create("Twins")
         assert room.hosted
         invitation = room.invite("twin-guest")
-        assert repr(invitation) == f"LiveInvitation(twin-guest into {room.room_id}, pending)"
+        assert (
+            repr(invitation) == f"LiveInvitation(twin-guest into {room.room_id}, pending, {invitation.invitation_id})"
+        )
         assert "pending" in invitation._repr_html_()
         inbox = LiveInvitations(guest)
         assert [one.invitation_id for one in inbox.refresh()] == [invitation.invitation_id]
