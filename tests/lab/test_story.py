@@ -19,7 +19,7 @@ PLAYING = """(video) => new Promise((resolve, reject) => {
     const first = video.currentTime;
     const look = () => {
         if (video.videoWidth > 0 && video.currentTime > first + 0.5) resolve([video.videoWidth, video.videoHeight]);
-        else if (Date.now() - began > 20000) reject(new Error('the video does not move: ' + JSON.stringify({
+        else if (Date.now() - began > 60000) reject(new Error('the video does not move: ' + JSON.stringify({
             ready: video.readyState, paused: video.paused, at: video.currentTime, wide: video.videoWidth,
             buffered: [...Array(video.buffered.length)].map((_, i) => [video.buffered.start(i), video.buffered.end(i)]),
         })));

@@ -12,6 +12,8 @@ from tests.lab.test_story import PLAYING
 
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(400)]
 
+SIZES = ([1280, 720], [640, 360])
+"""A page that has no time to encode all of it sends half of it."""
 ROADS = "async () => Promise.all([...window[Symbol.for('spnb.roads')].values()].map(async (road) => (await road)?.via))"
 
 
@@ -34,13 +36,13 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
     await studio.get_by_role("button", name="Go live").click()
     await expect(studio.locator(".spnb-head .spnb-badge").first).to_have_text("LIVE", timeout=90_000)
     await expect(studio).to_contain_text("Sent through the notebook's own connection")
-    await expect(studio.locator(".spnb-health")).to_contain_text("1280×720", timeout=60_000)
+    await expect(studio.locator(".spnb-health")).to_contain_text(re.compile("1280×720|640×360"), timeout=60_000)
     await lab.shot("one-port-on-air")
 
     # Its viewers come the same way: the sandbox by its name, asked for what only it can answer.
     video = page.locator(".spnb-player:not(.spnb-preview) video").last
     await expect(video).to_be_visible(timeout=90_000)
-    assert await video.evaluate(PLAYING, timeout=90_000) == [1280, 720]
+    assert await video.evaluate(PLAYING, timeout=90_000) in SIZES
     assert await page.evaluate(ROADS) == ["jupyter"]
 
     # What is muted is held back on this side of the page.
@@ -67,7 +69,7 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
     await page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell')")
     carried = page.locator(".spnb-player:not(.spnb-preview) video").last
     await expect(carried).to_be_visible(timeout=90_000)
-    assert await carried.evaluate(PLAYING, timeout=90_000) == [1280, 720]
+    assert await carried.evaluate(PLAYING, timeout=90_000) in SIZES
     assert await page.evaluate(ROADS) == []
     await page.unroute_all()
 
