@@ -65,7 +65,7 @@ def test_a_word_that_leads_nowhere_says_so(word: str, environ: dict[str, str], w
 def test_a_server_that_does_not_come_up_is_told_with_its_own_words(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "spnb.sandbox", "--data-dir", str(tmp_path / "data"), "--livekit"]
     for word, why in ((str(program(tmp_path)), "no"), ("/no/such/program", "no program that can be run")):
-        ended = subprocess.run([*command, word], capture_output=True, text=True, timeout=60)
+        ended = subprocess.run([*command, word], capture_output=True, text=True, timeout=150)
         assert ended.returncode == 2
         assert why in ended.stderr
         assert "Traceback" not in ended.stderr

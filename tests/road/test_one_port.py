@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
@@ -43,7 +44,9 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
     video = page.locator(".spnb-player:not(.spnb-preview) video").last
     await expect(video).to_be_visible(timeout=90_000)
     assert await video.evaluate(PLAYING, timeout=90_000) in SIZES
-    assert await page.evaluate(ROADS) == ["jupyter"]
+    async with asyncio.timeout(60):
+        while await page.evaluate(ROADS) != ["jupyter"]:
+            await asyncio.sleep(0.1)
 
     # What is muted is held back on this side of the page.
     before = int(await lab.run_code("print(studio._frames.count)"))

@@ -382,7 +382,7 @@ async def test_what_waits_outlives_the_process(tmp_path: Path, recorder: Recorde
         room = await client.rooms.create("one", chat=False)
         await room.update(title=titles[0])
         await until(lambda: len(recorder.requests) == 2)  # and its twin
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while [one["delivered"] for one in await hooks.deliveries(slow)] != [True]:
                 pass
             while [one["attempts"] for one in await hooks.deliveries(removed)] != [1]:
@@ -392,7 +392,7 @@ async def test_what_waits_outlives_the_process(tmp_path: Path, recorder: Recorde
         for title in titles[1:]:
             await room.update(title=title)
         await until(lambda: len(recorder.requests) >= 3)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while [one["attempts"] for one in await hooks.deliveries(away)] != [1] * 6:
                 pass
     first.stop(kill=how == "killed")

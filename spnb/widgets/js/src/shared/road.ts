@@ -5,7 +5,8 @@
 export type Signpost = { challenge: string; answer: string } | null;
 export type Road = { via: "direct" | "jupyter" | "port"; root: string };
 
-const PROBE_MS = 3000;
+// What is refused says so at once; a server that is busy answers late.
+const PROBE_MS = 8000;
 const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 const NAME = Symbol.for("spnb.roads");
 
