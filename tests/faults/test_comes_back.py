@@ -18,8 +18,8 @@ from spnb.broadcast import BroadcastEvent, Reconnected
 from spnb.broadcast.sources import TestCard
 from spnb.errors import Unreachable
 from spnb.models import Room
-from spnb.sandbox import running
-from spnb.sandbox.control import lease
+from spnb.sandbox import SandboxInfo, running
+from spnb.sandbox.control import launch, lease
 from tests.live.conftest import until
 from tests.sandbox.test_process import joiner, line_of
 
@@ -84,6 +84,23 @@ async def test_it_is_found_at_its_new_address_and_held_there(home: Path) -> None
     await until(lambda: leases() == 1, 60)
     assert running().pid == int(pid), "it is held by who found it again"
     await sp.aclose()
+
+
+def test_one_that_ends_as_it_is_found_is_started_anew(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = launch.ensure()
+    lease._leases.pop(home).close()
+    find = launch._running
+
+    def dying(folder: Path) -> SandboxInfo | None:
+        found = find(folder)
+        if found is not None and found.pid == first.pid:
+            killed(first.pid)
+        return found
+
+    monkeypatch.setattr(launch, "_running", dying)
+    second = launch.ensure()
+    assert second.pid != first.pid
+    assert leases() == 1
 
 
 @pytest.mark.media

@@ -178,14 +178,21 @@ def ensure() -> SandboxInfo:
     """
     from filelock import FileLock
 
+    from spnb.sandbox.control.lease import hold
+
     folder = own_folder()
     # one process at a time looks for it and starts it
     with _guard, FileLock(folder / "start.lock"):
         info = _running(folder)
-        if info is None:
-            info = start(default_data_dir(), idle_exit=True, options=("--running-file", str(folder / FILE)))
-        from spnb.sandbox.control.lease import hold
-
+        if info is not None:
+            try:
+                hold(folder, info, lambda: _running(folder))
+                return info
+            except SandboxError:
+                # It ends since nobody held it a moment ago; its folder is free once it is gone.
+                with contextlib.suppress(psutil.Error):
+                    psutil.Process(info.pid).wait(START_SECONDS)
+        info = start(default_data_dir(), idle_exit=True, options=("--running-file", str(folder / FILE)))
         hold(folder, info, lambda: _running(folder))
         return info
 
