@@ -374,7 +374,7 @@ async def test_what_waits_outlives_the_process(tmp_path: Path, recorder: Recorde
     """What an endpoint has not taken comes after the restart: first attempts in order, retries where they were."""
     first = start_sandbox(tmp_path, "--no-rate-limit")
     hooks = await spnb.sandbox.webhooks_async(url=first.url, api_key=first.api_key)
-    slow = await hooks.add(recorder.url, SECRET, events=["room.didUpdate"], retry_seconds=[0.01])
+    slow = await hooks.add(recorder.url, SECRET, events=["room.didUpdate"], retry_seconds=[5.0] * 10)
     away = await hooks.add("http://127.0.0.1:9/", SECRET, events=["room.didUpdate"], retry_seconds=[3600.0])
     removed = await hooks.add("http://127.0.0.1:9/x", SECRET, events=["room.didUpdate"], retry_seconds=[3600.0])
     titles = [f"title {number}" for number in range(6)]
@@ -412,7 +412,7 @@ async def test_what_waits_outlives_the_process(tmp_path: Path, recorder: Recorde
         told = await hooks.deliveries(webhook)
         return [(one["event"], one["attempts"], one["delivered"]) for one in told]
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not all(one[2] for one in [*await left(slow), *await left(away)]):
             pass
     assert [one[1] for one in await left(away)] == [2] * 6, "they went on where they were"
