@@ -81,7 +81,7 @@ def _check(name: str, value: Any, kinds: tuple[Any, ...]) -> None:
     words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
     lists = [kind for kind in kinds if get_origin(kind) in LISTS]
     others = tuple(kind for kind in kinds if isinstance(kind, type))
-    if isinstance(value, others) if others else False:
+    if isinstance(value, others):
         return
     if words and not lists:
         if not any(value is word or (isinstance(value, str) and value == word) for word in words):

@@ -23,6 +23,7 @@ from livekit.protocol import rtc as wire
 from websockets.asyncio.client import connect
 
 from spnb.bench.crowd import PacketViewer
+from tests.live.conftest import until
 from tests.media.conftest import LiveKit, Viewer, publisher, viewer
 
 pytestmark = pytest.mark.media
@@ -484,10 +485,3 @@ async def test_a_client_that_stands_still_is_out_for_the_others(livekit: LiveKit
     finally:
         process.kill()
         process.wait()
-
-
-async def until(condition: Any, seconds: float = 60) -> None:
-    """Wait until something observed from outside is so."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)

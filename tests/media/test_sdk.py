@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from livekit import api, rtc
 
+from tests.live.conftest import until
 from tests.media.conftest import LiveKit, Viewer, feed, publisher, viewer
 
 pytestmark = pytest.mark.media
@@ -244,13 +245,6 @@ async def test_who_may_not_publish_does_not(livekit: LiveKit, room: str) -> None
     with pytest.raises(Exception, match=r"(?i)allow|permission|timed out"):
         await asyncio.wait_for(guest.local_participant.publish_track(track, rtc.TrackPublishOptions()), 60)
     await guest.disconnect()
-
-
-async def until(condition: Any, seconds: float = 60) -> None:
-    """Wait until something observed from outside is so."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_what_is_encrypted_end_to_end_is_read_by_who_has_the_key(livekit: LiveKit, room: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -18,6 +17,7 @@ from spnb.sandbox.fault_injection import Disturbance
 from spnb.sandbox.fault_injection import Faults as Rules
 from spnb.sync.sandbox.control.faults import Faults
 from tests.conftest import RunningSandbox, start_sandbox
+from tests.live.conftest import until
 
 AsyncClient = spnb.AsyncClient[AsyncLiveRoom]
 
@@ -42,12 +42,6 @@ async def sp(troubled: RunningSandbox) -> AsyncIterator[AsyncClient]:
 def faults(sp: AsyncClient) -> Iterator[Faults]:
     with spnb.sandbox.faults(sp) as made:
         yield made
-
-
-async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 # -- each kind by itself

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from spnb.sandbox.store import Store
 from spnb.sync.sandbox.control.webhooks import Webhooks
 from spnb.webhooks import AsyncReceiver, Delivery
 from tests.conftest import RunningSandbox, start_sandbox
+from tests.live.conftest import until
 
 SECRET = "the secret of the webhook"
 AsyncClient = spnb.AsyncClient[AsyncLiveRoom]
@@ -55,12 +56,6 @@ def hooks(sp: AsyncClient) -> Iterator[Webhooks]:
     yield made
     for webhook in made.registered():
         made.remove(webhook)
-
-
-async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 class Recorder:
