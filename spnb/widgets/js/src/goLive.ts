@@ -2,7 +2,7 @@
 import { field, frame, h, replace } from "./shared/dom";
 import { clock, label } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
-import { OVER } from "./shared/leftovers";
+import { OVER, askToLeave } from "./shared/leftovers";
 import { drawFinding, findingBadge } from "./shared/moderation";
 import { Link, type View } from "./shared/widget";
 
@@ -59,11 +59,8 @@ export default {
     }
 
     function ask() {
-      const stay = h("button", { type: "button", click: () => answer(false) }, "Stay on air");
-      const now = h("button", { type: "button", class: "spnb-danger", click: () => answer(true) }, "End now");
-      replace(sure, h("span", {}, OVER), now, stay);
       sure.hidden = false;
-      stay.focus();
+      askToLeave(sure, OVER, "End now", answer);
     }
 
     function answer(yes: boolean) {

@@ -7,7 +7,7 @@ import { clock, kilobits, label } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
 import { findHub } from "./shared/hub";
 import { invites, received } from "./shared/invites";
-import { OVER, leftovers } from "./shared/leftovers";
+import { OVER, askToLeave, leftovers } from "./shared/leftovers";
 import { drawFinding, findingBadge } from "./shared/moderation";
 import { playback } from "./shared/playback";
 import { previewPane } from "./shared/previewPane";
@@ -198,16 +198,10 @@ export default {
     function ask() {
       const watching = link.get<number>("viewers");
       const people = `${watching} ${watching === 1 ? "viewer is" : "viewers are"} watching. `;
-      const stay = h("button", { type: "button", click: () => answer(false) }, "Stay on air");
       leaving = true;
-      replace(
-        sure,
-        h("span", {}, coHosts() ? "You leave the stage; the stream goes on without you." : `${watching ? people : ""}${OVER}`),
-        h("button", { type: "button", class: "spnb-danger", click: () => answer(true) }, coHosts() ? "Leave now" : "End now"),
-        stay,
-      );
       draw();
-      stay.focus();
+      const words = coHosts() ? "You leave the stage; the stream goes on without you." : `${watching ? people : ""}${OVER}`;
+      askToLeave(sure, words, coHosts() ? "Leave now" : "End now", answer);
     }
 
     function answer(yes: boolean) {

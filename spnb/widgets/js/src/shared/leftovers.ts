@@ -8,6 +8,13 @@ type Leftover = { id: string; title: string; status: string };
 /** What ending does, in words: it is asked about with them. */
 export const OVER = "The stream ends for everybody, and this room is over for good: it cannot go live again.";
 
+/** Ask in a banner that is shown whether to leave the air; the safe answer has the focus. */
+export function askToLeave(banner: HTMLElement, words: string, leave: string, answer: (yes: boolean) => void): void {
+  const stay = h("button", { type: "button", click: () => answer(false) }, "Stay on air");
+  replace(banner, h("span", {}, words), h("button", { type: "button", class: "spnb-danger", click: () => answer(true) }, leave), stay);
+  stay.focus();
+}
+
 export function leftovers<P>(link: Link, session: Session<P>): HTMLElement {
   const el = h("div");
   let ending = "";
