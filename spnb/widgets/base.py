@@ -47,7 +47,6 @@ class Widget(anywidget.AnyWidget):
     error = traitlets.Unicode("").tag(sync=True)
     """What went wrong last, in words; empty when nothing did."""
     plain: ClassVar[str] = "This widget needs a notebook front end."
-    # Here too, because `close` also runs when the constructor refused its arguments.
     _ends: tuple[Callable[[], None], ...] = ()
     _heard: deque[str]
     _listening: threading.Lock
@@ -84,6 +83,11 @@ class Widget(anywidget.AnyWidget):
             # ipykernel 7.4 hands a page's messages to the thread whose message it answered last. For a widget that is
             # made in a cell that is the cells' own, and the page would wait for all of them: it keeps its own choice.
             self.comm._reply_subshell_for = None
+
+    def __del__(self) -> None:
+        # A widget whose constructor refused its arguments was never on a page: it has nothing to close with.
+        if self.comm is not None:
+            super().__del__()
 
     def _replace_earlier_run(self) -> None:
         """A cell that is run again replaces the widgets of its earlier run: they end, and so does what they had on."""

@@ -34,7 +34,6 @@ class Faults(Widget):
     """`{id, kind, where, match, share, hits, left}` of each."""
     told = traitlets.Unicode("").tag(sync=True)
     """What the last button did, in words."""
-    # Here too, because `close` also runs when the constructor refused its arguments.
     _ticker: asyncio.Task[None] | None = None
 
     def __init__(self, client: Client[LiveRoom] | SandboxInfo, **keywords: Any) -> None:

@@ -55,7 +55,6 @@ class WebcamPart(Widget):
     relayed = traitlets.Bool(False).tag(sync=True)
     """Whether a page asks for STUN and TURN servers before it connects. They hold passwords: no trait tells them."""
 
-    # Here too, because `close` also runs when the constructor refused its arguments.
     _peer: PagePeer | None = None
 
     def __init__(self, *, ice_servers: tuple[IceServer, ...] = (), **keywords: Any) -> None:

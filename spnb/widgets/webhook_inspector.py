@@ -26,7 +26,6 @@ class WebhookInspector(Widget):
     """
 
     _esm = STATIC / "webhookInspector.js"
-    # Here too, because `close` also runs when the constructor refused its arguments.
     _ticker: asyncio.Task[None] | None = None
 
     def __init__(self, receiver: Receiver, **keywords: Any) -> None:

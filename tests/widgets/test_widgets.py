@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -302,6 +304,16 @@ def test_a_left_room_is_adopted_and_ended(sp: Any) -> None:
     until(lambda: studio.phase == "ended" and studio.summary["seconds"] >= 0)
     assert studio.broadcast is None
     studio.close()
+
+
+@pytest.mark.parametrize("widget", [CreateRoom, GoLive, LiveNow, Player, RoomCard, RoomTable, Studio])
+def test_a_widget_that_refused_its_arguments_is_forgotten_in_silence(widget: type, monkeypatch: Any) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    refused = widget.__new__(widget)
+    del refused
+    gc.collect()
+    assert not told
 
 
 def test_pictures_that_are_none_are_refused(sp: Any) -> None:

@@ -128,14 +128,15 @@ class _Outbox:
     async def _attempt(self, outgoing: _Outgoing) -> bool:
         outgoing.attempts += 1
         outgoing.status = await self._post(outgoing.body, "x-amity-signature")
-        outgoing.done = outgoing.status is not None and 200 <= outgoing.status < 300
-        if outgoing.done and self._endpoint["legacy"]:
+        taken = outgoing.status is not None and 200 <= outgoing.status < 300
+        if taken and self._endpoint["legacy"]:
             await self._post(outgoing.body, "x-eko-signature")
         with _as_the_disk_allows():
-            if outgoing.done:
+            if taken:
                 self._kept.delete(outgoing.delivery_id)
             else:
                 self._kept.save(self._document(outgoing))
+        outgoing.done = taken  # told only now: a process that ended before would send it again
         return outgoing.done
 
     async def _post(self, body: bytes, header: str) -> int | None:
