@@ -13,7 +13,6 @@ from livekit import rtc
 from spnb.bench.weather import sky
 from spnb.broadcast.sources import read_counter
 from tests.media.conftest import FPS, LiveKit, Viewer, publisher
-from tests.media.test_features import joined, make_noise
 
 pytestmark = pytest.mark.media
 
@@ -68,32 +67,6 @@ async def test_what_is_lost_comes_again_as_long_as_a_viewer_stays(livekit: LiveK
     assert numbers == sorted(set(numbers))
     # Nine of ten, where there is nothing else to do; a line whose losses are not made up for freezes within seconds.
     assert len(numbers) >= 0.4 * share * 4 * FPS, f"{len(numbers)} of {share * 4 * FPS:.0f} pictures were shown"
-
-
-async def test_lost_sound_without_redundancy_comes_again(livekit: LiveKit) -> None:
-    room = f"room-{uuid.uuid4().hex[:8]}"
-    host, source = await joined(livekit, room, "host"), rtc.AudioSource(48_000, 1)
-    options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE, red=False)
-    await host.local_participant.publish_track(rtc.LocalAudioTrack.create_audio_track("noise", source), options)
-    noise = asyncio.create_task(make_noise(source))
-    with sky(livekit.url, loss=10, delay=10) as relay:
-        seen = Viewer()
-        await seen.connect(LiveKit(relay.url, livekit.key, livekit.secret, livekit.embedded), room)
-        heard, _ = await seen.track("audio")
-        stream = rtc.AudioStream(heard, sample_rate=48_000, num_channels=1)
-        lost = received = 0
-        # Of ten packets one is lost; that less than half of those are missing is by those that came again.
-        async with asyncio.timeout(90):
-            while received < 200 or lost > 0.05 * (received + lost):
-                await anext(stream)
-                for report in await heard.get_stats():
-                    if report.WhichOneof("stats") == "inbound_rtp":
-                        lost = report.inbound_rtp.received.packets_lost
-                        received = report.inbound_rtp.received.packets_received
-        await stream.aclose()
-        await seen.room.disconnect()
-    noise.cancel()
-    await host.disconnect()
 
 
 async def test_a_slow_viewer_keeps_the_layer_that_fits(livekit: LiveKit) -> None:
