@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import contextlib
-import inspect
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import pytest_asyncio
 
 import spnb
 from spnb import _lasting
-from spnb._loop import background_loop, spawn
+from spnb._loop import spawn
 from spnb.analytics.capture import AsyncCapture
 from spnb.sandbox.livekit.deployment import LiveKitDeployment
 from spnb.sandbox.media import MediaServer
@@ -47,55 +45,9 @@ def users() -> set[str]:
     return found
 
 
-class Strikable(Coroutine[Any, Any, Any]):
-    """A task's coroutine; when told to, what it waits for fails with an error that nobody foresaw."""
-
-    def __init__(self, work: Any) -> None:
-        self.work = work
-        self.told = self.struck = False
-
-    def send(self, value: Any) -> Any:
-        return self.work.send(value)
-
-    def throw(self, *error: Any) -> Any:
-        if self.told and not self.struck:
-            self.struck = True
-            return self.work.throw(NobodyForesaw())
-        return self.work.throw(*error)
-
-    def close(self) -> None:
-        self.work.close()
-
-    def __await__(self) -> Any:
-        return self.work.__await__()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.work, name)
-
-    def strike(self, task: asyncio.Task[Any]) -> None:
-        """Wake the task by a cancellation, which becomes the error on its way in; it is not cancelled then."""
-        self.told = True
-        task.cancel()
-        task.uncancel()
-
-
-def strikable(loop: asyncio.AbstractEventLoop, work: Any, **wishes: Any) -> asyncio.Task[Any]:
-    """A factory of such tasks."""
-    return asyncio.Task(Strikable(work) if inspect.iscoroutine(work) else work, loop=loop, **wishes)
-
-
-@contextlib.contextmanager
-def strikable_tasks(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Whatever begins on this loop from now on can be struck."""
-    loop.set_task_factory(strikable)
-    yield
-    loop.set_task_factory(None)
-
-
 def kept(task: asyncio.Task[Any]) -> Any:
     """The running `kept_up` of a task, wherever in it; None where there is none."""
     running: Any = task.get_coro()
-    running = running.work if isinstance(running, Strikable) else None
     while running is not None and getattr(running, "cr_code", None) is not _lasting.kept_up.__code__:
         running = getattr(running, "cr_await", None)
     return running
@@ -108,6 +60,12 @@ def file_of(running: Any) -> str:
     return str(Path(getattr(work, "__func__", work).__code__.co_filename).relative_to(HOUSE))
 
 
+def waited_for(task: asyncio.Task[Any]) -> asyncio.Future[Any] | None:
+    """What a task waits for in the end."""
+    waiter: Any = task._fut_waiter  # type: ignore[attr-defined]
+    return waited_for(waiter) if isinstance(waiter, asyncio.Task) else waiter
+
+
 def lasting() -> Iterator[tuple[str, asyncio.Task[Any]]]:
     for task in asyncio.all_tasks():
         if (running := kept(task)) is not None and not task.done():
@@ -116,19 +74,19 @@ def lasting() -> Iterator[tuple[str, asyncio.Task[Any]]]:
 
 async def strike(wanted: set[str]) -> None:
     """Have what each task of these files waits for fail; until each has failed, and is at it again."""
-    struck: dict[asyncio.Task[Any], str] = {}
+    struck: dict[asyncio.Task[Any], tuple[str, Any]] = {}
     async with asyncio.timeout(90):
-        while set(struck.values()) != wanted:
+        while {name for name, _ in struck.values()} != wanted:
             for name, task in lasting():
-                made: Any = task.get_coro()
-                if name in wanted and task not in struck and made.cr_await is not None:
-                    struck[task] = name
-                    made.strike(task)
+                waiter = waited_for(task)
+                if name in wanted and task not in struck and waiter is not None and not waiter.done():
+                    struck[task] = name, kept(task).cr_frame
+                    waiter.set_exception(NobodyForesaw(name))
             await asyncio.sleep(0.01)
         for task in struck:
-            while not task.done() and not task.get_coro().struck:  # type: ignore[union-attr]
+            while not task.done() and waited_for(task) is None:
                 await asyncio.sleep(0.01)
-    given_up = {name for task, name in struck.items() if task.done() and not task.cancelled() and task.exception()}
+    given_up = {name for task, (name, _) in struck.items() if task.done() and not task.cancelled() and task.exception()}
     assert not given_up
 
 
@@ -139,10 +97,9 @@ async def running() -> set[str]:
 
 @pytest_asyncio.fixture
 async def host(sandbox: RunningSandbox) -> AsyncIterator[Any]:
-    with strikable_tasks(background_loop()):
-        client = await spnb.connect_async("lasting-host", url=sandbox.url, api_key=sandbox.api_key)
-        yield client
-        await client.aclose()
+    client = await spnb.connect_async("lasting-host", url=sandbox.url, api_key=sandbox.api_key)
+    yield client
+    await client.aclose()
 
 
 def test_none_is_forgotten_here() -> None:
@@ -192,10 +149,9 @@ async def test_what_a_sandbox_keeps_up(monkeypatch: pytest.MonkeyPatch) -> None:
     broker = Broker("sandbox", lambda _user, _token: True)
     server = MediaServer("key", "s" * 40, on_event=lambda _event: None)
     deployment = LiveKitDeployment("ws://127.0.0.1:9", "key", "s" * 40)
-    with strikable_tasks(asyncio.get_running_loop()):
-        await broker.start()
-        await deployment.start()
-        server.room("struck")
+    await broker.start()
+    await deployment.start()
+    server.room("struck")
     await strike(OF_THE_SANDBOX)
     assert await running() == OF_THE_SANDBOX
     broker.publish(["sandbox/room/x"], "room.didUpdate", {})
