@@ -119,7 +119,14 @@ def new_and_returning(dataset: Dataset, *, period: str = "W", time_zone: str = "
 
     Returns:
         A row for each period: `viewers, new, returning`.
+
+    Raises:
+        InvalidInput: pandas knows no such period.
     """
+    try:
+        pd.PeriodIndex([], freq=period)
+    except ValueError as error:
+        raise InvalidInput(f"period is D, W, M or another of pandas, not {period!r}") from error
     seen = _viewings(dataset)
     local = seen["came"].dt.tz_convert(zone_named(time_zone)).dt.tz_localize(None).dt.to_period(period)
     visits = pd.DataFrame({"period": local, "user": seen["user_id"]}).drop_duplicates()

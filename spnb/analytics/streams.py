@@ -33,16 +33,19 @@ def streams_table(
         start: only streams created in `[start, end)`, times with a zone; all without.
         end: the first moment that is left out.
         text: only streams with this in their title, creator, community or id; case does not matter.
-        kind: only streams of this type.
+        kind: only streams of this type: `coHosts`, `directStreaming`, or another that the dataset has.
         sort: a column; streams without a value come last, and the same values stand in order of id.
         descending: highest, newest or last of the alphabet first.
 
     Raises:
-        InvalidInput: there is no such column to sort by.
+        InvalidInput: there is no such column to sort by, or no such type.
     """
     table = dataset.kpis
     if sort not in table.columns:
         raise InvalidInput(f"there is no column {sort!r} to sort by: choose from {', '.join(table.columns)}")
+    kinds = {"coHosts", "directStreaming", *table["type"].dropna().unique()}
+    if kind and kind not in kinds:
+        raise InvalidInput(f"no stream is ever {kind!r}: choose from {', '.join(sorted(kinds))}")
     created = table["created_at"].fillna(table["live_at"])
     wanted = pd.Series(True, index=table.index)
     if start is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
-from spnb.errors import Forbidden, NotFound, RateLimited, ServiceError, Unreachable, words_of
+from spnb.errors import Forbidden, InvalidInput, NotFound, RateLimited, ServiceError, Unreachable, words_of
 from spnb.models import User, Viewer
 from spnb.observers import Observers
 
@@ -50,16 +50,39 @@ class AsyncAudience:
         self._client = client
         self.room_id = room_id
         """The room."""
-        self.count: int = 0
-        """How many watched when it was read last."""
-        self.peak: int = 0
-        """The most that were seen here at once."""
+        self._count: int | None = None
+        self._peak = 0
         self.read_error: str | None = None
         """Why the count, which is observed, could not be read last; None where it could."""
         self._read_at = float("-inf")
         self._observers = Observers[int]("an audience", first=self._follow, last=self._unfollow)
         self._poller: asyncio.Task[None] | None = None
         self._reading: asyncio.Task[int] | None = None
+
+    @property
+    def count(self) -> int:
+        """How many watched when it was read last.
+
+        Raises:
+            InvalidInput: it has not been read yet.
+        """
+        if self._count is None:
+            raise InvalidInput("the viewers of this room have not been counted yet: read() or observe() them")
+        return self._count
+
+    @property
+    def peak(self) -> int:
+        """The most that were seen here at once.
+
+        Raises:
+            InvalidInput: they have not been counted yet.
+        """
+        return max(self._peak, self.count)
+
+    @property
+    def was_read(self) -> bool:
+        """Whether they have been counted yet."""
+        return self._count is not None
 
     @on_loop
     async def read(self, *, max_age: float = 0.0) -> int:
@@ -81,8 +104,8 @@ class AsyncAudience:
         count = await self._client.presence.count(self.room_id)
         self._read_at = time.monotonic()
         self.read_error = None
-        before, self.count = self.count, count
-        self.peak = max(self.peak, count)
+        before, self._count = self._count, count
+        self._peak = max(self._peak, count)
         if count != before:
             self._observers.tell(count)
         return count
@@ -138,11 +161,11 @@ class AsyncAudience:
     async def _poll(self) -> None:
         wait = READ_SECONDS
         while self._client.realtime.state != "closed":
-            before = self.count
+            before = self._count
             try:
                 async with self._client._reading:
                     await self.read(max_age=READ_SECONDS / 2)
-                wait = READ_SECONDS if self.count != before else min(QUIET_SECONDS, wait * 1.5)
+                wait = READ_SECONDS if self._count != before else min(QUIET_SECONDS, wait * 1.5)
             except NotFound as error:
                 self.read_error = words_of(error)
                 return
@@ -160,9 +183,9 @@ class AsyncAudience:
     """The blocking twin."""
 
     def __repr__(self) -> str:
-        told = f"{self.count} watching, at most {self.peak}"
+        told = f"{self.count} watching, at most {self.peak}" if self.was_read else "not counted yet: read()"
         told += f", not read again: {self.read_error}" if self.read_error else ""
-        return f"{type(self).__name__}({told if self._read_at > float('-inf') else 'not counted yet: read()'})"
+        return f"{type(self).__name__}({told})"
 
 
 class Heartbeat:

@@ -74,7 +74,12 @@ class AsyncLiveRooms:
         self._rooms: dict[str, Room] = {}
         self.complete: bool = True
         """Whether these were all rooms in those states when they were read last; else the first `most` of them."""
-        self._observers = Observers[list[Room]]("live rooms", first=self._begin, last=self._end, now=lambda: self.rooms)
+        self._observers = Observers[list[Room]](
+            "live rooms",
+            first=self._begin,
+            last=self._end,
+            now=lambda: self._sorted() if self._was_read else None,
+        )
         self._ends: list[Callable[[], None]] = []
         self._topic = ""
         self._reader: Reader | None = None
@@ -83,7 +88,16 @@ class AsyncLiveRooms:
 
     @property
     def rooms(self) -> list[Room]:
-        """The records of the collection, in its order."""
+        """The records of the collection, in its order.
+
+        Raises:
+            InvalidInput: they have not been read yet.
+        """
+        if not self._was_read:
+            raise InvalidInput("these rooms have not been read yet: refresh() or observe() them")
+        return self._sorted()
+
+    def _sorted(self) -> list[Room]:
         return sorted(self._rooms.values(), key=_age, reverse=self._sort == "lastCreated")
 
     @property
@@ -93,7 +107,11 @@ class AsyncLiveRooms:
 
     @property
     def df(self) -> pd.DataFrame:
-        """One row per room; times are UTC."""
+        """One row per room; times are UTC.
+
+        Raises:
+            InvalidInput: they have not been read yet.
+        """
         return Records.of(self.rooms).df
 
     @property
@@ -103,7 +121,7 @@ class AsyncLiveRooms:
         return self._reader.read_error if self._reader is not None else None
 
     def __len__(self) -> int:
-        return len(self._rooms)
+        return len(self.rooms)
 
     def __iter__(self) -> Iterator[Room]:
         return iter(self.rooms)
@@ -119,7 +137,8 @@ class AsyncLiveRooms:
         return self.rooms
 
     def observe(self, observer: Callable[[list[Room]], Any]) -> Callable[[], None]:
-        """Have `observer` called with all rooms at every change, first with those known now.
+        """Have `observer` called with all rooms as soon as they are read, and at every change; also where they cannot
+        be read, as `read_error` says.
 
         It is called on spnb's background loop and must be quick.
 
@@ -154,7 +173,7 @@ class AsyncLiveRooms:
             lambda: bool(self._topic) and self._client.realtime.is_subscribed(self._topic),
             first=BLIND_READ,
             gate=self._client._reading,
-            told=lambda: self._observers.tell(self.rooms),
+            told=lambda: self._observers.tell(self._sorted()),
             name="spnb-live-rooms",
         )
         self._reader.start()
@@ -169,10 +188,10 @@ class AsyncLiveRooms:
 
     async def _keep_up(self) -> bool:
         """Follow, if that is not so yet, and read; whether anything was new."""
-        before = self.rooms
+        before = self._sorted()
         await self._follow()
         await self._read()
-        return self.rooms != before
+        return self._sorted() != before
 
     async def _follow(self) -> None:
         if self._ends or self._reader is None:
@@ -205,10 +224,11 @@ class AsyncLiveRooms:
         if turn < self._answered:
             return
         # What is read takes the place of what was heard.
+        first = not self._was_read
         self._answered, self._was_read = turn, True
         complete, self.complete = self.complete, len(records) <= self._most
         fresh = {record.room_id: record for record in records[: self._most] if self._wanted(record)}
-        if fresh != self._rooms or complete != self.complete:
+        if first or fresh != self._rooms or complete != self.complete:
             self._rooms = fresh
             self._observers.tell(self.rooms)
 

@@ -45,7 +45,7 @@ class AsyncLiveInvitations:
         self._room_id = room_id
         self._records: list[Invitation] = []
         self._observers = Observers[list[AsyncLiveInvitation]](
-            "invitations", first=self._begin, last=self._end, now=lambda: self.invitations
+            "invitations", first=self._begin, last=self._end, now=lambda: self._all() if self._was_read else None
         )
         self._topics: list[str] = []
         self._ends: list[Callable[[], None]] = []
@@ -54,12 +54,25 @@ class AsyncLiveInvitations:
 
     @property
     def invitations(self) -> list[AsyncLiveInvitation]:
-        """All that are known now."""
+        """All that are known now.
+
+        Raises:
+            InvalidInput: they have not been read yet.
+        """
+        if not self._was_read:
+            raise InvalidInput("these invitations have not been read yet: refresh() or observe() them")
+        return self._all()
+
+    def _all(self) -> list[AsyncLiveInvitation]:
         return [AsyncLiveInvitation(self._client, record) for record in self._records]
 
     @property
     def pending(self) -> list[AsyncLiveInvitation]:
-        """Those that wait for an answer."""
+        """Those that wait for an answer.
+
+        Raises:
+            InvalidInput: they have not been read yet.
+        """
         return [invitation for invitation in self.invitations if invitation.status == "pending"]
 
     @property
@@ -68,7 +81,7 @@ class AsyncLiveInvitations:
         return self._reader.read_error if self._reader is not None else None
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self.invitations)
 
     @on_loop
     async def refresh(self) -> list[AsyncLiveInvitation]:
@@ -81,7 +94,7 @@ class AsyncLiveInvitations:
         return self.invitations
 
     def observe(self, observer: Observer) -> Callable[[], None]:
-        """Have `observer` called with all invitations, first with those known now, then at every change.
+        """Have `observer` called with all invitations as soon as they are read, then at every change.
 
         It is called on spnb's background loop and must be quick.
 
@@ -156,8 +169,8 @@ class AsyncLiveInvitations:
             fresh = await (invitations.of_room(self._room_id) if self._room_id else invitations.mine())
         except Forbidden:
             fresh = []  # not the user's to see
-        self._was_read = True
-        if fresh != self._records:
+        first, self._was_read = not self._was_read, True
+        if first or fresh != self._records:
             self._records = fresh
             self._observers.tell(self.invitations)
 

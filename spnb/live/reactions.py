@@ -106,25 +106,46 @@ class AsyncLiveReactions(Mapping[str, int]):
 
     @property
     def counts(self) -> dict[str, int]:
-        """Counts by name, most first."""
+        """Counts by name, most first.
+
+        Raises:
+            InvalidInput: none are counted yet: following has begun just now, or no post carries the room.
+        """
+        return dict(self._known().most_common())
+
+    def _known(self) -> Counter[str]:
+        if not (self._began or self._tally.counts):
+            raise InvalidInput(
+                "no reactions are counted yet: it begins with the first look at them, once a post carries the room;"
+                " the service keeps no counts of those before"
+            )
+        return self._tally.counts
+
+    @property
+    def _so_far(self) -> dict[str, int]:
+        """`counts`, empty too where none are counted yet."""
         return dict(self._tally.counts.most_common())
 
     @property
     def total(self) -> int:
-        """All reactions."""
-        return self._tally.counts.total()
+        """All reactions.
+
+        Raises:
+            InvalidInput: none are counted yet.
+        """
+        return self._known().total()
 
     def __getitem__(self, name: str) -> int:
-        return self._tally.counts[name]
+        return self._known()[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.counts)
 
     def __len__(self) -> int:
-        return len(self._tally.counts)
+        return len(self._known())
 
     def __contains__(self, name: object) -> bool:
-        return name in self._tally.counts
+        return name in self._known()
 
     # -- following
 
@@ -164,6 +185,8 @@ class AsyncLiveReactions(Mapping[str, int]):
         return any(self._client.realtime.is_subscribed(topic) for topic in self._topics)
 
     _topics: tuple[str, ...] = ()
+    _began = False
+    """Whether reactions of others have ever come in."""
 
     def _follow(self) -> None:
         if not self._unfollow:
@@ -204,8 +227,11 @@ class AsyncLiveReactions(Mapping[str, int]):
             paths += [f"{paths[0].rpartition('/')[0]}/{child}" for child in post.children if paths]
             self._topics = tuple(f"{path}/liveReaction" for path in dict.fromkeys(paths))
             for topic in self._topics:
-                self._unfollow.append(self._client.realtime.subscribe(topic, self._heard))
+                self._unfollow.append(self._client.realtime.subscribe(topic, self._heard, settled=self._granted))
             return
+
+    def _granted(self, granted: bool) -> None:
+        self._began = self._began or granted
 
     def _heard(self, event: Event) -> None:
         if event.type != "liveReaction.created":
@@ -313,7 +339,7 @@ class AsyncLiveReactions(Mapping[str, int]):
     """The blocking twin."""
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{name} {count}" for name, count in self.counts.items())
+        told = ", ".join(f"{name} {count}" for name, count in self._so_far.items())
         none = "none yet" if self.following else "not followed yet: observe() or follow()"
         return f"{type(self).__name__}({told or none})"
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
+
+from spnb.errors import InvalidInput
 
 __all__ = ["EventNames"]
 
@@ -44,6 +47,9 @@ HAPPENED: dict[str, str] = {
     "addReaction": "reactionAdded",
     "removeReaction": "reactionRemoved",
 }
+OF_ROOMS = ("participant", "cohost", "users", "created", "deleted")
+"""How what happens to rooms begins, beside their states: too many names to list, and none of them written down."""
+OF_LIVEKIT = ("room_", "participant_", "track_", "egress_", "ingress_")
 VERSION = re.compile(r"^v\d+\.")
 
 
@@ -56,6 +62,27 @@ class EventNames:
 
     def __init__(self, more: Mapping[str, str] | None = None) -> None:
         self._names = {**LIVESTREAM, **(more or {})}
+
+    def check(self, pattern: str) -> None:
+        """Refuse what no delivery is ever called, rather than wait for it in silence.
+
+        Raises:
+            InvalidInput: it is neither a name, common or as sent, nor a pattern of some.
+        """
+        known = {*self._names, *self._names.values(), "room.error"}
+        if any(fnmatchcase(name, pattern) for name in known):
+            return
+        subject, _, happened = VERSION.sub("", pattern).partition(".")
+        if subject == "room":
+            fine = happened.lower().removeprefix("did").startswith(OF_ROOMS)
+        else:
+            words = {*HAPPENED, *HAPPENED.values()}
+            fine = pattern.startswith(OF_LIVEKIT) or any(fnmatchcase(word, happened) for word in words)
+        if not fine:
+            raise InvalidInput(
+                f"no webhook's event is called {pattern!r}: name or pattern of {', '.join(sorted(known))}, or"
+                " what happens to posts, messages and others, as `post.created`; names={…} tells of others"
+            )
 
     def common(self, event: str) -> str:
         """The name handlers go by; an event nobody knows keeps its own."""

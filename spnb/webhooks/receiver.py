@@ -190,7 +190,11 @@ class AsyncReceiver:
 
         Args:
             event: a name, common or as sent, or a pattern: `room.live`, `stream.started`, `room.*`.
+
+        Raises:
+            InvalidInput: no event is called so.
         """
+        self._names.check(event)
 
         def add(handler: H) -> H:
             self._handlers.append((event, handler))
@@ -324,7 +328,11 @@ class AsyncReceiver:
 
         Returns:
             How many were replayed.
+
+        Raises:
+            InvalidInput: no event is called so.
         """
+        self._names.check(event)
         after = 0 if number is None else number - 1
         moment = None if since is None else since.timestamp()
         count = 0

@@ -18,8 +18,8 @@ class Counting(Widget):
     All widgets that look at one room on one connection share its reads.
     """
 
-    count = traitlets.Int(0).tag(sync=True)
-    """Viewers now; 0 off the air."""
+    count = traitlets.Int(0, allow_none=True).tag(sync=True)
+    """Viewers now; 0 off the air, None on air while they are not counted yet."""
     peak = traitlets.Int(0).tag(sync=True)
     _uncount: Callable[[], None] | None = None
 
@@ -27,8 +27,9 @@ class Counting(Widget):
         """Begin to count, or stop it, as the room is on air or not; to be called at each change."""
         live, audience = room.record.is_live, room.audience
         with self.hold_sync():
-            self.count = audience.count if live else 0
-            self.peak = audience.peak
+            known = audience.was_read
+            self.count = (audience.count if known else None) if live else 0
+            self.peak = audience.peak if known else 0
 
         def counted(count: int) -> None:
             with self.hold_sync():

@@ -50,7 +50,7 @@ class Engagement(Widget):
         self._disengage()
         self._engaged = room
         with self.hold_sync():
-            self.reactions, self.products, self.pinned = room.reactions.counts, [], ""
+            self.reactions, self.products, self.pinned = room.reactions._so_far, [], ""
             self._may(room.record)
         self._engagements = (
             room.reactions.observe(self._floated),
@@ -80,7 +80,7 @@ class Engagement(Widget):
         names, self._burst = dict(self._burst), Counter()
         if self._engaged is not None and names:
             self.send({"type": "float", "names": names})
-            self.reactions = self._engaged.reactions.counts
+            self.reactions = self._engaged.reactions._so_far
 
     async def do_react(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A reaction was pressed."""

@@ -81,8 +81,10 @@ class LiveDashboard(StreamPages):
         self._source = source
         self._room: AsyncLiveRoom = room.asynchronous
         self.series = LiveSeries()
-        self.viewers = self.peak = self.messages = self.reactions = 0
-        """Now; the most since it is watched; since it is counted."""
+        self.viewers: int | None = None
+        """Now; None while they are not counted yet."""
+        self.peak = self.messages = self.reactions = 0
+        """The most since it is watched; since it is counted."""
         self.peak_at: float | None = None
         """When there were first that many, in seconds since the stream began."""
         self.since: float | None = None
@@ -185,12 +187,11 @@ class LiveDashboard(StreamPages):
         self._fresh = [0, 0]
         audience = self._room.audience
         self._second = second
-        self.viewers = audience.count
+        self.viewers = audience.count if audience.was_read else None
         self.messages += messages
         self.reactions += reactions
-        seen = max(self.viewers, audience.peak)
-        if seen > self.peak or self.peak_at is None:
-            self.peak, self.peak_at = seen, second
+        if audience.was_read and (audience.peak > self.peak or self.peak_at is None):
+            self.peak, self.peak_at = audience.peak, second
         self.series.add(second, self.viewers, messages, reactions)
         self._minute = [*(one for one in self._minute if one[0] > second - RATE_SECONDS), (second, messages, reactions)]
         self._tell({"type": "tick", "new": [messages, reactions], **self._now()})
@@ -204,7 +205,7 @@ class LiveDashboard(StreamPages):
         self._health = self._health or HealthRows()
         room_id, now = self._room.room_id, self._room.client.clock.now()
         return {
-            "presence": [{"room_id": room_id, "at": now, "viewers": self.viewers}],
+            "presence": [{"room_id": room_id, "at": now, "viewers": self.viewers}] if self.viewers is not None else [],
             "messages": [{"room_id": room_id, "created_at": now}] * messages,
             "health": self._health.fresh([room_id], now),
         }

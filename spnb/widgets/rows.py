@@ -69,7 +69,7 @@ class RoomRows(Still):
                 named(row["title"]),
                 named(row["creator"]),
                 escape(row["status"]),
-                str(row["viewers"]) if row["since"] and row["status"] == "live" else "–",
+                str(row["viewers"]) if row["viewers"] is not None and row["status"] == "live" else "–",
                 f"{datetime.fromtimestamp(row['since'], UTC):%Y-%m-%d %H:%M} UTC" if row["since"] else "–",
             )
             for row in rows[:MOST_KEPT]
@@ -79,10 +79,11 @@ class RoomRows(Still):
 
     def _known(self) -> bool:
         """Whether the rooms were read; asked for now, if not."""
-        if not self._collection._answered and self.comm is not None:
+        if not self._collection.was_read and self.comm is not None:
             self._wait_for(self._collection.refresh())
-        self._records = self._collection.rooms
-        return bool(self._collection._answered)
+        if self._collection.was_read:
+            self._records = self._collection.rooms
+        return self._collection.was_read
 
     @property
     def rooms(self) -> list[dict[str, Any]]:
@@ -100,7 +101,7 @@ class RoomRows(Still):
             "since": record.live_at.timestamp() if record.live_at else 0,
             "created": record.created_at.timestamp() if record.created_at else 0,
             "seconds": record.duration_seconds or 0,
-            "viewers": self._counts.get(record.room_id, 0),
+            "viewers": self._counts.get(record.room_id),
             "products": self._tagged.get(record.room_id, 0),
             "moderation": finding(record),
             "description": record.description or "",

@@ -51,7 +51,8 @@ class Stage(Widget):
     countdown = traitlets.Int(3, min=0, max=10).tag(sync=True)
     live_since = traitlets.Float(0.0).tag(sync=True)
     """Unix seconds; 0 while not on air."""
-    viewers = traitlets.Int(0).tag(sync=True)
+    viewers = traitlets.Int(None, allow_none=True).tag(sync=True)
+    """None while they are not counted yet."""
     stats = traitlets.Dict(allow_none=True, default_value=None).tag(sync=True)
     """The last second of the broadcast."""
     connection = traitlets.Unicode("").tag(sync=True)
@@ -159,8 +160,8 @@ class Stage(Widget):
                 next_count = time.monotonic() + VIEWERS_SECONDS
                 # The count is a courtesy: where it cannot be read, the last one stays.
                 with contextlib.suppress(ServiceError, Unreachable):
-                    self.viewers = await self._room.audience.read(max_age=VIEWERS_SECONDS - 1)
-                    self._peak = max(self._peak, self.viewers)
+                    watching = await self._room.audience.read(max_age=VIEWERS_SECONDS - 1)
+                    self.viewers, self._peak = watching, max(self._peak, watching)
             await self._broadcast.wait_ended(1.0)
 
     def _happened(self, event: BroadcastEvent) -> None:

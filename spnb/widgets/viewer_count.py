@@ -55,6 +55,7 @@ class ViewerCount(Counting):
         self.send({"type": "who", "client": content.get("client"), "names": names})
 
     def _as_text(self) -> str:
-        return (
-            f"{self.title}: {self.count} watching, at most {self.peak}" if self.live else f"{self.title}: off the air"
-        )
+        if not self.live:
+            return f"{self.title}: off the air"
+        counted = self.count is not None
+        return f"{self.title}: {f'{self.count} watching, at most {self.peak}' if counted else 'not counted yet'}"

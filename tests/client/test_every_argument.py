@@ -16,11 +16,23 @@ from spnb._loop import run
 from spnb.broadcast import AsyncBroadcast
 from spnb.broadcast.options import Intent
 from spnb.errors import ConfigError, InvalidInput, SandboxError, SpnbError
+from tests.analytics.season import season
 from tests.conftest import RunningSandbox
 from tests.docs import REFERENCE
 
 WORDS = re.compile(r"Literal\[|^(Sort|Kind|RoomType|Location|Codec)\b")
 LISTS = re.compile(r"^(Sequence|Iterable)\[(str|Literal)")
+FREE = re.compile(r"^(by|event|kind|metric|on|period|region|sort|statuses|time_zone)$")
+"""Arguments that are plain `str`, since their words are many or grow, and yet take only some."""
+DATA = (
+    "spnb.analytics.Alert.",
+    "spnb.analytics.PeriodReport.__init__",
+    "spnb.sandbox.SandboxInfo.__init__",
+    "spnb.webhooks.asked.Asked.",
+    "spnb.webhooks.Delivery.",
+    "spnb.widgets.StreamReport.__init__",
+)
+"""What carries such words, as they were told."""
 NOT_OURS = ("spnb.models.Room.model_", "spnb.models.Room.schema", "spnb.models.Room.parse")
 NONSENSE = "nonsense"
 
@@ -52,7 +64,8 @@ def public() -> Iterator[tuple[str, Any]]:
                 yield f"{name}.{member}", method
 
 
-def arguments(kind: re.Pattern[str]) -> list[tuple[str, str]]:
+def arguments(kind: re.Pattern[str], names: re.Pattern[str] | None = None) -> list[tuple[str, str]]:
+    """Arguments by their type, or of those names which take a text."""
     found = []
     for name, function in public():
         if name.startswith(NOT_OURS):
@@ -61,7 +74,12 @@ def arguments(kind: re.Pattern[str]) -> list[tuple[str, str]]:
             parameters = inspect.signature(function).parameters.values()
         except (TypeError, ValueError):
             continue
-        found += [(name, parameter.name) for parameter in parameters if kind.search(str(parameter.annotation))]
+        found += [
+            (name, parameter.name)
+            for parameter in parameters
+            if kind.search(str(parameter.annotation))
+            and (names is None or (names.match(parameter.name) and parameter.kind is not parameter.VAR_POSITIONAL))
+        ]
     return sorted(set(found))
 
 
@@ -70,7 +88,7 @@ async def broadcast(room: Any) -> AsyncBroadcast:
 
 
 @pytest.fixture(scope="module")
-def things(sandbox: RunningSandbox) -> Iterator[dict[str, Any]]:
+def things(sandbox: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """An object of each class whose methods are asked."""
     with (
         spnb.connect("every-argument", url=sandbox.url, api_key=sandbox.api_key) as sp,
@@ -79,8 +97,14 @@ def things(sandbox: RunningSandbox) -> Iterator[dict[str, Any]]:
         room = sp.rooms.create("Every argument")
         parts = [getattr(sp, name) for name in vars(type(sp)) if isinstance(vars(type(sp))[name], property)]
         show = run(broadcast(room.asynchronous))
-        found = [sp, *parts, room, room.chat, room.stage, room.products, room.reactions, faults]
-        found += [spnb.sandbox.webhooks(sp), spnb.analytics.load(sp), show, show.sync]
+        found = [sp, *parts, room, room.asynchronous, room.chat, room.stage, room.products, room.reactions, faults]
+        watched = spnb.analytics.load(season(streams=2, seed=1))
+        found += [spnb.sandbox.webhooks(sp), watched, watched.report("s0"), show, show.sync]
+        found += [
+            spnb.sandbox.SandboxInfo.read(sandbox.info),
+            spnb.webhooks.Receiver("a long secret", path=tmp_path_factory.mktemp("r") / "r"),
+        ]
+        found += [spnb.webhooks.Prehook("a long secret")]
         yield {type(each).__name__: each for each in found}
 
 
@@ -100,20 +124,20 @@ async def of(awaitable: Awaitable[Any]) -> Any:
 def call(function: Any, argument: str, value: Any, given: dict[str, Any]) -> Any:
     """Call it with one argument that is nonsense, and with something for those that it needs."""
     parameters = inspect.signature(function).parameters.values()
-    needed = {each.name: given.get(each.name, "x") for each in parameters if each.default is each.empty}
-    needed = {name: value for name, value in needed.items() if name not in ("args", "kwargs")}
-    result = function(**{**needed, argument: value})
+    open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    needed = [each.name for each in parameters if each.default is each.empty and each.kind not in open_ended]
+    result = function(**{**{name: given.get(name, "x") for name in needed}, argument: value})
     if inspect.isawaitable(result):
         return run(of(result))
     return list(result) if inspect.isgenerator(result) or hasattr(result, "__next__") else result
 
 
-def silent(kind: re.Pattern[str], things: dict[str, Any], value: Any) -> list[str]:
+def silent(asked_about: list[tuple[str, str]], things: dict[str, Any], value: Any) -> list[str]:
     """The arguments that took nonsense, or were refused without a word about it."""
     wrong = []
-    given: dict[str, Any] = {"a": [], "b": []}
+    given: dict[str, Any] = {"a": [], "b": [], "user_ids": ["x"], "start": "2026-01-01", "end": "2026-02-01"}
     given |= {"client": things["Client"], "room": things["LiveRoom"], "dataset": things["Dataset"]}
-    for name, argument in arguments(kind):
+    for name, argument in asked_about:
         try:
             told = call(asked(name, things), argument, value, given)
         except (InvalidInput, ConfigError) as error:
@@ -128,12 +152,19 @@ def silent(kind: re.Pattern[str], things: dict[str, Any], value: Any) -> list[st
 
 def test_words_that_are_none_are_refused(things: dict[str, Any]) -> None:
     assert len(arguments(WORDS)) > 25
-    assert silent(WORDS, things, NONSENSE) == []
+    assert silent(arguments(WORDS), things, NONSENSE) == []
+
+
+def test_texts_that_take_only_some_words_refuse_others(things: dict[str, Any]) -> None:
+    free = [each for each in arguments(re.compile(r"^str\b"), FREE) if not each[0].startswith(DATA)]
+    assert len(free) > 15
+    wrong = silent(free, things, NONSENSE)
+    assert not wrong, "\n".join(wrong)
 
 
 def test_a_text_is_no_list_of_texts(things: dict[str, Any]) -> None:
     assert len(arguments(LISTS)) > 25
-    assert silent(LISTS, things, NONSENSE) == []
+    assert silent(arguments(LISTS), things, NONSENSE) == []
 
 
 MADE_BY_USERS = ("errors", "models", "testing", "webhooks.Delivery", "webhooks.asked", "webhooks.rehearsal")

@@ -245,12 +245,43 @@ def test_a_token_is_worth_nothing_after_the_logout(sandbox: RunningSandbox) -> N
 def test_not_read_yet_is_never_shown_as_none(sandbox: RunningSandbox) -> None:
     with spnb.connect("unread", url=sandbox.url, api_key=sandbox.api_key) as sp:
         room = sp.rooms.create("Unread")
+        room.post()
         assert "not read yet" in repr(room.products)
         assert "not counted yet" in repr(room.audience)
+        lobby, invited = sp.rooms.follow("idle"), spnb.LiveInvitations(sp)
+        hearts = spnb.connect("unread", url=sandbox.url, api_key=sandbox.api_key).rooms.get(room.room_id).reactions
+        for unread in (
+            lambda: room.products.tagged,
+            lambda: room.audience.count,
+            lambda: room.audience.peak,
+            lambda: lobby.rooms,
+            lambda: len(lobby),
+            lambda: list(lobby),
+            lambda: lobby.df,
+            lambda: invited.invitations,
+            lambda: invited.pending,
+            lambda: hearts.counts,
+            lambda: hearts.total,
+            lambda: hearts["heart"],
+            lambda: dict(hearts),
+        ):
+            with pytest.raises(InvalidInput, match=r"not been (read|counted) yet|no reactions are counted yet"):
+                unread()
+        told: queue.SimpleQueue[list[spnb.Room]] = queue.SimpleQueue()
+        nobody = sp.rooms.follow("terminated", type="directStreaming")
+        end = nobody.observe(told.put)
+        assert told.get(timeout=60) == [], "none is told too, once it is read"
+        assert nobody.was_read
+        end()
         room.products.refresh()
         room.audience.read()
+        invited.refresh()
+        assert room.room_id in [found.room_id for found in lobby.refresh()]
+        assert (room.audience.count, room.audience.peak, invited.pending) == (0, 0, [])
         assert "0 of 20 tagged" in repr(room.products)
         assert "0 watching" in repr(room.audience)
+        room.react("heart", times=2)
+        assert room.reactions.counts == {"heart": 2}, "one's own are counted at once"
 
 
 def test_no_log_of_any_library_holds_the_key(tmp_path: Path) -> None:

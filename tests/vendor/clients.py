@@ -11,10 +11,13 @@ from playwright.async_api import Browser, Page
 
 from tests.conftest import RunningSandbox
 
-__all__ = ["PATIENCE", "SdkClient"]
+__all__ = ["CALLED", "PATIENCE", "SdkClient", "SdkError"]
 
 PATIENCE = 20_000
 """Milliseconds to wait for what another client must see; a loaded machine takes its time."""
+
+CALLED: set[str] = set()
+"""Functions of the SDK that were called since this was emptied, by any client."""
 
 _names = itertools.count(1)
 
@@ -69,7 +72,7 @@ class SdkClient:
             sdk.Client.createClient(a.key, "sandbox", { apiEndpoint: { http: a.url, mqtt: a.mqtt, upload: a.url } });
             const sessionHandler = { sessionWillRenewAccessToken: async (renewal) => (window.authToken
                 ? renewal.renewWithAuthToken(await window.authToken()) : renewal.renew()) };
-            await (a.visitor ? sdk.Client.loginAsVisitor({ sessionHandler })
+            await (a.visitor ? sdk.Client.loginAsVisitor({ sessionHandler, ...a.options })
                 : a.bot ? sdk.Client.loginAsBot({ sessionHandler })
                 : sdk.Client.login({ userId: a.userId, displayName: a.name, ...a.options }, sessionHandler));
             sdk.Client.enableUnreadCount();
@@ -93,17 +96,22 @@ class SdkClient:
         told = await self.page.evaluate(
             f"""async (a) => {{
                 const sdk = window.sdk;
+                let told;
                 try {{
                     const found = await (async () => {{ {statements} }})();
-                    return JSON.stringify({{ found }});
+                    told = {{ found }};
                 }} catch (error) {{
-                    return JSON.stringify({{ failed: String(error.message ?? error), code: error.code ?? null,
-                                             stack: String(error.stack ?? "") }});
+                    told = {{ failed: String(error.message ?? error), code: error.code ?? null,
+                              stack: String(error.stack ?? "") }};
                 }}
+                told.called = [...window.called];
+                window.called.clear();
+                return JSON.stringify(told);
             }}""",
             arguments,
         )
         answer = json.loads(told)
+        CALLED.update(answer["called"])
         if "failed" in answer:
             raise SdkError(answer["failed"], answer["code"], answer["stack"] + "\n" + "\n".join(self.refused[-5:]))
         return answer.get("found")

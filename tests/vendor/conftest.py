@@ -12,8 +12,11 @@ from playwright.async_api import Browser, async_playwright
 
 from spnb.bench.lab import chromium
 from tests.conftest import RunningSandbox
-from tests.vendor.clients import SdkClient
+from tests.vendor.calls import table
+from tests.vendor.clients import CALLED, SdkClient
 from tests.vendor.site import served
+
+TABLE = table()
 
 
 @pytest.fixture(scope="session")
@@ -69,3 +72,18 @@ async def host(browser: Browser, site: str, sandbox: RunningSandbox) -> SdkClien
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def viewer(browser: Browser, site: str, sandbox: RunningSandbox) -> SdkClient:
     return await _client(browser, site, sandbox, "viewer")
+
+
+@pytest.fixture(autouse=True)
+def calls_what_the_table_says(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test calls the functions of the SDK that `calls.tsv` names it for."""
+    CALLED.clear()
+    failed = request.session.testsfailed
+    yield
+    here = f"{request.node.path.stem}::{request.node.originalname}"
+    if request.session.testsfailed == failed:
+        missing = {name for name, (_, test) in TABLE.items() if test == here} - CALLED
+        assert not missing, f"calls.tsv says that {here} calls {sorted(missing)}"
+    if notes := os.environ.get("SPNB_VENDOR_CALLED"):
+        with Path(notes).open("a") as file:
+            file.writelines(f"{name}\t{here}\n" for name in sorted(CALLED))

@@ -23,7 +23,14 @@ ROOM = "await new Promise((got) => sdk.RoomRepository.getRoom(a.id, (s) => !s.lo
 async def test_a_room_is_on_air_stopped_and_recorded(
     host: SdkClient, viewer: SdkClient, sandbox: RunningSandbox
 ) -> None:
+    place = await community(host, viewer)
     room = await host.run(NEW_ROOM)
+    post = await host.run(
+        "return (await sdk.PostRepository.createRoomPost({ targetType: 'community', targetId: a.place,"
+        " data: { roomId: a.id } })).data.childrenPosts[0].postId",
+        place=place,
+        id=room["roomId"],
+    )
     await viewer.run(WATCH, **room)
     given = await host.run("return await sdk.RoomRepository.getBroadcasterData(a.roomId)", **room)
     assert given["coHostUrl"].startswith("ws")
@@ -38,13 +45,41 @@ async def test_a_room_is_on_air_stopped_and_recorded(
         show = await (await sp.rooms.get(room["roomId"])).go_live(spnb.TestCard(160, 90, fps=10))
         await viewer.heard(names["StartBroadcasting"], "e.roomId === a.id && e.status === 'live'", **this)
         watched = await viewer.run(
-            f"const room = {ROOM}; return await room.analytics().createWatchSession(new Date())", **this
+            f"""const room = {ROOM};
+            const id = await room.analytics().createWatchSession(new Date(Date.now() - 5000));
+            await room.analytics().updateWatchSession(id, 5, new Date());
+            // Its signing takes its PKCS#8 key for PKCS#1: no browser imports that, and nothing is sent.
+            return [id, await sdk.RoomRepository.syncWatchSessions()];""",
+            **this,
         )
-        assert watched
+        assert watched[0]
+        assert watched[1] is False
+        lives = (
+            "getLiveRoomPosts(told)",
+            "getCommunityLiveRoomPosts({ communityIds: [a.place] }, told)",
+        )
+        for call in lives:
+            name = await viewer.follow(f"sdk.PostRepository.{call}", place=place)
+            await viewer.until(
+                name, "s.data?.find((p) => [p.postId, ...(p.children ?? [])].includes(a.post))", post=post
+            )
         await host.run("await sdk.RoomRepository.stopRoom(a.id)", **this)
         await viewer.heard(names["EndBroadcasting"], "e.roomId === a.id", **this)
         await viewer.heard(names["RecordedAvailable"], "e.roomId === a.id", **this)
         await show.stop()
+        # Staff, or the network's moderation, ends another one.
+        other = await host.run(NEW_ROOM)
+        await viewer.run(WATCH, **other)
+        over = await viewer.hear("sdk.RoomRepository.onRoomTerminated(told)")
+        show = await (await sp.rooms.get(other["roomId"])).go_live(spnb.TestCard(160, 90, fps=10))
+        await viewer.heard(names["StartBroadcasting"], "e.roomId === a.id && e.status === 'live'", id=other["roomId"])
+        found = {"category": "violence", "confidence": 0.9}
+        key = {"X-API-Key": sandbox.api_key}
+        url = f"{sandbox.url}/sandbox/rooms/{other['roomId']}/moderation"
+        answer = httpx.post(url, json=found, headers=key, trust_env=False, timeout=60)
+        assert answer.json()["action"] == "terminate"
+        await viewer.heard(over, "e.roomId === a.id", id=other["roomId"])
+        await show.wait_ended(60)
     played = await viewer.run("return (await sdk.RoomRepository.getRecordedUrl(a.id)).url", **this)
     answer = httpx.get(played, trust_env=False, timeout=60)
     assert (answer.status_code, answer.text[:7]) == (200, "#EXTM3U")
@@ -174,8 +209,8 @@ async def test_a_bot_reads_and_may_not_write(browser: Browser, site: str, sandbo
     bot = await SdkClient.open(browser, site, sandbox, f"bot-{os.urandom(3).hex()}")
     await bot.start(bot=True)
     assert await bot.run("return sdk.Client.getCurrentUserType()") == "bot"
-    listed = await bot.follow("sdk.CommunityRepository.getCommunities({}, told)")
-    await bot.until(listed, "!s.loading && s.data.find((c) => c.communityId === 'sandbox')")
+    shown = await bot.follow("sdk.CommunityRepository.getCommunity('sandbox', told)")
+    await bot.until(shown, "!s.loading && s.data.communityId === 'sandbox'")
     refused = await bot.run(
         "try { await sdk.CommunityRepository.joinCommunity('sandbox') } catch (error) { return error.code }"
     )

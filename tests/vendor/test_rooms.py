@@ -167,8 +167,8 @@ async def test_floating_reactions_and_products(host: SdkClient, viewer: SdkClien
 async def test_a_visitor_reads_and_may_not_write(browser: Browser, site: str, sandbox: RunningSandbox) -> None:
     visitor = await SdkClient.open(browser, site, sandbox, "nobody")
     await visitor.start(visitor=True)
-    listed = await visitor.follow("sdk.CommunityRepository.getCommunities({}, told)")
-    await visitor.until(listed, "!s.loading && s.data.find((c) => c.communityId === 'sandbox')")
+    shown = await visitor.follow("sdk.CommunityRepository.getCommunity('sandbox', told)")
+    await visitor.until(shown, "!s.loading && s.data.communityId === 'sandbox'")
     refused = await visitor.run(
         "try { await sdk.CommunityRepository.joinCommunity('sandbox') } catch (error) { return error.code }"
     )

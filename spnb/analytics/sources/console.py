@@ -63,6 +63,7 @@ def read_console(path: str | Path, *, time_zone: str = "UTC") -> pd.DataFrame:
     Raises:
         TableError: it is no such export, or a value in it cannot be read, e.g. one of another locale.
     """
+    zone = zone_named(time_zone)
     text = text_of(path)
     first = text.split("\n", 1)[0]
     separator = max((",", ";", "\t"), key=first.count)
@@ -82,7 +83,6 @@ def read_console(path: str | Path, *, time_zone: str = "UTC") -> pd.DataFrame:
         split = parts["title"].notna() & frame["title"].str.contains("\n")
         frame["creator_id"] = parts["creator"].where(split)
         frame["title"] = parts["title"].where(split, frame["title"])
-    zone = zone_named(time_zone)
     times = pd.to_datetime(frame["created_at"]).dt.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward")
     frame["created_at"] = times.dt.tz_convert("UTC").astype(TIME)
     for name in {"room_id", "title", "creator_id"} & set(frame.columns):

@@ -18,6 +18,7 @@ from spnb.sandbox.rest import (
     messages,
     network,
     notification_tray,
+    pins,
     polls,
     posts,
     presence,
@@ -55,7 +56,7 @@ def routes(services: Services) -> list[BaseRoute]:
     """All REST routes, the most asked-for first: routing looks at them in order."""
     live = (rooms, presence, messages, reactions, stage)
     chat = (channels, channel_members, message_feeds)
-    social = (posts, comments, feeds, communities, community_members, polls, scheduled_events)
+    social = (posts, comments, feeds, pins, communities, community_members, polls, scheduled_events)
     people = (users, follows, sessions, notification_tray)
     parts = (*live, *chat, *social, *people, files, products, roles, network, first_party, quiet)
     return [route for part in parts for route in part.routes(services)]

@@ -1,4 +1,4 @@
-"""Feeds over many targets: what a user follows, a user's own, search, pinned posts, who saw a post."""
+"""Feeds over many targets: what a user follows, a user's own, search, who saw a post."""
 
 from __future__ import annotations
 
@@ -16,16 +16,12 @@ __all__ = ["routes"]
 
 def routes(services: Services) -> list[BaseRoute]:
     """Feed routes."""
-    pinned = "/api/v1/pinned-posts"
     return [
         serve(services, "GET", "/api/v4/me/global-feeds", global_feed),
         serve(services, "GET", "/api/v5/me/global-feeds", global_feed),
         serve(services, "GET", "/api/v4/user-feeds/{userId}", user_feed),
         serve(services, "GET", "/api/v1/semantic-search/posts", search),
         serve(services, "GET", "/api/v1/search/posts", by_hashtag),
-        serve(services, "GET", f"{pinned}/global", no_pins),
-        serve(services, "GET", f"{pinned}/communities/{{communityId}}", no_pins),
-        serve(services, "GET", f"{pinned}/communities/{{communityId}}/{{placement}}", no_pins),
         serve(services, "GET", "/api/v1/analytics/views/posts/{postId}/users", viewers),
     ]
 
@@ -111,11 +107,6 @@ async def by_hashtag(call: Call) -> Json:
         return kind in (None, "all", post["targetType"]) and bool(tags & wanted)
 
     return _page(call, accept)
-
-
-async def no_pins(call: Call) -> Json:
-    """Pinned posts: none, for they are pinned in the Console, which the sandbox has not."""
-    return {**answered(call, []), "pins": [], "pinTargets": []}
 
 
 async def viewers(call: Call) -> Json:

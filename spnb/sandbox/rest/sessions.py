@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
+from datetime import UTC, datetime
 from typing import Any
 
 import jwt
@@ -12,6 +14,7 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.rest.sound import WireTime
 from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["routes"]
@@ -28,6 +31,8 @@ class Login(BaseModel):
 class DeviceLogin(BaseModel):
     deviceId: str = Field(min_length=1, max_length=150)
     deviceInfo: dict[str, Any] | None = None
+    authSignature: str = ""
+    authSignatureExpiresAt: WireTime | None = None
 
 
 class AuthTokenWish(BaseModel):
@@ -75,6 +80,8 @@ async def login_bot(call: Call) -> Json:
 
 def _device_session(call: Call, kind: str) -> Json:
     wish = call.read(DeviceLogin)
+    if call.services.settings.secure_mode and kind == "visitor":
+        _check_signature(call, wish)
     user = call.store.ensure_user(f"_{kind}_{wish.deviceId}"[:50], kind.capitalize())
     return _opened(call, user, wish.deviceId, kind)
 
@@ -129,6 +136,18 @@ async def admin_token(call: Call) -> Json:
         call.services.tokens.revoke(session["tokenId"])
     made = call.services.tokens.issue(call.user, device)
     return {"adminToken": made["accessToken"], "issuedAt": made["issuedAt"], "expiresAt": made["expiresAt"]}
+
+
+def _check_signature(call: Call, wish: DeviceLogin) -> None:
+    """A visitor's signature: HMAC-SHA256 of the device and the signature's end, by the network's visitor secret."""
+    ends = wish.authSignatureExpiresAt or ""
+    signed = f"deviceId={wish.deviceId}&authSignatureExpiresAt={ends}".encode()
+    right = hmac.new(call.store.secret("visitor-secret").encode(), signed, hashlib.sha256).hexdigest()
+    if not ends or not hmac.compare_digest(wish.authSignature.encode(), right.encode()):
+        raise Refused.unauthorized("This network is in secure mode: a visitor needs a valid authSignature")
+    at = datetime.fromisoformat(ends)
+    if (at if at.tzinfo else at.replace(tzinfo=UTC)) <= call.store.clock():
+        raise Refused.unauthorized("The authSignature has expired")
 
 
 def _check_auth_token(call: Call, wish: Login) -> None:

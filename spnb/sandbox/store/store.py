@@ -118,6 +118,7 @@ class Store:
             self._db, "scheduled_events", "eventId", ["originType", "originId", "status", "type", "userId", "isDeleted"]
         )
         self.responses = Collection(self._db, "responses", "_id", ["eventId", "userPublicId", "status"])
+        self.pins = Collection(self._db, "pins", "pinId", ["targetId", "placement"])
         self.tray = Collection(self._db, "tray", "_id", ["userId"])
         self._db.set_progress_handler(None, 0)
 

@@ -38,19 +38,32 @@ class Audience(Face):
         return self._twin.room_id
 
     @property
+    def read_error(self) -> str | None:
+        """Why the count, which is observed, could not be read last; None where it could."""
+        return self._twin.read_error
+
+    @property
     def count(self) -> int:
-        """How many watched when it was read last."""
+        """How many watched when it was read last.
+
+        Raises:
+            InvalidInput: it has not been read yet.
+        """
         return self._twin.count
 
     @property
     def peak(self) -> int:
-        """The most that were seen here at once."""
+        """The most that were seen here at once.
+
+        Raises:
+            InvalidInput: they have not been counted yet.
+        """
         return self._twin.peak
 
     @property
-    def read_error(self) -> str | None:
-        """Why the count, which is observed, could not be read last; None where it could."""
-        return self._twin.read_error
+    def was_read(self) -> bool:
+        """Whether they have been counted yet."""
+        return self._twin.was_read
 
     def read(self, *, max_age: float = 0.0) -> int:
         """How many watch now.

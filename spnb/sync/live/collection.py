@@ -73,7 +73,11 @@ class LiveRooms(Face):
 
     @property
     def rooms(self) -> list[Room]:
-        """The records of the collection, in its order."""
+        """The records of the collection, in its order.
+
+        Raises:
+            InvalidInput: they have not been read yet.
+        """
         return self._twin.rooms
 
     @property
@@ -83,7 +87,11 @@ class LiveRooms(Face):
 
     @property
     def df(self) -> pd.DataFrame:
-        """One row per room; times are UTC."""
+        """One row per room; times are UTC.
+
+        Raises:
+            InvalidInput: they have not been read yet.
+        """
         return self._twin.df
 
     @property
@@ -108,7 +116,8 @@ class LiveRooms(Face):
         return run(self._twin.refresh())
 
     def observe(self, observer: Callable[[list[Room]], Any]) -> Callable[[], None]:
-        """Have `observer` called with all rooms at every change, first with those known now.
+        """Have `observer` called with all rooms as soon as they are read, and at every change; also where they cannot
+        be read, as `read_error` says.
 
         It is called on spnb's background loop and must be quick.
 

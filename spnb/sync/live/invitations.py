@@ -43,13 +43,21 @@ class LiveInvitations(Face):
 
     @property
     def invitations(self) -> list[LiveInvitation]:
-        """All that are known now."""
+        """All that are known now.
+
+        Raises:
+            InvalidInput: they have not been read yet.
+        """
         found: list[LiveInvitation] = blocking(self._twin.invitations)
         return found
 
     @property
     def pending(self) -> list[LiveInvitation]:
-        """Those that wait for an answer."""
+        """Those that wait for an answer.
+
+        Raises:
+            InvalidInput: they have not been read yet.
+        """
         found: list[LiveInvitation] = blocking(self._twin.pending)
         return found
 
@@ -71,7 +79,7 @@ class LiveInvitations(Face):
         return found
 
     def observe(self, observer: Observer) -> Callable[[], None]:
-        """Have `observer` called with all invitations, first with those known now, then at every change.
+        """Have `observer` called with all invitations as soon as they are read, then at every change.
 
         It is called on spnb's background loop and must be quick.
 

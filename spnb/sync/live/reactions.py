@@ -33,12 +33,20 @@ class LiveReactions(Face, Mapping[str, int]):
 
     @property
     def counts(self) -> dict[str, int]:
-        """Counts by name, most first."""
+        """Counts by name, most first.
+
+        Raises:
+            InvalidInput: none are counted yet: following has begun just now, or no post carries the room.
+        """
         return self._twin.counts
 
     @property
     def total(self) -> int:
-        """All reactions."""
+        """All reactions.
+
+        Raises:
+            InvalidInput: none are counted yet.
+        """
         return self._twin.total
 
     def __getitem__(self, name: str) -> int:

@@ -118,6 +118,9 @@ class Receiver(Face):
 
         Args:
             event: a name, common or as sent, or a pattern: `room.live`, `stream.started`, `room.*`.
+
+        Raises:
+            InvalidInput: no event is called so.
         """
         return self._twin.on(event)
 
@@ -157,6 +160,9 @@ class Receiver(Face):
 
         Returns:
             How many were replayed.
+
+        Raises:
+            InvalidInput: no event is called so.
         """
         return run(self._twin.replay(event, room_id=room_id, since=since, failed=failed, number=number))
 

@@ -15,7 +15,21 @@ function follow(name, start) {
   return entry;
 }
 
-window.sdk = sdk;
+window.called = new Set();
+/** The SDK with a note of each function that is called, by its name in the SDK: `RoomRepository.getRoom`. */
+function noted(what, name) {
+  if (typeof what === "function") {
+    if (/^class\b/.test(Function.prototype.toString.call(what))) return what;
+    window.functions.push(name);
+    return new Proxy(what, { apply: (it, self, given) => (window.called.add(name), Reflect.apply(it, self, given)) });
+  }
+  if (typeof what !== "object" || what === null || Array.isArray(what)) return what;
+  return Object.fromEntries(
+    Object.entries(what).map(([key, value]) => [key, noted(value, name ? `${name}.${key}` : key)]),
+  );
+}
+window.functions = [];
+window.sdk = noted(sdk, "");
 window.followed = followed;
 window.follow = follow;
 window.heard = {};

@@ -27,6 +27,7 @@ from spnb.analytics.sources.chat_logs.opening import head_of, json_values
 from spnb.analytics.sources.chat_logs.others import danmaku, discord, discord_about
 from spnb.analytics.sources.chat_logs.twitch import RAW, about, comment
 from spnb.analytics.sources.chat_logs.youtube import data_api, downloaded, live_chat, pytchat
+from spnb.analytics.windows import zone_named
 from spnb.errors import TableError
 
 __all__ = ["ChatLog", "Kind", "kind_of_log", "open_chat_log", "read_chat_log"]
@@ -109,6 +110,8 @@ def open_chat_log(
     text: bool = False,
 ) -> ChatLog:
     """A chat log with what it tells of its stream and what was skipped; as `read_chat_log`."""
+    if time_zone is not None:
+        zone_named(time_zone)
     file = Path(path)
     found = kind or kind_of_log(file)
     if found is None:

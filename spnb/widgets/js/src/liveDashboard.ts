@@ -10,7 +10,7 @@ import { Link, type Reply, type View } from "./shared/widget";
 
 type Now = {
   at: number;
-  viewers: number;
+  viewers: number | null;
   peak: number;
   peakAt: number;
   messages: number;
@@ -30,7 +30,7 @@ const AXIS = 56;
 const DRAW_MS = 100;
 /** What is of the present alone: afterwards there is none. */
 const PRESENT = ["viewers", "chatRate", "reactionRate"];
-const count = (value: number) => value.toLocaleString("en");
+const count = (value: number | null) => value?.toLocaleString("en") ?? "–";
 
 export default {
   render({ model, el }: View) {

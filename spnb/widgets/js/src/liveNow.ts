@@ -1,6 +1,6 @@
 // Who is on air now: cards that keep themselves fresh, and a player for the one that is clicked.
 import { frame, h, replace, say } from "./shared/dom";
-import { clock, label } from "./shared/format";
+import { clock, label, viewersOf } from "./shared/format";
 import { playback } from "./shared/playback";
 import { Filters } from "./shared/roomList";
 import { Rows, type Row } from "./shared/rows";
@@ -77,7 +77,7 @@ export default {
           badge.textContent = row.status === "live" ? "LIVE" : label(row.status);
           say(title, row.title);
           say(creator, row.creator);
-          say(watching, ` · ${row.viewers} ${row.viewers === 1 ? "viewer" : "viewers"}`);
+          say(watching, row.viewers === null ? "" : ` · ${viewersOf(row.viewers)}`);
           ghost.hidden = !row.ghost;
           end.hidden = row.creator !== link.get<string>("me");
           const address = rows.pictures.get(id);

@@ -1,7 +1,7 @@
 // What a viewer sees of a room.
 import { chatBeside } from "./shared/chatBeside";
 import { frame, h, say } from "./shared/dom";
-import { clock } from "./shared/format";
+import { clock, viewersOf } from "./shared/format";
 import { playback } from "./shared/playback";
 import { Link, type View } from "./shared/widget";
 
@@ -21,8 +21,7 @@ export default {
       say(title, link.get<string>("title"));
       say(host, link.get<string>("host"));
       host.hidden = !host.textContent;
-      const count = link.get<number>("count");
-      say(viewers, `${count} ${count === 1 ? "viewer" : "viewers"}`);
+      say(viewers, viewersOf(link.get<number | null>("count")));
       tick();
     });
     link.every(1000, tick);

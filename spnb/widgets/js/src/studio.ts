@@ -3,7 +3,7 @@ import { chatBeside } from "./shared/chatBeside";
 import { frame, h, replace } from "./shared/dom";
 import { canEncode } from "./shared/encoder";
 import { floatOver, reactionCounts } from "./shared/floating";
-import { clock, kilobits, label } from "./shared/format";
+import { clock, kilobits, label, viewersOf } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
 import { findHub } from "./shared/hub";
 import { invites, received } from "./shared/invites";
@@ -196,7 +196,7 @@ export default {
     }
 
     function ask() {
-      const watching = link.get<number>("viewers");
+      const watching = link.get<number | null>("viewers");
       const people = `${watching} ${watching === 1 ? "viewer is" : "viewers are"} watching. `;
       leaving = true;
       draw();
@@ -345,8 +345,7 @@ export default {
       const since = link.get<number>("live_since");
       timer.hidden = !since;
       if (since) timer.textContent = clock(Date.now() / 1000 - since);
-      const watching = link.get<number>("viewers");
-      viewers.textContent = since ? `${watching} ${watching === 1 ? "viewer" : "viewers"}` : "";
+      viewers.textContent = since ? viewersOf(link.get<number | null>("viewers")) : "";
     }
 
     /** Whether this page is the one that may send. */

@@ -22,11 +22,11 @@ export default {
 
     function draw() {
       const live = link.get<boolean>("live");
-      const count = link.get<number>("count");
+      const count = link.get<number | null>("count");
       title.textContent = link.get<string>("title");
-      number.textContent = live ? String(count) : "–";
-      noun.textContent = live ? (count === 1 ? "viewer now" : "viewers now") : "off the air";
-      peak.textContent = `at most ${link.get<number>("peak")}`;
+      number.textContent = live && count !== null ? String(count) : "–";
+      noun.textContent = live ? (count === null ? "not counted yet" : count === 1 ? "viewer now" : "viewers now") : "off the air";
+      peak.textContent = live && count === null ? "" : `at most ${link.get<number>("peak")}`;
       if (!live) names = undefined;
       who.hidden = !live;
       who.setAttribute("aria-expanded", String(names !== undefined));

@@ -31,3 +31,7 @@ export function moment(seconds: number): string {
   const at = new Date(seconds * 1000);
   return `${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
+
+/** "1 viewer"; nothing where they are not counted yet. */
+export const viewersOf = (count: number | null) =>
+  count === null ? "" : `${count} ${count === 1 ? "viewer" : "viewers"}`;

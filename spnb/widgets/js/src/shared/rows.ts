@@ -11,7 +11,8 @@ export type Row = {
   since: number;
   created: number;
   seconds: number;
-  viewers: number;
+  /** Null where they are not counted yet. */
+  viewers: number | null;
   products: number;
   moderation: string;
   description: string;
@@ -23,7 +24,7 @@ export type Wanted = { text: string; status: string; type: string; community: st
 const ORDERS: Record<string, (one: Row, other: Row) => number> = {
   newest: (one, other) => other.created - one.created,
   oldest: (one, other) => one.created - other.created,
-  viewers: (one, other) => other.viewers - one.viewers || other.created - one.created,
+  viewers: (one, other) => (other.viewers ?? 0) - (one.viewers ?? 0) || other.created - one.created,
   longest: (one, other) => (one.since || Infinity) - (other.since || Infinity),
   title: (one, other) => one.title.localeCompare(other.title),
 };
