@@ -161,7 +161,7 @@ def test_a_live_dashboard_counts_an_hour_and_does_not_grow(sp: Any) -> None:
     sent = Sent(board)
     audience = board._room.audience
     for second in range(3600):
-        audience.count = 500 if second == 1234 else second % 40
+        audience._count = 500 if second == 1234 else second % 40
         board._fresh = [second % 3, 1]
         board._tick(float(second))
     assert (board.peak, board.peak_at) == (500, 1234.0)
