@@ -24,6 +24,7 @@ from spnb.sandbox.realtime import topics
 from spnb.sandbox.recorder import Delivery, Gap, Interrupted, RecordedFile, Recorder
 from spnb.sandbox.rest import Refused, room_payload
 from spnb.sandbox.rooms.ports import Events, Json
+from spnb.sandbox.rooms.viewers import Viewers
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
@@ -97,6 +98,8 @@ class Lifecycle:
         self._finishing: dict[str, asyncio.Task[None]] = {}
         self._putting_out: dict[str, asyncio.Task[bool]] = {}
         self._again: dict[str, asyncio.TimerHandle] = {}
+        self.viewers = Viewers(media)
+        """Who watches by WebRTC."""
 
     # -- what REST asks
 
@@ -114,6 +117,14 @@ class Lifecycle:
         )
         self._media.follow(room["roomId"])
         return {"coHostUrl": self._media.url, "coHostToken": token}
+
+    def subscriber_data(self, room: Json, user: Json) -> Json:
+        """LiveKit address and a token to watch by."""
+        return self.viewers.let_in(room["roomId"], user)
+
+    async def put_viewer_out(self, room_id: str, user_id: str) -> None:
+        """Take a viewer off the media server."""
+        await self.viewers.put_out(room_id, user_id)
 
     async def stop(self, room_id: str, *, by: str) -> Json:
         """End a live room; an idle one is refused, one that is over is returned as it is (a choice)."""
@@ -244,6 +255,7 @@ class Lifecycle:
     ) -> Json | None:
         self._stop_waiting(room_id)
         self._publishing.pop(room_id, None)
+        self.viewers.forget(room_id)
         room = self._store.transition(room_id, status, **changes)
         if room is None:
             return None

@@ -1,0 +1,46 @@
+"""What lets a viewer watch by WebRTC: no call of social.plus, but one of the sandbox's own."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from spnb.client.answers import read_object
+from spnb.client.resource import part
+from spnb.errors import NotFound
+
+if TYPE_CHECKING:
+    from spnb.client.client import AsyncClient
+
+__all__ = ["Subscriber", "subscriber_data"]
+
+_without: weakref.WeakSet[AsyncClient[Any]] = weakref.WeakSet()
+"""Connections to a service that has no such call: asked once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """A LiveKit address, and a token that lets one viewer in. Secret."""
+
+    url: str
+    token: str = field(repr=False)
+
+
+async def subscriber_data(client: AsyncClient[Any], room_id: str) -> Subscriber | None:
+    """What a viewer needs to watch a room by WebRTC; None where the service gives out no such thing.
+
+    Raises:
+        Forbidden: the user is banned from the room.
+        BadRequest: the room is not on air.
+    """
+    if client in _without:
+        return None
+    doing = "get what a viewer needs to watch by WebRTC"
+    try:
+        answer = await client._session.request("GET", f"/sandbox/rooms/{part(room_id)}/subscriber", doing=doing)
+    except NotFound:
+        _without.add(client)
+        return None
+    told = read_object(answer, doing)
+    return Subscriber(str(told["url"]), str(told["token"]))
