@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from spnb._proxies import enter, through
+from spnb._sound_lag import SoundLag
 from spnb.broadcast.events import BroadcastStats
 from spnb.broadcast.native_log import QuietEncoder
 from spnb.broadcast.options import Format, Intent, Kind, VideoOptions
@@ -323,7 +324,7 @@ class Publisher:
         import numpy as np
         from livekit import rtc
 
-        waiting, sent = b"", self._channels
+        waiting, sent, lag = b"", self._channels, SoundLag()
         while True:
             samples, channels = await self._sound.get()
             if self._channels != sent:
@@ -338,7 +339,7 @@ class Publisher:
                 frame, waiting = rtc.AudioFrame(waiting[:piece], SAMPLE_RATE, sent, CHUNK), waiting[piece:]
                 if "audio" in self._intent.muted:
                     waiting = b""  # said before the mute, and not out yet
-                else:
+                elif not lag.leaves_out(time.monotonic(), CHUNK / SAMPLE_RATE):
                     await self._audio.capture_frame(frame)
 
     # -- what the host wants
