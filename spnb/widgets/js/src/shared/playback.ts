@@ -68,7 +68,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   let barred = false;
   /** Where to begin in what comes next, in seconds; what is on air without. */
   let wanted: number | undefined;
-  /** When the stream went on air, and when the viewer paused it last, in Unix seconds. */
+  /** When the stream went on air, and when the viewer paused it by WebRTC, in Unix seconds; 0 while it plays. */
   let began = 0;
   let pausedAt = 0;
   /** Whether the viewer had paused what was taken off, and where it stood. */
@@ -105,6 +105,11 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   function goBack(to: number) {
     wanted = to;
     askFor("live", false);
+  }
+
+  /** Live lists begin where it is live, whatever was wished. */
+  function settle(at: number) {
+    if (Math.abs(video.currentTime - at) > STEP / 2) video.currentTime = at;
   }
 
   function toBeginning() {
@@ -201,7 +206,9 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
 
   /** Take off what is in the video. */
   function takeOff() {
-    if (attached) held = { paused: video.paused, at: webrtc ? Math.max(0, pausedAt - began) : video.currentTime };
+    // A stream that is over pauses the video too: of WebRTC it counts what the viewer did.
+    if (attached)
+      held = webrtc ? { paused: pausedAt > 0, at: Math.max(0, pausedAt - began) } : { paused: video.paused, at: video.currentTime };
     hls?.destroy();
     hls = undefined;
     webrtc?.close();
@@ -218,7 +225,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
       takeOff();
       draw();
       // What is over ends here; what goes on goes on by HLS.
-      if (link.get<boolean>("playable")) askFor("live", false);
+      if (link.get<boolean>("playable") && !asked) askFor("live", false);
     });
     try {
       await made.open(model, subscriber);
@@ -254,6 +261,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     draw();
     if (made) {
       webrtc = made;
+      pausedAt = 0;
       fallen = "";
       video.srcObject = made.stream;
     } else {
@@ -275,6 +283,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
       }
       if (paused && !hls) video.currentTime = held.at;
     }
+    if (at !== undefined) video.addEventListener("canplay", () => mine === turn && settle(at), { once: true });
     attached = true;
     asked = "";
     trouble = "";
@@ -328,8 +337,13 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   }
 
   video.addEventListener("volumechange", draw);
-  video.addEventListener("play", resume);
-  video.addEventListener("pause", () => (pausedAt = Date.now() / 1000));
+  video.addEventListener("play", () => {
+    pausedAt = 0;
+    resume();
+  });
+  video.addEventListener("pause", () => {
+    if (webrtc?.stream.active) pausedAt = Date.now() / 1000;
+  });
   video.addEventListener("seeked", () => {
     following = behind() < FOLLOWING;
     drawEdge();
