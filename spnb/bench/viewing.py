@@ -73,7 +73,8 @@ def _offsets(path: Path) -> list[float]:
     shown: dict[int, float] = {}
     with av.open(str(path)) as file:
         for frame in file.decode(video=0):
-            number = read_counter(frame.reformat(format="gray").to_ndarray())
+            gray: Any = frame.reformat(format="gray").to_ndarray()
+            number = read_counter(gray)
             if number is not None and frame.time is not None:
                 shown.setdefault(number, frame.time)
     waves, rate, begins = [], 48_000, None

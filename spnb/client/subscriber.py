@@ -1,4 +1,4 @@
-"""What lets a viewer watch by WebRTC: no call of social.plus, but one of the sandbox's own."""
+"""Calls of the sandbox that social.plus has not: what lets a viewer watch by WebRTC, and the end of stream keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from spnb.errors import NotFound
 if TYPE_CHECKING:
     from spnb.client.client import AsyncClient
 
-__all__ = ["Subscriber", "subscriber_data"]
+__all__ = ["Subscriber", "revoke_stream_keys", "subscriber_data"]
 
 _without: weakref.WeakSet[AsyncClient[Any]] = weakref.WeakSet()
 """Connections to a service that has no such call: asked once."""
@@ -44,3 +44,17 @@ async def subscriber_data(client: AsyncClient[Any], room_id: str) -> Subscriber 
         return None
     told = read_object(answer, doing)
     return Subscriber(str(told["url"]), str(told["token"]))
+
+
+async def revoke_stream_keys(client: AsyncClient[Any], room_id: str) -> bool:
+    """Have no stream key of a room of yours let anybody in any more; False where the service has no such call.
+
+    Raises:
+        Forbidden: it is somebody else's room.
+    """
+    try:
+        path = f"/sandbox/rooms/{part(room_id)}/stream-keys"
+        await client._session.request("DELETE", path, doing="end the room's stream keys")
+    except NotFound:
+        return False
+    return True

@@ -49,6 +49,7 @@ def routes(services: Services) -> list[BaseRoute]:
         serve(services, "DELETE", f"{room}/viewer-bans", unban),
         serve(services, "GET", f"{room}/viewer-bans", bans),
         serve(services, "GET", "/sandbox/rooms/{roomId}/subscriber", subscriber),
+        serve(services, "DELETE", "/sandbox/rooms/{roomId}/stream-keys", revoke_keys),
         serve(services, "POST", "/api/v1/invitations", invite),
         serve(services, "GET", "/api/v1/invitations", invitations),
         serve(services, "GET", "/api/v1/invitations/me", my_invitations),
@@ -67,6 +68,13 @@ async def subscriber(call: Call) -> Json:
     if room["status"] not in ("live", "waitingReconnect"):
         raise Refused.bad_request(f"The room is {room['status']}: it can be watched by WebRTC while it is on air")
     return call.services.stage.subscriber_data(room, call.user)
+
+
+async def revoke_keys(call: Call) -> Json:
+    """The host's stream keys let nobody in any more, and put out who is in by one. A call of the sandbox's own."""
+    room = own_room(call, "end its stream keys")
+    await call.services.stage.revoke_keys(room["roomId"])
+    return {"success": True}
 
 
 async def leave(call: Call) -> Json:

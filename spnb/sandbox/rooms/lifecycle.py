@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -125,6 +125,10 @@ class Lifecycle:
     async def put_viewer_out(self, room_id: str, user_id: str) -> None:
         """Take a viewer off the media server."""
         await self.viewers.put_out(room_id, user_id)
+
+    async def revoke_keys(self, room_id: str) -> None:
+        """End all stream keys of a room."""
+        await self.end_keys(room_id)
 
     async def stop(self, room_id: str, *, by: str) -> Json:
         """End a live room; an idle one is refused, one that is over is returned as it is (a choice)."""
@@ -344,6 +348,9 @@ class Lifecycle:
 
     ingest_address: Callable[[str], str] = staticmethod(lambda _room_id: "")
     """Gives the address encoders publish at, with a key; set by whoever takes them."""
+
+    end_keys: Callable[[str], Awaitable[None]]
+    """Ends a room's stream keys; set with it."""
 
     # -- start and end of the process
 

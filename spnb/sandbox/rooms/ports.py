@@ -54,6 +54,10 @@ class Stage(Protocol):
         """Take a viewer who is watching by such tokens off the media server."""
         ...
 
+    async def revoke_keys(self, room_id: str) -> None:
+        """No stream key of a room lets anybody in any more."""
+        ...
+
     async def stop(self, room_id: str, *, by: str) -> Json:
         """End a live room: close its media, move it to `ended`, let the recording finish. Returns the room.
 

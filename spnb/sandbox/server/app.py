@@ -123,7 +123,7 @@ class Sandbox:
             self.services.watch_key = PublicWatchKey(settings.watch_key, now=self.store.now)
         self.tables = TableExport(settings.data_dir / "sandbox.sqlite", self._has_key)
         self.ingest = Ingest(self.store, self.api_key, self.media, self.url)
-        self.lifecycle.ingest_address = self.ingest.address
+        self.lifecycle.ingest_address, self.lifecycle.end_keys = self.ingest.address, self.ingest.revoke
         self.leases = 0
         parts: list[BaseRoute] = [
             *routes(self.services),
