@@ -73,6 +73,8 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   let pausedAt = 0;
   /** Whether the viewer had paused what was taken off, and where it stood. */
   let held = { paused: false, at: 0 };
+  /** Where it stood when it was paused, while what has been put into the video since has not been played. */
+  let stands: number | undefined;
   /** Whether what plays has been put into the video. */
   let attached = false;
   let unanswered: ReturnType<typeof setTimeout> | undefined;
@@ -187,7 +189,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     const status = link.get<string>("status");
     if (inView?.hidden) return;
     const kind = status === "recorded" ? "recording" : link.get<boolean>("playable") && !only ? "live" : "";
-    if (kind && kind !== playing && kind !== asked) askFor(kind, !fallen && byWebRtc());
+    if (kind && kind !== playing && kind !== asked) askFor(kind, kind === "live" && !fallen && byWebRtc());
     if (!kind && playing === "live" && status === "ended") draw();
   }
 
@@ -208,7 +210,9 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   function takeOff() {
     // A stream that is over pauses the video too: of WebRTC it counts what the viewer did.
     if (attached)
-      held = webrtc ? { paused: pausedAt > 0, at: Math.max(0, pausedAt - began) } : { paused: video.paused, at: video.currentTime };
+      held = webrtc
+        ? { paused: pausedAt > 0, at: Math.max(0, pausedAt - began) }
+        : { paused: video.paused, at: stands ?? video.currentTime };
     hls?.destroy();
     hls = undefined;
     webrtc?.close();
@@ -256,6 +260,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     // A stream that ended while the viewer had paused is handed over to the replay where it stood, paused.
     const paused = held.paused && at === undefined && !upward && playing === "live";
     playing = kind;
+    stands = paused && kind === "live" ? held.at : undefined;
     following = at === undefined;
     if (!moving) session.begin();
     draw();
@@ -339,6 +344,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   video.addEventListener("volumechange", draw);
   video.addEventListener("play", () => {
     pausedAt = 0;
+    stands = undefined;
     resume();
   });
   video.addEventListener("pause", () => {
