@@ -109,9 +109,10 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     askFor("live", false);
   }
 
-  /** Live lists begin where it is live, whatever was wished. */
-  function settle(at: number) {
-    if (Math.abs(video.currentTime - at) > STEP / 2) video.currentTime = at;
+  function goTo(at: number) {
+    const { seekable } = video;
+    video.currentTime = Math.max(seekable.length ? seekable.start(0) : 0, at);
+    drawEdge();
   }
 
   function toBeginning() {
@@ -270,7 +271,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
       fallen = "";
       video.srcObject = made.stream;
     } else {
-      const config = { lowLatencyMode: !slow, startPosition: at ?? (paused && kind === "recording" ? held.at : -1) };
+      const config = { lowLatencyMode: !slow, startPosition: paused && kind === "recording" ? held.at : -1 };
       try {
         const attaching = attach(model, video, address, signpost, fetch, config, (words) => {
           // Without low latency the next time: what fails there may work with whole segments.
@@ -288,7 +289,8 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
       }
       if (paused && !hls) video.currentTime = held.at;
     }
-    if (at !== undefined) video.addEventListener("canplay", () => mine === turn && settle(at), { once: true });
+    // A live list begins where it is live; from there it goes back.
+    if (at !== undefined) video.addEventListener("playing", () => mine === turn && goTo(at), { once: true });
     attached = true;
     asked = "";
     trouble = "";
