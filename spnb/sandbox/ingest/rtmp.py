@@ -133,7 +133,8 @@ class _Encoder:
         """Have what has come acknowledged at once: encoders send one small message after the other (Nagle), and Linux
         keeps each waiting for 40 ms."""
         if hasattr(socket, "TCP_QUICKACK"):
-            self._writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+            with contextlib.suppress(OSError):  # it has gone meanwhile
+                self._writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     async def _send(self, kind: int, data: bytes, *, stream: int = 0, channel: int = 3) -> None:
         self._writer.write(chunked(kind, data, stream=stream, channel=channel))
