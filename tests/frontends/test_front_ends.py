@@ -93,6 +93,7 @@ async def opened(front_end: str, world: World, folder: Path) -> AsyncIterator[tu
     """The app in a front end: its page, and where in it the widgets stand."""
     (folder / "every.py").write_text(EVERY)
     page = await world.browser.new_page(viewport={"width": 1280, "height": 1400})
+    page.set_default_timeout(60_000)
     try:
         if front_end == "editor":
             async with open_editor(page, folder, world.given) as frame:
@@ -121,7 +122,7 @@ async def studio(root: Locator) -> None:
     await expect(root.locator(".spnb-head .spnb-badge")).to_have_text("LIVE")
     await root.get_by_role("button", name="End", exact=True).click()
     await root.get_by_role("button", name="End now").click()
-    await expect(root.locator(".spnb-player .spnb-badge").last).to_have_text("REPLAY")
+    await expect(root.get_by_role("button", name="New stream")).to_be_visible()
 
 
 async def create_room(root: Locator) -> None:
@@ -192,7 +193,7 @@ WORKS: dict[str, Callable[[Locator], Awaitable[None]]] = {
     "StreamReport": report,
     "Dashboard": shows(".spnb-streams tbody tr", "Talk with moments"),
     "LiveDashboard": shows(".spnb-badge", "Live"),
-    "WebhookInspector": shows("tbody tr", "Refused"),
+    "WebhookInspector": shows("tbody tr", "no signature"),
     "CreateRoom": create_room,
     "CameraPreview": preview,
     "GoLive": go_live,
@@ -223,7 +224,7 @@ async def test_every_widget_does_in_a_front_end_what_the_guide_says(
         roots = place.locator(".spnb:not(.spnb .spnb)")
         found: dict[str, str] = {}
         try:
-            await expect(roots).to_have_count(len(NAMES))
+            await expect(roots).to_have_count(len(NAMES), timeout=90_000)
             for name, works in WORKS.items():
                 root = roots.nth(NAMES.index(name))
                 try:
