@@ -86,7 +86,8 @@ def compare(
 
     Args:
         dataset: the audience.
-        a, b: ids of the streams of each group, e.g. `numbers.index[numbers.creator_id == "ann"]`.
+        a: ids of the streams of one group, e.g. `numbers.index[numbers.creator_id == "ann"]`.
+        b: those of the other.
         resamples: how often the groups are drawn anew.
         seed: the same seed gives the same intervals.
 

@@ -323,7 +323,8 @@ class Dataset:
         """A period on one page: the numbers beside those before, the best streams, and groups.
 
         Args:
-            start, end: the period; without a zone they are in `time_zone`.
+            start: where the period begins; without a zone it is in `time_zone`.
+            end: where it ends, likewise.
             by: a column to group by, of rooms or of views.
             metric: the number by which the best are told, one of `spnb.analytics.KPIS`.
             best: how many streams are drawn.

@@ -87,7 +87,8 @@ def overview(
 
     Args:
         dataset: the audience.
-        start, end: the period; without a zone they are in `time_zone`.
+        start: where the period begins; without a zone it is in `time_zone`.
+        end: where it ends, likewise.
         time_zone: the zone whose days make the trend.
         watch_time: whether watch time belongs to the period in which its session `started`, as the Console has it, or
             to those in which it was `watched`.

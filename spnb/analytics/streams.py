@@ -30,7 +30,8 @@ def streams_table(
 
     Args:
         dataset: the audience.
-        start, end: streams created in `[start, end)`, times with a zone; all without.
+        start: only streams created in `[start, end)`, times with a zone; all without.
+        end: the first moment that is left out.
         text: only streams with this in their title, creator, community or id; case does not matter.
         kind: only streams of this type.
         sort: a column; streams without a value come last, and the same values stand in order of id.

@@ -7,6 +7,7 @@ the page is by the page itself, brings a publisher of its own: a `PublishesItsel
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections import deque
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from spnb._lasting import kept_up
 from spnb._proxies import enter, through
 from spnb.broadcast.events import BroadcastStats
 from spnb.broadcast.native_log import QuietEncoder
@@ -247,9 +249,17 @@ class Publisher:
         await self._publish_track("audio", track, options)
         self._audio, self._audio_track, self._channels = source, track, channels
         self._heed_mute("audio", track)
+        # Each source has a feeder of its own: what is cut for one does not fit another.
+        await self._end_feeder()
+        feeding = kept_up(functools.partial(self._feed, source, channels), "the sound of a broadcast")
+        self._feeder = asyncio.create_task(feeding, name="spnb-sound")
         await self._unpublish(before)
-        if self._feeder is None:
-            self._feeder = asyncio.create_task(self._feed(), name="spnb-sound")
+
+    async def _end_feeder(self) -> None:
+        feeder, self._feeder = self._feeder, None
+        if feeder is not None:
+            feeder.cancel()
+            await asyncio.gather(feeder, return_exceptions=True)
 
     async def _publish_track(self, what: Kind, track: Any, options: Any) -> None:
         if self._room is None:
@@ -319,27 +329,24 @@ class Publisher:
             self._sound.get_nowait()
         self._sound.put_nowait((samples, channels))
 
-    async def _feed(self) -> None:
+    async def _feed(self, audio: rtc.AudioSource, wanted: int) -> None:
         import numpy as np
         from livekit import rtc
 
-        waiting, sent = b"", self._channels
+        waiting, piece = b"", CHUNK * 2 * wanted
         while True:
             samples, channels = await self._sound.get()
-            if self._channels != sent:
-                waiting, sent = b"", self._channels
-            if channels != sent:
-                stereo = np.frombuffer(samples, np.int16)
-                mixed: Any = np.repeat(stereo, 2) if sent == 2 else stereo.reshape(-1, 2).mean(axis=1).astype(np.int16)
+            if channels != wanted:
+                sound = np.frombuffer(samples, np.int16)
+                mixed: Any = np.repeat(sound, 2) if wanted == 2 else sound.reshape(-1, 2).mean(axis=1).astype(np.int16)
                 samples = mixed.tobytes()
             waiting += samples
-            piece = CHUNK * 2 * sent
             while len(waiting) >= piece:
-                frame, waiting = rtc.AudioFrame(waiting[:piece], SAMPLE_RATE, sent, CHUNK), waiting[piece:]
+                frame, waiting = rtc.AudioFrame(waiting[:piece], SAMPLE_RATE, wanted, CHUNK), waiting[piece:]
                 if "audio" in self._intent.muted:
                     waiting = b""  # said before the mute, and not out yet
                 else:
-                    await self._audio.capture_frame(frame)
+                    await audio.capture_frame(frame)
 
     # -- what the host wants
 
@@ -433,9 +440,7 @@ class Publisher:
         self._closed = True
         self._left = True
         self._speak()
-        if self._feeder is not None:
-            self._feeder.cancel()
-            await asyncio.gather(self._feeder, return_exceptions=True)
+        await self._end_feeder()
         room, self._room = self._room, None
         if room is not None:
             await room.disconnect()

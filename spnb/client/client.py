@@ -47,7 +47,8 @@ class AsyncClient(Generic[R]):
     `spnb.connect_async()` makes one that hands out live rooms.
 
     Args:
-        endpoints, credentials: where and as whom.
+        endpoints: where the service is.
+        credentials: as whom it is asked.
         name: what the repr calls the service.
         room_factory: makes of each room's record what the client hands out; the record itself without it.
         network: the way to the service.

@@ -94,7 +94,8 @@ class AsyncFirstParty(Resource):
         """How a community does (social.plus: community metrics): activities, members, the most active day and hour.
 
         Args:
-            since, until: the first and the last day, UTC.
+            since: the first day, UTC.
+            until: the last day, UTC.
             admin_token: an administrator's.
             by: a row for each day, or one for all.
             address: the call group's path at your service; without it the sandbox's.

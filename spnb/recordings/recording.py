@@ -314,7 +314,8 @@ class AsyncRecording:
         """Write `start` to `end` seconds of the recording into an MP4 file; only that part is fetched.
 
         Args:
-            start, end: seconds from the recording's beginning, over all files.
+            start: seconds from the recording's beginning, over all files.
+            end: likewise.
             path: the file to write.
             exact: False copies without loss and begins at the keyframe at or before `start` (so up to a few seconds
                 earlier). True encodes anew and begins at the very frame.

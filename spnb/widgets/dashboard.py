@@ -102,7 +102,8 @@ class Dashboard(StreamPages):
     Args:
         dataset: what `spnb.analytics.load()` returned.
         client: a client of `spnb.connect()`; with it recordings play on the streams' pages.
-        start, end: first and last day, `2026-02-20` or dates; without them the last 30 days of the dataset.
+        start: the first day, `2026-02-20` or a date; without it the last 30 days of the dataset.
+        end: the last day, likewise.
         time_zone: whose days and clock times are meant.
 
     Raises:

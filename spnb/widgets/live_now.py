@@ -30,8 +30,8 @@ class LiveNow(RoomRows, Playback):
     _room: AsyncLiveRoom | None = None
     _unfollow: Callable[[], None] | None = None
 
-    def __init__(self, client: Client[LiveRoom], **keywords: Any) -> None:
-        super().__init__(client, **keywords)
+    def __init__(self, client: Client[LiveRoom], *, most: int = 1000, **keywords: Any) -> None:
+        super().__init__(client, most=most, **keywords)
 
     @property
     def room(self) -> LiveRoom | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from livekit import rtc
 import spnb
 from spnb.broadcast import AudioOptions, Ended, Reconnected, Reconnecting, ReconnectOptions, VideoOptions, go_live
 from spnb.broadcast.sources import Screen, TestCard
+from spnb.broadcast.sources.base import SAMPLE_RATE
 from spnb.errors import BroadcastError, InvalidInput
 from tests.broadcast.booth import SILENT, Booth, Line, Listener
 from tests.live.conftest import until
@@ -172,6 +175,35 @@ async def test_a_host_chooses_size_rate_and_volume_on_air(livekit: LiveKit, list
     await until(lambda: listener.publications["video"].mime_type.lower() == "video/h264")
     await listener.sees()
     assert show.on_air
+    await show.stop()
+
+
+class Gulps(TestCard):
+    """Gives its sound two seconds at a time: some of it is always on its way."""
+
+    def run(self, sink: Any, stop: threading.Event) -> None:
+        kept = bytearray()
+        passed_on = sink.audio
+
+        def gulped(samples: bytes, channels: int) -> None:
+            kept.extend(samples)
+            if len(kept) >= 2 * SAMPLE_RATE * 2:
+                passed_on(bytes(kept), channels)
+                kept.clear()
+
+        super().run(SimpleNamespace(video=sink.video, audio=gulped), stop)
+
+
+async def test_sound_outlives_every_change_of_its_channels(livekit: LiveKit, listener: Listener) -> None:
+    booth = Booth(livekit, "channels")
+    show = await go_live(booth, Gulps(320, 180, 15), audio=AudioOptions(stereo=False))
+    await listener.connect(livekit, booth.room_id)
+    await listener.hears()
+    for stereo in (True, False, True):
+        before = listener.publications["audio"].sid
+        await show.configure(audio=AudioOptions(stereo=stereo))
+        await until(lambda before=before: listener.publications["audio"].sid != before)
+        await listener.hears()
     await show.stop()
 
 

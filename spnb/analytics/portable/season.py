@@ -26,7 +26,8 @@ def overview(
 
     Args:
         tables: see `kpis`.
-        start, end: the period `[start, end)`; without a zone they are in `time_zone`.
+        start: where the period `[start, end)` begins; without a zone it is in `time_zone`.
+        end: where it ends, likewise.
         time_zone: the zone whose days count.
         as_of: see `kpis`.
 

@@ -45,7 +45,8 @@ def load(
             tables as CSV, JSON lines or Excel, one file or a folder of them; `describe()` tells their columns;
             a chat log: yt-dlp, chat-downloader, TwitchDownloader, pytchat, tcd, IRC clients, Discord, Bilibili …
         as_of: the moment up to which frames reach; the last time in them without it.
-        since, until: only streams that went on air in `[since, until)`, times with a zone.
+        since: only streams that went on air in `[since, until)`, times with a zone.
+        until: the first moment that is left out.
         text: keep what people wrote, for `spnb.analytics.words`; of frames, files, chat logs and a client.
         options: for a client `most` (rooms, the newest 1000 without it; a warning says how many are left out) or
             `room_ids`, for a chat log `room_id`, `kind`, `time_zone`,

@@ -32,7 +32,8 @@ class TestCard(ThreadedSource):
     """Colour bars, clock, sweep, and a soft tone that beeps with a flash every second.
 
     Args:
-        width, height: pixels, both even, at least 160×90.
+        width: pixels, even, at least 160.
+        height: pixels, even, at least 90.
         fps: pictures per second.
         tone: whether there is sound.
     """

@@ -21,7 +21,8 @@ class Generator(ThreadedSource):
     Args:
         function: takes the picture's number and its time in seconds, gives a numpy array of `uint8`: RGB of shape
             (height, width, 3), or I420 of shape (height × 3 / 2, width).
-        width, height: pixels, both even, 16 to 8192.
+        width: pixels, even, 16 to 8192.
+        height: likewise.
         fps: pictures per second; one that comes late is shown late, and those missed meanwhile are left out.
 
     A function that fails, or does not return for three seconds, has lost the source: viewers are shown a card, and the

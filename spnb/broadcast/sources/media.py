@@ -77,7 +77,9 @@ class Camera(Decoded):
 
     Args:
         device: e.g. `/dev/video0` on Linux, `0` on macOS, a camera's name on Windows; the first one without.
-        width, height, fps: what to ask the camera for.
+        width: pixels to ask the camera for.
+        height: likewise.
+        fps: pictures per second to ask it for.
         microphone: the one beside it: True for the system's own, or a device, e.g. `hw:1` (ALSA) on Linux, `0` on
             macOS, its name on Windows; no sound with None.
     """

@@ -130,7 +130,8 @@ def faults(sandbox: Any = None, *, url: str | None = None, api_key: str | None =
 
     Args:
         sandbox: a client connected to it, or what `spnb.sandbox.start()` gave; this user's own without.
-        url, api_key: its address and key instead.
+        url: its address instead.
+        api_key: its key, with `url`.
 
     Raises:
         SandboxError: it is the real service, where no fault can be had.
