@@ -9,6 +9,7 @@ void test("a page around the notebook that keeps the camera from it is told apar
     window: page,
     document: { featurePolicy: { allowsFeature: (name: "camera") => allowed[name] } },
     location: { protocol: "https:" },
+    navigator: { userAgent: "" },
   });
   const denied = new DOMException("no", "NotAllowedError");
   assert.equal(inWords(denied).kind, "denied");
