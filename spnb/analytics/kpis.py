@@ -129,7 +129,7 @@ def _audience(
     def reduce(sessions: Sessions, part: Part) -> tuple[Any, ...]:
         count = len(sessions.windows.names)
         is_view, once = sessions.is_view(), sessions.is_viewer()
-        swept = sweep(sessions)
+        swept = sweep(sessions, steps=False)
         seconds = sessions.windows.seconds
         columns = {
             "duration_seconds": seconds,

@@ -33,12 +33,14 @@ def over_sessions(store: Store, windows: Windows, reduce: Callable[[Sessions, Pa
         reduce: takes a part's mended sessions, and the part for the ids of users.
     """
 
+    places = windows.places()
+
     def reckon(read: Callable[[], Part]) -> T:
         part = read()
         columns = part.columns
         return reduce(
             coded(
-                windows.chosen(part.rooms),
+                windows.chosen(part.rooms, places),
                 part.room,
                 part.user,
                 columns["start"],
@@ -56,6 +58,7 @@ def over_events(store: Store, windows: Windows, name: str, reduce: Callable[[Eve
     """Reduce the messages or reactions of each part to something small; as `over_sessions`."""
     reactions = name == "reactions"
     columns = ["room_id", "user_id", *(("name", "at", "added") if reactions else ("created_at", "deleted"))]
+    places = windows.places()
 
     def reckon(read: Callable[[], Part]) -> T:
         part = read()
@@ -64,7 +67,7 @@ def over_events(store: Store, windows: Windows, name: str, reduce: Callable[[Eve
         kinds = part.kinds if reactions else np.array([""], dtype=object)
         counts = flag if reactions else ~flag
         return reduce(
-            coded_events(name, windows.chosen(part.rooms), part.room, part.user, at, counts, kind, kinds), part
+            coded_events(name, windows.chosen(part.rooms, places), part.room, part.user, at, counts, kind, kinds), part
         )
 
     return _in_parallel(reckon, list(store.parts(name, columns)))

@@ -74,6 +74,8 @@ class Sessions:
         last = np.append(places[1:], len(self)) - 1 if len(places) else places
         room, user, start, end = self.room[places], self.user[places], self.start[places], self.reach[last]
         live = ~self.replay[places] & (end > start)
+        if live.all():
+            return room, user, start, end
         return room[live], user[live], start[live], end[live]
 
     def frame(self, users: Any) -> pd.DataFrame:

@@ -118,14 +118,21 @@ class Windows:
             np.asarray(names, dtype=object), np.full(count, NEVER), np.full(count, NEVER), np.zeros(count, dtype=bool)
         )
 
-    def chosen(self, names: Any) -> Windows:
-        """The windows of these rooms, in this order; unknown ones have none."""
+    def places(self) -> pd.Index[Any]:
+        """The rooms' ids, ready to be looked up many times, by several threads at once too."""
+        made = pd.Index(self.names, dtype=object)
+        made.get_indexer(made[:1])  # makes its table now: two threads must not
+        return made
+
+    def chosen(self, names: Any, places: pd.Index[Any] | None = None) -> Windows:
+        """The windows of these rooms, in this order; unknown ones have none. `places` spares looking them up anew."""
         names = np.asarray(names, dtype=object)
-        places = pd.Index(self.names).get_indexer(pd.Index(names, dtype=object))
-        found = places >= 0
+        known = pd.Index(self.names) if places is None else places
+        place = known.get_indexer(pd.Index(names, dtype=object))
+        found = place >= 0
         made = Windows.unknown(names)
-        made.begin[found], made.finish[found] = self.begin[places[found]], self.finish[places[found]]
-        made.over[found] = self.over[places[found]]
+        made.begin[found], made.finish[found] = self.begin[place[found]], self.finish[place[found]]
+        made.over[found] = self.over[place[found]]
         return made
 
     def filled(self, spans: Iterable[tuple[Any, Whole, Whole]]) -> Windows:

@@ -40,6 +40,7 @@ class PacketViewer:
     ) -> None:
         self.packets = 0
         self.flows = asyncio.Event()
+        self.on_packet: Callable[[Header], None] = lambda _: None
         self._newest: Header | None = None
         self._certificate = certificate
         self._on_message = on_message
@@ -52,8 +53,15 @@ class PacketViewer:
 
     def _take(self, packet: bytes) -> None:
         self.packets += 1
-        self._newest = rtp.read_header(packet)
+        self._newest = header = rtp.read_header(packet)
         self.flows.set()
+        if header is not None:
+            self.on_packet(header)
+
+    def ask_again(self, missing: list[int]) -> None:
+        """Ask for packets of what came last by their sequence numbers (RFC 4585, generic NACK)."""
+        if missing and self._newest is not None and self._transport is not None:
+            self._transport.send_rtcp(rtp.nack(1, self._newest.ssrc, missing))
 
     async def watch(self, url: str, token: str) -> None:
         """Follow everything until cancelled.

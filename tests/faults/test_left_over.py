@@ -12,6 +12,7 @@ import pytest
 import spnb
 from spnb.errors import SandboxError
 from spnb.sandbox import start
+from spnb.sandbox.control import launch
 from spnb.sandbox.recorder import Interrupted
 from spnb.sandbox.recorder.files import finalise
 from spnb.sandbox.store import Store
@@ -144,6 +145,53 @@ def test_a_database_that_takes_long_to_open_says_so(tmp_path: Path) -> None:
     told: list[int] = []
     Store(tmp_path / "sandbox.sqlite", on_work=lambda: told.append(1)).close()
     assert len(told) >= 3
+
+
+LONG_START = """
+import hashlib, os, sys, threading, time
+if "--tell-progress" in sys.argv:
+    def tell():
+        while True:
+            os.write(1, b'{"starting": "database"}\\n')
+            time.sleep(0.1)
+    threading.Thread(target=tell, daemon=True).start()
+    began = time.monotonic()
+    while time.monotonic() - began < SECONDS:
+        hashlib.sha256(bytes(1 << 20))
+"""
+"""What the interpreter of a sandbox does first: work that lasts, as that on a large database does, and is told of."""
+
+
+def beginning_with(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:
+    """Have each interpreter that is started from now on begin with this."""
+    (folder / "sitecustomize.py").write_text(program)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+def test_one_that_starts_for_longer_than_is_waited_is_waited_for_while_it_tells_how_it_goes_on(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "START_SECONDS", 4.0)
+    program = LONG_START.replace("SECONDS", str(2 * launch.START_SECONDS))
+    beginning_with(monkeypatch, tmp_path_factory.mktemp("long"), program)
+    running = start(tmp_path)
+    monkeypatch.delenv("PYTHONPATH")
+    with spnb.connect("host", url=running.url, api_key=running.api_key) as sp:
+        assert sp.rooms.create("After a long start").status == "idle"
+    running.stop()
+
+
+def test_one_that_says_nothing_for_too_long_is_ended(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launch, "START_SECONDS", 0.5)
+    folder = tmp_path_factory.mktemp("silent")
+    os.mkfifo(folder / "never")
+    beginning_with(
+        monkeypatch, folder, f"import sys\nif '--tell-progress' in sys.argv:\n    open({str(folder / 'never')!r})\n"
+    )
+    with pytest.raises(SandboxError, match=r"said nothing for 0\.5 s, and was ended"):
+        start(tmp_path)
 
 
 def test_one_that_cannot_start_is_told_with_its_last_words(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from livekit import rtc
 
 import spnb
 from spnb.errors import SandboxError
@@ -83,6 +84,17 @@ def with_server(tmp_path: Path) -> RunningSandbox:
     return start_sandbox(tmp_path, "--grace", "3", "--livekit", str(livekit_binary()))
 
 
+async def put_out(url: str, token: str) -> int:
+    """Why somebody is put out whose token is good for hours, of a room that is over. livekit-server lets them in, and
+    the sandbox, which hears of it, has them leave again."""
+    late = rtc.Room()
+    told: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    late.on("disconnected", lambda why: told.done() or told.set_result(why))
+    await late.connect(url, token)
+    async with asyncio.timeout(60):
+        return await told
+
+
 @pytest.mark.media
 async def test_the_whole_story_through_a_server_of_the_sandboxs_own(with_server: RunningSandbox) -> None:
     running = with_server
@@ -94,6 +106,7 @@ async def test_the_whole_story_through_a_server_of_the_sandboxs_own(with_server:
         assert running.info["livekit"] != running.url.replace("http", "ws")
         assert not any("sandbox:" in word or "secret" in word for word in server.cmdline())
         room = await sp.rooms.create("Through a real server")
+        kept = await room.broadcaster_data()
         show = await room.go_live()
         await room.until("live", timeout=60)
         await show.wait_ended(3)
@@ -103,6 +116,8 @@ async def test_the_whole_story_through_a_server_of_the_sandboxs_own(with_server:
         numbers = [number for _, number in numbers_in(path) if number is not None]
         assert numbers, "nothing of it can be read"
         assert numbers == sorted(numbers)
+        assert await put_out(str(kept.co_host_url), str(kept.co_host_token)) == rtc.DisconnectReason.ROOM_DELETED
+        assert (await room.refresh()).status == "recorded"
     finally:
         await sp.aclose()
         running.stop()

@@ -6,9 +6,11 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 from livekit import api
 
+from spnb.broadcast.sources import read_counter
 from spnb.sandbox.livekit.deployment import LiveKitDeployment
 from spnb.sandbox.media.frames import EncodedFrame, TapTrack
 from spnb.sandbox.recorder import Recorder
@@ -27,16 +29,22 @@ class Counted:
     def __init__(self, recording: RoomRecording) -> None:
         self.recording = recording
         self.frames = {"audio": 0, "video": 0}
+        self.pictures: list[list[bytes]] = []
+        """What was handed on while each stay in the room lasted, encoded."""
         self.started = {"audio": 0, "video": 0}
         self.there: set[str] = set()
 
     def track_started(self, track: TapTrack) -> None:
         self.started[track.kind] += 1
         self.there.add(track.kind)
+        if track.kind == "video":
+            self.pictures.append([])
         self.recording.track_started(track)
 
     def frame(self, track: TapTrack, frame: EncodedFrame) -> None:
         self.frames[track.kind] += 1
+        if track.kind == "video":
+            self.pictures[-1].append(frame.data)
         self.recording.frame(track, frame)
 
     def track_ended(self, track: TapTrack) -> None:
@@ -50,6 +58,13 @@ class Counted:
         """Wait for two seconds of pictures and sound from now on."""
         before = dict(self.frames)
         await until(lambda: all(self.frames[kind] >= before[kind] + 60 for kind in before), 60)
+
+
+def numbers_of(pictures: list[bytes]) -> set[int | None]:
+    """The test card's numbers in pictures as one encoder gave them."""
+    decoder: Any = av.CodecContext.create("h264", "r")
+    shown = [frame for data in pictures for frame in decoder.decode(av.Packet(data))] + decoder.decode(None)
+    return {read_counter(frame.reformat(format="gray").to_ndarray()) for frame in shown} - {None}
 
 
 async def test_a_recorder_that_is_thrown_out_goes_on_with_the_recording(
@@ -82,11 +97,13 @@ async def test_a_recorder_that_is_thrown_out_goes_on_with_the_recording(
         await until(lambda: all(tap.started[kind] > before[kind] for kind in before), 60)
         await tap.more()
         end()
+    await until(lambda: not tap.there)  # no track is left over
     (file,) = await recorder.finish(room)
-    assert not problems
-    assert not tap.there, "no track is left over"
+    # Whether frames are left out, and how many of each stay are recorded, is a matter of how busy the machine is.
+    assert not [told for _, told in problems if "left out" not in told]
     numbers = [number for _, number in numbers_in(file.path) if number is not None]
-    assert len(numbers) > 150
+    assert len(tap.pictures) == 3
+    assert all(numbers_of(pictures) & set(numbers) for pictures in tap.pictures)
     assert numbers == sorted(numbers), "nothing comes back, nothing comes twice"
     assert beeps_in(file.path)
     await moderator.aclose()

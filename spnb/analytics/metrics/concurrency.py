@@ -33,46 +33,69 @@ class Sweep:
     seconds: NDArray[np.float64]
 
 
-def sweep(sessions: Sessions) -> Sweep:
-    """The step functions of all rooms. Leaves sort before joins on ties."""
+def sweep(sessions: Sessions, *, steps: bool = True) -> Sweep:
+    """The step functions of all rooms. Leaves sort before joins on ties.
+
+    Args:
+        sessions: mended ones.
+        steps: False leaves `room`, `at` and `viewers` empty, for who needs only what follows from them.
+    """
     room, _, start, end = sessions.islands()
     count = len(sessions.windows.names)
     seconds = np.bincount(room, weights=(end - start) / 1000.0, minlength=count).astype(np.float64)
     peak, peak_at = np.zeros(count, dtype=np.int64), np.full(count, NEVER)
+    none = np.zeros(0, dtype=np.int64)
     if len(room) == 0:
-        return Sweep(room, start, np.zeros(0, dtype=np.int64), peak, peak_at, seconds)
-    base = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(base, room, start)
+        return Sweep(none, none, none, peak, peak_at, seconds)
     sizes = np.bincount(room, minlength=count)
-    events = _events(room, start - base[room], end - base[room], sizes)
-    # Every room ends at zero, so one running sum serves them all.
-    viewers = np.cumsum((events & 1).astype(np.int8) * np.int8(2) - np.int8(1), dtype=np.int64)
     some = np.flatnonzero(sizes)
-    opens = 2 * (np.cumsum(sizes) - sizes)[some]
-    of_room = np.repeat(np.arange(count), 2 * sizes)
-    peak[some] = np.maximum.reduceat(viewers, opens)
-    when = (events >> 1) + base[of_room]
-    tops = np.flatnonzero(viewers == peak[of_room])
+    first = (np.cumsum(sizes) - sizes)[some]
+    base = np.zeros(count, dtype=np.int64)
+    base[some] = np.minimum.reduceat(start, first)
+    # rooms stand side by side: repeating is a straight run through memory, looking up is not
+    of_session = np.repeat(base, sizes)
+    events = _events(start - of_session, end - of_session, sizes)
+    # Every room ends at zero, so one running sum serves them all.
+    viewers = np.cumsum((events & 1).astype(np.int8) * np.int8(2) - np.int8(1), dtype=np.int32)
+    peak[some] = np.maximum.reduceat(viewers, 2 * first)
+    tops = np.flatnonzero(viewers == np.repeat(peak.astype(np.int32), 2 * sizes))
+    edges = 2 * np.cumsum(sizes)
+    of_top = np.searchsorted(edges, tops, side="right")
     # written backward, so that the first time stays
-    peak_at[of_room[tops[::-1]]] = when[tops[::-1]]
-    # one step per time, and only where the number really changes
-    last = np.ones(len(when), dtype=bool)
-    last[:-1] = (when[1:] != when[:-1]) | (of_room[1:] != of_room[:-1])
-    of_room, when, viewers = of_room[last], when[last], viewers[last]
-    before = np.roll(viewers, 1)
-    before[0] = 0
-    changes = viewers != before
-    return Sweep(of_room[changes], when[changes], viewers[changes], peak, peak_at, seconds)
+    peak_at[of_top[::-1]] = (events[tops[::-1]] >> 1) + base[of_top[::-1]]
+    if not steps:
+        return Sweep(none, none, none, peak, peak_at, seconds)
+    kept = _steps(events >> 1, viewers, edges[some])
+    of_room = np.repeat(some, np.add.reduceat(kept, 2 * first, dtype=np.int64))
+    return Sweep(of_room, (events[kept] >> 1) + base[of_room], viewers[kept].astype(np.int64), peak, peak_at, seconds)
 
 
-def _events(room: Whole, start: Whole, end: Whole, sizes: Whole) -> NDArray[Any]:
-    """Joins and leaves, room after room, each in order: twice the time, and 1 for a join, so that leaves come first."""
-    count = len(room)
+def _steps(when: NDArray[Any], viewers: NDArray[np.int32], edges: Whole) -> NDArray[np.bool_]:
+    """One step per time, and only where the number really changes; `edges` are where the next room begins."""
+    kept = np.ones(len(when), dtype=bool)
+    np.not_equal(when[1:], when[:-1], out=kept[:-1])
+    kept[edges - 1] = True
+    # where nothing else happened at the time, one came or went: only of several the number may be as before
+    several = np.flatnonzero(kept[1:] & ~kept[:-1]) + 1
+    if len(several):
+        last = np.flatnonzero(kept)
+        place = np.searchsorted(last, several)
+        before = np.where(place > 0, viewers[last[place - 1]], 0)
+        kept[several[viewers[several] == before]] = False
+    return kept
+
+
+def _events(start: Whole, end: Whole, sizes: Whole) -> NDArray[Any]:
+    """Joins and leaves, room after room, each in order: twice the time, and 1 for a join, so that leaves come first.
+
+    `start` and `end` count from each room's beginning.
+    """
+    count = len(start)
     bits = int(end.max()).bit_length() + 1
     events = np.empty(2 * count, dtype=np.uint32 if bits <= 32 else np.int64)
-    place = np.arange(count) + (np.cumsum(sizes) - sizes)[room]
+    place = np.arange(count) + np.repeat(np.cumsum(sizes) - sizes, sizes)
     events[place] = start << 1 | 1
-    events[place + sizes[room]] = end << 1
+    events[place + np.repeat(sizes, sizes)] = end << 1
     edges = np.concatenate((np.zeros(1, dtype=np.int64), 2 * np.cumsum(sizes)))
     for first, after in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         events[first:after].sort()  # a room at a time stays in the processor's cache

@@ -2,7 +2,7 @@
 
 aiortc's `RTCPeerConnection` decodes and encodes media and negotiates for itself. A forwarding server needs neither: it
 wants the decrypted RTP packets of one side and to send packets on the other. So this module takes aiortc's transports
-alone, and it is the only one that touches their private names; `tests/media/test_seam.py` fails when one is gone.
+alone, and it is the only one that touches their private names; `tests/media/test_units.py` fails when one is gone.
 """
 
 from __future__ import annotations
