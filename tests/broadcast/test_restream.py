@@ -67,7 +67,7 @@ class Service:
         if process is not None:
             if kill:
                 process.kill()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await process.wait()
 
 

@@ -223,6 +223,7 @@ export default {
     function draw() {
       const phase = link.get<Phase>("phase");
       pane.onAir(phase === "live" || phase === "stopping");
+      pane.instead = source.value === "page" || !link.get<boolean>("has_room") ? "" : (source.selectedOptions[0]?.text ?? "");
       pane.draw();
       const status = link.get<string>("status");
       const here = link.get<boolean>("has_room");

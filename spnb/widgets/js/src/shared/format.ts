@@ -35,3 +35,8 @@ export function moment(seconds: number): string {
 /** "1 viewer"; nothing where they are not counted yet. */
 export const viewersOf = (count: number | null) =>
   count === null ? "" : `${count} ${count === 1 ? "viewer" : "viewers"}`;
+
+/** The same of today or another day that what stands around it tells: the time alone. */
+export function minute(seconds: number): string {
+  return moment(seconds).slice("2026-11-26 ".length);
+}
