@@ -56,7 +56,6 @@ def _once(frame: Frame, table: Table) -> Frame:
     Rows without an id are doubles where they agree in everything, but two messages or reactions may well do so."""
     key = list(table.key)
     nameless = nw.any_horizontal(*(col(name).is_null() for name in key), ignore_nulls=False)
-    named, others = frame.filter(~nameless), frame.filter(nameless)
     told: dict[str, Any] = {}
     if table.name == "views":
         seconds = col("watch_seconds").cast(nw.Float64)
@@ -66,12 +65,16 @@ def _once(frame: Frame, table: Table) -> Frame:
         told = {"gone_": col("deleted").cast(nw.Int8).fill_null(0)}
     elif table.name == "rooms":
         told = {"filled_": nw.sum_horizontal(*((~col(name).is_null()).cast(nw.Int32) for name in table.names))}
-    named = named.with_columns(**told) if told else named
-    named = named.unique(key, keep="last", order_by=[*told, *table.names])
-    named = named.drop(*told) if told else named
-    if table.name in ("rooms", "views"):
-        others = others.unique(list(table.names), keep="any")
-    return nw.concat([named, others])
+    alike = {}
+    if table.name in ("rooms", "views"):  # the others' rows without an id are all kept
+        alike = {f"{name}_alike": nw.when(nameless).then(col(name)) for name in table.names if name not in key}
+    frame = frame.with_columns(nameless_=nameless, later_=nw.lit(1).cast(nw.Int64), **told, **alike)
+    # one pass, where taking them apart would have every engine read the table twice
+    later = col("later_").cum_sum(reverse=True).over(*key, *alike, order_by=[*told, *table.names])
+    frame = frame.with_columns(later_=later)
+    kept = col("later_") == 1
+    frame = frame.filter(kept if alike else kept | col("nameless_"))
+    return frame.drop("nameless_", "later_", *told, *alike)
 
 
 def _zone(frame: Frame, kind: Any) -> Any:
