@@ -57,8 +57,8 @@ class AlertRules:
     """Of smaller audiences nothing is told: a handful comes and goes."""
     burst_score: float = 3.25
     """Standard deviations of the stream's own chance, over `burst_seconds`, on the scale of the moments. Simulated
-    chats without any burst: none
-    an hour where they are Poisson, one in two hours where their variance is nine times the mean, 0.8 at twenty times."""
+    chats without any burst: none an hour where they are Poisson, one in two hours where their variance is nine times
+    the mean, 0.8 an hour at twenty times."""
     burst_seconds: float = 30.0
     fewest_messages: int = 15
     below_seconds: float = 15.0
