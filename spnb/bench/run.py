@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, str] = {
     "recorder": "spnb.bench.recording:recorder_cost",
     "ingest": "spnb.bench.ingest:ingest",
     "live-delay": "spnb.bench.playback:live_delay",
+    "viewing": "spnb.bench.viewing:viewing",
     "co-hosts": "spnb.bench.co_hosts:co_hosts",
     "preview": "spnb.bench.studio:preview",
     "studio": "spnb.bench.studio:studio",

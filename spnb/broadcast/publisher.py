@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from spnb._lasting import kept_up
 from spnb._proxies import enter, through
+from spnb._sound_lag import SoundLag
 from spnb.broadcast.events import BroadcastStats
 from spnb.broadcast.native_log import QuietEncoder
 from spnb.broadcast.options import Format, Intent, Kind, VideoOptions
@@ -333,7 +334,7 @@ class Publisher:
         import numpy as np
         from livekit import rtc
 
-        waiting, piece = b"", CHUNK * 2 * wanted
+        waiting, piece, lag = b"", CHUNK * 2 * wanted, SoundLag()
         while True:
             samples, channels = await self._sound.get()
             if channels != wanted:
@@ -345,7 +346,7 @@ class Publisher:
                 frame, waiting = rtc.AudioFrame(waiting[:piece], SAMPLE_RATE, wanted, CHUNK), waiting[piece:]
                 if "audio" in self._intent.muted:
                     waiting = b""  # said before the mute, and not out yet
-                else:
+                elif not lag.leaves_out(time.monotonic(), CHUNK / SAMPLE_RATE):
                     await audio.capture_frame(frame)
 
     # -- what the host wants

@@ -10,6 +10,7 @@ import logging
 import queue
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,6 +28,8 @@ MOST_WAITING = 600
 """Packets that may wait for a slow line, some five seconds: then all are left out, and it goes on with a key frame."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
 LOOK_SECONDS = 1.0
+STARVED_SECONDS = 10.0
+"""Without anything to send for so long, that is told."""
 CLOCK = 1000
 """FLV's, in ticks a second."""
 
@@ -208,10 +211,13 @@ class Restream:
                 container.close()
 
     def _next(self) -> EncodedPacket | None:
-        """The next packet; None once it is over."""
+        """The next packet; None once it is over. That none comes is told: a page that sends by itself gives none."""
+        began = time.monotonic()
         while not self._over.is_set():
             with contextlib.suppress(queue.Empty):
                 return self._waiting.get(timeout=LOOK_SECONDS)
+            if not self.problem and time.monotonic() - began > STARVED_SECONDS:
+                self._now(self.state, "gets nothing: no pictures come here, as of a page that sends by itself")
         return None
 
     def _newest(self, first: EncodedPacket) -> EncodedPacket:

@@ -85,13 +85,13 @@ def clear(fault: str | None = None, *, url: Url = None, key: Key = None) -> int:
 
 @faults.command
 def cut(
-    what: Literal["signalling", "transports", "realtime"],
+    what: Literal["signalling", "transports", "viewers", "realtime"],
     *,
     room: str | None = None,
     url: Url = None,
     key: Key = None,
 ) -> int:
-    """Cut connections now: LiveKit signalling, media transports, or MQTT.
+    """Cut connections now: LiveKit signalling, media transports, who watches by WebRTC, or MQTT.
 
     Args:
         what: which kind.

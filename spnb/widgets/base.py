@@ -6,6 +6,7 @@ in the page's memory only. Commands may come in on any thread.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import threading
@@ -21,6 +22,7 @@ import traitlets
 from spnb._faces import Face, is_a
 from spnb._loop import spawn
 from spnb.errors import InvalidInput, SpnbError
+from spnb.widgets.front_ends import sender
 
 __all__ = ["STATIC", "Charts", "Hub", "Widget"]
 
@@ -50,6 +52,7 @@ class Widget(anywidget.AnyWidget):
     _ends: tuple[Callable[[], None], ...] = ()
     _heard: deque[str]
     _listening: threading.Lock
+    _sender: Callable[[Callable[[], None]], None] | None = None
     _of_cells: ClassVar[dict[str, tuple[str, weakref.WeakSet[Widget]]]] = {}
 
     def __new__(cls, *args: Any, **keywords: Any) -> Any:
@@ -78,11 +81,19 @@ class Widget(anywidget.AnyWidget):
 
     def open(self) -> None:
         """Put the widget on the page."""
+        self._sender = sender()
         super().open()
         if hasattr(self.comm, "_reply_subshell_for"):
             # ipykernel 7.4 hands a page's messages to the thread whose message it answered last. For a widget that is
             # made in a cell that is the cells' own, and the page would wait for all of them: it keeps its own choice.
             self.comm._reply_subshell_for = None
+
+    def _send(self, msg: Any, buffers: Any = None) -> None:
+        send = super()._send
+        if self._sender is None:
+            send(msg, buffers)
+        else:
+            self._sender(lambda: send(msg, buffers))
 
     def __del__(self) -> None:
         # A widget whose constructor refused its arguments was never on a page: it has nothing to close with.
@@ -128,6 +139,13 @@ class Widget(anywidget.AnyWidget):
                 return True
             self._heard.append(word)
         return False
+
+    async def do_module(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """A page that cannot find the model that carries a module wants the module itself."""
+        carrier = {"hub": Hub, "charts": Charts}.get(str(content.get("name")))
+        if carrier is not None:
+            source = await asyncio.to_thread(carrier.module.read_bytes)
+            self.send({"type": "module", "name": content["name"]}, [source])
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         spawn(self._guarded(work))
@@ -182,7 +200,8 @@ def _cell_and_run() -> tuple[str, str]:
 class Hub(anywidget.AnyWidget):
     """Carries the heavy JavaScript (LiveKit's client, the HLS player) to the page, once for all widgets."""
 
-    _esm = STATIC / "hub.js"
+    module: ClassVar[Path] = STATIC / "hub.js"
+    _esm = module
     _shared: ClassVar[Hub | None] = None
 
     @classmethod
@@ -199,5 +218,6 @@ class Charts(Hub):
     A quarter of what `FigureWidget` brings to each of its instances, and no network is needed.
     """
 
-    _esm = STATIC / "charts.js"
+    module: ClassVar[Path] = STATIC / "charts.js"
+    _esm = module
     _shared: ClassVar[Hub | None] = None

@@ -10,15 +10,16 @@ from spnb.errors import ServiceError, Unreachable
 from spnb.live import LiveRoom
 from spnb.models import Room
 from spnb.widgets.base import STATIC
+from spnb.widgets.encoder_part import EncoderPart
 from spnb.widgets.moderation import finding
-from spnb.widgets.playback import Playback
 
 __all__ = ["RoomCard"]
 
 
-class RoomCard(Playback):
+class RoomCard(EncoderPart):
     """A room's card: picture, LIVE badge, title, creator, the text of its post; once it is recorded the recording's own
-    picture, and "Watch replay" plays it in the card.
+    picture, and "Watch replay" plays it in the card. A host's own room for direct streaming has "Use OBS…": address and
+    key to copy, shown once.
 
     Args:
         room: a live room.

@@ -15,7 +15,7 @@ from spnb.models import Room
 from spnb.widgets.base import STATIC
 from spnb.widgets.chat_part import ChatPart
 from spnb.widgets.co_hosts import CoHosts
-from spnb.widgets.playback import Playback
+from spnb.widgets.encoder_part import EncoderPart
 from spnb.widgets.room_form import RoomForm
 from spnb.widgets.stage import kernel_source
 from spnb.widgets.webcam import WebcamPart
@@ -29,7 +29,7 @@ __all__ = ["Studio"]
 MOST_LEFTOVERS = 5
 
 
-class Studio(RoomForm, WebcamPart, Playback, CoHosts, ChatPart):
+class Studio(RoomForm, WebcamPart, EncoderPart, CoHosts, ChatPart):
     """Room form, preview, Go live, on-air controls, health, and afterwards the replay with the stream's numbers.
 
     A host invites co-hosts and sees who is on the stage; a user who is invited accepts here, and joins the stage. The
@@ -85,7 +85,7 @@ class Studio(RoomForm, WebcamPart, Playback, CoHosts, ChatPart):
     def _take(self, record: Room) -> None:
         # A room that has left this stage may go on elsewhere.
         if self._room is not None and record.room_id == self._room.room_id:
-            Playback._take(self, record)
+            EncoderPart._take(self, record)
             self._judge(record)
 
     async def do_new(self, _content: dict[str, Any], _buffers: list[Any]) -> None:
@@ -102,6 +102,7 @@ class Studio(RoomForm, WebcamPart, Playback, CoHosts, ChatPart):
         self._leave_chat()
         self.moderation = ""
         self.has_room, self.summary, self.created, self.playable = False, {}, {}, False
+        self.encoder = False
 
     async def _look_for_leftovers(self) -> None:
         found = []

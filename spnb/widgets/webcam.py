@@ -186,6 +186,7 @@ class WebcamPart(Widget):
 
     def _hold(self, client: str, content: dict[str, Any]) -> None:
         self._linked().hold(client)
+        self._monitor.found()
         self.holder = client
         fps = content.get("fps")
         if self._inner is None and isinstance(fps, int | float) and 1 <= fps <= 120:
@@ -284,6 +285,11 @@ class WebcamPart(Widget):
         """The camera of the page is gone."""
         if str(content.get("client") or "") == self._linked().client and self._monitor_now is not None:
             self._monitor_now.lost(str(content.get("reason") or "the camera is gone")[:200])
+
+    async def do_found(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """The page shows something else in its place."""
+        if str(content.get("client") or "") == self._linked().client:
+            self._monitor.found()
 
     async def do_answer(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """The page's answer to a command."""

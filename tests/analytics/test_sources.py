@@ -193,7 +193,7 @@ def test_a_receiver_has_heard_of_streams_chat_and_reactions(sandbox: RunningSand
             sp.reactions.remove(room.reference_id, "post", "like")
             with room.go_live(spnb.TestCard(320, 180)):
                 room.until("live", timeout=60)
-            room.recording(timeout=30)
+            room.recording(timeout=60)
         assert told.wait(60)
         made, exact = analytics.load(receiver), analytics.load(SandboxInfo.read(sandbox.info))
         assert analytics.load(receiver.asynchronous).rows("messages") == made.rows("messages")

@@ -47,7 +47,7 @@ async def test_what_deliveries_hold(hooked: RunningSandbox, tmp_path: Path, styl
         async with await on_air(room):
             await room.until("live", timeout=60)
         await room.stop()
-        await room.until("recorded", timeout=30)
+        await room.until("recorded", timeout=60)
         names: list[str] = []
 
         async def arrived() -> None:

@@ -154,7 +154,7 @@ FORKED = """
     sp = spnb.connect()
     room = sp.rooms.create("forked")
     with room.go_live(spnb.TestCard(320, 180, 15)) as show:
-        room.until("live", timeout=30)
+        room.until("live", timeout=60)
         for end in (sys.exit, os._exit):
             child = os.fork()
             if not child:

@@ -37,7 +37,7 @@ async def test_stopping_the_room_itself_disconnects_first(sp: Any) -> None:
     assert ended.is_over
     assert [type(event) for event in events] == [Connected, Ended]
     assert events[-1].reason == "stopped"
-    await room.until("recorded", timeout=30)
+    await room.until("recorded", timeout=60)
     heard = [entry.what for entry in room.timeline() if entry.source == "event"]
     # The service saw the publisher leave before it was told to stop.
     assert heard.index("room.waitingReconnect") < heard.index("room.endBroadcasting")

@@ -16,6 +16,7 @@ import pytest
 
 from spnb.broadcast import RestreamLost, RestreamReached, go_live
 from spnb.broadcast.sources import TestCard, read_counter
+from spnb.broadcast.sources.base import Sink
 from spnb.errors import BroadcastError, InvalidInput
 from spnb.models import BroadcasterData
 from tests.broadcast.booth import SILENT, Booth, Listener
@@ -66,8 +67,18 @@ class Service:
         if process is not None:
             if kill:
                 process.kill()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await process.wait()
+
+
+class Still(TestCard):
+    """A source that gives nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(320, 180, FPS)
+
+    def start(self, sink: Sink) -> None:
+        """Nothing comes."""
 
 
 def packets(path: Path) -> list[bytes]:
@@ -162,6 +173,10 @@ async def test_beside_a_livekit_room_too(embedded: LiveKit, listener: Listener, 
     await until(lambda: listener.seen_since(0)[-1] > muted + 45, 40)
     await service.gets()
     await listener.sees()
+
+    # A source of which nothing comes here, as of a page that sends by itself: whoever sent it on is told.
+    await show.switch_source(Still())
+    await until(lambda: any("gets nothing" in lost.reason for lost in of(events, RestreamLost)), 90)
     await show.stop()
     await service.close()
     unbroken(numbers(service.files[0]))

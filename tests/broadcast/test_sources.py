@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from spnb.broadcast.sources import Camera, Generator, MediaFile, Screen, TestCard, read_counter
 from spnb.broadcast.sources.base import packed
 from spnb.broadcast.sources.card import tone
+from spnb.broadcast.sources.monitor import Monitor
 from spnb.errors import InvalidInput, SourceError
 
 
@@ -257,6 +258,35 @@ def test_a_function_that_fails_loses_the_source(function: Any, why: str) -> None
     assert taken.over.wait(60)
     assert re.search(why, taken.reasons[0])
     source.close()
+
+
+@pytest.mark.parametrize("filtered", [False, True])
+def test_what_a_page_had_under_way_is_no_sign_of_its_lost_camera(filtered: bool) -> None:
+    """Pictures wait to be decoded, or changed, when the page says that its camera is gone."""
+    monitor, taken, changed = Monitor(), Taken(), threading.Event()
+    picture = av.VideoFrame.from_ndarray(np.zeros((270, 320), np.uint8), format="yuv420p")
+
+    def slow(_pixels: Any) -> None:
+        changed.wait(60)
+
+    source = monitor.output()
+    monitor.take(picture)
+    source.open()
+    source.start(taken)
+    if filtered:
+        monitor.set_filter(slow)
+    monitor.take(picture)  # with a filter it is being changed until after the loss
+    monitor.lost("the camera is gone")
+    monitor.take(picture)
+    changed.set()
+    monitor.set_filter(None)
+    assert taken.reasons == ["the camera is gone"]
+    before = len(taken.pictures)
+    monitor.found()
+    monitor.take(picture)
+    assert taken.reasons == ["the camera is gone", "restored"]
+    assert len(taken.pictures) > before
+    monitor.close()
 
 
 def test_a_function_that_does_not_return_has_lost_its_source_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,7 +147,7 @@ async def test_all_live_rooms_and_those_that_come(sandbox: RunningSandbox, sp: A
                 await late.chat.send("hello")
                 await until(lambda: c.rows.get("messages", 0) >= 1)
             await late.stop()
-            await late.until("recorded", timeout=30)
+            await late.until("recorded", timeout=60)
             await until(lambda: late.room_id not in {room.room_id for room in c.rooms})
             assert not await c.wait(0.01)  # more may come
     made = await c.dataset()
@@ -161,7 +161,7 @@ async def test_all_live_rooms_and_those_that_come(sandbox: RunningSandbox, sp: A
         await missed.until("live", timeout=60)
         await missed.chat.send("anybody?")
     await missed.stop()
-    await missed.until("recorded", timeout=30)
+    await missed.until("recorded", timeout=60)
     read: set[str] = set()
     again = spnb.capture("all live rooms", tmp_path / "c", client=sp)
     again.observe(lambda batch: read.update(str(row["room_id"]) for row in batch.get("messages", ())))

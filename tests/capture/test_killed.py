@@ -126,7 +126,7 @@ async def test_a_stream_captured_by_processes_that_are_killed(
         await asyncio.to_thread(process.stdout.readline)
         await asyncio.to_thread(simulation.wait, 60)
     await room.stop()
-    await room.until("recorded", timeout=30)
+    await room.until("recorded", timeout=60)
     said, _ = await asyncio.to_thread(process.communicate)
     assert process.returncode == 0
     told += [json.loads(line) for line in said.splitlines()]

@@ -142,9 +142,9 @@ def test_webhooks_are_asked_for_by_any_name_of_an_event_or_refused(sandbox: Runn
         room = sp.rooms.create("Called so")
         room.update(title="Called otherwise")
         room.chat.send("hello")
-        names = [told.get(timeout=30)]
+        names = [told.get(timeout=60)]
         while not names[-1].startswith("message.created"):
-            names.append(told.get(timeout=30))
+            names.append(told.get(timeout=60))
         assert "room.updated Called otherwise" in names
         assert {name.split()[0] for name in names} == {"room.updated", "message.created"}
         hooks.remove(added)

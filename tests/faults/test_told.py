@@ -199,12 +199,12 @@ def test_a_filter_that_fails_says_so_and_so_does_its_end() -> None:
     preview._monitor.attach(Seen())  # type: ignore[arg-type]
     picture = av.VideoFrame.from_ndarray(np.zeros((90, 160, 3), np.uint8), format="rgb24").reformat(format="yuv420p")
     preview._monitor.take(picture)
-    assert "no such face" in passed.get(timeout=30)
+    assert "no such face" in passed.get(timeout=60)
     assert "no such face" in preview.error
     assert "unchanged" in preview.error
     broken = False
     preview._monitor.take(picture)
-    assert passed.get(timeout=30) == ""
+    assert passed.get(timeout=60) == ""
     assert preview.error == ""
     preview.close()
 
@@ -241,7 +241,7 @@ async def test_a_reader_outlives_whatever_it_meets(monkeypatch: pytest.MonkeyPat
 
     async def script() -> None:
         reader.start()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while reader.pause is not None:
                 await asyncio.sleep(0)
         reader.close()

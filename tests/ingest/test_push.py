@@ -19,7 +19,7 @@ async def test_a_source_is_pushed_to_a_room_for_direct_streaming(studio: Studio)
     room = await studio.sp.rooms.create("Pushed", type="directStreaming")
     events: list[Any] = []
     show = await room.go_live(TestCard(640, 360, 25), on_event=events.append)
-    await room.until("live", timeout=30)
+    await room.until("live", timeout=60)
     viewer = await studio.viewer(room)
     await viewer.sees()
     await viewer.hears()

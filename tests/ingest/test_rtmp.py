@@ -33,14 +33,14 @@ async def test_ffmpeg_goes_live(each_studio: Studio, clip: Path, kind: Any) -> N
         told = await studio.ask("POST", room)
         address = f"{told['rtmpUrl']}/{told['streamKey']}"
     encoder = await studio.encoder(clip, address)
-    await room.until("live", timeout=30)
+    await room.until("live", timeout=60)
     viewer = await studio.viewer(room)
     await viewer.sees()
     await viewer.hears()
     encoder.kill()
     await room.until("waitingReconnect", timeout=40)
     encoder = await studio.encoder(clip, address)  # the same key, again
-    await room.until("live", timeout=30)
+    await room.until("live", timeout=60)
     await viewer.sees()
     room.observe(lambda _record: None)  # the address is told as soon as there is a first segment
     await until(lambda: room.record.live_playback_url, 60)
@@ -59,7 +59,7 @@ async def test_a_key_is_for_one_room_and_one_encoder_and_can_be_revoked(studio: 
     assert first != second
     assert second.rsplit("/", 1)[1] not in repr(await room.broadcaster_data())
     encoder = await studio.encoder(clip, first)
-    await room.until("live", timeout=30)
+    await room.until("live", timeout=60)
     other = await studio.encoder(clip, second)
     assert await asyncio.wait_for(other.wait(), 60) != 0
     forged = await studio.encoder(clip, first[:-1] + ("A" if first[-1] != "A" else "B"))
@@ -69,9 +69,9 @@ async def test_a_key_is_for_one_room_and_one_encoder_and_can_be_revoked(studio: 
     assert await asyncio.wait_for(encoder.wait(), 60) != 0
     late = await studio.encoder(clip, second)
     assert await asyncio.wait_for(late.wait(), 60) != 0
-    await room.until("waitingReconnect", timeout=30)
+    await room.until("waitingReconnect", timeout=60)
     fresh = await studio.encoder(clip, str((await room.broadcaster_data()).direct_stream_url))
-    await room.until("live", timeout=30)
+    await room.until("live", timeout=60)
     assert fresh.returncode is None
     await room.stop()
     over = await studio.encoder(clip, str(first))
@@ -113,7 +113,7 @@ async def knocked(studio: Studio, *pieces: bytes) -> bytes:
         for piece in pieces:
             writer.write(piece)
             await writer.drain()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             heard = await reader.read()
     except ConnectionError:
         pass

@@ -46,7 +46,7 @@ class Card(VideoStreamTrack):
 
 async def asked(url: str, key: str, sdp: str | bytes = "", *, method: str = "POST", **headers: str) -> httpx.Response:
     said = {"Content-Type": "application/sdp", **({"Authorization": f"Bearer {key}"} if key else {}), **headers}
-    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
         return await client.request(method, url, content=sdp, headers=said)
 
 
@@ -84,7 +84,7 @@ async def test_an_encoder_goes_live(each_studio: Studio, clip: Path, kind: Any) 
     async with sending(told["whipUrl"], told["streamKey"], clip) as answer:
         assert answer.status_code == 201
         assert answer.headers["content-type"].startswith("application/sdp")
-        await room.until("live", timeout=30)
+        await room.until("live", timeout=60)
         viewer = await studio.viewer(room)
         await viewer.sees()
         await viewer.hears()
@@ -94,7 +94,7 @@ async def test_an_encoder_goes_live(each_studio: Studio, clip: Path, kind: Any) 
         assert (await room.refresh()).status == "live"
         ended = await asked(session, told["streamKey"], method="DELETE")
         assert ended.status_code == 200
-        await room.until("waitingReconnect", timeout=30)
+        await room.until("waitingReconnect", timeout=60)
     await room.stop()
     await room.until("recorded", timeout=60)
     assert (await room.recording()).urls
@@ -107,7 +107,7 @@ async def test_a_hosts_own_token_is_a_key_too(studio: Studio) -> None:
     url = f"http{str(data.co_host_url).removeprefix('ws')}/whip/v1"
     async with sending(url, str(data.co_host_token)) as answer:
         assert answer.status_code == 201
-        await room.until("live", timeout=30)
+        await room.until("live", timeout=60)
     await room.stop()
 
 
@@ -115,13 +115,13 @@ async def test_a_cut_encoder_is_waited_for(studio: Studio) -> None:
     room = await studio.sp.rooms.create("Cut", type="directStreaming")
     told = await studio.ask("POST", room)
     async with sending(told["whipUrl"], told["streamKey"]):
-        await room.until("live", timeout=30)
+        await room.until("live", timeout=60)
     await room.until("waitingReconnect", timeout=60)
     async with sending(told["whipUrl"], told["streamKey"]) as again:
         assert again.status_code == 201
-        await room.until("live", timeout=30)
+        await room.until("live", timeout=60)
         await studio.ask("DELETE", room)  # the key is revoked: out, at once
-        await room.until("waitingReconnect", timeout=30)
+        await room.until("waitingReconnect", timeout=60)
     assert (await asked(told["whipUrl"], told["streamKey"], await offer())).status_code == 401
     await room.until("ended", "recorded", timeout=60)
 
@@ -151,7 +151,7 @@ async def test_who_may_not_is_told_why(studio: Studio) -> None:
         fragment = {"Content-Type": "application/trickle-ice-sdpfrag"}
         assert (await asked(session, key, candidates, method="PATCH", **fragment)).status_code == 204
         assert (await asked(session, key, candidates, method="PATCH")).status_code == 415
-        await room.until("live", timeout=30)
+        await room.until("live", timeout=60)
     await room.stop()
     assert (await asked(url, key, good)).status_code == 401
 
@@ -203,10 +203,11 @@ async def test_a_client_of_others_goes_live_from_a_page(studio: Studio, site: st
             args=["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
         )
         page = await browser.new_page()
+        page.set_default_timeout(60_000)
         await page.goto(site)
         await page.wait_for_function("window.ready")
         await page.evaluate("([url, key]) => window.golive(url, key)", [told["whipUrl"], told["streamKey"]])
-        await room.until("live", timeout=30)
+        await room.until("live", timeout=60)
         viewer = await studio.viewer(room)
         await until(lambda: len(viewer.pictures) > 10)
         await viewer.hears()  # the fake microphone beeps

@@ -44,6 +44,7 @@ async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
     try:
         known = {"TEST_URL": brisk.url, "TEST_KEY": brisk.api_key}
         async with open_lab(base, environment=known, shots=SHOTS) as plain:
+            plain.page.set_default_timeout(60_000)
             yield Lab(**{field.name: getattr(plain, field.name) for field in fields(plain)}, sandbox=brisk)
     finally:
         brisk.stop()

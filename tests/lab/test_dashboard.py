@@ -220,6 +220,7 @@ async def test_voila_draws_a_page_without_a_network(lab: Lab, tmp_path: Path) ->
     browser = lab.page.context.browser
     assert browser is not None
     page = await browser.new_page()
+    page.set_default_timeout(60_000)
     asked: list[str] = []
 
     async def only_here(route: Route) -> None:
@@ -231,7 +232,7 @@ async def test_voila_draws_a_page_without_a_network(lab: Lab, tmp_path: Path) ->
 
     await page.route("**/*", only_here)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")

@@ -67,6 +67,7 @@ async def test_a_camera_that_cannot_be_had_is_told_in_words(lab: Lab, what: str)
     browser = lab.page.context.browser
     assert browser is not None
     page = await browser.new_page()
+    page.set_default_timeout(60_000)
     names = {"denied": "NotAllowedError", "none": "NotFoundError", "busy": "NotReadableError"}
     if what in names:
         # The browser's own refusal, which a headless one does not give.
@@ -94,6 +95,7 @@ async def test_one_of_two_tabs_has_the_camera(lab: Lab) -> None:
     browser = lab.page.context.browser
     assert browser is not None
     page = await browser.new_page()
+    page.set_default_timeout(60_000)
     other = await visit(lab, page)
     await other.open("tabs.ipynb")
     await lab.page.get_by_role("button", name="Camera on").click()
@@ -281,8 +283,9 @@ async def test_voila_shows_the_studio_too(lab: Lab) -> None:
     browser = lab.page.context.browser
     assert browser is not None
     page = await browser.new_page()
+    page.set_default_timeout(60_000)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     await page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")

@@ -54,6 +54,7 @@ async def test_a_connection_that_fails_is_told_and_may_be_tried_again(lab: Lab) 
     assert browser is not None
     context = await browser.new_context(viewport={"width": 1280, "height": 1400})
     page = await context.new_page()
+    page.set_default_timeout(60_000)
     blocked = True
 
     async def gate(socket: WebSocketRoute) -> None:

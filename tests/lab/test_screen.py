@@ -60,13 +60,13 @@ async def test_a_screen_goes_out_beside_the_camera(lab: Lab) -> None:
     page, house = lab.page, House(lab)
     await expect(page.get_by_text("Sent straight from this page")).to_be_visible()
     async with house.listener(room_id) as listener:
-        await until(lambda: set(published(listener)) == CAMERA, 40)
+        await until(lambda: set(published(listener)) == CAMERA)
         await page.get_by_role("button", name="Share screen").click()
-        await until(lambda: set(published(listener)) == CAMERA | SCREEN, 40)
-        await until(lambda: all(track.track is not None for track in published(listener).values()), 40)
+        await until(lambda: set(published(listener)) == CAMERA | SCREEN)
+        await until(lambda: all(track.track is not None for track in published(listener).values()))
         await expect(page.get_by_label("your camera")).to_be_visible()
-        await listener.sees(40)
-        await listener.hears(40)
+        await listener.sees()
+        await listener.hears()
 
         # Hidden is both, and said so where the host looks.
         await page.get_by_role("button", name="Hide camera").click()
@@ -80,15 +80,15 @@ async def test_a_screen_goes_out_beside_the_camera(lab: Lab) -> None:
         before = {track.sid for track in published(listener).values()}
         volume = page.get_by_label("Volume")
         await volume.fill("0")
-        await until(lambda: max(listener.heard_since(time.monotonic() - 1.5), default=1e9) < SILENT, 40)
+        await until(lambda: max(listener.heard_since(time.monotonic() - 1.5), default=1e9) < SILENT)
         assert (await lab.run_code("print(studio.broadcast.audio.volume)")).strip() == "0.0"
         await volume.fill("1")
-        await listener.hears(40)
+        await listener.hears()
         assert {track.sid for track in published(listener).values()} == before, "a volume takes no other track"
 
         # Stopped by the browser's own button, the camera is alone again.
         await page.evaluate(STOP)
-        await until(lambda: set(published(listener)) == CAMERA, 40)
+        await until(lambda: set(published(listener)) == CAMERA)
         await expect(page.get_by_role("button", name="Share screen")).to_be_visible()
         await expect(page.get_by_label("your camera")).to_be_hidden()
 
@@ -100,7 +100,7 @@ async def test_a_screen_goes_out_beside_the_camera(lab: Lab) -> None:
             " && track.getSettings().echoCancellation === false && track.getSettings().noiseSuppression === false)"
         )
         await expect(page.get_by_text("This browser cannot blur")).to_be_visible()
-        await listener.hears(40)
+        await listener.hears()
     await page.get_by_role("button", name="End", exact=True).click()
     await expect(page.get_by_text("over for good").first).to_be_visible()
     await page.get_by_role("button", name="End now").click()

@@ -131,6 +131,7 @@ async def test_a_visitor_of_a_hub_watches_through_its_proxy(lab: Lab) -> None:
     """As on Binder: the page has another host than the sandbox, which only the Jupyter server can reach."""
     assert lab.page.context.browser is not None
     page = await lab.page.context.browser.new_page()
+    page.set_default_timeout(60_000)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     home = lab.url.replace("127.0.0.1", HUB)

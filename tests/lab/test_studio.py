@@ -199,7 +199,7 @@ async def test_a_cut_connection_is_restored_and_told(lab: Lab) -> None:
         await asyncio.sleep(5)
         await network.send("Network.emulateNetworkConditions", {**free, "packetLoss": 0})
         await network.detach()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await pictures(track, 2))[1] < 20:
                 track = await newest(watching, track)
     assert await house.until(room_id, "live") == "live"

@@ -48,11 +48,12 @@ async def test_an_expired_address_is_told_and_tried_again(lab: Lab, tmp_path: Pa
 
 async def test_a_page_that_lacks_the_player_says_so(lab: Lab) -> None:
     async with another_page(lab) as other:
-        # A front end that runs no module but that of the widget that is shown: what the hub announces reaches nobody.
+        # A front end that knows no model of the hub's, and runs no module that comes in the kernel's messages either.
         await other.page.evaluate(
-            """Object.defineProperty(window, Symbol.for('spnb.hub'), {
-                value: {get thing() {}, set thing(_) {}, waiters: {push() {}, splice: () => []}},
-            })"""
+            """() => {
+                const made = URL.createObjectURL.bind(URL);
+                URL.createObjectURL = (thing) => (thing.size > 500_000 ? 'blob:nothing' : made(thing));
+            }"""
         )
         await other.write_and_run(
             "no-hub.ipynb",

@@ -13,6 +13,7 @@ from tests.lab.conftest import BASE, Lab, browser_options
 
 async def visit(lab: Lab, page: Page, host: str = "127.0.0.1") -> Lab:
     """The lab in another page."""
+    page.set_default_timeout(60_000)
     home = lab.url.replace("127.0.0.1", host)
     await page.goto(f"{home}{BASE}lab?token={lab.token}&reset")
     await page.wait_for_function("window.jupyterapp && window.jupyterapp.started")

@@ -134,7 +134,7 @@ async def test_a_viewing_counts_what_was_watched_and_survives_a_gap(
     end_counts()
     await room.stop()
     # The replay is watched too; it has sessions of its own and no presence.
-    await theirs.until("recorded", timeout=30)
+    await theirs.until("recorded", timeout=60)
     async with theirs.watch_session() as replay:
         assert replay.session_id.startswith("room_playback_")
         assert "watching" in repr(replay)
@@ -172,7 +172,7 @@ async def test_a_viewing_ends_with_the_stream_and_with_the_connection(
     assert one.seconds == before
     await room.stop()
     await until(lambda: one.state == other.state == "ended")
-    await theirs.until("recorded", timeout=30)
+    await theirs.until("recorded", timeout=60)
     await third.start()
     await fan.aclose()
     assert third.state == "ended"

@@ -106,6 +106,7 @@ async def page(site: str) -> AsyncIterator[Page]:
             ],
         )
         page = await browser.new_page()
+        page.set_default_timeout(60_000)
         await page.goto(site)
         await page.wait_for_function("window.ready")
         yield page
@@ -164,7 +165,7 @@ async def test_a_browser_resumes_a_lost_signalling_socket(livekit: LiveKit, page
         assert "track_unsubscribed" not in seen.events
         assert "participant_disconnected" not in seen.events
         stream = rtc.VideoStream(track)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await anext(stream)
         await stream.aclose()
         await page.evaluate("window.room.disconnect()")
@@ -176,10 +177,10 @@ async def test_an_adaptive_stream_gets_the_layer_that_fills_its_view(livekit: Li
         token = livekit.token(room, "watcher", can_publish=False)
         await page.evaluate("([url, token]) => window.adapt(url, token, 1200, 675)", [livekit.url, token])
         shows = "(height) => document.getElementById('v').videoHeight === height"
-        await page.wait_for_function(shows, arg=720, timeout=30_000)
+        await page.wait_for_function(shows, arg=720, timeout=60_000)
         for size, height in (((320, 180), 180), ((600, 340), 360), ((1200, 675), 720)):
             await page.evaluate("([width, height]) => window.size(width, height)", list(size))
-            await page.wait_for_function(shows, arg=height, timeout=30_000)
+            await page.wait_for_function(shows, arg=height, timeout=60_000)
         await page.evaluate("window.room.disconnect()")
 
 
@@ -194,7 +195,7 @@ async def test_layers_nobody_wants_are_not_sent(livekit: LiveKit, page: Page) ->
         publication = next(found for found in publications if found.kind == rtc.TrackKind.KIND_VIDEO)
         for quality, active in ((0, "true,false,false"), (2, "true,true,true"), (1, "true,true,false")):
             publication.set_video_quality(quality)  # type: ignore[arg-type]
-            await page.wait_for_function("(active) => window.active() === active", arg=active, timeout=30_000)
+            await page.wait_for_function("(active) => window.active() === active", arg=active, timeout=60_000)
         await page.evaluate("window.room.disconnect()")
 
 

@@ -72,7 +72,7 @@ async def test_a_room_whose_grace_time_is_over_ends_for_everybody(running: Runni
         feeding.cancel()
         await host.local_participant.unpublish_track(next(iter(host.local_participant.track_publications)))
         await room.until("ended", "recorded", timeout=40)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await reason == rtc.DisconnectReason.ROOM_DELETED
         # The token is good for hours; the room is not.
         if running.info["livekit"] == running.url.replace("http", "ws", 1):
@@ -104,7 +104,7 @@ async def test_a_sandbox_that_was_away_does_not_end_the_stream_of_a_host_who_was
         assert (await again.refresh()).status == "live"
         assert not reason.done()
         await again.stop()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await reason == rtc.DisconnectReason.ROOM_DELETED
         feeding.cancel()
         assert (await again.recording(timeout=60)).urls

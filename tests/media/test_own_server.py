@@ -111,7 +111,7 @@ async def test_the_whole_story_through_a_server_of_the_sandboxs_own(with_server:
         await room.until("live", timeout=60)
         await show.wait_ended(3)
         await show.stop()
-        recording = await room.recording(timeout=30)
+        recording = await room.recording(timeout=60)
         (path,) = await recording.download(running.data_dir, name="made", progress=False)
         numbers = [number for _, number in numbers_in(path) if number is not None]
         assert numbers, "nothing of it can be read"
@@ -140,7 +140,7 @@ async def test_a_server_that_dies_is_started_again_on_its_ports(tmp_path: Path) 
         address = server.url
         (first,) = set(servers_below(os.getpid())) - set(others)
         first.send_signal(signal.SIGKILL)
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as client, asyncio.timeout(30):
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client, asyncio.timeout(60):
             while True:
                 try:
                     if (await client.get(f"http{address[2:]}/")).is_success and not first.is_running():

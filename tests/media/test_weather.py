@@ -119,7 +119,7 @@ async def test_a_viewer_chooses_its_quality(livekit: LiveKit) -> None:
         stream = rtc.VideoStream(track)
         for quality, height in ((0, 180), (2, 720), (1, 360)):
             publication.set_video_quality(quality)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 async for event in stream:
                     if event.frame.height == height:
                         break

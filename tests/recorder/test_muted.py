@@ -77,7 +77,7 @@ async def test_a_recording_is_silent_while_its_host_is_muted(running: RunningSan
     room.broadcaster_data = broadcaster_data
     events: list[Any] = []
     show = await room.go_live(TestCard(320, 180, 15), on_event=events.append)
-    await room.until("live", timeout=30)
+    await room.until("live", timeout=60)
     listener = await listening(running, room.room_id)
     await listener.sees()
     await listener.hears()

@@ -190,7 +190,7 @@ async def served(studio: Studio, room: str = "room") -> AsyncIterator[Viewer]:
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=60, trust_env=False) as client:
             yield Viewer(f"http://127.0.0.1:{port}{delivery.live_url(room)}", client)
     finally:
         server.should_exit = True

@@ -95,7 +95,7 @@ async def test_the_sandboxs_own_recording_is_a_playlist_of_the_file_beside_it(
 ) -> None:
     room = await sp.rooms.create("As HLS")
     show = await room.go_live()
-    await room.until("live", timeout=30)
+    await room.until("live", timeout=60)
     playable = asyncio.Event()
     room.observe(lambda record: playable.set() if record.live_playback_url else None)
     await asyncio.wait_for(playable.wait(), 60)

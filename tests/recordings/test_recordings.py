@@ -168,7 +168,7 @@ async def test_the_wait_is_told_and_ends_with_the_event(sp: Any) -> None:
     show = await room.go_live()
     await room.until("live", timeout=60)
     waiting = asyncio.create_task(room.recording(progress=told.append))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not any("On air" in step.text for step in told):
             await asyncio.sleep(0.02)
     await show.stop()
@@ -196,7 +196,7 @@ def test_the_blocking_face_does_the_same(sandbox: RunningSandbox, films: list[Pa
     with spnb.connect("blocking-recordist", url=sandbox.url, api_key=sandbox.api_key) as sp:
         room = sp.rooms.create("Blocking")
         plant(sandbox, room.room_id, films)
-        recording = room.recording(timeout=30)
+        recording = room.recording(timeout=60)
         assert len(recording.files) == len(recording.urls) == 2
         assert recording.duration_seconds == pytest.approx(7, abs=0.2)
         assert recording.expires_at is not None

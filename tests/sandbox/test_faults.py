@@ -230,7 +230,7 @@ async def test_every_step_survives(sp: AsyncClient, faults: Faults, name: str) -
     show = await step(go_live)
     assert await step(speak) == ["hello"]
     await step(show.stop)
-    recording = await step(lambda: room.recording(timeout=30))
+    recording = await step(lambda: room.recording(timeout=60))
     faults.clear()
     assert recording.urls
     assert (await room.refresh()).status == "recorded"
@@ -270,5 +270,5 @@ async def test_what_is_cut_on_air_comes_back(sp: AsyncClient, faults: Faults) ->
     await until(lambda: sp.realtime.state == "away")
     await until(lambda: sp.realtime.state == "connected")
     await show.stop()
-    assert (await room.recording(timeout=30)).urls
+    assert (await room.recording(timeout=60)).urls
     end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -119,6 +120,36 @@ async def eventually(condition: Any) -> None:
 
 async def on_air(host: Caller, room: str) -> None:
     await eventually(lambda: host.get(f"/api/v1/rooms/{room}")["rooms"][0]["status"] == "live")
+
+
+@pytest.mark.media
+async def test_who_watches_by_webrtc_is_unseen_only_watches_and_is_out_once_banned(sandbox: RunningSandbox) -> None:
+    host, viewer = Caller(sandbox), Caller(sandbox)
+    room = host.room()["roomId"]
+    path = f"/sandbox/rooms/{room}/subscriber"
+    viewer.call("GET", path, expect=400)
+    async with publisher(Given(host.get(f"/api/v1/rooms/{room}/token")), room, "host") as publishing:
+        await on_air(host, room)
+        data = viewer.get(path)
+        watching, gone = rtc.Room(), list[Any]()
+        subscribed = asyncio.Event()
+        watching.on("track_subscribed", lambda *_: subscribed.set())
+        watching.on("disconnected", gone.append)
+        await watching.connect(data["url"], data["token"])
+        async with asyncio.timeout(60):
+            await subscribed.wait()
+        source = rtc.AudioSource(48_000, 1)
+        with pytest.raises(rtc.participant.PublishTrackError):
+            await watching.local_participant.publish_track(rtc.LocalAudioTrack.create_audio_track("mine", source))
+        assert not publishing.remote_participants, "a viewer is not on the stage"
+        assert len(host.get(f"/api/v1/rooms/{room}")["rooms"][0]["participants"]) == 1
+        host.post(f"/api/v1/rooms/{room}/viewer-bans", {"userIds": [viewer.user_id]})
+        await eventually(lambda: bool(gone))
+        with pytest.raises(rtc.ConnectError):
+            await rtc.Room().connect(data["url"], data["token"])
+        viewer.call("GET", path, expect=403)
+    host.post(f"/api/v1/rooms/{room}/stop")
+    host.call("GET", path, expect=400)
 
 
 @pytest.mark.parametrize("how", ["removed", "banned"])

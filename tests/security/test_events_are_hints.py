@@ -52,7 +52,7 @@ async def test_no_event_ends_a_show(client: Any) -> None:
     stop = [room.observe(lambda _record: None), lobby.observe(lambda _rooms: None)]
     try:
         async with await on_air(room):
-            await room.until("live", timeout=30)
+            await room.until("live", timeout=60)
             await followed(client, room)
             await until(lambda: room.room_id in {record.room_id for record in lobby.rooms})
             statuses: list[str] = []

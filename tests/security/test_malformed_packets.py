@@ -180,7 +180,7 @@ def test_no_request_on_the_wire_breaks_the_sandbox(sandbox: RunningSandbox, run_
     for chance in halves("http", run_seed):
         for number in range(REQUESTS_SENT // 2):
             data = spoiled(chance.choice(REQUESTS), chance)
-            with socket.create_connection(("127.0.0.1", port), timeout=30) as stranger:
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as stranger:
                 stranger.sendall(data)
                 stranger.shutdown(socket.SHUT_WR)
                 answer = stranger.recv(64)

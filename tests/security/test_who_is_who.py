@@ -200,7 +200,7 @@ for where, folders, files in os.walk(sys.argv[1]):
         except OSError:
             print("refused", name)
 """
-        told, wrong = as_stranger(program, str(place)).communicate(timeout=30)
+        told, wrong = as_stranger(program, str(place)).communicate(timeout=60)
         assert not wrong
         assert "refused sandbox.sqlite" in told
         assert "READ" not in told

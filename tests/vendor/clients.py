@@ -40,6 +40,7 @@ class SdkClient:
         """
         context = await browser.new_context()
         page = await context.new_page()
+        page.set_default_timeout(60_000)
         if clock:
             await page.clock.install()
         client = cls(page, user_id, sandbox)

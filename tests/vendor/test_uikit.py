@@ -41,6 +41,7 @@ async def app(browser: Browser, site: str, sandbox: RunningSandbox, user_id: str
     """The app in a browser of its own, as one user's."""
     context = await browser.new_context(viewport={"width": 1720, "height": 900})
     page = await context.new_page()
+    page.set_default_timeout(60_000)
     address = {"url": f"{sandbox.url}/", "mqtt": sandbox.info["mqtt"], "key": sandbox.api_key}
     try:
         await page.goto(f"{site}/uikit.html?{urlencode({**address, 'user': user_id, 'name': name})}")

@@ -117,7 +117,7 @@ async def test_a_life_is_told_in_three_styles_under_one_set_of_names(
     await chat.send("hello")
     async with await room.go_live():
         await room.until("live", timeout=60)
-    await room.recording(timeout=30)
+    await room.recording(timeout=60)
     await until(lambda: sum(one.name == "room.recorded" for one in told) == 3)
     named = {one.event for one in told}
     assert named >= {"stream.started", "stream.ended", "recording.completed"}
@@ -344,7 +344,7 @@ async def test_an_endpoint_that_nothing_can_be_sent_to_is_tried_on(tmp_path: Pat
         await room.update(title="three")
         await until(lambda: len(recorder.signed) >= 2)
         tried: list[int] = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(tried) < 2 or min(tried) < 2:
                 answer = await http.get(f"{second.url}/sandbox/webhooks/bad/deliveries")
                 tried = [delivery["attempts"] for delivery in answer.json()["deliveries"]]

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import spnb
@@ -304,6 +305,47 @@ def test_a_left_room_is_adopted_and_ended(sp: Any) -> None:
     until(lambda: studio.phase == "ended" and studio.summary["seconds"] >= 0)
     assert studio.broadcast is None
     studio.close()
+
+
+@pytest.mark.parametrize("widget", [RoomCard, Studio])
+def test_obs_is_pointed_at_a_hosts_own_room_by_a_key_that_is_told_once(
+    sandbox: RunningSandbox, sp: Any, widget: Any
+) -> None:
+    room = sp.rooms.create("By OBS", type="directStreaming")
+    made = widget(room) if widget is RoomCard else widget(sp, room)
+    sent = Sent(made)
+
+    def asked() -> dict[str, Any]:
+        before = len(sent.messages)
+        command(made, "ingest")
+        until(lambda: any(content["type"] == "ingest" for content, _ in sent.messages[before:]))
+        return next(content for content, _ in sent.messages[before:] if content["type"] == "ingest")
+
+    def knocked(key: str) -> int:
+        """What WHIP answers who comes with this key, and an offer that is none."""
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/sdp"}
+        return httpx.post(f"{sandbox.url}/whip/v1", content="none", headers=headers, trust_env=False).status_code
+
+    until(lambda: made.encoder)
+    first, second = asked(), asked()
+    assert first["client"] == "page"
+    assert first["server"].startswith("rtmp://127.0.0.1:")
+    assert first["key"] != second["key"]
+    assert first["key"] not in state_of(made) + made._as_text()
+    refused = knocked("no-key")
+    assert knocked(first["key"]) != refused
+    command(made, "revoke")
+    until(lambda: any(content["type"] == "revoked" and content["revoked"] for content, _ in sent.messages))
+    assert knocked(first["key"]) == knocked(second["key"]) == refused
+    assert knocked(asked()["key"]) != refused
+    made.close()
+    with spnb.connect("no-host-of-it", url=sandbox.url, api_key=sandbox.api_key) as other:
+        card = RoomCard(other.rooms.get(room.room_id))
+        assert not card.encoder
+        command(card, "revoke")
+        until(lambda: card.error)
+        card.close()
+    assert not RoomCard(sp.rooms.create("By WebRTC")).encoder
 
 
 @pytest.mark.parametrize("widget", [CreateRoom, GoLive, LiveNow, Player, RoomCard, RoomTable, Studio])

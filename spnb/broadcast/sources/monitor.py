@@ -47,6 +47,7 @@ class Monitor:
         self._filter: Filter | None = None
         self._worker: threading.Thread | None = None
         self._closed = False
+        self._away = False
         self.filter_error = ""
         """What the filter raises, in words; empty while it works."""
         self.on_filter_error: Callable[[str], None] = lambda _words: None
@@ -106,6 +107,8 @@ class Monitor:
 
     def take(self, picture: Any) -> None:
         """A picture, as an `av.VideoFrame` in yuv420p."""
+        if self._away:
+            return
         with self._fresh:
             self._newest = picture
             self.count += 1
@@ -121,7 +124,7 @@ class Monitor:
             self.on_filter_error(words)
 
     def _hand_on(self, picture: Any) -> None:
-        if not self._sinks:
+        if not self._sinks or self._away:
             return
         flat = packed(picture)
         for sink in self._sinks:
@@ -168,9 +171,14 @@ class Monitor:
             sink.audio(samples, channels)
 
     def lost(self, reason: str) -> None:
-        """Nothing more comes for now."""
+        """Nothing more comes for now. What a page had under way comes after its word, and is no sign of life."""
+        self._away = self.source is None
         for sink in self._sinks:
             sink.lost(reason)
+
+    def found(self) -> None:
+        """The page has pictures again: the next one is shown."""
+        self._away = False
 
     def restored(self) -> None:
         """What was lost gives media again."""

@@ -95,8 +95,10 @@ class AsyncFaults(SandboxCalls):
         await self._call("DELETE", "/sandbox/faults")
 
     @on_loop
-    async def cut(self, what: Literal["signalling", "transports", "realtime"], room_id: str | None = None) -> int:
-        """Cut connections now: LiveKit signalling sockets, media transports, or MQTT.
+    async def cut(
+        self, what: Literal["signalling", "transports", "viewers", "realtime"], room_id: str | None = None
+    ) -> int:
+        """Cut connections now: LiveKit signalling sockets, media transports, those who watch by WebRTC, or MQTT.
 
         Args:
             room_id: only of this room; of all without. MQTT knows no rooms.

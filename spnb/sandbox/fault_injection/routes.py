@@ -23,7 +23,7 @@ Cut = Callable[[str | None], Awaitable[int]]
 class CutWish(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    what: Literal["signalling", "transports", "realtime"]
+    what: Literal["signalling", "transports", "viewers", "realtime"]
     roomId: str | None = Field(default=None, max_length=100)  # noqa: N815 - the wire's own name
 
 

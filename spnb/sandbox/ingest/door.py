@@ -84,14 +84,16 @@ class Ingest:
         return {"rtmpUrl": self.server, "whipUrl": f"{self._url}/whip/v1", "streamKey": self._keys.make(room_id)}
 
     async def _revoked(self, call: ControlCall) -> Json:
-        """Whoever publishes with a key is put out too."""
-        room_id = call.path("roomId")
+        await self.revoke(call.path("roomId"))
+        return {"success": True}
+
+    async def revoke(self, room_id: str) -> None:
+        """No key of a room lets anybody in any more; whoever publishes with one is put out."""
         self._keys.revoke(room_id)
         inside = self._inside.get(room_id)
         if inside is not None:
             inside.gone.set()
         await self._whip.put_out(room_id)
-        return {"success": True}
 
     def _room(self, room_id: str) -> Json:
         room = self._store.rooms.get(room_id)

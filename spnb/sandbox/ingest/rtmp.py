@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
@@ -125,7 +126,15 @@ class _Encoder:
         theirs = await self._reader.readexactly(HANDSHAKE_BYTES)
         ours = bytes(8) + secrets.token_bytes(HANDSHAKE_BYTES - 8)
         self._writer.write(bytes([VERSION]) + ours + theirs)
+        self._hurry()
         await self._reader.readexactly(HANDSHAKE_BYTES)
+
+    def _hurry(self) -> None:
+        """Have what has come acknowledged at once: encoders send one small message after the other (Nagle), and Linux
+        keeps each waiting for 40 ms."""
+        if hasattr(socket, "TCP_QUICKACK"):
+            with contextlib.suppress(OSError):  # it has gone meanwhile
+                self._writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
     async def _send(self, kind: int, data: bytes, *, stream: int = 0, channel: int = 3) -> None:
         self._writer.write(chunked(kind, data, stream=stream, channel=channel))
@@ -144,6 +153,7 @@ class _Encoder:
     async def knock(self) -> str:
         """Answer what comes before publishing; the stream key."""
         while True:
+            self._hurry()
             message = await self._next()
             if message.kind not in (COMMAND, COMMAND_AMF3):
                 continue

@@ -11,10 +11,12 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from fractions import Fraction
 from typing import Any
 
 from spnb._proxies import enter
+from spnb._sound_lag import SoundLag
 from spnb.sandbox.ingest.flv import Coded
 
 __all__ = ["Transcoder"]
@@ -162,12 +164,13 @@ class Transcoder:
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._audio)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         await self._room.local_participant.publish_track(track, options)
-        waiting, piece = b"", CHUNK * 4
+        waiting, piece, lag = b"", CHUNK * 4, SoundLag()
         while True:
             waiting += await self._sound.get()
             while len(waiting) >= piece:
                 frame, waiting = rtc.AudioFrame(waiting[:piece], RATE, 2, CHUNK), waiting[piece:]
-                await self._audio.capture_frame(frame)
+                if not lag.leaves_out(time.monotonic(), CHUNK / RATE):
+                    await self._audio.capture_frame(frame)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)

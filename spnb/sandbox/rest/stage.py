@@ -48,6 +48,8 @@ def routes(services: Services) -> list[BaseRoute]:
         serve(services, "POST", f"{room}/viewer-bans", ban),
         serve(services, "DELETE", f"{room}/viewer-bans", unban),
         serve(services, "GET", f"{room}/viewer-bans", bans),
+        serve(services, "GET", "/sandbox/rooms/{roomId}/subscriber", subscriber),
+        serve(services, "DELETE", "/sandbox/rooms/{roomId}/stream-keys", revoke_keys),
         serve(services, "POST", "/api/v1/invitations", invite),
         serve(services, "GET", "/api/v1/invitations", invitations),
         serve(services, "GET", "/api/v1/invitations/me", my_invitations),
@@ -56,6 +58,23 @@ def routes(services: Services) -> list[BaseRoute]:
         serve(services, "POST", "/api/v1/invitations/{invitationId}/cancel", cancel),
         serve(services, "DELETE", "/api/v1/invitations/{invitationId}", cancel),
     ]
+
+
+async def subscriber(call: Call) -> Json:
+    """`{url, token}` to watch by WebRTC. A call of the sandbox's own, with a user's token: the service has none."""
+    room = visible_room(call)
+    if call.store.is_banned_viewer(room["roomId"], call.user_id):
+        raise Refused(403, 400304, "The user is banned from this room")
+    if room["status"] not in ("live", "waitingReconnect"):
+        raise Refused.bad_request(f"The room is {room['status']}: it can be watched by WebRTC while it is on air")
+    return call.services.stage.subscriber_data(room, call.user)
+
+
+async def revoke_keys(call: Call) -> Json:
+    """The host's stream keys let nobody in any more, and put out who is in by one. A call of the sandbox's own."""
+    room = own_room(call, "end its stream keys")
+    await call.services.stage.revoke_keys(room["roomId"])
+    return {"success": True}
 
 
 async def leave(call: Call) -> Json:
@@ -140,6 +159,7 @@ async def ban(call: Call) -> Json:
         now = call.store.rooms.get(room["roomId"]) or room
         if any(participant["userId"] == user["userId"] for participant in now["participants"]):
             await _take_off(call, now, user["userId"], "room.participantRemoved")
+        await call.services.stage.put_viewer_out(room["roomId"], user["userId"])
     _announce_bans(call, room, "room.usersBanned", users)
     return {"success": True}
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ from spnb.sandbox.realtime import topics
 from spnb.sandbox.recorder import Delivery, Gap, Interrupted, RecordedFile, Recorder
 from spnb.sandbox.rest import Refused, room_payload
 from spnb.sandbox.rooms.ports import Events, Json
+from spnb.sandbox.rooms.viewers import Viewers
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
@@ -97,6 +98,8 @@ class Lifecycle:
         self._finishing: dict[str, asyncio.Task[None]] = {}
         self._putting_out: dict[str, asyncio.Task[bool]] = {}
         self._again: dict[str, asyncio.TimerHandle] = {}
+        self.viewers = Viewers(media)
+        """Who watches by WebRTC."""
 
     # -- what REST asks
 
@@ -114,6 +117,18 @@ class Lifecycle:
         )
         self._media.follow(room["roomId"])
         return {"coHostUrl": self._media.url, "coHostToken": token}
+
+    def subscriber_data(self, room: Json, user: Json) -> Json:
+        """LiveKit address and a token to watch by."""
+        return self.viewers.let_in(room["roomId"], user)
+
+    async def put_viewer_out(self, room_id: str, user_id: str) -> None:
+        """Take a viewer off the media server."""
+        await self.viewers.put_out(room_id, user_id)
+
+    async def revoke_keys(self, room_id: str) -> None:
+        """End all stream keys of a room."""
+        await self.end_keys(room_id)
 
     async def stop(self, room_id: str, *, by: str) -> Json:
         """End a live room; an idle one is refused, one that is over is returned as it is (a choice)."""
@@ -244,6 +259,7 @@ class Lifecycle:
     ) -> Json | None:
         self._stop_waiting(room_id)
         self._publishing.pop(room_id, None)
+        self.viewers.forget(room_id)
         room = self._store.transition(room_id, status, **changes)
         if room is None:
             return None
@@ -332,6 +348,9 @@ class Lifecycle:
 
     ingest_address: Callable[[str], str] = staticmethod(lambda _room_id: "")
     """Gives the address encoders publish at, with a key; set by whoever takes them."""
+
+    end_keys: Callable[[str], Awaitable[None]]
+    """Ends a room's stream keys; set with it."""
 
     # -- start and end of the process
 

@@ -46,6 +46,18 @@ class Stage(Protocol):
         """`{coHostUrl, coHostToken}` for a coHosts room, `{directStreamUrl}` for a direct one."""
         ...
 
+    def subscriber_data(self, room: Json, user: Json) -> Json:
+        """`{url, token}`: a LiveKit token that lets one viewer see and hear a room, unseen; a call of ours."""
+        ...
+
+    async def put_viewer_out(self, room_id: str, user_id: str) -> None:
+        """Take a viewer who is watching by such tokens off the media server."""
+        ...
+
+    async def revoke_keys(self, room_id: str) -> None:
+        """No stream key of a room lets anybody in any more."""
+        ...
+
     async def stop(self, room_id: str, *, by: str) -> Json:
         """End a live room: close its media, move it to `ended`, let the recording finish. Returns the room.
 

@@ -46,6 +46,7 @@ from spnb.sandbox.rooms.moderation import Moderation
 from spnb.sandbox.rooms.network_settings import NetworkSettings
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.rooms.stage import OnStage
+from spnb.sandbox.rooms.viewers import viewer_of
 from spnb.sandbox.server.control_routes import ControlCall, control_route
 from spnb.sandbox.server.limits import BoundedBodies
 from spnb.sandbox.server.quoted_ids import quoted_ids
@@ -122,7 +123,7 @@ class Sandbox:
             self.services.watch_key = PublicWatchKey(settings.watch_key, now=self.store.now)
         self.tables = TableExport(settings.data_dir / "sandbox.sqlite", self._has_key)
         self.ingest = Ingest(self.store, self.api_key, self.media, self.url)
-        self.lifecycle.ingest_address = self.ingest.address
+        self.lifecycle.ingest_address, self.lifecycle.end_keys = self.ingest.address, self.ingest.revoke
         self.leases = 0
         parts: list[BaseRoute] = [
             *routes(self.services),
@@ -160,14 +161,19 @@ class Sandbox:
         key, secret = "sandbox", self.store.secret("livekit-secret")
         if isinstance(chosen, Embedded):
             over = functools.partial(is_over, self.store)
-            return EmbeddedMedia(key, secret, f"ws://127.0.0.1:{port}", is_over=over, is_out=self.store.is_off_stage)
+            return EmbeddedMedia(key, secret, f"ws://127.0.0.1:{port}", is_over=over, is_out=self._is_out)
         log_path = self.settings.data_dir / "livekit.log"
         server = LiveKitServer(chosen.binary, key, secret, webhook=self.url + WEBHOOK_PATH, log_path=log_path)
         return OwnLiveKit(server, key, secret)
 
+    def _is_out(self, room_id: str, identity: str, issued_at: float) -> bool:
+        viewer = viewer_of(identity)
+        banned = viewer is not None and self.store.is_banned_viewer(room_id, viewer)
+        return banned or self.store.is_off_stage(room_id, identity, issued_at)
+
     def _fault_routes(self) -> list[BaseRoute]:
         media = self.media if isinstance(self.media, EmbeddedMedia) else None
-        cuts: dict[str, Cut] = {"realtime": self.broker.cut}
+        cuts: dict[str, Cut] = {"realtime": self.broker.cut, "viewers": self.lifecycle.viewers.cut}
         if media is not None:
             cuts |= {"signalling": media.cut_signalling, "transports": media.cut_transports}
         expire = media.expire_tokens if media is not None else None

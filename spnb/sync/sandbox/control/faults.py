@@ -82,8 +82,8 @@ class Faults(Face):
         """Switch all off; events that were held back are delivered."""
         run(self._twin.clear())
 
-    def cut(self, what: Literal["signalling", "transports", "realtime"], room_id: str | None = None) -> int:
-        """Cut connections now: LiveKit signalling sockets, media transports, or MQTT.
+    def cut(self, what: Literal["signalling", "transports", "viewers", "realtime"], room_id: str | None = None) -> int:
+        """Cut connections now: LiveKit signalling sockets, media transports, those who watch by WebRTC, or MQTT.
 
         Args:
             room_id: only of this room; of all without. MQTT knows no rooms.

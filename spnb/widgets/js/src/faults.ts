@@ -133,6 +133,7 @@ export default {
           "Cut now",
           button("Signalling", "cut", { what: "signalling" }),
           button("Media", "cut", { what: "transports" }),
+          button("Viewers", "cut", { what: "viewers" }),
           button("Real time", "cut", { what: "realtime" }),
         ),
         group(

@@ -3,6 +3,7 @@ import { frame, h } from "./shared/dom";
 import { clock, label } from "./shared/format";
 import { playback } from "./shared/playback";
 import { drawFinding, findingBadge } from "./shared/moderation";
+import { pointing } from "./shared/pointing";
 import { Link, type View } from "./shared/widget";
 
 export default {
@@ -72,6 +73,7 @@ export default {
         who,
         finding,
         watch,
+        pointing(link),
       ),
     );
     return () => link.end();

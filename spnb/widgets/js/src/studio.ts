@@ -10,6 +10,7 @@ import { invites, received } from "./shared/invites";
 import { OVER, askToLeave, leftovers } from "./shared/leftovers";
 import { drawFinding, findingBadge } from "./shared/moderation";
 import { playback } from "./shared/playback";
+import { pointing } from "./shared/pointing";
 import { previewPane } from "./shared/previewPane";
 import { productList } from "./shared/products";
 import { roomForm } from "./shared/roomForm";
@@ -113,6 +114,7 @@ export default {
       head,
       received(link, session),
       leftovers(link, session),
+      pointing(link),
       banner,
       talk.el,
     );
@@ -221,6 +223,7 @@ export default {
     function draw() {
       const phase = link.get<Phase>("phase");
       pane.onAir(phase === "live" || phase === "stopping");
+      pane.instead = source.value === "page" || !link.get<boolean>("has_room") ? "" : (source.selectedOptions[0]?.text ?? "");
       pane.draw();
       const status = link.get<string>("status");
       const here = link.get<boolean>("has_room");

@@ -60,3 +60,10 @@ void test("only a long text is a box that scrolls in itself", async () => {
     assert.equal(list.querySelector(".spnb-words")?.textContent, text);
   }
 });
+
+void test("a line tells its time in the zone that all widgets name", async () => {
+  const { list, show } = await drawn();
+  show(new Map([["m", { id: "m", user: "u", name: "U", text: "hello", at: Date.UTC(2026, 2, 1, 18, 5) / 1000 }]]));
+  const when = list.querySelector<HTMLElement>(".spnb-when");
+  assert.deepEqual([when?.textContent, when?.title], ["18:05 UTC", "2026-03-01 18:05 UTC"]);
+});

@@ -28,3 +28,20 @@ test("the camera is flipped where there are two, and is opened anew once the ker
   assert.equal(sent.at(-1), "start");
   pane.end();
 });
+
+test("where something else goes on air the picture's place names it, not a camera that is off", () => {
+  const session = { client: "a", get: () => "", send: () => undefined };
+  const wishes = { camera: "", microphone: "", height: 720, fps: 30, mirror: false };
+  const webcam = { wishes, cameras: [], microphones: [], state: "off", stream: null, screen: null, loudness: () => 0 };
+  const pane = previewPane(session as unknown as Session<unknown>, webcam as unknown as Webcam);
+  const told = () => [...pane.el.querySelectorAll(".spnb-waiting > *")].map((part) => part.textContent);
+  pane.draw();
+  assert.equal(told()[0], "Camera is off");
+  pane.instead = "Test card";
+  pane.draw();
+  assert.deepEqual(told(), ["Test card", "Goes on air in place of this page's camera."]);
+  pane.onAir(true);
+  pane.draw();
+  assert.deepEqual(told(), ["Test card", "Viewers see this; this page's camera is not used."]);
+  pane.end();
+});

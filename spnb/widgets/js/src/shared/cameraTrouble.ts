@@ -1,6 +1,12 @@
 // What keeps a page from its camera.
 export type Problem = { kind: string; text: string };
 
+type Policed = { featurePolicy?: { allowsFeature(name: string): boolean } };
+
+/** Whether a page around this one keeps the camera from it, whatever the reader allows. */
+const framed = (): boolean =>
+  window.parent !== window && (document as unknown as Policed).featurePolicy?.allowsFeature("camera") === false;
+
 /** What keeps the camera from us, and what to do about it. */
 export function inWords(error: unknown): Problem {
   const name = error instanceof DOMException ? error.name : "";
@@ -9,6 +15,13 @@ export function inWords(error: unknown): Problem {
     return {
       kind: "editor",
       text: "VS Code gives notebooks no camera. Open this notebook in a browser, or use a source of the kernel's.",
+    };
+  if (framed())
+    return {
+      kind: "editor",
+      text:
+        "The page around this notebook gives it no camera, as in VS Code and Colab. Open the notebook in a browser tab of its own, " +
+        "or publish from the kernel: room.go_live(spnb.Camera()), or GoLive(room).",
     };
   switch (name) {
     case "NotAllowedError":

@@ -1,11 +1,11 @@
 // One message of a chat. Everything users wrote becomes a text node.
 import { h } from "./dom";
 import { emoji } from "./emoji";
+import { minute, moment } from "./format";
 import type { Row } from "./chatRows";
 
 const ROLES: Record<string, string> = { host: "HOST", moderator: "MOD" };
 const LONG_TEXT = 300;
-const time = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 
 export type Line = HTMLLIElement & { spnbRow?: Row };
 
@@ -21,7 +21,7 @@ export function fill(line: Line, row: Row, react: (row: Row, name: string) => vo
     h("span", { class: "spnb-who", dir: "auto" }, row.name || row.user),
     role && h("span", { class: "spnb-role", "data-role": row.role }, role),
     row.forMe && h("span", { class: "spnb-role" }, "@you"),
-    h("span", { class: "spnb-when" }, row.at ? time.format(row.at * 1000) : ""),
+    row.at ? h("span", { class: "spnb-when", title: moment(row.at) }, minute(row.at)) : false,
     row.edited && h("span", { class: "spnb-when" }, "edited"),
     !!row.flags && h("span", { class: "spnb-role", "data-role": "flag" }, `⚑ ${row.flags} reported`),
     row.quote && h("div", { class: "spnb-quote", dir: "auto" }, quoted(row.quote)),

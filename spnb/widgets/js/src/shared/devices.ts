@@ -71,3 +71,18 @@ export function openScreen(wishes: Wishes): Promise<MediaStream> {
   const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
   return navigator.mediaDevices.getDisplayMedia({ video: { frameRate: { ideal: wishes.fps } }, audio });
 }
+
+/** Once there is a camera again, if one is still missed then. */
+export function whenCameraComes(missed: () => boolean, come: () => void): void {
+  const { mediaDevices } = navigator;
+  const end = () => mediaDevices.removeEventListener("devicechange", look);
+  const look = () => {
+    if (!missed()) return end();
+    void mediaDevices.enumerateDevices().then((devices) => {
+      if (!missed() || !devices.some((device) => device.kind === "videoinput")) return;
+      end();
+      come();
+    });
+  };
+  mediaDevices.addEventListener("devicechange", look);
+}

@@ -31,3 +31,8 @@ export function moment(seconds: number): string {
   const at = new Date(seconds * 1000);
   return `${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
+
+/** The same of today or another day that what stands around it tells: the time alone. */
+export function minute(seconds: number): string {
+  return moment(seconds).slice("2026-11-26 ".length);
+}

@@ -15,6 +15,8 @@ export interface Pane {
   draw: () => void;
   /** On air the camera is switched off by ending, not by a button beside the menus. */
   onAir(yes: boolean): void;
+  /** What goes on air instead of this page's camera, by its name; empty where nothing does. */
+  instead: string;
   end(): void;
 }
 
@@ -105,6 +107,10 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     mirror.checked = wishes.mirror;
   }
 
+  function seen(): string {
+    return air ? "Viewers see this; this page's camera is not used." : "Goes on air in place of this page's camera.";
+  }
+
   function draw(): void {
     const holder = session.get<string>("holder");
     const elsewhere = Boolean(holder) && holder !== session.client && webcam.state === "off";
@@ -139,14 +145,14 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
           ? "On in another tab"
           : kernel
             ? "Preview is off"
-            : "Camera is off";
+            : made.instead || "Camera is off";
     const text = problem
       ? problem.text
       : webcam.state === "asking"
         ? "Allow it where the browser asks."
         : elsewhere
           ? "Switching it on here takes it over."
-          : kernel || "Nobody but you sees the preview.";
+          : kernel || (made.instead && seen()) || "Nobody but you sees the preview.";
     replace(card, h("strong", {}, head), h("span", {}, text));
     start.textContent = problem && problem.kind !== "lost" ? "Try again" : kernel ? "Show preview" : "Turn camera on";
     start.hidden = webcam.state === "on" && !webcam.lost;
@@ -168,17 +174,12 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     numbers.hidden = !numbers.textContent;
   }
 
-  const beat = setInterval(() => {
-    const loud = webcam.loudness();
-    bar.style.width = `${Math.round(loud * 100)}%`;
-    level.setAttribute("aria-valuenow", loud.toFixed(2));
-  }, 100);
-
-  return {
+  const made: Pane = {
     el,
     video,
     controls,
     draw,
+    instead: "",
     onAir(yes) {
       air = yes;
     },
@@ -187,4 +188,11 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
       video.srcObject = inset.srcObject = null;
     },
   };
+  const beat = setInterval(() => {
+    const loud = webcam.loudness();
+    bar.style.width = `${Math.round(loud * 100)}%`;
+    level.setAttribute("aria-valuenow", loud.toFixed(2));
+  }, 100);
+
+  return made;
 }

@@ -41,7 +41,8 @@ export async function attach(
   const hub = isPlaylist(url) ? await findHub(model) : undefined;
   if (!hub?.Hls.isSupported()) {
     if (road) playFile(video, url, failed);
-    else failed("This page has no way to the stream but the notebook's messages, and this browser cannot play those.");
+    else if (hub) failed("This page has no way to the stream but the notebook's messages, and this browser cannot play those.");
+    else failed("Only the notebook's messages reach this page, and they carry no whole files. Open the notebook in a browser.");
     return undefined;
   }
   const hls = new hub.Hls(road ? config : { ...config, loader: loaderBy(ask) });

@@ -221,7 +221,12 @@ export class StreamPage {
     replace(this.player);
     const reference = (this.link.get<string | null>("player") ?? "").replace("IPY_MODEL_", "");
     if (!reference) return;
-    const model = (await this.link.model.widget_manager.get_model(reference)) as Model;
+    const model = await (this.link.model.widget_manager.get_model(reference) as Promise<Model>).catch(() => undefined);
+    if (!model) {
+      const words = "This front end shows no widget within another: show RecordingPlayer(room) in a cell of its own.";
+      replace(this.player, h("p", { class: "spnb-note" }, words));
+      return;
+    }
     if (!(this.link.get<string | null>("player") ?? "").endsWith(reference) || this.followed) return;
     this.followed = model;
     const box = h("div");

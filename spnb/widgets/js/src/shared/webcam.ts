@@ -1,7 +1,7 @@
 // The page's camera and microphone: shown at once, and sent to the kernel over WebRTC, or as messages without UDP.
 import { type Blur, blurOf, setBlur } from "./blur";
 import { inWords, screenInWords, type Problem } from "./cameraTrouble";
-import { openDevices, openScreen, soundWish, type Wishes } from "./devices";
+import { openDevices, openScreen, soundWish, whenCameraComes, type Wishes } from "./devices";
 import { FrameSender, canEncode, type Encoding } from "./encoder";
 import { MESSAGE_WIDTH, PictureSender, soundOf } from "./messages";
 import { gathered, pictureFlow, replaced, wholePictures } from "./peer";
@@ -142,6 +142,7 @@ export class Webcam {
     if (outgoing && sender?.track !== outgoing) await replaced(sender, outgoing);
     if (outgoing) this.frames?.take(outgoing);
     if (this.byPage()) this.onStream();
+    else if (this.lost) this.tell();
     this.session.changed();
   }
 
@@ -196,17 +197,14 @@ export class Webcam {
     this.lost = true;
     this.problem = { kind: "lost", text: "The camera is gone. Plug it in again, or choose another one." };
     if (this.byPage()) this.onLost();
-    else this.session.send("lost", { reason: "the camera is gone" });
+    else this.tell();
     this.session.changed();
-    const back = () => {
-      if (!this.lost) return;
-      void navigator.mediaDevices.enumerateDevices().then((devices) => {
-        if (!this.lost || !devices.some((device) => device.kind === "videoinput")) return;
-        navigator.mediaDevices.removeEventListener("devicechange", back);
-        void this.start();
-      });
-    };
-    navigator.mediaDevices.addEventListener("devicechange", back);
+    whenCameraComes(() => this.lost, () => void this.start());
+  }
+
+  /** Whether the kernel gets pictures: a screen that is shared outlives the camera. */
+  private tell(): void {
+    this.session.send(this.outgoing?.readyState === "live" ? "found" : "lost", { reason: "the camera is gone" });
   }
 
   private listen(): void {

@@ -1,0 +1,64 @@
+// How OBS is pointed at a room. The key is in this page's memory while it is shown, and nowhere else.
+import { h, replace, say } from "./dom";
+import type { Link } from "./widget";
+
+/** A button that asks for an address and a fresh key, and shows them once. */
+export function pointing(link: Link): HTMLElement {
+  const ask = h("button", { type: "button", click: () => link.send("ingest") }, "Use OBS…");
+  const note = h("span", { class: "spnb-note", role: "status" });
+  const shown = h("div", { class: "spnb-encoder" });
+  const el = h("div", {}, h("div", { class: "spnb-row spnb-wrap" }, ask, note), shown);
+
+  /** Something to copy; it can be selected where a page may not write to the clipboard. */
+  function row(name: string, value: string): HTMLElement {
+    const field = h("input", { type: "text", readonly: true, autocomplete: "off", "aria-label": name, focus: () => field.select() });
+    // A property, not an attribute: it is in no markup.
+    field.value = value;
+    const copied = () => say(note, `${name} copied.`);
+    const copy = async () => {
+      try {
+        await navigator.clipboard.writeText(value);
+        copied();
+      } catch {
+        field.focus();
+        say(note, `${name} selected: copy it with the keyboard.`);
+      }
+    };
+    const button = h("button", { type: "button", click: () => void copy() }, `Copy ${name.toLowerCase()}`);
+    return h("div", { class: "spnb-row spnb-wrap" }, h("span", { class: "spnb-note" }, name), field, button);
+  }
+
+  function hide() {
+    replace(shown);
+    ask.hidden = false;
+  }
+
+  link.hear((reply) => {
+    if (reply.type === "revoked") {
+      if (reply["revoked"] !== true) return say(note, "");
+      hide();
+      say(note, "No key lets anybody in any more.");
+    }
+    if (reply.type !== "ingest" || typeof reply["key"] !== "string") return;
+    ask.hidden = true;
+    say(note, "");
+    replace(
+      shown,
+      row("Server", String(reply["server"])),
+      row("Stream key", reply["key"]),
+      h("p", { class: "spnb-note" }, "Shown this once, and kept nowhere. Whoever has the key goes live in this room."),
+      h(
+        "div",
+        { class: "spnb-row spnb-wrap" },
+        h("button", { type: "button", click: hide }, "Done"),
+        h("button", { type: "button", click: () => link.send("revoke") }, "End all keys"),
+      ),
+    );
+  });
+  link.follow(["encoder"], () => {
+    el.hidden = !link.get<boolean>("encoder");
+    if (el.hidden) hide();
+  });
+  link.atEnd(hide);
+  return el;
+}

@@ -1,0 +1,228 @@
+"""Every widget in every front end: what the guide's table says of it is what is seen there."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+
+import spnb
+from spnb import analytics, widgets
+from spnb.bench.lab import browser_options, restless_camera
+from tests.conftest import start_sandbox
+from tests.frontends.apps import EVERY, NAMES, serve
+from tests.lab.test_dashboard import planted
+from tests.lab.test_every_widget import CARRIERS
+from tests.lab.test_story import PLAYING
+from tests.recordings.planted import film, plant
+
+pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(300)]
+
+expect.set_options(timeout=60_000)
+ROOT = Path(__file__).resolve().parents[2]
+SHOTS = ROOT / "test-output" / "screenshots"
+GUIDE = ROOT / "notebooks" / "guide" / "frontends.md"
+LONG = ["Notebook 7", "Voila"]
+ASKED = pytest.mark.skipif("SPNB_FRONT_ENDS" not in os.environ, reason="SPNB_FRONT_ENDS=1 asks for it: a minute each")
+
+
+def table() -> dict[str, dict[str, str]]:
+    """The guide's table: front end → widget → what it says."""
+    rows = [line for line in GUIDE.read_text().splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    head, body = cells[0][1:], cells[2:]
+    return {name: {row[0].strip("`"): row[at + 1] for row in body} for at, name in enumerate(head)}
+
+
+@dataclass
+class World:
+    """What the apps show: a room on air, one that is recorded, numbers."""
+
+    browser: Browser
+    given: dict[str, str]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    base = tmp_path_factory.mktemp("frontends")
+    sandbox = start_sandbox(base / "sandbox", "--no-rate-limit", "--grace", "8")
+    host = await spnb.connect_async("host", url=sandbox.url, api_key=sandbox.api_key)
+    try:
+        air = await host.rooms.create("On air", chat=True)
+        await air.post()
+        show = await air.go_live(spnb.TestCard(320, 180))
+        await air.until("live")
+        over = await host.rooms.create("Over")
+        plant(sandbox, over.room_id, [film(base / "talk.mp4", 6, size=(320, 180))])
+        analytics.load(planted(over.room_id)).save(base / "tables")
+        known = {"URL": sandbox.url, "KEY": sandbox.api_key, "AIR": air.room_id, "OVER": over.room_id}
+        given = {f"TEST_{name}": value for name, value in known.items()}
+        given |= {"TEST_TABLES": str(base / "tables"), "SPNB_HOME": str(base / "home")}
+        restless_camera(base)
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(**browser_options(base))
+            yield World(browser, given)
+            await browser.close()
+        await show.stop()
+    finally:
+        await host.aclose()
+        sandbox.stop()
+
+
+async def answers(page: Page, address: str) -> None:
+    """Open an address once its server is there."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await page.goto(address, wait_until="commit")
+                return
+            except Exception:  # noqa: BLE001 - whatever a server that is about to start makes of it
+                await asyncio.sleep(0.2)
+
+
+@asynccontextmanager
+async def opened(front_end: str, world: World, folder: Path) -> AsyncIterator[Page]:
+    """The app in a front end."""
+    (folder / "every.py").write_text(EVERY)
+    page = await world.browser.new_page(viewport={"width": 1280, "height": 1400})
+    page.set_default_timeout(60_000)
+    try:
+        served = serve(front_end, folder, world.given)
+        try:
+            await answers(page, served.address)
+            if front_end == "Notebook 7":
+                await page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext?.isReady")
+                await page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+            yield page
+        finally:
+            served.stop()
+    finally:
+        await page.close()
+
+
+async def studio(root: Locator) -> None:
+    await root.get_by_role("button", name="Camera on").click()
+    assert await root.locator(".spnb-preview video").first.evaluate(PLAYING) == [1280, 720]
+    await root.get_by_label("Title").fill("From here")
+    await root.get_by_role("button", name="Create room").click()
+    await expect(root.locator(".spnb-title").first).to_have_text("From here")
+    await root.get_by_role("button", name="Go live").click()
+    await expect(root.locator(".spnb-head .spnb-badge")).to_have_text("LIVE")
+    await root.get_by_role("button", name="End", exact=True).click()
+    await root.get_by_role("button", name="End now").click()
+    await expect(root.get_by_role("button", name="New stream")).to_be_visible()
+
+
+async def create_room(root: Locator) -> None:
+    await root.get_by_label("Title").fill("A new one")
+    await root.get_by_role("button", name="Create room").click()
+    await expect(root.locator(".spnb-made")).to_contain_text("A new one")
+
+
+async def preview(root: Locator) -> None:
+    await root.get_by_role("button", name="Camera on").click()
+    assert await root.locator("video").first.evaluate(PLAYING) == [1280, 720]
+    await root.get_by_role("button", name="Turn camera off").click()
+
+
+async def go_live(root: Locator) -> None:
+    await root.get_by_role("button", name="Go live").click()
+    await expect(root.locator(".spnb-badge").first).to_have_text("LIVE")
+    await root.get_by_role("button", name="End broadcast").click()
+    await root.get_by_role("button", name="End now").click()
+    await expect(root).to_contain_text("This room is over for good")
+
+
+async def plays(root: Locator) -> None:
+    await expect(root.locator("video").first).to_be_visible()
+    assert await root.locator("video").first.evaluate(PLAYING) == [320, 180]
+
+
+async def chat(root: Locator) -> None:
+    words = f"Hello from {secrets.token_hex(4)}"
+    await root.get_by_role("textbox").fill(words)
+    await root.get_by_role("button", name="Send").click()
+    await expect(root.locator(".spnb-said", has_text=words)).to_have_count(1)
+
+
+async def replay(root: Locator) -> None:
+    await root.get_by_role("button", name="Play").click()
+    assert await root.locator("video").first.evaluate(PLAYING) == [320, 180]
+
+
+async def report(root: Locator) -> None:
+    await expect(root.locator(".spnb-page[data-drawn]")).to_be_visible()
+
+
+async def faults(root: Locator) -> None:
+    await root.get_by_label("matching").fill("GET /nowhere")
+    await root.get_by_role("button", name="Add fault").click()
+    await root.get_by_role("button", name="GET /nowhere").click()
+    await expect(root).to_contain_text("the sandbox is healthy")
+
+
+def shows(selector: str, text: str) -> Callable[[Locator], Awaitable[None]]:
+    """What a kernel knows is seen."""
+
+    async def seen(root: Locator) -> None:
+        await expect(root.locator(selector).filter(has_text=text).first).to_be_visible()
+
+    return seen
+
+
+WORKS: dict[str, Callable[[Locator], Awaitable[None]]] = {
+    "Player": plays,
+    "RoomStatus": shows(".spnb-step[aria-current=step]", "Live"),
+    "RoomCard": shows(".spnb-badge", "LIVE"),
+    "ViewerCount": shows("strong, span, p, div", "viewer"),
+    "Chat": chat,
+    "LiveNow": shows(".spnb-room", "On air"),
+    "RoomTable": shows("tbody tr", "On air"),
+    "RecordingPlayer": replay,
+    "StreamReport": report,
+    "Dashboard": shows(".spnb-streams tbody tr", "Talk with moments"),
+    "LiveDashboard": shows(".spnb-badge", "Live"),
+    "WebhookInspector": shows("tbody tr", "no signature"),
+    "CreateRoom": create_room,
+    "CameraPreview": preview,
+    "GoLive": go_live,
+    "Studio": studio,
+    "Faults": faults,
+}
+"""What a widget does where it works, in the order in which it is looked at."""
+
+
+def test_the_guide_names_every_widget() -> None:
+    assert set(NAMES) == set(WORKS) == set(widgets.__all__) - CARRIERS
+    for front_end, rows in table().items():
+        assert set(rows) == set(NAMES), front_end
+        assert set(rows.values()) <= {"works"}, front_end
+
+
+@pytest.mark.parametrize("front_end", ["marimo", "Shiny", *(pytest.param(name, marks=ASKED) for name in LONG)])
+async def test_every_widget_does_in_a_front_end_what_the_guide_says(
+    front_end: str, world: World, tmp_path: Path
+) -> None:
+    async with opened(front_end, world, tmp_path) as page:
+        roots = page.locator(".spnb:not(.spnb .spnb)")
+        found: dict[str, str] = {}
+        try:
+            await expect(roots).to_have_count(len(NAMES), timeout=90_000)
+            for name, works in WORKS.items():
+                root = roots.nth(NAMES.index(name))
+                try:
+                    await works(root)
+                except Exception as error:  # noqa: BLE001 - the whole row is told, not its first fault
+                    found[name] = str(error)
+        finally:
+            SHOTS.mkdir(parents=True, exist_ok=True)
+            await page.screenshot(path=SHOTS / f"front-end-{front_end.replace(' ', '-')}.png", full_page=True)
+    assert not found, "\n".join(f"{name}: {why}" for name, why in found.items())
