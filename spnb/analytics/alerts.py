@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from spnb.analytics.metrics.chance import Chance, chance_of
 from spnb.analytics.shown import clock
 from spnb.errors import InvalidInput
 from spnb.observers import Observers
@@ -31,13 +32,14 @@ __all__ = ["Alert", "AlertRules", "Alerts"]
 log = logging.getLogger(__name__)
 
 BIN_MS = 10_000
-BASE_MS = 600_000
-"""So long before makes what is usual for the chat of this stream."""
+BASE_MS = 3_600_000
+"""So long before makes what is usual for the chat of this stream: real chats go in waves of many minutes."""
 FEWEST_BINS = 12
 """Of fewer nobody can say what is usual, unless earlier streams do."""
 LEAST_DISPERSION = 3.0
 """Variance ÷ mean of a chat's counts: people answer each other, so that they are never Poisson."""
-HIGHER = 1.25
+HIGHER = 0.7
+"""Beside something that was so much taller within the hour nothing is told."""
 MOST_TOLD = 100
 AGAIN_SECONDS = (1.0, 5.0, 20.0)
 WEBHOOK_SECONDS = 10.0
@@ -53,9 +55,10 @@ class AlertRules:
     fall_seconds: float = 120.0
     fewest_viewers: int = 20
     """Of smaller audiences nothing is told: a handful comes and goes."""
-    burst_score: float = 5.0
-    """Standard deviations of the stream's own chance, over `burst_seconds`. In simulations 5 tells nothing of steady
-    chats and, falsely, about one an hour of the wildest (a variance nine times the mean)."""
+    burst_score: float = 3.25
+    """Standard deviations of the stream's own chance, over `burst_seconds`, on the scale of the moments. Simulated
+    chats without any burst: none an hour where they are Poisson, one in two hours where their variance is nine times
+    the mean, 0.8 an hour at twenty times."""
     burst_seconds: float = 30.0
     fewest_messages: int = 15
     below_seconds: float = 15.0
@@ -241,22 +244,18 @@ class Alerts:
         known_since = max(stream.live_at or stream.begun, now - BASE_MS)
         before = [stream.bins[number] for number in range(known_since // BIN_MS + 1, newest - span + 1)]
         usual = self._usual_of(stream)
-        dispersion = max(LEAST_DISPERSION, usual.dispersion if usual else 0.0)
+        least = max(LEAST_DISPERSION, usual.dispersion if usual else 0.0)
         if len(before) >= FEWEST_BINS:
             # sums as long as the window: neighbours go together, so that these vary more than single bins tell
-            sums = [sum(before[first : first + span]) for first in range(len(before) - span + 1)]
-            due, highest = sum(sums) / len(sums), max(sums)
-            spread = sum((one - due) ** 2 for one in sums) / (len(sums) - 1)
-            dispersion = max(dispersion, spread / due if due else 0.0)
+            chance = chance_of(before, span, least)
         elif usual is not None and usual.messages_per_second is not None:
-            due, highest = usual.messages_per_second * span * BIN_MS / 1000, 0
+            chance = Chance(usual.messages_per_second * span * BIN_MS / 1000, least, 0)
         else:
             return
-        score = (count - due) / (dispersion * max(due, 1.0)) ** 0.5
-        # ten minutes tell little of rare heights: whatever they had is no burst either
-        if score >= rules.burst_score and count >= max(2 * due, HIGHER * highest):
-            words = f"the chat bursts: {count} messages in {clock(span * BIN_MS / 1000)}, usual {due:.0f}"
-            self._tell(room_id, stream, "chat burst", now, float(count), due, words)
+        enough = max(2 * chance.usual, HIGHER * chance.highest)
+        if count >= enough and chance.score(count) >= rules.burst_score:
+            words = f"the chat bursts: {count} messages in {clock(span * BIN_MS / 1000)}, usual {chance.usual:.0f}"
+            self._tell(room_id, stream, "chat burst", now, float(count), chance.usual, words)
 
     # -- health
 

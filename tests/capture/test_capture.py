@@ -26,7 +26,7 @@ pytestmark = pytest.mark.media
 
 async def test_captured_rows_are_the_sandboxs_own(sandbox: RunningSandbox, sp: Any, tmp_path: Path) -> None:
     room = await sp.rooms.create("Captured <b>whole</b>")
-    rules = analytics.AlertRules(fewest_messages=5, burst_score=2.0)
+    rules = analytics.AlertRules(fewest_messages=5, burst_score=0.5)
     alerts = analytics.Alerts(usual=quiet_past(room.record.created_by), rules=rules)
     async with spnb.capture(room, tmp_path / "c", exact=sandbox, alerts=alerts) as c:
         async with await on_air(room):

@@ -183,7 +183,7 @@ def test_a_live_dashboard_counts_an_hour_and_does_not_grow(sp: Any) -> None:
 def test_the_last_second_before_the_end_counts_and_nothing_after(sp: Any, sandbox: RunningSandbox) -> None:
     room = sp.rooms.create("Short")
     room.post()
-    quick = analytics.AlertRules(fewest_messages=5, burst_score=2.0)
+    quick = analytics.AlertRules(fewest_messages=5, burst_score=0.5)
     alerts = analytics.Alerts(usual=quiet_past(room.record.created_by), rules=quick)
     board = LiveDashboard(room, alerts=alerts)
     sent = Sent(board)
