@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import ipywidgets
 import traitlets
 
 from spnb.broadcast.signpost import signpost
+from spnb.client.subscriber import subscriber_data
 from spnb.errors import InvalidInput, ServiceError, Unreachable
 from spnb.live import AsyncLiveRoom, AsyncViewing
 from spnb.models import Room, WatchSession
@@ -16,6 +18,8 @@ from spnb.widgets.engagement import Engagement
 from spnb.widgets.roads import fetch
 
 __all__ = ["Playback"]
+
+log = logging.getLogger(__name__)
 
 
 class Playback(Engagement):
@@ -79,7 +83,21 @@ class Playback(Engagement):
             self.send({"type": "wait", "client": client})
         else:
             self.error = ""
-            await self._let_play(client, url, kind=content.get("kind"))
+            by_webrtc = content.get("webrtc") is True and content.get("kind") == "live"
+            subscriber = await self._subscriber(room) if by_webrtc else None
+            await self._let_play(client, url, kind=content.get("kind"), subscriber=subscriber)
+
+    async def _subscriber(self, room: AsyncLiveRoom) -> dict[str, Any] | None:
+        """What a page needs to watch by WebRTC; None where it has to be HLS. Secret: it goes into a message alone."""
+        try:
+            found = await subscriber_data(room.client, room.room_id)
+        except (ServiceError, Unreachable) as error:
+            log.debug("no token to watch by WebRTC: %s", error)
+            return None
+        if found is None:
+            return None
+        servers = [each.plain() for each in room.client.ice_servers]
+        return {"url": found.url, "token": found.token, "signpost": await signpost(found.url), "iceServers": servers}
 
     async def _let_play(self, client: Any, url: str, **more: Any) -> None:
         """Give a view the address, and what proves a road to it."""

@@ -8,6 +8,7 @@ import type { Signpost } from "./road";
 import { sight } from "./sight";
 import { asker, attach } from "./source";
 import { WatchSession } from "./watchSession";
+import { WebRtc, type Subscriber } from "./webrtc";
 import type { Link, Model } from "./widget";
 
 const STEP = 10;
@@ -57,12 +58,30 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   const badge = h("span", { class: "spnb-badge" });
   const sound = h("button", { type: "button", class: "spnb-sound", click: unmute }, "Tap for sound");
   let hls: Hls | undefined;
+  let webrtc: WebRtc | undefined;
   let playing = "";
+  /** Counts what was begun to play: what comes late is for nobody. */
+  let turn = 0;
+  /** Why what is live is not played by WebRTC, in words. */
+  let fallen = "";
+  /** Whether the service lets viewers in by HLS alone. */
+  let barred = false;
+  /** Where to begin in what comes next, in seconds; what is on air without. */
+  let wanted: number | undefined;
+  /** When the stream went on air, and when the viewer paused it by WebRTC, in Unix seconds; 0 while it plays. */
+  let began = 0;
+  let pausedAt = 0;
+  /** Whether the viewer had paused what was taken off, and where it stood. */
+  let held = { paused: false, at: 0 };
+  /** Where it stood when it was paused, while what has been put into the video since has not been played. */
+  let stands: number | undefined;
   /** Whether what plays has been put into the video. */
   let attached = false;
   let unanswered: ReturnType<typeof setTimeout> | undefined;
   const session = new WatchSession(video, (told) => link.send("watched", told));
   let asked = "";
+  /** Whether it was asked for by WebRTC. */
+  let upward = false;
   let slow = false;
   let trouble = "";
   const inView = link.get<string>("autoplay") === "visible" && !only ? sight() : undefined;
@@ -71,18 +90,33 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   const back = h("button", { type: "button", click: () => skip(-STEP) }, `− ${STEP} s`);
   const forth = h("button", { type: "button", click: () => skip(STEP) }, `+ ${STEP} s`);
   const first = h("button", { type: "button", click: toBeginning }, "From the beginning");
-  const edge = h("button", { type: "button", click: toEdge }, "Go to live");
+  const edge = h("button", { type: "button", click: toLive }, "Go to live");
   const delay = h("button", { type: "button", "aria-pressed": "false", click: turnDelay }, "Delay");
-  const moves = h("div", { class: "spnb-row spnb-moves" }, first, back, forth, edge, delay);
+  const why = h("span", { class: "spnb-note", hidden: true });
+  const moves = h("div", { class: "spnb-row spnb-moves" }, first, back, forth, edge, delay, why);
   const picture = h("figure", { class: "spnb-player" }, video, card.el, h("div", { class: "spnb-over-video" }, badge, sound));
   /** Whether the viewer follows what is on air, rather than having gone back. */
   let following = true;
 
   function skip(seconds: number) {
+    if (webrtc) return goBack(Math.max(0, Date.now() / 1000 - began + seconds));
     video.currentTime = Math.max(0, Math.min(video.duration || 0, video.currentTime + seconds));
   }
 
+  /** What was is in HLS alone. */
+  function goBack(to: number) {
+    wanted = to;
+    askFor("live", false);
+  }
+
+  function goTo(at: number) {
+    const { seekable } = video;
+    video.currentTime = Math.max(seekable.length ? seekable.start(0) : 0, at);
+    drawEdge();
+  }
+
   function toBeginning() {
+    if (webrtc) return goBack(0);
     video.currentTime = video.seekable.length ? video.seekable.start(0) : 0;
     void video.play().catch(() => undefined);
     drawEdge();
@@ -90,6 +124,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
 
   /** How long ago what is shown was taken, in seconds, by the dates of the playlist and this machine's clock. */
   function age(): number | undefined {
+    if (webrtc) return webrtc.delay;
     const at = playing === "live" ? hls?.playingDate : undefined;
     return at ? (Date.now() - at.getTime()) / 1000 : undefined;
   }
@@ -105,6 +140,16 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     return playing === "live" && seekable.length ? seekable.end(seekable.length - 1) - video.currentTime : 0;
   }
 
+  function byWebRtc(): boolean {
+    return link.get<boolean>("webrtc") === true && !only && !barred && typeof RTCPeerConnection === "function";
+  }
+
+  function toLive() {
+    wanted = undefined;
+    if (!webrtc && byWebRtc() && !asked) askFor("live", true);
+    else toEdge();
+  }
+
   function toEdge() {
     const { seekable } = video;
     following = true;
@@ -117,13 +162,22 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   function drawEdge() {
     edge.hidden = playing !== "live" || (following && behind() < FAR_BEHIND);
     moves.hidden = !playing;
-    first.hidden = delay.hidden = playing !== "live" || !hls;
-    const told = delay.getAttribute("aria-pressed") === "true" ? age() : undefined;
-    delay.textContent = told === undefined ? "Delay" : `Delay ${told.toFixed(1)} s`;
+    first.hidden = delay.hidden = playing !== "live" || !(hls ?? webrtc);
+    forth.hidden = webrtc !== undefined;
+    const asked = delay.getAttribute("aria-pressed") === "true";
+    const told = asked ? age() : undefined;
+    const way = webrtc ? "WebRTC" : slow ? "HLS" : "low-latency HLS";
+    say(delay, told === undefined ? "Delay" : `Delay ${told.toFixed(1)} s by ${way}`);
+    why.hidden = !asked || delay.hidden || Boolean(webrtc) || !fallen;
+    say(why, `Not by WebRTC: ${fallen}.`);
   }
 
   /** Who paused what is on air goes on with what is on air then; who had gone back goes on there. */
   function resume() {
+    if (playing === "live" && !attached && !asked && held.paused) {
+      held = { paused: false, at: 0 };
+      askFor("live", false);
+    }
     if (playing === "live" && following && behind() > RESUME_BEHIND) toEdge();
   }
 
@@ -136,59 +190,119 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     const status = link.get<string>("status");
     if (inView?.hidden) return;
     const kind = status === "recorded" ? "recording" : link.get<boolean>("playable") && !only ? "live" : "";
-    if (kind && kind !== playing && kind !== asked) {
-      asked = kind;
-      link.send("play", { kind });
-      clearTimeout(unanswered);
-      unanswered = setTimeout(() => {
-        trouble = "The kernel does not answer: it may be busy with a cell, or gone.";
-        asked = "";
-        draw();
-        ask();
-      }, UNANSWERED_MS);
-    }
+    if (kind && kind !== playing && kind !== asked) askFor(kind, kind === "live" && !fallen && byWebRtc());
     if (!kind && playing === "live" && status === "ended") draw();
   }
 
-  async function play(kind: string, address: string, signpost: Signpost) {
-    // A stream that ended while the viewer had paused is handed over to the replay where it stood, paused.
-    const paused = playing === "live" && kind === "recording" && video.paused;
-    const stood = video.currentTime;
+  function askFor(kind: string, webrtc: boolean) {
+    asked = kind;
+    upward = webrtc;
+    link.send("play", { kind, webrtc });
+    clearTimeout(unanswered);
+    unanswered = setTimeout(() => {
+      trouble = "The kernel does not answer: it may be busy with a cell, or gone.";
+      asked = "";
+      draw();
+      ask();
+    }, UNANSWERED_MS);
+  }
+
+  /** Take off what is in the video. */
+  function takeOff() {
+    // A stream that is over pauses the video too: of WebRTC it counts what the viewer did.
+    if (attached)
+      held = webrtc
+        ? { paused: pausedAt > 0, at: Math.max(0, pausedAt - began) }
+        : { paused: video.paused, at: stands ?? video.currentTime };
     hls?.destroy();
     hls = undefined;
-    playing = kind;
+    webrtc?.close();
+    webrtc = undefined;
+    if (video.srcObject) video.srcObject = null;
     attached = false;
-    following = true;
-    asked = "";
-    session.begin();
-    draw();
-    const config = { lowLatencyMode: !slow, startPosition: paused ? stood : -1 };
-    let made: Hls | undefined;
+  }
+
+  /** Connects by WebRTC; undefined where that cannot be, for a reason that is kept in words. */
+  async function connect(subscriber: Subscriber): Promise<WebRtc | undefined> {
+    const made: WebRtc = new WebRtc((why) => {
+      fallen = why;
+      if (webrtc !== made) return;
+      takeOff();
+      draw();
+      // What is over ends here; what goes on goes on by HLS.
+      if (link.get<boolean>("playable") && !asked) askFor("live", false);
+    });
     try {
-      made = await attach(model, video, address, signpost, fetch, config, (words) => {
-        // Without low latency the next time: what fails there may work with whole segments.
-        slow = true;
-        stop(words);
-        setTimeout(ask, AGAIN_MS);
-      });
+      await made.open(model, subscriber);
+      return made;
     } catch (error) {
-      // What this page lacks it will lack in two seconds: tried again when somebody wants it.
-      if (playing === kind) stop((error as Error).message);
-      return;
+      fallen = (error as Error).message;
+      return undefined;
     }
-    if (playing !== kind) return made?.destroy();
-    hls = made;
+  }
+
+  async function play(kind: string, address: string, signpost: Signpost, subscriber: Subscriber | null) {
+    const mine = ++turn;
+    const moving = kind === "live" && playing === "live";
+    const at = wanted;
+    wanted = undefined;
+    if (kind === "live" && upward && !subscriber) {
+      barred = true;
+      fallen = "the service lets viewers in by HLS alone";
+    }
+    const made = subscriber ? await connect(subscriber) : undefined;
+    if (mine !== turn) return made?.close();
+    if (moving && upward && !made && hls) {
+      // Back from the past, and there is no WebRTC: what plays goes on where it is live.
+      asked = "";
+      return toEdge();
+    }
+    takeOff();
+    // A stream that ended while the viewer had paused is handed over to the replay where it stood, paused.
+    const paused = held.paused && at === undefined && !upward && playing === "live";
+    playing = kind;
+    stands = paused && kind === "live" ? held.at : undefined;
+    following = at === undefined;
+    if (!moving) session.begin();
+    draw();
+    if (made) {
+      webrtc = made;
+      pausedAt = 0;
+      fallen = "";
+      video.srcObject = made.stream;
+    } else {
+      const config = { lowLatencyMode: !slow, startPosition: paused && kind === "recording" ? held.at : -1 };
+      try {
+        const attaching = attach(model, video, address, signpost, fetch, config, (words) => {
+          // Without low latency the next time: what fails there may work with whole segments.
+          slow = true;
+          stop(words);
+          setTimeout(ask, AGAIN_MS);
+        });
+        const ready = await attaching;
+        if (mine !== turn) return ready?.destroy();
+        hls = ready;
+      } catch (error) {
+        // What this page lacks it will lack in two seconds: tried again when somebody wants it.
+        if (mine === turn) stop((error as Error).message);
+        return;
+      }
+      if (paused && !hls) video.currentTime = held.at;
+    }
+    // A live list begins where it is live; from there it goes back.
+    if (at !== undefined) video.addEventListener("playing", () => mine === turn && goTo(at), { once: true });
     attached = true;
+    asked = "";
     trouble = "";
-    if (paused && !hls) video.currentTime = stood;
     sound.hidden = !video.muted;
     if (!paused && !inView?.hidden) await video.play().catch(() => undefined);
     draw();
   }
 
   function stop(words: string) {
-    hls?.destroy();
-    hls = undefined;
+    turn++;
+    takeOff();
+    held = { paused: false, at: 0 };
     playing = "";
     asked = "";
     trouble = words;
@@ -220,8 +334,8 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   /** What moderation has ended goes off at once; what ends by itself plays to its end. */
   function cutOff() {
     if (link.get<string>("status") !== "terminated" || !playing) return;
-    hls?.destroy();
-    hls = undefined;
+    turn++;
+    takeOff();
     playing = "";
     session.end();
     video.pause();
@@ -230,19 +344,35 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   }
 
   video.addEventListener("volumechange", draw);
-  video.addEventListener("play", resume);
+  video.addEventListener("play", () => {
+    pausedAt = 0;
+    stands = undefined;
+    resume();
+  });
+  video.addEventListener("pause", () => {
+    if (webrtc?.stream.active) pausedAt = Date.now() / 1000;
+  });
   video.addEventListener("seeked", () => {
     following = behind() < FOLLOWING;
     drawEdge();
   });
   link.hear((reply) => {
     if (reply.type === "play" || reply.type === "wait") clearTimeout(unanswered);
-    if (reply.type === "play") void play(String(reply["kind"]), String(reply["url"]), (reply["signpost"] ?? null) as Signpost);
+    if (reply.type === "play")
+      void play(
+        String(reply["kind"]),
+        String(reply["url"]),
+        (reply["signpost"] ?? null) as Signpost,
+        (reply["subscriber"] ?? null) as Subscriber | null,
+      );
     if (reply.type === "wait") {
       asked = "";
+      wanted = undefined;
+      if (playing === "live" && !attached && !held.paused) playing = "";
       setTimeout(ask, AGAIN_MS);
     }
   });
+  link.follow(["since"], () => (began = link.get<number>("since") || began));
   link.follow(["status", "playable", "error"], () => {
     cutOff();
     draw();
@@ -266,7 +396,8 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   link.atEnd(() => {
     session.end();
     clearTimeout(unanswered);
-    hls?.destroy();
+    turn++;
+    takeOff();
     video.removeAttribute("src");
     video.load();
   });
