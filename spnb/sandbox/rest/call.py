@@ -25,7 +25,7 @@ from spnb.sandbox.rooms.ports import Events, Json, Stage
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
-__all__ = ["Call", "Services", "Tag", "serve"]
+__all__ = ["Call", "Services", "Tag", "serve", "with_changes"]
 
 B = TypeVar("B", bound=BaseModel)
 Audience = Literal["anyone", "key", "user"]
@@ -191,3 +191,17 @@ async def _body(request: Request, most: int) -> Any:
     if request.headers.get("content-type", "").startswith("multipart/"):
         return None  # uploads read their form themselves
     return read_json(await read_body(request, most))
+
+
+EMPTY: Json = {"description": "", "metadata": {}}
+
+
+def with_changes(document: Json, changes: Json) -> Json:
+    """A record with some fields changed. Null takes a field away: no field of the service's is null where it is a text."""
+    kept = {**document, **changes}
+    for name, value in changes.items():
+        if value is None and name in EMPTY:
+            kept[name] = EMPTY[name]
+        elif value is None:
+            del kept[name]
+    return kept

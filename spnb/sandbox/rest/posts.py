@@ -38,11 +38,12 @@ class Attachment(BaseModel):
 
 
 def _whole(data: dict[str, Any]) -> dict[str, Any]:
-    """Lists of posts look up what a post's data name: names are texts."""
-    for name in ("text", "title", "roomId", "streamId", "fileId"):
+    """Lists of posts look up what a post's data name: names are texts, and null is none."""
+    names = ("text", "title", "roomId", "streamId", "fileId")
+    for name in names:
         if not isinstance(data.get(name) or "", str):
             raise ValueError(f"{name}: a text is wanted")
-    return data
+    return {name: value for name, value in data.items() if value is not None or name not in names}
 
 
 PostData = Annotated[dict[str, Any], AfterValidator(_whole)]
