@@ -197,7 +197,7 @@ EMPTY: Json = {"description": "", "metadata": {}}
 
 
 def with_changes(document: Json, changes: Json) -> Json:
-    """A record with some fields changed. Null takes a field away: no field of the service's is null where it is a text."""
+    """A record with some fields changed. Null takes a field away: in answers no text is null."""
     kept = {**document, **changes}
     for name, value in changes.items():
         if value is None and name in EMPTY:
