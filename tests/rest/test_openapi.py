@@ -7,6 +7,7 @@ once from a fixed seed and once from the run's own, which the head of a test run
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import os
@@ -142,7 +143,7 @@ def put_in(case: Case, names: dict[str, str], changes: list[tuple[str, Any]]) ->
             spots = places(case.body) if isinstance(case.body, dict | list) and not form else places(case.query)
             if spots:
                 inside, key = spots[int(what.split()[1]) % len(spots)]
-                inside[key] = value
+                inside[key] = copy.deepcopy(value)  # the next change may go into it
 
 
 def send(world: World, label: str, case: Case, names: dict[str, str]) -> Any:
