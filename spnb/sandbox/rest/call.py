@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -25,7 +25,7 @@ from spnb.sandbox.rooms.ports import Events, Json, Stage
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
-__all__ = ["Call", "Services", "Tag", "serve", "with_changes"]
+__all__ = ["Call", "Link", "Services", "Tag", "serve", "with_changes"]
 
 B = TypeVar("B", bound=BaseModel)
 Audience = Literal["anyone", "key", "user"]
@@ -148,6 +148,20 @@ class Call:
 
 Tag = Annotated[str, Field(max_length=30)]
 """As the service's description bounds them, wherever there are tags."""
+
+
+LINK = {"url": str, "index": int, "length": int, "renderPreview": bool, "domain": str, "title": str, "imageUrl": str}
+
+
+def _link(value: dict[str, Any]) -> dict[str, Any]:
+    given = {name: one for name, one in value.items() if one is not None}
+    if "url" not in given or any(type(one) is not LINK.get(name, type(one)) for name, one in given.items()):
+        raise ValueError(f"a link has a url, and of the right kind: {', '.join(LINK)}")
+    return given
+
+
+Link = Annotated[dict[str, Any], AfterValidator(_link)]
+"""A link in a text, as the service describes it."""
 Handler = Callable[[Call], Awaitable[Response | Json | list[Json]]]
 
 

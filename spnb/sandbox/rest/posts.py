@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
-from spnb.sandbox.rest.call import Call, Services, Tag, serve
+from spnb.sandbox.rest.call import Call, Link, Services, Tag, serve
 from spnb.sandbox.rest.notification_tray import note_mentions, place_of
 from spnb.sandbox.rest.payloads import room_payload
 from spnb.sandbox.rest.products import MOST_TAGGED, ProductTag, check_products, wire_tags
@@ -57,7 +57,7 @@ class PostCreate(BaseModel):
     attachments: list[Attachment] = Field(default_factory=list, max_length=20)
     mentionees: list[dict[str, Any]] = Field(default_factory=list, max_length=30)
     hashtags: list[str] = Field(default_factory=list, max_length=30)
-    links: list[dict[str, Any]] = Field(default_factory=list, max_length=100)
+    links: list[Link] = Field(default_factory=list, max_length=100)
     metadata: dict[str, Any] | None = None
     tags: list[Tag] = Field(default_factory=list, max_length=5)
     productTags: list[ProductTag] = Field(default_factory=list, max_length=MOST_TAGGED)
@@ -69,7 +69,7 @@ class PostUpdate(BaseModel):
     attachments: list[Attachment] | None = Field(default=None, max_length=20)
     mentionees: list[dict[str, Any]] | None = Field(default=None, max_length=30)
     hashtags: list[str] | None = Field(default=None, max_length=30)
-    links: list[dict[str, Any]] | None = Field(default=None, max_length=100)
+    links: list[Link] | None = Field(default=None, max_length=100)
     metadata: dict[str, Any] | None = None
     tags: list[Tag] = Field(default_factory=list, max_length=5)
     productTags: list[ProductTag] | None = Field(default=None, max_length=MOST_TAGGED)
