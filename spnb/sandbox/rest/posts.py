@@ -26,6 +26,8 @@ LEGACY_KINDS = frozenset({"livestream", "liveStream"})
 PRODUCT_FIELDS = frozenset({"productTags", "pinnedProductId"})
 CARRIED = frozenset({"room", "poll", "clip", "audio", "liveStream"})
 """Kinds of data that a child post carries, below a parent with the words."""
+STRUCTURES = ("text", "image", "video", "file", "audio", "liveStream", "poll", "clip", "room", "mixed")
+"""How a post is built, as the service tells them apart; posts of an app's own kinds are built as texts."""
 
 
 class Attachment(BaseModel):
@@ -147,7 +149,8 @@ async def create(call: Call) -> Json:
     parent["childrenNumber"] = len(children)
     kinds = {child["dataType"] for child in children}
     if kinds:
-        parent["structureType"] = kinds.pop() if len(kinds) == 1 else "mixed"
+        (alone,) = kinds if len(kinds) == 1 else ("mixed",)
+        parent["structureType"] = alone if alone in STRUCTURES else "text"
     if room is not None:
         # Products are the child's, as the guide has it: whoever tags the parent is told so.
         parent |= {"productTags": [], "pinnedProductId": None}
@@ -260,7 +263,7 @@ def _document(
         "feedId": reviewing_feed(target_id) if awaits else target_id,
         "feedType": "reviewing" if awaits else "published",
         "dataType": kind,
-        "structureType": kind,
+        "structureType": kind if kind in STRUCTURES else "text",
         "data": data,
         "metadata": wish.metadata or {},
         "tags": wish.tags,
