@@ -25,7 +25,7 @@ from spnb.sandbox.rooms.ports import Events, Json, Stage
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
-__all__ = ["Call", "Link", "Services", "Tag", "serve", "with_changes"]
+__all__ = ["Call", "Hashtag", "Link", "Mentionee", "Services", "Tag", "serve", "with_changes"]
 
 B = TypeVar("B", bound=BaseModel)
 Audience = Literal["anyone", "key", "user"]
@@ -162,6 +162,22 @@ def _link(value: dict[str, Any]) -> dict[str, Any]:
 
 Link = Annotated[dict[str, Any], AfterValidator(_link)]
 """A link in a text, as the service describes it."""
+Hashtag = Annotated[str, Field(max_length=100)]
+
+
+def _mentionee(value: dict[str, Any]) -> dict[str, Any]:
+    given = {name: one for name, one in value.items() if one is not None}
+    if given.get("type", "user") != "user":
+        raise ValueError("type: users are mentioned")
+    for name in ("userIds", "userPublicIds", "userInternalIds"):
+        ids = given.get(name, [])
+        if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+            raise ValueError(f"{name}: ids of users are wanted")
+    return given
+
+
+Mentionee = Annotated[dict[str, Any], AfterValidator(_mentionee)]
+"""Who a post or a comment mentions, as the service describes it."""
 Handler = Callable[[Call], Awaitable[Response | Json | list[Json]]]
 
 
