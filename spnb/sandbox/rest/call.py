@@ -7,9 +7,9 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -25,7 +25,7 @@ from spnb.sandbox.rooms.ports import Events, Json, Stage
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
-__all__ = ["Call", "Hashtag", "Link", "Mentionee", "Services", "Tag", "serve", "with_changes"]
+__all__ = ["Call", "Services", "serve"]
 
 B = TypeVar("B", bound=BaseModel)
 Audience = Literal["anyone", "key", "user"]
@@ -146,38 +146,6 @@ class Call:
         self.services.events.publish(topics, event_type, data, subject_id=subject_id, sender_id=sender)
 
 
-Tag = Annotated[str, Field(max_length=30)]
-"""As the service's description bounds them, wherever there are tags."""
-
-
-LINK = {"url": str, "index": int, "length": int, "renderPreview": bool, "domain": str, "title": str, "imageUrl": str}
-
-
-def _link(value: dict[str, Any]) -> dict[str, Any]:
-    given = {name: one for name, one in value.items() if one is not None}
-    if "url" not in given or any(type(one) is not LINK.get(name, type(one)) for name, one in given.items()):
-        raise ValueError(f"a link has a url, and of the right kind: {', '.join(LINK)}")
-    return given
-
-
-Link = Annotated[dict[str, Any], AfterValidator(_link)]
-"""A link in a text, as the service describes it."""
-Hashtag = Annotated[str, Field(max_length=100)]
-
-
-def _mentionee(value: dict[str, Any]) -> dict[str, Any]:
-    given = {name: one for name, one in value.items() if one is not None}
-    if given.get("type", "user") != "user":
-        raise ValueError("type: users are mentioned")
-    for name in ("userIds", "userPublicIds", "userInternalIds"):
-        ids = given.get(name, [])
-        if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
-            raise ValueError(f"{name}: ids of users are wanted")
-    return given
-
-
-Mentionee = Annotated[dict[str, Any], AfterValidator(_mentionee)]
-"""Who a post or a comment mentions, as the service describes it."""
 Handler = Callable[[Call], Awaitable[Response | Json | list[Json]]]
 
 
@@ -221,17 +189,3 @@ async def _body(request: Request, most: int) -> Any:
     if request.headers.get("content-type", "").startswith("multipart/"):
         return None  # uploads read their form themselves
     return read_json(await read_body(request, most))
-
-
-EMPTY: Json = {"description": "", "metadata": {}}
-
-
-def with_changes(document: Json, changes: Json) -> Json:
-    """A record with some fields changed. Null takes a field away: in answers no text is null."""
-    kept = {**document, **changes}
-    for name, value in changes.items():
-        if value is None and name in EMPTY:
-            kept[name] = EMPTY[name]
-        elif value is None:
-            del kept[name]
-    return kept

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
-from spnb.sandbox.rest.call import Call, Link, Mentionee, Services, serve
+from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.fields import Link, Mentionee
 from spnb.sandbox.rest.notification_tray import note, note_mentions, place_of
 from spnb.sandbox.rest.posts import moderates_community
 from spnb.sandbox.rest.query import paging

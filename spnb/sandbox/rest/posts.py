@@ -9,7 +9,8 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
-from spnb.sandbox.rest.call import Call, Hashtag, Link, Mentionee, Services, serve
+from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.fields import Hashtag, Link, Mentionee
 from spnb.sandbox.rest.notification_tray import note_mentions, place_of
 from spnb.sandbox.rest.payloads import room_payload
 from spnb.sandbox.rest.products import MOST_TAGGED, ProductTag, check_products, wire_tags

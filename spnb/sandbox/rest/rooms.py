@@ -11,7 +11,8 @@ from starlette.routing import BaseRoute
 from spnb.models import normal_status, normal_type
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
-from spnb.sandbox.rest.call import Call, Services, serve, with_changes
+from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.fields import with_changes
 from spnb.sandbox.rest.payloads import room_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused

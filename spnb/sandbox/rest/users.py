@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.realtime import topics
-from spnb.sandbox.rest.call import Call, Services, serve, with_changes
+from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.fields import with_changes
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rooms.ports import Json
