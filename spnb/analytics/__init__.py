@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spnb.analytics.alerts import Alert, AlertRules, Alerts
     from spnb.analytics.comparison import Comparison, compare
     from spnb.analytics.dataset import Dataset
-    from spnb.analytics.effects import effects
+    from spnb.analytics.event_study import effects
     from spnb.analytics.funnels import funnel
     from spnb.analytics.kpis import KPIS
     from spnb.analytics.people import new_and_returning, overlap, viewer_path, watch_percentiles
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from spnb.analytics.portfolio import Overview, cohorts, grouped, overview
     from spnb.analytics.quality import Quality
     from spnb.analytics.reach import post_reach
-    from spnb.analytics.reconcile import reconcile
+    from spnb.analytics.reconciliation import reconcile
     from spnb.analytics.report import StreamReport
     from spnb.analytics.sessions import repaired
     from spnb.analytics.sources import console_csv, load, read_chat_log, read_console
@@ -51,7 +51,7 @@ _HOMES = {
     "cohorts": "spnb.analytics.portfolio",
     "compare": "spnb.analytics.comparison",
     "console_csv": "spnb.analytics.sources",
-    "effects": "spnb.analytics.effects",
+    "effects": "spnb.analytics.event_study",
     "describe": "spnb.analytics.tables",
     "funnel": "spnb.analytics.funnels",
     "grouped": "spnb.analytics.portfolio",
@@ -62,7 +62,7 @@ _HOMES = {
     "post_reach": "spnb.analytics.reach",
     "read_chat_log": "spnb.analytics.sources",
     "read_console": "spnb.analytics.sources",
-    "reconcile": "spnb.analytics.reconcile",
+    "reconcile": "spnb.analytics.reconciliation",
     "repaired": "spnb.analytics.sessions",
     "streams_csv": "spnb.analytics.streams",
     "streams_table": "spnb.analytics.streams",

@@ -115,8 +115,8 @@ class Widget(anywidget.AnyWidget):
 
     def _received(self, _widget: Any, content: Any, buffers: list[Any]) -> None:
         """Start what a command asks for; commands are coroutine methods called `do_…`."""
-        if not isinstance(content, dict):
-            return
+        if not isinstance(content, dict) or self.comm is None:
+            return  # said before the page heard that the widget is closed
         if self._is_repeated(content):
             return
         action = getattr(self, f"do_{content.get('do')}", None)

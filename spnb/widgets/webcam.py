@@ -175,13 +175,17 @@ class WebcamPart(Widget):
         await self._let_go()
         self._hold(client, content)
         await self._play()
+        if self.comm is None:
+            return
         peer = self._peer = PagePeer(self._monitor, lambda state: self._peer_state(peer, state), self._ice_servers)
         try:
             answer = await peer.answer(sdp)
         except Exception as error:  # noqa: BLE001 - whatever the library finds wrong with it, the page has another way
             log.info("the page's offer cannot be answered: %s", type(error).__name__)
             answer = ""
-        if self._peer is peer:
+        if self.comm is None:
+            await self._let_go()  # closed meanwhile
+        elif self._peer is peer:
             self.send({"type": "answer", "client": client, "gen": generation, "sdp": answer})
 
     def _hold(self, client: str, content: dict[str, Any]) -> None:

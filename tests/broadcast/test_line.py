@@ -194,7 +194,9 @@ class Gulps(TestCard):
         super().run(SimpleNamespace(video=sink.video, audio=gulped), stop)
 
 
-async def test_sound_outlives_every_change_of_its_channels(livekit: LiveKit, listener: Listener) -> None:
+async def test_sound_outlives_changes_of_its_channels_and_a_piece_that_fails(
+    livekit: LiveKit, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
     booth = Booth(livekit, "channels")
     show = await go_live(booth, Gulps(320, 180, 15), audio=AudioOptions(stereo=False))
     await listener.connect(livekit, booth.room_id)
@@ -204,6 +206,18 @@ async def test_sound_outlives_every_change_of_its_channels(livekit: LiveKit, lis
         await show.configure(audio=AudioOptions(stereo=stereo))
         await until(lambda before=before: listener.publications["audio"].sid != before)
         await listener.hears()
+    failed: list[Any] = []
+    capture = rtc.AudioSource.capture_frame
+
+    async def fails_once(audio: rtc.AudioSource, frame: rtc.AudioFrame) -> None:
+        if not failed:
+            failed.append(frame)
+            raise RuntimeError("nobody foresaw this")
+        await capture(audio, frame)
+
+    monkeypatch.setattr(rtc.AudioSource, "capture_frame", fails_once)
+    await until(lambda: failed)
+    await listener.hears()
     await show.stop()
 
 

@@ -69,6 +69,9 @@ def test_the_key_may_come_from_the_keyring(monkeypatch: pytest.MonkeyPatch) -> N
     import keyring
     from keyring.backend import KeyringBackend
 
+    # Asked first: a backend that is already defined is found by the first search for one, and would stay.
+    before = keyring.get_keyring()
+
     class Memory(KeyringBackend):
         priority = 1  # type: ignore[assignment]
 
@@ -80,7 +83,6 @@ def test_the_key_may_come_from_the_keyring(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.delenv("SOCIALPLUS_API_KEY", raising=False)
     monkeypatch.setenv("SOCIALPLUS_USER_ID", "ann")
-    before = keyring.get_keyring()
     keyring.set_keyring(Memory())
     try:
         found = credentials_from_environment()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -187,6 +189,13 @@ def test_async_modules_import_no_blocking_face() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_file_is_one_idea(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 500
+
+
+@pytest.mark.parametrize("package", ["spnb", "spnb.analytics", "spnb.broadcast.sources"])
+def test_a_name_that_is_handed_out_late_is_no_modules_too(package: str) -> None:
+    """Whoever imports the module first would be handed it in place of the function."""
+    for name in importlib.import_module(package)._HOMES:
+        assert importlib.util.find_spec(f"{package}.{name}") is None, f"{package}.{name}"
 
 
 def test_importing_loads_nothing_heavy_and_opens_nothing() -> None:

@@ -97,7 +97,7 @@ async def test_a_viewer_whose_line_gets_better_gets_the_better_layer(embedded: L
             await seen.connect(far, room)
             track, _ = await seen.track()
             stream = rtc.VideoStream(track)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(200):
                 async for event in stream:
                     if event.frame.height < 720:
                         relay.change(rate=0, delay=20)

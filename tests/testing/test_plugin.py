@@ -75,7 +75,19 @@ def test_the_plugin_costs_nothing_until_a_fixture_is_asked_for(tmp_path: Path) -
         "    assert not {'httpx', 'livekit', 'pandas', 'pydantic'} & set(sys.modules)\n"
     )
     told = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest", "-p", "no:cacheprovider", str(tmp_path)],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:hypothesispytest",
+            "-p",
+            "no:shiny-test",
+            "-p",
+            "no:cacheprovider",
+            str(tmp_path),
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -14,11 +14,22 @@ The parameters are few on purpose and chosen on twenty labelled streams and on p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BIN_SECONDS", "Burst", "Height", "bursts_of", "heights", "together"]
+__all__ = [
+    "BIN_SECONDS",
+    "Burst",
+    "Height",
+    "bursts_of",
+    "heights",
+    "in_deviations",
+    "own_variance",
+    "scaled",
+    "together",
+]
 
 BIN_SECONDS = 5.0
 SCALES = (2, 8, 24)
@@ -70,6 +81,28 @@ class Burst:
     score: float
 
 
+def scaled(counts: Any) -> Any:
+    """Counts on the square root's scale, where Poisson's standard deviation is 1 at every rate."""
+    return 2 * np.sqrt(counts + OFFSET)
+
+
+def own_variance(away: Numbers) -> float:
+    """A stream's own variance on that scale, by the lower half of its deviations from what is usual."""
+    low = away[away <= 0]
+    return (1.4826 * float(np.median(-low)) if len(low) else 1.0) ** 2
+
+
+def in_deviations(away: Any, own: float, clusters: Any) -> Any:
+    """Deviations in the stream's own standard deviations.
+
+    Args:
+        away: from what is usual, on the scale.
+        own: the stream's variance there.
+        clusters: so many events that come together make what is usual.
+    """
+    return away / np.sqrt(own * (1 + SKEW / clusters) + DOUBT)
+
+
 def heights(counts: NDArray[np.int64]) -> Height:
     """How far each bin of one stream stands out.
 
@@ -90,14 +123,11 @@ def heights(counts: NDArray[np.int64]) -> Height:
             continue
         smooth = _smoothed(counts, scale)
         bins = scale * 2 * np.sqrt(np.pi)  # so many independent ones lie under the Gaussian
-        values = 2 * np.sqrt(smooth * bins + OFFSET)
+        values = scaled(smooth * bins)
         median = _medians(values)
         away = values - median
-        low = away[away <= 0]
-        spread = 1.4826 * float(np.median(-low)) if len(low) else 1.0
-        own = max(spread**2, at_once, 1.0)
-        clusters = np.maximum(median**2 / 4, own) / own
-        scores.append(away / np.sqrt(own * (1 + SKEW / clusters) + DOUBT))
+        own = max(own_variance(away), at_once, 1.0)
+        scores.append(in_deviations(away, own, np.maximum(median**2 / 4, own) / own))
         if place < 2:
             usual = np.maximum(median**2 / 4 - OFFSET, 0) / bins
         if place == 0:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spnb.analytics.metrics.bursts import DOUBT, OFFSET, SKEW
+from spnb.analytics.metrics.bursts import in_deviations, own_variance, scaled
 
 __all__ = ["Chance", "chance_of"]
 
@@ -33,9 +33,8 @@ class Chance:
 
     def score(self, count: float) -> float:
         """How far a count stands out, in the stream's own standard deviations."""
-        away = 2 * (np.sqrt(count + OFFSET) - np.sqrt(self.usual + OFFSET))
-        clusters = max(self.usual / self.dispersion, 1.0)
-        return float(away / np.sqrt(self.dispersion * (1 + SKEW / clusters) + DOUBT))
+        away = scaled(count) - scaled(self.usual)
+        return float(in_deviations(away, self.dispersion, max(self.usual / self.dispersion, 1.0)))
 
 
 def chance_of(bins: Sequence[int], span: int, least: float) -> Chance:
@@ -47,7 +46,6 @@ def chance_of(bins: Sequence[int], span: int, least: float) -> Chance:
         least: the dispersion is never taken for less.
     """
     counts = np.convolve(np.asarray(bins, dtype=np.float64), np.ones(span), "valid")
-    values = 2 * np.sqrt(counts + OFFSET)
-    away = values - np.median(values)
-    spread = 1.4826 * float(np.median(-away[away <= 0]))
-    return Chance(float(np.median(counts)), max(spread**2, least), float(counts.max()))
+    values = scaled(counts)
+    own = own_variance(values - np.median(values))
+    return Chance(float(np.median(counts)), max(own, least), float(counts.max()))

@@ -28,7 +28,7 @@ from spnb.sandbox.control.found import FILE, make_private_folder, read_running, 
 
 __all__ = ["SandboxInfo", "default_data_dir", "ensure", "home", "running", "start"]
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 """How long a sandbox that starts may say nothing. It may take longer: it tells its progress."""
 
 

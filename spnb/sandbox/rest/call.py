@@ -7,9 +7,9 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -25,7 +25,7 @@ from spnb.sandbox.rooms.ports import Events, Json, Stage
 from spnb.sandbox.server.settings import SandboxSettings
 from spnb.sandbox.store import Store
 
-__all__ = ["Call", "Services", "Tag", "serve"]
+__all__ = ["Call", "Services", "serve"]
 
 B = TypeVar("B", bound=BaseModel)
 Audience = Literal["anyone", "key", "user"]
@@ -146,8 +146,6 @@ class Call:
         self.services.events.publish(topics, event_type, data, subject_id=subject_id, sender_id=sender)
 
 
-Tag = Annotated[str, Field(max_length=30)]
-"""As the service's description bounds them, wherever there are tags."""
 Handler = Callable[[Call], Awaitable[Response | Json | list[Json]]]
 
 

@@ -12,8 +12,9 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import moment, new_id
 from spnb.sandbox.realtime import topics
-from spnb.sandbox.rest.call import Call, Services, Tag, serve
+from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.chat_payloads import channel_payload
+from spnb.sandbox.rest.fields import Tag
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rest.roles import CHANNEL_MODERATOR

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.fields import Link, Mentionee
 from spnb.sandbox.rest.notification_tray import note, note_mentions, place_of
 from spnb.sandbox.rest.posts import moderates_community
 from spnb.sandbox.rest.query import paging
@@ -28,17 +29,17 @@ class CommentCreate(BaseModel):
     data: dict[str, Any] = Field(default_factory=dict)
     parentId: str | None = None
     metadata: dict[str, Any] | None = None
-    mentionees: list[dict[str, Any]] = Field(default_factory=list, max_length=30)
+    mentionees: list[Mentionee] = Field(default_factory=list, max_length=30)
     attachments: list[dict[str, Any]] = Field(default_factory=list, max_length=10)
-    links: list[dict[str, Any]] = Field(default_factory=list, max_length=100)
+    links: list[Link] = Field(default_factory=list, max_length=100)
 
 
 class CommentUpdate(BaseModel):
     data: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
-    mentionees: list[dict[str, Any]] | None = Field(default=None, max_length=30)
+    mentionees: list[Mentionee] | None = Field(default=None, max_length=30)
     attachments: list[dict[str, Any]] | None = Field(default=None, max_length=10)
-    links: list[dict[str, Any]] | None = Field(default=None, max_length=100)
+    links: list[Link] | None = Field(default=None, max_length=100)
 
 
 def routes(services: Services) -> list[BaseRoute]:

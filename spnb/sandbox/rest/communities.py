@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
-from spnb.sandbox.rest.call import Call, Services, Tag, serve
+from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.fields import Tag
 from spnb.sandbox.rest.posts import moderates_community
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused

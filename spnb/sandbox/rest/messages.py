@@ -9,9 +9,10 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
-from spnb.sandbox.rest.call import Call, Services, Tag, serve
+from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.channels import channel_topics, check_may_write, feed_and_channel, moderates, take_turn
 from spnb.sandbox.rest.chat_payloads import message_payload
+from spnb.sandbox.rest.fields import Tag
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.read_marks import COUNTED, read_up_to
 from spnb.sandbox.rest.refused import Refused

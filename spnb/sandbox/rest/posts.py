@@ -9,7 +9,8 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
-from spnb.sandbox.rest.call import Call, Services, Tag, serve
+from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.fields import Hashtag, Link, Mentionee
 from spnb.sandbox.rest.notification_tray import note_mentions, place_of
 from spnb.sandbox.rest.payloads import room_payload
 from spnb.sandbox.rest.products import MOST_TAGGED, ProductTag, check_products, wire_tags
@@ -26,6 +27,8 @@ LEGACY_KINDS = frozenset({"livestream", "liveStream"})
 PRODUCT_FIELDS = frozenset({"productTags", "pinnedProductId"})
 CARRIED = frozenset({"room", "poll", "clip", "audio", "liveStream"})
 """Kinds of data that a child post carries, below a parent with the words."""
+STRUCTURES = ("text", "image", "video", "file", "audio", "liveStream", "poll", "clip", "room", "mixed")
+"""How a post is built, as the service tells them apart; posts of an app's own kinds are built as texts."""
 
 
 class Attachment(BaseModel):
@@ -37,14 +40,24 @@ class Attachment(BaseModel):
     thumbnailFileId: str | None = None
 
 
+LONGEST_TITLE = 150
+
+
 def _whole(data: dict[str, Any]) -> dict[str, Any]:
-    """Lists of posts look up what a post's data name: names are texts."""
-    for name in ("text", "title", "roomId", "streamId", "fileId"):
+    """Lists of posts look up what a post's data name: names are texts, and null is none."""
+    names = ("text", "title", "roomId", "streamId", "fileId", "thumbnailFileId")
+    for name in names:
         if not isinstance(data.get(name) or "", str):
             raise ValueError(f"{name}: a text is wanted")
-    return data
+    if len(data.get("title") or "") > LONGEST_TITLE:
+        raise ValueError(f"title: {LONGEST_TITLE} characters at most")
+    video = data.get("videoFileId") or {}
+    if not isinstance(video, dict) or not all(isinstance(one, str) for one in video.values()):
+        raise ValueError("videoFileId: ids of files by quality are wanted")
+    return {name: value for name, value in data.items() if value is not None or name not in (*names, "videoFileId")}
 
 
+PostTag = Annotated[str, Field(max_length=24)]
 PostData = Annotated[dict[str, Any], AfterValidator(_whole)]
 
 
@@ -54,11 +67,11 @@ class PostCreate(BaseModel):
     dataType: str = Field(default="text", min_length=1, max_length=50)
     data: PostData = Field(default_factory=dict)
     attachments: list[Attachment] = Field(default_factory=list, max_length=20)
-    mentionees: list[dict[str, Any]] = Field(default_factory=list, max_length=30)
-    hashtags: list[str] = Field(default_factory=list, max_length=30)
-    links: list[dict[str, Any]] = Field(default_factory=list, max_length=100)
+    mentionees: list[Mentionee] = Field(default_factory=list, max_length=30)
+    hashtags: list[Hashtag] = Field(default_factory=list, max_length=30)
+    links: list[Link] = Field(default_factory=list, max_length=100)
     metadata: dict[str, Any] | None = None
-    tags: list[Tag] = Field(default_factory=list, max_length=5)
+    tags: list[PostTag] = Field(default_factory=list, max_length=5)
     productTags: list[ProductTag] = Field(default_factory=list, max_length=MOST_TAGGED)
     pinnedProductId: str | None = None
 
@@ -66,11 +79,11 @@ class PostCreate(BaseModel):
 class PostUpdate(BaseModel):
     data: PostData = Field(default_factory=dict)
     attachments: list[Attachment] | None = Field(default=None, max_length=20)
-    mentionees: list[dict[str, Any]] | None = Field(default=None, max_length=30)
-    hashtags: list[str] | None = Field(default=None, max_length=30)
-    links: list[dict[str, Any]] | None = Field(default=None, max_length=100)
+    mentionees: list[Mentionee] | None = Field(default=None, max_length=30)
+    hashtags: list[Hashtag] | None = Field(default=None, max_length=30)
+    links: list[Link] | None = Field(default=None, max_length=100)
     metadata: dict[str, Any] | None = None
-    tags: list[Tag] = Field(default_factory=list, max_length=5)
+    tags: list[PostTag] = Field(default_factory=list, max_length=5)
     productTags: list[ProductTag] | None = Field(default=None, max_length=MOST_TAGGED)
     pinnedProductId: str | None = None
 
@@ -146,7 +159,8 @@ async def create(call: Call) -> Json:
     parent["childrenNumber"] = len(children)
     kinds = {child["dataType"] for child in children}
     if kinds:
-        parent["structureType"] = kinds.pop() if len(kinds) == 1 else "mixed"
+        (alone,) = kinds if len(kinds) == 1 else ("mixed",)
+        parent["structureType"] = alone if alone in STRUCTURES else "text"
     if room is not None:
         # Products are the child's, as the guide has it: whoever tags the parent is told so.
         parent |= {"productTags": [], "pinnedProductId": None}
@@ -177,7 +191,8 @@ def _carried(call: Call, wish: PostCreate, room: Json | None) -> list[tuple[str,
             raise Refused.not_found(f"File {each.fileId!r}")
         data = each.model_dump(exclude_none=True, exclude={"type", "productTags"})
         if each.type == "video" and each.fileId:
-            data = {"videoFileId": {"original": each.fileId}, "thumbnailFileId": each.thumbnailFileId}
+            data = {"videoFileId": {"original": each.fileId}}
+            data |= {"thumbnailFileId": each.thumbnailFileId} if each.thumbnailFileId else {}
         carried.append((each.type, data, each.productTags))
     return carried
 
@@ -259,7 +274,7 @@ def _document(
         "feedId": reviewing_feed(target_id) if awaits else target_id,
         "feedType": "reviewing" if awaits else "published",
         "dataType": kind,
-        "structureType": kind,
+        "structureType": kind if kind in STRUCTURES else "text",
         "data": data,
         "metadata": wish.metadata or {},
         "tags": wish.tags,

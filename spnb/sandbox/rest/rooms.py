@@ -12,6 +12,7 @@ from spnb.models import normal_status, normal_type
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.fields import with_changes
 from spnb.sandbox.rest.payloads import room_payload
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
@@ -176,8 +177,7 @@ async def update(call: Call) -> Json:
     fields = call.read(RoomUpdate).model_dump(exclude_unset=True)
     if fields.get("parentRoomId") is not None and _own_parent(call, fields["parentRoomId"])["roomId"] == room["roomId"]:
         raise Refused.bad_request("A room is not its own parent")
-    changed = call.store.update_room(room["roomId"], **fields)
-    assert changed is not None  # noqa: S101 - it was read a line above, on the same thread
+    changed = call.store.rooms.save({**with_changes(room, fields), "updatedAt": call.store.now()})
     announce(call, "room.didUpdate", changed)
     return _shown(call, changed)
 

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
+from spnb.sandbox.rest.fields import with_changes
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rooms.ports import Json
@@ -91,7 +92,7 @@ async def update(call: Call) -> Json:
         raise Refused.forbidden("Only the user's own profile can be changed")
     fields = change.model_dump(exclude_unset=True, exclude={"userId"})
     fields = {name: value for name, value in fields.items() if name != "displayName" or value is not None}
-    changed = call.store.users.save({**call.user, **fields, "updatedAt": call.store.now()})
+    changed = call.store.users.save({**with_changes(call.user, fields), "updatedAt": call.store.now()})
     where = topics.user(call.store.network_id, changed["_id"])
     call.publish(where, "user.updated", _payload(call, [changed]), subject_id=changed["_id"])
     return _payload(call, [changed])

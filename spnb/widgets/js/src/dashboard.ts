@@ -1,4 +1,5 @@
 // Many streams: a period in cards, its streams in a table, and the page of each.
+import { addressOf } from "./shared/blob";
 import { card, cards, type Card } from "./shared/cards";
 import { frame, h, replace } from "./shared/dom";
 import { label } from "./shared/format";
@@ -172,10 +173,7 @@ export default {
         overview.removeAttribute("aria-busy");
         overview.hidden = true;
       } else if (reply.type === "csv" && buffers[0]) {
-        const bytes = buffers[0];
-        const copy = new Uint8Array(bytes.byteLength);
-        copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-        const address = URL.createObjectURL(new Blob([copy], { type: "text/csv" }));
+        const address = addressOf(buffers[0], "text/csv");
         h("a", { href: address, download: `streams ${look.start} to ${look.end}.csv` }).click();
         setTimeout(() => URL.revokeObjectURL(address), 1000);
       }

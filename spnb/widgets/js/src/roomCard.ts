@@ -1,4 +1,5 @@
 // One room as it stands in a feed: its post's text, its picture, and whether it is on air.
+import { addressOf } from "./shared/blob";
 import { frame, h } from "./shared/dom";
 import { clock, label } from "./shared/format";
 import { playback } from "./shared/playback";
@@ -51,9 +52,7 @@ export default {
       if (address) URL.revokeObjectURL(address);
       address = "";
       if (bytes?.byteLength) {
-        const copy = new Uint8Array(bytes.byteLength);
-        copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-        address = URL.createObjectURL(new Blob([copy], { type: "image/jpeg" }));
+        address = addressOf(bytes, "image/jpeg");
         picture.src = address;
       }
       picture.hidden = !address;

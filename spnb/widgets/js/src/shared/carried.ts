@@ -1,5 +1,6 @@
 // Something heavy that travels once per page, in the module of a model of its own; widgets find it through that model, or
 // ask the kernel for the module where a front end knows nothing of models within models.
+import { addressOf } from "./blob";
 import { tellKernel, type Model, type Reply } from "./widget";
 
 /** The heavy module may come over a slow line. */
@@ -62,9 +63,7 @@ export class Carried<T> {
       const source = buffers?.[0];
       if (reply.type !== "module" || reply["name"] !== this.trait || !source) return;
       model.off("msg:custom", heard);
-      const bytes = new Uint8Array(source.byteLength);
-      bytes.set(new Uint8Array(source.buffer, source.byteOffset, source.byteLength));
-      const address = URL.createObjectURL(new Blob([bytes], { type: "text/javascript" }));
+      const address = addressOf(source, "text/javascript");
       import(address)
         .catch(() => {
           for (const { reject } of here.waiters) reject(new Error(WORDS));

@@ -1,4 +1,5 @@
 // The page's side of a list of rooms: rows by id, pictures by id, and a page of what is wanted in the order wanted.
+import { addressOf } from "./blob";
 import type { Link } from "./widget";
 
 export type Row = {
@@ -63,12 +64,9 @@ export class Rows {
         for (const id of gone) this.rows.delete(id);
         changed(reply["all"] ? null : [...rows.map((row) => row.id), ...gone]);
       } else if (reply.type === "thumbnail" && buffers[0]) {
-        const bytes = buffers[0];
         const id = String(reply["room"]);
         const before = this.pictures.get(id);
-        const copy = new Uint8Array(bytes.byteLength);
-        copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-        this.pictures.set(id, URL.createObjectURL(new Blob([copy], { type: "image/jpeg" })));
+        this.pictures.set(id, addressOf(buffers[0], "image/jpeg"));
         if (before) URL.revokeObjectURL(before);
         pictured(id);
       }

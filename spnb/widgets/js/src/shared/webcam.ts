@@ -1,4 +1,5 @@
 // The page's camera and microphone: shown at once, and sent to the kernel over WebRTC, or as messages without UDP.
+import { addressOf } from "./blob";
 import { type Blur, blurOf, setBlur } from "./blur";
 import { inWords, screenInWords, type Problem } from "./cameraTrouble";
 import { openDevices, openScreen, soundWish, whenCameraComes, type Wishes } from "./devices";
@@ -291,11 +292,8 @@ export class Webcam {
       this.frames.acknowledged(Number(reply["n"]), reply["key"] === true, reply["bits"] as number | null);
     else if (reply.type === "ack") this.pictures?.acknowledged(Number(reply["n"]));
     if (reply.type === "picture" && buffers[0]) {
-      const bytes = buffers[0];
-      const copy = new Uint8Array(bytes.byteLength);
-      copy.set(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength));
       if (this.picture) URL.revokeObjectURL(this.picture);
-      this.picture = URL.createObjectURL(new Blob([copy], { type: "image/jpeg" }));
+      this.picture = addressOf(buffers[0], "image/jpeg");
       this.session.changed();
     }
   }
