@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -20,6 +21,9 @@ from spnb.widgets.roads import fetch
 __all__ = ["Playback"]
 
 log = logging.getLogger(__name__)
+
+TOKEN_SECONDS = 5.0
+"""How long a viewer waits for a token before it is HLS."""
 
 
 class Playback(Engagement):
@@ -67,6 +71,7 @@ class Playback(Engagement):
         client, room = content.get("client"), self._room
         if room is None:
             return
+        ask = content.get("ask")
         try:
             record = await room.refresh()
             if content.get("kind") == "recording":
@@ -80,20 +85,24 @@ class Playback(Engagement):
             self.error = str(error)
             url = None
         if url is None:
-            self.send({"type": "wait", "client": client})
+            self.send({"type": "wait", "client": client, "ask": ask})
         else:
             self.error = ""
             by_webrtc = content.get("webrtc") is True and content.get("kind") == "live"
             subscriber = await self._subscriber(room) if by_webrtc else None
-            await self._let_play(client, url, kind=content.get("kind"), subscriber=subscriber)
+            await self._let_play(client, url, kind=content.get("kind"), ask=ask, subscriber=subscriber)
 
     async def _subscriber(self, room: AsyncLiveRoom) -> dict[str, Any] | None:
-        """What a page needs to watch by WebRTC; None where it has to be HLS. Secret: it goes into a message alone."""
+        """What a page needs to watch by WebRTC, or why there is none of it; None where the service has no such thing.
+
+        Secret: it goes into a message alone.
+        """
         try:
-            found = await subscriber_data(room.client, room.room_id)
-        except (ServiceError, Unreachable) as error:
+            async with asyncio.timeout(TOKEN_SECONDS):
+                found = await subscriber_data(room.client, room.room_id)
+        except (ServiceError, Unreachable, TimeoutError) as error:
             log.debug("no token to watch by WebRTC: %s", error)
-            return None
+            return {"why": "the service gave no token for it"}
         if found is None:
             return None
         servers = [each.plain() for each in room.client.ice_servers]

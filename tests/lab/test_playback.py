@@ -9,6 +9,21 @@ from playwright.async_api import expect
 from tests.lab.conftest import CONNECT, Lab
 from tests.lab.test_story import PLAYING
 
+PEERS = """() => {
+    window.spnbWalled = false;
+    if (window.spnbPeers) return;
+    const Native = window.RTCPeerConnection;
+    window.spnbPeers = [];
+    window.RTCPeerConnection = class extends Native {
+        constructor(config) {
+            // Where no relay is configured this leaves no way at all, as a firewall does.
+            super(window.spnbWalled ? { ...config, iceTransportPolicy: 'relay' } : config);
+            window.spnbPeers.push(this);
+        }
+    };
+}"""
+"""The page's WebRTC connections; those to come lead nowhere while it is walled."""
+ALL_CLOSED = "window.spnbPeers.length && window.spnbPeers.every((peer) => peer.connectionState === 'closed')"
 MADE = (
     "room = sp.rooms.create('Close behind')\nshow = room.go_live()\nroom.until('live')\n"
     "player = spnb.Player(room)\nplayer"
@@ -16,8 +31,9 @@ MADE = (
 
 
 async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab: Lab) -> None:
-    await lab.write_and_run("behind.ipynb", CONNECT + MADE)
     page = lab.page
+    await page.evaluate(PEERS)
+    await lab.write_and_run("behind.ipynb", CONNECT + MADE)
     video = page.locator(".spnb-player video")
     await expect(video).to_be_visible()
     await video.evaluate(PLAYING, timeout=60_000)
@@ -50,6 +66,17 @@ async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab
     await video.evaluate(PLAYING, timeout=60_000)
     assert await lab.run_code("print(len(player._viewings))") == "1\n", "one viewer, whatever the way"
 
+    # Nor is there a way to it now: it goes on by HLS, where it is live.
+    await page.evaluate("window.spnbWalled = true")
+    await page.get_by_role("button", name="From the beginning").click()
+    await expect(live).to_be_visible()
+    await live.click()
+    await expect(page.get_by_text("Not by WebRTC: no line to the media server came about.")).to_be_visible()
+    await expect(delay).to_have_text(re.compile(r"Delay \d+\.\d s by low-latency HLS"))
+    await expect(live).to_be_hidden()
+    await video.evaluate(PLAYING, timeout=60_000)
+    await page.evaluate("window.spnbWalled = false")
+
     # Paused while it goes on: it resumes with what is on air then.
     stood = await video.evaluate("(video) => { video.pause(); return video.currentTime; }")
     await page.wait_for_function(
@@ -63,11 +90,19 @@ async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab
         "(stood) => document.querySelector('.spnb-player video').currentTime > stood + 3", arg=stood, timeout=60_000
     )
 
-    # Ended while paused, by WebRTC again: the replay stands about where the viewer stood.
+    # By WebRTC again: who has paused keeps no line for long, and has a new one when they go on.
     await page.get_by_role("button", name="From the beginning").click()
+    await expect(live).to_be_visible()
     await live.click()
-    await expect(delay).to_have_text(re.compile(r"by WebRTC"))
+    await expect(delay).to_have_text(re.compile(r"\d s by WebRTC"))
     await video.evaluate(PLAYING, timeout=60_000)
+    await video.evaluate("(video) => video.pause()")
+    await page.wait_for_function(ALL_CLOSED)
+    await video.evaluate("(video) => { void video.play(); }")
+    await expect(delay).to_have_text(re.compile(r"\d s by WebRTC"))
+    await video.evaluate(PLAYING, timeout=60_000)
+
+    # Ended while paused: the replay stands about where the viewer stood.
     paused_at = await video.evaluate("(video) => { video.pause(); return Date.now() / 1000; }")
     stood = paused_at - float(await lab.run_code("print(player.since)"))
     assert stood > 20
@@ -82,6 +117,7 @@ async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab
 
 
 async def test_a_player_plays_while_it_is_in_sight_and_a_card_plays_the_replay(lab: Lab) -> None:
+    await lab.page.evaluate(PEERS)
     await lab.write_and_run(
         "sight.ipynb",
         CONNECT + "import ipywidgets\nroom = sp.rooms.create('In sight')\n"
@@ -102,8 +138,13 @@ async def test_a_player_plays_while_it_is_in_sight_and_a_card_plays_the_replay(l
     assert await video.evaluate(PLAYING, timeout=60_000) == [320, 180]
     await page.locator(".far").evaluate("(far) => far.scrollIntoView({ block: 'start' })")
     await page.wait_for_function("document.querySelector('.spnb-player video').paused")
+    # What nobody sees keeps no line, and neither does what is closed.
+    await page.wait_for_function(ALL_CLOSED)
     await video.evaluate(at)
-    await page.wait_for_function("!document.querySelector('.spnb-player video').paused")
+    assert await video.evaluate(PLAYING, timeout=60_000) == [320, 180]
+    await page.wait_for_function(f"!({ALL_CLOSED})")
+    await lab.run_code("player.close()")
+    await page.wait_for_function(ALL_CLOSED)
 
     await lab.run_code("show.stop()")
     card = page.locator(".spnb-roomcard")

@@ -167,9 +167,9 @@ def test_who_is_live_is_listed_with_pictures(sp: Any) -> None:
 def test_a_player_waits_where_there_is_nothing_to_play(sp: Any) -> None:
     player = Player(sp.rooms.create("quiet"))
     sent = Sent(player)
-    command(player, "play", kind="live")
+    command(player, "play", kind="live", ask=7)
     until(lambda: sent.messages)
-    assert sent.messages[0][0] == {"type": "wait", "client": "page"}
+    assert sent.messages[0][0] == {"type": "wait", "client": "page", "ask": 7}
     assert "quiet" in repr(player)
     player.close()
 

@@ -8,7 +8,7 @@ import type { Signpost } from "./road";
 import { sight } from "./sight";
 import { asker, attach } from "./source";
 import { WatchSession } from "./watchSession";
-import { WebRtc, type Subscriber } from "./webrtc";
+import { WebRtc, type Subscriber, type Unwatchable } from "./webrtc";
 import type { Link, Model } from "./widget";
 
 const STEP = 10;
@@ -16,6 +16,10 @@ const FAR_BEHIND = 12;
 const RESUME_BEHIND = 4;
 const FOLLOWING = 8;
 const AGAIN_MS = 2000;
+/** The first of a live list is not where it was once hls.js knows its times better: before it, it goes where it is live. */
+const NEAR_BEGINNING = 0.5;
+/** Who pauses for longer, or scrolls away, keeps no line open. */
+const PAUSED_MS = 10_000;
 /** A kernel that is there answers in less, unless it is busy. */
 const UNANSWERED_MS = 20_000;
 
@@ -59,8 +63,11 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   const sound = h("button", { type: "button", class: "spnb-sound", click: unmute }, "Tap for sound");
   let hls: Hls | undefined;
   let webrtc: WebRtc | undefined;
+  /** What is on its way to take the place of what plays. */
+  let opening: WebRtc | undefined;
+  let leaving: ReturnType<typeof setTimeout> | undefined;
   let playing = "";
-  /** Counts what was begun to play: what comes late is for nobody. */
+  /** Counts what was asked for: what comes late is for nobody. */
   let turn = 0;
   /** Why what is live is not played by WebRTC, in words. */
   let fallen = "";
@@ -99,8 +106,8 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   let following = true;
 
   function skip(seconds: number) {
-    if (webrtc) return goBack(Math.max(0, Date.now() / 1000 - began + seconds));
-    video.currentTime = Math.max(0, Math.min(video.duration || 0, video.currentTime + seconds));
+    if (webrtc) return goBack(Math.max(0, (wanted ?? (pausedAt || Date.now() / 1000) - began) + seconds));
+    goTo(Math.min(video.duration || 0, video.currentTime + seconds));
   }
 
   /** What was is in HLS alone. */
@@ -111,15 +118,15 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
 
   function goTo(at: number) {
     const { seekable } = video;
-    video.currentTime = Math.max(seekable.length ? seekable.start(0) : 0, at);
+    const least = seekable.length ? seekable.start(0) : 0;
+    video.currentTime = Math.max(playing === "live" ? least + NEAR_BEGINNING : least, at);
     drawEdge();
   }
 
   function toBeginning() {
     if (webrtc) return goBack(0);
-    video.currentTime = video.seekable.length ? video.seekable.start(0) : 0;
-    void video.play().catch(() => undefined);
-    drawEdge();
+    void start();
+    goTo(0);
   }
 
   /** How long ago what is shown was taken, in seconds, by the dates of the playlist and this machine's clock. */
@@ -146,8 +153,9 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
 
   function toLive() {
     wanted = undefined;
+    // By HLS at once: the line takes its time, and may not come about.
+    toEdge();
     if (!webrtc && byWebRtc() && !asked) askFor("live", true);
-    else toEdge();
   }
 
   function toEdge() {
@@ -155,8 +163,19 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     following = true;
     if (hls?.liveSyncPosition) video.currentTime = hls.liveSyncPosition;
     else if (seekable.length) video.currentTime = seekable.end(seekable.length - 1) - 2;
-    void video.play().catch(() => undefined);
+    void start();
     drawEdge();
+  }
+
+  /** Play; in silence where this browser lets nothing be heard before somebody has clicked. */
+  async function start(): Promise<void> {
+    try {
+      await video.play();
+    } catch (error) {
+      if ((error as Error).name !== "NotAllowedError" || video.muted) return;
+      video.muted = true;
+      await video.play().catch(() => undefined);
+    }
   }
 
   function drawEdge() {
@@ -176,8 +195,9 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   function resume() {
     if (playing === "live" && !attached && !asked && held.paused) {
       held = { paused: false, at: 0 };
-      askFor("live", false);
+      if (link.get<boolean>("playable")) askFor("live", false);
     }
+    if (webrtc?.closed && !asked && link.get<boolean>("playable")) askFor("live", true);
     if (playing === "live" && following && behind() > RESUME_BEHIND) toEdge();
   }
 
@@ -195,9 +215,10 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   }
 
   function askFor(kind: string, webrtc: boolean) {
+    opening?.close();
     asked = kind;
     upward = webrtc;
-    link.send("play", { kind, webrtc });
+    link.send("play", { kind, webrtc, ask: ++turn });
     clearTimeout(unanswered);
     unanswered = setTimeout(() => {
       trouble = "The kernel does not answer: it may be busy with a cell, or gone.";
@@ -216,47 +237,60 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
         : { paused: video.paused, at: stands ?? video.currentTime };
     hls?.destroy();
     hls = undefined;
+    clearTimeout(leaving);
     webrtc?.close();
     webrtc = undefined;
     if (video.srcObject) video.srcObject = null;
     attached = false;
   }
 
-  /** Connects by WebRTC; undefined where that cannot be, for a reason that is kept in words. */
-  async function connect(subscriber: Subscriber): Promise<WebRtc | undefined> {
-    const made: WebRtc = new WebRtc((why) => {
-      fallen = why;
-      if (webrtc !== made) return;
-      takeOff();
-      draw();
-      // What is over ends here; what goes on goes on by HLS.
-      if (link.get<boolean>("playable") && !asked) askFor("live", false);
-    });
+  /** Connects by WebRTC; throws in words where that cannot be. */
+  async function connect(subscriber: Subscriber): Promise<WebRtc> {
+    const made: WebRtc = new WebRtc(
+      (why) => {
+        if (webrtc !== made) return;
+        fallen = why;
+        takeOff();
+        draw();
+        // What is over ends here; what goes on goes on by HLS.
+        if (link.get<boolean>("playable") && !asked) askFor("live", false);
+      },
+      () => {
+        // The host is back: a video that has run out does not go on by itself.
+        if (webrtc === made && !pausedAt && !inView?.hidden) void start();
+      },
+    );
+    opening = made;
     try {
       await made.open(model, subscriber);
-      return made;
-    } catch (error) {
-      fallen = (error as Error).message;
-      return undefined;
+    } finally {
+      if (opening === made) opening = undefined;
     }
+    return made;
   }
 
-  async function play(kind: string, address: string, signpost: Signpost, subscriber: Subscriber | null) {
-    const mine = ++turn;
+  async function play(kind: string, address: string, signpost: Signpost, subscriber: Subscriber | Unwatchable | null) {
+    const mine = turn;
     const moving = kind === "live" && playing === "live";
+    let made: WebRtc | undefined;
+    if (kind === "live" && upward) {
+      try {
+        if (!subscriber) barred = true;
+        if (!subscriber || "why" in subscriber) throw new Error(subscriber?.why ?? "the service lets viewers in by HLS alone");
+        made = await connect(subscriber);
+      } catch (error) {
+        if (mine === turn) fallen = (error as Error).message;
+      }
+    }
+    if (mine !== turn) return made?.close();
+    if (moving && upward && attached && !webrtc && (!made || !following)) {
+      // HLS plays on: there is no WebRTC, or the viewer has gone back again meanwhile.
+      made?.close();
+      asked = "";
+      return drawEdge();
+    }
     const at = wanted;
     wanted = undefined;
-    if (kind === "live" && upward && !subscriber) {
-      barred = true;
-      fallen = "the service lets viewers in by HLS alone";
-    }
-    const made = subscriber ? await connect(subscriber) : undefined;
-    if (mine !== turn) return made?.close();
-    if (moving && upward && !made && hls) {
-      // Back from the past, and there is no WebRTC: what plays goes on where it is live.
-      asked = "";
-      return toEdge();
-    }
     takeOff();
     // A stream that ended while the viewer had paused is handed over to the replay where it stood, paused.
     const paused = held.paused && at === undefined && !upward && playing === "live";
@@ -269,6 +303,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
       webrtc = made;
       pausedAt = 0;
       fallen = "";
+      video.removeAttribute("src");
       video.srcObject = made.stream;
     } else {
       const config = { lowLatencyMode: !slow, startPosition: paused && kind === "recording" ? held.at : -1 };
@@ -295,12 +330,14 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     asked = "";
     trouble = "";
     sound.hidden = !video.muted;
-    if (!paused && !inView?.hidden) await video.play().catch(() => undefined);
+    if (inView?.hidden) inView.paused = !paused;
+    else if (!paused) await start();
     draw();
   }
 
   function stop(words: string) {
     turn++;
+    opening?.close();
     takeOff();
     held = { paused: false, at: 0 };
     playing = "";
@@ -331,9 +368,11 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     drawEdge();
   }
 
-  /** What moderation has ended goes off at once; what ends by itself plays to its end. */
+  /** What moderation has ended goes off at once; what ends by itself plays to its end, which by WebRTC is now. */
   function cutOff() {
-    if (link.get<string>("status") !== "terminated" || !playing) return;
+    const status = link.get<string>("status");
+    if (webrtc && (status === "ended" || status === "error")) takeOff();
+    if (status !== "terminated" || !playing) return;
     turn++;
     takeOff();
     playing = "";
@@ -345,25 +384,30 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
 
   video.addEventListener("volumechange", draw);
   video.addEventListener("play", () => {
+    clearTimeout(leaving);
     pausedAt = 0;
     stands = undefined;
     resume();
   });
   video.addEventListener("pause", () => {
-    if (webrtc?.stream.active) pausedAt = Date.now() / 1000;
+    if (!webrtc?.stream.active) return;
+    pausedAt = Date.now() / 1000;
+    clearTimeout(leaving);
+    leaving = setTimeout(() => webrtc?.close(), PAUSED_MS);
   });
   video.addEventListener("seeked", () => {
     following = behind() < FOLLOWING;
     drawEdge();
   });
   link.hear((reply) => {
-    if (reply.type === "play" || reply.type === "wait") clearTimeout(unanswered);
+    if (reply["ask"] !== turn || (reply.type !== "play" && reply.type !== "wait")) return;
+    clearTimeout(unanswered);
     if (reply.type === "play")
       void play(
         String(reply["kind"]),
         String(reply["url"]),
         (reply["signpost"] ?? null) as Signpost,
-        (reply["subscriber"] ?? null) as Subscriber | null,
+        (reply["subscriber"] ?? null) as Subscriber | Unwatchable | null,
       );
     if (reply.type === "wait") {
       asked = "";
@@ -386,7 +430,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
         video.pause();
       } else if (seen && inView.paused) {
         inView.paused = false;
-        void video.play().catch(() => undefined);
+        void start();
       }
       ask();
     });
@@ -397,6 +441,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     session.end();
     clearTimeout(unanswered);
     turn++;
+    opening?.close();
     takeOff();
     video.removeAttribute("src");
     video.load();

@@ -1,128 +1,151 @@
 // The shortest way to a viewer: LiveKit itself, with a token that does nothing but watch.
 import type { RemoteTrack, Room } from "livekit-client";
 import { findHub } from "./hub";
-import { isLoopback, onRoad, roadTo, type Signpost } from "./road";
+import { onRoad, roadTo, type Signpost } from "./road";
 import type { Model } from "./widget";
 
 /** What the kernel gives to a page that may watch by WebRTC. Secret: in memory only. */
 export type Subscriber = { url: string; token: string; signpost: Signpost; iceServers: RTCIceServer[] };
+/** Why the kernel has nothing to give, in words. */
+export type Unwatchable = { why: string };
 
-/** How long media may take to connect, and a first picture to come, in milliseconds. */
-const NEAR_MS = 2500;
-const FAR_MS = 8000;
-const FIRST_MS = 5000;
-/** How long nothing at all may come, though something is sent. */
+/** How long media may take to connect, and all of it until there is a picture, in milliseconds. */
+const CONNECT_MS = 5000;
+const ALL_MS = 8000;
+/** How long nothing at all may come, though something is sent, or pictures that this browser does not show. */
 const SILENT_MS = 5000;
 const LOOK_MS = 1000;
+const FIRST_LOOK_MS = 100;
 
-/** What has come so far: packets, and the time pictures waited before they were shown, in seconds. */
-type Sum = { packets: number; waited: number; shown: number };
+/** What has come so far: packets, bytes of pictures, pictures decoded, and how long they waited for it, in seconds. */
+type Sum = { packets: number; bytes: number; decoded: number; waited: number; shown: number };
+const NOTHING: Sum = { packets: 0, bytes: 0, decoded: 0, waited: 0, shown: 0 };
 
 export class WebRtc {
   /** How long what is shown was on its way from the media server, in seconds; undefined while it is not known. */
   delay: number | undefined;
   readonly stream = new MediaStream();
   private room: Room | undefined;
-  private before: Sum = { packets: 0, waited: 0, shown: 0 };
+  private before = NOTHING;
   private heardAt = 0;
   private looking: ReturnType<typeof setInterval> | undefined;
+  private opened = false;
 
-  /** `lost` is told, once and in words, why it does not go on. */
-  constructor(private readonly lost: (why: string) => void) {}
+  /** `lost` is told, once and in words, why what was open does not go on; `renewed` that tracks have come anew. */
+  constructor(
+    private readonly lost: (why: string) => void,
+    private readonly renewed: () => void,
+  ) {}
+
+  get closed(): boolean {
+    return this.opened && this.room === undefined;
+  }
 
   /** Connects; done when there is a picture to show. Throws in words what stands against it. */
-  async open(model: Model, { url, token, signpost, iceServers }: Subscriber): Promise<void> {
+  async open(model: Model, subscriber: Subscriber): Promise<void> {
+    let refuse: (error: Error) => void = () => undefined;
+    const refused = new Promise<never>((_, reject) => (refuse = reject));
+    const timer = setTimeout(() => refuse(new Error("no picture came")), ALL_MS);
+    try {
+      await Promise.race([this.connect(model, subscriber, refuse), refused]);
+    } catch (error) {
+      this.close();
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      this.opened = true;
+    }
+  }
+
+  private async connect(model: Model, { url, token, signpost, iceServers }: Subscriber, refuse: (error: Error) => void): Promise<void> {
     const { Room, RoomEvent, Track } = await findHub(model);
     const road = await roadTo(url, signpost);
     if (!road) throw new Error("this page has no way to the media server but the notebook's messages");
     if (road.via !== "direct" && !iceServers.length)
       throw new Error("this page reaches the media server by its Jupyter server only");
+    if (this.opened) throw new Error("it was given up");
     // Two peer connections, for the reason that `onAir.ts` gives.
     const room = (this.room = new Room({ disconnectOnPageLeave: true, singlePeerConnection: false }));
-    let refuse: (error: Error) => void = () => undefined;
     const gone = (why: string) => {
       if (this.room !== room) return;
+      const { opened } = this;
       this.close();
-      refuse(new Error(why));
-      this.lost(why);
+      if (opened) this.lost(why);
+      else refuse(new Error(why));
     };
-    const pictured = new Promise<void>((resolve, reject) => {
-      refuse = reject;
-      room.on(RoomEvent.TrackSubscribed, (track: RemoteTrack) => {
-        const isPicture = track.kind === Track.Kind.Video;
-        if (isPicture && this.stream.getVideoTracks().length) gone("several pictures are on air, which HLS has side by side");
-        else this.stream.addTrack(track.mediaStreamTrack);
-        if (isPicture) resolve();
-      });
+    room.on(RoomEvent.TrackSubscribed, (track: RemoteTrack) => {
+      if (this.room !== room) return;
+      if (track.kind === Track.Kind.Video && this.stream.getVideoTracks().length)
+        return gone("several pictures are on air, which HLS has side by side");
+      this.stream.addTrack(track.mediaStreamTrack);
+      if (this.opened) this.renewed();
     });
-    pictured.catch(() => undefined);
-    room.on(RoomEvent.TrackUnsubscribed, (track: RemoteTrack) => this.stream.removeTrack(track.mediaStreamTrack));
+    // What is closed keeps its last picture.
+    room.on(RoomEvent.TrackUnsubscribed, (track: RemoteTrack) => {
+      if (this.room === room) this.stream.removeTrack(track.mediaStreamTrack);
+    });
     // There is HLS at hand: who watches does not stand still until a broken line is mended.
-    for (const broken of [RoomEvent.Reconnecting, RoomEvent.Disconnected] as const) room.on(broken, () => gone("the line broke"));
-    const patience = isLoopback(url) ? NEAR_MS : FAR_MS;
+    let connected = false;
+    for (const broken of [RoomEvent.Reconnecting, RoomEvent.Disconnected] as const)
+      // An attempt that fails also ends with such an event: its own error tells of it.
+      room.on(broken, () => connected && gone("the line broke"));
+    const ways = iceServers.length && { rtcConfig: { iceServers } };
+    const patience = { maxRetries: 0, peerConnectionTimeout: CONNECT_MS, websocketTimeout: CONNECT_MS };
     try {
-      await room.connect(onRoad(road, url), token, {
-        maxRetries: 0,
-        peerConnectionTimeout: patience,
-        websocketTimeout: patience,
-        ...(iceServers.length && { rtcConfig: { iceServers } }),
-      });
-      await inTime(pictured, FIRST_MS, "no picture came");
+      await room.connect(onRoad(road, url), token, { ...patience, ...ways });
     } catch (error) {
-      this.close();
-      throw error;
+      console.debug("spnb: no WebRTC:", (error as Error).name);
+      throw new Error("no line to the media server came about");
     }
-    if (this.room !== room) throw new Error("the line broke");
+    connected = true;
+    while (this.room === room && !(await read(room)).decoded) await new Promise((next) => setTimeout(next, FIRST_LOOK_MS));
+    if (this.room !== room) throw new Error("it was given up");
     this.heardAt = performance.now();
-    this.looking = setInterval(() => {
-      void this.look(room).then((silent) => silent && gone("nothing came any more"));
-    }, LOOK_MS);
+    this.looking = setInterval(() => void this.look(room, gone), LOOK_MS);
   }
 
-  /** Read what has come; the result is whether nothing has for too long. */
-  private async look(room: Room): Promise<boolean> {
-    const now = performance.now();
-    const sum: Sum = { packets: 0, waited: 0, shown: 0 };
-    let away = 0;
-    let sent = false;
-    for (const { trackPublications } of room.remoteParticipants.values())
-      for (const publication of trackPublications.values()) {
-        sent ||= publication.track !== undefined && !publication.isMuted;
-        const report = await publication.track?.getRTCStatsReport();
-        report?.forEach((entry: Record<string, unknown>) => {
-          if (entry["type"] === "inbound-rtp") {
-            sum.packets += Number(entry["packetsReceived"] ?? 0);
-            if (entry["kind"] !== "video") return;
-            sum.waited += Number(entry["jitterBufferDelay"] ?? 0) + Number(entry["totalDecodeTime"] ?? 0);
-            sum.shown += Number(entry["jitterBufferEmittedCount"] ?? 0);
-          } else if (entry["type"] === "candidate-pair" && entry["nominated"] === true)
-            away = Number(entry["currentRoundTripTime"] ?? 0) / 2;
-        });
-      }
+  /** Read what has come; where for too long nothing has that can be shown, it is over. */
+  private async look(room: Room, gone: (why: string) => void): Promise<void> {
+    const now = await read(room);
     const { before } = this;
-    if (sum.packets !== before.packets || !sent) this.heardAt = now;
-    const shown = sum.shown - before.shown;
-    if (shown > 0) this.delay = away + Math.max(0, sum.waited - before.waited) / shown;
-    this.before = sum;
-    return now - this.heardAt > SILENT_MS;
+    this.before = now;
+    const blind = now.bytes > before.bytes && now.decoded === before.decoded;
+    if (!now.sent || (now.packets !== before.packets && !blind)) this.heardAt = performance.now();
+    const shown = now.shown - before.shown;
+    if (shown > 0) this.delay = now.away + Math.max(0, now.waited - before.waited) / shown;
+    if (performance.now() - this.heardAt > SILENT_MS)
+      gone(blind ? "this browser does not show its picture" : "nothing came any more");
   }
 
   close(): void {
     const { room } = this;
+    this.opened = true;
     this.room = undefined;
+    this.delay = undefined;
     clearInterval(this.looking);
     void room?.disconnect();
   }
 }
 
-async function inTime(waited: Promise<void>, ms: number, words: string): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(words)), ms);
-  });
-  try {
-    await Promise.race([waited, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** What has come, whether anything is sent at all, and how far away the server is, in seconds. */
+async function read(room: Room): Promise<Sum & { sent: boolean; away: number }> {
+  const sum = { ...NOTHING, sent: false, away: 0 };
+  for (const { trackPublications } of room.remoteParticipants.values())
+    for (const { track, isMuted } of trackPublications.values()) {
+      sum.sent ||= track !== undefined && !isMuted;
+      // A track that has just ended has no report.
+      const report = await track?.getRTCStatsReport().catch(() => undefined);
+      report?.forEach((entry: Record<string, unknown>) => {
+        if (entry["type"] === "inbound-rtp") {
+          sum.packets += Number(entry["packetsReceived"] ?? 0);
+          if (entry["kind"] !== "video") return;
+          sum.bytes += Number(entry["bytesReceived"] ?? 0);
+          sum.decoded += Number(entry["framesDecoded"] ?? 0);
+          sum.waited += Number(entry["jitterBufferDelay"] ?? 0) + Number(entry["totalDecodeTime"] ?? 0);
+          sum.shown += Number(entry["jitterBufferEmittedCount"] ?? 0);
+        } else if (entry["type"] === "candidate-pair" && entry["nominated"] === true)
+          sum.away = Number(entry["currentRoundTripTime"] ?? 0) / 2;
+      });
+    }
+  return sum;
 }
