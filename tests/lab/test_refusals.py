@@ -9,6 +9,7 @@ from playwright.async_api import Route, WebSocketRoute, expect
 
 from tests.lab.audience import House, good_pictures
 from tests.lab.conftest import CONNECT, Lab
+from tests.lab.test_playback import PEERS
 from tests.lab.test_story import PLAYING
 from tests.lab.test_studio import CELL, ended, make_room, on_air
 from tests.lab.visitors import visit
@@ -111,9 +112,7 @@ async def test_bad_thumbnails_are_refused_and_the_form_stays(lab: Lab) -> None:
 
 
 async def test_a_live_stream_that_is_cut_for_a_viewer_comes_back(lab: Lab) -> None:
-    made = (
-        "room = other.rooms.create('Cut')\nshow = room.go_live()\nroom.until('live')\nspnb.Player(room, webrtc=False)"
-    )
+    made = "room = other.rooms.create('Cut')\nshow = room.go_live()\nroom.until('live')\nspnb.Player(room, webrtc=True)"
     missing = True
 
     async def lists(route: Route) -> None:
@@ -122,6 +121,9 @@ async def test_a_live_stream_that_is_cut_for_a_viewer_comes_back(lab: Lab) -> No
         else:
             await route.continue_()
 
+    # Nor does a line for WebRTC come about, which makes it HLS from the first.
+    await lab.page.evaluate(PEERS)
+    await lab.page.evaluate("window.spnbWalled = true")
     await lab.page.route("**/*.m3u8*", lists)
     try:
         await lab.write_and_run("cut.ipynb", CONNECT + OTHER + made)
@@ -135,6 +137,9 @@ async def test_a_live_stream_that_is_cut_for_a_viewer_comes_back(lab: Lab) -> No
         missing = False
         await expect(page.locator(".spnb-player .spnb-waiting")).to_be_hidden()
         assert await video.evaluate(PLAYING) == [1280, 720]
+        await page.get_by_role("button", name="Delay").click()
+        await expect(page.get_by_text("Not by WebRTC: no line to the media server came about.")).to_be_visible()
         await lab.run_code("show.stop()")
     finally:
+        await lab.page.evaluate("window.spnbWalled = false")
         await lab.page.unroute("**/*.m3u8*")

@@ -78,7 +78,7 @@ async def test_a_host_goes_live_by_mouse_and_watches_the_recording(lab: Lab) -> 
     # A viewer sees it move, through HLS.
     video = page.locator(".spnb-player video")
     await expect(video).to_be_visible()
-    await video.evaluate(PLAYING)
+    assert await video.evaluate(PLAYING) == [1280, 720]
     await video.scroll_into_view_if_needed()
     await lab.shot("on-air")
 

@@ -111,16 +111,22 @@ def test_going_live_and_back_by_commands(sp: Any) -> None:
     assert played()[0]["client"] == "page"
     live_url = played()[0]["url"]
     assert live_url.endswith("index.m3u8")
+    assert played()[0]["subscriber"] is None, "who does not ask gets none"
+    command(player, "play", kind="live", webrtc=True, ask=2)
+    until(lambda: len(played()) == 2)
+    assert played()[1]["ask"] == 2
+    token = played()[1]["subscriber"]["token"]
     command(stage, "stop")
     until(lambda: stage.phase == "ended" and player.status == "recorded")
-    command(player, "play", kind="recording")
-    until(lambda: len(played()) == 2)
-    recording_url = played()[1]["url"]
+    command(player, "play", kind="recording", webrtc=True)
+    until(lambda: len(played()) == 3)
+    assert played()[2]["subscriber"] is None
+    recording_url = played()[2]["url"]
     until(lambda: [stay["status"] for stay in steps.timeline][-1] == "recorded")
     assert "idle → live" in repr(steps)
     for widget in (stage, steps, player):
         state = state_of(widget)
-        for secret in (live_url, recording_url, sp.access_token()):
+        for secret in (live_url, recording_url, token, sp.access_token()):
             assert secret not in state
             assert secret.split("/")[4] not in state if secret.startswith("http") else True
         widget.close()

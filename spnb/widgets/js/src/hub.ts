@@ -1,5 +1,5 @@
-// The one heavy module: LiveKit's client, the HLS player and the chat's pane. Widgets ask for it through the Hub model, so that it
-// travels once per page however many widgets there are.
+// The one heavy module: LiveKit's client, what watches by it, the HLS player and the chat's pane. Widgets ask for it
+// through the Hub model, so that it travels once per page however many widgets there are.
 import Hls from "hls.js";
 import {
   ConnectionState,
@@ -16,6 +16,7 @@ import {
 } from "livekit-client";
 import { ChatPane } from "./shared/chatPane";
 import { announceHub } from "./shared/hub";
+import { WebRtc } from "./shared/webrtc";
 
 const hub = {
   ChatPane,
@@ -28,6 +29,7 @@ const hub = {
   Track,
   VideoPreset,
   VideoPresets,
+  WebRtc,
   createLocalAudioTrack,
   createLocalTracks,
   createLocalVideoTrack,
@@ -45,6 +47,7 @@ export {
   Track,
   VideoPreset,
   VideoPresets,
+  WebRtc,
   createLocalAudioTrack,
   createLocalTracks,
   createLocalVideoTrack,

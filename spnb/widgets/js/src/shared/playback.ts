@@ -3,12 +3,13 @@ import type Hls from "hls.js";
 import { h, say } from "./dom";
 import { label } from "./format";
 import { floatOver, reactionBar } from "./floating";
+import { findHub } from "./hub";
 import { pinnedCard, productList } from "./products";
 import type { Signpost } from "./road";
 import { sight } from "./sight";
 import { asker, attach } from "./source";
 import { WatchSession } from "./watchSession";
-import { WebRtc, type Subscriber, type Unwatchable } from "./webrtc";
+import type { Subscriber, Unwatchable, WebRtc } from "./webrtc";
 import type { Link, Model } from "./widget";
 
 const STEP = 10;
@@ -246,7 +247,10 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
 
   /** Connects by WebRTC; throws in words where that cannot be. */
   async function connect(subscriber: Subscriber): Promise<WebRtc> {
-    const made: WebRtc = new WebRtc(
+    const mine = turn;
+    const hub = await findHub(model);
+    if (mine !== turn) throw new Error("it was given up");
+    const made: WebRtc = new hub.WebRtc(
       (why) => {
         if (webrtc !== made) return;
         fallen = why;
@@ -262,7 +266,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     );
     opening = made;
     try {
-      await made.open(model, subscriber);
+      await made.open(subscriber);
     } finally {
       if (opening === made) opening = undefined;
     }

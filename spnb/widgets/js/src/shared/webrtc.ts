@@ -1,8 +1,6 @@
 // The shortest way to a viewer: LiveKit itself, with a token that does nothing but watch.
-import type { RemoteTrack, Room } from "livekit-client";
-import { findHub } from "./hub";
+import { Room, RoomEvent, Track, type RemoteTrack } from "livekit-client";
 import { onRoad, roadTo, type Signpost } from "./road";
-import type { Model } from "./widget";
 
 /** What the kernel gives to a page that may watch by WebRTC. Secret: in memory only. */
 export type Subscriber = { url: string; token: string; signpost: Signpost; iceServers: RTCIceServer[] };
@@ -42,12 +40,12 @@ export class WebRtc {
   }
 
   /** Connects; done when there is a picture to show. Throws in words what stands against it. */
-  async open(model: Model, subscriber: Subscriber): Promise<void> {
+  async open(subscriber: Subscriber): Promise<void> {
     let refuse: (error: Error) => void = () => undefined;
     const refused = new Promise<never>((_, reject) => (refuse = reject));
     const timer = setTimeout(() => refuse(new Error("no picture came")), ALL_MS);
     try {
-      await Promise.race([this.connect(model, subscriber, refuse), refused]);
+      await Promise.race([this.connect(subscriber, refuse), refused]);
     } catch (error) {
       this.close();
       throw error;
@@ -57,8 +55,7 @@ export class WebRtc {
     }
   }
 
-  private async connect(model: Model, { url, token, signpost, iceServers }: Subscriber, refuse: (error: Error) => void): Promise<void> {
-    const { Room, RoomEvent, Track } = await findHub(model);
+  private async connect({ url, token, signpost, iceServers }: Subscriber, refuse: (error: Error) => void): Promise<void> {
     const road = await roadTo(url, signpost);
     if (!road) throw new Error("this page has no way to the media server but the notebook's messages");
     if (road.via !== "direct" && !iceServers.length)
