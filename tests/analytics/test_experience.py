@@ -142,7 +142,7 @@ def by_hand(rows: list[tuple[str, int, str, float | None]]) -> dict[str, float]:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(WORLD)
 def test_a_loop_gives_the_same_numbers(rows: list[tuple[str, int, str, float | None]]) -> None:
     table = events(*((session, at / 1000, kind, value) for session, at, kind, value in rows))

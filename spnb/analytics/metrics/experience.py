@@ -86,7 +86,10 @@ def experience_summary(table: Any) -> pd.DataFrame:
     made = experience(table)
     rooms = made.groupby("room_id")
     decided = made[made["outcome"].notna()]
-    share = decided["outcome"].groupby(decided["room_id"])
+
+    def share(outcome: str) -> Any:
+        return (decided["outcome"] == outcome).groupby(decided["room_id"]).mean()
+
     started = made[made["outcome"] == "started"]
     startup = started.groupby("room_id")["startup_seconds"]
     played = started[started["played_seconds"].notna()]
@@ -96,11 +99,11 @@ def experience_summary(table: Any) -> pd.DataFrame:
     index = rooms.size().index
     numbers = {
         "sessions": rooms.size(),
-        "started_share": share.agg(lambda outcome: (outcome == "started").mean()),
+        "started_share": share("started"),
         "startup_seconds": startup.median(),
         "startup_seconds_p95": startup.quantile(0.95),
-        "exits_before_start": share.agg(lambda outcome: (outcome == "left").mean()),
-        "start_failures": share.agg(lambda outcome: (outcome == "failed").mean()),
+        "exits_before_start": share("left"),
+        "start_failures": share("failed"),
         "failures": (started["errors"] > 0).groupby(started["room_id"]).mean(),
         "waiting_share": sums["waited_seconds"] / both.where(both > 0),
         "waits_per_hour": sums["waits"] / hours,
