@@ -13,12 +13,13 @@ from spnb.live import AsyncLiveRoom, AsyncViewing
 from spnb.models import Room, WatchSession
 from spnb.widgets.base import Hub
 from spnb.widgets.engagement import Engagement
+from spnb.widgets.experience import Experienced
 from spnb.widgets.roads import fetch
 
 __all__ = ["Playback"]
 
 
-class Playback(Engagement):
+class Playback(Experienced, Engagement):
     """A widget that plays a room. Addresses are signed: they go to the page that plays, and into no trait or output."""
 
     hub = traitlets.Instance(Hub).tag(sync=True, **ipywidgets.widget_serialization)
