@@ -31,7 +31,7 @@ expect.set_options(timeout=60_000)
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "test-output" / "screenshots"
 GUIDE = ROOT / "notebooks" / "guide" / "frontends.md"
-LONG = ["Notebook 7", "Voila", "editor"]
+LONG = ["Notebook 7", "Voila"]
 ASKED = pytest.mark.skipif("SPNB_FRONT_ENDS" not in os.environ, reason="SPNB_FRONT_ENDS=1 asks for it: a minute each")
 NO_CAMERA = "no camera"
 """What the table says where a front end gives none: the widget tells it, and what to do."""
@@ -223,7 +223,9 @@ def test_the_guide_names_every_widget() -> None:
         assert set(rows.values()) <= {"works", *SAYS}, front_end
 
 
-@pytest.mark.parametrize("front_end", ["marimo", "Shiny", *(pytest.param(name, marks=ASKED) for name in LONG)])
+@pytest.mark.parametrize(
+    "front_end", ["marimo", "Shiny", "editor", *(pytest.param(name, marks=ASKED) for name in LONG)]
+)
 async def test_every_widget_does_in_a_front_end_what_the_guide_says(
     front_end: str, world: World, tmp_path: Path
 ) -> None:
