@@ -43,7 +43,10 @@ def open_lab(folder: Path, *, port: int, browser: bool, fresh: bool) -> int:
     that the first cell of the notebook answers at once.
     """
     from spnb.config import credentials_from_environment
+    from spnb.errors import InvalidInput
 
+    if not 0 <= port < 2**16:
+        raise InvalidInput(f"port {port} is none: give one of 1 to 65535, or 0 for a free one")
     console = Console(stderr=True)
     notebooks = copy_notebooks(folder, fresh=fresh)
     real = credentials_from_environment()
