@@ -26,6 +26,7 @@ class Experienced(Widget):
     def __init__(self, **keywords: Any) -> None:
         super().__init__(**keywords)
         self._met: deque[dict[str, Any]] = deque(maxlen=MOST_KEPT)
+        self._met_in: dict[str, AsyncLiveRoom] = {}
 
     @property
     def met(self) -> list[dict[str, Any]]:
@@ -33,13 +34,22 @@ class Experienced(Widget):
         process takes them too."""
         return list(self._met)
 
+    def _played(self) -> AsyncLiveRoom | None:
+        """The room that a page which begins to play now plays."""
+        return self._room
+
     async def do_met(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A page's player met something: `kind` as the table `playback` has them, and its value."""
-        room, session, kind = self._room, content.get("session"), content.get("kind")
-        if room is None:
-            return
+        session, kind = content.get("session"), content.get("kind")
         if not isinstance(session, str) or not session or len(session) > MOST_WORDS or kind not in KINDS:
             raise InvalidInput(f"a player's event has a session and a kind, one of {', '.join(KINDS)}")
+        room = self._met_in.get(session) or self._played()
+        if room is None:
+            return
+        # A session stays with its room: the page may have gone on to another when it ends.
+        self._met_in[session] = room
+        if kind == "left":
+            del self._met_in[session]
         value = content.get("value")
         known = isinstance(value, int | float) and math.isfinite(value) and value >= 0
         row = {

@@ -47,6 +47,22 @@ def test_what_a_player_meets_is_captured(sandbox: RunningSandbox, tmp_path: Path
         player.close()
 
 
+def test_what_is_met_stays_with_its_room(sandbox: RunningSandbox) -> None:
+    with spnb.connect("viewer-met", url=sandbox.url, api_key=sandbox.api_key) as sp:
+        one, other = sp.rooms.create("One"), sp.rooms.create("Other")
+        now = spnb.LiveNow(sp)
+        command(now, "met", session="early", kind="asked")  # nothing is chosen
+        for room, session in ((one, "v1"), (other, "v2")):
+            command(now, "select", room=room.room_id)
+            until(lambda room=room: now._room is not None and now._room.room_id == room.room_id)
+            command(now, "met", session=session, kind="started", value=1)
+        command(now, "met", session="v1", kind="left")
+        until(lambda: len(now.met) == 3)
+        told = [(row["room_id"], row["session_id"], row["kind"]) for row in now.met]
+        assert told == [(one.room_id, "v1", "started"), (other.room_id, "v2", "started"), (one.room_id, "v1", "left")]
+        now.close()
+
+
 def test_a_capture_without_players_says_that_nobody_knows(sandbox: RunningSandbox, tmp_path: Path) -> None:
     with spnb.connect("viewer-met", url=sandbox.url, api_key=sandbox.api_key) as sp:
         room = sp.rooms.create("Met by nobody")

@@ -18,6 +18,7 @@ export class Experience {
   private shownSince: number | undefined;
   private shown = 0;
   private level = -1;
+  private followed: unknown;
   private timer: ReturnType<typeof setInterval> | undefined;
 
   /** `behind` tells how far the picture is behind the host, in seconds, where that is known. */
@@ -51,6 +52,9 @@ export class Experience {
 
   /** Tells when hls.js plays another quality. */
   follow(hls: unknown): void {
+    if (hls === this.followed) return;
+    this.followed = hls;
+    this.level = -1;
     const levels = hls as Levels | undefined;
     levels?.on("hlsLevelSwitched", (_event, { level }) => {
       const bitrate = levels.levels[level]?.bitrate;
