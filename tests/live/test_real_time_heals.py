@@ -97,6 +97,47 @@ async def test_a_lost_acknowledgement_leads_to_a_new_connection(
         end()
 
 
+def acknowledgements(frames: bytes) -> int:
+    """How many SUBACK packets there are in what a broker said in a web socket."""
+    count = 0
+    while len(frames) > 4:
+        head, length = (4, int.from_bytes(frames[2:4], "big")) if frames[1] == 126 else (2, frames[1])
+        count += frames[head] >> 4 == 9
+        frames = frames[head + length :]
+    return count
+
+
+async def test_many_topics_are_asked_for_in_few_packets(sandbox: RunningSandbox) -> None:
+    said = bytearray()
+
+    async def overheard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, forth = await there(sandbox.url.removeprefix("http://"))
+        sending = asyncio.ensure_future(pipe(reader, forth))
+        while data := await back.read(65536):
+            said.extend(data)
+            writer.write(data)
+        writer.close()
+        await sending
+
+    async with (
+        listening(overheard) as place,
+        spnb.connect_async("follower", url=sandbox.url, api_key=sandbox.api_key) as sp,
+    ):
+        sp._session.endpoints = replace(sp._session.endpoints, mqtt=f"ws://{place}/mqtt")
+
+        @on_loop
+        async def followed() -> None:
+            settled = {f"{sp.network_id}/room/{number:024x}": asyncio.Event() for number in range(120)}
+            for topic, event in settled.items():
+                sp.realtime.subscribe(topic, lambda _: None, settled=lambda yes, event=event: yes and event.set())
+            async with asyncio.timeout(60):
+                for event in settled.values():
+                    await event.wait()
+
+        await followed()
+    assert 3 <= acknowledgements(bytes(said).partition(b"\r\n\r\n")[2]) < 10
+
+
 @pytest.mark.parametrize("how", ["argument", "environment", "password"])
 async def test_real_time_passes_the_proxy_that_rest_passes(
     sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, how: str
