@@ -40,6 +40,7 @@ MODULES = (
     "live.engagement",
     "live.invitation",
     "live.invitations",
+    "live.invite_link",
     "live.products",
     "live.reactions",
     "live.room",

@@ -22,6 +22,8 @@ from concurrent.futures import CancelledError as FutureCancelled
 from concurrent.futures import Future
 from typing import Any, Generic, ParamSpec, TypeVar
 
+from spnb._threads import LastingThreads
+
 __all__ = [
     "Flattened",
     "aiterate",
@@ -38,6 +40,7 @@ __all__ = [
 T = TypeVar("T")
 P = ParamSpec("P")
 
+MOST_THREADS = 32
 CLEAN_UP_SECONDS = 20.0
 """How long an interrupted call may take to clean up before the interrupt is raised all the same."""
 
@@ -54,6 +57,7 @@ def background_loop() -> asyncio.AbstractEventLoop:
             # Not what the process's policy makes: MQTT wants a loop that tells when a socket is ready to be read, and
             # Windows' usual one has no `add_reader`.
             loop = asyncio.SelectorEventLoop()
+            loop.set_default_executor(LastingThreads(MOST_THREADS, "spnb-thread"))
             started = threading.Event()
 
             def serve() -> None:

@@ -9,6 +9,7 @@ from spnb.live.chat import AsyncChat
 from spnb.live.collection import AsyncLiveRooms
 from spnb.live.invitation import AsyncLiveInvitation
 from spnb.live.invitations import AsyncLiveInvitations
+from spnb.live.invite_link import AsyncInviteLink
 from spnb.live.products import AsyncRoomProducts
 from spnb.live.reactions import AsyncLiveReactions
 from spnb.live.room import AsyncLiveRoom
@@ -26,6 +27,7 @@ from spnb.sync.live.chat import Chat
 from spnb.sync.live.collection import LiveRooms
 from spnb.sync.live.invitation import LiveInvitation
 from spnb.sync.live.invitations import LiveInvitations
+from spnb.sync.live.invite_link import InviteLink
 from spnb.sync.live.products import RoomProducts
 from spnb.sync.live.reactions import LiveReactions
 from spnb.sync.live.room import LiveRoom
@@ -59,6 +61,8 @@ class Blocking:
     def __get__(self, twin: AsyncClient[R], owner: type | None = ...) -> Client[R]: ...
     @overload
     def __get__(self, twin: AsyncFaults, owner: type | None = ...) -> Faults: ...
+    @overload
+    def __get__(self, twin: AsyncInviteLink, owner: type | None = ...) -> InviteLink: ...
     @overload
     def __get__(self, twin: AsyncLiveInvitation, owner: type | None = ...) -> LiveInvitation: ...
     @overload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -16,6 +17,8 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from spnb.broadcast.running import on_air_here
 
 # How long an example takes tells how busy the machine is, not whether the code is right.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -42,12 +45,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     `SPNB_RERUNS=0` gives none: for whoever looks for the cause.
     """
-    again = int(os.environ.get("SPNB_RERUNS", "2"))
+    again = int(os.environ.get("SPNB_RERUNS", "1"))
     for item in items:
         if {"lab", "vendor"} & set(item.path.parent.parts):
             item.add_marker(pytest.mark.browser)
         if item.get_closest_marker("browser") or item.get_closest_marker("media"):
             item.add_marker(pytest.mark.flaky(reruns=again))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """End what a test that fails leaves on air: it would be in the way of those after it.
+
+    Shows of its fixtures, which others may share, stay.
+    """
+    before = set(on_air_here)
+    try:
+        return (yield)
+    except BaseException:
+        for key in set(on_air_here) - before:
+            with contextlib.suppress(Exception):
+                on_air_here[key].sync.stop()
+        raise
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The tests that failed, for who asked for them: a line each."""
+    if (wanted := os.environ.get("SPNB_FAILED")) and not os.environ.get("PYTEST_XDIST_WORKER"):
+        stats = terminalreporter.stats
+        failed = {report.nodeid for kind in ("failed", "error") for report in stats.get(kind, [])}
+        Path(wanted).write_text("".join(f"{test}\n" for test in sorted(failed)))
 
 
 def ffmpeg(program: str = "ffmpeg") -> str:
@@ -105,6 +132,17 @@ def ready_sandbox(process: subprocess.Popen[str], data_dir: Path) -> RunningSand
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
     """The sandbox that tests share. Its rate limit is off; grace and similar times are short."""
     running = start_sandbox(tmp_path_factory.mktemp("sandbox"), "--no-rate-limit", "--grace", "3")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def quiet_sandbox(tmp_path: Path) -> Iterator[RunningSandbox]:
+    """A sandbox in which nothing has happened yet, for tests of what a whole network holds.
+
+    The one that tests share holds what others made in it, and a test that failed may have left a room on air there.
+    """
+    running = start_sandbox(tmp_path / "quiet-sandbox", "--no-rate-limit", "--grace", "3")
     yield running
     running.stop()
 

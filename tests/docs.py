@@ -56,6 +56,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
             "spnb.sync.live.collection.LiveRooms",
             "spnb.sync.live.invitation.LiveInvitation",
             "spnb.sync.live.invitations.LiveInvitations",
+            "spnb.sync.live.invite_link.InviteLink",
             "spnb.live.hooks.on",
             "spnb.live.hooks.off",
             "spnb.live.room.AsyncLiveRoom",

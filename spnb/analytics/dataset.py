@@ -147,7 +147,7 @@ class Dataset:
         watched = sessions_of(self.table("views", rooms), known).windows
         mine = np.isin(watched.names, np.array(rooms, dtype=object))
         yield watched.names[mine], watched.begin[mine], watched.finish[mine]
-        for name in ("messages", "reactions", "presence", "health"):
+        for name in ("messages", "reactions", "presence", "health", "playback"):
             at = self.table(name, rooms).groupby("room_id", observed=True)[table_named(name).time]
             yield at.min().index, milliseconds(at.min()), milliseconds(at.max())
 
@@ -193,6 +193,11 @@ class Dataset:
     def health(self) -> pd.DataFrame:
         """WebRTC statistics."""
         return self.table("health")
+
+    @property
+    def playback(self) -> pd.DataFrame:
+        """What viewers' players met."""
+        return self.table("playback")
 
     def of_rooms(self, room_ids: Sequence[str]) -> Dataset:
         """The dataset of some streams only.
@@ -335,7 +340,7 @@ class Dataset:
         return period_report(self, start, end, by=by, metric=metric, best=best, time_zone=time_zone)
 
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """A DuckDB connection with the seven tables as views; saved ones are read from their files as far as needed."""
+        """A DuckDB connection with the tables as views; saved ones are read from their files as far as needed."""
         from spnb.analytics.sql import connected
 
         return connected(self._store)
@@ -344,7 +349,7 @@ class Dataset:
         """Ask in SQL: `dataset.sql("select room_id, count(*) from views group by all")`.
 
         Args:
-            query: DuckDB's SQL over rooms, views, presence, messages, reactions, status, health.
+            query: DuckDB's SQL over rooms, views, presence, messages, reactions, status, health, playback.
             parameters: values for `$name` in it.
 
         Raises:

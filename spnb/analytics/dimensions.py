@@ -57,7 +57,7 @@ def narrowed(dataset: Dataset, wanted: Mapping[str, Any]) -> Dataset:
     if of_viewers:
         tables["views"] = views[watched & views["room_id"].isin(kept["room_id"])].reset_index(drop=True)
         here = pd.MultiIndex.from_frame(tables["views"][["room_id", "user_id"]])
-        for name in ACTS:
+        for name in (*ACTS, "playback"):
             frame = tables[name]
             mine = pd.MultiIndex.from_frame(frame[["room_id", "user_id"]]).isin(here)
             tables[name] = frame[mine].reset_index(drop=True)

@@ -47,7 +47,7 @@ TYPES = {
 }
 OPEN = ("views", "messages")
 """Tables with further columns: dimensions of viewers, and words where they were asked for."""
-REPEATED = ("room_id", "user_id", "channel_id", "name", "status")
+REPEATED = ("room_id", "user_id", "channel_id", "name", "status", "kind")
 """Text columns whose values repeat; ids of single rows do not."""
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from spnb.analytics.quality import Quality, Step
-from spnb.analytics.tables import Column, Table, table_named
+from spnb.analytics.tables import KINDS, Column, Table, table_named
 from spnb.errors import TableError
 
 __all__ = ["CLOCK_SKEW_SECONDS", "TEXT", "TIME", "ensured", "once", "utc_now", "validated"]
@@ -84,6 +84,14 @@ def validated(
         steps.append(Step("text", name, len(given), "left out: text=True keeps it"))
     steps.append(Step("column that is not known", name, len(lost), f"left out: {', '.join(lost)}"))
     made = pd.DataFrame(columns, index=given.index)
+    if name == "playback":
+        odd = made["kind"].notna() & ~made["kind"].isin(KINDS)
+        steps.append(
+            Step("kind that is not known", name, int(odd.sum()), f"counted nowhere: it is none of {', '.join(KINDS)}")
+        )
+        below = made["value"] < 0
+        steps.append(Step("below zero", name, int(below.sum()), "value: taken for unknown"))
+        made["value"] = made["value"].mask(below)
     made, step = _without_empty(table, made)
     steps.append(step)
     made, more = _without_future(table, made, now or utc_now())

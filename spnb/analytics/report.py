@@ -13,6 +13,7 @@ from spnb.analytics.kpis import KPIS
 from spnb.analytics.metrics.retention import Retention
 from spnb.analytics.polled import polled_steps
 from spnb.analytics.quality import Quality
+from spnb.analytics.windows import Windows
 from spnb.analytics.words import moment_words
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class StreamReport:
         joins_leaves, chat, reactions: per bin.
         moments: what stood out; with `words` that are typical of each where the dataset has text.
         health: the publisher's measurements, graded; empty where there are none.
+        experience: how it was for viewers, a number for each of `metrics.EXPERIENCE`; NaN where no player told.
+        playback: what players met, per bin, as `metrics.experience_rate` has it; empty where no player told.
         presence: polled counts; empty where there are none.
         usual: what was usual for its host at the same time of earlier streams, as `metrics.usual_viewers` has it; empty
             where there were fewer than five.
@@ -66,6 +69,8 @@ class StreamReport:
     reactions: pd.DataFrame
     moments: pd.DataFrame
     health: pd.DataFrame
+    experience: pd.Series[Any]
+    playback: pd.DataFrame
     presence: pd.DataFrame
     usual: pd.DataFrame
     quality: Quality
@@ -82,9 +87,9 @@ class StreamReport:
         return metrics.churn(self.retention, bin_seconds=self.bin_seconds)
 
     def figures(self, *, dark: bool = False, time_zone: str | None = None, annotations: Any = None) -> dict[str, Any]:
-        """The page's figures by name: `stack`; `retention` and `joins_leaves` where sessions tell them; `health` where
-        it was measured. `time_zone` puts clock times on the axis instead of time since the start; `annotations`, a
-        frame as `spnb.analytics.effects` takes it, are drawn over the stack."""
+        """The page's figures by name: `stack`; `retention` and `joins_leaves` where sessions tell them; `health` and
+        `experience` where they were measured. `time_zone` puts clock times on the axis instead of time since the start;
+        `annotations`, a frame as `spnb.analytics.effects` takes it, are drawn over the stack."""
         from spnb.analytics.figures.page import page_figures
 
         return Named(page_figures(self, dark=dark, time_zone=time_zone, annotations=annotations))
@@ -96,8 +101,8 @@ class StreamReport:
         Args:
             path: ends in `.xlsx` or `.csv`.
             what: `kpis`, `definitions`, `concurrency`, `retention`, `joins_leaves`, `chat`, `reactions`, `moments`,
-                `health`, `presence`, `quality`; without any, a workbook has all that are not empty and a CSV file the
-                KPIs.
+                `health`, `experience`, `playback`, `presence`, `quality`; without any, a workbook has all that are not
+                empty and a CSV file the KPIs.
         """
         from spnb.analytics.export import exported
 
@@ -112,11 +117,18 @@ class StreamReport:
             "reactions": self.reactions,
             "moments": self.moments,
             "health": self.health,
+            "experience": self._experience(),
+            "playback": self.playback,
             "presence": self.presence,
             "quality": self.quality.frame,
         }
         usual = [name for name, frame in frames.items() if len(frame)]
         return exported({name: frame.copy for name, frame in frames.items()}, path, what, usual=usual)
+
+    def _experience(self) -> pd.DataFrame:
+        told = self.experience.dropna()
+        about = [metrics.EXPERIENCE[str(name)] for name in told.index]
+        return pd.DataFrame({"number": told.index, "value": told.to_numpy(), "definition": about})
 
     def to_html(self, *, dark: bool = False, annotations: Any = None) -> str:
         """The page as one file that needs no network. Titles and names are text in it, whatever they hold.
@@ -176,11 +188,25 @@ def stream_report(
         reactions=metrics.reactions(one.reactions, windows, bin_seconds=width).drop(columns="room_id"),
         moments=found,
         health=metrics.health(one.health).drop(columns="room_id"),
+        experience=_experienced(one, room_id),
+        playback=_met(one, windows, width),
         presence=one.presence,
         usual=_usual(before, room_id),
         quality=one.quality,
         as_of=one.as_of,
     )
+
+
+def _experienced(one: Dataset, room_id: str) -> pd.Series[Any]:
+    summary = metrics.experience_summary(one.playback)
+    made: pd.Series[Any] = summary.reindex([room_id]).iloc[0]
+    return made
+
+
+def _met(one: Dataset, windows: Windows, width: float) -> pd.DataFrame:
+    """Bins of what players met; none where nothing was told, which is not that nothing happened."""
+    made = metrics.experience_rate(one.playback, windows, bin_seconds=width).drop(columns="room_id")
+    return made if one.rows("playback") else made.iloc[:0]
 
 
 def _earlier(dataset: Dataset, room_id: str) -> Dataset:

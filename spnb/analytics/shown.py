@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["LABELS", "change", "clock", "shown"]
+__all__ = ["EXPERIENCED", "LABELS", "change", "clock", "shown"]
 
 LABELS: Mapping[str, str] = MappingProxyType(
     {
@@ -47,7 +47,26 @@ LABELS: Mapping[str, str] = MappingProxyType(
     }
 )
 """What each number is called where there is room for two words."""
-SHARES = ("chat_penetration", "returning_share")
+EXPERIENCED: Mapping[str, str] = MappingProxyType(
+    {
+        "sessions": "Players' sessions",
+        "started_share": "Started",
+        "startup_seconds": "Start-up, seconds",
+        "startup_seconds_p95": "Start-up, slowest 5 %",
+        "exits_before_start": "Exits before start",
+        "start_failures": "Start failures",
+        "failures": "Failures while playing",
+        "waiting_share": "Time waited",
+        "waits_per_hour": "Waits per hour",
+        "switches_per_hour": "Quality switches per hour",
+        "delay_seconds": "Delay, seconds",
+    }
+)
+"""The same for `metrics.EXPERIENCE`."""
+SHARES = (
+    *("chat_penetration", "returning_share"),
+    *("started_share", "exits_before_start", "start_failures", "failures", "waiting_share"),
+)
 LENGTHS = ("duration_seconds", "watch_seconds", "view_seconds", "replay_watch_seconds", "replay_view_seconds")
 
 

@@ -10,6 +10,7 @@ session is the half-open interval `[start, end)` of one user in one room.
     reactions  reactions given and taken back
     status     changes of a room's status
     health     WebRTC statistics of the publisher, counters as they came
+    playback   what viewers' players met: starts, waits, switches, delay, errors
 
 `describe()` shows the same as a DataFrame.
 """
@@ -26,7 +27,7 @@ from spnb.errors import InvalidInput
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLES", "Column", "Table", "describe", "table_named"]
+__all__ = ["KINDS", "TABLES", "Column", "Table", "describe", "table_named"]
 
 Kind = Literal["text", "time", "number", "count", "flag"]
 
@@ -174,9 +175,33 @@ HEALTH = Table(
     ("room_id", "at"),
     "at",
 )
+KINDS = ("asked", "started", "waited", "switched", "delay", "failed", "played", "left")
+"""What may happen to who wants to watch, as the table `playback` tells it."""
+PLAYBACK = Table(
+    "playback",
+    "what viewers' players met, an event a row; a session is one wish to watch, until it is given up",
+    (
+        ROOM,
+        Column("session_id", "text", "one wish to watch: from the click on play to the end", required=True),
+        Column("user_id", "text", "public id of the viewer"),
+        Column("at", "time", "happened", required=True),
+        Column(
+            "kind",
+            "text",
+            "asked, started (value: seconds since asked), waited (seconds that the picture stood still, told when it "
+            "goes on), switched (kb/s of the new quality), delay (seconds behind the host), failed (an error), played "
+            "(seconds shown so far), left",
+            required=True,
+        ),
+        Column("value", "number", "the number that belongs to its kind"),
+        Column("detail", "text", "an error's words", default=""),
+    ),
+    ("session_id", "kind", "at"),
+    "at",
+)
 
 TABLES: Mapping[str, Table] = MappingProxyType(
-    {table.name: table for table in (ROOMS, VIEWS, PRESENCE, MESSAGES, REACTIONS, STATUS, HEALTH)}
+    {table.name: table for table in (ROOMS, VIEWS, PRESENCE, MESSAGES, REACTIONS, STATUS, HEALTH, PLAYBACK)}
 )
 """The schema: table by name."""
 

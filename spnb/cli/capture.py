@@ -25,7 +25,10 @@ LINE_SECONDS = 0.5
 def capture_rooms(rooms: list[str], folder: Path, *, seconds: float | None, as_json: bool) -> int:
     """Capture, show what is safely on disk, and say at the end what there is and what is missing."""
     import spnb
+    from spnb.errors import InvalidInput
 
+    if seconds is not None and not seconds > 0:
+        raise InvalidInput(f"--seconds {seconds:g} captures nothing: give a number above 0")
     console = Console(stderr=as_json)
     over = threading.Event()
     until = time.monotonic() + seconds if seconds is not None else None

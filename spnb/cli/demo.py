@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from pathlib import Path
@@ -47,7 +48,7 @@ def run_demo(*, seconds: float, source: str, out: Path | None, title: str) -> in
     import spnb
     from spnb.recordings import probe
 
-    if seconds <= 0:
+    if not 0 < seconds < math.inf:
         raise InvalidInput(f"--seconds {seconds:g} is no time on air: give a number above 0")
     console = Console()
     media = source_named(source)

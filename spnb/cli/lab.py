@@ -22,14 +22,15 @@ def shipped_notebooks() -> Path:
 
 
 def copy_notebooks(folder: Path, *, fresh: bool = False) -> list[Path]:
-    """Copy the shipped notebooks into `folder`. The user's own copies are kept unless `fresh`.
+    """Copy the shipped notebooks and their pictures into `folder`. The user's own copies are kept unless `fresh`.
 
     Returns:
         The notebooks now in the folder, in reading order.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for source in sorted(shipped_notebooks().glob("*.ipynb")):
-        target = folder / source.name
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    home = shipped_notebooks()
+    for source in sorted([*home.glob("*.ipynb"), *home.glob("images/*.png")]):
+        target = folder / source.relative_to(home)
         if fresh or not target.exists():
             shutil.copyfile(source, target)
     return sorted(folder.glob("*.ipynb"))
@@ -42,7 +43,10 @@ def open_lab(folder: Path, *, port: int, browser: bool, fresh: bool) -> int:
     that the first cell of the notebook answers at once.
     """
     from spnb.config import credentials_from_environment
+    from spnb.errors import InvalidInput
 
+    if not 0 <= port < 2**16:
+        raise InvalidInput(f"port {port} is none: give one of 1 to 65535, or 0 for a free one")
     console = Console(stderr=True)
     notebooks = copy_notebooks(folder, fresh=fresh)
     real = credentials_from_environment()

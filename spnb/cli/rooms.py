@@ -16,7 +16,10 @@ __all__ = ["list_rooms"]
 def list_rooms(*, statuses: list[str], limit: int, as_json: bool) -> int:
     """Print up to `limit` rooms, newest first."""
     import spnb
+    from spnb.errors import InvalidInput
 
+    if limit < 1:
+        raise InvalidInput(f"--limit {limit} lists nothing: give a number above 0")
     with spnb.connect() as client:
         found = [
             live.record

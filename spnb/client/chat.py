@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from spnb._loop import Flattened, aiterate, on_loop
 from spnb.client.files import AsyncFiles, image_id
 from spnb.client.resource import Resource, checked_text, create_once, part
-from spnb.errors import InvalidInput
+from spnb.errors import InvalidInput, NotFound
 from spnb.models import Channel, ChannelMember, Message, Room, User
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["AsyncChannels", "AsyncMessages", "messages_of"]
 
 Json = dict[str, Any]
+
+ChannelKind = Literal["standard", "private", "broadcast", "community", "live"]
 
 TEXT_LIMIT = 20_000
 IDS_AT_ONCE = 10
@@ -56,6 +58,36 @@ class AsyncChannels(Resource):
             return await self.get(channel_id) if channel_id else None
 
         return await create_once(create, find)
+
+    @on_loop
+    async def create(self, display_name: str, *, kind: ChannelKind = "live") -> Channel:
+        """Open a channel that belongs to no room; who opens it moderates it.
+
+        social.plus: `ChannelRepository.createChannel`.
+
+        Args:
+            display_name: at most 100 characters.
+            kind: in a `live` one everybody who knows its id may write.
+        """
+        checked_text("display_name", display_name, 100)
+        channel_id = secrets.token_hex(12)
+        body: Json = {"channelId": channel_id, "type": kind, "displayName": display_name}
+        # The id is ours, so one that a lost answer told of is found again.
+        return await create_once(lambda: self._made(body), lambda: self._known(channel_id))
+
+    async def _made(self, body: Json) -> Channel:
+        return _first(await self._post("/api/v3/channels", "open the channel", body))
+
+    async def _known(self, channel_id: str) -> Channel | None:
+        try:
+            return await self.get(channel_id)
+        except NotFound:
+            return None
+
+    @on_loop
+    async def delete(self, channel_id: str) -> None:
+        """Close a channel for good; moderators only. social.plus: `ChannelRepository.deleteChannel`."""
+        await self._gone(f"/api/v3/channels/{part(channel_id)}", "close the channel")
 
     @on_loop
     async def get(self, channel_id: str) -> Channel:

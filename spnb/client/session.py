@@ -7,6 +7,7 @@ import datetime as dt
 import logging
 import os
 import secrets
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -322,7 +323,7 @@ class Session:
             if isinstance(error, httpx.TimeoutException) and not isinstance(error, NEVER_SENT):
                 raise Unreachable(f"could not {doing}: {at.rest} did not answer in time") from None
             hint = f": {self._whereabouts.hint}" if self._whereabouts is not None else ""
-            reason = type(error).__name__
+            reason = _why(error)
             unreachable = Unreachable(f"could not {doing}: {at.rest} cannot be reached ({reason}){hint}")
             unreachable.sent = not isinstance(error, NEVER_SENT)
             raise unreachable from None
@@ -470,3 +471,15 @@ def _moment(text: Any) -> dt.datetime | None:
         return dt.datetime.fromisoformat(str(text))
     except ValueError:
         return None
+
+
+def _why(error: httpx.HTTPError) -> str:
+    """Why nothing could be sent, without what may be in an error's own words: addresses, and keys in them."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"{cause.verify_message}: connect(verify=…) or SSL_CERT_FILE names a certificate that is to be believed"
+            )
+        cause = cause.__cause__ or cause.__context__
+    return type(error).__name__

@@ -11,6 +11,7 @@ from spnb.live.collection import AsyncLiveRooms
 from spnb.live.hooks import off, on
 from spnb.live.invitation import AsyncLiveInvitation
 from spnb.live.invitations import AsyncLiveInvitations
+from spnb.live.invite_link import AsyncInviteLink
 from spnb.live.message_log import ChatChange
 from spnb.live.products import AsyncRoomProducts
 from spnb.live.reactions import AsyncLiveReactions
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from spnb.sync.live.collection import LiveRooms
     from spnb.sync.live.invitation import LiveInvitation
     from spnb.sync.live.invitations import LiveInvitations
+    from spnb.sync.live.invite_link import InviteLink
     from spnb.sync.live.products import RoomProducts
     from spnb.sync.live.reactions import LiveReactions
     from spnb.sync.live.room import LiveRoom
@@ -35,6 +37,7 @@ __all__ = [
     "Announcement",
     "AsyncAudience",
     "AsyncChat",
+    "AsyncInviteLink",
     "AsyncLiveInvitation",
     "AsyncLiveInvitations",
     "AsyncLiveReactions",
@@ -47,6 +50,7 @@ __all__ = [
     "Broadcaster",
     "Chat",
     "ChatChange",
+    "InviteLink",
     "LiveInvitation",
     "LiveInvitations",
     "LiveReactions",
@@ -67,6 +71,7 @@ __getattr__ = late_names(
     {
         "Audience": "spnb.sync.live.audience",
         "Chat": "spnb.sync.live.chat",
+        "InviteLink": "spnb.sync.live.invite_link",
         "LiveInvitation": "spnb.sync.live.invitation",
         "LiveInvitations": "spnb.sync.live.invitations",
         "LiveReactions": "spnb.sync.live.reactions",

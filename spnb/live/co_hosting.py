@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spnb._arguments import checked_class
 from spnb._loop import on_loop
-from spnb.errors import InvalidInput
+from spnb.errors import InvalidInput, RoomOver
 from spnb.ice import IceServer
 from spnb.live.followed import FollowedRoom
 from spnb.live.invitation import AsyncLiveInvitation, checked_user
+from spnb.live.invite_link import LONGEST, AsyncInviteLink
 from spnb.live.stage import AsyncStage
 
 if TYPE_CHECKING:
@@ -66,6 +68,32 @@ class AsyncCoHosting(FollowedRoom):
         """
         record = await self.client.invitations.create(self.room_id, checked_user(user_id))
         return AsyncLiveInvitation(self.client, record)
+
+    @on_loop
+    async def invite_link(self, *, seconds: float = 3600.0) -> AsyncInviteLink:
+        """Make a link that one guest becomes a co-host by, for whom no user id is needed: `address` is what to hand
+        over, and `LiveInvitations(sp).accept_link(address)` what the guest does with it.
+
+        The service knows no such links. This program answers it, by an invitation of the service, while it runs; the
+        link's channel of its own is closed after the first guest, at its end, and with the room.
+
+        social.plus: `ChannelRepository.createChannel`, `room.createInvitation`.
+
+        Args:
+            seconds: how long it may be used, at most 7 days.
+
+        Raises:
+            InvalidInput: the room is not yours, or `seconds` is out of bounds.
+            RoomOver: it has ended.
+        """
+        if not self.hosted:
+            raise InvalidInput("only the room's host invites others")
+        if self.record.is_over or self.record.is_deleted:
+            raise RoomOver("the room is over: nobody can come onto its stage", status=self.status)
+        if not 0 < seconds <= LONGEST:
+            raise InvalidInput(f"an invite link lasts up to {LONGEST:.0f} seconds")
+        channel = await self.client.channels.create("Invite link")
+        return AsyncInviteLink(self, channel, self.client.clock.now() + timedelta(seconds=seconds))
 
     @on_loop
     async def invitations(self) -> list[AsyncLiveInvitation]:

@@ -11,6 +11,7 @@ from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.errors import Forbidden, InvalidInput
 from spnb.live.invitation import AsyncLiveInvitation
+from spnb.live.invite_link import used_link
 from spnb.live.reading import Reader
 from spnb.models import Invitation
 from spnb.observers import Observers
@@ -18,6 +19,7 @@ from spnb.realtime import Event
 
 if TYPE_CHECKING:
     from spnb.client import AsyncClient
+    from spnb.live.room import AsyncLiveRoom
 
 __all__ = ["AsyncLiveInvitations"]
 
@@ -92,6 +94,24 @@ class AsyncLiveInvitations:
         """
         await self._read()
         return self.invitations
+
+    @on_loop
+    async def accept_link(self, link: str, *, timeout: float = 60.0) -> AsyncLiveRoom:
+        """Become a co-host by a link of `room.invite_link()`, and hand out its room.
+
+        social.plus: `ChannelRepository.joinChannel`, `invitation.accept`.
+
+        Args:
+            link: what the host handed over.
+            timeout: seconds to wait for the host's program, which answers it.
+
+        Raises:
+            InvalidInput: it is no link, has expired, was used or taken back; the host's program does not answer, or
+                could not invite you.
+            BadRequest: the room is over or full.
+        """
+        invitation = await used_link(self._client, link, timeout)
+        return await invitation.accept()
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Have `observer` called with all invitations as soon as they are read, then at every change.

@@ -8,12 +8,13 @@ async twin, `simulate_async()` and so on. Nothing else of spnb imports what is i
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spnb._faces import late_names
-from spnb.errors import SandboxError
+from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.control.faults import faults_async
 from spnb.sandbox.control.found import FILE
 from spnb.sandbox.control.launch import SandboxInfo, default_data_dir, ensure, home, own_folder, running, start
@@ -85,13 +86,19 @@ def serve(
         0 after a clean end.
 
     Raises:
+        InvalidInput: a port or a grace that is none.
         SandboxError: the port is taken, the folder is in use, or the media server cannot be had.
     """
     from spnb.sandbox.server.process import run_foreground
     from spnb.sandbox.server.settings import SandboxSettings
 
     folder = (data_dir or default_data_dir()).resolve()
-    key = api_key or os.environ.get("SPNB_SANDBOX_API_KEY") or None
+    if not 0 <= port < 2**16:
+        raise InvalidInput(f"port {port} is none: give one of 1 to 65535, or 0 for a free one")
+    if grace is not None and not 0 <= grace < math.inf:
+        raise InvalidInput(f"grace {grace:g} is no time to wait: give seconds, from 0 on")
+    # One of no characters is refused like any other that is too short.
+    key = api_key if api_key is not None else os.environ.get("SPNB_SANDBOX_API_KEY") or None
     try:
         settings = SandboxSettings(
             data_dir=folder,

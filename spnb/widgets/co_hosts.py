@@ -112,6 +112,17 @@ class CoHosts(Stage):
             except SpnbError as error:
                 self.invite_error = str(error)
 
+    async def do_invite_link(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """A link for a guest whose user id the host does not know. It goes to the page that asked, and nowhere else."""
+        self.invite_error = ""
+        told: dict[str, str] = {}
+        try:
+            if self._room is not None:
+                told = {"address": (await self._room.invite_link()).address}
+        except SpnbError as error:
+            self.invite_error = str(error)
+        self.send({"type": "invite_link", "client": content.get("client"), **told})
+
     async def do_cancel_invite(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """An invitation is taken back."""
         wanted = str(content.get("invitation") or "")
@@ -145,6 +156,15 @@ class CoHosts(Stage):
             raise InvalidInput("you are on air: leave the air before you join another stage")
         self.error = ""
         self._use(await invitation.accept())
+
+    async def do_accept_link(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """A guest has a link: its room comes onto this stage."""
+        if self._inbox is None:
+            return
+        if self.phase not in ("idle", "ended"):
+            raise InvalidInput("you are on air: leave the air before you join another stage")
+        self.error = ""
+        self._use(await self._inbox.accept_link(str(content.get("link") or "")))
 
     async def do_reject(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """An invitation is declined."""

@@ -44,6 +44,10 @@ class LiveNow(RoomRows, Playback):
             return run(self._client.rooms.get(self.selected)).sync
         return self._room.sync
 
+    def _played(self) -> AsyncLiveRoom | None:
+        room = self._room
+        return room if room is not None and room.room_id == self.selected else None
+
     async def do_select(self, content: dict[str, Any], buffers: list[Any]) -> None:
         """A card was clicked: its stream is played below, or the player is put away again."""
         await super().do_select(content, buffers)

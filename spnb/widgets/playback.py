@@ -16,6 +16,7 @@ from spnb.live import AsyncLiveRoom, AsyncViewing
 from spnb.models import Room, WatchSession
 from spnb.widgets.base import Hub
 from spnb.widgets.engagement import Engagement
+from spnb.widgets.experience import Experienced
 from spnb.widgets.roads import fetch
 
 __all__ = ["Playback"]
@@ -26,7 +27,7 @@ TOKEN_SECONDS = 5.0
 """How long a viewer waits for a token before it is HLS."""
 
 
-class Playback(Engagement):
+class Playback(Experienced, Engagement):
     """A widget that plays a room. Addresses are signed: they go to the page that plays, and into no trait or output."""
 
     hub = traitlets.Instance(Hub).tag(sync=True, **ipywidgets.widget_serialization)

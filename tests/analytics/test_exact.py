@@ -33,8 +33,8 @@ def test_every_row_is_there_as_it_was_served(filled: tuple[RunningSandbox, Past]
     made = analytics.load(sandbox)
     assert not made.mended
     for name, table in TABLES.items():
-        if name == "health":
-            assert made.rows(name) == 0  # the sandbox does not publish
+        if name in ("health", "playback"):
+            assert made.rows(name) == 0  # the sandbox neither publishes nor plays
             continue
         answer = httpx.get(
             f"{sandbox.url}/sandbox/tables/{name}",

@@ -85,7 +85,7 @@ def test_a_season_in_a_workbook(tmp_path: Path) -> None:
         "kpis",
         "definitions",
         "quality",
-        *(name for name in analytics.describe()["table"].unique()),
+        *(name for name in analytics.describe()["table"].unique() if dataset.rows(name)),
     ]
     for name in ("views", "messages", "reactions", "presence", "status", "health", "rooms"):
         assert sum(1 for _ in book[name].iter_rows()) == dataset.rows(name) + 1

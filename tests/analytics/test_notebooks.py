@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest_asyncio
 
 from spnb import analytics, sandbox
 from spnb.bench.lab import Lab, open_lab
+from spnb.cli.lab import copy_notebooks
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -20,7 +22,7 @@ NOTEBOOKS = ("04_stream_analytics", "05_portfolio", "06_bring_your_own_data")
 TOLD = {
     "04_stream_analytics": ("people** watched", "watched for half a minute", "distinct users with a session"),
     "05_portfolio": ("**What works.**", "watched again in the week after", "largest difference"),
-    "06_bring_your_own_data": ("holds time stamps without a zone", "under 30 s apart", "Launch day"),
+    "06_bring_your_own_data": ("holds time stamps without a zone", "under 30 s apart", "Launch day", "bilibili.xml"),
 }
 FIGURES = {"04_stream_analytics": 3, "05_portfolio": 6, "06_bring_your_own_data": 1}
 WIDGETS = {
@@ -65,6 +67,13 @@ async def test_what_a_notebook_leaves_behind_is_the_season(lab: Lab) -> None:
     saved = analytics.load(lab.folder / "season")
     assert (saved.rows("rooms"), saved.rows("views"), saved.rows("messages")) == (300, 150_000, 300_000)
     assert (lab.folder / "stream.html").read_text(encoding="utf-8").endswith("</html>")
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_reader_without_a_kernel_sees_a_picture(name: str, tmp_path: Path) -> None:
+    copied = next(path for path in copy_notebooks(tmp_path) if path.stem == name)
+    (picture,) = re.findall(r"!\[[^\]]+\]\((images/[\w-]+\.png)\)", copied.read_text(encoding="utf-8"))
+    assert 10_000 < (tmp_path / picture).stat().st_size < 150_000
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)

@@ -63,6 +63,53 @@ def test_wrong_words_are_told_in_one_line(environment: Path, capsys: Any) -> Non
         assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "rooms --limit 0",
+        "rooms --limit=-3",
+        "rooms --status lve",
+        "demo --seconds nan",
+        "demo --seconds inf",
+        "demo --source nonsense",
+        "capture --seconds=-1",
+        "capture --seconds nan",
+        "capture no-such-room",
+        "sandbox --port 99999",
+        "sandbox --port=-1",
+        "sandbox --grace=-1",
+        "sandbox --grace nan",
+        "sandbox --livekit nonsense",
+        "sandbox --egress here",
+        "sandbox --watch-key none.pem",
+        "sandbox --api-key=",
+        "sandbox --api-key short",
+        "lab --port 99999 --no-browser",
+        "simulate no-such-room",
+        "simulate no-such-room --viewers=-1",
+        "simulate no-such-room --viewers 20001",
+        "simulate no-such-room --seconds=-1",
+        "simulate no-such-room --chattiness=-1",
+        "backfill --days 0",
+        "backfill --streams=-1",
+        "backfill --views=-1",
+        "backfill --messages=-1",
+        "faults add nonsense",
+        "faults add drop --share 2",
+        "faults add drop --times=-1",
+        "faults add timeout --seconds=-1",
+        "faults clear nonsense",
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    environment: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, words: str
+) -> None:
+    monkeypatch.chdir(environment)
+    code, out, err = told(capsys, *words.split())
+    assert (code, out.strip()) == (1, "")
+    assert err.startswith("error: ")
+
+
 def test_rooms_are_listed_as_table_and_as_lines(environment: Path, capsys: Any) -> None:
     import spnb
 

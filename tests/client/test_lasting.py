@@ -18,7 +18,7 @@ import pytest
 import spnb
 from spnb.client.session import Session
 from spnb.config import Credentials, Endpoints
-from spnb.errors import ClientClosed, ConfigError, Unauthorized
+from spnb.errors import BroadcastError, ClientClosed, ConfigError, Unauthorized
 from tests.client.conftest import AT_ONCE, FaultProxy
 from tests.client.test_faults import error, first
 from tests.conftest import RunningSandbox, start_sandbox
@@ -91,6 +91,31 @@ async def test_an_early_renewal_that_fails_keeps_the_token_that_works(secure: Ru
     with pytest.raises(Unauthorized):
         await session.token()
     await session.aclose()
+
+
+@pytest.mark.media
+async def test_going_off_the_air_needs_no_login(tmp_path: Path) -> None:
+    down = False
+    box = start_sandbox(tmp_path, "--secure", "--no-rate-limit", "--grace", "2")
+
+    def token() -> str:
+        if down:
+            raise OSError("no way to the backend")
+        return minted(box, "host")
+
+    try:
+        async with spnb.connect_async("host", url=box.url, api_key=box.api_key, auth_token=token) as sp:
+            room = await sp.rooms.create("On air")
+            show = await room.go_live(spnb.TestCard(160, 90, fps=10))
+            await room.until("live", timeout=60)
+            down = True
+            await (await spnb.sandbox.faults_async(sp)).expire("access")
+            with pytest.raises(BroadcastError, match=r"left the air.*after its grace time"):
+                await show.stop()
+            down = False
+            await room.until("recorded", timeout=90)
+    finally:
+        box.stop()
 
 
 @pytest.mark.parametrize("days", [-400, -3, 3, 45, 4000])

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Frame, Locator, Page, async_playwright, expect
 
 import spnb
 from spnb import analytics, widgets
 from spnb.bench.lab import browser_options, restless_camera
 from tests.conftest import start_sandbox
 from tests.frontends.apps import EVERY, NAMES, serve
+from tests.frontends.editor import open_editor
 from tests.lab.test_dashboard import planted
 from tests.lab.test_every_widget import CARRIERS
 from tests.lab.test_story import PLAYING
@@ -32,6 +33,9 @@ SHOTS = ROOT / "test-output" / "screenshots"
 GUIDE = ROOT / "notebooks" / "guide" / "frontends.md"
 LONG = ["Notebook 7", "Voila"]
 ASKED = pytest.mark.skipif("SPNB_FRONT_ENDS" not in os.environ, reason="SPNB_FRONT_ENDS=1 asks for it: a minute each")
+NO_CAMERA = "no camera"
+"""What the table says where a front end gives none: the widget tells it, and what to do."""
+WORDS = "The page around this notebook gives it no camera"
 
 
 def table() -> dict[str, dict[str, str]]:
@@ -89,19 +93,23 @@ async def answers(page: Page, address: str) -> None:
 
 
 @asynccontextmanager
-async def opened(front_end: str, world: World, folder: Path) -> AsyncIterator[Page]:
-    """The app in a front end."""
+async def opened(front_end: str, world: World, folder: Path) -> AsyncIterator[tuple[Page, Page | Frame]]:
+    """The app in a front end: its page, and where in it the widgets stand."""
     (folder / "every.py").write_text(EVERY)
     page = await world.browser.new_page(viewport={"width": 1280, "height": 1400})
     page.set_default_timeout(60_000)
     try:
+        if front_end == "editor":
+            async with open_editor(page, folder, world.given) as frame:
+                yield page, frame
+            return
         served = serve(front_end, folder, world.given)
         try:
             await answers(page, served.address)
             if front_end == "Notebook 7":
                 await page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext?.isReady")
                 await page.evaluate("window.jupyterapp.commands.execute('notebook:run-all-cells')")
-            yield page
+            yield page, page
         finally:
             served.stop()
     finally:
@@ -200,26 +208,37 @@ WORKS: dict[str, Callable[[Locator], Awaitable[None]]] = {
 """What a widget does where it works, in the order in which it is looked at."""
 
 
+async def no_camera(root: Locator) -> None:
+    await root.get_by_role("button", name="Camera on").click()
+    await expect(root).to_contain_text(WORDS)
+
+
+SAYS = {NO_CAMERA: no_camera}
+
+
 def test_the_guide_names_every_widget() -> None:
     assert set(NAMES) == set(WORKS) == set(widgets.__all__) - CARRIERS
     for front_end, rows in table().items():
         assert set(rows) == set(NAMES), front_end
-        assert set(rows.values()) <= {"works"}, front_end
+        assert set(rows.values()) <= {"works", *SAYS}, front_end
 
 
-@pytest.mark.parametrize("front_end", ["marimo", "Shiny", *(pytest.param(name, marks=ASKED) for name in LONG)])
+@pytest.mark.parametrize(
+    "front_end", ["marimo", "Shiny", "editor", *(pytest.param(name, marks=ASKED) for name in LONG)]
+)
 async def test_every_widget_does_in_a_front_end_what_the_guide_says(
     front_end: str, world: World, tmp_path: Path
 ) -> None:
-    async with opened(front_end, world, tmp_path) as page:
-        roots = page.locator(".spnb:not(.spnb .spnb)")
+    said = table()["VS Code, Colab" if front_end == "editor" else front_end]
+    async with opened(front_end, world, tmp_path) as (page, place):
+        roots = place.locator(".spnb:not(.spnb .spnb)")
         found: dict[str, str] = {}
         try:
             await expect(roots).to_have_count(len(NAMES), timeout=90_000)
             for name, works in WORKS.items():
                 root = roots.nth(NAMES.index(name))
                 try:
-                    await works(root)
+                    await SAYS.get(said[name], works)(root)
                 except Exception as error:  # noqa: BLE001 - the whole row is told, not its first fault
                     found[name] = str(error)
         finally:

@@ -26,6 +26,7 @@ FLOORS = {
     "ice": 0,
     "_lasting": 0,
     "_loop": 0,
+    "_threads": 0,
     "_proxies": 0,
     "_version": 0,
     "_faces": 0,

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from spnb import _loop
+from spnb._threads import LastingThreads
 
 
 async def where() -> tuple[str, asyncio.AbstractEventLoop]:
@@ -136,3 +137,51 @@ except KeyboardInterrupt:
 """
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=90)
     assert told.stdout.strip() == "interrupted True", told.stderr
+
+
+AT_THE_END = """
+import asyncio, atexit, time
+from spnb import _loop
+
+async def look_up():
+    found = await asyncio.get_running_loop().getaddrinfo("localhost", 80)
+    slow = [asyncio.to_thread(sum, range(100_000)) for _ in range(200)]
+    return [*await asyncio.gather(*slow), found[0][4][1]]
+
+_loop.background_loop()
+atexit.register(lambda: print(_loop.run(look_up())[-1], flush=True))
+"""
+
+
+def test_what_is_left_at_the_end_can_still_look_up_a_name() -> None:
+    """A room is left when the interpreter ends; its service is known by name."""
+    ended = subprocess.run([sys.executable, "-c", AT_THE_END], capture_output=True, text=True, timeout=120)
+    assert (ended.stdout.strip(), ended.stderr) == ("80", "")
+
+
+async def test_work_in_threads_hands_on_what_comes_of_it() -> None:
+    threads = LastingThreads(2, "tried")
+    loop = asyncio.get_running_loop()
+    assert await loop.run_in_executor(threads, sum, [1, 2]) == 3
+    with pytest.raises(ZeroDivisionError):
+        await loop.run_in_executor(threads, lambda: 1 / 0)
+    held, hold = [threading.Event() for _ in range(2)], threading.Event()
+
+    def wait(event: threading.Event) -> str:
+        event.set()
+        hold.wait(60)
+        return threading.current_thread().name
+
+    busy = [threads.submit(wait, event) for event in held]
+    assert all(event.wait(60) for event in held), "two work at once"
+    third = threads.submit(threading.current_thread)
+    cancelled = threads.submit(threading.current_thread)
+    assert cancelled.cancel()
+    assert not third.done()
+    threads.shutdown()
+    with pytest.raises(RuntimeError, match="have ended"):
+        threads.submit(sum, [])
+    hold.set()
+    assert {future.result(60) for future in busy} == {"tried-0", "tried-1"}
+    third.result(60).join(60)
+    assert not third.result().is_alive()

@@ -6,8 +6,6 @@ import asyncio
 import functools
 import http.server
 import os
-import shutil
-import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -24,6 +22,7 @@ from playwright.async_api import async_playwright
 from tests.broadcast.films import planes
 from tests.ingest.conftest import Studio
 from tests.live.conftest import until
+from tests.node import bundled
 
 pytestmark = pytest.mark.media
 APP = Path(__file__).parent / "app"
@@ -171,24 +170,16 @@ async def test_one_that_sends_nothing_is_put_out(studio: Studio) -> None:
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """The client of others, on a page of another origin than the sandbox."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("the client is bundled by Node, which is not here")
-    if not (APP / "bundles" / "whip.js").is_file():
-        for command in (["ci", "--loglevel=error"], ["run", "--silent", "build"]):
-            made = subprocess.run([npm, *command], cwd=APP, capture_output=True, text=True)
-            if made.returncode:
-                pytest.skip(f"the client cannot be fetched: {made.stderr[-300:]}")
-    (APP / "bundles" / "index.html").write_text("<!doctype html><script type=module src=whip.js></script>")
+    app = bundled(APP)
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             return
 
-    handler = functools.partial(Quiet, directory=str(APP / "bundles"))
+    handler = functools.partial(Quiet, directory=str(app))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/index.html"
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
     server.shutdown()
     server.server_close()
 

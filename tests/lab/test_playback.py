@@ -28,6 +28,19 @@ MADE = (
     "room = sp.rooms.create('Close behind')\nshow = room.go_live()\nroom.until('live')\n"
     "player = spnb.Player(room, webrtc=True)\nplayer"
 )
+MET = """
+import asyncio
+
+async def met():
+    kinds = set()
+    while not {"asked", "started", "played", "delay"} <= kinds:
+        await asyncio.sleep(0.2)
+        kinds = {row["kind"] for row in player.met}
+
+await asyncio.wait_for(met(), 60)
+starts = [row["value"] for row in player.met if row["kind"] == "started"]
+print(len(starts) == 1 and starts[0] > 0, len({row["session_id"] for row in player.met}))
+"""
 
 
 async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab: Lab) -> None:
@@ -76,6 +89,10 @@ async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab
     await expect(live).to_be_hidden()
     await video.evaluate(PLAYING, timeout=60_000)
     await page.evaluate("window.spnbWalled = false")
+
+    # What the player met is told to the kernel: the start with its seconds, and how far behind it was.
+    met = (await lab.run_code(MET)).strip()
+    assert met == "True 1", met
 
     # Paused while it goes on: it resumes with what is on air then.
     stood = await video.evaluate("(video) => { video.pause(); return video.currentTime; }")

@@ -80,16 +80,17 @@ class Wire:
             self._server.close()
 
 
-@pytest_asyncio.fixture
-async def wire(sandbox: RunningSandbox) -> AsyncIterator[Wire]:
+@contextlib.asynccontextmanager
+async def wired(sandbox: RunningSandbox) -> AsyncIterator[Wire]:
+    """A wire to this sandbox."""
     made = Wire(int(sandbox.url.rsplit(":", 1)[1]))
     await made.start()
     yield made
     await made.stop()
 
 
-@pytest_asyncio.fixture
-async def sp(sandbox: RunningSandbox, wire: Wire) -> AsyncIterator[Any]:
+@contextlib.asynccontextmanager
+async def client_through(sandbox: RunningSandbox, wire: Wire) -> AsyncIterator[Any]:
     """A client that speaks REST directly and MQTT through the wire."""
     straight = Endpoints.of_url(sandbox.url)
     endpoints = Endpoints(straight.rest, straight.upload, f"ws://127.0.0.1:{wire.port}/mqtt")
@@ -100,6 +101,18 @@ async def sp(sandbox: RunningSandbox, wire: Wire) -> AsyncIterator[Any]:
     yield client
     with contextlib.suppress(spnb.SpnbError):
         await client.aclose()
+
+
+@pytest_asyncio.fixture
+async def wire(sandbox: RunningSandbox) -> AsyncIterator[Wire]:
+    async with wired(sandbox) as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def sp(sandbox: RunningSandbox, wire: Wire) -> AsyncIterator[Any]:
+    async with client_through(sandbox, wire) as client:
+        yield client
 
 
 async def until(condition: Any, seconds: float = 60) -> None:

@@ -16,7 +16,7 @@ from spnb.errors import InvalidInput, RoomOver
 from spnb.live import AsyncLiveRoom, AsyncLiveRooms, LiveRoom, reading
 from spnb.models import Room
 from tests.conftest import RunningSandbox
-from tests.live.conftest import Wire, until
+from tests.live.conftest import Wire, client_through, until, wired
 from tests.media.conftest import LiveKit, publisher
 
 
@@ -203,35 +203,36 @@ async def test_impossible_wishes_are_refused(sp: Any) -> None:
 
 
 @pytest.mark.media
-async def test_live_rooms_come_and_go_by_themselves(sp: Any, wire: Wire) -> None:
-    rooms = AsyncLiveRooms(sp)
-    seen: list[set[str]] = []
-    end = rooms.observe(lambda records: seen.append({record.title for record in records}))
-    await connected(sp)
-    first = await sp.rooms.create("comes")
-    async with await on_air(first):
-        await until(lambda: seen[-1] == {"comes"})
-        assert [record.room_id for record in rooms.rooms] == [first.room_id]
-        assert len(rooms) == 1
-        await wire.cut()
-        second = await sp.rooms.create("unseen at first")
-        async with await on_air(second):
-            await until(lambda: seen[-1] == {"comes", "unseen at first"})
-            wire.mend()
-            sp.realtime.reconnect_now()
-            await connected(sp)
-        await second.stop()
-        await until(lambda: seen[-1] == {"comes"})
-    await first.stop()
-    await until(lambda: seen[-1] == set())
-    assert "AsyncLiveRooms(live, waitingReconnect: 0)" in repr(rooms)
-    assert "0 found" in rooms._repr_html_()
-    end()
-    assert [record async for record in _first(rooms.watch())] == [[]]
-    twin = rooms.sync
-    assert (twin.refresh(), list(twin), len(twin), twin.statuses) == ([], [], 0, ("live", "waitingReconnect"))
-    assert twin.df.empty
-    assert next(iter(twin.watch())) == []
+async def test_live_rooms_come_and_go_by_themselves(quiet_sandbox: RunningSandbox) -> None:
+    async with wired(quiet_sandbox) as wire, client_through(quiet_sandbox, wire) as sp:
+        rooms = AsyncLiveRooms(sp)
+        seen: list[set[str]] = []
+        end = rooms.observe(lambda records: seen.append({record.title for record in records}))
+        await connected(sp)
+        first = await sp.rooms.create("comes")
+        async with await on_air(first):
+            await until(lambda: seen[-1] == {"comes"})
+            assert [record.room_id for record in rooms.rooms] == [first.room_id]
+            assert len(rooms) == 1
+            await wire.cut()
+            second = await sp.rooms.create("unseen at first")
+            async with await on_air(second):
+                await until(lambda: seen[-1] == {"comes", "unseen at first"})
+                wire.mend()
+                sp.realtime.reconnect_now()
+                await connected(sp)
+            await second.stop()
+            await until(lambda: seen[-1] == {"comes"})
+        await first.stop()
+        await until(lambda: seen[-1] == set())
+        assert "AsyncLiveRooms(live, waitingReconnect: 0)" in repr(rooms)
+        assert "0 found" in rooms._repr_html_()
+        end()
+        assert [record async for record in _first(rooms.watch())] == [[]]
+        twin = rooms.sync
+        assert (twin.refresh(), list(twin), len(twin), twin.statuses) == ([], [], 0, ("live", "waitingReconnect"))
+        assert twin.df.empty
+        assert next(iter(twin.watch())) == []
 
 
 async def _first(source: Any) -> Any:

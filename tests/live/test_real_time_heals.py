@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
+import ipaddress
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 import spnb
 from spnb import realtime
 from spnb._loop import on_loop
 from spnb.config import Network
+from spnb.errors import Unreachable
 from spnb.models import Room
 from tests.conftest import RunningSandbox
 from tests.live.conftest import Wire, until
@@ -24,8 +33,8 @@ Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 
 
 @contextlib.asynccontextmanager
-async def listening(connected: Connected) -> AsyncIterator[str]:
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+async def listening(connected: Connected, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     server.close()
 
@@ -88,6 +97,47 @@ async def test_a_lost_acknowledgement_leads_to_a_new_connection(
         end()
 
 
+def acknowledgements(frames: bytes) -> int:
+    """How many SUBACK packets there are in what a broker said in a web socket."""
+    count = 0
+    while len(frames) > 4:
+        head, length = (4, int.from_bytes(frames[2:4], "big")) if frames[1] == 126 else (2, frames[1])
+        count += frames[head] >> 4 == 9
+        frames = frames[head + length :]
+    return count
+
+
+async def test_many_topics_are_asked_for_in_few_packets(sandbox: RunningSandbox) -> None:
+    said = bytearray()
+
+    async def overheard(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        back, forth = await there(sandbox.url.removeprefix("http://"))
+        sending = asyncio.ensure_future(pipe(reader, forth))
+        while data := await back.read(65536):
+            said.extend(data)
+            writer.write(data)
+        writer.close()
+        await sending
+
+    async with (
+        listening(overheard) as place,
+        spnb.connect_async("follower", url=sandbox.url, api_key=sandbox.api_key) as sp,
+    ):
+        sp._session.endpoints = replace(sp._session.endpoints, mqtt=f"ws://{place}/mqtt")
+
+        @on_loop
+        async def followed() -> None:
+            settled = {f"{sp.network_id}/room/{number:024x}": asyncio.Event() for number in range(120)}
+            for topic, event in settled.items():
+                sp.realtime.subscribe(topic, lambda _: None, settled=lambda yes, event=event: yes and event.set())
+            async with asyncio.timeout(60):
+                for event in settled.values():
+                    await event.wait()
+
+        await followed()
+    assert 3 <= acknowledgements(bytes(said).partition(b"\r\n\r\n")[2]) < 10
+
+
 @pytest.mark.parametrize("how", ["argument", "environment", "password"])
 async def test_real_time_passes_the_proxy_that_rest_passes(
     sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, how: str
@@ -133,6 +183,69 @@ async def test_real_time_passes_the_proxy_that_rest_passes(
     assert b"POST" in kinds
     if how == "password":
         assert all(b"asic YW5uOnNAZmU=" in head for head in heads)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """The key and the certificate of this machine's address, signed by nobody whom anybody knows."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a house of its own")])
+    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
+    uses = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False)
+    uses |= dict.fromkeys(("crl_sign", "encipher_only", "decipher_only"), False)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .add_extension(x509.KeyUsage(digital_signature=True, key_cert_sign=True, **uses), True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+        .sign(key, hashes.SHA256())
+    )
+    plain = serialization.NoEncryption()
+    pem = serialization.Encoding.PEM
+    path = tmp_path / "house.pem"
+    path.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return path
+
+
+@pytest.mark.parametrize("how", ["argument", "environment", "none"])
+async def test_real_time_believes_the_certificates_that_rest_believes(
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, certificate: Path, how: str
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
+    asked: list[bytes] = []
+
+    async def ended(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n")
+        asked.append(head.split()[1].partition(b"?")[0])
+        back, forth = await there(sandbox.url.removeprefix("http://"))
+        forth.write(head)
+        await asyncio.gather(pipe(reader, forth), pipe(back, writer))
+
+    if how == "environment":
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    given: Any = {"verify": certificate} if how == "argument" else {}
+    async with listening(ended, tls) as place:
+        connecting = spnb.connect_async(f"by-{how}", url=f"https://{place}", api_key=sandbox.api_key, **given)
+        if how == "none":
+            with pytest.raises(Unreachable, match=r"(?i)certificate"):
+                await connecting
+            return
+        async with connecting as sp:
+            room = await sp.rooms.create("Believed", chat=False)
+            granted = asyncio.Event()
+            sp.realtime.subscribe(
+                f"{sp.network_id}/room/{room.record.id}",
+                lambda _event: None,
+                settled=lambda yes: yes and granted.set(),
+            )
+            async with asyncio.timeout(60):
+                await granted.wait()
+    assert b"/mqtt" in asked
 
 
 def test_what_needs_no_proxy_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,10 +26,24 @@ NOT_OURS = (
     ),
     (r"RoomRepository\.(onRoom(Created|Deleted|DidUpdate|Left|Stopped|Updated)|getWatchSessionStorage)", "in the page"),
     (r"notificationTray\.onNotificationTraySeenUpdated|ChannelRepository\.onChannelMemberRole", "in the page"),
-    (r"Client\.(\w*Marker\w*|renewal|resumeSession|set\w+|getMarkerSyncEvents|pushMarkerSyncEvent)$", "in the page"),
+    (
+        r"Client\.(\w*Marker\w*|markerSyncTrigger|renewal|resumeSession|set\w+|getMarkerSyncEvents|pushMarkerSyncEvent)$",
+        "in the page",
+    ),
     (r"\w*SmartFeed\w*|getMark\w+Topic|SubChannelRepository\.\w*Engine\w*", "in the page"),
     (r"UserRepository\.Relationship\.on(FollowRequest|FollowerRequested)\w*", "everybody is followed without asking"),
     (r"createUserToken", "asks the vendor's own hosts"),
+    (
+        r"Client\.(startUnreadSync|stopUnreadSync|onClientDisconnected|onConnectionError)|"
+        r"SubChannelRepository\.stopMessageReceiptSync|CommunityRepository\.onCommunityCreated|"
+        r"UserRepository\.onUser(Flagged|Unflagged)",
+        "in the page",
+    ),
+    (r"Client\.(un)?registerPushNotification", "for phones: refused in a browser"),
+    (r"Client\.onClientBanned|\w+\.onUserDeleted|\w+\.on\w+FlagCleared", "done in the vendor's Console"),
+    (r"CommunityRepository\.Membership\.onCommunityUserChanged", "no call leads to it"),
+    (r"UserRepository\.Relationship\.acceptMyFollower", "everybody is followed without asking"),
+    (r"getRoomStreamerTopic", "pure"),
 )
 
 

@@ -60,12 +60,13 @@ class SdkClient:
         await page.wait_for_function("window.sdk")
         return client
 
-    async def start(self, *, visitor: bool = False, bot: bool = False, **options: Any) -> None:
+    async def start(self, *, visitor: bool = False, bot: bool = False, access_token: str = "", **options: Any) -> None:
         """Create the SDK's client against the sandbox and log in.
 
         Args:
             visitor: log in as nobody in particular.
             bot: log in as a machine that reads, a search engine's say.
+            access_token: log in by a session that is there already.
             options: further ones of the login.
         """
         await self.run(
@@ -73,13 +74,15 @@ class SdkClient:
             sdk.Client.createClient(a.key, "sandbox", { apiEndpoint: { http: a.url, mqtt: a.mqtt, upload: a.url } });
             const sessionHandler = { sessionWillRenewAccessToken: async (renewal) => (window.authToken
                 ? renewal.renewWithAuthToken(await window.authToken()) : renewal.renew()) };
-            await (a.visitor ? sdk.Client.loginAsVisitor({ sessionHandler, ...a.options })
+            await (a.token ? sdk.Client.loginWithAccessToken(a.token)
+                : a.visitor ? sdk.Client.loginAsVisitor({ sessionHandler, ...a.options })
                 : a.bot ? sdk.Client.loginAsBot({ sessionHandler })
                 : sdk.Client.login({ userId: a.userId, displayName: a.name, ...a.options }, sessionHandler));
             sdk.Client.enableUnreadCount();
             """,
             visitor=visitor,
             bot=bot,
+            token=access_token,
             key=self.sandbox.api_key,
             # With the slash: some calls of the SDK (`flagUser`) join their path to it by hand, without one.
             url=f"{self.sandbox.url}/",

@@ -40,6 +40,7 @@ async def test_a_room_is_on_air_stopped_and_recorded(
         for step in ("StartBroadcasting", "EndBroadcasting", "RecordedAvailable")
     }
     this = {"id": room["roomId"]}
+    key = {"X-API-Key": sandbox.api_key}
     # The same user by Python: a browser's camera is not what is tried here.
     async with spnb.connect_async(host.user_id, url=sandbox.url, api_key=sandbox.api_key) as sp:
         show = await (await sp.rooms.get(room["roomId"])).go_live(spnb.TestCard(160, 90, fps=10))
@@ -74,7 +75,6 @@ async def test_a_room_is_on_air_stopped_and_recorded(
         show = await (await sp.rooms.get(other["roomId"])).go_live(spnb.TestCard(160, 90, fps=10))
         await viewer.heard(names["StartBroadcasting"], "e.roomId === a.id && e.status === 'live'", id=other["roomId"])
         found = {"category": "violence", "confidence": 0.9}
-        key = {"X-API-Key": sandbox.api_key}
         url = f"{sandbox.url}/sandbox/rooms/{other['roomId']}/moderation"
         answer = httpx.post(url, json=found, headers=key, trust_env=False, timeout=60)
         assert answer.json()["action"] == "terminate"

@@ -112,6 +112,10 @@ async def test_people_and_who_follows_them(
     await told(host, viewer, [(f"{on}onFollowerDeleted", f"{do}declineMyFollower(a.host)", "e.to === a.who")], **names)
     await viewer.until(mine, "s.data.followerCount === 0")
     assert await viewer.run(f"return {follows}.data.followingCount", mine=mine) == 0
+    # Last: at each event it reads anew, and what it read goes into the SDK's cache as late as it comes.
+    counted = "e.userId === a.who && e.followerCount === 1"
+    await told(viewer, host, [(f"{on}onFollowInfoUpdated", f"{do}follow(a.who)", counted)], **names)
+    await host.run(f"{do}unfollow(a.who)", **names)
 
 
 async def test_reactions_of_one_thing(host: SdkClient, viewer: SdkClient) -> None:

@@ -97,6 +97,10 @@ async def test_a_co_host_is_invited_accepts_and_is_removed(host: SdkClient, view
     owned = await host.follow("sdk.RoomRepository.getRoom(a.id, told)", id=room["roomId"])
     await host.until(owned, "!s.loading")
     invited = await viewer.hear("sdk.RoomRepository.onRoomCoHostInvited(told)")
+    observed = await host.hear(
+        f"sdk.InvitationRepository.getInvitations({{ targetType: 'room', targetId: '{room['roomId']}' }},"
+        " (all) => all.forEach(({ status }) => told(status)))"
+    )
     await host.run("await followed[a.owned].snapshot.data.createInvitation(a.who)", owned=owned, who=viewer.user_id)
     await viewer.heard(invited, "true")
     accepted = await host.hear("sdk.RoomRepository.onRoomCoHostInviteAccepted(told)")
@@ -112,6 +116,7 @@ async def test_a_co_host_is_invited_accepts_and_is_removed(host: SdkClient, view
     )
     assert status == "pending"
     await host.heard(accepted, "true")
+    await host.heard(observed, "e === 'approved'")
     await host.heard(joined, "true")
     participants = await host.until(
         owned, "s.data.participants.length === 2 && s.data.participants.map((p) => [p.type, p.userId])"
@@ -151,6 +156,7 @@ async def test_floating_reactions_and_products(host: SdkClient, viewer: SdkClien
     heard = await host.follow(
         "sdk.LiveReactionRepository.getReactions(a.post, (each) => told({ data: each }))", post=child["id"]
     )
+    batches = await host.hear("sdk.LiveReactionRepository.onLiveReactionCreated(told)")
     await host.run(
         "await new Promise((granted) => sdk.subscribeTopic(sdk.getLiveReactionTopic(a), granted))", path=child["path"]
     )
@@ -161,7 +167,9 @@ async def test_floating_reactions_and_products(host: SdkClient, viewer: SdkClien
         post=child["id"],
     )
     who = {"who": viewer.user_id}
-    await host.until(heard, "s.data.find((r) => r.reactionName === 'heart' && r.userId === a.who)", **who)
+    of_viewer = "find((r) => r.reactionName === 'heart' && r.userId === a.who)"
+    await host.until(heard, f"s.data.{of_viewer}", **who)
+    await host.heard(batches, f"e.{of_viewer}", **who)
 
 
 async def test_a_visitor_reads_and_may_not_write(browser: Browser, site: str, sandbox: RunningSandbox) -> None:

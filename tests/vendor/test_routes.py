@@ -9,7 +9,8 @@ import pytest
 from starlette.routing import Match, Route
 
 from spnb.sandbox.rest import routes
-from tests.vendor.site import APP, set_up
+from tests.node import bundled
+from tests.vendor.site import APP
 
 CALL = re.compile(r"\.(get|post|put|delete)\(\s*[`'\"]/?(api/[^`'\"?\n]+?)/?(?:\?[^`'\"\n]*)?[`'\"]")
 WITHOUT = ("/api/v3/video-streaming", "/api/v3/user-event/video-streaming", "/api/v4/stories")
@@ -20,8 +21,7 @@ IDS = re.compile(r"\$\{[^}]*\}")
 @pytest.fixture(scope="module")
 def asked() -> set[tuple[str, str]]:
     """`(method, path)` of the SDK's calls, ids written as `{}`."""
-    set_up()
-    source = (APP / "node_modules/@amityco/ts-sdk-react-native/dist/index.esm.js").read_text()
+    source = (bundled(APP).parent / "node_modules/@amityco/ts-sdk-react-native/dist/index.esm.js").read_text()
     return {(method.upper(), "/" + IDS.sub("{}", path)) for method, path in CALL.findall(source)}
 
 

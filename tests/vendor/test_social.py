@@ -93,6 +93,8 @@ async def test_some_communities_ask_for_approval(host: SdkClient, viewer: SdkCli
     await viewer.until(live, "!s.loading && !s.data.isJoined")
     status = await viewer.run("return (await followed[a.live].snapshot.data.join()).status", live=live)
     assert status == "pending"
+    own = await viewer.follow("sdk.CommunityRepository.getJoinRequestList({ communityIds: [a.id] }, told)", id=made)
+    await viewer.until(own, "!s.loading && s.data.length === 1 && s.data[0].status === 'pending'")
     owned = await host.follow("sdk.CommunityRepository.getCommunity(a.id, told)", id=made)
     await host.until(owned, "!s.loading")
     requests = await host.follow(
@@ -196,11 +198,13 @@ async def test_posts_carry_images_files_and_polls(host: SdkClient, viewer: SdkCl
     url = await viewer.run(f"return {pictured}.childrenPosts[0].getImageInfo().fileUrl", feed=feed)
     assert url.startswith(viewer.sandbox.url)
     polled = "followed[a.feed].snapshot.data.find((p) => p.childrenPosts[0].dataType === 'poll').childrenPosts[0]"
+    counted = await host.hear("sdk.PollRepository.onPollUpdated(told)")
     voted = await viewer.run(
         f"const poll = {polled}.getPollInfo(); await sdk.PollRepository.votePoll(poll.pollId, [poll.answers[0].id]);"
         "return poll.pollId",
         feed=feed,
     )
+    await host.heard(counted, "e.pollId === a.id && e.answers[0].voteCount === 1", id=voted)
     told = (await host.http("GET", f"/api/v3/polls/{voted}"))["polls"][0]
     assert [(answer["data"], answer["voteCount"], answer["isVotedByUser"]) for answer in told["answers"]] == [
         ("Yes", 1, False),
@@ -211,6 +215,9 @@ async def test_posts_carry_images_files_and_polls(host: SdkClient, viewer: SdkCl
         "try { await sdk.PollRepository.unvotePoll(a.id) } catch (error) { return error.code }", id=voted
     )
     assert refused == 400000
+    gone = await viewer.hear("sdk.PollRepository.onPollDeleted(told)")
+    await host.run("await sdk.PollRepository.deletePoll(a.id)", id=voted)
+    await viewer.heard(gone, "e.pollId === a.id && e.isDeleted", id=voted)
 
 
 async def test_posts_wait_for_a_moderator(host: SdkClient, viewer: SdkClient) -> None:

@@ -10,7 +10,7 @@ import pytest
 import spnb
 from spnb.widgets import Studio
 from tests.conftest import RunningSandbox
-from tests.widgets.test_widgets import command, state_of, until
+from tests.widgets.test_widgets import Sent, command, state_of, until
 
 pytestmark = pytest.mark.media
 
@@ -116,6 +116,27 @@ def test_invitations_are_declined_and_taken_back(pair: tuple[Any, Any, Any]) -> 
     command(guest, "leave_stage")
     command(host, "leave_stage")
     assert host.has_room, "a host does not leave, it ends"
+
+
+def test_a_guest_comes_by_a_link_that_goes_to_one_page_alone(pair: tuple[Any, Any, Any]) -> None:
+    host, guest, _sp = pair
+    sent = Sent(host)
+    command(guest, "accept_link", link="not one")
+    until(lambda: "no invite link" in guest.error)
+    command(host, "invite_link")
+    told = lambda: [content for content, _ in sent.messages if content["type"] == "invite_link"]  # noqa: E731
+    until(told)
+    (reply,) = told()
+    assert reply["client"] == "page"
+    command(guest, "accept_link", link=reply["address"])
+    until(lambda: guest.has_room)
+    assert (guest.role, guest.title, guest.error) == ("coHost", "Shared", "")
+    until(lambda: [row["user"] for row in host.people] == ["company-host", "company-guest"])
+    for studio in (host, guest):
+        assert reply["address"] not in state_of(studio)
+    # A guest invites nobody, and is told so.
+    command(guest, "invite_link")
+    until(lambda: "only the room's host" in guest.invite_error)
 
 
 def test_the_room_ends_under_a_co_host(pair: tuple[Any, Any, Any]) -> None:

@@ -146,7 +146,8 @@ def test_closing_the_widget_ends_its_broadcast(sp: Any) -> None:
 
 
 @pytest.mark.media
-def test_who_is_live_is_listed_with_pictures(sp: Any) -> None:
+def test_who_is_live_is_listed_with_pictures(quiet_sandbox: RunningSandbox) -> None:
+    sp = spnb.connect("widget-host", url=quiet_sandbox.url, api_key=quiet_sandbox.api_key)
     room = sp.rooms.create("on the list")
     now = LiveNow(sp)
     sent = Sent(now)
@@ -168,6 +169,7 @@ def test_who_is_live_is_listed_with_pictures(sp: Any) -> None:
         assert "on the list" in repr(now)
     until(lambda: now.rooms == [])
     now.close()
+    sp.close()
 
 
 def test_a_player_waits_where_there_is_nothing_to_play(sp: Any) -> None:
@@ -211,7 +213,7 @@ def test_built_files_match_their_sources() -> None:
     js = STATIC.parent / "js"
     if shutil.which("npm") is None:
         pytest.skip("Node is not needed to use spnb; where it is, this proves the built widgets")
-    if not (js / "node_modules").is_dir():
+    if not (js / "node_modules" / ".package-lock.json").is_file():  # npm writes it last
         subprocess.run(["npm", "ci", "--silent"], cwd=js, check=True)
     told = subprocess.run(["npm", "run", "--silent", "check"], cwd=js, capture_output=True, text=True)
     assert told.returncode == 0, told.stdout + told.stderr
@@ -238,8 +240,9 @@ def test_watching_is_counted_and_reported(sp: Any, sandbox: RunningSandbox) -> N
     player.close()
 
 
-def test_the_table_edits_stops_and_deletes_own_rooms(sp: Any, sandbox: RunningSandbox) -> None:
-    other = spnb.connect("somebody-else", url=sandbox.url, api_key=sandbox.api_key)
+def test_the_table_edits_stops_and_deletes_own_rooms(quiet_sandbox: RunningSandbox) -> None:
+    sp = spnb.connect("widget-host", url=quiet_sandbox.url, api_key=quiet_sandbox.api_key)
+    other = spnb.connect("somebody-else", url=quiet_sandbox.url, api_key=quiet_sandbox.api_key)
     foreign = other.rooms.create("not mine")
     room = sp.rooms.create("to be changed")
     table = RoomTable(sp)
@@ -248,13 +251,16 @@ def test_the_table_edits_stops_and_deletes_own_rooms(sp: Any, sandbox: RunningSa
     def row(room_id: str) -> Any:
         return next((row for row in table.rooms if row["id"] == room_id), None)
 
-    until(lambda: row(room.room_id) and row(foreign.room_id))
+    def sent_rows() -> list[str]:
+        return [row["id"] for content, _ in list(sent.messages) if content["type"] == "rows" for row in content["rows"]]
+
+    until(lambda: {room.room_id, foreign.room_id} <= set(sent_rows()))
     sent.messages.clear()
     command(table, "edit", room=room.room_id, title="changed", description="now")
     until(lambda: row(room.room_id)["title"] == "changed")
     assert row(room.room_id)["description"] == "now"
-    changed = [content for content, _ in sent.messages if content["type"] == "rows"]
-    assert [row["id"] for content in changed for row in content["rows"]] == [room.room_id], "only what changed travels"
+    until(sent_rows)
+    assert set(sent_rows()) == {room.room_id}, "only what changed travels"
     for action in ("edit", "delete", "stop"):
         table.error = ""
         command(table, action, room=foreign.room_id, title="x")
@@ -264,6 +270,8 @@ def test_the_table_edits_stops_and_deletes_own_rooms(sp: Any, sandbox: RunningSa
     until(lambda: row(room.room_id) is None)
     assert "not mine" in repr(table)
     table.close()
+    sp.close()
+    other.close()
 
 
 def test_a_card_shows_the_post_and_the_picture(sp: Any) -> None:

@@ -18,6 +18,7 @@ from spnb._twins import Blocking
 from spnb.analytics.capture.following import RoomCapture, ViewsOf
 from spnb.analytics.capture.gaps import Gaps
 from spnb.analytics.capture.health import HealthRows
+from spnb.analytics.capture.playback import PlaybackRows
 from spnb.analytics.capture.writer import CaptureWriter, Written
 from spnb.client import AsyncClient
 from spnb.errors import ConfigError, ServiceError, Unreachable
@@ -74,6 +75,7 @@ class AsyncCapture:
         self._work: list[asyncio.Task[None]] = []
         self._ends: list[Callable[[], None]] = []
         self._health = HealthRows()
+        self._playback = PlaybackRows()
         self._done = asyncio.Event()
         self._stopping: asyncio.Task[None] | None = None
 
@@ -313,9 +315,11 @@ class AsyncCapture:
             self._drain()
 
     def _drain(self) -> None:
-        """Take the statistics of what this process has on air."""
+        """Take the statistics of what this process has on air, and what its players met."""
         for row in self._health.fresh(self._rooms, self._now()):
             self._writer.put("health", row)
+        for row in self._playback.fresh(self._rooms):
+            self._writer.put("playback", row)
 
     async def __aenter__(self) -> AsyncCapture:
         return await self.start()

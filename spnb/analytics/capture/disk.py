@@ -36,10 +36,12 @@ from spnb.errors import ConfigError, TableError
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-__all__ = ["CAPTURE_CARD", "CaptureCard", "CaptureFolder", "merged"]
+__all__ = ["CAPTURE_CARD", "ONLY_TOLD", "CaptureCard", "CaptureFolder", "merged"]
 
 FORMAT = 1
 FULL_JOURNAL_ROWS = 50_000
+ONLY_TOLD = ("views", "playback")
+"""What the service tells of none: where it is empty, who watched, or how, is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +206,9 @@ class CaptureFolder:
         self.seal()
         frames = self.tables()
         gaps, _pulse = frames.pop("gaps"), frames.pop("pulse")
-        if frames["views"].empty:
-            del frames["views"]  # the service tells of none: who watched is not known
+        for name in ONLY_TOLD:
+            if frames[name].empty:
+                del frames[name]
         dataset = Dataset.of(frames, as_of=as_of, now=max([utc_now(), *([as_of] if as_of is not None else [])]))
         tables = {name: dataset.table(name) for name in TABLES}
         named = [frame["user_id"] for frame in tables.values() if "user_id" in frame.columns]

@@ -1,7 +1,7 @@
 """Rows as lines of a journal: `["messages", ["m1", …]]`, values in the schema's order, times in milliseconds.
 
-Beside the seven tables a journal holds two of its own: `gaps`, what is not known and why, and `pulse`, the moments at
-which the capture was alive.
+Beside the tables of a dataset a journal holds two of its own: `gaps`, what is not known and why, and `pulse`, the
+moments at which the capture was alive.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Figures: pure functions on metrics, in one template for light and dark."""
 
+from spnb.analytics.figures.experience import experience_strip
 from spnb.analytics.figures.images import save_image, save_images
 from spnb.analytics.figures.portfolio import (
     cohort_grid,
@@ -19,6 +20,7 @@ from spnb.analytics.figures.stream import (
 
 __all__ = [
     "cohort_grid",
+    "experience_strip",
     "funnel_steps",
     "health_strip",
     "joins_and_leaves",

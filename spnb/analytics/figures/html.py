@@ -11,9 +11,10 @@ import pandas as pd
 from spnb.analytics.figures.page import page_figures, period_figures
 from spnb.analytics.figures.template import FONT, INK, PAPER, clock
 from spnb.analytics.kpis import KPIS
+from spnb.analytics.metrics.experience import EXPERIENCE
 from spnb.analytics.period import PeriodReport
 from spnb.analytics.report import StreamReport
-from spnb.analytics.shown import LABELS, change, shown
+from spnb.analytics.shown import EXPERIENCED, LABELS, change, shown
 from spnb.errors import TableError
 
 __all__ = ["page_html", "period_html"]
@@ -47,8 +48,14 @@ def page_html(report: StreamReport, *, dark: bool = False, annotations: Any = No
         for second, why, score, said in _with_words(report.moments).itertuples(index=False, name=None)
     )
     head = "<tr><th>time</th><th>why</th><th>score</th></tr>"
+    met = "".join(
+        f"<tr><th>{escape(EXPERIENCED[str(name)])}</th><td>{escape(shown(str(name), value))}</td>"
+        f"<td><small>{escape(EXPERIENCE[str(name)])}</small></td></tr>"
+        for name, value in report.experience.dropna().items()
+    )
     rest = (
         f"<h2>Numbers</h2><table>{numbers}</table>"
+        f"{f'<h2>How it was for viewers</h2><table>{met}</table>' if met else ''}"
         f"<h2>Moments</h2>{f'<table>{head}{moments}</table>' if moments else '<p>None stood out.</p>'}"
         f"<h2>Data quality</h2>{report.quality._repr_html_()}"
     )

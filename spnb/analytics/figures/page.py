@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from spnb.analytics.figures.experience import experience_strip
 from spnb.analytics.figures.portfolio import kpi_cards, leaderboard, streams_compared
 from spnb.analytics.figures.stream import health_strip, joins_and_leaves, retention_curve, stream_stack
 from spnb.analytics.period import PeriodReport
@@ -15,7 +16,8 @@ __all__ = ["page_figures", "period_figures"]
 def page_figures(
     report: StreamReport, *, dark: bool = False, time_zone: str | None = None, annotations: Any = None
 ) -> dict[str, Any]:
-    """The stack; retention, joins and leaves where sessions tell them; health where it was measured."""
+    """The stack; retention, joins and leaves where sessions tell them; health and experience where they were
+    measured."""
     made = {
         "stack": stream_stack(report, dark=dark, time_zone=time_zone, annotations=annotations),
     }
@@ -24,6 +26,8 @@ def page_figures(
         made["joins_leaves"] = joins_and_leaves(report, dark=dark, time_zone=time_zone)
     if len(report.health):
         made["health"] = health_strip(report, dark=dark, time_zone=time_zone)
+    if len(report.playback):
+        made["experience"] = experience_strip(report, dark=dark, time_zone=time_zone)
     return made
 
 

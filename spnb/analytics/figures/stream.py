@@ -17,12 +17,15 @@ from spnb.analytics.windows import zone_named
 __all__ = [
     "MOST_POINTS",
     "axis_of",
+    "begin_of",
+    "clocks",
     "health_strip",
     "joins_and_leaves",
     "retention_curve",
     "stream_stack",
     "thinned",
     "ticks",
+    "time_axis",
     "viewers_curve",
 ]
 
@@ -53,7 +56,7 @@ def stream_stack(
     Raises:
         TableError: the annotations lack a column, or a zone.
     """
-    zero = _begin(report)
+    zero = begin_of(report)
     place = axis_of(zero, time_zone)
     totals = report.reactions.groupby("at")[["reactions"]].sum().reset_index()
     bars: dict[str, pd.DataFrame] = {"messages": report.chat, "reactions": totals}
@@ -77,7 +80,7 @@ def stream_stack(
         bargap=0,
         xaxis={"anchor": axes[panels[-1]], "showspikes": True, "spikemode": "across", "spikethickness": 1},
     )
-    _time_axis(made, report, zero, time_zone)
+    time_axis(made, report, zero, time_zone)
     for moment in report.moments.itertuples():
         first, last_x = place(pd.Series([moment.start, moment.end]))
         made.add_shape(
@@ -102,12 +105,12 @@ def viewers_curve(
     Raises:
         TableError: the annotations lack a column, or a zone.
     """
-    zero = _begin(report)
+    zero = begin_of(report)
     place = axis_of(zero, time_zone)
     title = title_of(report.room["title"])
     made = figure(*_usual(report, place, zero), _viewers(report, place, zero), title=title, dark=dark)
     made.update_yaxes(title="viewers, as polled" if report.as_polled else "viewers", **_whole(made.data[-1].y))
-    _time_axis(made, report, zero, time_zone)
+    time_axis(made, report, zero, time_zone)
     annotate(made, report, annotations, place)
     return made
 
@@ -148,7 +151,7 @@ def _viewers(report: StreamReport, place: Any, zero: pd.Timestamp) -> Any:
         line={"shape": "hv", "color": COLOURS["viewers"], "width": 1.5},
         fill="tozeroy",
         fillcolor=SHADE,
-        customdata=_clocks(at, zero),
+        customdata=clocks(at, zero),
         hovertemplate="%{y} watching at %{customdata}<extra></extra>",
     )
 
@@ -239,7 +242,7 @@ def joins_and_leaves(report: StreamReport, *, dark: bool = False, time_zone: str
     Who was there until the end leaves in the last bin; where they would flatten all the rest, their bar is cut off and
     their number stands beside it.
     """
-    zero, frame = _begin(report), report.joins_leaves
+    zero, frame = begin_of(report), report.joins_leaves
     place = axis_of(zero, time_zone)
     made = figure(
         _bars(frame["at"], frame["joins"], "joins", place, zero, "y", report.bin_seconds),
@@ -250,7 +253,7 @@ def joins_and_leaves(report: StreamReport, *, dark: bool = False, time_zone: str
         bargap=0,
     )
     made.update_yaxes(title=f"sessions per {report.bin_seconds:g} s<br>(leaves below)")
-    _time_axis(made, report, zero, time_zone)
+    time_axis(made, report, zero, time_zone)
     up, down = frame["joins"].max(), frame["leaves"].iloc[:-1].max()
     end = int(frame["leaves"].iloc[-1]) if len(frame) else 0
     deepest = max(down, up) if len(frame) > 1 else end
@@ -282,7 +285,7 @@ def _around_zero(most: float) -> list[float]:
 
 def health_strip(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
     """The publisher's bit rate and frame rate, each measurement marked by its grade."""
-    zero, frame = _begin(report), report.health
+    zero, frame = begin_of(report), report.health
     place = axis_of(zero, time_zone)
     traces: list[Any] = [
         go.Scatter(
@@ -291,7 +294,7 @@ def health_strip(report: StreamReport, *, dark: bool = False, time_zone: str | N
             mode="lines",
             name="bit rate",
             line={"color": COLOURS["viewers"]},
-            customdata=_clocks(frame["at"], zero),
+            customdata=clocks(frame["at"], zero),
             hovertemplate="%{y:.0f} kb/s at %{customdata}<extra></extra>",
         ),
         go.Scatter(
@@ -322,7 +325,7 @@ def health_strip(report: StreamReport, *, dark: bool = False, time_zone: str | N
         yaxis={"title": "kb/s"},
         yaxis2={"title": "frames/s", "overlaying": "y", "side": "right", "showgrid": False, "tickmode": "auto"},
     )
-    _time_axis(made, report, zero, time_zone)
+    time_axis(made, report, zero, time_zone)
     return made
 
 
@@ -350,7 +353,8 @@ def axis_of(zero: pd.Timestamp, time_zone: str | None) -> Any:
     return lambda at: pd.to_datetime(pd.Series(at)).dt.tz_convert(time_zone).dt.tz_localize(None).to_numpy()
 
 
-def _begin(report: StreamReport) -> pd.Timestamp:
+def begin_of(report: StreamReport) -> pd.Timestamp:
+    """When a stream began, as far as its page knows."""
     if len(report.chat):  # every bin of the live window has its row
         return pd.Timestamp(report.chat["at"].iloc[0])
     if len(report.concurrency):
@@ -364,7 +368,8 @@ def _end(report: StreamReport, zero: pd.Timestamp) -> pd.Timestamp:
     return zero + pd.Timedelta(seconds=0.0 if pd.isna(seconds) else float(seconds))
 
 
-def _clocks(at: Any, zero: pd.Timestamp) -> list[str]:
+def clocks(at: Any, zero: pd.Timestamp) -> list[str]:
+    """Moments as HH:MM:SS since the stream began."""
     return [clock(second) for second in (pd.to_datetime(pd.Series(at)) - zero).dt.total_seconds()]
 
 
@@ -380,7 +385,7 @@ def _bars(
         name=name,
         yaxis=axis,
         marker={"color": COLOURS[name], "line": {"width": 0}},
-        customdata=np.column_stack([_clocks(at, zero), height if shown is None else shown]),
+        customdata=np.column_stack([clocks(at, zero), height if shown is None else shown]),
         hovertemplate=f"%{{customdata[1]}} {name} from %{{customdata[0]}}<extra></extra>",
     )
 
@@ -390,7 +395,8 @@ def _whole(counts: Any) -> dict[str, Any]:
     return {"dtick": 1} if max(counts, default=0) < 5 else {}
 
 
-def _time_axis(made: Any, report: StreamReport, zero: pd.Timestamp, time_zone: str | None) -> None:
+def time_axis(made: Any, report: StreamReport, zero: pd.Timestamp, time_zone: str | None) -> None:
+    """Name the axis and write its times."""
     if time_zone is None:
         seconds = (_end(report, zero) - zero).total_seconds()
         made.update_xaxes(title="time since the stream began, HH:MM:SS", **ticks(seconds))

@@ -11,6 +11,7 @@ from spnb.analytics.metrics.audience import (
 from spnb.analytics.metrics.chat import chat, chat_penetration, chat_rate, chatters
 from spnb.analytics.metrics.concurrency import average, concurrency, peak
 from spnb.analytics.metrics.engagement import FORMULAS, engagement
+from spnb.analytics.metrics.experience import EXPERIENCE, experience, experience_rate, experience_summary
 from spnb.analytics.metrics.health import health, health_summary
 from spnb.analytics.metrics.moments import moments
 from spnb.analytics.metrics.reactions import reactions
@@ -19,6 +20,7 @@ from spnb.analytics.metrics.trust import quality
 from spnb.analytics.metrics.usual import usual_viewers
 
 __all__ = [
+    "EXPERIENCE",
     "FORMULAS",
     "Retention",
     "average",
@@ -29,6 +31,9 @@ __all__ = [
     "churn",
     "concurrency",
     "engagement",
+    "experience",
+    "experience_rate",
+    "experience_summary",
     "health",
     "health_summary",
     "joins_leaves",

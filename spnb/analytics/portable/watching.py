@@ -14,7 +14,7 @@ from spnb.analytics.tables import table_named
 
 __all__ = ["Audience", "audience_of", "events_of", "reach_of", "share", "steps_of", "stretches_of"]
 
-OTHERS = ("messages", "reactions", "presence", "health")
+OTHERS = ("messages", "reactions", "presence", "health", "playback")
 
 
 @dataclass(frozen=True, slots=True)

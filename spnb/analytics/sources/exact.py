@@ -1,4 +1,4 @@
-"""Exact rows from whoever serves the seven tables as Arrow streams under `/sandbox/tables/{name}`."""
+"""Exact rows from whoever serves tables as Arrow streams under `/sandbox/tables/{name}`."""
 
 from __future__ import annotations
 

@@ -118,7 +118,9 @@ async def close(call: Call) -> Json:
 
 async def delete(call: Call) -> Json:
     """Remove the caller's poll."""
-    call.store.polls.save({**_own(call), "isDeleted": True, "updatedAt": call.store.now()})
+    _publish(
+        call, "poll.deleted", call.store.polls.save({**_own(call), "isDeleted": True, "updatedAt": call.store.now()})
+    )
     return {"success": True}
 
 
@@ -140,8 +142,12 @@ async def vote(call: Call) -> Json:
 
 
 def _announced(call: Call, poll: Json) -> Json:
+    _publish(call, "poll.updated", poll)
+    return _told(call, poll)
+
+
+def _publish(call: Call, event_type: str, poll: Json) -> None:
     data = {"polls": [shown_poll(call.store, poll, None)], "users": []}
     carriers = call.store.posts.find({"dataType": "poll"})
     for post in [each for each in carriers if each["data"].get("pollId") == poll["pollId"]]:
-        call.publish([post["path"]], "poll.updated", data, subject_id=poll["pollId"])
-    return _told(call, poll)
+        call.publish([post["path"]], event_type, data, subject_id=poll["pollId"])

@@ -76,8 +76,8 @@ async def listed(_call: Call) -> Json:
     return {"roles": [_role(name) for name in PERMISSIONS], "paging": {}}
 
 
-async def one(call: Call) -> Json:
-    """One role (SDK: `getRole`)."""
+async def one(call: Call) -> list[Json]:
+    """One role in a bare array, which is how the SDK reads it (`getRole`)."""
     if (name := call.path("roleId")) not in PERMISSIONS:
         raise Refused.not_found(f"Role {name!r}")
-    return {"roles": [_role(name)]}
+    return [_role(name)]

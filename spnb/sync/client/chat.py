@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from spnb.client.chat import AsyncChannels, AsyncMessages
+    from spnb.client.chat import AsyncChannels, AsyncMessages, ChannelKind
     from spnb.models import Channel, ChannelMember, Message
 
 
@@ -46,6 +46,21 @@ class Channels(Face):
             Conflict: the room has its channel already.
         """
         return run(self._twin.create_live(room_id, post_id, display_name=display_name))
+
+    def create(self, display_name: str, *, kind: ChannelKind = "live") -> Channel:
+        """Open a channel that belongs to no room; who opens it moderates it.
+
+        social.plus: `ChannelRepository.createChannel`.
+
+        Args:
+            display_name: at most 100 characters.
+            kind: in a `live` one everybody who knows its id may write.
+        """
+        return run(self._twin.create(display_name, kind=kind))
+
+    def delete(self, channel_id: str) -> None:
+        """Close a channel for good; moderators only. social.plus: `ChannelRepository.deleteChannel`."""
+        run(self._twin.delete(channel_id))
 
     def get(self, channel_id: str) -> Channel:
         """One channel. social.plus: `ChannelRepository.getChannel`."""

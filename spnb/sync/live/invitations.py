@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from spnb.live.invitations import AsyncLiveInvitations, Observer
     from spnb.sync.client.client import Client
     from spnb.sync.live.invitation import LiveInvitation
+    from spnb.sync.live.room import LiveRoom
 
 
 __all__ = ["LiveInvitations"]
@@ -76,6 +77,23 @@ class LiveInvitations(Face):
             ServiceError, Unreachable: they could not be read.
         """
         found: list[LiveInvitation] = blocking(run(self._twin.refresh()))
+        return found
+
+    def accept_link(self, link: str, *, timeout: float = 60.0) -> LiveRoom:
+        """Become a co-host by a link of `room.invite_link()`, and hand out its room.
+
+        social.plus: `ChannelRepository.joinChannel`, `invitation.accept`.
+
+        Args:
+            link: what the host handed over.
+            timeout: seconds to wait for the host's program, which answers it.
+
+        Raises:
+            InvalidInput: it is no link, has expired, was used or taken back; the host's program does not answer, or
+                could not invite you.
+            BadRequest: the room is over or full.
+        """
+        found: LiveRoom = blocking(run(self._twin.accept_link(link, timeout=timeout)))
         return found
 
     def observe(self, observer: Observer) -> Callable[[], None]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from spnb.sync.live.audience import Audience
     from spnb.sync.live.chat import Chat
     from spnb.sync.live.invitation import LiveInvitation
+    from spnb.sync.live.invite_link import InviteLink
     from spnb.sync.live.products import RoomProducts
     from spnb.sync.live.reactions import LiveReactions
     from spnb.sync.live.stage import Stage
@@ -326,6 +327,25 @@ class LiveRoom(Face, RoomFields):
             BadRequest: the user is a broadcaster already, or the room is over or full.
         """
         found: LiveInvitation = blocking(run(self._twin.invite(user_id)))
+        return found
+
+    def invite_link(self, *, seconds: float = 3600.0) -> InviteLink:
+        """Make a link that one guest becomes a co-host by, for whom no user id is needed: `address` is what to hand
+        over, and `LiveInvitations(sp).accept_link(address)` what the guest does with it.
+
+        The service knows no such links. This program answers it, by an invitation of the service, while it runs; the
+        link's channel of its own is closed after the first guest, at its end, and with the room.
+
+        social.plus: `ChannelRepository.createChannel`, `room.createInvitation`.
+
+        Args:
+            seconds: how long it may be used, at most 7 days.
+
+        Raises:
+            InvalidInput: the room is not yours, or `seconds` is out of bounds.
+            RoomOver: it has ended.
+        """
+        found: InviteLink = blocking(run(self._twin.invite_link(seconds=seconds)))
         return found
 
     def invitations(self) -> list[LiveInvitation]:

@@ -4,7 +4,7 @@ import { frame, h, replace } from "./shared/dom";
 import { clock } from "./shared/format";
 import { span, whole } from "./shared/parts";
 import type { Signpost } from "./shared/road";
-import { asker, attach } from "./shared/source";
+import { asker, attach, TOO_LONG } from "./shared/source";
 import { CARDS, waitingCard } from "./shared/playback";
 import { WatchSession } from "./shared/watchSession";
 import { Link, type View } from "./shared/widget";
@@ -47,6 +47,7 @@ export default {
     let going = false;
     let tried = false;
     let trouble = "";
+    let coming = "";
     let unanswered = 0;
     let told = "";
     let dragging = false;
@@ -118,8 +119,9 @@ export default {
       const total = parts.reduce((sum, seconds) => sum + seconds, 0);
       const ready = status === "recorded" && parts.length > 0;
       const [head, text] = CARDS[status] ?? [status, ""];
-      card.el.hidden = ready && file >= 0;
-      card.draw(trouble ? "This cannot be played now" : head, link.get<string>("error") || trouble || text, Boolean(trouble));
+      card.el.hidden = ready && file >= 0 && !coming;
+      const words = link.get<string>("error") || trouble || coming || text;
+      card.draw(trouble ? "This cannot be played now" : coming ? "The recording is coming" : head, words, Boolean(trouble));
       for (const control of [play, back, forth, slider]) control.disabled = !ready;
       play.textContent = video.paused ? "▶ Play" : "❚❚ Pause";
       sound.textContent = video.muted ? "Unmute" : "Mute";
@@ -163,18 +165,24 @@ export default {
       if (number !== wanted.file) return;
       if (file < 0 && !told) session.begin();
       file = number;
+      coming = "";
       clearTimeout(again);
       hls?.destroy();
       hls = undefined;
       let made: Hls | undefined;
       try {
-        made = await attach(model, video, address, signpost, fetch, { startPosition: wanted.offset }, lost);
+        made = await attach(model, video, address, signpost, fetch, { startPosition: wanted.offset }, lost, (bytes) => {
+          if (number !== file) return;
+          coming = `${(bytes / 1e6).toFixed(1)} MB have come by the notebook's messages.`;
+          draw();
+        });
       } catch (error) {
         if (number === file) giveUp((error as Error).message);
         return;
       }
       if (number !== file) return made?.destroy();
       hls = made;
+      coming = "";
       video.playbackRate = Number(speed.value);
       video.currentTime = wanted.offset;
       if (going) await video.play().catch(() => undefined);
@@ -202,7 +210,7 @@ export default {
       if (file < 0) return;
       wanted = { file, offset: video.currentTime || wanted.offset };
       // The address has expired, as a rule: once, a fresh one.
-      if (tried) return giveUp(words);
+      if (tried || words === TOO_LONG) return giveUp(words);
       tried = true;
       file = -1;
       ask(wanted.file, true);

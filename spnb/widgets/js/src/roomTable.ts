@@ -85,7 +85,7 @@ export default {
           { class: "spnb-scroll" },
           h(
             "table",
-            { class: "spnb-table" },
+            { class: "spnb-table spnb-rooms-table" },
             h("thead", {}, h("tr", {}, ...COLUMNS.map((name) => h("th", { scope: "col" }, name === "Picture" ? h("span", { class: "spnb-hush" }, name) : name)))),
             body,
           ),

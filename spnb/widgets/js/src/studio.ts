@@ -6,7 +6,7 @@ import { floatOver, reactionCounts } from "./shared/floating";
 import { clock, kilobits, label, viewersOf } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
 import { findHub } from "./shared/hub";
-import { invites, received } from "./shared/invites";
+import { byLink, invites, received } from "./shared/invites";
 import { OVER, askToLeave, leftovers } from "./shared/leftovers";
 import { drawFinding, findingBadge } from "./shared/moderation";
 import { playback } from "./shared/playback";
@@ -105,7 +105,7 @@ export default {
     let lastPhase: Phase | undefined;
     // What a host needs first stands first: the picture, the way on air and off it, and what is wrong.
     const live = [grid.el, actions, sure, error, strip.el, places, pane.controls];
-    const work = [...live, over, route, tune.el, crowd, guests.el];
+    const work = [...live, over, route, tune.el, crowd, guests.el, byLink(link, session)];
     const talk = chatBeside(link, model, el, h("div", {}, ...work));
     head.append(talk.toggle);
     const section = h(

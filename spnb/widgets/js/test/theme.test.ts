@@ -43,6 +43,9 @@ void test("every front end's own word counts first", () => {
   page({});
   document.documentElement.setAttribute("theme", "dark");
   assert.equal(isDark(), true);
+  page({});
+  document.documentElement.setAttribute("data-bs-theme", "dark");
+  assert.equal(isDark(), true);
 });
 
 void test("what is shown counts before what is preferred", () => {

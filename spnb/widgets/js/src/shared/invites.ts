@@ -1,5 +1,6 @@
 // Invitations to co-host: a host's, to send and take back, and a guest's, to answer.
-import { h, replace } from "./dom";
+import { copyable } from "./copyable";
+import { h, replace, say } from "./dom";
 import type { Session } from "./session";
 import type { Link } from "./widget";
 
@@ -26,6 +27,7 @@ export function invites(link: Link, session: Session<unknown>): { el: HTMLElemen
     },
     user,
     h("button", { type: "submit" }, "Invite"),
+    h("button", { type: "button", click: () => session.send("invite_link") }, "Invite by link"),
   );
   // A notebook keeps Enter from submitting a form by itself.
   user.addEventListener("keydown", (event) => {
@@ -36,7 +38,25 @@ export function invites(link: Link, session: Session<unknown>): { el: HTMLElemen
   const list = h("ul", { class: "spnb-invited", "aria-label": "invitations", "aria-live": "polite" });
   const note = h("p", { class: "spnb-error", role: "alert" });
   const summary = h("summary", {}, "Co-hosts");
-  const el = h("details", { class: "spnb-company" }, summary, form, note, list);
+  const copied = h("p", { class: "spnb-note", role: "status" });
+  const shown = h("div", { class: "spnb-encoder" });
+  const el = h("details", { class: "spnb-company" }, summary, form, note, shown, copied, list);
+  const hide = () => {
+    replace(shown);
+    say(copied, "");
+  };
+  link.hear((reply) => {
+    if (reply.type !== "invite_link" || reply.client !== session.client) return;
+    const address = reply["address"];
+    if (typeof address !== "string") return hide();
+    replace(
+      shown,
+      copyable("Invite link", address, copied),
+      h("p", { class: "spnb-note" }, "Shown this once. The first who has it is your guest, within the hour, while this notebook runs."),
+      h("button", { type: "button", click: hide }, "Done"),
+    );
+  });
+  link.atEnd(hide);
 
   function draw(): void {
     const sent = link.get<Sent[]>("invitations");
@@ -70,6 +90,25 @@ export function invites(link: Link, session: Session<unknown>): { el: HTMLElemen
   }
 
   return { el, draw };
+}
+
+/** A guest's way by a link, where there is no room yet. */
+export function byLink(link: Link, session: Session<unknown>): HTMLElement {
+  const address = h("input", { type: "text", autocomplete: "off", placeholder: "spnb:co-host#…", "aria-label": "invite link" });
+  const join = h("button", { type: "button", click: accept }, "Join");
+  const el = h(
+    "details",
+    { class: "spnb-company" },
+    h("summary", {}, "Join by an invite link"),
+    h("div", { class: "spnb-row" }, address, join),
+  );
+  function accept() {
+    if (!address.value.trim()) return;
+    session.send("accept_link", { link: address.value.trim() });
+    address.value = "";
+  }
+  link.follow(["has_room"], () => (el.hidden = link.get<boolean>("has_room")));
+  return el;
 }
 
 /** The guest's side: one banner for each invitation that waits. */

@@ -1,6 +1,7 @@
 // What a viewer sees: the live stream, the replay, and a card in between. Addresses are asked for and kept in memory.
 import type Hls from "hls.js";
 import { h, say } from "./dom";
+import { Experience } from "./experience";
 import { label } from "./format";
 import { floatOver, reactionBar } from "./floating";
 import { findHub } from "./hub";
@@ -87,6 +88,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   let attached = false;
   let unanswered: ReturnType<typeof setTimeout> | undefined;
   const session = new WatchSession(video, (told) => link.send("watched", told));
+  const met = new Experience(video, (told) => link.send("met", told), age);
   let asked = "";
   /** Whether it was asked for by WebRTC. */
   let upward = false;
@@ -347,6 +349,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     playing = "";
     asked = "";
     trouble = words;
+    met.fail(words);
     draw();
   }
 
@@ -357,8 +360,17 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     ask();
   }
 
+  /** Who wants to see what is live does until there is the replay, or the stream is put out; a failure is tried again. */
+  function meet() {
+    const kind = asked || playing;
+    if (kind === "live") met.ask();
+    else if (kind || link.get<string>("status") === "terminated") met.end();
+    met.follow(hls);
+  }
+
   function draw() {
     const status = link.get<string>("status");
+    meet();
     const [head, text] = CARDS[status] ?? [label(status), ""];
     const over = status === "ended" || status === "terminated" || status === "error";
     const covered = !playing || !attached || over || (status === "recorded" && playing !== "recording");
@@ -425,6 +437,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     cutOff();
     draw();
     ask();
+    meet();
   });
   if (inView) {
     inView.follow(picture, (seen) => {
@@ -443,6 +456,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   link.every(500, drawEdge);
   link.atEnd(() => {
     session.end();
+    met.end();
     clearTimeout(unanswered);
     turn++;
     opening?.close();

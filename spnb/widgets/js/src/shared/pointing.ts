@@ -1,4 +1,5 @@
 // How OBS is pointed at a room. The key is in this page's memory while it is shown, and nowhere else.
+import { copyable } from "./copyable";
 import { h, replace, say } from "./dom";
 import type { Link } from "./widget";
 
@@ -8,25 +9,6 @@ export function pointing(link: Link): HTMLElement {
   const note = h("span", { class: "spnb-note", role: "status" });
   const shown = h("div", { class: "spnb-encoder" });
   const el = h("div", {}, h("div", { class: "spnb-row spnb-wrap" }, ask, note), shown);
-
-  /** Something to copy; it can be selected where a page may not write to the clipboard. */
-  function row(name: string, value: string): HTMLElement {
-    const field = h("input", { type: "text", readonly: true, autocomplete: "off", "aria-label": name, focus: () => field.select() });
-    // A property, not an attribute: it is in no markup.
-    field.value = value;
-    const copied = () => say(note, `${name} copied.`);
-    const copy = async () => {
-      try {
-        await navigator.clipboard.writeText(value);
-        copied();
-      } catch {
-        field.focus();
-        say(note, `${name} selected: copy it with the keyboard.`);
-      }
-    };
-    const button = h("button", { type: "button", click: () => void copy() }, `Copy ${name.toLowerCase()}`);
-    return h("div", { class: "spnb-row spnb-wrap" }, h("span", { class: "spnb-note" }, name), field, button);
-  }
 
   function hide() {
     replace(shown);
@@ -44,8 +26,8 @@ export function pointing(link: Link): HTMLElement {
     say(note, "");
     replace(
       shown,
-      row("Server", String(reply["server"])),
-      row("Stream key", reply["key"]),
+      copyable("Server", String(reply["server"]), note),
+      copyable("Stream key", reply["key"], note),
       h("p", { class: "spnb-note" }, "Shown this once, and kept nowhere. Whoever has the key goes live in this room."),
       h(
         "div",

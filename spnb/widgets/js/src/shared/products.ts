@@ -52,12 +52,13 @@ export function pinnedCard(link: Link): HTMLElement {
   return el;
 }
 
-/** All tagged products in a row. With `manage`, who may pins them, takes them off, and adds others. */
+/** All tagged products in a row. With `manage`, who may pins them, takes them off, and adds others; what holds it has the
+ * heading there. */
 export function productList(link: Link, manage = false): HTMLElement {
   const list = h("ul", { class: "spnb-product-list" });
   const adder = manage ? productSearch(link) : null;
   const heading = h("span", { class: "spnb-note" });
-  const el = h("section", { class: "spnb-products", role: "group", "aria-label": "products" }, heading, list, adder);
+  const el = h("section", { class: "spnb-products", role: "group", "aria-label": "products" }, manage ? null : heading, list, adder);
   const sight = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries)
       if (isIntersecting) link.send("viewed", { product: (target as HTMLElement).dataset["product"], location: "list" });

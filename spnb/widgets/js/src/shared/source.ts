@@ -1,6 +1,7 @@
 // Puts an address into a video: a file as it is, a playlist through hls.js wherever that can work, by the road there is.
 import type Hls from "hls.js";
 import type { HlsConfig } from "hls.js";
+import { carriedFile } from "./carriedFile";
 import { loaderBy, type Ask } from "./carriedHls";
 import { findHub } from "./hub";
 import { forgetRoad, onRoad, roadTo, type Signpost } from "./road";
@@ -9,6 +10,8 @@ import { Pending, type Link, type Model, type Reply } from "./widget";
 export const isPlaylist = (url: string): boolean => new URL(url, location.href).pathname.endsWith(".m3u8");
 
 const MOST_MENDED = 3;
+export const TOO_LONG =
+  "Only the notebook's messages reach this page, and this file is too large for them. Open the notebook in a browser, or download the recording.";
 
 /** How a view asks the kernel for what it cannot reach. */
 export function asker(link: Link): Ask {
@@ -24,7 +27,11 @@ export function asker(link: Link): Ask {
   };
 }
 
-/** Plays `address`; `failed` is told, in words, when it cannot go on. The result, where there is one, has to be destroyed. */
+/** What each video is to play now. */
+const playing = new WeakMap<HTMLVideoElement, object>();
+
+/** Plays `address`; `failed` is told, in words, when it cannot go on, and `came` how much of a file has come that only
+ * messages bring. The result, where there is one, has to be destroyed. */
 export async function attach(
   model: Model,
   video: HTMLVideoElement,
@@ -33,8 +40,10 @@ export async function attach(
   ask: Ask,
   config: Partial<HlsConfig>,
   failed: (words: string) => void,
+  came: (bytes: number) => void = () => undefined,
 ): Promise<Hls | undefined> {
   video.onerror = null;
+  playing.set(video, {});
   const road = await roadTo(address, signpost);
   const url = road ? onRoad(road, address) : address;
   // hls.js wherever it can work: browsers that now bring HLS of their own stall on live lists.
@@ -42,7 +51,7 @@ export async function attach(
   if (!hub?.Hls.isSupported()) {
     if (road) playFile(video, url, failed);
     else if (hub) failed("This page has no way to the stream but the notebook's messages, and this browser cannot play those.");
-    else failed("Only the notebook's messages reach this page, and they carry no whole files. Open the notebook in a browser.");
+    else await playCarried(video, address, ask, failed, came);
     return undefined;
   }
   const hls = new hub.Hls(road ? config : { ...config, loader: loaderBy(ask) });
@@ -68,6 +77,25 @@ function playFile(video: HTMLVideoElement, url: string, failed: (words: string) 
     video.onerror = null;
     void whyNot(url).then((words) => video.getAttribute("src") === url && failed(words));
   };
+  video.src = url;
+}
+
+/** A file of which only messages reach this page. */
+async function playCarried(
+  video: HTMLVideoElement,
+  address: string,
+  ask: Ask,
+  failed: (words: string) => void,
+  came: (bytes: number) => void,
+): Promise<void> {
+  const mine = playing.get(video);
+  const file = await carriedFile(ask, address, () => playing.get(video) === mine, came);
+  if (file === undefined) return;
+  if (typeof file === "number") return failed(file === 413 ? TOO_LONG : inWords(file, true));
+  const url = URL.createObjectURL(file);
+  const emptied = () => URL.revokeObjectURL(url);
+  video.addEventListener("loadstart", () => video.addEventListener("emptied", emptied, { once: true }), { once: true });
+  video.onerror = () => failed(inWords(undefined, false));
   video.src = url;
 }
 

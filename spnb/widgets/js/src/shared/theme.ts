@@ -2,8 +2,8 @@
 // what the reader prefers.
 
 const PREFERS = "(prefers-color-scheme: dark)";
-/** Attributes by which JupyterLab, VS Code, Colab, marimo and pages of Sphinx say it. */
-const ATTRIBUTES = ["data-jp-theme-light", "data-vscode-theme-kind", "theme", "data-theme", "class", "style"];
+/** Attributes by which JupyterLab, VS Code, Colab, marimo, Shiny (Bootstrap) and pages of Sphinx say it. */
+const ATTRIBUTES = ["data-jp-theme-light", "data-vscode-theme-kind", "theme", "data-theme", "data-bs-theme", "class", "style"];
 
 function said(): boolean | undefined {
   const { body, documentElement: root } = document;
@@ -12,7 +12,7 @@ function said(): boolean | undefined {
   const kind = body.dataset["vscodeThemeKind"];
   if (kind) return kind === "vscode-dark" || kind === "vscode-high-contrast";
   for (const element of [body, root]) {
-    const words = [element.getAttribute("theme"), element.dataset["theme"], ...element.classList];
+    const words = [element.getAttribute("theme"), element.dataset["theme"], element.dataset["bsTheme"], ...element.classList];
     if (words.includes("dark")) return true;
     if (words.includes("light")) return false;
   }

@@ -1,0 +1,132 @@
+// What a viewer's player meets while it plays what is live: the rows of analytics' table `playback`.
+import { uniqueId } from "./dom";
+
+const TELL_SECONDS = 10;
+
+export type Met = { session: string; kind: string; value?: number; detail?: string };
+
+interface Levels {
+  levels: { bitrate: number }[];
+  on(event: "hlsLevelSwitched", hear: (event: string, data: { level: number }) => void): void;
+}
+
+export class Experience {
+  private session = "";
+  private asked = 0;
+  private started = false;
+  private waiting: number | undefined;
+  private shownSince: number | undefined;
+  private shown = 0;
+  private level = -1;
+  private followed: unknown;
+  private timer: ReturnType<typeof setInterval> | undefined;
+
+  /** `behind` tells how far the picture is behind the host, in seconds, where that is known. */
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly tell: (met: Met) => void,
+    private readonly behind: () => number | undefined,
+  ) {
+    video.addEventListener("playing", () => this.shows());
+    video.addEventListener("waiting", () => this.stands());
+    for (const stop of ["pause", "ended", "emptied"]) video.addEventListener(stop, () => this.rests());
+  }
+
+  /** Somebody wants to watch; who does already goes on. */
+  ask(): void {
+    if (this.session) return;
+    this.session = uniqueId();
+    this.asked = now();
+    this.started = false;
+    this.shown = 0;
+    this.level = -1;
+    this.say("asked");
+    this.timer = setInterval(() => this.report(), TELL_SECONDS * 1000);
+  }
+
+  /** It cannot go on; the player may try again. */
+  fail(words: string): void {
+    this.rests();
+    this.say("failed", undefined, words);
+  }
+
+  /** Tells when hls.js plays another quality. */
+  follow(hls: unknown): void {
+    if (hls === this.followed) return;
+    this.followed = hls;
+    this.level = -1;
+    const levels = hls as Levels | undefined;
+    levels?.on("hlsLevelSwitched", (_event, { level }) => {
+      const bitrate = levels.levels[level]?.bitrate;
+      if (this.level >= 0 && level !== this.level) this.say("switched", bitrate === undefined ? undefined : bitrate / 1000);
+      this.level = level;
+    });
+  }
+
+  /** The viewer has left, or the stream is over. */
+  end(): void {
+    if (!this.session) return;
+    this.rests();
+    this.report();
+    this.say("left");
+    clearInterval(this.timer);
+    this.session = "";
+  }
+
+  private shows(): void {
+    if (!this.session) return;
+    if (!this.started) {
+      this.started = true;
+      this.say("started", now() - this.asked);
+    }
+    this.went();
+    this.shownSince ??= now();
+  }
+
+  /** The picture stands still for lack of data; what a viewer moves to is no lack. */
+  private stands(): void {
+    if (!this.session) return;
+    this.count();
+    if (this.started && !this.video.seeking && !this.video.paused) this.waiting ??= now();
+  }
+
+  private rests(): void {
+    this.count();
+    this.went();
+  }
+
+  private went(): void {
+    if (this.waiting !== undefined) this.say("waited", now() - this.waiting);
+    this.waiting = undefined;
+  }
+
+  private count(): void {
+    if (this.shownSince !== undefined) this.shown += now() - this.shownSince;
+    this.shownSince = undefined;
+  }
+
+  private report(): void {
+    if (!this.started) return;
+    const plays = this.shownSince !== undefined;
+    this.count();
+    if (plays) this.shownSince = now();
+    this.say("played", this.shown);
+    const behind = plays ? this.behind() : undefined;
+    if (behind !== undefined && behind >= 0) this.say("delay", behind);
+  }
+
+  private say(kind: string, value?: number, detail?: string): void {
+    if (!this.session) return;
+    this.tell({
+      session: this.session,
+      kind,
+      ...(value === undefined ? {} : { value: Number(value.toFixed(3)) }),
+      ...(detail === undefined ? {} : { detail }),
+    });
+  }
+}
+
+/** Seconds of a clock that nobody sets. */
+function now(): number {
+  return performance.now() / 1000;
+}
