@@ -45,7 +45,7 @@ async def test_a_fault_on_any_step_is_survived_and_doubles_nothing(
     sandbox: RunningSandbox, proxy: FaultProxy, step: str, fault: str
 ) -> None:
     client = await spnb.connect_async("survivor", url=proxy.url, api_key=sandbox.api_key)
-    client._session._http.timeout = 1.0
+    client._session._http.timeout = 5.0
     answers = {"lose": "lose", "500": error(500, 500000), "429": error(429, 400311, **{"Retry-After": "0.1"})}
     proxy.fault = first(1, answers[fault], method="POST", path=PATHS[step])
     title = f"{step} {fault}"

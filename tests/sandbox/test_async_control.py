@@ -14,7 +14,8 @@ from spnb import sandbox as spnb_sandbox
 from tests.conftest import RunningSandbox
 
 
-async def test_faults_strike_until_the_block_ends(sandbox: RunningSandbox) -> None:
+async def test_faults_strike_until_the_block_ends(quiet_sandbox: RunningSandbox) -> None:
+    sandbox = quiet_sandbox
     client = await spnb.connect_async("async-control", url=sandbox.url, api_key=sandbox.api_key)
     async with await spnb_sandbox.faults_async(client) as faults:
         fault = await faults.add("bad-gateway", match="GET /api/v3/users/async-control", times=1)

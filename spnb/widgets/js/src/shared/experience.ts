@@ -29,7 +29,7 @@ export class Experience {
   ) {
     video.addEventListener("playing", () => this.shows());
     video.addEventListener("waiting", () => this.stands());
-    for (const stop of ["pause", "ended", "emptied"]) video.addEventListener(stop, () => this.rests());
+    for (const stop of ["pause", "emptied"]) video.addEventListener(stop, () => this.rests());
   }
 
   /** Somebody wants to watch; who does already goes on. */
@@ -39,7 +39,6 @@ export class Experience {
     this.asked = now();
     this.started = false;
     this.shown = 0;
-    this.level = -1;
     this.say("asked");
     this.timer = setInterval(() => this.report(), TELL_SECONDS * 1000);
   }
