@@ -189,7 +189,13 @@ def test_misspelt_options_are_refused(sp: Any) -> None:
         CreateRoom(sp, colour="red")
 
 
-LARGER = {"hub.js": 1_200_000, "charts.js": 1_250_000, "liveDashboard.js": 90_000, "liveNow.js": 40_000, "studio.js": 90_000}
+LARGER = {
+    "hub.js": 1_200_000,
+    "charts.js": 1_250_000,
+    "liveDashboard.js": 90_000,
+    "liveNow.js": 40_000,
+    "studio.js": 90_000,
+}
 """What is carried once per page, and what has much to show; bytes."""
 
 
