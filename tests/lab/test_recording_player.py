@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
+from playwright.async_api import TimeoutError as NotYet
 from playwright.async_api import expect
 
 import spnb
@@ -13,6 +16,14 @@ from tests.lab.test_story import PLAYING
 from tests.recordings.planted import film, plant
 
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+POINT_AT_5 = """() => {
+    const plot = document.querySelector('.js-plotly-plot');
+    const { xaxis, yaxis } = plot._fullLayout;
+    const box = plot.querySelector('.nsewdrag').getBoundingClientRect();
+    return [box.left + xaxis.d2p(5), box.top + yaxis.d2p(6)];
+}"""
 
 
 async def test_two_files_play_as_one_and_follow_a_chart(lab: Lab, tmp_path: Path) -> None:
@@ -92,18 +103,15 @@ async def test_two_files_play_as_one_and_follow_a_chart(lab: Lab, tmp_path: Path
     # A click on the chart seeks.
     plot = page.locator(".js-plotly-plot .nsewdrag").first
     await plot.scroll_into_view_if_needed()
-    at = await page.evaluate(
-        """() => {
-            const plot = document.querySelector('.js-plotly-plot');
-            const { xaxis, yaxis } = plot._fullLayout;
-            const box = plot.querySelector('.nsewdrag').getBoundingClientRect();
-            return [box.left + xaxis.d2p(5), box.top + yaxis.d2p(6)];
-        }"""
-    )
-    await page.mouse.move(at[0] - 3, at[1] - 3)
-    await page.mouse.move(*at, steps=4)
-    await page.locator(".js-plotly-plot .hovertext").first.wait_for()
-    await page.mouse.click(*at)
+    hovered = page.locator(".js-plotly-plot .hovertext").first
+    async with asyncio.timeout(60):
+        while not await hovered.is_visible():  # the lab may scroll, or lay out, while the mouse is on its way
+            x, y = await page.evaluate(POINT_AT_5)
+            await page.mouse.move(x - 3, y - 3)
+            await page.mouse.move(x, y, steps=4)
+            with contextlib.suppress(NotYet):
+                await hovered.wait_for(timeout=2_000)
+    await page.mouse.click(x, y)
     await page.wait_for_function("Math.abs(Number(document.querySelector('.spnb-track input').value) - 5) < 0.3")
     await page.locator(".js-plotly-plot .shapelayer path").first.wait_for(state="attached")
     await lab.shot("recording-player")
