@@ -122,6 +122,7 @@ def test_hdr_is_brought_into_the_range_of_a_screen(tmp_path: Path, transfer: int
     assert ramp[-1] > 0.97
 
 
+@pytest.mark.media
 @pytest.mark.parametrize("fps", [25, 1])
 def test_picture_and_sound_come_when_they_are_due(tmp_path: Path, fps: int) -> None:
     """Also where a decoder holds pictures back for seconds: B-frames, threads, slides of one picture a second."""
