@@ -130,8 +130,8 @@ def main() -> int:
     """Run the suite; the exit code is pytest's.
 
     What only computes or waits runs side by side, more of it than there are cores, since most of it waits, and is
-    measured for coverage. What sends media or drives a browser runs after it, one test at a time: it shows pictures and
-    sounds as they come, which many of its kind, or what counts lines, would take from each other.
+    measured for coverage. What sends media or drives a browser runs after it, two at a time: it shows pictures and
+    sounds as they come, which more of its kind, or what counts lines, would take from each other.
     """
     ensure_tools()
     os.environ["SPNB_CHROMIUM"] = str(ensure_browser())
@@ -149,8 +149,8 @@ def main() -> int:
     spread = ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadscope"]
     coverage = ["--cov=spnb", "--cov-report=term:skip-covered", "--cov-fail-under=85"]
     first = run_whole("-q", "-m", f"not ({real_time})", *spread, *coverage)
-    # In one process beside pytest's own: should native code of a browser's or an SDK's end it, the rest still runs.
-    second = run_whole("-q", "-rR", "-m", real_time, "-n", "1", "--durations=30")
+    # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
+    second = run_whole("-q", "-rR", "-m", real_time, "-n", "2", "--dist", "loadscope", "--durations=30")
     if first:
         sys.stderr.write("The first run, of the tests without media and browser, failed: see above.\n")
     return first or second
