@@ -18,13 +18,13 @@ FAN = (
     "player = spnb.Player(sp.rooms.get({room!r}))\nplayer"
 )
 FLOATS = """() => {
-    window.spnbObserver?.disconnect();
-    window.spnbFloats = [];
+    window.spnbTalkObserver?.disconnect();
+    window.spnbTalkFloats = [];
     const seen = (list) => list.forEach((record) => record.addedNodes.forEach((node) => {
-        if (node.parentElement?.classList.contains('spnb-float')) window.spnbFloats.push(node.textContent);
+        if (node.parentElement?.classList.contains('spnb-float')) window.spnbTalkFloats.push(node.textContent);
     }));
-    window.spnbObserver = new MutationObserver(seen);
-    window.spnbObserver.observe(document.body, {childList: true, subtree: true});
+    window.spnbTalkObserver = new MutationObserver(seen);
+    window.spnbTalkObserver.observe(document.body, {childList: true, subtree: true});
 }"""
 SIDES = """() => {
     const box = (where) => document.querySelector(where).getBoundingClientRect();
@@ -73,11 +73,11 @@ async def test_a_studio_and_a_player_talk_across_two_notebooks(lab: Lab) -> None
         for page in (host, fan):
             await page.evaluate(FLOATS)
         await fan.get_by_role("group", name="reactions").get_by_role("button", name="fire").click()
-        await host.wait_for_function("window.spnbFloats.length === 1")
-        assert await host.evaluate("window.spnbFloats") == ["🔥"]
+        await host.wait_for_function("window.spnbTalkFloats.length === 1")
+        assert await host.evaluate("window.spnbTalkFloats") == ["🔥"]
         await lab.run_code("room.react('clap')")
-        await fan.wait_for_function("window.spnbFloats.length === 2")
-        assert await fan.evaluate("window.spnbFloats") == ["🔥", "👏"]
+        await fan.wait_for_function("window.spnbTalkFloats.length === 2")
+        assert await fan.evaluate("window.spnbTalkFloats") == ["🔥", "👏"]
         # Who writes code goes on writing it. The editor is focused, not clicked: it may be scrolled out of sight.
         editor = host.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell .cm-content").first
         await editor.focus()
