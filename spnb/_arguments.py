@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from spnb.errors import InvalidInput
 
-__all__ = ["checked", "checked_class"]
+__all__ = ["checked", "checked_class", "checked_port"]
 
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
@@ -97,3 +97,13 @@ def _check(name: str, value: Any, kinds: tuple[Any, ...]) -> None:
 def _choice(words: Sequence[Any]) -> str:
     *most, last = [repr(word) for word in words]
     return f"{', '.join(most)} or {last}" if most else last
+
+
+def checked_port(port: int) -> None:
+    """A port to listen on.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if not 0 <= port < 2**16:
+        raise InvalidInput(f"port {port} is none: give one of 1 to 65535, or 0 for a free one")

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from spnb.analytics.quality import Quality, Step
-from spnb.analytics.tables import KINDS, Column, Table, table_named
+from spnb.analytics.tables import Column, Table, table_named
 from spnb.errors import TableError
 
 __all__ = ["CLOCK_SKEW_SECONDS", "TEXT", "TIME", "ensured", "once", "utc_now", "validated"]
@@ -84,14 +84,6 @@ def validated(
         steps.append(Step("text", name, len(given), "left out: text=True keeps it"))
     steps.append(Step("column that is not known", name, len(lost), f"left out: {', '.join(lost)}"))
     made = pd.DataFrame(columns, index=given.index)
-    if name == "playback":
-        odd = made["kind"].notna() & ~made["kind"].isin(KINDS)
-        steps.append(
-            Step("kind that is not known", name, int(odd.sum()), f"counted nowhere: it is none of {', '.join(KINDS)}")
-        )
-        below = made["value"] < 0
-        steps.append(Step("below zero", name, int(below.sum()), "value: taken for unknown"))
-        made["value"] = made["value"].mask(below)
     made, step = _without_empty(table, made)
     steps.append(step)
     made, more = _without_future(table, made, now or utc_now())
@@ -149,7 +141,7 @@ def _column(table: Table, column: Column, given: pd.DataFrame, steps: list[Step]
         raise TableError(f"the table {table.name} has the column {column.name} more than once: keep one")
     where = f"{table.name}.{column.name}"
     if column.kind == "text":
-        return _text(where, column, values, steps)
+        return _known(table, column, _text(where, column, values, steps), steps)
     read = {"time": _time, "number": _number, "count": _count, "flag": _flag}[column.kind]
     made = read(where, column, values)
     if column.kind == "time":
@@ -157,10 +149,19 @@ def _column(table: Table, column: Column, given: pd.DataFrame, steps: list[Step]
     if column.kind in ("number", "count"):
         infinite = int(np.isinf(pd.to_numeric(values, errors="coerce").astype("float64")).sum())
         steps.append(Step("no finite number", table.name, infinite, f"{column.name}: taken for unknown"))
-    if column.name == "watch_seconds":
-        below = made < 0
+    if column.least is not None:
+        below = made < column.least
         steps.append(Step("below zero", table.name, int(below.sum()), f"{column.name}: taken for unknown"))
         made = made.mask(below) if below.any() else made
+    return made
+
+
+def _known(table: Table, column: Column, made: Any, steps: list[Step]) -> Any:
+    """Texts, with a count of those that are none of what the column may say."""
+    if column.among:
+        odd = int((made.notna() & ~made.isin(column.among)).sum())
+        told = f"counted nowhere: it is none of {', '.join(column.among)}"
+        steps.append(Step(f"{column.name} that is not known", table.name, odd, told))
     return made
 
 

@@ -41,6 +41,10 @@ class Column:
     about: str
     required: bool = False
     default: Any = None
+    least: float | None = None
+    """Below it is no number: it is taken for unknown."""
+    among: tuple[str, ...] = ()
+    """The values there are, where only some are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,12 @@ VIEWS = Table(
         USER,
         Column("start", "time", "began to watch", required=True),
         Column("end", "time", "stopped; empty where nobody said"),
-        Column("watch_seconds", "number", "seconds played, without pauses and buffering; the session's length without"),
+        Column(
+            "watch_seconds",
+            "number",
+            "seconds played, without pauses and buffering; the session's length without",
+            least=0,
+        ),
         Column("replay", "flag", "watched the recording, not the live stream", default=False),
     ),
     ("session_id",),
@@ -192,8 +201,9 @@ PLAYBACK = Table(
             "goes on), switched (kb/s of the new quality), delay (seconds behind the host), failed (an error), played "
             "(seconds shown so far), left",
             required=True,
+            among=KINDS,
         ),
-        Column("value", "number", "the number that belongs to its kind"),
+        Column("value", "number", "the number that belongs to its kind", least=0),
         Column("detail", "text", "an error's words", default=""),
     ),
     ("session_id", "kind", "at"),

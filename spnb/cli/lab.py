@@ -9,6 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
+from spnb._arguments import checked_port
+
 __all__ = ["FIRST_NOTEBOOK", "copy_notebooks", "open_lab", "shipped_notebooks"]
 
 FIRST_NOTEBOOK = "01_go_live.ipynb"
@@ -43,10 +45,8 @@ def open_lab(folder: Path, *, port: int, browser: bool, fresh: bool) -> int:
     that the first cell of the notebook answers at once.
     """
     from spnb.config import credentials_from_environment
-    from spnb.errors import InvalidInput
 
-    if not 0 <= port < 2**16:
-        raise InvalidInput(f"port {port} is none: give one of 1 to 65535, or 0 for a free one")
+    checked_port(port)
     console = Console(stderr=True)
     notebooks = copy_notebooks(folder, fresh=fresh)
     real = credentials_from_environment()

@@ -72,17 +72,18 @@ class AsyncChannels(Resource):
         checked_text("display_name", display_name, 100)
         channel_id = secrets.token_hex(12)
         body: Json = {"channelId": channel_id, "type": kind, "displayName": display_name}
-        # The id is ours, so one that a lost answer told of is found again.
-        return await create_once(lambda: self._made(body), lambda: self._known(channel_id))
 
-    async def _made(self, body: Json) -> Channel:
-        return _first(await self._post("/api/v3/channels", "open the channel", body))
+        async def create() -> Channel:
+            return _first(await self._post("/api/v3/channels", "open the channel", body))
 
-    async def _known(self, channel_id: str) -> Channel | None:
-        try:
-            return await self.get(channel_id)
-        except NotFound:
-            return None
+        async def find() -> Channel | None:
+            # The id is ours, so one that a lost answer told of is found again.
+            try:
+                return await self.get(channel_id)
+            except NotFound:
+                return None
+
+        return await create_once(create, find)
 
     @on_loop
     async def delete(self, channel_id: str) -> None:

@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spnb._arguments import checked_port
 from spnb._faces import late_names
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.control.faults import faults_async
@@ -93,8 +94,7 @@ def serve(
     from spnb.sandbox.server.settings import SandboxSettings
 
     folder = (data_dir or default_data_dir()).resolve()
-    if not 0 <= port < 2**16:
-        raise InvalidInput(f"port {port} is none: give one of 1 to 65535, or 0 for a free one")
+    checked_port(port)
     if grace is not None and not 0 <= grace < math.inf:
         raise InvalidInput(f"grace {grace:g} is no time to wait: give seconds, from 0 on")
     # One of no characters is refused like any other that is too short.

@@ -87,10 +87,7 @@ async def test_a_lost_acknowledgement_leads_to_a_new_connection(
         changed: asyncio.Queue[Room] = asyncio.Queue()
         end = room.observe(changed.put_nowait)
         topic = f"{sp.network_id}/room/{room.record.id}"
-        granted = asyncio.Event()
-        done = sp.realtime.subscribe(topic, lambda _event: None, settled=lambda yes: yes and granted.set())
-        async with asyncio.timeout(60):
-            await granted.wait()
+        done = await granted(sp, topic)
         assert connections == 2
         assert sp.realtime.is_subscribed(topic)
         done()
@@ -138,6 +135,17 @@ async def test_many_topics_are_asked_for_in_few_packets(sandbox: RunningSandbox)
     assert 3 <= acknowledgements(bytes(said).partition(b"\r\n\r\n")[2]) < 10
 
 
+async def granted(sp: Any, topic: str) -> Callable[[], None]:
+    """Follow a topic and wait until the broker has granted it; the result lets go of it."""
+    yes = asyncio.Event()
+    done: Callable[[], None] = sp.realtime.subscribe(
+        topic, lambda _event: None, settled=lambda granted: granted and yes.set()
+    )
+    async with asyncio.timeout(60):
+        await yes.wait()
+    return done
+
+
 @pytest.mark.parametrize("how", ["argument", "environment", "password"])
 async def test_real_time_passes_the_proxy_that_rest_passes(
     sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, how: str
@@ -170,14 +178,7 @@ async def test_real_time_passes_the_proxy_that_rest_passes(
         given = None if how == "environment" else proxy
         async with spnb.connect_async(f"via-{how}", url=host, api_key=sandbox.api_key, proxy=given) as sp:
             room = await sp.rooms.create("Proxied", chat=False)
-            granted = asyncio.Event()
-            sp.realtime.subscribe(
-                f"{sp.network_id}/room/{room.record.id}",
-                lambda _event: None,
-                settled=lambda yes: yes and granted.set(),
-            )
-            async with asyncio.timeout(60):
-                await granted.wait()
+            await granted(sp, f"{sp.network_id}/room/{room.record.id}")
     kinds = {head.split(b" ")[0] for head in heads}
     assert b"CONNECT" in kinds
     assert b"POST" in kinds
@@ -237,14 +238,7 @@ async def test_real_time_believes_the_certificates_that_rest_believes(
             return
         async with connecting as sp:
             room = await sp.rooms.create("Believed", chat=False)
-            granted = asyncio.Event()
-            sp.realtime.subscribe(
-                f"{sp.network_id}/room/{room.record.id}",
-                lambda _event: None,
-                settled=lambda yes: yes and granted.set(),
-            )
-            async with asyncio.timeout(60):
-                await granted.wait()
+            await granted(sp, f"{sp.network_id}/room/{room.record.id}")
     assert b"/mqtt" in asked
 
 

@@ -36,7 +36,7 @@ from spnb.errors import ConfigError, TableError
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-__all__ = ["CAPTURE_CARD", "ONLY_TOLD", "CaptureCard", "CaptureFolder", "merged"]
+__all__ = ["CAPTURE_CARD", "CaptureCard", "CaptureFolder", "leave_out_untold", "merged"]
 
 FORMAT = 1
 FULL_JOURNAL_ROWS = 50_000
@@ -82,6 +82,13 @@ class CaptureCard:
 def number_of(file: Path) -> int:
     """The number in a file's name."""
     return int(file.stem.rpartition("-")[2])
+
+
+def leave_out_untold(frames: dict[str, pd.DataFrame]) -> None:
+    """Take out the empty tables of which emptiness says nothing."""
+    for name in ONLY_TOLD:
+        if frames[name].empty:
+            del frames[name]
 
 
 def merged(folder: Path, card: CaptureCard) -> tuple[dict[str, pd.DataFrame], int]:
@@ -206,9 +213,7 @@ class CaptureFolder:
         self.seal()
         frames = self.tables()
         gaps, _pulse = frames.pop("gaps"), frames.pop("pulse")
-        for name in ONLY_TOLD:
-            if frames[name].empty:
-                del frames[name]
+        leave_out_untold(frames)
         dataset = Dataset.of(frames, as_of=as_of, now=max([utc_now(), *([as_of] if as_of is not None else [])]))
         tables = {name: dataset.table(name) for name in TABLES}
         named = [frame["user_id"] for frame in tables.values() if "user_id" in frame.columns]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from spnb.analytics.capture.disk import CAPTURE_CARD, ONLY_TOLD, CaptureCard, merged
+from spnb.analytics.capture.disk import CAPTURE_CARD, CaptureCard, leave_out_untold, merged
 from spnb.analytics.capture.lines import read_part
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.folder import CARD, Folder
@@ -58,9 +58,7 @@ def _read(place: Path, card: CaptureCard) -> Dataset:
             raise TableError(f"{place} is being rewritten: load it again")
         gaps = frames.pop("gaps")
         alive = [*frames.pop("pulse")["at"], *([pd.Timestamp(card.pulse, unit="ms", tz="UTC")] if card.pulse else [])]
-        for name in ONLY_TOLD:
-            if frames[name].empty:
-                del frames[name]
+        leave_out_untold(frames)
         # Its signs of life are of the service's clock, as all its rows are; ours may be behind it.
         made = Dataset.of(frames, as_of=max(alive, default=None), now=max([utc_now(), *alive]))
         mended, as_of = made.mended, made.as_of

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from spnb.analytics.figures.stream import axis_of, begin_of, clocks, time_axis
-from spnb.analytics.figures.template import GRADES, SYMBOLS, figure
+from spnb.analytics.figures.stream import axis_of, begin_of, clocks, grade_marks, time_axis
+from spnb.analytics.figures.template import figure
 from spnb.analytics.report import StreamReport
 
 __all__ = ["experience_strip"]
@@ -70,19 +70,8 @@ def experience_strip(report: StreamReport, *, dark: bool = False, time_zone: str
             )
         )
     judged = report.health[report.health["grade"].notna()]
-    for grade, colour in GRADES.items() if len(judged) else ():
-        mine = judged[judged["grade"] == grade]
-        traces.append(
-            go.Scatter(
-                x=place(mine["at"]),
-                y=np.zeros(len(mine)),
-                mode="markers",
-                yaxis="y3",
-                name=f"publisher {grade}",
-                marker={"color": colour, "size": 7, "symbol": SYMBOLS[grade]},
-                hovertemplate=f"publisher's health {grade}<extra></extra>",
-            )
-        )
+    if len(judged):
+        traces += grade_marks(judged, place, named="publisher ", told="publisher's health ", size=7, yaxis="y3")
     made = figure(*traces, title="How it was for viewers", dark=dark, barmode="stack", bargap=0)
     lowest = 0.14 if len(judged) else 0.0
     made.update_layout(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = [
     "axis_of",
     "begin_of",
     "clocks",
+    "grade_marks",
     "health_strip",
     "joins_and_leaves",
     "retention_curve",
@@ -283,6 +285,31 @@ def _around_zero(most: float) -> list[float]:
     return [*(-number for number in reversed(above)), 0.0, *above]
 
 
+def grade_marks(
+    health: pd.DataFrame, place: Any, *, named: str = "", told: str = "", size: int = 8, **more: Any
+) -> Iterator[Any]:
+    """A mark for each measurement of the publisher, at zero, in the colour and the form of its grade.
+
+    Args:
+        health: measurements with their grades.
+        place: what `axis_of` gives.
+        named, told: what stands before a grade in the legend, and where the mouse is.
+        size: of a mark, in pixels.
+        more: for all of them, as plotly has it.
+    """
+    for grade, colour in GRADES.items():
+        mine = health[health["grade"] == grade]
+        yield go.Scatter(
+            x=place(mine["at"]),
+            y=np.zeros(len(mine)),
+            mode="markers",
+            marker={"color": colour, "size": size, "symbol": SYMBOLS[grade]},
+            name=f"{named}{grade}",
+            hovertemplate=f"{told}{grade}<extra></extra>",
+            **more,
+        )
+
+
 def health_strip(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
     """The publisher's bit rate and frame rate, each measurement marked by its grade."""
     zero, frame = begin_of(report), report.health
@@ -307,19 +334,7 @@ def health_strip(report: StreamReport, *, dark: bool = False, time_zone: str | N
             hovertemplate="%{y:.0f} frames/s<extra></extra>",
         ),
     ]
-    for grade, colour in GRADES.items():
-        mine = frame[frame["grade"] == grade]
-        traces.append(
-            go.Scatter(
-                x=place(mine["at"]),
-                y=np.zeros(len(mine)),
-                mode="markers",
-                marker={"color": colour, "size": 8, "symbol": SYMBOLS[grade]},
-                name=grade,
-                cliponaxis=False,
-                hovertemplate=f"{grade}<extra></extra>",
-            )
-        )
+    traces += grade_marks(frame, place, cliponaxis=False)
     made = figure(*traces, title="Health of the broadcast", dark=dark)
     made.update_layout(
         yaxis={"title": "kb/s"},

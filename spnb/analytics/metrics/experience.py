@@ -129,8 +129,10 @@ def experience_rate(table: Any, rooms: Any = None, *, bin_seconds: float = 60.0,
     bins = Bins.of(windows, bin_milliseconds(bin_seconds))
     made = bins.frame()
     code = windows.places().get_indexer(pd.Index(frame["room_id"], dtype=object))
-    began = _each(frame, frame[frame["kind"] == "started"].groupby(["room_id", "session_id"])["at"].min())
-    failed = _each(frame, frame[frame["kind"] == "failed"].groupby(["room_id", "session_id"])["at"].min())
+    began, failed = (
+        _each(frame, frame[frame["kind"] == kind].groupby(["room_id", "session_id"])["at"].min())
+        for kind in ("started", "failed")
+    )
     kind, at, value = frame["kind"].to_numpy(dtype=object), milliseconds(frame["at"]), frame["value"].to_numpy()
     stood = (kind == "waited") & (frame["at"] >= began).to_numpy()
     exits = (kind == "left") & began.isna().to_numpy() & failed.isna().to_numpy()
