@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from spnb.analytics.figures.stream import axis_of, begin_of, clocks, grade_marks, time_axis
+from spnb.analytics.figures.stream import axis_of, begin_of, clocks, grade_marks, time_axis, whole
 from spnb.analytics.figures.template import figure
 from spnb.analytics.report import StreamReport
 
@@ -75,7 +75,11 @@ def experience_strip(report: StreamReport, *, dark: bool = False, time_zone: str
     made = figure(*traces, title="How it was for viewers", dark=dark, barmode="stack", bargap=0)
     lowest = 0.14 if len(judged) else 0.0
     made.update_layout(
-        yaxis={"title": f"sessions<br>per {report.bin_seconds:g} s", "domain": [lowest, 1]},
+        yaxis={
+            "title": f"sessions<br>per {report.bin_seconds:g} s",
+            "domain": [lowest, 1],
+            **whole(frame[list(BARS)].sum(axis=1)),
+        },
         xaxis={"anchor": "y3" if len(judged) else "y"},
     )
     if len(late):

@@ -29,6 +29,7 @@ __all__ = [
     "ticks",
     "time_axis",
     "viewers_curve",
+    "whole",
 ]
 
 MOST_POINTS = 20_000
@@ -77,7 +78,7 @@ def stream_stack(
     for name, domain in zip(panels, DOMAINS[len(panels)], strict=True):
         counts = report.concurrency["viewers"] if name == "viewers" else bars[name][name]
         title = name if name == "viewers" else f"{name}<br>{per}"
-        made.update_layout({f"yaxis{axes[name][1:]}": {"domain": domain, "title": title, **_whole(counts)}})
+        made.update_layout({f"yaxis{axes[name][1:]}": {"domain": domain, "title": title, **whole(counts)}})
     made.update_layout(
         bargap=0,
         xaxis={"anchor": axes[panels[-1]], "showspikes": True, "spikemode": "across", "spikethickness": 1},
@@ -111,7 +112,7 @@ def viewers_curve(
     place = axis_of(zero, time_zone)
     title = title_of(report.room["title"])
     made = figure(*_usual(report, place, zero), _viewers(report, place, zero), title=title, dark=dark)
-    made.update_yaxes(title="viewers, as polled" if report.as_polled else "viewers", **_whole(made.data[-1].y))
+    made.update_yaxes(title="viewers, as polled" if report.as_polled else "viewers", **whole(made.data[-1].y))
     time_axis(made, report, zero, time_zone)
     annotate(made, report, annotations, place)
     return made
@@ -405,7 +406,7 @@ def _bars(
     )
 
 
-def _whole(counts: Any) -> dict[str, Any]:
+def whole(counts: Any) -> dict[str, Any]:
     """Of few, there are no halves."""
     return {"dtick": 1} if max(counts, default=0) < 5 else {}
 
