@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pandas as pd
 
 from spnb._arguments import checked_class
-from spnb.analytics.folder import CAPTURE_CARD, CARD, Folder, save_table, write_card
+from spnb.analytics.folder import (
+    CAPTURE_CARD,
+    CARD,
+    Folder,
+    ObjectFolder,
+    put_dataset,
+    save_table,
+    saved_before,
+    write_card,
+)
 from spnb.analytics.frames import TIME, utc_now, validated
+from spnb.analytics.objects import objects_at
 from spnb.analytics.quality import Quality, Step
 from spnb.analytics.sessions import sessions_of
 from spnb.analytics.store import Memory, Store
@@ -76,26 +87,51 @@ class Dataset:
         return cls(Memory(frames, known=frames), as_of=reach, mended=mended + Quality.of([step]))
 
     @classmethod
-    def saved(cls, folder: str | Path) -> Dataset:
+    def saved(cls, folder: str | Path, *, filesystem: Any = None) -> Dataset:
         """A dataset that `save` wrote. Nothing but the rooms is read yet.
+
+        Args:
+            folder: a folder, or an address as `save` takes it.
+            filesystem: as `save` takes it.
 
         Raises:
             TableError: the folder holds none.
         """
-        store = Folder(Path(folder))
+        place = objects_at(folder, filesystem)
+        store = Folder(Path(folder)) if place is None else ObjectFolder(place)
         return cls(store, as_of=store.as_of, mended=Quality())
 
-    def save(self, folder: str | Path, *, replace: bool = False) -> Path:
+    @overload
+    def save(self, folder: Path, *, replace: bool = False) -> Path: ...
+
+    @overload
+    def save(self, folder: str, *, replace: bool = False, filesystem: Any = None) -> Any: ...
+
+    def save(self, folder: str | Path, *, replace: bool = False, filesystem: Any = None) -> Any:
         """Write all tables as Parquet, each row under the day its stream began.
 
         Args:
-            folder: a new or empty folder.
+            folder: a new or empty folder, or an address on object storage, `s3://bucket/season`: keys and endpoint are
+                those of AWS's own variables and files; `?region=…&endpoint_override=http://…` may follow.
             replace: write over a dataset that is there, this one's own folder too. It stays whole until the new one
                 stands beside it.
+            filesystem: pyarrow's or fsspec's, with keys of your own, or for stores that are no S3.
+
+        Returns:
+            The folder, a `pathlib.Path`, or the address, a text.
 
         Raises:
+            InvalidInput: the address holds keys, or is none.
             TableError: the folder holds something already, a capture, or cannot be written to.
         """
+        if (objects := objects_at(folder, filesystem)) is not None:
+            before = saved_before(objects, replace=replace)
+            with TemporaryDirectory() as draft:
+                self._write(Path(draft))
+                put_dataset(Path(draft), objects, before)
+            if isinstance(self._store, ObjectFolder) and self._store.path.path == objects.path:
+                self._store = ObjectFolder(objects)  # its own objects are those of before
+            return objects.address
         place = Path(folder)
         recovered(place)
         if place.exists() and any(place.iterdir()):
@@ -105,15 +141,18 @@ class Dataset:
                 raise TableError(f"{place} is not empty: take another folder, or replace=True to write over it")
             if not (place / CARD).exists():
                 raise TableError(f"{place} holds something that is no dataset: nothing was written over")
+        with replacing(place) as local:
+            self._write(local)
+        return place
+
+    def _write(self, folder: Path) -> None:
         frames = {name: self.table(name) for name in TABLES}
         named = [frame["user_id"] for frame in frames.values() if "user_id" in frame.columns]
         users = pd.Index(pd.concat(named, ignore_index=True).unique())
-        with replacing(place) as draft:
-            for name, frame in frames.items():
-                if len(frame):
-                    save_table(draft, name, frame, self.days, users)
-            write_card(draft, self.as_of, len(users), self.known, text="text" in frames["messages"].columns)
-        return place
+        for name, frame in frames.items():
+            if len(frame):
+                save_table(folder, name, frame, self.days, users)
+        write_card(folder, self.as_of, len(users), self.known, text="text" in frames["messages"].columns)
 
     def table(self, name: str, room_ids: Sequence[str] | None = None) -> pd.DataFrame:
         """One table, or the rows of some streams."""
@@ -277,16 +316,23 @@ class Dataset:
         reckoned: Quality = self.kpis.attrs["quality"]
         return self.mended + reckoned
 
-    def export(self, path: str | Path, *what: str) -> Path:
+    @overload
+    def export(self, path: Path, *what: str) -> Path: ...
+
+    @overload
+    def export(self, path: str, *what: str) -> Any: ...
+
+    def export(self, path: str | Path, *what: str) -> Any:
         """Write for a spreadsheet: `dataset.export("season.xlsx")`, `dataset.export("views.csv", "views")`.
 
         Args:
-            path: ends in `.xlsx` for a workbook with a sheet each, or in `.csv` for one table.
+            path: ends in `.xlsx` for a workbook with a sheet each, or in `.csv` for one table; may be on object storage
+                (`s3://bucket/season.xlsx`).
             what: names of tables, `kpis`, `definitions`, `quality`; without any, a workbook has all that are not empty
                 and a CSV file the KPIs.
 
         Returns:
-            The file. Text that a spreadsheet would run begins with an apostrophe; times are UTC.
+            The file, or its address. Text that a spreadsheet would run begins with an apostrophe; times are UTC.
 
         Raises:
             TableError: more rows than a sheet holds, or another kind of file; the message says what to do.

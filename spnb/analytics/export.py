@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spnb.analytics.objects import object_named
 from spnb.analytics.swap import replacing_file
 from spnb.errors import TableError
 
@@ -143,7 +144,7 @@ def exported(
     *,
     usual: Sequence[str],
     single: str = "kpis",
-) -> Path:
+) -> Any:
     """Write some of several frames, as the path's ending says.
 
     Args:
@@ -154,9 +155,20 @@ def exported(
     Raises:
         TableError: a name is unknown, a CSV file would need more than one table, or the file is of another kind.
     """
-    place = Path(path)
     if unknown := [name for name in what if name not in frames]:
         raise TableError(f"there is no {', '.join(unknown)} to export: choose from {', '.join(frames)}")
+    with object_named(path) as place:
+        made = _export(frames, place, what, usual, single)
+    return made if made == Path(path) else str(path)
+
+
+def _export(
+    frames: Mapping[str, Callable[[], pd.DataFrame]],
+    place: Path,
+    what: Sequence[str],
+    usual: Sequence[str],
+    single: str,
+) -> Path:
     if place.suffix == ".xlsx":
         return write_excel({name: frames[name]() for name in (what or usual)}, place)
     if place.suffix == ".csv":

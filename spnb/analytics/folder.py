@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,13 +27,25 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from spnb.analytics.frames import FALLBACKS, TIME
+from spnb.analytics.objects import GENERATION, ObjectFile, Objects, new_generation
 from spnb.analytics.store import Part, empty
 from spnb.analytics.swap import recovered
 from spnb.analytics.tables import TABLES, Table, table_named
 from spnb.analytics.windows import NEVER, Whole
 from spnb.errors import TableError
 
-__all__ = ["CAPTURE_CARD", "CARD", "Folder", "arrow_schema", "save_table", "write_card", "write_parquet"]
+__all__ = [
+    "CAPTURE_CARD",
+    "CARD",
+    "Folder",
+    "ObjectFolder",
+    "arrow_schema",
+    "put_dataset",
+    "save_table",
+    "saved_before",
+    "write_card",
+    "write_parquet",
+]
 
 CARD = "dataset.json"
 CAPTURE_CARD = "capture.json"
@@ -146,14 +159,15 @@ class Folder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path: Any = path
         recovered(path)
         try:
-            card = json.loads((path / CARD).read_text())
-        except (OSError, ValueError) as error:
-            raise TableError(f"{path} is no saved dataset: it has no readable {CARD}") from error
-        if card.get("format") != FORMAT:
-            raise TableError(f"{path} was saved by a newer spnb (format {card.get('format')}): update spnb to read it")
+            card = (path / CARD).read_bytes()
+        except OSError:
+            card = None
+        self._open(card_of(card, path))
+
+    def _open(self, card: Mapping[str, Any]) -> None:
         as_of = card.get("as_of")
         self.as_of = pd.Timestamp(as_of) if as_of else None
         self.users: int | None = card.get("users")
@@ -161,15 +175,19 @@ class Folder:
         self.known = frozenset(known if known is not None else (name for name in TABLES if self.files(name)))
         self.rooms = self._read_rooms()
 
-    def _read_rooms(self) -> pd.DataFrame:
+    def _rooms_file(self) -> Any:
         file = self.path / "rooms.parquet"
-        if not file.exists():
+        return file if file.exists() else None
+
+    def _read_rooms(self) -> pd.DataFrame:
+        file = self._rooms_file()
+        if file is None:
             return empty("rooms")
         made: pd.DataFrame = read_file(file).to_pandas()
         kinds = {column.name: FALLBACKS[column.kind] for column in TABLES["rooms"].columns}
         return made.astype({name: kind for name, kind in kinds.items() if name in made.columns})
 
-    def files(self, name: str, days: Sequence[str] | None = None) -> list[Path]:
+    def files(self, name: str, days: Sequence[str] | None = None) -> Sequence[Any]:
         """The files of a table, of some days or of all."""
         places = (
             sorted((self.path / name).glob("day=*")) if days is None else [self.path / name / f"day={d}" for d in days]
@@ -211,11 +229,11 @@ class Folder:
         for group in self._groups(name):
             yield lambda group=group: _part([read_file(file, wanted, coded=True) for file in group], numbered)
 
-    def _groups(self, name: str) -> list[list[Path]]:
+    def _groups(self, name: str) -> list[list[Any]]:
         """Usually one file each; a stream that lies in several files ties them together."""
         files = self.files(name)
         group_of: dict[str, int] = {}
-        groups: dict[int, list[Path]] = {}
+        groups: dict[int, list[Any]] = {}
         for place, file in enumerate(files):
             rooms = read_file(file, ["room_id"], coded=True)["room_id"]
             names = {value for chunk in rooms.chunks for value in chunk.dictionary.to_pylist()}
@@ -240,14 +258,89 @@ class Folder:
         return made
 
 
-def opened(file: Path) -> pq.ParquetFile:
+def card_of(card: bytes | None, path: Any) -> Mapping[str, Any]:
+    """What a dataset's card says.
+
+    Raises:
+        TableError: there is none, or it is of a newer kind.
+    """
+    try:
+        made: Mapping[str, Any] = json.loads(card or b"")
+    except ValueError as error:
+        raise TableError(f"{path} is no saved dataset: it has no readable {CARD}") from error
+    if made.get("format") != FORMAT:
+        raise TableError(f"{path} was saved by a newer spnb (format {made.get('format')}): update spnb to read it")
+    return made
+
+
+class ObjectFolder(Folder):
+    """A saved dataset on object storage; what lies there is listed once, for a generation never changes."""
+
+    def __init__(self, place: Objects) -> None:
+        self.path = place
+        card = card_of(place.read(CARD), place)
+        self.generation: str = card["generation"]
+        self._names = sorted(place.infos())
+        self._open(card)
+
+    def _rooms_file(self) -> Any:
+        return next(iter(self._below("rooms.parquet")), None)
+
+    def _below(self, head: str) -> list[ObjectFile]:
+        head = f"{self.generation}/{head}"
+        return [ObjectFile(self.path, name) for name in self._names if name.startswith(head)]
+
+    def files(self, name: str, days: Sequence[str] | None = None) -> Sequence[Any]:
+        """The objects of a table, of some days or of all."""
+        if days is None:
+            return self._below(f"{name}/")
+        return [file for day in days for file in self._below(f"{name}/day={day}/")]
+
+    def sources(self) -> Mapping[str, Any]:
+        """Arrow's datasets, of which SQL reads what it needs."""
+        from pyarrow.dataset import dataset
+
+        made: dict[str, Any] = {"rooms": self.rooms}
+        for name in TABLES:
+            if name != "rooms":
+                paths = [f"{self.path.path}/{file.name}" for file in self.files(name)]
+                with self.path.told():
+                    made[name] = dataset(paths, filesystem=self.path.filesystem) if paths else empty(name)
+        return made
+
+
+def saved_before(place: Objects, *, replace: bool) -> str | None:
+    """The generation of the dataset that lies at a place; None where nothing does.
+
+    Raises:
+        TableError: a dataset lies there and may not be replaced, or something else does.
+    """
+    names = [name for name in place.infos() if not name.startswith(GENERATION)]  # what a cut-off save left is nothing
+    if CAPTURE_CARD in names:
+        raise TableError(f"{place} is a capture, which keeps more than a dataset: take another address")
+    if names and not replace:
+        raise TableError(f"{place} is not empty: take another address, or replace=True to write over it")
+    if names and CARD not in names:
+        raise TableError(f"{place} holds something that is no dataset: nothing was written over")
+    generation: str | None = card_of(place.read(CARD), place).get("generation") if names else None
+    return generation
+
+
+def put_dataset(draft: Path, place: Objects, before: str | None) -> None:
+    """Put a dataset that was written to a folder on object storage, in place of the generation `before`."""
+    generation = new_generation()
+    card = {**json.loads((draft / CARD).read_text()), "generation": generation}
+    place.save(draft, CARD, (json.dumps(card) + "\n").encode(), generation, before)
+
+
+def opened(file: Any) -> pq.ParquetFile:
     """A Parquet file.
 
     Raises:
         TableError: it is none, or only part of one.
     """
     try:
-        return pq.ParquetFile(file)
+        return pq.ParquetFile(_source(file))
     except (pa.ArrowInvalid, OSError) as error:
         raise TableError(
             f"{quote(str(file), safe='/ ')} cannot be read: it is damaged or was not written to its end. Restore "
@@ -255,9 +348,11 @@ def opened(file: Path) -> pq.ParquetFile:
         ) from error
 
 
-def read_file(
-    file: Path, columns: Sequence[str] | None = None, *, coded: bool = False, filters: Any = None
-) -> pa.Table:
+def _source(file: Any) -> Any:
+    return file.open() if isinstance(file, ObjectFile) else file
+
+
+def read_file(file: Any, columns: Sequence[str] | None = None, *, coded: bool = False, filters: Any = None) -> pa.Table:
     """The rows of a file; `coded` leaves ids as dictionaries.
 
     Raises:
@@ -265,13 +360,14 @@ def read_file(
     """
     try:
         if filters is not None:
-            return pq.read_table(file, columns=columns, filters=filters, partitioning=None, use_threads=False)
+            return pq.read_table(_source(file), columns=columns, filters=filters, partitioning=None, use_threads=False)
         dictionaries = [name for name in REPEATED if coded and name in (columns or ())]
-        with pq.ParquetFile(file, read_dictionary=dictionaries) as reader:
+        with pq.ParquetFile(_source(file), read_dictionary=dictionaries) as reader:
             return reader.read(columns=list(columns) if columns is not None else None, use_threads=False)
     except (pa.ArrowInvalid, OSError):
         opened(file).close()
-        raise
+        with file.place.told() if isinstance(file, ObjectFile) else nullcontext():
+            raise
 
 
 def _part(tables: list[pa.Table], numbered: bool) -> Part:

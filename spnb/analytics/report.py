@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
@@ -94,7 +94,13 @@ class StreamReport:
 
         return Named(page_figures(self, dark=dark, time_zone=time_zone, annotations=annotations))
 
-    def export(self, path: str | Path, *what: str) -> Path:
+    @overload
+    def export(self, path: Path, *what: str) -> Path: ...
+
+    @overload
+    def export(self, path: str, *what: str) -> Any: ...
+
+    def export(self, path: str | Path, *what: str) -> Any:
         """Write for a spreadsheet: `report.export("stream.xlsx")`, `report.export("chat.csv", "chat")`; see
         `Dataset.export`.
 

@@ -13,12 +13,14 @@ import pandas as pd
 from spnb._faces import asynchronous
 from spnb._loop import run
 from spnb.analytics.dataset import Dataset
-from spnb.analytics.folder import CARD, read_file
+from spnb.analytics.folder import CAPTURE_CARD, CARD, ObjectFolder, read_file
+from spnb.analytics.objects import Objects, fetched, objects_at
 from spnb.analytics.quality import Quality, Step
 from spnb.analytics.sources.chat_logs import kind_of_log, open_chat_log
 from spnb.analytics.sources.console import looks_like_console, read_console
 from spnb.analytics.sources.files import is_sqlite
 from spnb.analytics.sources.flat_files import flat_files, read_flat
+from spnb.analytics.store import Memory
 from spnb.analytics.swap import recovered
 from spnb.analytics.tables import TABLES
 from spnb.analytics.windows import instant
@@ -38,6 +40,7 @@ def load(
             a mapping of frames, `{"views": …, "rooms": …}` (pandas, polars, Arrow, DuckDB);
             the folder of a capture, also while it is being captured;
             a folder that `Dataset.save` wrote, or one with `views.parquet`, `views/*.parquet` and so on;
+            an address on object storage, `s3://bucket/season`: what `Dataset.save` put there, or any of these files;
             a receiver of `spnb.webhooks`, or the file it kept its deliveries in: rooms, status, messages, reactions;
             a client of `spnb.connect()`: rooms, messages and reactions by REST;
             a sandbox (`spnb.sandbox.ensure()` or anything with `url` and `api_key`): every row, exactly;
@@ -50,7 +53,7 @@ def load(
         text: keep what people wrote, for `spnb.analytics.words`; of frames, files, chat logs and a client.
         options: for a client `most` (rooms, the newest 1000 without it; a warning says how many are left out) or
             `room_ids`, for a chat log `room_id`, `kind`, `time_zone`,
-            `start`, for the Console's export `time_zone`.
+            `start`, for the Console's export `time_zone`; for an address `filesystem`, pyarrow's or fsspec's.
 
     Raises:
         TableError: the source cannot be used; the message says what to do.
@@ -62,6 +65,8 @@ def load(
         return source
     if isinstance(source, Mapping):
         return Dataset.of(source, as_of=as_of, text=text)
+    if place := objects_at(source, options.pop("filesystem", None)):
+        return _from_objects(place, as_of, text, options)
     if isinstance(source, (str, Path)):
         return _from_path(Path(source), as_of, text, options)
     if isinstance(source, AsyncClient):
@@ -98,6 +103,19 @@ def _narrowing(source: Any, since: Any, until: Any) -> dict[str, Any]:
     if not isinstance(source, AsyncClient):
         return {}
     return {"began": (since and instant(since, "since"), until and instant(until, "until"))}
+
+
+def _from_objects(place: Objects, as_of: Any, text: bool, options: Mapping[str, Any]) -> Dataset:
+    names = [""] if place.is_object() else list(place.infos())
+    if CARD in names and CAPTURE_CARD not in names:
+        store = ObjectFolder(place)
+        return Dataset(store, as_of=store.as_of, mended=Quality())
+    if not names:
+        raise TableError(f"there is nothing at {place}")
+    with fetched(place, names) as local:
+        made = _from_path(local, as_of, text, options)
+        tables = {name: made.table(name) for name in TABLES if name in made.known or made.rows(name)}
+    return Dataset(Memory(tables, made.known), as_of=made.as_of, mended=made.mended)
 
 
 def _from_path(path: Path, as_of: Any, text: bool, options: Mapping[str, Any]) -> Dataset:
