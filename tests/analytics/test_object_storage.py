@@ -148,7 +148,7 @@ def test_killed_at_any_moment_one_whole_dataset_is_there(bucket: str, endpoint: 
     draw = random.Random(16)
     numbers = {told(dataset) for dataset in known.values()}
     cut, took = 0, 1.0
-    for turn in range(9):
+    for turn in range(6):
         seed = (9, 4)[turn % 2]
         words = [sys.executable, "-c", KILLED, address, str(seed)]
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
