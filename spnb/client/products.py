@@ -176,11 +176,15 @@ class AsyncProducts(Resource):
             NotFound: there is no such room; or it is the service, whose API does not tell.
             Forbidden: neither its host nor a co-host.
         """
+        doing = "read views of products"
         try:
-            answer = await self._get("/sandbox/products/activity", "read views of products", roomId=room_id)
+            answer = await self._get("/sandbox/products/activity", doing, roomId=room_id)
         except NotFound as error:
-            words = f"views and clicks of products in room {room_id!r} cannot be read: there is no such room, or the"
-            raise NotFound(f"{words} service tells them in its Console alone, not by its API", status=404) from error
+            rooms = (await self._get(f"/api/v1/rooms/{part(room_id)}", doing)).get("rooms")  # not there: told as that
+            if any(room.get("isDeleted") for room in rooms or ()):
+                raise
+            words = "views and clicks of products cannot be read: the service tells them in its Console alone"
+            raise NotFound(f"{words}, not by its API", status=404) from error
         names = {product.product_id: product.product_name for product in Product.many(answer.get("products"))}
         bodies = answer.get("activities") or []
         counts = ProductCounts.many([{**body, "productName": names.get(body.get("productId"))} for body in bodies])

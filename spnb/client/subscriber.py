@@ -1,4 +1,7 @@
-"""Calls of the sandbox that social.plus has not: what lets a viewer watch by WebRTC, and the end of stream keys."""
+"""Calls of the sandbox that social.plus has not: what lets a viewer watch by WebRTC, and the end of stream keys.
+
+A service without such a call says "not found", as does one whose room was deleted: the room itself tells which it is.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,7 @@ async def subscriber_data(client: AsyncClient[Any], room_id: str) -> Subscriber 
     """What a viewer needs to watch a room by WebRTC; None where the service gives out no such thing.
 
     Raises:
+        NotFound: the room was deleted.
         Forbidden: the user is banned from the room.
         BadRequest: the room is not on air.
     """
@@ -39,7 +43,8 @@ async def subscriber_data(client: AsyncClient[Any], room_id: str) -> Subscriber 
     doing = "get what a viewer needs to watch by WebRTC"
     try:
         answer = await client._session.request("GET", f"/sandbox/rooms/{part(room_id)}/subscriber", doing=doing)
-    except NotFound:
+    except NotFound as error:
+        await see_room(client, room_id, error)
         _without.add(client)
         return None
     told = read_object(answer, doing)
@@ -50,11 +55,23 @@ async def revoke_stream_keys(client: AsyncClient[Any], room_id: str) -> bool:
     """Have no stream key of a room of yours let anybody in any more; False where the service has no such call.
 
     Raises:
+        NotFound: the room was deleted.
         Forbidden: it is somebody else's room.
     """
     try:
         path = f"/sandbox/rooms/{part(room_id)}/stream-keys"
         await client._session.request("DELETE", path, doing="end the room's stream keys")
-    except NotFound:
+    except NotFound as error:
+        await see_room(client, room_id, error)
         return False
     return True
+
+
+async def see_room(client: AsyncClient[Any], room_id: str, error: NotFound) -> None:
+    """After "not found": a room that can be read means that the service has no such call.
+
+    Raises:
+        NotFound: it is the room that is not there.
+    """
+    if (await client.rooms.record(room_id)).is_deleted:
+        raise error

@@ -59,11 +59,13 @@ async def test_the_whole_life_with_a_publisher_that_comes_back(sp: AsyncClient, 
     async with await Host(room).on_air(sound=True):
         record = await room.until("live", timeout=60)
         assert record.live_at is not None
-        async with asyncio.timeout(60):
-            while (await room.refresh()).live_playback_url is None or room.record.live_thumbnail_url is None:
-                await asyncio.sleep(0.1)
-        playlist = httpx.get(str(room.record.live_playback_url), trust_env=False, timeout=60)
+        # Who reads the room now, and never again, plays it: the answer waits for the stream.
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as viewer:
+            playlist = await viewer.get(str(record.live_playback_url))
         assert playlist.text.startswith("#EXTM3U")
+        async with asyncio.timeout(60):
+            while (await room.refresh()).live_thumbnail_url is None:
+                await asyncio.sleep(0.1)
         picture = await sp.rooms.thumbnail(room.record)
         assert picture is not None
         assert picture.startswith(b"\xff\xd8")

@@ -78,11 +78,6 @@ async def test_the_app_watches_what_python_has_on_air_and_replays_it(
     said, reacted = aiter(room.chat.watch(last=0)), aiter(room.live_reactions())
     first, reaction = asyncio.ensure_future(anext(said)), asyncio.ensure_future(anext(reacted))
     try:
-        # The app reads a room once and follows it some moments after: what was told between is lost to it. So it is
-        # opened when its address to play is there, which comes a moment after the room is on air.
-        async with asyncio.timeout(90):
-            while (await room.refresh()).live_playback_url is None:
-                await asyncio.sleep(0.2)
         async with app(browser, site, sandbox, ann, "Ann") as page:
             followed = asyncio.ensure_future(
                 page.wait_for_event("console", lambda told: "sandbox/chat/" in told.text, timeout=PATIENCE)

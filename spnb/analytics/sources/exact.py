@@ -12,6 +12,7 @@ from spnb._loop import on_loop
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.tables import TABLES
 from spnb.client.clock import ServiceClock
+from spnb.client.errors import error_of
 from spnb.config import is_loopback
 from spnb.errors import TableError, Unauthorized, Unreachable
 
@@ -29,6 +30,7 @@ async def load_exact(url: str, api_key: str) -> Dataset:
     Raises:
         Unreachable: nobody answers there.
         Unauthorized: it is another's key.
+        ServiceError: it refuses, or fails, now.
         TableError: what answers there serves no tables.
     """
     clock = ServiceClock()
@@ -52,7 +54,7 @@ async def load_views(url: str, api_key: str, room_id: str) -> list[dict[str, Any
     """The watch sessions of one room.
 
     Raises:
-        Unreachable, Unauthorized, TableError: as `load_exact`.
+        Unreachable, Unauthorized, ServiceError, TableError: as `load_exact`.
     """
     async with httpx.AsyncClient(
         base_url=url, headers={"X-API-Key": api_key}, timeout=120, trust_env=not is_loopback(url)
@@ -65,7 +67,11 @@ async def load_views(url: str, api_key: str, room_id: str) -> list[dict[str, Any
 
 
 async def _read(web: httpx.AsyncClient, name: str, clock: ServiceClock, **only: str) -> bytes | None:
-    """A table's stream; None where it is not served."""
+    """A table's stream; None where it is not served.
+
+    Raises:
+        Unreachable, Unauthorized, ServiceError: it was not to be had now.
+    """
     try:
         answer = await web.get(f"/sandbox/tables/{name}", params=only)
         clock.answered(answer.headers.get("date"), answer.elapsed)
@@ -73,7 +79,11 @@ async def _read(web: httpx.AsyncClient, name: str, clock: ServiceClock, **only: 
         raise Unreachable(f"cannot read the table {name}: no answer from {web.base_url}") from error
     if answer.status_code == httpx.codes.UNAUTHORIZED:
         raise Unauthorized("cannot read the tables: the API key is another's", status=401)
-    return answer.content if answer.status_code == httpx.codes.OK else None
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return None
+    if answer.status_code != httpx.codes.OK:
+        raise error_of(answer, f"read the table {name}")
+    return answer.content
 
 
 def table_of(name: str, stream: bytes) -> pa.Table:

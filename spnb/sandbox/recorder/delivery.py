@@ -1,7 +1,9 @@
 """Serves live playlists and recordings under signed addresses that expire.
 
 Live is HLS with low latency: a playlist is asked for with what it shall hold, and a part before it is there; both
-answers wait for it (draft-pantos-hls-rfc8216bis, 6.2.5.2). A recording is HLS of byte ranges of the MP4 beside it.
+answers wait for it (draft-pantos-hls-rfc8216bis, 6.2.5.2). So does the first playlist of a room that has just gone
+live: its address is told with the room, once, and whoever asks then gets the stream as soon as there is one. A
+recording is HLS of byte ranges of the MP4 beside it.
 
 The signature stands in the path, so the segments a playlist names relative to itself inherit it.
 """
@@ -38,6 +40,8 @@ PART = re.compile(r"part-(\d{1,9})-(\d{1,4})\.m4s")
 SERVED = re.compile(r"segment-\d{6,9}-\d{1,6}\.m4s|init-\d{1,6}\.mp4|thumbnail\.jpg")
 MOST_AHEAD, WAIT_SEGMENTS = 2, 3
 """How far ahead a playlist may be asked for, and how long the answer may wait, in segments."""
+BEGIN_SECONDS = 25.0
+"""How long the answer waits for a stream to begin: less than a page's kernel waits, and hls.js asks anew before."""
 GRANULE_SECONDS = 300
 """Addresses made within five minutes are the same, so that players and caches see no new one at every reading."""
 
@@ -49,15 +53,23 @@ class Delivery:
         recorder: knows the files.
         secret: signs the addresses.
         lifetime: seconds an address is good for.
+        on_air: whether a room is, so that a stream of it is there or comes.
         clock: Unix seconds.
     """
 
     def __init__(
-        self, recorder: Recorder, secret: str, *, lifetime: float, clock: Callable[[], float] = time.time
+        self,
+        recorder: Recorder,
+        secret: str,
+        *,
+        lifetime: float,
+        on_air: Callable[[str], bool] = lambda _room_id: False,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._recorder = recorder
         self._secret = secret.encode()
         self._lifetime = lifetime
+        self._on_air = on_air
         self._clock = clock
 
     def expiry(self) -> int:
@@ -109,10 +121,12 @@ class Delivery:
         return FileResponse(path, media_type=_type(path.name), headers=_headers(fixed=path.suffix != ".m3u8"))
 
     async def _serve_live(self, request: Request, room_id: str, name: str) -> Response:
-        try:
-            files = self._recorder.live_files(room_id)
-        except ValueError:
-            files = None
+        files = self._recorder.live_files(room_id)
+        # Who follows the room not yet is told its address all the same, and no second time.
+        if files is None and name == "index.m3u8" and self._on_air(room_id):
+            files = await self._recorder.first_live_files(room_id, while_=self._on_air, timeout=BEGIN_SECONDS)
+            if files is None and self._on_air(room_id):
+                return _refusal(503, 500000, "The stream has not begun yet")
         if files is None:
             return _gone()
         if name == "index.m3u8":

@@ -107,6 +107,7 @@ class Recorder:
         return self.start(room_id, host=host)
 
     def _ready(self, room_id: str) -> None:
+        self._has_more(room_id)
         self._on_ready(room_id)
         if room_id in self._recordings:
             self._recordings[room_id].playable()
@@ -178,6 +179,21 @@ class Recorder:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while (files := self.live_files(room_id)) is not None and not files.listing.has(segment, part):
+                    await self._waiting.setdefault(room_id, asyncio.Event()).wait()
+        return self.live_files(room_id)
+
+    async def first_live_files(
+        self, room_id: str, *, while_: Callable[[str], bool], timeout: float
+    ) -> LiveFiles | None:
+        """What viewers of a live room get, once there is any.
+
+        Args:
+            while_: whether it is worth waiting for.
+            timeout: how long to wait, in seconds.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self.live_files(room_id) is None and while_(room_id):
                     await self._waiting.setdefault(room_id, asyncio.Event()).wait()
         return self.live_files(room_id)
 

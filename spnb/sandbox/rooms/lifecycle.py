@@ -73,6 +73,12 @@ def is_over(store: Store, room_id: str) -> bool:
     return room is not None and room["status"] not in ("idle", "live", "waitingReconnect")
 
 
+def is_on_air(store: Store, room_id: str) -> bool:
+    """Whether a room is on air, be it for a moment without its host."""
+    room = store.rooms.get(room_id)
+    return room is not None and room["status"] in ("live", "waitingReconnect")
+
+
 class Lifecycle:
     """Owns the status of rooms. Implements `ports.Stage`."""
 
@@ -148,11 +154,12 @@ class Lifecycle:
         await self._media.remove_participant(room_id, user_id)
 
     def live_urls(self, room_id: str) -> Json:
-        """Signed addresses of the live playlist and thumbnail, once they are there."""
+        """Signed addresses for a room on air: of its playlist, which waits for the stream, and of its thumbnail once it
+        is there."""
+        urls: Json = {"livePlaybackUrl": self._delivery.live_url(room_id)}
         files = self._recorder.live_files(room_id)
         if files is None:
-            return {}
-        urls: Json = {"livePlaybackUrl": self._delivery.live_url(room_id)}
+            return urls
         if files.thumbnail is not None:
             urls["liveThumbnailUrl"] = self._delivery.live_thumbnail_url(room_id)
         if files.width and files.height:
@@ -314,7 +321,7 @@ class Lifecycle:
     def on_playable(self, room_id: str) -> None:
         """The live playlist of a room has come into being."""
         room = self._store.rooms.get(room_id)
-        if room is not None and room["status"] in ("live", "waitingReconnect"):
+        if room is not None and is_on_air(self._store, room_id):
             self._announce("room.didUpdate", room)
 
     def on_recorder_problem(self, room_id: str, problem: str) -> None:

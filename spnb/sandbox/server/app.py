@@ -41,7 +41,7 @@ from spnb.sandbox.rest import (
     routes,
 )
 from spnb.sandbox.rest.watch_key import PublicWatchKey
-from spnb.sandbox.rooms.lifecycle import Lifecycle, is_over
+from spnb.sandbox.rooms.lifecycle import Lifecycle, is_on_air, is_over
 from spnb.sandbox.rooms.moderation import Moderation
 from spnb.sandbox.rooms.network_settings import NetworkSettings
 from spnb.sandbox.rooms.ports import Json
@@ -109,7 +109,12 @@ class Sandbox:
         self.recorder = Recorder(
             settings.data_dir / "recordings", on_ready=self._on_playable, on_problem=self._on_recorder_problem
         )
-        delivery = Delivery(self.recorder, self.store.secret("media-url-key"), lifetime=settings.media_url_seconds)
+        delivery = Delivery(
+            self.recorder,
+            self.store.secret("media-url-key"),
+            lifetime=settings.media_url_seconds,
+            on_air=functools.partial(is_on_air, self.store),
+        )
         self.media = self._media(port)
         self.lifecycle = Lifecycle(self.store, events, self.media, self.recorder, delivery, settings)
         self.lifecycle.base_url = self.url
