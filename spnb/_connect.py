@@ -18,6 +18,7 @@ from spnb.config import (
     Endpoints,
     Kind,
     Network,
+    VisitorSigner,
     WatchKey,
     credentials_from_environment,
     is_loopback,
@@ -47,6 +48,7 @@ async def connect_async(
     auth_token: AuthToken | None = None,
     display_name: str | None = None,
     kind: Kind = "user",
+    visitor_signature: VisitorSigner | None = None,
     watch_key: WatchKey | None = None,
     sandbox: bool | SandboxInfo | AsyncClient[Any] | None = None,
     proxy: str | None = None,
@@ -56,7 +58,7 @@ async def connect_async(
 ) -> AsyncClient[AsyncLiveRoom]:
     """Connect and log in.
 
-    social.plus: `Client.login`.
+    social.plus: `Client.login`, `Client.loginAsVisitor`, `Client.loginAsBot`.
 
     With an API key, from the arguments or from the environment (`SOCIALPLUS_API_KEY`, `SOCIALPLUS_USER_ID`, optionally
     `SOCIALPLUS_REGION` and `SOCIALPLUS_AUTH_TOKEN`, or a key in the keyring), it is the real service; else this
@@ -71,6 +73,8 @@ async def connect_async(
             each login; so the connection lives on when the first has expired.
         display_name: shown to others.
         kind: `visitor` or `bot` logs in without a user id, to read only: the service gives them 100 reads a day.
+        visitor_signature: for visitors of networks in secure mode: a function (it may be async) that gives the
+            `spnb.client.VisitorSignature` of the device id that it is called with, at each login.
         watch_key: signs what is told of how long was watched (`presence.report()`): an RSA key of yours in PEM, or the
             path of a file with one; without it what `SOCIALPLUS_WATCH_KEY` holds.
         sandbox: True takes the sandbox whatever the environment says, False never takes it; what
@@ -91,6 +95,8 @@ async def connect_async(
     """
     if kind not in ("user", "visitor", "bot"):
         raise ConfigError(f"kind is 'user', 'visitor' or 'bot', not {kind!r}")
+    if visitor_signature is not None and (kind != "visitor" or not callable(visitor_signature)):
+        raise ConfigError("visitor_signature is a function of the device id, and goes with kind='visitor'")
     if kind != "user":
         if user_id or auth_token or display_name:
             raise ConfigError(f"a {kind} goes by no user id, name or auth token: the service names it")
@@ -108,6 +114,7 @@ async def connect_async(
     )
     if kind != "user":
         credentials = replace(credentials, kind=kind, user_id="", display_name=None, auth_token=None)
+        credentials = replace(credentials, visitor_signature=visitor_signature)
     if isinstance(credentials.watch_key, str | Path):
         private_key(credentials.watch_key)  # what is none is told now, not when an evening's watching is to be reported
     client: AsyncClient[AsyncLiveRoom] = AsyncClient(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
+import hmac
 import ipaddress
+import math
 import os
 import ssl
 import urllib.request
@@ -12,7 +16,7 @@ from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
-from spnb.errors import ConfigError
+from spnb.errors import ConfigError, InvalidInput
 from spnb.ice import IceServer
 
 __all__ = [
@@ -23,6 +27,8 @@ __all__ = [
     "Kind",
     "Network",
     "Region",
+    "VisitorSignature",
+    "VisitorSigner",
     "WatchKey",
     "credentials_from_environment",
     "is_loopback",
@@ -34,6 +40,8 @@ Kind = Literal["user", "visitor", "bot"]
 """As what one logs in."""
 WatchKey = str | Path | Callable[[], str]
 """What signs watch sessions: an RSA key in PEM, the path of a file with one, or what gives either."""
+VisitorSigner = Callable[[str], "VisitorSignature | Awaitable[VisitorSignature]"]
+"""What a network in secure mode wants at each login of a visitor: the signature of a device id; it may be async."""
 Region = Literal["us", "eu", "sg"]
 REGIONS: tuple[str, ...] = get_args(Region)
 
@@ -119,6 +127,37 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class VisitorSignature:
+    """Lets one device into a network in secure mode as a visitor, until it ends. The signature stays out of the repr.
+
+    social.plus: `authSignature` and `authSignatureExpiresAt` of `Client.loginAsVisitor`.
+    """
+
+    signature: str = field(repr=False)
+    expires_at: str
+    """As it was signed: an ISO time."""
+
+    @classmethod
+    def of(cls, secret: str, device_id: str, *, seconds: float = 600.0) -> VisitorSignature:
+        """What a server that knows the network's visitor secret gives a device.
+
+        Args:
+            secret: the network's visitor secret, which belongs on a server only.
+            device_id: what the function given as `connect(visitor_signature=…)` is called with.
+            seconds: how long the device may be let in by it; the session it opens lasts longer.
+
+        Raises:
+            InvalidInput: there is no secret or no device, or it would be over at once.
+        """
+        if not secret or not device_id or not 0 < seconds < math.inf:
+            raise InvalidInput("a visitor's signature takes the network's visitor secret, a device id, and seconds")
+        ends = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+        expires_at = ends.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        text = f"deviceId={device_id}&authSignatureExpiresAt={expires_at}"
+        return cls(hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest(), expires_at)
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
     """An API key and a user. Secrets stay out of the repr."""
 
@@ -131,6 +170,8 @@ class Credentials:
     """A second user on the same device id ends the first one's session: leave None to get a fresh one."""
     kind: Kind = "user"
     """`visitor` and `bot` only read, and go by no user id of yours: the service names them after their device."""
+    visitor_signature: VisitorSigner | None = field(default=None, repr=False)
+    """Lets a visitor into a network in secure mode; asked anew at every login."""
     watch_key: WatchKey | None = field(default=None, repr=False)
     """Signs watch sessions. The service's own key lies inside the vendor's SDKs: it is never shipped here."""
 

@@ -9,6 +9,7 @@ from spnb.client.client import AsyncClient
 from spnb.client.products import ProductActivity, ProductTags
 from spnb.client.records import LivePost, Records
 from spnb.client.settings import ModerationSettings, Thresholds
+from spnb.config import VisitorSignature
 
 if TYPE_CHECKING:
     from spnb.sync.client.client import Client
@@ -22,6 +23,7 @@ __all__ = [
     "ProductTags",
     "Records",
     "Thresholds",
+    "VisitorSignature",
 ]
 
 __getattr__ = late_names(__name__, {"Client": "spnb.sync.client.client"})

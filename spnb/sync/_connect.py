@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from spnb.config import AuthToken, Kind, WatchKey
+    from spnb.config import AuthToken, Kind, VisitorSigner, WatchKey
     from spnb.ice import IceServers
     from spnb.sandbox import SandboxInfo
     from spnb.sync.client.client import Client
@@ -33,6 +33,7 @@ def connect(
     auth_token: AuthToken | None = None,
     display_name: str | None = None,
     kind: Kind = "user",
+    visitor_signature: VisitorSigner | None = None,
     watch_key: WatchKey | None = None,
     sandbox: bool | SandboxInfo | Client[Any] | None = None,
     proxy: str | None = None,
@@ -42,7 +43,7 @@ def connect(
 ) -> Client[LiveRoom]:
     """Connect and log in.
 
-    social.plus: `Client.login`.
+    social.plus: `Client.login`, `Client.loginAsVisitor`, `Client.loginAsBot`.
 
     With an API key, from the arguments or from the environment (`SOCIALPLUS_API_KEY`, `SOCIALPLUS_USER_ID`, optionally
     `SOCIALPLUS_REGION` and `SOCIALPLUS_AUTH_TOKEN`, or a key in the keyring), it is the real service; else this
@@ -57,6 +58,8 @@ def connect(
             each login; so the connection lives on when the first has expired.
         display_name: shown to others.
         kind: `visitor` or `bot` logs in without a user id, to read only: the service gives them 100 reads a day.
+        visitor_signature: for visitors of networks in secure mode: a function (it may be async) that gives the
+            `spnb.client.VisitorSignature` of the device id that it is called with, at each login.
         watch_key: signs what is told of how long was watched (`presence.report()`): an RSA key of yours in PEM, or the
             path of a file with one; without it what `SOCIALPLUS_WATCH_KEY` holds.
         sandbox: True takes the sandbox whatever the environment says, False never takes it; what
@@ -87,6 +90,7 @@ def connect(
                 auth_token=auth_token,
                 display_name=display_name,
                 kind=kind,
+                visitor_signature=visitor_signature,
                 watch_key=watch_key,
                 sandbox=asynchronous(sandbox),
                 proxy=proxy,

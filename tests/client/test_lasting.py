@@ -16,9 +16,10 @@ import httpx
 import pytest
 
 import spnb
+from spnb.client import VisitorSignature
 from spnb.client.session import Session
 from spnb.config import Credentials, Endpoints
-from spnb.errors import BroadcastError, ClientClosed, ConfigError, Unauthorized
+from spnb.errors import BroadcastError, ClientClosed, ConfigError, InvalidInput, Unauthorized
 from tests.client.conftest import AT_ONCE, FaultProxy
 from tests.client.test_faults import error, first
 from tests.conftest import RunningSandbox, start_sandbox
@@ -64,6 +65,55 @@ async def test_a_network_in_secure_mode_asks_for_a_token_at_each_login(secure: R
 
     with pytest.raises(Unauthorized, match="auth_token failed"):
         await spnb.connect_async("ann", url=secure.url, api_key=secure.api_key, auth_token=broken)
+
+
+async def test_a_visitor_of_a_network_in_secure_mode_is_signed_for_at_each_login(secure: RunningSandbox) -> None:
+    box = spnb.sandbox.SandboxInfo.read(secure.info)
+    with pytest.raises(Unauthorized, match="secure mode"):
+        await spnb.connect_async(kind="visitor", sandbox=box)
+    devices: list[str] = []
+
+    async def fresh(device_id: str) -> VisitorSignature:
+        devices.append(device_id)
+        return box.visitor_signature(device_id)
+
+    async with spnb.connect_async(kind="visitor", sandbox=box, visitor_signature=fresh) as visitor:
+        await visitor.login()
+        assert visitor.user is not None
+        assert devices[0] in visitor.user.user_id
+    assert len(devices) == 2
+    assert len(set(devices)) == 1
+    async with spnb.connect_async(kind="visitor", sandbox=box, visitor_signature=box.visitor_signature) as visitor:
+        assert "signature" not in repr(visitor._session.credentials)
+
+    def broken(_device_id: str) -> VisitorSignature:
+        raise OSError("no way to the backend")
+
+    wrongs: list[tuple[Any, str]] = [
+        (lambda _device_id: box.visitor_signature("another"), "authSignature"),
+        (lambda device_id: VisitorSignature.of("another network's secret", device_id), "authSignature"),
+        (broken, "visitor_signature failed"),
+        (lambda _device_id: "a text", "gave none"),
+    ]
+    for wrong, said in wrongs:
+        with pytest.raises(Unauthorized, match=said):
+            await spnb.connect_async(kind="visitor", sandbox=box, visitor_signature=wrong)
+    odd: list[tuple[Any, Any]] = [("user", fresh), ("bot", fresh), ("visitor", "a text")]
+    for kind, given in odd:
+        with pytest.raises(ConfigError, match="visitor_signature"):
+            await spnb.connect_async(kind=kind, sandbox=box, visitor_signature=given)
+
+
+def test_a_visitor_s_signature_is_the_one_that_openssl_makes() -> None:
+    signature = VisitorSignature.of("the network's secret", "device-1", seconds=60)
+    text = f"deviceId=device-1&authSignatureExpiresAt={signature.expires_at}"
+    command = ["openssl", "dgst", "-sha256", "-hmac", "the network's secret"]
+    judged = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    assert judged.split()[-1] == signature.signature
+    assert signature.signature not in repr(signature)
+    for wrong in (("", "device", 60), ("secret", "", 60), ("secret", "device", 0)):
+        with pytest.raises(InvalidInput, match="visitor secret"):
+            VisitorSignature.of(wrong[0], wrong[1], seconds=wrong[2])
 
 
 async def test_an_early_renewal_that_fails_keeps_the_token_that_works(secure: RunningSandbox) -> None:

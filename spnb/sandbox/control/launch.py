@@ -23,6 +23,7 @@ import httpx
 import psutil
 
 from spnb._version import __version__
+from spnb.config import VisitorSignature
 from spnb.errors import SandboxError
 from spnb.sandbox.control.found import FILE, make_private_folder, read_running, shows_its_key
 
@@ -91,16 +92,30 @@ class SandboxInfo:
         Raises:
             SandboxError: the sandbox refused, or does not run.
         """
+        return str(self._given("auth-token", userId=user_id)["authToken"])
+
+    def visitor_signature(self, device_id: str) -> VisitorSignature:
+        """What it gives a visitor's device in secure mode.
+
+        Args:
+            device_id: which one: `connect(kind="visitor", sandbox=box, visitor_signature=box.visitor_signature)`.
+
+        Raises:
+            SandboxError: the sandbox refused, or does not run.
+        """
+        told = self._given("visitor-signature", deviceId=device_id)
+        return VisitorSignature(str(told["authSignature"]), str(told["authSignatureExpiresAt"]))
+
+    def _given(self, what: str, **wish: str) -> dict[str, Any]:
         try:
             answer = httpx.post(
-                f"{self.url}/sandbox/auth-token",
-                headers={"X-API-Key": self.api_key},
-                json={"userId": user_id},
-                trust_env=False,
+                f"{self.url}/sandbox/{what}", headers={"X-API-Key": self.api_key}, json=wish, trust_env=False
             )
-            return str(answer.json()["authToken"])
-        except (httpx.HTTPError, ValueError, KeyError) as error:
-            raise SandboxError(f"the sandbox at {self.url} gave no auth token: {type(error).__name__}") from None
+            told: dict[str, Any] = answer.raise_for_status().json()
+            return told
+        except (httpx.HTTPError, ValueError) as error:
+            words = f"the sandbox at {self.url} gave no {what.replace('-', ' ')}"
+            raise SandboxError(f"{words}: {type(error).__name__}") from None
 
     def __enter__(self) -> SandboxInfo:
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from datetime import UTC, datetime
 from typing import Any
@@ -141,8 +140,7 @@ async def admin_token(call: Call) -> Json:
 def _check_signature(call: Call, wish: DeviceLogin) -> None:
     """A visitor's signature: HMAC-SHA256 of the device and the signature's end, by the network's visitor secret."""
     ends = wish.authSignatureExpiresAt or ""
-    signed = f"deviceId={wish.deviceId}&authSignatureExpiresAt={ends}".encode()
-    right = hmac.new(call.store.secret("visitor-secret").encode(), signed, hashlib.sha256).hexdigest()
+    right = call.services.tokens.visitor_signature(wish.deviceId, ends)
     if not ends or not hmac.compare_digest(wish.authSignature.encode(), right.encode()):
         raise Refused.unauthorized("This network is in secure mode: a visitor needs a valid authSignature")
     at = datetime.fromisoformat(ends)

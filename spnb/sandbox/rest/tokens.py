@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +34,11 @@ class AccessTokens:
         expires = self._store.clock() + timedelta(seconds=self._settings.auth_token_seconds)
         claims = {"sub": user_id, "exp": expires.timestamp()}
         return jwt.encode(claims, self._store.secret("auth-token-key"), algorithm="HS256")
+
+    def visitor_signature(self, device_id: str, expires_at: str) -> str:
+        """What lets a device in as a visitor of a network in secure mode, until then."""
+        text = f"deviceId={device_id}&authSignatureExpiresAt={expires_at}"
+        return hmac.new(self._store.secret("visitor-secret").encode(), text.encode(), hashlib.sha256).hexdigest()
 
     def issue(self, user: Json, device_id: str, *, kind: str = "signed-in") -> Json:
         """Open a session: `{accessToken, issuedAt, expiresAt}`.

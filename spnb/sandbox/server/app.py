@@ -7,6 +7,7 @@ import hmac
 import logging
 import os
 from collections.abc import Callable
+from datetime import timedelta
 
 from pydantic import BaseModel, Field
 from starlette.applications import Starlette
@@ -19,6 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from spnb._version import __version__
 from spnb.errors import SandboxError
+from spnb.sandbox.clock import stamp
 from spnb.sandbox.control.found import make_private_folder
 from spnb.sandbox.exact_rows import TableExport
 from spnb.sandbox.fault_injection import Cut, Disturbance, FaultRoutes, Faults, FaultyRequests
@@ -74,6 +76,12 @@ class AuthTokenWish(BaseModel):
     """Whose auth token is wanted."""
 
     userId: str = Field(min_length=1, max_length=50)  # noqa: N815 - the wire's name
+
+
+class VisitorWish(BaseModel):
+    """A device whose visitor is to be let in."""
+
+    deviceId: str = Field(min_length=1, max_length=150)  # noqa: N815 - the wire's name
 
 
 class Sandbox:
@@ -144,6 +152,7 @@ class Sandbox:
             Route(PATH, self._proof, methods=["GET"]),
             control_route(self.api_key, "POST", "/sandbox/livekit-token", self._livekit_token),
             control_route(self.api_key, "POST", "/sandbox/auth-token", self._auth_token),
+            control_route(self.api_key, "POST", "/sandbox/visitor-signature", self._visitor_signature),
             WebSocketRoute("/sandbox/lease", self._lease),
         ]
         told = {404: _unknown_path, 405: _unknown_path, 500: _failed, Refused: _refused}
@@ -262,6 +271,12 @@ class Sandbox:
     async def _auth_token(self, call: ControlCall) -> Json:
         """What a customer's backend would give a user in secure mode: `{userId}` → `{authToken}`."""
         return {"authToken": self._tokens.auth_token(call.read(AuthTokenWish).userId)}
+
+    async def _visitor_signature(self, call: ControlCall) -> Json:
+        """What it would give a visitor's device: `{deviceId}` → `{authSignature, authSignatureExpiresAt}`."""
+        ends = stamp(self.store.clock() + timedelta(seconds=self.settings.auth_token_seconds))
+        signature = self._tokens.visitor_signature(call.read(VisitorWish).deviceId, ends)
+        return {"authSignature": signature, "authSignatureExpiresAt": ends}
 
     async def _lease(self, socket: WebSocket) -> None:
         """An open socket says: somebody uses this sandbox. It closes by itself when its holder dies."""
