@@ -58,7 +58,7 @@ async def connect_async(
 ) -> AsyncClient[AsyncLiveRoom]:
     """Connect and log in.
 
-    social.plus: `Client.login`, `Client.loginAsVisitor`, `Client.loginAsBot`.
+    social.plus: `Client.createClient`, `Client.login`, `Client.loginAsVisitor`, `Client.loginAsBot`.
 
     With an API key, from the arguments or from the environment (`SOCIALPLUS_API_KEY`, `SOCIALPLUS_USER_ID`, optionally
     `SOCIALPLUS_REGION` and `SOCIALPLUS_AUTH_TOKEN`, or a key in the keyring), it is the real service; else this

@@ -108,7 +108,10 @@ class Realtime:
 
     @property
     def state(self) -> State:
-        """`idle` before use, then `connected` or `away`; `refused` when the login is not taken; `closed` at the end."""
+        """`idle` before use, then `connected` or `away`; `refused` when the login is not taken; `closed` at the end.
+
+        social.plus: `Client.isConnected`.
+        """
         return self._state
 
     def is_refused(self, topic: str) -> bool:
@@ -124,6 +127,8 @@ class Realtime:
     ) -> Callable[[], None]:
         """Have `callback` called, on the background loop, with every event of a topic filter.
 
+        social.plus: `subscribeTopic`.
+
         Args:
             topic: the filter.
             callback: takes each event.
@@ -138,6 +143,8 @@ class Realtime:
 
     def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
         """Have `callback` called, on the background loop, with every change of `state`.
+
+        social.plus: `Client.onRTEConnectionStateChange`.
 
         Returns:
             A function that ends it.

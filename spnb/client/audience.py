@@ -266,7 +266,9 @@ class AsyncUsers(Resource):
         sort: Literal["displayName", "firstCreated", "lastCreated"] = "displayName",
         page_size: int = 20,
     ) -> AsyncIterator[User]:
-        """Users of the network, page after page. social.plus: `UserRepository.searchUserByDisplayName`.
+        """Users of the network, page after page.
+
+        social.plus: `UserRepository.getUsers`, `UserRepository.searchUserByDisplayName`.
 
         Args:
             keyword: part of the name; all users without it.

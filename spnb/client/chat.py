@@ -211,7 +211,7 @@ class AsyncChannels(Resource):
     async def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
         """Mute the channel, or only some users; moderators only.
 
-        social.plus: `ChannelRepository.Moderation.muteMembers`.
+        social.plus: `ChannelRepository.Moderation.muteMembers`, `ChannelRepository.Moderation.unmuteMembers`.
 
         Args:
             seconds: how long; None for ever, 0 ends it.

@@ -116,7 +116,7 @@ class AsyncClient(Generic[R]):
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where the service is."""
+        """Where the service is. social.plus: `Client.getActiveClient`."""
         return self._endpoints
 
     @property
@@ -130,7 +130,7 @@ class AsyncClient(Generic[R]):
 
     @property
     def user(self) -> User | None:
-        """The user, once logged in."""
+        """The user, once logged in. social.plus: `Client.getCurrentUser`, `Client.getActiveUser`."""
         return self._session.user
 
     @property
@@ -195,6 +195,8 @@ class AsyncClient(Generic[R]):
     @on_loop
     async def logout(self) -> None:
         """End the session at the service, then close: the access token is worth nothing from then on.
+
+        social.plus: `Client.logout`, `Client.secureLogout`.
 
         Raises:
             ServiceError, Unreachable: the service did not end it; the connections are closed all the same.

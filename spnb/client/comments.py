@@ -96,7 +96,7 @@ class AsyncComments(Resource):
     async def delete(self, comment_id: str) -> None:
         """Delete your comment with its replies, or as a moderator anybody's.
 
-        social.plus: `CommentRepository.deleteComment`.
+        social.plus: `CommentRepository.deleteComment`, `CommentRepository.softDeleteComment`.
         """
         await self._gone(f"/api/v4/comments/{part(comment_id)}", "delete the comment")
 

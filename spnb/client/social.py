@@ -141,7 +141,10 @@ class AsyncPosts(Resource):
 
     @on_loop
     async def delete(self, post_id: str) -> None:
-        """Delete your post; the room it carried stays. social.plus: `PostRepository.deletePost`."""
+        """Delete your post; the room it carried stays.
+
+        social.plus: `PostRepository.deletePost`, `PostRepository.softDeletePost`.
+        """
         await self._gone(f"/api/v4/posts/{part(post_id)}", "delete the post")
 
     @on_loop

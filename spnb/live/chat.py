@@ -117,12 +117,18 @@ class AsyncChat:
 
     @on_loop
     async def edit(self, message: Message | str, text: str) -> Message:
-        """Change the text of your message. social.plus: `MessageRepository.editMessage`."""
+        """Change the text of your message.
+
+        social.plus: `MessageRepository.editMessage`, `MessageRepository.updateMessage`.
+        """
         return await self._client.messages.edit(_id(message), text)
 
     @on_loop
     async def delete(self, message: Message | str) -> None:
-        """Delete your message, or as a moderator anybody's. social.plus: `MessageRepository.softDeleteMessage`."""
+        """Delete your message, or as a moderator anybody's.
+
+        social.plus: `MessageRepository.softDeleteMessage`, `MessageRepository.deleteMessage`.
+        """
         await self._client.messages.delete(_id(message))
 
     @on_loop

@@ -59,7 +59,7 @@ class AsyncEngagement(FollowedRoom):
     def live_reactions(self) -> AsyncIterator[LiveReaction]:
         """Every floating reaction from now on, one's own too. Ends only when it is left.
 
-        social.plus: `LiveReactionRepository.getReactions`.
+        social.plus: `LiveReactionRepository.getReactions`, `LiveReactionRepository.onLiveReactionCreated`.
         """
         return self._own_reactions().watch()
 
@@ -76,7 +76,7 @@ class AsyncEngagement(FollowedRoom):
     def watch_session(self) -> AsyncViewing:
         """A viewing of this room: presence and a watch session. `async with` starts and ends it.
 
-        social.plus: `room.analytics`.
+        social.plus: `room.analytics`, `RoomPresenceRepository.stopHeartbeat`.
         """
         return AsyncViewing(self)
 

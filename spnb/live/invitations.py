@@ -32,7 +32,7 @@ Observer = Callable[[list[AsyncLiveInvitation]], Any]
 class AsyncLiveInvitations:
     """Invitations, newest first: yours, or with a room those to it.
 
-    social.plus: `InvitationRepository.getInvitations`.
+    social.plus: `InvitationRepository.getInvitations`, `RoomRepository.onRoomCoHostInvited`.
 
     Args:
         client: the connection.

@@ -129,7 +129,10 @@ class AsyncRoomProducts:
         return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[ProductTags]:
-        """The product tags at every change, first as they are now. Ends only when it is left."""
+        """The product tags at every change, first as they are now. Ends only when it is left.
+
+        social.plus: `PostRepository.onPostUpdated`.
+        """
         return aiterate(self._watch())
 
     async def _watch(self) -> AsyncIterator[ProductTags]:

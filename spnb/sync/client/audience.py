@@ -188,7 +188,9 @@ class Users(Face):
         sort: Literal["displayName", "firstCreated", "lastCreated"] = "displayName",
         page_size: int = 20,
     ) -> Watch[User]:
-        """Users of the network, page after page. social.plus: `UserRepository.searchUserByDisplayName`.
+        """Users of the network, page after page.
+
+        social.plus: `UserRepository.getUsers`, `UserRepository.searchUserByDisplayName`.
 
         Args:
             keyword: part of the name; all users without it.

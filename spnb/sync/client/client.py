@@ -138,7 +138,7 @@ class Client(Face, Generic[R]):
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where the service is."""
+        """Where the service is. social.plus: `Client.getActiveClient`."""
         return self._twin.endpoints
 
     @property
@@ -148,7 +148,7 @@ class Client(Face, Generic[R]):
 
     @property
     def user(self) -> User | None:
-        """The user, once logged in."""
+        """The user, once logged in. social.plus: `Client.getCurrentUser`, `Client.getActiveUser`."""
         return self._twin.user
 
     @property
@@ -189,6 +189,8 @@ class Client(Face, Generic[R]):
 
     def logout(self) -> None:
         """End the session at the service, then close: the access token is worth nothing from then on.
+
+        social.plus: `Client.logout`, `Client.secureLogout`.
 
         Raises:
             ServiceError, Unreachable: the service did not end it; the connections are closed all the same.

@@ -67,7 +67,7 @@ class Comments(Face):
     def delete(self, comment_id: str) -> None:
         """Delete your comment with its replies, or as a moderator anybody's.
 
-        social.plus: `CommentRepository.deleteComment`.
+        social.plus: `CommentRepository.deleteComment`, `CommentRepository.softDeleteComment`.
         """
         run(self._twin.delete(comment_id))
 

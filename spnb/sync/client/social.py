@@ -100,7 +100,10 @@ class Posts(Face):
         return run(self._twin.update(post_id, text=text, title=title, metadata=metadata, tags=tags))
 
     def delete(self, post_id: str) -> None:
-        """Delete your post; the room it carried stays. social.plus: `PostRepository.deletePost`."""
+        """Delete your post; the room it carried stays.
+
+        social.plus: `PostRepository.deletePost`, `PostRepository.softDeletePost`.
+        """
         run(self._twin.delete(post_id))
 
     def flag(self, post_id: str) -> None:

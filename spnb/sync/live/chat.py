@@ -92,11 +92,17 @@ class Chat(Face):
         return run(self._twin.send_custom(data, reply_to=reply_to))
 
     def edit(self, message: Message | str, text: str) -> Message:
-        """Change the text of your message. social.plus: `MessageRepository.editMessage`."""
+        """Change the text of your message.
+
+        social.plus: `MessageRepository.editMessage`, `MessageRepository.updateMessage`.
+        """
         return run(self._twin.edit(message, text))
 
     def delete(self, message: Message | str) -> None:
-        """Delete your message, or as a moderator anybody's. social.plus: `MessageRepository.softDeleteMessage`."""
+        """Delete your message, or as a moderator anybody's.
+
+        social.plus: `MessageRepository.softDeleteMessage`, `MessageRepository.deleteMessage`.
+        """
         run(self._twin.delete(message))
 
     def flag(self, message: Message | str, *, reason: str | None = None) -> None:

@@ -28,7 +28,7 @@ class LiveInvitations(Face):
 
     The blocking twin of `AsyncLiveInvitations`.
 
-    social.plus: `InvitationRepository.getInvitations`.
+    social.plus: `InvitationRepository.getInvitations`, `RoomRepository.onRoomCoHostInvited`.
 
     Args:
         client: the connection.

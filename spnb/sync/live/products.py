@@ -84,7 +84,10 @@ class RoomProducts(Face):
         return self._twin.observe(observer)
 
     def watch(self) -> Watch[ProductTags]:
-        """The product tags at every change, first as they are now. Ends only when it is left."""
+        """The product tags at every change, first as they are now. Ends only when it is left.
+
+        social.plus: `PostRepository.onPostUpdated`.
+        """
         return Watch(self._twin.watch())
 
     def tag(self, *products: Product | str) -> list[Product]:

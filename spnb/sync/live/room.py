@@ -445,7 +445,7 @@ class LiveRoom(Face, RoomFields):
     def live_reactions(self) -> Watch[LiveReaction]:
         """Every floating reaction from now on, one's own too. Ends only when it is left.
 
-        social.plus: `LiveReactionRepository.getReactions`.
+        social.plus: `LiveReactionRepository.getReactions`, `LiveReactionRepository.onLiveReactionCreated`.
         """
         return Watch(self._twin.live_reactions())
 
@@ -461,7 +461,7 @@ class LiveRoom(Face, RoomFields):
     def watch_session(self) -> Viewing:
         """A viewing of this room: presence and a watch session. `with` starts and ends it.
 
-        social.plus: `room.analytics`.
+        social.plus: `room.analytics`, `RoomPresenceRepository.stopHeartbeat`.
         """
         found: Viewing = blocking(self._twin.watch_session())
         return found
