@@ -236,5 +236,5 @@ def _key_from_keyring(user_id: str | None) -> str | None:
         return None
     try:
         return keyring.get_password("social.plus", "api-key")
-    except keyring.errors.KeyringError:
-        return None
+    except (keyring.errors.KeyringError, RuntimeError, OSError):
+        return None  # it cannot be asked: locked, or of a user without a home folder

@@ -9,8 +9,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 from rich.console import Console
+from rich.text import Text
 
 import spnb
+from spnb._places import home_folder
 from spnb.cli.faults import faults
 from spnb.errors import SpnbError
 
@@ -38,7 +40,12 @@ def lab(
     """
     from spnb.cli.lab import open_lab
 
-    return open_lab(folder or Path.home() / "spnb-notebooks", port=port, browser=browser, fresh=fresh)
+    return open_lab(
+        folder or home_folder("name the folder: spnb lab FOLDER") / "spnb-notebooks",
+        port=port,
+        browser=browser,
+        fresh=fresh,
+    )
 
 
 @app.command
@@ -233,7 +240,10 @@ def main(tokens: list[str] | None = None) -> None:
     try:
         code = app(tokens, result_action="return_value")
     except SpnbError as error:
-        Console(stderr=True).print(f"[bold red]error:[/] {error}", markup=True, highlight=False)
+        # What a message repeats is the user's, and no markup.
+        Console(stderr=True).print(
+            Text.assemble(("error:", "bold red"), " ", str(error)), highlight=False, soft_wrap=True
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from spnb.errors import InvalidInput
+from spnb.errors import ConfigError, InvalidInput
 
 if TYPE_CHECKING:
     from spnb.broadcast.sources import Source
@@ -101,4 +101,7 @@ def run_demo(*, seconds: float, source: str, out: Path | None, title: str) -> in
 def _videos_folder() -> Path:
     from platformdirs import user_videos_path
 
-    return user_videos_path() / "spnb"
+    try:
+        return user_videos_path() / "spnb"
+    except RuntimeError:
+        raise ConfigError("this user has no home folder: name where to put the recording with --out") from None

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from spnb._arguments import checked_port
+from spnb.errors import ConfigError
 
 __all__ = ["FIRST_NOTEBOOK", "copy_notebooks", "open_lab", "shipped_notebooks"]
 
@@ -48,7 +49,12 @@ def open_lab(folder: Path, *, port: int, browser: bool, fresh: bool) -> int:
 
     checked_port(port)
     console = Console(stderr=True)
-    notebooks = copy_notebooks(folder, fresh=fresh)
+    try:
+        notebooks = copy_notebooks(folder, fresh=fresh)
+    except OSError as error:
+        raise ConfigError(
+            f"the notebooks cannot be copied into {folder} ({error.strerror}): name another folder, spnb lab FOLDER"
+        ) from None
     real = credentials_from_environment()
     if real is None:
         import spnb.sandbox

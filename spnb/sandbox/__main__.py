@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     from spnb.sandbox.server.process import run_foreground
     from spnb.sandbox.server.settings import CATEGORIES, SandboxSettings
 
-    choices: dict[str, object] = {"data_dir": (wish.data_dir or default_data_dir()).resolve()}
+    choices: dict[str, object] = {}
     choices["livekit"] = wish.livekit
     choices["moderation"] = {name: {"flag": wish.flag_at, "terminate": wish.terminate_at} for name in CATEGORIES}
     if wish.egress is not None:
@@ -66,6 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
     if wish.no_rate_limit:
         choices["rate_limit"] = False
     try:
+        choices["data_dir"] = (wish.data_dir or default_data_dir()).resolve()
         try:
             settings = SandboxSettings.model_validate(choices)
         except ValidationError as error:

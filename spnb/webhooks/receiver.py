@@ -6,7 +6,6 @@ import asyncio
 import inspect
 import json
 import logging
-import os
 import sqlite3
 import threading
 import time
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from spnb._arguments import checked_class
 from spnb._loop import background_loop, on_loop
+from spnb._places import user_folder
 from spnb._twins import Blocking
 from spnb.errors import ConfigError, InvalidInput
 from spnb.webhooks.delivery import HANDLED, Delivery, Refusal
@@ -91,7 +91,7 @@ class AsyncReceiver:
         keep_seconds = max(keep_days * 86_400, max_age or 0)
         self._intake = Intake(secrets, livekit, max_bytes, max_age or keep_seconds)
         self._names = EventNames(names)
-        file = (_default_path() if path is None else Path(path)).resolve()
+        file = (user_folder() / "webhooks.sqlite" if path is None else Path(path)).resolve()
         earlier = self._open.pop(file, None)
         if earlier is not None:
             earlier._shut()  # a cell that is run again replaces its receiver
@@ -429,15 +429,6 @@ class AsyncReceiver:
     def __repr__(self) -> str:
         where = self._server.url if self._server is not None else "not serving"
         return f"{type(self).__name__}({where}, kept in {self._store.path.name})"
-
-
-def _default_path() -> Path:
-    named = os.environ.get("SPNB_HOME")
-    if named:
-        return Path(named) / "webhooks.sqlite"
-    from platformdirs import user_data_path
-
-    return user_data_path("spnb", appauthor=False) / "webhooks.sqlite"
 
 
 def _frame(rows: list[tuple[Any, ...]]) -> pd.DataFrame:

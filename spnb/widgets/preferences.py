@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 from pathlib import Path
 from typing import Any
+
+from spnb._places import user_folder
+from spnb.errors import ConfigError
 
 __all__ = ["load", "save"]
 
@@ -27,25 +29,22 @@ DEFAULTS: dict[str, Any] = {
 
 
 def _path() -> Path:
-    import platformdirs
-
-    named = os.environ.get("SPNB_HOME")
-    return (Path(named) if named else platformdirs.user_config_path("spnb")) / "preferences.json"
+    return user_folder("config") / "preferences.json"
 
 
 def load() -> dict[str, Any]:
     """The user's choices; the defaults where there are none, or where the file cannot be read."""
     try:
         kept = json.loads(_path().read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, ConfigError):
         return dict(DEFAULTS)
     return checked(kept)
 
 
 def save(wishes: dict[str, Any]) -> None:
     """Keep the choices; where that is impossible they live as long as the kernel."""
-    path = _path()
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ConfigError):
+        path = _path()
         path.parent.mkdir(parents=True, exist_ok=True)
         made = path.with_suffix(".part")
         made.write_text(json.dumps(wishes), "utf-8")

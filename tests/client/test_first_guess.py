@@ -7,6 +7,7 @@ import os
 import queue
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -58,6 +59,42 @@ def test_a_sandbox_of_one_s_own_is_a_context_and_takes_a_string(tmp_path: Path) 
         spnb.connect("ann", url=box.url, api_key=box.api_key)
 
 
+NOWHERE = "import pwd\ndef nobody(uid):\n    raise KeyError(uid)\npwd.getpwuid = nobody\n"
+"""For a process whose user the system does not know, as in many containers: without HOME there is no home folder."""
+
+
+def told_by(*command: str, home: Path | None, before: str = "") -> str:
+    """What a command of the terminal says that cannot run, as a user's with this home folder: one line."""
+    words = (
+        f"import runpy, sys\n{before}sys.argv = {['spnb', *command]!r}\nrunpy.run_module('spnb', run_name='__main__')"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SOCIALPLUS", "SPNB", "XDG"))}
+    kept.pop("HOME", None)
+    told = subprocess.run(
+        [sys.executable, "-c", words],
+        capture_output=True,
+        text=True,
+        env=kept if home is None else {**kept, "HOME": str(home)},
+        timeout=120,
+    )
+    assert told.returncode == 1, told.stdout
+    assert told.stderr.startswith("error: ")
+    assert told.stderr.count("\n") == 1
+    return told.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows asks no file of users")
+def test_a_user_without_a_home_folder_learns_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in ("sandbox", "rooms"):
+        assert "set SPNB_HOME" in told_by(command, home=None, before=NOWHERE)
+    assert "spnb lab FOLDER" in told_by("lab", home=None, before=NOWHERE)
+    monkeypatch.setenv("SPNB_HOME", "not/whole")
+    with pytest.raises(SandboxError, match=r"SPNB_HOME=not/whole.*from the root on"):
+        spnb.sandbox.ensure()
+    with pytest.raises(ConfigError, match="SPNB_HOME"):
+        spnb.webhooks.Receiver("a secret of some length")
+
+
 def test_a_folder_that_cannot_be_written_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("SPNB_HOME", str(tmp_path / "file" / "home"))
@@ -65,18 +102,49 @@ def test_a_folder_that_cannot_be_written_says_what_to_set(tmp_path: Path, monkey
         spnb.sandbox.ensure()
     with pytest.raises(SandboxError, match="cannot write"):
         spnb.sandbox.start(tmp_path / "file" / "box")
+    assert "SPNB_HOME" in told_by("sandbox", "--data-dir", str(tmp_path / "file" / "box"), home=tmp_path)
 
 
-def test_a_sandbox_of_the_terminal_says_in_one_line_that_it_cannot_write(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    told = subprocess.run(
-        [sys.executable, "-m", "spnb", "sandbox", "--data-dir", str(tmp_path / "file" / "box")],
-        capture_output=True,
-        text=True,
-    )
-    assert told.returncode == 1
-    assert "SPNB_HOME" in told.stderr
-    assert "Traceback" not in told.stderr
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mounts a small disk with these options, as a home folder."""
+    made: list[Path] = []
+
+    def mount(options: str) -> Path:
+        place = tmp_path / f"disk-{len(made)}"
+        place.mkdir(mode=0o700)
+        mounting = ["mount", "-t", "tmpfs", "-o", f"mode=700,{options}", "tmpfs", str(place)]
+        if os.getuid() != 0 or subprocess.run(mounting, capture_output=True).returncode:
+            pytest.skip("mounting a disk needs root")
+        made.append(place)
+        return place
+
+    yield mount
+    for place in made:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_home_that_can_only_be_read_says_what_to_set(
+    mounted: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = mounted("ro")
+    assert "Read-only" in (told := told_by("sandbox", home=home))
+    assert "set SPNB_HOME" in told
+    assert "spnb lab FOLDER" in told_by("lab", home=home)
+    monkeypatch.setenv("SPNB_HOME", str(home / "spnb"))
+    with pytest.raises(SandboxError, match=r"cannot write.*SPNB_HOME"):
+        spnb.sandbox.ensure()
+
+
+def test_a_full_disk_says_what_to_set(mounted: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    home = mounted("size=1m")
+    assert "is full" in (told := told_by("sandbox", home=home))
+    assert "set SPNB_HOME" in told
+    monkeypatch.setenv("SPNB_HOME", str(home))
+    with pytest.raises(SandboxError, match=r"is full.*SPNB_HOME"):
+        spnb.sandbox.ensure()
+    with pytest.raises(SandboxError, match="is full"):
+        spnb.sandbox.start(home / "box")
 
 
 def test_a_folder_of_another_user_or_of_all_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,25 +154,15 @@ def test_a_folder_of_another_user_or_of_all_is_not_believed(tmp_path: Path, monk
         spnb.sandbox.ensure()
     if os.getuid() == 0:
         tmp_path.chmod(0o700)
-        os.chown(tmp_path, 1, 1)
+        place = tmp_path / ".local" / "share" / "spnb"
+        place.mkdir(parents=True)
+        for folder in (tmp_path, place):
+            os.chown(folder, 1, 1)
         with pytest.raises(SandboxError, match=r"belongs to another user.*SPNB_HOME"):
             spnb.sandbox.ensure()
+        # Nor does one of the terminal run there, where nobody would join it.
+        assert "belongs to another user: set SPNB_HOME" in told_by("sandbox", home=tmp_path)
         os.chown(tmp_path, 0, 0)
-
-
-def test_a_full_disk_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mounting = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
-    if os.getuid() != 0 or subprocess.run(mounting, capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small disk")
-    try:
-        tmp_path.chmod(0o700)
-        monkeypatch.setenv("SPNB_HOME", str(tmp_path))
-        with pytest.raises(SandboxError, match=r"is full.*SPNB_HOME"):
-            spnb.sandbox.ensure()
-        with pytest.raises(SandboxError, match="is full"):
-            spnb.sandbox.start(tmp_path / "box")
-    finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 def test_what_runs_in_a_terminal_is_the_sandbox_of_its_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,10 +22,11 @@ from typing import IO, Any
 import httpx
 import psutil
 
+from spnb._places import user_folder
 from spnb._version import __version__
 from spnb.config import VisitorSignature
-from spnb.errors import SandboxError
-from spnb.sandbox.control.found import FILE, make_private_folder, read_running, shows_its_key
+from spnb.errors import ConfigError, SandboxError
+from spnb.sandbox.control.found import FILE, check_ours, make_private_folder, read_running, shows_its_key
 
 __all__ = ["SandboxInfo", "default_data_dir", "ensure", "home", "running", "start"]
 
@@ -140,13 +141,15 @@ class SandboxInfo:
 
 
 def home() -> Path:
-    """The folder of this user's sandbox: `SPNB_HOME`, else the platform's place for application data."""
-    named = os.environ.get("SPNB_HOME")
-    if named:
-        return Path(named)
-    from platformdirs import user_data_path
+    """The folder of this user's sandbox: `SPNB_HOME`, else the platform's place for application data.
 
-    return user_data_path("spnb", appauthor=False)
+    Raises:
+        SandboxError: there is none; says what to set.
+    """
+    try:
+        return user_folder()
+    except ConfigError as error:
+        raise SandboxError(str(error)) from None
 
 
 def default_data_dir() -> Path:
@@ -169,13 +172,12 @@ def own_folder() -> Path:
     """`home()`, made where it is not there.
 
     Raises:
-        SandboxError: it cannot be; says what to set.
+        SandboxError: it cannot be, or is another user's; says what to set.
     """
     folder = home()
-    if not folder.is_absolute():
-        raise SandboxError("this user has no home folder: set SPNB_HOME to a folder of your own")
     try:
         make_private_folder(folder)
+        check_ours(folder)
         with (folder / "start.lock").open("a+"):
             _check_space(folder, "set SPNB_HOME to a folder on another disk")
             return folder
