@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spnb.analytics.events import Events, net
-from spnb.analytics.metrics.audience import returned
+from spnb.analytics.metrics.audience import marked, returned
 from spnb.analytics.metrics.chat import chat_columns
 from spnb.analytics.metrics.concurrency import averaged, sweep
 from spnb.analytics.polled import POLLED, polled
@@ -146,9 +146,8 @@ def _audience(
             "average_viewers": averaged(swept.seconds, seconds),
         }
         # sessions are in order of room, user and replay: whoever watched live did so first
-        live = ~sessions.replay[once]
-        pairs = (sessions.room[once].astype(np.int32), sessions.user[once].astype(np.int32), live)
-        return part.rooms, columns, pairs, part.users, sessions.quality
+        viewers = marked(sessions.user[once], ~sessions.replay[once])
+        return part.rooms, columns, viewers, part.users, sessions.quality
 
     known = windows.seconds
     made: dict[str, NDArray[Any]] = {
@@ -167,24 +166,21 @@ def _audience(
     }
     parts = over_sessions(dataset.store, windows, reduce)
     quality = Quality()
-    pairs_of_rooms, pairs_of_users, pairs_live = [], [], []
+    # one array a part and a view of it a stream: of a large season they are most of what is held
+    viewers: list[NDArray[np.uint32] | None] = [None] * len(index)
     people = same_people([users for *_, users, _ in parts])
-    for number, (names, columns, (room, user, live), _, found) in enumerate(parts):
+    users = 0
+    for number, (names, columns, mine, _, found) in enumerate(parts):
         places = index.get_indexer(pd.Index(names, dtype=object))
         for name, values in columns.items():
             made[name][places] = values
-        pairs_of_rooms.append(places[room])
-        pairs_of_users.append(people[number][user] if people is not None else user)
-        pairs_live.append(live)
+        renamed = marked(people[number][mine >> 1], (mine & 1) != 0) if people is not None else mine
+        for place, of_room in zip(places, np.split(renamed, np.cumsum(columns["unique_viewers"])[:-1]), strict=True):
+            viewers[place] = of_room
+        users = max(users, int(renamed.max() >> 1) + 1 if len(renamed) else 0)
         quality += found
     creator, _ = pd.factorize(rooms["creator_id"])
-    made["returning_viewers"] = returned(
-        np.concatenate(pairs_of_rooms) if parts else np.zeros(0, dtype=np.int64),
-        np.concatenate(pairs_of_users) if parts else np.zeros(0, dtype=np.int64),
-        creator.astype(np.int64),
-        milliseconds(rooms["live_at"]),
-        np.concatenate(pairs_live) if parts else np.zeros(0, dtype=bool),
-    )
+    made["returning_viewers"] = returned(viewers, creator.astype(np.int64), milliseconds(rooms["live_at"]), users)
     return made | {"peak_at": moments_of(made["peak_at"])}, quality
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from spnb.analytics.windows import NEVER, Whole, milliseconds
 
 __all__ = [
     "joins_leaves",
+    "marked",
     "returned",
     "returning",
     "unique_viewers",
@@ -109,52 +111,53 @@ def returning(sessions: Any, rooms: Any, *, as_of: Any = None) -> pd.DataFrame:
     creator, _ = pd.factorize(table["creator_id"])  # without a creator: -1
     once = made.is_viewer()
     live = ~made.replay[once]  # of a user's sessions of a room the live ones come first
-    came_back = returned(
-        made.room[once], made.user[once], creator.astype(np.int64), milliseconds(table["live_at"]), live
-    )
+    edges = np.cumsum(np.bincount(made.room[once], minlength=len(creator)))[:-1]
+    viewers = np.split(marked(made.user[once], live), edges)
+    users = int(made.user.max()) + 1 if len(made) else 0
+    came_back = returned(viewers, creator.astype(np.int64), milliseconds(table["live_at"]), users)
     unique = _counted(made, made.first & ~made.replay)
     index = pd.Index(made.windows.names, name="room_id")
     share = came_back / np.where(unique > 0, unique, np.nan)
     return pd.DataFrame({"returning_viewers": came_back, "returning_share": share}, index=index)
 
 
-def returned(room: Whole, user: Whole, creator: Whole, live_at: Whole, live: Flags) -> Whole:
+def marked(user: NDArray[Any], live: Flags) -> NDArray[np.uint32]:
+    """Viewers in four bytes each: twice the user's code, and 1 for who watched live."""
+    made: NDArray[np.uint32] = user.astype(np.uint32) * np.uint32(2) + live.astype(np.uint32)
+    return made
+
+
+def returned(viewers: Sequence[NDArray[np.uint32] | None], creator: Whole, live_at: Whole, users: int) -> Whole:
     """How many live viewers of each room saw an earlier one of its creator.
 
     Args:
-        room, user: codes, one row per viewer of a room, rows of a room side by side.
+        viewers: of each room, each once, as `marked` has them; None where nobody watched. Who saw the recording alone
+            counts for later streams only.
         creator, live_at: of each room; a creator below 0 or no time leaves the room out.
-        live: whether each viewer watched live; who saw the recording alone counts for later streams only.
+        users: how many codes of users there are.
     """
     made = np.zeros(len(creator), dtype=np.int64)
-    if len(room) == 0:
-        return made
-    begins = np.full(len(creator), 0)
-    sizes = np.bincount(room, minlength=len(creator))
-    heads = np.flatnonzero(np.diff(room, prepend=-1))
-    begins[room[heads]] = heads
-    seen = np.zeros(int(user.max()) + 1, dtype=bool)
+    seen = np.zeros(users, dtype=bool)
     eligible = np.flatnonzero((creator >= 0) & (live_at != NEVER))
     ordered = eligible[np.lexsort((live_at[eligible], creator[eligible]))]
-    known: list[Whole] = []  # users marked in `seen` for the creator at hand
-    waiting: list[Whole] = []  # of streams that began at the very same time: not earlier than each other
+    known: list[NDArray[np.uint32]] = []  # users marked in `seen` for the creator at hand
+    waiting: list[NDArray[np.uint32]] = []  # of streams that began at the very same time: not earlier than each other
     previous = (-1, NEVER)
     for place in ordered:
         now = (int(creator[place]), int(live_at[place]))
         if now[0] != previous[0]:
-            for users in known:
-                seen[users] = False
+            for mine in known:
+                seen[mine >> 1] = False
             known, waiting = [], []
         elif now[1] != previous[1]:
-            for users in waiting:
-                seen[users] = True
+            for mine in waiting:
+                seen[mine >> 1] = True
             known += waiting
             waiting = []
-        mine = slice(begins[place], begins[place] + sizes[place])
-        users = user[mine]
-        made[place] = np.count_nonzero(seen[users] & live[mine])
-        waiting.append(users)
         previous = now
+        if (mine := viewers[place]) is not None:
+            made[place] = np.count_nonzero(seen[mine >> 1] & ((mine & 1) != 0))
+            waiting.append(mine)
     return made
 
 
