@@ -22,7 +22,6 @@ from spnb.analytics import portable
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.frames import TIME
 from spnb.errors import InvalidInput, TableError
-from tests.analytics.engines import page_agrees, season_agrees
 from tests.analytics.oracle import World
 from tests.analytics.season import season, troubled
 from tests.analytics.worlds import worlds
@@ -166,15 +165,6 @@ def test_a_spark_cluster_agrees(spark: Any, tmp_path: Path) -> None:
     answer = portable.kpis(tables, as_of=dataset.as_of)
     assert type(answer).__module__.startswith("pyspark.")
     agree(answer.toArrow().to_pandas(), dataset)
-    import time, sys
-    coll = lambda a: a.toArrow().to_pandas()
-    for f in (page_agrees, season_agrees):
-        t = time.time()
-        try:
-            f(tables, dataset, coll)
-        except BaseException as e:
-            print(f.__name__, "FAILED", repr(e)[:3000], file=sys.stderr)
-        print(f.__name__, time.time() - t, file=sys.stderr)
     assert len(spark.sparkContext._jsc.sc().statusTracker().getExecutorInfos()) == 3  # the driver and two workers
     spark.conf.set("spark.sql.session.timeZone", "Europe/Berlin")
     with pytest.raises(TableError, match=r"spark\.sql\.session\.timeZone"):

@@ -16,10 +16,11 @@ from spnb.analytics.dataset import Dataset
 from spnb.analytics.folder import CAPTURE_CARD, CARD, ObjectFolder, read_file
 from spnb.analytics.objects import Objects, fetched, objects_at
 from spnb.analytics.quality import Quality, Step
-from spnb.analytics.sources.chat_logs import kind_of_log, open_chat_log
+from spnb.analytics.sources.chat_logs import kind_of_log
 from spnb.analytics.sources.console import looks_like_console, read_console
 from spnb.analytics.sources.files import is_sqlite
 from spnb.analytics.sources.flat_files import flat_files, read_flat
+from spnb.analytics.sources.large_logs import dataset_of_log
 from spnb.analytics.store import Memory
 from spnb.analytics.swap import recovered
 from spnb.analytics.tables import TABLES
@@ -136,9 +137,7 @@ def _from_path(path: Path, as_of: Any, text: bool, options: Mapping[str, Any]) -
 
         return dataset_of_deliveries(read_deliveries(path))
     if kind := options.get("kind") or kind_of_log(path):
-        log = open_chat_log(path, **{**options, "kind": kind, "text": text})
-        told = {} if log.rooms is None else {"rooms": log.rooms}
-        return _judged({"messages": log.messages, **told}, log.quality, as_of, text)
+        return dataset_of_log(path, as_of=as_of, text=text, options={**options, "kind": kind})
     if path.suffix != ".xlsx" and looks_like_console(path):
         return _from_console(path, options)
     return _judged(*read_flat([path]), as_of, text)

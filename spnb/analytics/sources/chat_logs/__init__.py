@@ -108,8 +108,12 @@ def open_chat_log(
     time_zone: str | None = None,
     start: Any = None,
     text: bool = False,
+    spool: Path | None = None,
 ) -> ChatLog:
-    """A chat log with what it tells of its stream and what was skipped; as `read_chat_log`."""
+    """A chat log with what it tells of its stream and what was skipped; as `read_chat_log`.
+
+    With `spool`, an empty folder, a large one hands out its messages piece by piece.
+    """
     if time_zone is not None:
         zone_named(time_zone)
     file = Path(path)
@@ -119,7 +123,7 @@ def open_chat_log(
     if found not in KINDS:
         raise TableError(f"kind is one of {', '.join(KINDS)}, not {found!r}")
     began = _start(start)
-    into = Gathering(text=text)
+    into = Gathering(text=text, spool=spool)
     if found == "irc":
         read_lines(file, into, time_zone=time_zone, start=began)
     elif found == "danmaku":

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import marshal
 from array import array
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from spnb.analytics.frames import TEXT
 from spnb.analytics.quality import Quality, Step
 from spnb.errors import TableError
 
@@ -18,6 +23,9 @@ __all__ = ["UNKNOWN_START", "ChatLog", "Gathering", "clock", "epoch_ms", "moment
 
 UNKNOWN_START = pd.Timestamp("2000-01-01", tz="UTC")
 """Stands for the start of a stream that its log does not tell."""
+PIECE_ROWS = 50_000
+_Piece = tuple[list[str], list[str], bytes, bytes, list[str] | None]
+"""Ids, users, whether each answers another, lengths, and words, of some messages."""
 UNITS = (("seconds", 1e11, 1e3), ("milliseconds", 1e14, 1.0), ("microseconds", 1e17, 1e-3), ("nanoseconds", 1e20, 1e-6))
 
 
@@ -63,18 +71,31 @@ class ChatLog:
     """A chat log as tables.
 
     Attributes:
-        messages: a messages table.
+        messages: a messages table; empty where there are `pieces`.
         rooms: one row: what the log tells of its stream; None where it tells nothing but messages.
         quality: what was skipped, judged or guessed.
+        pieces: hands out the messages of a large log piece by piece; those of one id are in one piece.
     """
 
     messages: pd.DataFrame
     rooms: pd.DataFrame | None
     quality: Quality
+    pieces: Callable[[], Iterator[pd.DataFrame]] | None = None
+
+
+def _texts(values: list[str]) -> pd.Series[Any]:
+    try:
+        return pd.Series(pd.array(values, dtype=TEXT))
+    except UnicodeEncodeError:  # half characters, which are replaced and counted when tables are made
+        return pd.Series(values, dtype=object)
 
 
 class Gathering:
     """Takes what a parser finds, and makes a `ChatLog` of it.
+
+    Args:
+        text: keep the words.
+        spool: an empty folder for what is more than a piece, so that memory does not grow with the log.
 
     Attributes:
         title, host: of the stream, where the file tells.
@@ -82,11 +103,15 @@ class Gathering:
         length: of the stream, seconds, where the file tells.
     """
 
-    def __init__(self, *, text: bool = False) -> None:
+    def __init__(self, *, text: bool = False, spool: Path | None = None) -> None:
         self.title = ""
         self.host: str | None = None
         self.start: pd.Timestamp | None = None
         self.length: float | None = None
+        self._spool = spool
+        self._spooled = 0  # pieces
+        self._before = 0  # messages in them
+        self._hashes = array("q")  # of ids, where there is a spool
         self._keys: list[str] = []
         self._users: list[str] = []
         self._at = array("d")
@@ -105,7 +130,7 @@ class Gathering:
         return self._texts is not None
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return self._before + len(self._keys)
 
     def add(
         self,
@@ -139,6 +164,19 @@ class Gathering:
         self._reply.append(reply)
         if unit:
             self._units[unit] += 1
+        if self._spool is not None:
+            self._hashes.append(hash(key) if key else 0)
+            if len(self._keys) >= PIECE_ROWS:
+                self._put_away(self._spool)
+
+    def _put_away(self, spool: Path) -> None:
+        piece = (self._keys, self._users, bytes(self._reply), self._length.tobytes(), self._texts)
+        with (spool / str(self._spooled)).open("wb") as file:
+            marshal.dump(piece, file)  # half characters and all
+        self._spooled += 1
+        self._before += len(self._keys)
+        self._keys, self._users, self._reply, self._length = [], [], bytearray(), array("q")
+        self._texts = None if self._texts is None else []
 
     def began(self, at: float | None) -> None:
         """The stream began, in milliseconds since 1970; None tells nothing."""
@@ -151,7 +189,7 @@ class Gathering:
 
     def silence(self, user: str) -> None:
         """All that a user wrote so far was deleted."""
-        self._silenced[user] = len(self._keys)
+        self._silenced[user] = len(self)
 
     def skip(self, what: str, action: str = "skipped") -> None:
         """A line or item that is no message."""
@@ -168,7 +206,7 @@ class Gathering:
         Raises:
             TableError: nothing in it was understood.
         """
-        if not self._keys:
+        if not len(self):
             told = ", ".join(f"{rows} × {name}" for (name, _), rows in self._skipped.items())
             raise TableError(f"no message was found; expected {expected}{f' (there were {told})' if told else ''}")
         at, offset = np.frombuffer(self._at), np.frombuffer(self._offset)
@@ -191,34 +229,66 @@ class Gathering:
             at = np.where(timed, began.timestamp() * 1000 + offset * 1000, at)
         known = ~np.isnan(at)
         steps.append(Step("no time", "messages", int((~known).sum()), "skipped"))
-        users = pd.Series(self._users, dtype=object)
-        gone = np.array([key in self._gone for key in self._keys]) if self._gone else np.zeros(len(at), dtype=bool)
-        for user, until in self._silenced.items():
-            gone[:until] |= (users[:until] == user).to_numpy()
-        frame = pd.DataFrame(
-            {
-                "message_id": [key or f"{room_id}:{place}" for place, key in enumerate(self._keys, 1)],
-                "room_id": room_id,
-                "user_id": users,
-                "created_at": pd.to_datetime(np.where(known, at, 0).round().astype("int64"), unit="ms", utc=True),
-                "deleted": gone,
-                "is_reply": np.frombuffer(bytes(self._reply), dtype=np.uint8).astype(bool),
-                "length": np.frombuffer(self._length, dtype=np.int64),
-            }
-        )
-        if self._texts is not None:
-            frame["text"] = pd.Series(self._texts, dtype=object)
-        frame = frame[known]
         early = int((offset < 0).sum())
         steps.append(Step("before the stream", "messages", early, "kept, outside the live window"))
-        return ChatLog(frame.reset_index(drop=True), self._room(room_id, began, frame), Quality.of(steps))
 
-    def _room(self, room_id: str, began: pd.Timestamp | None, messages: pd.DataFrame) -> pd.DataFrame | None:
+        def frame(piece: _Piece, first: int) -> pd.DataFrame:
+            place = slice(first, first + len(piece[0]))
+            return self._frame(piece, room_id, first, at[place])[known[place]].reset_index(drop=True)
+
+        spool = self._spool
+        mine: _Piece = (self._keys, self._users, bytes(self._reply), self._length.tobytes(), self._texts)
+        last = pd.Timestamp(int(at[known].max().round()), unit="ms", tz="UTC") if known.any() else pd.NaT
+        room = self._room(room_id, began, last)
+        if spool is None or not self._spooled:
+            return ChatLog(frame(mine, 0), room, Quality.of(steps))
+
+        def pieces() -> Iterator[pd.DataFrame]:
+            files = [spool / str(number) for number in range(self._spooled)]
+            hashes = np.frombuffer(self._hashes, dtype=np.int64)
+            ordered = np.sort(hashes)
+            again = np.unique(ordered[1:][(ordered[1:] == ordered[:-1]) & (ordered[1:] != 0)])
+            first, several = 0, []
+            for file in (*files, None):
+                piece: _Piece = mine if file is None else marshal.loads(file.read_bytes())
+                count = len(piece[0])
+                whole = frame(piece, first)
+                twice = np.isin(hashes[first : first + count], again)[known[first : first + count]]
+                yield whole[~twice]
+                several.append(whole[twice])
+                first += count
+            yield pd.concat(several)
+
+        return ChatLog(frame(([], [], b"", b"", None), 0), room, Quality.of(steps), pieces)
+
+    def _frame(self, piece: _Piece, room_id: str, first: int, at: NDArray[np.float64]) -> pd.DataFrame:
+        keys, names, reply, length, texts = piece
+        users = _texts(names)
+        gone = np.array([key in self._gone for key in keys], dtype=bool)
+        for user, until in self._silenced.items():
+            here = max(0, until - first)
+            gone[:here] |= (users[:here] == user).to_numpy()
+        times = np.where(np.isnan(at), 0, at).round().astype("int64")
+        frame = pd.DataFrame(
+            {
+                "message_id": _texts([key or f"{room_id}:{place}" for place, key in enumerate(keys, first + 1)]),
+                "room_id": room_id,
+                "user_id": users,
+                "created_at": pd.to_datetime(times, unit="ms", utc=True),
+                "deleted": gone,
+                "is_reply": np.frombuffer(reply, dtype=np.uint8).astype(bool),
+                "length": np.frombuffer(length, dtype=np.int64),
+            }
+        )
+        if texts is not None:
+            frame["text"] = _texts(texts)
+        return frame
+
+    def _room(self, room_id: str, began: pd.Timestamp | None, last: pd.Timestamp) -> pd.DataFrame | None:
         if began is None and not self.title and self.host is None:
             return None
         ended = None
         if began is not None:
-            last = messages["created_at"].max()
             ended = began + pd.Timedelta(seconds=self.length) if self.length else max(last, began)
         row = {
             "room_id": room_id,

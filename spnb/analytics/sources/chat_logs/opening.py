@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, cast
@@ -18,7 +19,10 @@ __all__ = ["bytes_of", "head_of", "json_values", "text_lines"]
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 PIECE = 1 << 22
 HEAD = 64 * 1024
+BATCH = 1 << 16
+"""More would be read faster than it is used: what is read is to stay in the processor's cache."""
 SPACE = " \t\r\n"
+ALIKE = re.compile(r'\s*,\s*\{\s*"[^"\\\n]*"')
 
 
 def bytes_of(path: Path) -> IO[bytes]:
@@ -170,6 +174,8 @@ class _Walk:
             yield "", value
 
     def _elements(self, name: str) -> Iterator[tuple[str, Any]]:
+        for value in self._in_batches():
+            yield name, value
         while (here := self._peek()) not in ("]", ""):
             if here == ",":
                 self._at += 1
@@ -184,6 +190,39 @@ class _Walk:
         if not here:
             self._torn()
         self._at += 1
+
+    def _in_batches(self) -> Iterator[Any]:
+        """Elements of a list that look alike, many at a time by a faster reader; whatever it does not take is left.
+
+        Where the next one begins is told by what stood between the first two: `},{"id"`, with their spaces.
+        """
+        if self._peek() != "{":
+            return
+        try:
+            yield self._value()
+        except ValueError:
+            return
+        between = self._between()
+        while between:
+            end = self._text.rfind(between, self._at, self._at + BATCH)
+            if end < 0:
+                if len(self._text) - self._at >= BATCH or not self._more(BATCH):
+                    return
+                continue
+            start = self._text.index("{", self._at)
+            try:
+                batch = orjson.loads(f"[{self._text[start : end + 1]}]")
+            except ValueError:  # an element holds the like of it, or what only the other reader takes
+                return
+            self._at = end + 1
+            yield from batch
+
+    def _between(self) -> str:
+        """From the end of one element to the end of the next one's first name, a brace first; nothing for none."""
+        if len(self._text) - self._at < HEAD:
+            self._more()
+        found = ALIKE.match(self._text, self._at)
+        return "}" + found[0] if found else ""
 
     def _members(self) -> Iterator[tuple[str, Any]]:
         try:
