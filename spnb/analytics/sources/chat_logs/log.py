@@ -284,7 +284,7 @@ class Gathering:
             frame["text"] = _texts(texts)
         return frame
 
-    def _room(self, room_id: str, began: pd.Timestamp | None, last: pd.Timestamp) -> pd.DataFrame | None:
+    def _room(self, room_id: str, began: pd.Timestamp | None, last: Any) -> pd.DataFrame | None:
         if began is None and not self.title and self.host is None:
             return None
         ended = None
