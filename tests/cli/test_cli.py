@@ -69,6 +69,7 @@ def test_wrong_words_are_told_in_one_line(environment: Path, capsys: Any) -> Non
         "rooms --limit 0",
         "rooms --limit=-3",
         "rooms --status lve",
+        "rooms --status [/b]",
         "demo --seconds nan",
         "demo --seconds inf",
         "demo --source nonsense",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 import spnb
@@ -61,6 +63,21 @@ def test_a_sandbox_of_one_s_own_is_a_context_and_takes_a_string(tmp_path: Path) 
 
 NOWHERE = "import pwd\ndef nobody(uid):\n    raise KeyError(uid)\npwd.getpwuid = nobody\n"
 """For a process whose user the system does not know, as in many containers: without HOME there is no home folder."""
+
+
+def test_a_sandbox_of_one_s_own_ends_with_who_started_it(tmp_path: Path) -> None:
+    """However that ends, and not before."""
+    program = (
+        "import os, sys, spnb\n"
+        "box = spnb.sandbox.start(sys.argv[1])\n"
+        "with spnb.connect('ann', sandbox=box) as ann:\n"
+        "    ann.rooms.create('Short', chat=False)\n"
+        "print(box.pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True, timeout=120)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(int(ran.stdout)).wait(60)
 
 
 def told_by(*command: str, home: Path | None, before: str = "") -> str:

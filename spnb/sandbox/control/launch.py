@@ -130,6 +130,9 @@ class SandboxInfo:
         Raises:
             SandboxError: it did not end within ten seconds.
         """
+        from spnb.sandbox.control.lease import let_go
+
+        let_go(self.data_dir)
         try:
             process = psutil.Process(self.pid)
             process.terminate()
@@ -209,7 +212,7 @@ def ensure() -> SandboxInfo:
                 # It ends since nobody held it a moment ago; its folder is free once it is gone.
                 with contextlib.suppress(psutil.Error):
                     psutil.Process(info.pid).wait(START_SECONDS)
-        info = start(default_data_dir(), idle_exit=True, options=("--running-file", str(folder / FILE)))
+        info = _started(default_data_dir(), 0, idle_exit=True, options=("--running-file", str(folder / FILE)))
         hold(folder, info, lambda: _running(folder))
         return info
 
@@ -226,21 +229,28 @@ def running() -> SandboxInfo:
     return info
 
 
-def start(
-    data_dir: str | Path, *, port: int = 0, idle_exit: bool = False, options: tuple[str, ...] = ()
-) -> SandboxInfo:
-    """Start a sandbox of its own in the background: `with start("folder") as box:` ends it too.
+def start(data_dir: str | Path, *, port: int = 0, idle_exit: bool = True, options: tuple[str, ...] = ()) -> SandboxInfo:
+    """Start a sandbox of its own in the background: `with start("folder") as box:` ends it too, and so does the end of
+    this process, however it ends.
 
     Args:
         data_dir: where it keeps rooms and recordings.
         port: port on 127.0.0.1; 0 takes a free one.
-        idle_exit: whether it ends when nobody holds a lease.
+        idle_exit: False leaves it running when this process has ended, until somebody stops it.
         options: further options of `python -m spnb.sandbox`.
 
     Raises:
         SandboxError: it did not become ready; the message ends with what its log says.
     """
-    data_dir = Path(data_dir)
+    info = _started(Path(data_dir), port, idle_exit=idle_exit, options=options)
+    if idle_exit:
+        from spnb.sandbox.control.lease import hold
+
+        hold(info.data_dir, info, lambda: None)
+    return info
+
+
+def _started(data_dir: Path, port: int, *, idle_exit: bool, options: tuple[str, ...]) -> SandboxInfo:
     try:
         make_private_folder(data_dir)
     except OSError as error:

@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from spnb.errors import SandboxError
 
-__all__ = ["hold"]
+__all__ = ["hold", "let_go"]
 
 log = logging.getLogger(__name__)
 
@@ -112,6 +112,13 @@ def hold(folder: Path, sandbox: Held, find: Callable[[], Held | None]) -> None:
     _leases[folder] = _Lease(sandbox, find)
 
 
+def let_go(folder: Path) -> None:
+    """Hold the sandbox of a folder no longer, where it was held."""
+    lease = _leases.pop(folder, None)
+    if lease is not None:
+        lease.close()
+
+
 def _joined(sandbox: Held) -> ClientConnection:
     try:
         return connect(
@@ -138,7 +145,7 @@ if hasattr(os, "register_at_fork"):
 
 
 @atexit.register
-def _let_go() -> None:
+def _let_all_go() -> None:
     for lease in _leases.values():
         lease.close()
     _leases.clear()

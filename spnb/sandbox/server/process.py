@@ -220,7 +220,6 @@ async def _serve(
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
     await sandbox.start()
-    when_idle()
     serving = asyncio.create_task(server.serve(sockets=listeners))
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -228,6 +227,7 @@ async def _serve(
         if running_file is not None:
             write_running(running_file, sandbox.describe())
         _say(sandbox, as_json=as_json)
+        when_idle()
     await serving
     waiting.cancel()
     await sandbox.aclose()
