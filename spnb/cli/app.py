@@ -208,15 +208,18 @@ def rooms(*, status: list[str] | None = None, limit: int = 20, json: bool = Fals
 
 
 @app.command
-def doctor(*, json: bool = False) -> int:
+def doctor(*, page: bool = False, json: bool = False) -> int:
     """Tell what works here: service, real time, LiveKit, UDP, camera, codecs, versions.
 
     Args:
+        page: tell instead what leads from a notebook's page to the sandbox: through which Jupyter servers, and how to
+            have the page itself examined.
         json: print JSON instead of a table.
     """
-    from spnb.cli.doctor import examine
+    from spnb.cli.doctor import examinations, examine
+    from spnb.cli.doctor_page import page_examinations
 
-    return examine(as_json=json)
+    return examine(page_examinations if page else examinations, as_json=json)
 
 
 @app.command

@@ -8,7 +8,7 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from spnb.client import Client
     from spnb.live import LiveRoom
 
-__all__ = ["Finding", "examinations", "examine"]
+__all__ = ["Examination", "Finding", "examinations", "examine"]
 
 State = Literal["ok", "note", "fail"]
 
@@ -35,6 +35,9 @@ class Finding:
     subject: str
     state: State
     text: str
+
+
+Examination = Callable[[], Iterator[Finding]]
 
 
 def versions() -> Iterator[Finding]:
@@ -169,17 +172,17 @@ def _livekit(url: str, token: str) -> Finding:
         return Finding("livekit", "fail", f"{host}: {type(error).__name__}; is the address reachable from here?")
 
 
-examinations: tuple[Callable[[], Iterator[Finding]], ...] = (versions, codecs, udp, camera, screen, service)
+examinations: tuple[Examination, ...] = (versions, codecs, udp, camera, screen, service)
 
 
-def examine(*, as_json: bool) -> int:
-    """Run all examinations and print the report.
+def examine(wanted: Sequence[Examination] = examinations, *, as_json: bool) -> int:
+    """Run examinations and print the report.
 
     Returns:
         0 when nothing failed, else 1.
     """
     findings: list[Finding] = []
-    for examination in examinations:
+    for examination in wanted:
         try:
             findings.extend(examination())
         except SpnbError as error:

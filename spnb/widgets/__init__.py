@@ -7,6 +7,7 @@ from spnb.widgets.camera_preview import CameraPreview
 from spnb.widgets.chat import Chat
 from spnb.widgets.create_room import CreateRoom
 from spnb.widgets.dashboard import Dashboard
+from spnb.widgets.doctor import Doctor
 from spnb.widgets.faults import Faults
 from spnb.widgets.go_live import GoLive
 from spnb.widgets.live_dashboard import LiveDashboard
@@ -27,6 +28,7 @@ __all__ = [
     "Chat",
     "CreateRoom",
     "Dashboard",
+    "Doctor",
     "Faults",
     "GoLive",
     "Hub",

@@ -180,6 +180,16 @@ def test_the_lab_opens_on_the_first_notebook_in_few_words_and_ends_at_one_key(tm
         address = line.strip()
         page = httpx.get(address, trust_env=False, follow_redirects=True, timeout=60).text
         assert '"news": {"disabled": true}' in page
+        examined = subprocess.run(
+            [sys.executable, "-m", "spnb", "doctor", "--page", "--json"],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        found = {finding["subject"]: finding for finding in json.loads(examined.stdout)}
+        assert found["jupyter"]["state"] == "ok", examined.stdout
+        assert "/spnb/ leads to your sandbox" in found["jupyter"]["text"]
+        assert "spnb.Doctor(" in found["page"]["text"]
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
         assert process.wait(50) == 0

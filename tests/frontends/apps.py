@@ -46,6 +46,7 @@ def make():
         spnb.LiveDashboard(air, source=here),
         spnb.WebhookInspector(receiver),
         spnb.Faults(sp),
+        spnb.Doctor(sp),
     ]
 """
 NAMES = [line.strip().removeprefix("spnb.").partition("(")[0] for line in EVERY.split("return [")[1].splitlines()[1:-1]]

@@ -177,6 +177,12 @@ async def faults(root: Locator) -> None:
     await expect(root).to_contain_text("the sandbox is healthy")
 
 
+async def doctor(root: Locator) -> None:
+    await expect(root.get_by_role("button", name="Check again")).to_be_enabled()
+    await expect(root.locator(".spnb-verdict")).to_contain_text("Streams reach this page")
+    await expect(root.locator("tr[data-rung=messages]")).to_contain_text("works")
+
+
 def shows(selector: str, text: str) -> Callable[[Locator], Awaitable[None]]:
     """What a kernel knows is seen."""
 
@@ -204,6 +210,7 @@ WORKS: dict[str, Callable[[Locator], Awaitable[None]]] = {
     "GoLive": go_live,
     "Studio": studio,
     "Faults": faults,
+    "Doctor": doctor,
 }
 """What a widget does where it works, in the order in which it is looked at."""
 

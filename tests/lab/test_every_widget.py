@@ -45,7 +45,7 @@ every = [
     spnb.Player(air), spnb.RoomStatus(air), spnb.RoomCard(air), spnb.ViewerCount(air), spnb.Chat(air),
     spnb.LiveNow(sp), spnb.RoomTable(sp), spnb.RecordingPlayer(over, marks=[(1, 'Beginning')]),
     spnb.StreamReport(dataset.report(over.room_id)), spnb.Dashboard(dataset), spnb.LiveDashboard(air, source=here),
-    spnb.WebhookInspector(receiver), spnb.Faults(sp),
+    spnb.WebhookInspector(receiver), spnb.Faults(sp), spnb.Doctor(sp),
 ]
 display(*every)
 """

@@ -6,7 +6,7 @@ import asyncio
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from spnb.bench.lab import Lab
 from tests.lab.test_story import PLAYING
@@ -16,6 +16,16 @@ pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.m
 SIZES = ([1280, 720], [640, 360])
 """A page that has no time to encode all of it sends half of it."""
 ROADS = "async () => Promise.all([...window[Symbol.for('spnb.roads')].values()].map(async (road) => (await road)?.via))"
+
+KEYS = "(rows) => rows.map((row) => row.dataset.rung)"
+WORKING = "(rows) => rows.map((row) => row.dataset.works)"
+
+
+async def put(page: Page, source: str) -> None:
+    """Run a cell that is new."""
+    await page.evaluate("window.jupyterapp.commands.execute('notebook:insert-cell-below')")
+    await page.evaluate("(source) => window.spnbPanel.content.activeCell.model.sharedModel.setSource(source)", source)
+    await page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell')")
 
 
 async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_lab: Lab) -> None:
@@ -48,6 +58,25 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
         while await page.evaluate(ROADS) != ["jupyter"]:
             await asyncio.sleep(0.1)
 
+    # Which ways there are, the page says itself, and Python hears it.
+    await lab.run_code("doctor = spnb.Doctor(sp)")
+    await put(page, "doctor")
+    doctor = page.locator(".spnb-doctor")
+    await expect(doctor.get_by_role("button", name="Check again")).to_be_enabled(timeout=90_000)
+    rungs = doctor.locator("tr[data-rung]")
+    found = dict(zip(await rungs.evaluate_all(KEYS), await rungs.evaluate_all(WORKING), strict=True))
+    # By its port the sandbox takes no page of another name than this machine's.
+    assert found == {"jupyter": "true", "port": "false", "direct": "false", "messages": "true", "media": "false"}
+    verdict = doctor.locator(".spnb-verdict")
+    await expect(verdict).to_contain_text("Streams reach this page through the Jupyter server.")
+    await expect(verdict).to_contain_text("through the notebook's own connection, encoded by this page")
+    told = await lab.run_code(
+        "assert doctor.wait()\n"
+        "print([r['key'] for r in doctor.rungs if r['works'] and r['delay'] > 0 and r['down'] > 1000])"
+    )
+    assert told.strip() == "['jupyter', 'messages']"
+    await lab.shot("one-port-doctor")
+
     # What is muted is held back on this side of the page.
     before = int(await lab.run_code("print(studio._frames.count)"))
     await studio.get_by_role("button", name=re.compile("Hide camera")).click()
@@ -66,10 +95,8 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
     # By messages alone, where the Jupyter server leads no further.
     await page.route(re.compile(r"/(spnb|proxy)/"), lambda route: route.abort())
     await page.evaluate("window[Symbol.for('spnb.roads')].clear()")
-    await lab.run_code("from IPython.display import display\nsecond = spnb.Player(room)")
-    await page.evaluate("window.jupyterapp.commands.execute('notebook:insert-cell-below')")
-    await page.evaluate("window.spnbPanel.content.activeCell.model.sharedModel.setSource('second')")
-    await page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell')")
+    await lab.run_code("second = spnb.Player(room)")
+    await put(page, "second")
     carried = page.locator(".spnb-player:not(.spnb-preview) video").last
     await expect(carried).to_be_visible(timeout=90_000)
     assert await carried.evaluate(PLAYING, timeout=90_000) in SIZES

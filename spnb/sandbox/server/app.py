@@ -6,6 +6,7 @@ import functools
 import hmac
 import logging
 import os
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -60,6 +61,9 @@ from spnb.sandbox.webhook_delivery import Announcer, HookRoutes, WebhookSender
 __all__ = ["Sandbox"]
 
 log = logging.getLogger(__name__)
+
+MOST_LOAD = 2**20
+"""Bytes that may be asked for to time their way."""
 
 
 class LiveKitTokenWish(BaseModel):
@@ -255,11 +259,15 @@ class Sandbox:
         return JSONResponse({**facts, "leases": self.leases, "busy": self.lifecycle.busy})
 
     async def _proof(self, request: Request) -> Response:
-        """That this is the sandbox whose key the asker knows; see `proof`."""
+        """That this is the sandbox whose key the asker knows, see `proof`; with a load whose way can be timed."""
         asked = request.query_params.get("challenge", "")
         if not is_challenge(asked):
             return envelope(Refused.invalid(["challenge: 32 hex digits are wanted"]))
-        return JSONResponse({"proof": proof(self.api_key, asked, self.url)})
+        told = {"proof": proof(self.api_key, asked, self.url)}
+        load = request.query_params.get("load", "0")
+        if not (load.isascii() and load.isdigit() and len(load) < 8 and int(load) <= MOST_LOAD):
+            return envelope(Refused.invalid([f"load: 0 to {MOST_LOAD} bytes"]))
+        return JSONResponse({**told, "load": b64encode(os.urandom(int(load) * 3 // 4)).decode()} if int(load) else told)
 
     async def _livekit_token(self, call: ControlCall) -> Json:
         """A LiveKit token for any identity in any room: `{room, identity, canPublish?, hidden?, ttl?}`."""

@@ -4,7 +4,7 @@ export type Problem = { kind: string; text: string };
 type Policed = { featurePolicy?: { allowsFeature(name: string): boolean } };
 
 /** Whether a page around this one keeps the camera from it, whatever the reader allows. */
-const framed = (): boolean =>
+export const framed = (): boolean =>
   window.parent !== window && (document as unknown as Policed).featurePolicy?.allowsFeature("camera") === false;
 
 /** What keeps the camera from us, and what to do about it. */

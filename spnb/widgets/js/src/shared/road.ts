@@ -6,7 +6,7 @@ export type Signpost = { challenge: string; answer: string } | null;
 export type Road = { via: "direct" | "jupyter" | "port"; root: string };
 
 // What is refused says so at once; a server that is busy answers late.
-const PROBE_MS = 8000;
+export const PROBE_MS = 8000;
 const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 const NAME = Symbol.for("spnb.roads");
 
@@ -26,7 +26,8 @@ export function base(): string | undefined {
   return told === undefined ? undefined : new URL(told, location.href).href.replace(/\/$/, "");
 }
 
-function candidates(address: URL): Road[] {
+/** The roads that this page has, in the order in which they are tried. */
+export function candidates(address: URL): Road[] {
   const origin = `${address.protocol.replace("ws", "http")}//${address.host}`;
   const jupyter = base();
   const direct: Road = { via: "direct", root: origin };
