@@ -13,6 +13,7 @@ from spnb.live.invitation import AsyncLiveInvitation
 from spnb.live.invitations import AsyncLiveInvitations
 from spnb.live.invite_link import AsyncInviteLink
 from spnb.live.message_log import ChatChange
+from spnb.live.on_screen import Placard
 from spnb.live.products import AsyncRoomProducts
 from spnb.live.reactions import AsyncLiveReactions
 from spnb.live.room import AsyncLiveRoom
@@ -56,6 +57,7 @@ __all__ = [
     "LiveReactions",
     "LiveRoom",
     "LiveRooms",
+    "Placard",
     "RoomProducts",
     "Stage",
     "Timeline",

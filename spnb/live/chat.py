@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from spnb._arguments import checked_class
 from spnb._loop import Flattened, aiterate, on_loop
 from spnb._twins import Blocking
-from spnb.errors import Forbidden
+from spnb.errors import Forbidden, InvalidInput
 from spnb.live.chat_follower import ChatFollower
 from spnb.live.message_log import ChatChange
+from spnb.live.on_screen import Placard, closed, placards_of, shown_over, without_message
 from spnb.models import Channel, ChannelMember, Message
 
 if TYPE_CHECKING:
@@ -125,11 +126,17 @@ class AsyncChat:
 
     @on_loop
     async def delete(self, message: Message | str) -> None:
-        """Delete your message, or as a moderator anybody's.
+        """Delete your message, or as a moderator anybody's: from the screen too, and from the replay.
 
         social.plus: `MessageRepository.softDeleteMessage`, `MessageRepository.deleteMessage`.
         """
-        await self._client.messages.delete(_id(message))
+        message_id = _id(message)
+        await self._client.messages.delete(message_id)
+        if any(placard.message_id == message_id for placard in self.placards):
+            # Who does not moderate may not write there: whoever shows it looks whether the message is still there.
+            with suppress(Forbidden):
+                metadata = (await self.refresh()).metadata or {}
+                await self._update(metadata=without_message(metadata, message_id))
 
     @on_loop
     async def flag(self, message: Message | str, *, reason: str | None = None) -> None:
@@ -269,6 +276,46 @@ class AsyncChat:
         metadata = dict((await self.refresh()).metadata or {})
         if metadata.pop(PINNED, None) is not None:
             await self._update(metadata=metadata)
+
+    # -- on screen
+
+    @property
+    def on_screen(self) -> Placard | None:
+        """What stands over the picture now, as far as known here."""
+        return next((placard for placard in reversed(self.placards) if placard.until is None), None)
+
+    @property
+    def placards(self) -> list[Placard]:
+        """What stood over the picture, oldest first, the newest 50: `refresh()` reads it, following keeps it fresh."""
+        return placards_of(self._channel)
+
+    @on_loop
+    async def show(self, message: Message | str) -> Placard:
+        """Put a message over the picture of all who watch with spnb, in place of an earlier one; moderators only. In
+        the replay it stands where it stood. Recorded files themselves are left as they are.
+
+        Args:
+            message: a text message, or a text of your own; of a long one the first 280 characters.
+
+        Raises:
+            InvalidInput: there is no text in it.
+        """
+        text = message.text if isinstance(message, Message) else message
+        if not text.strip():
+            raise InvalidInput("only a text can be put on screen")
+        about = {"name": message.name, "message_id": message.message_id} if isinstance(message, Message) else {}
+        metadata = (await self.refresh()).metadata or {}
+        await self._update(metadata=shown_over(metadata, self._client.clock.now(), text, **about))
+        found = self.on_screen
+        assert found is not None  # noqa: S101 - just written
+        return found
+
+    @on_loop
+    async def hide(self) -> None:
+        """Take off what stands over the picture; moderators only."""
+        metadata = (await self.refresh()).metadata or {}
+        if self.on_screen is not None:
+            await self._update(metadata=closed(metadata, self._client.clock.now()))
 
     @on_loop
     async def slow_mode(self, seconds: float | None, *, messages: int = 1) -> None:

@@ -35,7 +35,8 @@ class ChatPart(Widget):
 
     chat_state: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     """`room`, `there` (it has a chat), `open` (and it is read), `unreadable` (reading failed), `closed`, `canOpen`,
-    `me`, `moderator`, `slow` (seconds of a turn, 0 without), `muted`, `announcement`; empty without a room."""
+    `me`, `moderator`, `slow` (seconds of a turn, 0 without), `muted`, `announcement`, `onScreen`; empty without a
+    room."""
     _chat_room: AsyncLiveRoom | None = None
     _unobserve_chat: Callable[[], None] | None = None
     _chat: AsyncChat | None = None
@@ -43,6 +44,8 @@ class ChatPart(Widget):
     _following: asyncio.Task[None] | None = None
     _flushing: asyncio.TimerHandle | None = None
     _next_flush = 0.0
+    _deleted: frozenset[str] = frozenset()
+    """Messages that were on screen when they were deleted."""
     chat_bytes = 0
     """Bytes of messages sent to the page so far."""
     chat_messages = 0
@@ -120,7 +123,13 @@ class ChatPart(Widget):
                     wait = FIRST_WAIT
                     if self.chat_state.get("unreadable", False) != (chat.read_error is not None):
                         self._show_state(unreadable=chat.read_error is not None)
-                    if any(change.kind == "channel" for change in batch):
+                    gone = {
+                        change.message.message_id for change in batch if change.kind == "deleted" and change.message
+                    }
+                    on_screen = chat.on_screen
+                    if on_screen is not None and on_screen.message_id in gone:
+                        self._deleted = frozenset(gone)
+                    if any(change.kind == "channel" for change in batch) or gone & self._deleted:
                         self._show_channel(chat)
                     if rows.take(batch) or first:
                         if first:
@@ -140,6 +149,7 @@ class ChatPart(Widget):
     def _show_channel(self, chat: AsyncChat) -> None:
         channel, pinned = chat.channel, chat.announcement
         moderator = self._rows is not None and chat.user_id in self._rows.moderators
+        placard = chat.on_screen
         slow = (channel.rate_limit_window or 0) / 1000 if channel.is_rate_limited else 0
         self._show_state(
             open=True,
@@ -148,6 +158,9 @@ class ChatPart(Widget):
             slow=slow,
             muted=channel.is_muted,
             announcement=None if pinned is None else {"text": pinned.text, "user": pinned.user_id or ""},
+            onScreen=None
+            if placard is None or placard.message_id in self._deleted
+            else {"text": placard.text, "name": placard.name, "message": placard.message_id or ""},
         )
 
     def _flush_soon(self) -> None:
@@ -220,6 +233,20 @@ class ChatPart(Widget):
         else:
             await self._answer(content, chat.unpin)
         self._show_channel(chat)
+
+    async def do_chat_screen(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """A message is put on screen, or what is there is taken off."""
+        chat, _ = self._talking()
+        if content.get("message"):
+            await self._answer(content, lambda: self._show(chat, self._named(content)))
+        else:
+            await self._answer(content, chat.hide)
+        self._show_channel(chat)
+
+    async def _show(self, chat: AsyncChat, message: Message | str) -> None:
+        if isinstance(message, str):
+            raise InvalidInput("this message is too far back by now: put a newer one on screen")
+        await chat.show(message)
 
     async def do_chat_slow(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """Slow mode is set."""

@@ -110,6 +110,7 @@ async def test_forty_attacks_are_only_text(lab: Lab) -> None:
         "theirs.send(attacks[1], reply_to=sent[0])\n"
         "for message, name in zip(sent, attacks): theirs.react(message, name[:100])\n"
         "room.chat.pin(attacks[0])\n"
+        "room.chat.show(sent[0])\n"
     )
     page = lab.page
     shown = page.locator(".spnb-words")
@@ -117,6 +118,7 @@ async def test_forty_attacks_are_only_text(lab: Lab) -> None:
     assert await shown.evaluate_all("(all) => all.map((one) => one.textContent)") == [*ATTACKS, ATTACKS[1]]
     await expect(page.locator(".spnb-tallies")).to_have_count(len(ATTACKS))
     await expect(page.locator(".spnb-announcement span")).to_have_text(ATTACKS[0])
+    await expect(page.locator(".spnb-standing span")).to_have_text(ATTACKS[0])
     # Whatever could be triggered later is tried: every line is hovered, focused and answered.
     for at in range(0, len(ATTACKS), 10):
         await page.locator(".spnb-line").nth(at).hover()

@@ -100,6 +100,19 @@ async def test_two_notebooks_react_to_each_other_and_sell(lab: Lab) -> None:
     await studio.get_by_role("button", name="unpin Desk lamp").click()
     await expect(card).to_be_hidden()
 
+    # A viewer asks, the host puts it on screen: all see it over the picture, as text, until it is taken off.
+    await lab.run_code("room.chat.send('<img src=x> What is in it? \\u202eoops')")
+    line = studio.locator(".spnb-line", has_text="What is in it?")
+    await line.hover()
+    await studio.get_by_role("button", name="Show on screen:").click()
+    placard = fan.locator(".spnb-placard")
+    await expect(placard).to_have_text("<img src=x> What is in it? \u202eoops")
+    await expect(placard).to_have_css("unicode-bidi", "isolate")
+    await expect(studio.locator(".spnb-standing")).to_contain_text("What is in it?")
+    await lab.shot("engagement-placard", ".jp-LabShell")
+    await studio.get_by_role("button", name="Take off").click()
+    await expect(placard).to_be_hidden()
+
     # Who watches is named; where motion is unwelcome nothing floats, and the counts still tell.
     await fan.get_by_role("button", name="Who?").click()
     await expect(fan.locator(".spnb-people li")).to_have_count(1)

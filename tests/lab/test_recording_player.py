@@ -87,10 +87,17 @@ async def test_two_files_play_as_one_and_follow_a_chart(lab: Lab, tmp_path: Path
     await page.locator(".spnb-marks button", has_text="Intro").click()
     await page.wait_for_function("Math.abs(Number(document.querySelector('.spnb-track input').value) - 1) < 0.3")
 
+    # What the host had on screen stands there while it stood, as text.
+    placard = page.locator(".spnb-placard")
+    await lab.run_code("player.placards = [dict(at=0.5, until=2, text='<img src=x> Why?', name='Ann')]")
+    await expect(placard).to_have_text("<img src=x> Why?")
+    await lab.shot("recording-placard")
+
     # Python seeks, into the other file.
     assert await lab.run_code("player.seek(6)") == ""
     await page.wait_for_function("Math.abs(Number(document.querySelector('.spnb-track input').value) - 6) < 0.3")
     await expect(video).to_have_js_property("paused", True)
+    await expect(placard).to_be_hidden()
 
     # The keyboard seeks and plays.
     await video.focus()

@@ -201,6 +201,50 @@ async def test_a_chat_becomes_a_table(sp: Any, guest: Any) -> None:
     pd.testing.assert_frame_equal(many, table)
 
 
+async def test_moderators_put_messages_on_screen_and_take_them_off(sp: Any, guest: Any) -> None:
+    room = await sp.rooms.create("on screen")
+    chat, theirs = room.chat, await theirs_of(guest, room)
+    following = Followed(theirs)
+    await until(lambda: guest.realtime.is_subscribed(f"{theirs.channel.path}/#"))
+    question = await theirs.send("<b>why</b> \u202eoops?")
+    assert chat.on_screen is None
+    with pytest.raises(Forbidden):
+        await theirs.show("mine")
+    with pytest.raises(InvalidInput, match="only a text"):
+        await chat.show("  ")
+    await chat.pin("pinned, too")
+    shown = await chat.show(question)
+    assert (shown.text, shown.name, shown.message_id) == (question.text, "Gwen <b>Guest</b>", question.message_id)
+    await until(lambda: theirs.on_screen == shown)
+    # One at a time: the next takes its place, and both keep their times.
+    await chat.show("x" * 1000)
+    await until(lambda: theirs.on_screen is not None and theirs.on_screen.text == "x" * 280 + "…")
+    first, second = theirs.placards
+    assert first.until is not None
+    assert first.since <= first.until == second.since
+    await chat.hide()
+    await until(lambda: theirs.on_screen is None)
+    await chat.hide()
+    assert [placard.until is not None for placard in chat.placards] == [True, True]
+    assert chat.announcement is not None  # what else stands there stays
+    # What is deleted never was on screen.
+    await chat.show(question)
+    await until(lambda: theirs.on_screen is not None)
+    await chat.delete(question)
+    await until(lambda: [placard.message_id for placard in theirs.placards] == [None])
+    for _ in range(3):
+        await chat.show("again")
+    assert len(chat.placards) == 4
+    # What others wrote there is no placard, and does no harm.
+    odd = [7, {"text": "no time"}, {"text": "x", "at": "yesterday"}, {"at": "2026-01-01T00:00:00Z", "text": ""}]
+    await sp.channels.update(chat.channel.channel_id, metadata={"onScreen": odd})
+    await chat.refresh()
+    assert chat.placards == []
+    await chat.show("still works")
+    assert [placard.text for placard in chat.placards] == ["still works"]
+    await following.end()
+
+
 async def test_moderators_pin_slow_down_mute_and_ban(sp: Any, guest: Any) -> None:
     room = await sp.rooms.create("moderated")
     chat, theirs = room.chat, await theirs_of(guest, room)

@@ -49,6 +49,29 @@ def click(figure: Any, x: Any) -> None:
     trace._dispatch_on_click(points, InputDeviceState())
 
 
+def test_what_was_on_screen_stands_in_the_replay_where_it_stood(sp: Any, viewer: Any, room: Any) -> None:
+    chat = room.chat
+    theirs = viewer.rooms.get(room.room_id).chat
+    gone = theirs.send("I take this back")
+    chat.show(theirs.send("<b>Why?</b>"))
+    chat.show(gone)
+    chat.hide()
+    chat.show("Thank you")
+    theirs.delete(gone)  # who does not moderate cannot take it out of what is kept
+    assert len(chat.placards) == 3
+    player = RecordingPlayer(viewer.rooms.get(room.room_id))
+    until(lambda: player.placards)
+    why, thanks = player.placards
+    assert (why["text"], why["name"], thanks["text"], thanks["until"]) == (
+        "<b>Why?</b>",
+        "replay-viewer",
+        "Thank you",
+        None,
+    )
+    assert 0 <= why["at"] <= why["until"] <= thanks["at"]
+    player.close()
+
+
 def test_files_marks_and_addresses(room: Any, viewer: Any) -> None:
     player = RecordingPlayer(viewer.rooms.get(room.room_id), marks=[(2.5, "second"), (0, "<b>first</b>")])
     sent = Sent(player)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from spnb.live.chat import Announcement, AsyncChat
     from spnb.live.message_log import ChatChange
+    from spnb.live.on_screen import Placard
     from spnb.models import Channel, ChannelMember, Message
 
 
@@ -99,7 +100,7 @@ class Chat(Face):
         return run(self._twin.edit(message, text))
 
     def delete(self, message: Message | str) -> None:
-        """Delete your message, or as a moderator anybody's.
+        """Delete your message, or as a moderator anybody's: from the screen too, and from the replay.
 
         social.plus: `MessageRepository.softDeleteMessage`, `MessageRepository.deleteMessage`.
         """
@@ -196,6 +197,32 @@ class Chat(Face):
     def unpin(self) -> None:
         """Take the announcement down; moderators only."""
         run(self._twin.unpin())
+
+    @property
+    def on_screen(self) -> Placard | None:
+        """What stands over the picture now, as far as known here."""
+        return self._twin.on_screen
+
+    @property
+    def placards(self) -> list[Placard]:
+        """What stood over the picture, oldest first, the newest 50: `refresh()` reads it, following keeps it fresh."""
+        return self._twin.placards
+
+    def show(self, message: Message | str) -> Placard:
+        """Put a message over the picture of all who watch with spnb, in place of an earlier one; moderators only. In
+        the replay it stands where it stood. Recorded files themselves are left as they are.
+
+        Args:
+            message: a text message, or a text of your own; of a long one the first 280 characters.
+
+        Raises:
+            InvalidInput: there is no text in it.
+        """
+        return run(self._twin.show(message))
+
+    def hide(self) -> None:
+        """Take off what stands over the picture; moderators only."""
+        run(self._twin.hide())
 
     def slow_mode(self, seconds: float | None, *, messages: int = 1) -> None:
         """Let everybody but moderators send only so often; moderators only.

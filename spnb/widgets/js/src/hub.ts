@@ -1,4 +1,4 @@
-// The one heavy module: LiveKit's client, what watches by it, the HLS player and the chat's pane. Widgets ask for it
+// The one heavy module: LiveKit's client, what watches by it, the HLS player, the chat's pane and the recording's player. Widgets ask for it
 // through the Hub model, so that it travels once per page however many widgets there are.
 import Hls from "hls.js";
 import {
@@ -14,6 +14,7 @@ import {
   createLocalTracks,
   createLocalVideoTrack,
 } from "livekit-client";
+import recordingPlayer from "./recordingPlayer";
 import { ChatPane } from "./shared/chatPane";
 import { announceHub } from "./shared/hub";
 import { WebRtc } from "./shared/webrtc";
@@ -33,6 +34,7 @@ const hub = {
   createLocalAudioTrack,
   createLocalTracks,
   createLocalVideoTrack,
+  recordingPlayer,
 };
 export type Hub = typeof hub;
 
@@ -51,6 +53,7 @@ export {
   createLocalAudioTrack,
   createLocalTracks,
   createLocalVideoTrack,
+  recordingPlayer,
 };
 
 announceHub(hub);

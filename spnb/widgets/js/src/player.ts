@@ -2,6 +2,7 @@
 import { chatBeside } from "./shared/chatBeside";
 import { frame, h, say } from "./shared/dom";
 import { clock, viewersOf } from "./shared/format";
+import { placard } from "./shared/placard";
 import { playback } from "./shared/playback";
 import { Link, type View } from "./shared/widget";
 
@@ -28,7 +29,9 @@ export default {
     frame(el);
     link.mourn(el);
     const head = h("div", { class: "spnb-head spnb-wrap" }, title, host, time, viewers);
-    const beside = chatBeside(link, model, el, h("div", {}, playback(link, model), head));
+    const played = playback(link, model);
+    played.querySelector(".spnb-player")?.append(placard(link));
+    const beside = chatBeside(link, model, el, h("div", {}, played, head));
     head.append(beside.toggle);
     el.append(beside.el);
     return () => link.end();

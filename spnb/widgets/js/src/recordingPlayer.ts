@@ -2,6 +2,7 @@
 import type Hls from "hls.js";
 import { frame, h, replace } from "./shared/dom";
 import { clock } from "./shared/format";
+import { placardBox, put, type Placard } from "./shared/placard";
 import { span, whole } from "./shared/parts";
 import type { Signpost } from "./shared/road";
 import { asker, attach, TOO_LONG } from "./shared/source";
@@ -10,6 +11,7 @@ import { WatchSession } from "./shared/watchSession";
 import { Link, type View } from "./shared/widget";
 
 type Mark = { at: number; label: string };
+type Timed = Placard & { at: number; until: number | null };
 
 const STEP = 10;
 const TELL_MS = 500;
@@ -36,7 +38,8 @@ export default {
     const ticks = h("div", { class: "spnb-ticks", "aria-hidden": "true" });
     const time = h("span", { class: "spnb-timer" });
     const chapters = h("ol", { class: "spnb-marks", "aria-label": "marks" });
-    const figure = h("figure", { class: "spnb-player" }, video, card.el);
+    const screen = placardBox();
+    const figure = h("figure", { class: "spnb-player" }, video, screen, card.el);
 
     const session = new WatchSession(video, (told) => link.send("watched", told));
     const fetch = asker(link);
@@ -122,6 +125,7 @@ export default {
       card.el.hidden = ready && file >= 0 && !coming;
       const words = link.get<string>("error") || trouble || coming || text;
       card.draw(trouble ? "This cannot be played now" : coming ? "The recording is coming" : head, words, Boolean(trouble));
+      drawScreen();
       for (const control of [play, back, forth, slider]) control.disabled = !ready;
       play.textContent = video.paused ? "▶ Play" : "❚❚ Pause";
       sound.textContent = video.muted ? "Unmute" : "Mute";
@@ -130,6 +134,11 @@ export default {
       if (!dragging) slider.value = String(now());
       slider.setAttribute("aria-valuetext", `${clock(now())} of ${clock(total)}`);
       time.textContent = ready ? `${clock(now())} / ${clock(total)}` : "";
+    }
+
+    function drawScreen() {
+      const at = now();
+      put(screen, link.get<Timed[]>("placards").find((one) => file >= 0 && one.at <= at && at < (one.until ?? Infinity)));
     }
 
     function drawMarks() {
@@ -266,6 +275,7 @@ export default {
       drawMarks();
     });
     link.follow(["marks"], drawMarks);
+    link.follow(["placards"], drawScreen);
     link.every(TELL_MS, tell);
     link.atEnd(() => {
       session.end();

@@ -6,7 +6,8 @@
 import { draw, quoted, type Line } from "./chatLine";
 import { ChatRows, SHOWN, last, type News, type Row } from "./chatRows";
 import { ChatTools } from "./chatTools";
-import { h, replace } from "./dom";
+import { h, replace, say } from "./dom";
+import type { Placard } from "./placard";
 import type { Link, Reply } from "./widget";
 
 export type ChatState = {
@@ -21,6 +22,7 @@ export type ChatState = {
   slow?: number;
   muted?: boolean;
   announcement?: { text: string; user: string } | null;
+  onScreen?: Placard | null;
 };
 
 const AT_END_PIXELS = 40;
@@ -56,6 +58,14 @@ export class ChatPane {
     this.announced,
     this.whole,
     this.unpin,
+  );
+  private readonly standing = h("span", { dir: "auto" });
+  private readonly onScreen = h(
+    "div",
+    { class: "spnb-banner spnb-standing", hidden: true },
+    h("strong", {}, "On screen"),
+    this.standing,
+    h("button", { type: "button", click: () => this.ask("chat_screen", {}) }, "Take off"),
   );
   private readonly about = h("div", { class: "spnb-banner", hidden: true });
   private readonly problem = h("p", { class: "spnb-error", role: "alert" });
@@ -145,6 +155,7 @@ export class ChatPane {
       "section",
       { class: "spnb-chat", role: "group", "aria-label": "live chat" },
       h("div", { class: "spnb-head" }, h("strong", {}, "Live chat"), this.note, this.controls),
+      this.onScreen,
       this.pinned,
       h("div", { class: "spnb-lines-box" }, this.log, this.empty, this.fresh),
       h("div", { class: "spnb-row" }, this.opener),
@@ -301,6 +312,8 @@ export class ChatPane {
     if (state.slow) notes.push(`slow mode: one message in ${state.slow} s`);
     this.note.textContent = notes.join(" · ");
     this.drawPinned(announcement?.text ?? "", !!moderator);
+    this.onScreen.hidden = !moderator || !state.onScreen;
+    say(this.standing, state.onScreen?.text ?? "");
     this.drawEmpty();
     this.drawTurn();
   }

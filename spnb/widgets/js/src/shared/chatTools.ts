@@ -85,6 +85,7 @@ export class ChatTools {
       ...Object.entries(EMOJI).map(([name, picture]) => button(name, picture, () => this.deeds.react(row, name))),
       button("Reply", "Reply", () => this.deeds.reply(row)),
       mine && row.text.length <= TEXT_SENT && button("Edit", "Edit", () => this.deeds.edit(row)),
+      moderator && button("Show on screen", "Show on screen", () => this.deeds.tell("chat_screen", { message })),
       moderator && button("Pin", "Pin", () => this.deeds.tell("chat_pin", { message })),
       !mine && button("Report", "Report", () => this.deeds.tell("chat_flag", { message })),
       moderator && !mine && button("Mute for 5 minutes", "Mute", () => this.deeds.tell("chat_mute", { user: row.user, seconds: 300 })),

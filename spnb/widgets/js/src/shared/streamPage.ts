@@ -1,7 +1,7 @@
 // One stream's page: cards, the stack of viewers, chat and reactions, moments beside the recording, retention, joins
 // and leaves, health, every number with its definition, and what was mended.
 import type { Figure } from "plotly.js-basic-dist-min";
-import recordingPlayer from "../recordingPlayer";
+import { findHub } from "./hub";
 import { card, cards, type Card } from "./cards";
 import { Chart, findCharts } from "./charts";
 import { h, replace } from "./dom";
@@ -227,11 +227,13 @@ export class StreamPage {
       replace(this.player, h("p", { class: "spnb-note" }, words));
       return;
     }
+    const hub = await findHub(model).catch((error: Error) => error.message);
     if (!(this.link.get<string | null>("player") ?? "").endsWith(reference) || this.followed) return;
+    if (typeof hub === "string") return replace(this.player, h("p", { class: "spnb-note" }, hub));
     this.followed = model;
     const box = h("div");
     this.player.append(box);
-    const end = recordingPlayer.render({ model, el: box });
+    const end = hub.recordingPlayer.render({ model, el: box });
     const moved = () => this.charts.get("stack")?.mark(model.get("current_time") as number);
     model.on("change:current_time", moved);
     this.endPlayer = () => {
