@@ -105,7 +105,7 @@ async def test_two_notebooks_react_to_each_other_and_sell(lab: Lab) -> None:
     line = studio.locator(".spnb-line", has_text="What is in it?")
     await line.hover()
     await studio.get_by_role("button", name="Show on screen:").click()
-    placard = fan.locator(".spnb-placard")
+    placard = fan.locator(".spnb-onscreen")
     await expect(placard).to_have_text("<img src=x> What is in it? \u202eoops")
     await expect(placard).to_have_css("unicode-bidi", "isolate")
     await expect(studio.locator(".spnb-standing")).to_contain_text("What is in it?")

@@ -88,7 +88,7 @@ async def test_two_files_play_as_one_and_follow_a_chart(lab: Lab, tmp_path: Path
     await page.wait_for_function("Math.abs(Number(document.querySelector('.spnb-track input').value) - 1) < 0.3")
 
     # What the host had on screen stands there while it stood, as text.
-    placard = page.locator(".spnb-placard")
+    placard = page.locator(".spnb-onscreen")
     await lab.run_code("player.placards = [dict(at=0.5, until=2, text='<img src=x> Why?', name='Ann')]")
     await expect(placard).to_have_text("<img src=x> Why?")
     await lab.shot("recording-placard")

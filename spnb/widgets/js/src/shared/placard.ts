@@ -4,7 +4,7 @@ import type { Link } from "./widget";
 
 export type Placard = { text: string; name: string };
 
-export const placardBox = () => h("p", { class: "spnb-placard", dir: "auto", role: "status" });
+export const placardBox = () => h("p", { class: "spnb-onscreen", dir: "auto", role: "status" });
 
 /** Where nothing is to be shown it is empty, and so not seen. */
 export function put(box: HTMLElement, shown: Placard | null | undefined): void {
