@@ -17,7 +17,7 @@ from spnb.live.on_screen import Placard
 from spnb.live.products import AsyncRoomProducts
 from spnb.live.reactions import AsyncLiveReactions
 from spnb.live.room import AsyncLiveRoom
-from spnb.live.stage import AsyncStage, Broadcaster
+from spnb.live.stage import AsyncStage, Broadcaster, StageLayout
 from spnb.live.timeline import Timeline, TimelineEntry
 from spnb.live.viewing import AsyncViewing
 
@@ -60,6 +60,7 @@ __all__ = [
     "Placard",
     "RoomProducts",
     "Stage",
+    "StageLayout",
     "Timeline",
     "TimelineEntry",
     "Viewing",

@@ -13,11 +13,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from spnb._arguments import checked_class
 from spnb._lasting import Pauses, kept_up
-from spnb._loop import aiterate
+from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.errors import ClientClosed, ServiceError, Unreachable
 from spnb.live.followed import FollowedRoom
@@ -28,12 +28,16 @@ from spnb.realtime import Event
 if TYPE_CHECKING:
     from spnb.broadcast import AsyncBroadcast, BroadcastEvent
 
-__all__ = ["AsyncStage", "Broadcaster"]
+__all__ = ["AsyncStage", "Broadcaster", "StageLayout"]
 
 log = logging.getLogger(__name__)
 
 JOINED, LEFT = "room.participantStageJoined", "room.participantStageLeft"
 ROLES = {"host": "host", "coHost": "co-host"}
+Shape = Literal["side-by-side", "spotlight", "picture-in-picture"]
+"""All alike; one large and the others in a column beside it; one large and the others small upon it."""
+LAYOUT = "stageLayout"
+"""Where in a room's metadata its layout stands: a convention, since the service has no field for it."""
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -48,6 +52,15 @@ class Broadcaster:
     on_stage: bool | None
     """Whether media comes from them now; None where nothing has told yet."""
     can_manage_product_tags: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StageLayout:
+    """How several broadcasters are shown."""
+
+    shape: Shape = "side-by-side"
+    focus: str | None = None
+    """Whose picture is the large one; None for the host's."""
 
 
 @checked_class
@@ -95,6 +108,36 @@ class AsyncStage:
             return known[1]
         # A room is live by somebody's media.
         return True if len(record.participants) == 1 else None
+
+    @property
+    def layout(self) -> StageLayout:
+        """How several are shown, as the host has chosen."""
+        told = (self._room.record.metadata or {}).get(LAYOUT)
+        shape, focus = (told.get("shape"), told.get("focus")) if isinstance(told, dict) else (None, None)
+        shapes: tuple[Shape, ...] = get_args(Shape)
+        known = next((each for each in shapes if each == shape), shapes[0])
+        return StageLayout(known, focus if isinstance(focus, str) and focus else None)
+
+    @on_loop
+    async def arrange(self, shape: Shape, *, focus: str | None = None) -> StageLayout:
+        """Choose how several broadcasters are shown, before or while they are on air; host only.
+
+        Viewers and the recording follow at once where the sandbox composes the picture. The real service composes it by
+        rules of its own: there Studios follow. A shared screen is the large picture, whatever was chosen.
+
+        Args:
+            shape: `side-by-side`; `spotlight`, one large and the others in a column; `picture-in-picture`, the others
+                small upon the large one.
+            focus: public id of whose picture is the large one; the host's without it.
+
+        Raises:
+            Forbidden: the room is somebody else's.
+        """
+        record = await self._room.refresh()
+        told = {"shape": shape} | ({"focus": focus} if focus else {})
+        await self._room.client.rooms.update(self._room.room_id, metadata={**(record.metadata or {}), LAYOUT: told})
+        await self._room.refresh()
+        return self.layout
 
     def observe(self, observer: Callable[[list[Broadcaster]], Any]) -> Callable[[], None]:
         """Have `observer` called with all broadcasters, first with what is known now, then at every change.

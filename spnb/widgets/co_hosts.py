@@ -26,6 +26,8 @@ class CoHosts(Stage):
     """What you are in the room: `host` or `coHost`."""
     people: traitlets.List[Any] = traitlets.List().tag(sync=True)
     """Host and co-hosts: user, name, role, whether on stage (None where it is not known), me, products."""
+    stage_layout: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
+    """How viewers are shown several: shape, focus; see `room.stage.arrange()`."""
     invitations: traitlets.List[Any] = traitlets.List().tag(sync=True)
     """A host's invitations to this room: id, user, status; newest first."""
     invited: traitlets.List[Any] = traitlets.List().tag(sync=True)
@@ -66,7 +68,8 @@ class CoHosts(Stage):
         self._forget_company()
         self.role = "host" if room.hosted else "coHost"
         super()._use(room)
-        ends = [room.stage.observe(self._show_people)]
+        ends = [room.stage.observe(self._show_people), room.observe(lambda _record: self._show_layout(room))]
+        self._show_layout(room)
         if room.hosted:
             ends.append(AsyncLiveInvitations(self._client, room_id=room.room_id).observe(self._show_invitations))
         self._leave_room = tuple(ends)
@@ -90,6 +93,10 @@ class CoHosts(Stage):
             }
             for person in people
         ]
+
+    def _show_layout(self, room: AsyncLiveRoom) -> None:
+        layout = room.stage.layout
+        self.stage_layout = {"shape": layout.shape, "focus": layout.focus or ""}
 
     def _show_invitations(self, invitations: list[AsyncLiveInvitation]) -> None:
         # One line for each user: what became of the newest invitation.
@@ -133,6 +140,12 @@ class CoHosts(Stage):
         """A co-host is taken off the stage."""
         if self._room is not None:
             await self._room.remove(self._co_host(content))
+
+    async def do_arrange(self, content: dict[str, Any], _buffers: list[Any]) -> None:
+        """The host chose how several are shown."""
+        if self._room is not None:
+            shape: Any = content.get("shape")
+            await self._room.stage.arrange(shape, focus=str(content.get("focus") or "") or None)
 
     async def do_let_manage_products(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A co-host may, or may not any more, manage products."""

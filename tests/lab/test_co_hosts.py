@@ -67,6 +67,15 @@ async def test_two_studios_share_a_stage(lab: Lab) -> None:
     await guest.get_by_role("button", name="Show camera").click()
     await expect(host.locator(".spnb-tile video")).to_be_visible()
     await lab.shot("co-hosts-stage")
+    # The host makes the guest large: both Studios follow.
+    await host.get_by_label("layout").select_option(label="Spotlight: \u2068Gus <i>Guest</i>\u2069")
+    for studio in (host, guest):
+        await expect(studio.locator(".spnb-tiles")).to_have_attribute("data-shape", "spotlight")
+    await expect(host.locator(".spnb-tile")).to_have_attribute("data-focus", "")
+    await expect(guest.get_by_label("layout")).to_be_hidden()
+    await lab.shot("co-hosts-spotlight")
+    await host.get_by_label("layout").select_option("Side by side")
+    await expect(guest.locator(".spnb-tiles")).to_have_attribute("data-shape", "side-by-side")
     await host.get_by_role("button", name="manage products").click()
     await expect(host.get_by_role("button", name="manage products")).to_have_attribute("aria-pressed", "true")
 

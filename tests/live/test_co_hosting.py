@@ -23,7 +23,8 @@ from spnb._loop import background_loop, spawn
 from spnb.broadcast import Ended, Reconnected
 from spnb.broadcast.sources import TestCard
 from spnb.errors import BadRequest, Forbidden, InvalidInput, NotFound
-from spnb.live import AsyncLiveInvitations, LiveInvitations
+from spnb.live import AsyncLiveInvitations, LiveInvitations, StageLayout
+from spnb.sandbox.recorder.layout import Arrangement
 from tests.broadcast.booth import SILENT, Line, Listener
 from tests.broadcast.test_broadcast import Audience
 from tests.conftest import RunningSandbox
@@ -161,6 +162,14 @@ async def test_two_are_on_stage_and_a_co_hosts_leaving_ends_nothing(
     # Viewers of HLS see both from where the next segment begins, and one alone again when a later one does.
     await live_size(room, WIDE)
     await viewer.counters(track, 60)
+    # The host chooses another layout: who is on stage hears it, viewers and the recording see it.
+    with pytest.raises(Forbidden):
+        await there.stage.arrange("spotlight")
+    with pytest.raises(InvalidInput, match="side-by-side"):
+        await room.stage.arrange("sideways")
+    assert (await room.stage.arrange("spotlight", focus="stage-guest")).shape == "spotlight"
+    await until(lambda: there.stage.layout == StageLayout("spotlight", "stage-guest"))
+    await viewer.counters(track, 60)
 
     # Off the air and on again: still a co-host, and the room has not noticed.
     await joined.stop()
@@ -197,6 +206,10 @@ async def test_two_are_on_stage_and_a_co_hosts_leaving_ends_nothing(
     assert len({left for left, _ in together}) > 20
     assert len({right for _, right in together}) > 20
     assert max(later - earlier for (earlier, *_), (later, *_) in itertools.pairwise(scenes)) < 0.5
+    spots = Arrangement("spotlight", "stage-guest").places(["stage-host", "stage-guest"], [False, False], *WIDE)
+    lit = [numbers for _, size, numbers in scenes_in(path, 2, spots) if size == WIDE and None not in numbers]
+    assert len({left for left, _ in lit}) > 20
+    assert len({right for _, right in lit}) > 20
 
 
 async def test_a_removed_co_host_is_told_and_stays_out(host: Any, guest: Any) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from spnb.broadcast.sources import read_counter
 from spnb.sandbox.media.frames import EncodedFrame, TapTrack
-from spnb.sandbox.recorder.layout import Place, layout, places
+from spnb.sandbox.recorder.layout import Arrangement, Place, arrangement_of, layout, places
 from spnb.sandbox.recorder.writer import RoomWriter
 from tests.recorder.test_recorder import (
     FPS,
@@ -94,14 +94,18 @@ class Troupe:
                 self.tap.track_ended(track)
 
 
-def scenes_in(path: Path, layout: int) -> list[tuple[float, tuple[int, int], list[int | None]]]:
+def scenes_in(
+    path: Path, layout: int, spots: list[Place] | None = None
+) -> list[tuple[float, tuple[int, int], list[int | None]]]:
     """Time, size and the counters of every picture: one where it shows one publisher, else one for each place."""
     found = []
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             luma = frame.reformat(format="gray").to_ndarray()
             size = (frame.width, frame.height)
-            shown = [Place(0, 0, *size)] if size != WIDE else [at.fit(320, 180) for at in places(layout, *WIDE)]
+            shown = (
+                [Place(0, 0, *size)] if size != WIDE else [at.fit(320, 180) for at in spots or places(layout, *WIDE)]
+            )
             numbers = [read_counter(luma[at.y : at.y + at.height, at.x : at.x + at.width]) for at in shown]
             found.append((float(frame.time or 0), size, numbers))
     return found
@@ -183,6 +187,30 @@ def test_a_screen_is_large_and_cameras_are_inset() -> None:
     assert layout([False, False], 1280, 720) == places(2, 1280, 720)
     for count in range(1, 12):
         assert all(place.x >= 0 for place in layout([True, *[False] * count], 1280, 720))
+
+
+def test_a_host_chooses_how_several_are_shown() -> None:
+    who, cameras = ["ann", "bo", "cy"], [False, False, False]
+    assert Arrangement().places(who, cameras, *WIDE) == places(3, *WIDE)
+    bo, ann, cy = (Arrangement("spotlight", "bo").places(who, cameras, *WIDE)[at] for at in (1, 0, 2))
+    assert bo == Place(0, 0, 1024, 720)
+    assert [(at.x, at.width, at.height) for at in (ann, cy)] == [(1024, 256, 144)] * 2
+    assert cy.y == ann.y + 144
+    assert ann.y + (cy.y + 144) == 720, "in the middle"
+    over = Arrangement("picture-in-picture", "gone").places(who, cameras, *WIDE)
+    assert over == layout([True, False, False], *WIDE), "who comes first, where the one who was wished is not there"
+    # A shared screen is the large one whatever was wished, and who is alone has it all.
+    for shape in ("spotlight", "picture-in-picture"):
+        assert Arrangement(shape, "ann").places(["ann", "ann"], [False, True], *WIDE) == layout([False, True], *WIDE)
+        assert Arrangement(shape, "ann").places(["ann"], [False], *WIDE) == [Place(0, 0, *WIDE)]
+    for count in range(2, 12):
+        for place in Arrangement("spotlight").places(["x"] * count, [False] * count, *WIDE):
+            assert not any(side % 2 for side in (place.x, place.y, place.width, place.height))
+            assert 0 <= place.y <= place.y + place.height <= 720
+    told = {"shape": "spotlight", "focus": "bo"}
+    assert arrangement_of({"stageLayout": told}) == Arrangement("spotlight", "bo")
+    for odd in (None, {}, [], {"stageLayout": 7}, {"stageLayout": {"shape": ["x"], "focus": {}}}):
+        assert arrangement_of(odd) == Arrangement()
 
 
 async def test_a_screen_beside_a_camera_of_one_participant(studio: Studio) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from av.video.frame import PictureType
 
 from spnb.sandbox.media.frames import TapTrack
-from spnb.sandbox.recorder.layout import Place, layout
+from spnb.sandbox.recorder.layout import Arrangement, Place
 from spnb.sandbox.recorder.picture import CLOCK, card, h264_encoder
 
 __all__ = ["Composition"]
@@ -64,6 +64,7 @@ class Composition:
 
     def __init__(self, several: tuple[int, int] = (1280, 720)) -> None:
         self._several = several
+        self._arrangement = Arrangement()
         self._tiles: dict[str, _Tile] = {}
         self._held: Any = None
         self._arranged: tuple[object, ...] = ()
@@ -81,6 +82,11 @@ class Composition:
             if kept[track.sid] is None:
                 track.request_keyframe()
         self._tiles = {track.sid: kept[track.sid] or _Tile(track) for track in tracks}
+
+    def lay_out(self, arrangement: Arrangement) -> None:
+        """Show several publishers so, from the next picture on."""
+        self._arrangement = arrangement
+        self._arranged = ()
 
     def prime(self, sid: str, frames: Iterable[bytes]) -> None:
         """Give a track's frames since its last key frame, so that it shows at once."""
@@ -165,15 +171,18 @@ class Composition:
             picture = self._held if self._held is not None else card(*self.size)
             self._put(picture, Place(0, 0, *self.size).fit(picture.width, picture.height))
             return
+        identities = [tile.track.identity for tile in shown]
         screens = [tile.track.source == "screen_share" for tile in shown]
-        spots = layout(screens, *self.size)
-        # What lies above a screen is drawn again with it.
-        order = sorted(zip(shown, spots, screens, strict=True), key=lambda drawn: not drawn[2])
+        spots = self._arrangement.places(identities, screens, *self.size)
+        # What lies above a large picture is drawn again with it.
+        order = sorted(
+            zip(shown, spots, self._arrangement.large(identities, screens), strict=True), key=lambda drawn: not drawn[2]
+        )
         beneath = False
-        for tile, place, screen in order:
+        for tile, place, large in order:
             if anew or beneath or not tile.drawn:
                 tile.drawn = True
-                beneath = beneath or screen
+                beneath = beneath or large
                 self._put(tile.picture, place.fit(tile.picture.width, tile.picture.height))
 
     def _put(self, picture: Any, place: Place) -> None:

@@ -6,7 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["Place", "layout", "places"]
+__all__ = ["Arrangement", "Place", "arrangement_of", "layout", "places"]
+
+KEY = "stageLayout"
+
+SHAPES = ("side-by-side", "spotlight", "picture-in-picture")
 
 INSET_SHARE, INSET_MARGIN = 5, 16
 """A camera beside a shared screen is a fifth as wide as the picture, so many pixels from its edge."""
@@ -31,6 +35,47 @@ class Place:
             wide,
             high,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """How a host wants several publishers shown: in which shape, and whose picture is the large one of it."""
+
+    shape: str = "side-by-side"
+    focus: str = ""
+    """An identity; whoever comes first where it is not there."""
+
+    def places(self, identities: Sequence[str], screens: Sequence[bool], width: int, height: int) -> list[Place]:
+        """Where pictures go. A shared screen is the large one, whatever was wished."""
+        large = self.large(identities, screens)
+        if any(screens) or self.shape == "picture-in-picture":
+            return layout(large, width, height)
+        if self.shape == "spotlight" and len(identities) > 1:
+            return spotlight(large.index(True), len(identities), width, height)
+        return places(len(identities), width, height)
+
+    def large(self, identities: Sequence[str], screens: Sequence[bool]) -> list[bool]:
+        """Of each picture, whether it lies large beneath others, or beside them."""
+        if any(screens) or self.shape not in SHAPES[1:]:
+            return list(screens)
+        first = identities.index(self.focus) if self.focus in identities else 0
+        return [number == first for number in range(len(identities))]
+
+
+def arrangement_of(metadata: object) -> Arrangement:
+    """What a room's metadata tells of it, `{"stageLayout": {"shape", "focus"}}`; what is none of it is side by side."""
+    told = metadata.get(KEY) if isinstance(metadata, dict) else None
+    shape, focus = (told.get("shape"), told.get("focus")) if isinstance(told, dict) else (None, None)
+    return Arrangement(shape if shape in SHAPES else SHAPES[0], focus if isinstance(focus, str) else "")
+
+
+def spotlight(large: int, count: int, width: int, height: int) -> list[Place]:
+    """One picture large, the others in a column on its right."""
+    wide = width // INSET_SHARE // 2 * 2
+    high = min(wide * height // width, height // (count - 1)) // 2 * 2
+    first = (height - high * (count - 1)) // 4 * 2
+    column = [Place(width - wide, first + number * high, wide, high) for number in range(count - 1)]
+    return [*column[:large], Place(0, 0, width - wide, height), *column[large:]]
 
 
 def places(count: int, width: int, height: int) -> list[Place]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from spnb.sandbox.media.frames import EncodedFrame, TapTrack
 from spnb.sandbox.recorder.composition import Composition
+from spnb.sandbox.recorder.layout import Arrangement
 from spnb.sandbox.recorder.picture import keyframe_picture
 from spnb.sandbox.recorder.segments import SegmentWriter
 from spnb.sandbox.recorder.sound import SoundMixer
@@ -113,6 +114,10 @@ class Program:
         return (parameters.width, parameters.height) if parameters is not None else (0, 0)
 
     # -- what publishers do
+
+    def lay_out(self, arrangement: Arrangement) -> None:
+        """Show several publishers so."""
+        self._composition.lay_out(arrangement)
 
     def start_track(self, track: TapTrack) -> None:
         """A track is there."""

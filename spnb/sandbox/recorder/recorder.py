@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spnb.sandbox.recorder.files import Interrupted, RecordedFile, finalise, listed, taken_in
+from spnb.sandbox.recorder.layout import Arrangement
 from spnb.sandbox.recorder.room import Gap, RoomRecording
 from spnb.sandbox.recorder.writer import LiveFiles, RoomWriter, Trouble
 
@@ -59,6 +60,7 @@ class Recorder:
         self._settings = settings or RecorderSettings()
         self._clock = clock
         self._writers: dict[str, RoomWriter] = {}
+        self._arrangements: dict[str, Arrangement] = {}
         self._waiting: dict[str, asyncio.Event] = {}
         self._closed: dict[str, Future[None]] = {}
         self._recordings: dict[str, RoomRecording] = {}
@@ -155,8 +157,15 @@ class Recorder:
                 on_ready=lambda: self._tell(self._ready, room_id),
                 on_problem=lambda problem, trouble: self._tell(self._problem, room_id, problem, trouble),
             )
+            writer.lay_out(self._arrangements.get(room_id, Arrangement()))
             self._writers[room_id] = writer
         return writer
+
+    def lay_out(self, room_id: str, arrangement: Arrangement) -> None:
+        """Show several publishers of a room so, in what follows of this part and in those to come."""
+        self._arrangements[room_id] = arrangement
+        if room_id in self._writers:
+            self._writers[room_id].lay_out(arrangement)
 
     def _tell(self, function: Callable[..., None], *arguments: object) -> None:
         if not self._loop.is_closed():
@@ -220,6 +229,7 @@ class Recorder:
         files = await self._loop.run_in_executor(workers, self._finalise, self.folder(room_id), made)
         # Only now: until the files are there, the live ones are what can be played.
         self._writers.pop(room_id, None)
+        self._arrangements.pop(room_id, None)
         self._has_more(room_id)
         self._closed.pop(room_id, None)
         self._known[room_id] = files

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spnb.sandbox.media.frames import EncodedFrame, TapTrack
+from spnb.sandbox.recorder.layout import Arrangement
 from spnb.sandbox.recorder.picture import THUMBNAIL_WIDTH, jpeg
 from spnb.sandbox.recorder.program import Program
 from spnb.sandbox.recorder.segments import Listing, SegmentWriter
@@ -113,6 +114,10 @@ class RoomWriter:
     def frames(self) -> int:
         """Pictures taken so far."""
         return self.program.frames
+
+    def lay_out(self, arrangement: Arrangement) -> None:
+        """Show several publishers so, from what comes next on."""
+        self._queue.put(lambda: self.program.lay_out(arrangement))
 
     # -- the tap, on the media loop
 

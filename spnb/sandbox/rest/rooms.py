@@ -178,6 +178,8 @@ async def update(call: Call) -> Json:
     if fields.get("parentRoomId") is not None and _own_parent(call, fields["parentRoomId"])["roomId"] == room["roomId"]:
         raise Refused.bad_request("A room is not its own parent")
     changed = call.store.rooms.save({**with_changes(room, fields), "updatedAt": call.store.now()})
+    if "metadata" in fields:
+        call.services.stage.lay_out(changed)
     announce(call, "room.didUpdate", changed)
     return _shown(call, changed)
 

@@ -22,6 +22,7 @@ from spnb.sandbox.media.frames import MediaEvent, Tap
 from spnb.sandbox.media.tokens import Grants, mint
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.recorder import Delivery, Gap, Interrupted, RecordedFile, Recorder
+from spnb.sandbox.recorder.layout import arrangement_of
 from spnb.sandbox.rest import Refused, room_payload
 from spnb.sandbox.rooms.ports import Events, Json
 from spnb.sandbox.rooms.viewers import Viewers
@@ -128,6 +129,11 @@ class Lifecycle:
         """LiveKit address and a token to watch by."""
         return self.viewers.let_in(room["roomId"], user)
 
+    def lay_out(self, room: Json) -> None:
+        """Show the publishers of a room on air as its metadata says; see `arrangement_of`."""
+        if room["status"] in ("live", "waitingReconnect"):
+            self._recorder.lay_out(room["roomId"], arrangement_of(room.get("metadata")))
+
     async def put_viewer_out(self, room_id: str, user_id: str) -> None:
         """Take a viewer off the media server."""
         await self.viewers.put_out(room_id, user_id)
@@ -216,6 +222,7 @@ class Lifecycle:
         current = self._store.rooms.get(event.room)
         if current is not None and current["status"] == "live" and event.room not in self._taps:
             host = str(current["createdBy"])
+            self.lay_out(current)
             self._taps[event.room] = self._media.record(event.room, self._recorder.record(event.room, host=host))
 
     def _publisher_gone(self, room_id: str) -> None:

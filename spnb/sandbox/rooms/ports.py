@@ -50,6 +50,10 @@ class Stage(Protocol):
         """`{url, token}`: a LiveKit token that lets one viewer see and hear a room, unseen; a call of ours."""
         ...
 
+    def lay_out(self, room: Json) -> None:
+        """Show a room's publishers to its viewers as its metadata says."""
+        ...
+
     async def put_viewer_out(self, room_id: str, user_id: str) -> None:
         """Take a viewer who is watching by such tokens off the media server."""
         ...

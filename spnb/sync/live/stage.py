@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spnb._faces import Face, Watch
+from spnb._loop import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from spnb.live.stage import AsyncStage, Broadcaster
+    from spnb.live.stage import AsyncStage, Broadcaster, Shape, StageLayout
 
 
 __all__ = ["Stage"]
@@ -31,6 +32,27 @@ class Stage(Face):
     def people(self) -> list[Broadcaster]:
         """The host and the co-hosts who accepted, in the order they came."""
         return self._twin.people
+
+    @property
+    def layout(self) -> StageLayout:
+        """How several are shown, as the host has chosen."""
+        return self._twin.layout
+
+    def arrange(self, shape: Shape, *, focus: str | None = None) -> StageLayout:
+        """Choose how several broadcasters are shown, before or while they are on air; host only.
+
+        Viewers and the recording follow at once where the sandbox composes the picture. The real service composes it by
+        rules of its own: there Studios follow. A shared screen is the large picture, whatever was chosen.
+
+        Args:
+            shape: `side-by-side`; `spotlight`, one large and the others in a column; `picture-in-picture`, the others
+                small upon the large one.
+            focus: public id of whose picture is the large one; the host's without it.
+
+        Raises:
+            Forbidden: the room is somebody else's.
+        """
+        return run(self._twin.arrange(shape, focus=focus))
 
     def observe(self, observer: Callable[[list[Broadcaster]], Any]) -> Callable[[], None]:
         """Have `observer` called with all broadcasters, first with what is known now, then at every change.

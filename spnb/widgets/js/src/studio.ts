@@ -277,7 +277,7 @@ export default {
       else if (phase === "live") replace(actions, mute, dark, share, end);
       else if (phase === "stopping") replace(actions, h("span", { class: "spnb-note" }, "Leaving the air…"));
       else replace(actions, another);
-      replace(places, ...(phase === "live" ? [source, path] : []));
+      replace(places, ...(phase === "live" ? [source, path, grid.choice] : []));
       // Products have their time on air; before and after they make room.
       if (phase !== lastPhase) goods.open = phase === "live";
       lastPhase = phase;
@@ -401,6 +401,7 @@ export default {
         "moderation",
         "role",
         "people",
+        "stage_layout",
         "invitations",
         "invite_error",
         "products",

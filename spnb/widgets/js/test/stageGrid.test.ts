@@ -18,10 +18,10 @@ const person = (user: string, changes: object = {}) => ({
   ...changes,
 });
 
-async function stage(people: object[], sees = true) {
+async function stage(people: object[], sees = true, layout: object = {}) {
   const { stageGrid } = await import("../src/shared/stageGrid");
   const sent: [string, unknown][] = [];
-  const link = { get: () => people } as unknown as Link;
+  const link = { get: (name: string) => (name === "people" ? people : layout) } as unknown as Link;
   const session = { send: (action: string, content: unknown) => sent.push([action, content]) } as unknown as Session<unknown>;
   const company = { sees, other: () => ({ picture: null, muted: true, dark: true }) } as unknown as Company;
   const grid = stageGrid(link, session, company, document.createElement("div"));
@@ -76,4 +76,24 @@ void test("only a host is offered to remove, and only co-hosts", async () => {
   const guest = await stage([person("boss", { role: "host" }), person("me", { me: true })]);
   guest.grid.draw();
   assert.equal(guest.grid.el.querySelector<HTMLButtonElement>("[aria-label='remove boss from the stage']")?.hidden, true);
+});
+
+void test("a host chooses the layout, from what each would make large; names stay text and turn nothing round", async () => {
+  const people = [person("me", { me: true, role: "host" }), person("guest", { name: "\u202eoops" })];
+  const { grid, sent } = await stage(people, true, { shape: "spotlight", focus: "guest" });
+  grid.draw();
+  assert.equal(grid.choice.hidden, false);
+  assert.deepEqual(JSON.parse(grid.choice.value), ["spotlight", "guest"]);
+  assert.equal(grid.choice.options.length, 5);
+  assert.equal(grid.choice.options[3]?.textContent, "Spotlight: \u2068\u202eoops\u2069");
+  assert.ok(grid.el.querySelector(".spnb-tile")?.hasAttribute("data-focus"));
+  grid.choice.value = JSON.stringify(["side-by-side", ""]);
+  grid.choice.dispatchEvent(new window.Event("change") as unknown as Event);
+  assert.deepEqual(sent, [["arrange", { shape: "side-by-side", focus: "" }]]);
+  const alone = await stage([person("me", { me: true, role: "host" })]);
+  alone.grid.draw();
+  assert.equal(alone.grid.choice.hidden, true);
+  const theirs = await stage([person("host", { role: "host" }), person("me", { me: true })]);
+  theirs.grid.draw();
+  assert.equal(theirs.grid.choice.hidden, true);
 });

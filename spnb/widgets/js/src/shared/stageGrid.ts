@@ -64,8 +64,12 @@ class Tile {
   }
 }
 
+type Layout = { shape: string; focus: string };
+
 export interface Grid {
   el: HTMLElement;
+  /** How several are shown to viewers, for a host to choose. */
+  choice: HTMLSelectElement;
   /** Whether somebody else is there. */
   shared(): boolean;
   draw(): void;
@@ -78,6 +82,33 @@ export function stageGrid(link: Link, session: Session<unknown>, company: Compan
   const label = h("span", { class: "spnb-own-name" });
   const el = h("div", { class: "spnb-tiles" }, own);
   own.append(label);
+  const choice = h("select", {
+    "aria-label": "layout",
+    change: () => {
+      const [shape, focus] = JSON.parse(choice.value) as string[];
+      session.send("arrange", { shape, focus });
+    },
+  });
+
+  let drawn = "";
+
+  /** What there is to choose, and what is chosen. */
+  function drawChoice(people: Person[]): void {
+    const { shape = "side-by-side", focus = "" } = link.get<Partial<Layout>>("stage_layout");
+    const large = people.find(({ user }) => user === focus) ?? people.find(({ role }) => role === "host");
+    const options = [["side-by-side", "", "Side by side"]];
+    for (const { user, name } of people) {
+      // A name may turn what follows it round.
+      options.push(["spotlight", user, `Spotlight: \u2068${name}\u2069`], ["picture-in-picture", user, `Others small upon \u2068${name}\u2069`]);
+    }
+    // One that is open stays open.
+    if (drawn !== (drawn = String(options)))
+      replace(choice, ...options.map(([each, user, text]) => h("option", { value: JSON.stringify([each, user]) }, text)));
+    choice.value = JSON.stringify([shape, shape === "side-by-side" ? "" : large?.user]);
+    el.dataset["shape"] = shape;
+    own.toggleAttribute("data-focus", Boolean(large?.me));
+    for (const [user, tile] of tiles) tile.el.toggleAttribute("data-focus", user === large?.user);
+  }
 
   const others = () => link.get<Person[]>("people").filter((person) => !person.me);
 
@@ -98,6 +129,8 @@ export function stageGrid(link: Link, session: Session<unknown>, company: Compan
       return tile.el;
     });
     replace(el, own, ...shown);
+    choice.hidden = !host || !there.length;
+    drawChoice(people);
     el.dataset["count"] = String(Math.min(3, there.length + 1));
     replace(label, ...(me ? [h("bdi", {}, me.name), ` · ${host ? "host" : "co-host"}, you`] : []));
     label.hidden = !there.length;
@@ -105,6 +138,7 @@ export function stageGrid(link: Link, session: Session<unknown>, company: Compan
 
   return {
     el,
+    choice,
     shared: () => others().length > 0,
     draw,
     end() {
