@@ -120,8 +120,9 @@ class Playback(Experienced, Engagement):
         allowed = self._addresses.get(str(client))
         if allowed is None or not isinstance(wanted, str):
             return
-        status, body = await fetch(allowed, wanted, content.get("first"), content.get("last"))
-        self.send({"type": "fetched", "client": client, "ask": content.get("ask"), "status": status}, [body])
+        status, body, whole = await fetch(allowed, wanted, content.get("first"), content.get("last"))
+        told = {"status": status, "whole": whole}
+        self.send({"type": "fetched", "client": client, "ask": content.get("ask"), **told}, [body])
 
     async def do_watched(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A view has watched for some seconds, in all since its session began."""

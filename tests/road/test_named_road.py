@@ -76,7 +76,7 @@ async def test_an_address_elsewhere_needs_no_signpost_and_a_dumb_one_gives_none(
 
 async def test_messages_bring_what_lies_beside_what_is_played_and_nothing_else(known: RunningSandbox) -> None:
     allowed = f"{known.url}/sandbox/proof?challenge={'0' * 32}"
-    status, body = await fetch(allowed, f"/sandbox/proof?challenge={'1' * 32}")
+    status, body, _ = await fetch(allowed, f"/sandbox/proof?challenge={'1' * 32}")
     assert status == 200
     assert b"proof" in body
     for elsewhere in (
@@ -85,8 +85,27 @@ async def test_messages_bring_what_lies_beside_what_is_played_and_nothing_else(k
         f"{known.url}/sandbox/../api",
         "http://127.0.0.1:9/sandbox/x",
     ):
-        assert await fetch(allowed, elsewhere) == (403, b"")
-    assert await fetch("https://example.com/a/b.m3u8", "https://example.com/a/c.ts") == (403, b"")
-    ranged, part = await fetch(allowed, allowed, 0, 5)
+        assert await fetch(allowed, elsewhere) == (403, b"", 0)
+    assert await fetch("https://example.com/a/b.m3u8", "https://example.com/a/c.ts") == (403, b"", 0)
+    ranged, part, _ = await fetch(allowed, allowed, 0, 5)
     assert ranged in (200, 206)
     assert part
+
+
+async def test_of_a_part_of_a_file_messages_tell_how_much_the_whole_is(tmp_path: Path) -> None:
+    from starlette.applications import Starlette
+    from starlette.responses import FileResponse
+    from starlette.routing import Route
+
+    from spnb.webhooks.server import BackgroundServer
+
+    (tmp_path / "film.mp4").write_bytes(bytes(5000))
+    server = BackgroundServer(
+        Starlette(routes=[Route("/r/film.mp4", lambda _: FileResponse(tmp_path / "film.mp4"))]), 0
+    )
+    try:
+        address = f"{server.url}/r/film.mp4"
+        assert await fetch(address, address, 0, 99) == (206, bytes(100), 5000)
+        assert await fetch(address, address) == (200, bytes(5000), 0)
+    finally:
+        server.stop()

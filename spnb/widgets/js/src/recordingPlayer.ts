@@ -180,9 +180,10 @@ export default {
       hls = undefined;
       let made: Hls | undefined;
       try {
-        made = await attach(model, video, address, signpost, fetch, { startPosition: wanted.offset }, lost, (bytes) => {
+        made = await attach(model, video, address, signpost, fetch, { startPosition: wanted.offset }, lost, (bytes, whole) => {
           if (number !== file) return;
-          coming = `${(bytes / 1e6).toFixed(1)} MB have come by the notebook's messages.`;
+          const of = whole ? ` of ${(whole / 1e6).toFixed(1)}` : "";
+          coming = `${(bytes / 1e6).toFixed(1)}${of} MB have come by the notebook's messages.`;
           draw();
         });
       } catch (error) {

@@ -42,6 +42,18 @@ test("what is not wanted any more is not asked for further", async () => {
   assert.equal(asked.length, 2);
 });
 
+test("of what is told to be too large nothing more is asked for, and how much there is is told", async () => {
+  let pieces = 0;
+  const whole = MOST_CARRIED + 1;
+  const large = async () => ((pieces += 1), { status: 206, bytes: new Uint8Array(PIECE), whole });
+  assert.equal(await carriedFile(large, "a.mp4", () => true, told), 413);
+  assert.equal(pieces, 1);
+  const heard: [number, number][] = [];
+  const small = async () => ({ status: 206, bytes: new Uint8Array(5), whole: 5 });
+  await carriedFile(small, "a.mp4", () => true, (...said) => heard.push(said));
+  assert.deepEqual(heard, [[5, 5]]);
+});
+
 test("why it does not come is told", async () => {
   const refusing = (status: number) => async () => ({ status, bytes: new Uint8Array() });
   for (const status of [0, 403, 404, 416, 500])

@@ -10,20 +10,20 @@ export async function carriedFile(
   ask: Ask,
   url: string,
   wanted: () => boolean,
-  came: (bytes: number) => void,
+  came: (bytes: number, whole: number) => void,
 ): Promise<Blob | number | undefined> {
   const pieces: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   for (;;) {
-    const { status, bytes } = await ask(url, length, length + PIECE - 1);
+    const { status, bytes, whole = 0 } = await ask(url, length, length + PIECE - 1);
     if (!wanted()) return undefined;
     // The end of what is exactly so many pieces long.
     if (status === 416 && length) break;
     if (status !== 206 && status !== 200) return status;
     pieces.push(bytes);
     length += bytes.byteLength;
-    if (length > MOST_CARRIED) return 413;
-    came(length);
+    if (Math.max(length, whole) > MOST_CARRIED) return 413;
+    came(length, whole);
     // A server that knows no ranges gives all at once.
     if (status === 200 || bytes.byteLength < PIECE) break;
   }

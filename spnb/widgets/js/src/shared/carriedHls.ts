@@ -1,7 +1,7 @@
 // A stream that comes by the widget's messages, for a page that has no other way to it.
 import type { HlsConfig, Loader, LoaderCallbacks, LoaderConfiguration, LoaderContext, LoaderStats } from "hls.js";
 
-export type Fetched = { status: number; bytes: Uint8Array<ArrayBuffer> };
+export type Fetched = { status: number; bytes: Uint8Array<ArrayBuffer>; whole?: number };
 /** Asks the kernel for a piece; `first` and `last` are the range's bytes, both inclusive. */
 export type Ask = (url: string, first?: number, last?: number) => Promise<Fetched>;
 

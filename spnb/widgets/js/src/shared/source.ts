@@ -23,7 +23,7 @@ export function asker(link: Link): Ask {
     const [reply, [view]] = await pending.ask((ask) => link.send("fetch", { ask, url, first, last }));
     const bytes = new Uint8Array(view?.byteLength ?? 0);
     if (view) bytes.set(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
-    return { status: Number(reply["status"]), bytes };
+    return { status: Number(reply["status"]), bytes, whole: Number(reply["whole"]) };
   };
 }
 
@@ -40,7 +40,7 @@ export async function attach(
   ask: Ask,
   config: Partial<HlsConfig>,
   failed: (words: string) => void,
-  came: (bytes: number) => void = () => undefined,
+  came: (bytes: number, whole: number) => void = () => undefined,
 ): Promise<Hls | undefined> {
   video.onerror = null;
   playing.set(video, {});
@@ -86,7 +86,7 @@ async function playCarried(
   address: string,
   ask: Ask,
   failed: (words: string) => void,
-  came: (bytes: number) => void,
+  came: (bytes: number, whole: number) => void,
 ): Promise<void> {
   const mine = playing.get(video);
   const file = await carriedFile(ask, address, () => playing.get(video) === mine, came);

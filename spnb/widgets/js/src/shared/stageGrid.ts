@@ -99,14 +99,14 @@ export function stageGrid(link: Link, session: Session<unknown>, company: Compan
     const options = [["side-by-side", "", "Side by side"]];
     for (const { user, name } of people) {
       // A name may turn what follows it round.
-      options.push(["spotlight", user, `Spotlight: \u2068${name}\u2069`], ["picture-in-picture", user, `Others small upon \u2068${name}\u2069`]);
+      options.push(["spotlight", user, `Spotlight: \u2068${name}\u2069`], ["picture-in-picture", user, `Others inset in \u2068${name}\u2069`]);
     }
     // One that is open stays open.
     if (drawn !== (drawn = String(options)))
       replace(choice, ...options.map(([each, user, text]) => h("option", { value: JSON.stringify([each, user]) }, text)));
     choice.value = JSON.stringify([shape, shape === "side-by-side" ? "" : large?.user]);
     el.dataset["shape"] = shape;
-    own.toggleAttribute("data-focus", Boolean(large?.me));
+    own.toggleAttribute("data-focus", !!large?.me);
     for (const [user, tile] of tiles) tile.el.toggleAttribute("data-focus", user === large?.user);
   }
 
