@@ -98,6 +98,7 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
                 "RoomCard",
                 "RoomStatus",
                 "ViewerCount",
+                "Doctor",
                 "Dashboard",
                 "StreamReport",
                 "LiveDashboard",
