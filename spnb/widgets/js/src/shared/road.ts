@@ -6,7 +6,7 @@ export type Signpost = { challenge: string; answer: string } | null;
 export type Road = { via: "direct" | "jupyter" | "port"; root: string };
 
 // What is refused says so at once; a server that is busy answers late.
-export const PROBE_MS = 8000;
+const PROBE_MS = 8000;
 const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 const NAME = Symbol.for("spnb.roads");
 

@@ -1,6 +1,6 @@
 // What each way between this page and the kernel's machine is worth: whether it leads there, how late, how much it carries.
 import { gathered } from "./peer";
-import { PROBE_MS, candidates, type Road, type Signpost } from "./road";
+import { candidates, type Road, type Signpost } from "./road";
 import { Pending, type Link } from "./widget";
 
 export type Rung = {
@@ -19,6 +19,8 @@ export type Rung = {
 export type Told = { url: string; signpost: Signpost; servers: RTCIceServer[] };
 type Echo = { at: number; buffers: DataView[] };
 
+// Longer than what only wants a road: who examines wants to know.
+const PROBE_MS = 20_000;
 const LOAD = 512 * 1024;
 const LOAD_MS = 3000;
 const ROUNDS = 5;
@@ -97,7 +99,8 @@ async function byRoad(road: Road, { challenge, answer }: NonNullable<Signpost>):
     if (!told.ok) return { ...made, why: `${REFUSED[told.status] ?? "it is answered by something else"} (HTTP ${told.status})` };
     const body = (await told.json().catch(() => ({}))) as { proof?: string };
     if (body.proof !== answer) return { ...made, why: "it ends somewhere else" };
-    const delay = await rounds(async () => (await ask()).arrayBuffer());
+    // It leads there; what is too busy to be timed does so all the same.
+    const delay = await rounds(async () => (await ask()).arrayBuffer()).catch(() => null);
     return { ...made, works: true, delay, down: await timed(`${address}&load=${LOAD}`) };
   } catch (error) {
     return { ...made, why: noAnswer(error) };
@@ -147,7 +150,7 @@ export class Examination {
     const load = bytes ? [crypto.getRandomValues(new Uint8Array(65_536)).buffer] : [];
     while (load.length * 65_536 < bytes) load.push(load[0]!);
     const answered = this.asked.ask((ask) => this.link.send("echo", { ask, wanted }, load));
-    const late = new Promise<never>((_, refuse) => setTimeout(() => refuse(new DOMException("", "TimeoutError")), PROBE_MS * 2));
+    const late = new Promise<never>((_, refuse) => setTimeout(() => refuse(new DOMException("", "TimeoutError")), PROBE_MS));
     return Promise.race([answered, late]);
   }
 
