@@ -16,7 +16,7 @@ __all__ = ["checked", "checked_class", "checked_port"]
 T = TypeVar("T")
 C = TypeVar("C", bound=type)
 LISTS = (Sequence, Iterable, list)
-WORTH = ("Literal", "Sequence", "Iterable", "Kind", "Sort", "RoomType", "Location")
+WORTH = ("Literal", "Sequence", "Iterable", "Kind", "Sort", "RoomType", "Location", "Shape")
 """What is in annotations of arguments that are checked; others are not even looked up."""
 
 
