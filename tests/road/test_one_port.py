@@ -62,11 +62,18 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
     await lab.run_code("doctor = spnb.Doctor(sp)")
     await put(page, "doctor")
     doctor = page.locator(".spnb-doctor")
-    await expect(doctor.get_by_role("button", name="Check again")).to_be_enabled(timeout=90_000)
+    again = doctor.get_by_role("button", name="Check again")
     rungs = doctor.locator("tr[data-rung]")
-    found = dict(zip(await rungs.evaluate_all(KEYS), await rungs.evaluate_all(WORKING), strict=True))
     # By its port the sandbox takes no page of another name than this machine's.
-    assert found == {"jupyter": "true", "port": "false", "direct": "false", "messages": "true", "media": "false"}
+    wanted = {"jupyter": "true", "port": "false", "direct": "false", "messages": "true", "media": "false"}
+    found: dict[str, str] = {}
+    for _ in range(3):  # a machine that is too busy to answer in time has no such way, and says so
+        await expect(again).to_be_enabled(timeout=90_000)
+        found = dict(zip(await rungs.evaluate_all(KEYS), await rungs.evaluate_all(WORKING), strict=True))
+        if found == wanted:
+            break
+        await again.click()
+    assert found == wanted, await doctor.inner_text()
     verdict = doctor.locator(".spnb-verdict")
     await expect(verdict).to_contain_text("Streams reach this page through the Jupyter server.")
     await expect(verdict).to_contain_text("through the notebook's own connection, encoded by this page")
