@@ -22,7 +22,17 @@ import httpx
 if TYPE_CHECKING:
     from playwright.async_api import Page
 
-__all__ = ["BASE", "HUB", "Lab", "another_page", "browser_options", "chromium", "open_lab", "restless_camera"]
+__all__ = [
+    "BASE",
+    "HUB",
+    "Lab",
+    "another_page",
+    "browser_options",
+    "calm_camera",
+    "chromium",
+    "open_lab",
+    "restless_camera",
+]
 
 BASE = "/user/ann/"
 HUB = "hub.example"
@@ -65,8 +75,23 @@ def write_settings(folder: Path) -> None:
         path.write_text(json.dumps(content))
 
 
+CAMERAS = ("camera.mjpeg", "camera.y4m")
+CALM_RATE = 15
+
+
+def calm_camera(folder: Path) -> None:
+    """What Chromium's fake camera shows where only what happens counts: 720p15, light to read and to encode."""
+    import av
+
+    graph = f"testsrc2=size=1280x720:rate={CALM_RATE}:duration=2,format=yuv420p"
+    with av.open(graph, "r", format="lavfi") as source, (folder / CAMERAS[1]).open("wb") as out:
+        out.write(b"YUV4MPEG2 W1280 H720 F%d:1 Ip A1:1 C420\n" % CALM_RATE)
+        for frame in source.decode(video=0):
+            out.write(b"FRAME\n" + frame.to_ndarray().tobytes())
+
+
 def restless_camera(folder: Path) -> None:
-    """What Chromium's fake camera shows: 720p30 with noise and movement, as hard to encode as a real room.
+    """What it shows where loads are measured: 720p30 with noise and movement, as hard to encode as a real room.
 
     The row at the bottom is a test card's counter: it tells the pictures apart.
     """
@@ -74,7 +99,7 @@ def restless_camera(folder: Path) -> None:
 
     from spnb.broadcast.sources.card import draw_counter
 
-    path = folder / "camera.mjpeg"
+    path = folder / CAMERAS[0]
     graph = "testsrc2=size=1280x720:rate=30:duration=3,noise=alls=12:allf=t,format=yuvj420p"
     with av.open(graph, "r", format="lavfi") as source, av.open(str(path), "w", format="mjpeg") as made:
         stream = made.add_stream("mjpeg", rate=30)
@@ -89,14 +114,15 @@ def restless_camera(folder: Path) -> None:
 
 
 def browser_options(folder: Path) -> dict[str, Any]:
-    """How Chromium is started: with a camera and a microphone, and pages that may play."""
+    """How Chromium is started: with the camera that `folder` holds and a microphone, and pages that may play."""
+    camera = next((name for name in CAMERAS if (folder / name).exists()), CAMERAS[0])
     return {
         "executable_path": chromium(),
         "args": [
             "--no-sandbox",
             "--disable-gpu",
             "--use-fake-device-for-media-stream=fps=30",
-            f"--use-file-for-fake-video-capture={folder / 'camera.mjpeg'}",
+            f"--use-file-for-fake-video-capture={folder / camera}",
             "--use-fake-ui-for-media-stream",
             "--autoplay-policy=no-user-gesture-required",
             "--disable-background-networking",
@@ -215,6 +241,7 @@ async def open_lab(
     *,
     environment: Mapping[str, str] | None = None,
     shots: Path | None = None,
+    camera: Callable[[Path], None] = restless_camera,
     reach: Callable[[int], Awaitable[str]] | None = None,
     browser_program: str | None = None,
     browser_flags: Sequence[str] = (),
@@ -225,6 +252,7 @@ async def open_lab(
         base: an empty folder.
         environment: more variables for kernels.
         shots: where screenshots go.
+        camera: makes what the camera shows.
         reach: given the server's port, tells the origin by which the browser reaches it; by loopback without.
         browser_program: starts Chromium in a place of its own.
         browser_flags: more of Chromium's.
@@ -274,7 +302,7 @@ async def open_lab(
     try:
         await _answers(f"http://127.0.0.1:{port}{BASE}api/status?token={token}", server)
         async with async_playwright() as playwright:
-            restless_camera(base)
+            camera(base)
             options = browser_options(base)
             options["args"] += browser_flags
             options["executable_path"] = browser_program or options["executable_path"]

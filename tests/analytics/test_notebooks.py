@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from spnb import analytics, sandbox
-from spnb.bench.lab import Lab, open_lab
+from spnb.bench.lab import Lab, calm_camera, open_lab
 from spnb.cli.lab import copy_notebooks
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -36,7 +36,7 @@ async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
     """A lab whose kernels find the very season that the notebooks would write, in a sandbox of their own."""
     base = tmp_path_factory.mktemp("analyst")
     sandbox.backfill(streams=300, views=150_000, messages=300_000, data_dir=base / "spnb" / "sandbox")
-    async with open_lab(base, shots=ROOT / "test-output" / "screenshots") as made:
+    async with open_lab(base, shots=ROOT / "test-output" / "screenshots", camera=calm_camera) as made:
         yield made
 
 

@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Frame, Locator, Page, async_playwright
 
 import spnb
 from spnb import analytics, widgets
-from spnb.bench.lab import browser_options, restless_camera
+from spnb.bench.lab import browser_options, calm_camera
 from tests.conftest import start_sandbox
 from tests.frontends.apps import EVERY, NAMES, serve
 from tests.frontends.editor import open_editor
@@ -70,7 +70,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         known = {"URL": sandbox.url, "KEY": sandbox.api_key, "AIR": air.room_id, "OVER": over.room_id}
         given = {f"TEST_{name}": value for name, value in known.items()}
         given |= {"TEST_TABLES": str(base / "tables"), "SPNB_HOME": str(base / "home")}
-        restless_camera(base)
+        calm_camera(base)
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(**browser_options(base))
             yield World(browser, given)

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from spnb.bench.lab import BASE, HUB, browser_options, open_lab
+from spnb.bench.lab import BASE, HUB, browser_options, calm_camera, open_lab
 from spnb.bench.lab import Lab as PlainLab
 from tests.conftest import RunningSandbox, start_sandbox
 
@@ -43,7 +43,7 @@ async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
     brisk = start_sandbox(tmp_path_factory.mktemp("brisk"), "--no-rate-limit", "--grace", str(GRACE))
     try:
         known = {"TEST_URL": brisk.url, "TEST_KEY": brisk.api_key}
-        async with open_lab(base, environment=known, shots=SHOTS) as plain:
+        async with open_lab(base, environment=known, shots=SHOTS, camera=calm_camera) as plain:
             plain.page.set_default_timeout(60_000)
             yield Lab(**{field.name: getattr(plain, field.name) for field in fields(plain)}, sandbox=brisk)
     finally:

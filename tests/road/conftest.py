@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from spnb.bench.lab import HUB, Lab, chromium, open_lab
+from spnb.bench.lab import HUB, Lab, calm_camera, chromium, open_lab
 
 SHOTS = Path(__file__).resolve().parents[2] / "test-output" / "screenshots"
 RELAY = Path(__file__).with_name("relay.py")
@@ -68,7 +68,14 @@ async def far_lab(namespace: str, tmp_path_factory: pytest.TempPathFactory) -> A
     # As with https: cameras are for secure pages.
     secure = [f"--unsafely-treat-insecure-origin-as-secure=http://{HUB}:{PORT}"]
     try:
-        async with open_lab(base, shots=SHOTS, reach=reach, browser_program=str(inside), browser_flags=secure) as lab:
+        async with open_lab(
+            base,
+            shots=SHOTS,
+            camera=calm_camera,
+            reach=reach,
+            browser_program=str(inside),
+            browser_flags=secure,
+        ) as lab:
             yield lab
     finally:
         for process in relays:
