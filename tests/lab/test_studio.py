@@ -10,7 +10,7 @@ import sys
 import pytest
 from playwright.async_api import Page, WebSocketRoute, expect
 
-from tests.lab.audience import House, good_pictures, newest, pictures
+from tests.lab.audience import MOVING, House, good_pictures, newest, pictures
 from tests.lab.conftest import CONNECT, GRACE, Lab
 from tests.lab.test_story import PLAYING
 
@@ -200,7 +200,7 @@ async def test_a_cut_connection_is_restored_and_told(lab: Lab) -> None:
         await network.send("Network.emulateNetworkConditions", {**free, "packetLoss": 0})
         await network.detach()
         async with asyncio.timeout(60):
-            while (await pictures(track, 2))[1] < 20:
+            while (await pictures(track, 2))[1] < MOVING:
                 track = await newest(watching, track)
     assert await house.until(room_id, "live") == "live"
     await page.get_by_role("button", name="End", exact=True).click()
