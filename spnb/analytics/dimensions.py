@@ -124,7 +124,7 @@ def split(dataset: Dataset, column: str) -> Dataset:
     tables["views"] = views[told].assign(room_id=pd.Categorical.from_codes(place, parts)).reset_index(drop=True)
     visits = pd.DataFrame({"room": room[told], "user": views["user_id"][told].to_numpy(), "part": place})
     first = visits.drop_duplicates(["room", "user"]).set_index(["room", "user"])["part"]
-    for name in ACTS:
+    for name in (*ACTS, "playback"):
         frame = dataset.table(name)
         if frame.empty:
             continue

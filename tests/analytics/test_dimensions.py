@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from spnb import analytics
+from spnb.analytics.dimensions import split
 from spnb.analytics.figures import leaderboard
 from spnb.analytics.sessions import repaired
 from spnb.errors import InvalidInput
@@ -88,6 +89,19 @@ def test_a_part_of_the_audience_is_that_part_and_streams_stay_as_long(dataset: a
     assert several == sum(dataset.where(country=one).views["user_id"].nunique() for one in ("DE", "FR", "JP"))
     assert len(dataset.where(topic="talk").presence) == dataset.presence["room_id"].isin(part.rooms["room_id"]).sum()
     assert part.report(part.rooms["room_id"].iloc[0]).figures()
+
+
+def test_what_players_met_goes_with_its_viewer(dataset: analytics.Dataset) -> None:
+    visits = dataset.views.drop_duplicates(["room_id", "user_id"])
+    met = visits[["room_id", "user_id"]].assign(
+        session_id=[f"s{number}" for number in range(len(visits))], at=visits["start"], kind="failed"
+    )
+    whole = analytics.load({"rooms": dataset.rooms, "views": dataset.views, "playback": met})
+    parts = split(whole, "country")
+    country = parts.rooms.set_index("room_id")["country"]
+    found = parts.playback["room_id"].astype(object).map(country).value_counts().to_dict()
+    home = visits["country"].value_counts().to_dict()
+    assert found == home == {name: len(whole.where(country=name).playback) for name in home}
 
 
 def test_what_makes_no_dimension_is_refused(dataset: analytics.Dataset) -> None:
