@@ -29,8 +29,9 @@ class Player(Playback, ChatPart, Counting):
         autoplay: `now`, or `visible`: it plays while it is in sight, asks for the stream when it first is, and pauses
             when it is scrolled away; who paused it themselves keeps it paused.
         webrtc: play what is live over LiveKit where the service lets viewers do so, a fraction of a second behind;
-            where it does not, or the line breaks, and whenever somebody goes back in time, it is low-latency HLS, and
-            HLS where that fails. "Delay" under the picture tells which, and why.
+            where it does not, or the line breaks, or takes long, and whenever somebody goes back in time, it is
+            low-latency HLS, and HLS where that fails; it is tried again now and then. "Delay" under the picture tells
+            which, and why. Without it is HLS alone: every picture of the best quality, a second behind.
     """
 
     _esm = STATIC / "player.js"
@@ -38,12 +39,12 @@ class Player(Playback, ChatPart, Counting):
     """The name of whose room it is."""
     since = traitlets.Float(0.0).tag(sync=True)
     """When the stream went on air, in Unix seconds; 0 off the air."""
-    webrtc = traitlets.Bool(False).tag(sync=True)
+    webrtc = traitlets.Bool(True).tag(sync=True)
     """Whether a page may play by WebRTC."""
     _room: AsyncLiveRoom
 
     def __init__(
-        self, room: LiveRoom, *, autoplay: Literal["now", "visible"] = "now", webrtc: bool = False, **keywords: Any
+        self, room: LiveRoom, *, autoplay: Literal["now", "visible"] = "now", webrtc: bool = True, **keywords: Any
     ) -> None:
         if autoplay not in ("now", "visible"):
             raise InvalidInput(f"autoplay is 'now' or 'visible', not {autoplay!r}")

@@ -32,7 +32,7 @@ async def test_run_all_on_the_first_notebook_shows_the_live_picture_while_later_
     try:
         video = lab.page.locator(".spnb-player video").first
         await expect(video).to_be_visible(timeout=90_000)
-        assert await video.evaluate(PLAYING, timeout=60_000) == [1280, 720]
+        await video.evaluate(PLAYING, timeout=60_000)
         assert not running.done()
         (lab.folder / "seen-live").touch()
         await running

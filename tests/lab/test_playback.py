@@ -26,7 +26,7 @@ PEERS = """() => {
 ALL_CLOSED = "window.spnbPeers.length && window.spnbPeers.every((peer) => peer.connectionState === 'closed')"
 MADE = (
     "room = sp.rooms.create('Close behind')\nshow = room.go_live()\nroom.until('live')\n"
-    "player = spnb.Player(room, webrtc=True)\nplayer"
+    "player = spnb.Player(room)\nplayer"
 )
 MET = """
 import asyncio
@@ -139,7 +139,7 @@ async def test_a_player_plays_while_it_is_in_sight_and_a_card_plays_the_replay(l
         "sight.ipynb",
         CONNECT + "import ipywidgets\nroom = sp.rooms.create('In sight')\n"
         "show = room.go_live(spnb.TestCard(320, 180, 10))\nroom.until('live')\n"
-        "player = spnb.Player(room, autoplay='visible', webrtc=True)\n"
+        "player = spnb.Player(room, autoplay='visible')\n"
         'ipywidgets.VBox([ipywidgets.HTML(\'<div class="far" style="height: 3000px"></div>\'), player,'
         " spnb.RoomCard(room)])",
     )

@@ -169,7 +169,8 @@ async def test_a_terminated_room_closes_the_studio_with_the_reason(lab: Lab) -> 
     await expect(player).to_contain_text("ended by moderation")
     await expect(row.locator(".spnb-finding")).to_have_text("▲ terminated: violence")
     await page.wait_for_function(
-        "[...document.querySelectorAll('.spnb-player video')].every((video) => !video.getAttribute('src'))"
+        "[...document.querySelectorAll('.spnb-player video')].every((video) => !video.getAttribute('src')"
+        " && !video.srcObject)"
     )
     await lab.shot("terminated")
     assert not [line for line in lab.console if line.startswith("pageerror")]

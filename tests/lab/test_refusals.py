@@ -112,7 +112,7 @@ async def test_bad_thumbnails_are_refused_and_the_form_stays(lab: Lab) -> None:
 
 
 async def test_a_live_stream_that_is_cut_for_a_viewer_comes_back(lab: Lab) -> None:
-    made = "room = other.rooms.create('Cut')\nshow = room.go_live()\nroom.until('live')\nspnb.Player(room, webrtc=True)"
+    made = "room = other.rooms.create('Cut')\nshow = room.go_live()\nroom.until('live')\nspnb.Player(room)"
     missing = True
 
     async def lists(route: Route) -> None:

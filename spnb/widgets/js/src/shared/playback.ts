@@ -7,6 +7,7 @@ import { floatOver, reactionBar } from "./floating";
 import { findHub } from "./hub";
 import { pinnedCard, productList } from "./products";
 import type { Signpost } from "./road";
+import type { Shortcut } from "./shortcut";
 import { sight } from "./sight";
 import { asker, attach } from "./source";
 import { WatchSession } from "./watchSession";
@@ -22,6 +23,8 @@ const AGAIN_MS = 2000;
 const NEAR_BEGINNING = 0.5;
 /** Who pauses for longer, or scrolls away, keeps no line open. */
 const PAUSED_MS = 10_000;
+/** After so long without a picture by WebRTC, HLS begins, until there is one. */
+const HEAD_START_MS = 1500;
 /** A kernel that is there answers in less, unless it is busy. */
 const UNANSWERED_MS = 20_000;
 
@@ -65,16 +68,12 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   const sound = h("button", { type: "button", class: "spnb-sound", click: unmute }, "Tap for sound");
   let hls: Hls | undefined;
   let webrtc: WebRtc | undefined;
-  /** What is on its way to take the place of what plays. */
-  let opening: WebRtc | undefined;
+  /** Tries it; there is none before it is wanted. */
+  let shortcut: Shortcut | undefined;
   let leaving: ReturnType<typeof setTimeout> | undefined;
   let playing = "";
   /** Counts what was asked for: what comes late is for nobody. */
   let turn = 0;
-  /** Why what is live is not played by WebRTC, in words. */
-  let fallen = "";
-  /** Whether the service lets viewers in by HLS alone. */
-  let barred = false;
   /** Where to begin in what comes next, in seconds; what is on air without. */
   let wanted: number | undefined;
   /** When the stream went on air, and when the viewer paused it by WebRTC, in Unix seconds; 0 while it plays. */
@@ -151,7 +150,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   }
 
   function byWebRtc(): boolean {
-    return link.get<boolean>("webrtc") === true && !only && !barred && typeof RTCPeerConnection === "function";
+    return link.get<boolean>("webrtc") === true && !only && !shortcut?.barred && typeof RTCPeerConnection === "function";
   }
 
   function toLive() {
@@ -190,8 +189,8 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     const told = asked ? age() : undefined;
     const way = webrtc ? "WebRTC" : slow ? "HLS" : "low-latency HLS";
     say(delay, told === undefined ? "Delay" : `Delay ${told.toFixed(1)} s by ${way}`);
-    why.hidden = !asked || delay.hidden || Boolean(webrtc) || !fallen;
-    say(why, `Not by WebRTC: ${fallen}.`);
+    why.hidden = !asked || delay.hidden || Boolean(webrtc) || !shortcut?.why;
+    say(why, `Not by WebRTC: ${shortcut?.why}.`);
   }
 
   /** Who paused what is on air goes on with what is on air then; who had gone back goes on there. */
@@ -213,12 +212,12 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     const status = link.get<string>("status");
     if (inView?.hidden) return;
     const kind = status === "recorded" ? "recording" : link.get<boolean>("playable") && !only ? "live" : "";
-    if (kind && kind !== playing && kind !== asked) askFor(kind, kind === "live" && !fallen && byWebRtc());
+    if (kind && kind !== playing && kind !== asked) askFor(kind, kind === "live" && !shortcut?.why && byWebRtc());
     if (!kind && playing === "live" && status === "ended") draw();
   }
 
   function askFor(kind: string, webrtc: boolean) {
-    opening?.close();
+    shortcut?.giveUp();
     asked = kind;
     upward = webrtc;
     link.send("play", { kind, webrtc, ask: ++turn });
@@ -247,32 +246,27 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     attached = false;
   }
 
-  /** Connects by WebRTC; throws in words where that cannot be. */
-  async function connect(subscriber: Subscriber): Promise<WebRtc> {
+  async function connect(subscriber: Subscriber | Unwatchable | null): Promise<WebRtc | undefined> {
     const mine = turn;
-    const hub = await findHub(model);
-    if (mine !== turn) throw new Error("it was given up");
-    const made: WebRtc = new hub.WebRtc(
-      (why) => {
+    const hub = await findHub(model).catch(() => undefined);
+    if (mine !== turn || !hub) return undefined;
+    shortcut ??= new hub.Shortcut(
+      (made) => {
         if (webrtc !== made) return;
-        fallen = why;
         takeOff();
         draw();
         // What is over ends here; what goes on goes on by HLS.
         if (link.get<boolean>("playable") && !asked) askFor("live", false);
       },
-      () => {
+      (made) => {
         // The host is back: a video that has run out does not go on by itself.
         if (webrtc === made && !pausedAt && !inView?.hidden) void start();
       },
+      () => {
+        if (playing === "live" && attached && !webrtc && !asked && atEdge() && byWebRtc()) askFor("live", true);
+      },
     );
-    opening = made;
-    try {
-      await made.open(subscriber);
-    } finally {
-      if (opening === made) opening = undefined;
-    }
-    return made;
+    return shortcut.open(subscriber);
   }
 
   async function play(kind: string, address: string, signpost: Signpost, subscriber: Subscriber | Unwatchable | null) {
@@ -280,17 +274,14 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     const moving = kind === "live" && playing === "live";
     let made: WebRtc | undefined;
     if (kind === "live" && upward) {
-      try {
-        if (!subscriber) barred = true;
-        if (!subscriber || "why" in subscriber) throw new Error(subscriber?.why ?? "the service lets viewers in by HLS alone");
-        made = await connect(subscriber);
-      } catch (error) {
-        if (mine === turn) fallen = (error as Error).message;
-      }
+      const line = connect(subscriber);
+      // HLS that plays waits for the line; else it begins where that takes long, until there is one.
+      made = await (attached && !webrtc ? line : Promise.race([line, new Promise<undefined>((next) => setTimeout(next, HEAD_START_MS))]));
+      if (!made) void line.then((late) => late && turnOver(late, mine));
     }
     if (mine !== turn) return made?.close();
-    if (moving && upward && attached && !webrtc && (!made || !following)) {
-      // HLS plays on: there is no WebRTC, or the viewer has gone back again meanwhile.
+    if (moving && upward && attached && !webrtc && (!made || !atEdge())) {
+      // HLS plays on: there is no WebRTC, or the viewer has gone back again meanwhile, or paused.
       made?.close();
       asked = "";
       return drawEdge();
@@ -306,11 +297,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     if (!moving) session.begin();
     draw();
     if (made) {
-      webrtc = made;
-      pausedAt = 0;
-      fallen = "";
-      video.removeAttribute("src");
-      video.srcObject = made.stream;
+      show(made);
     } else {
       const config = { lowLatencyMode: !slow, startPosition: paused && kind === "recording" ? held.at : -1 };
       try {
@@ -321,7 +308,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
           setTimeout(ask, AGAIN_MS);
         });
         const ready = await attaching;
-        if (mine !== turn) return ready?.destroy();
+        if (mine !== turn || webrtc) return ready?.destroy();
         hls = ready;
       } catch (error) {
         // What this page lacks it will lack in two seconds: tried again when somebody wants it.
@@ -332,18 +319,41 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     }
     // A live list begins where it is live; from there it goes back.
     if (at !== undefined) video.addEventListener("playing", () => mine === turn && goTo(at), { once: true });
-    attached = true;
-    asked = "";
-    trouble = "";
-    sound.hidden = !video.muted;
+    plays();
     if (inView?.hidden) inView.paused = !paused;
     else if (!paused) await start();
     draw();
   }
 
+  function show(made: WebRtc) {
+    webrtc = made;
+    pausedAt = 0;
+    video.removeAttribute("src");
+    video.srcObject = made.stream;
+  }
+
+  /** Whether the viewer watches what is on air. */
+  const atEdge = () => following && !video.paused;
+
+  /** From HLS, which began first, to WebRTC. */
+  function turnOver(made: WebRtc, mine: number) {
+    if (mine !== turn || webrtc || (attached ? !atEdge() : !following || inView?.hidden)) return shortcut?.putOff(made);
+    takeOff();
+    show(made);
+    plays();
+    void start();
+    draw();
+  }
+
+  function plays() {
+    attached = true;
+    asked = trouble = "";
+    sound.hidden = !video.muted;
+  }
+
   function stop(words: string) {
     turn++;
-    opening?.close();
+    shortcut?.giveUp();
     takeOff();
     held = { paused: false, at: 0 };
     playing = "";
@@ -459,7 +469,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     met.end();
     clearTimeout(unanswered);
     turn++;
-    opening?.close();
+    shortcut?.end();
     takeOff();
     video.removeAttribute("src");
     video.load();
