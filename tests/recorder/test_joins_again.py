@@ -51,6 +51,8 @@ class Counted:
         self.there.discard(track.kind)
         self.recording.track_ended(track)
 
+    def copy(self, track: TapTrack, rank: int, frame: EncodedFrame) -> None: ...
+
     def unreadable(self, reason: str) -> None:
         self.recording.unreadable(reason)
 

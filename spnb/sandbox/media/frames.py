@@ -75,6 +75,10 @@ class Tap(Protocol):
 
     def frame(self, track: TapTrack, frame: EncodedFrame) -> None: ...
 
+    def copy(self, track: TapTrack, rank: int, frame: EncodedFrame) -> None:
+        """A frame of a layer of lower rank (LiveKit's: 1 low, 2 medium) than the one that `frame` has."""
+        ...
+
     def track_ended(self, track: TapTrack) -> None: ...
 
     def unreadable(self, reason: str) -> None:

@@ -15,7 +15,7 @@ from spnb.sandbox.media import red, rtp
 from spnb.sandbox.media.assembler import Assembler
 from spnb.sandbox.media.codec import starts_keyframe
 from spnb.sandbox.media.forward import FRESH_SECONDS, Forward
-from spnb.sandbox.media.frames import Tap, TapTrack
+from spnb.sandbox.media.frames import EncodedFrame, Tap, TapTrack
 from spnb.sandbox.media.layer import Layer, Parcel
 from spnb.sandbox.media.rtp import Header
 from spnb.sandbox.media.sdp import Codec, Section, chosen
@@ -84,6 +84,8 @@ class PublishedTrack:
         self._asked: dict[int, float] = {}
         self._pending: set[int] = set()
         self._taps: dict[Tap, Assembler] = {}
+        self._copies: dict[int, Assembler] = {}
+        """Of the layers that are smaller than the one that taps take, by rank."""
         self._tap_layer: Layer | None = None
         self._request_from_any_thread = request_from_any_thread
         self.tap_track = self._as_seen_by_taps()
@@ -100,7 +102,7 @@ class PublishedTrack:
             clock_rate=self.codec.clock_rate,
             source=str(TrackSource.Name(self.info.source)).lower(),
             channels=2,
-            request_keyframe=lambda: self._request_from_any_thread(self.request_keyframe),
+            request_keyframe=lambda: self._request_from_any_thread(self._request_keyframes),
         )
 
     def use(self, codec: Codec) -> None:
@@ -236,6 +238,12 @@ class PublishedTrack:
         self._pending.discard(wanted.ssrc)
         self._send_rtcp(rtp.pli(1, wanted.ssrc))
 
+    def _request_keyframes(self) -> None:
+        """Ask for a key frame of each layer: those who tap take the smaller ones too."""
+        self.request_keyframe()
+        for layer in self.layers.values() if len(self.layers) > 1 else ():
+            self.request_keyframe(layer)
+
     def _ask_again(self, layer: Layer) -> None:
         self._pending.discard(layer.ssrc)
         if layer.ssrc in self.layers:
@@ -307,6 +315,7 @@ class PublishedTrack:
                 time.monotonic() - self._tap_layer.last_arrival > LAYER_SILENCE_SECONDS
             )
             if layer is not best and not silent:
+                self._feed_copies(layer, packet, header)
                 return
             if not keyframe:
                 self.request_keyframe(layer)
@@ -314,6 +323,25 @@ class PublishedTrack:
             self._tap_layer = layer
         for assembler in self._taps.values():
             assembler.add(layer, packet, header)
+
+    def _feed_copies(self, layer: Layer, packet: bytes, header: Header) -> None:
+        rank, seen = RANK.get(layer.rid, 3), self.tap_track
+        assert self._tap_layer is not None  # noqa: S101 - there is a better one
+        if seen is None or seen.codec != "h264" or rank >= RANK.get(self._tap_layer.rid, 3):
+            return
+        assembler = self._copies.get(rank)
+        if assembler is None:
+
+            def deliver(frame: EncodedFrame) -> None:
+                for tap in self._taps:
+                    tap.copy(seen, rank, frame)
+
+            assembler = self._copies[rank] = Assembler(
+                self.codec.name,
+                deliver=deliver,
+                need_keyframe=self._request_keyframes,
+            )
+        assembler.add(layer, packet, header)
 
     def end(self) -> None:
         """The publisher is gone or has unpublished it."""

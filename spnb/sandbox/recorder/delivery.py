@@ -36,8 +36,9 @@ TYPES = {
     ".mp4": "video/mp4",
     ".jpg": "image/jpeg",
 }
-PART = re.compile(r"part-(\d{1,9})-(\d{1,4})\.m4s")
-SERVED = re.compile(r"segment-\d{6,9}-\d{1,6}\.m4s|init-\d{1,6}\.mp4|thumbnail\.jpg")
+LIST = re.compile(r"(copy\d-|)main\.m3u8")
+PART = re.compile(r"(copy\d-|)part-(\d{1,9})-(\d{1,4})\.m4s")
+SERVED = re.compile(r"(copy\d-)?(segment-\d{6,9}-\d{1,6}\.m4s|init-\d{1,6}\.mp4)|thumbnail\.jpg")
 MOST_AHEAD, WAIT_SEGMENTS = 2, 3
 """How far ahead a playlist may be asked for, and how long the answer may wait, in segments."""
 BEGIN_SECONDS = 25.0
@@ -131,16 +132,19 @@ class Delivery:
             return _gone()
         if name == "index.m3u8":
             return Response(master(files), media_type=_type(name), headers=_headers(fixed=False))
-        if name == "main.m3u8":
-            return await self._serve_playlist(request, room_id, files)
+        if wanted := LIST.fullmatch(name):
+            return await self._serve_playlist(request, room_id, wanted[1], files)
         if part := PART.fullmatch(name):
-            return await self._serve_part(room_id, int(part[1]), int(part[2]), files)
+            return await self._serve_part(room_id, part[1], int(part[2]), int(part[3]), files)
         path = files.folder / name
         if Path(name).name != name or not SERVED.fullmatch(name) or not path.is_file():
             return _gone()
         return FileResponse(path, media_type=_type(name), headers=_headers(fixed=path.suffix != ".jpg"))
 
-    async def _serve_playlist(self, request: Request, room_id: str, files: LiveFiles) -> Response:
+    async def _serve_playlist(self, request: Request, room_id: str, quality: str, files: LiveFiles) -> Response:
+        listing = files.listing_of(quality)
+        if listing is None:
+            return _gone()
         asked = [request.query_params.get(name) for name in ("_HLS_msn", "_HLS_part")]
         if any(number is not None and not (number.isdigit() and len(number) < 12) for number in asked):
             return _refusal(400, 400000, "_HLS_msn and _HLS_part are numbers")
@@ -148,28 +152,35 @@ class Delivery:
         if segment is None and part is not None:
             return _refusal(400, 400000, "_HLS_part goes with _HLS_msn")
         if segment is not None:
-            if segment > files.listing.count + MOST_AHEAD:
+            if segment > listing.count + MOST_AHEAD:
                 return _refusal(400, 400000, "So far ahead nothing is waited for")
-            found = await self._recorder.live_files_with(room_id, segment, part, timeout=WAIT_SEGMENTS * files.seconds)
-            if found is None:
+            found = await self._having(room_id, quality, segment, part, files.seconds)
+            listing = found.listing_of(quality) if found is not None else None
+            if found is None or listing is None:
                 return _gone()
-            if not found.listing.has(segment, part):
+            if not listing.has(segment, part):
                 return _refusal(503, 500000, "What was asked for did not come in time")
             files = found
         skip = request.query_params.get("_HLS_skip") in ("YES", "v2")
-        return Response(media(files, skip=skip), media_type=_type("main.m3u8"), headers=_headers(fixed=False))
+        return Response(media(files, listing, skip=skip), media_type=_type("main.m3u8"), headers=_headers(fixed=False))
 
-    async def _serve_part(self, room_id: str, segment: int, part: int, files: LiveFiles) -> Response:
-        count = files.listing.count
-        if segment > count + 1 or (segment > count and part):
+    async def _having(
+        self, room_id: str, quality: str, segment: int, part: int | None, seconds: float
+    ) -> LiveFiles | None:
+        timeout = WAIT_SEGMENTS * seconds
+        return await self._recorder.live_files_with(room_id, segment, part, quality=quality, timeout=timeout)
+
+    async def _serve_part(self, room_id: str, quality: str, segment: int, part: int, files: LiveFiles) -> Response:
+        listing = files.listing_of(quality)
+        if listing is None or segment > listing.count + 1 or (segment > listing.count and part):
             return _gone()
-        found = await self._recorder.live_files_with(room_id, segment, part, timeout=WAIT_SEGMENTS * files.seconds)
-        if found is None or not found.listing.has(segment, part):
+        found = await self._having(room_id, quality, segment, part, files.seconds)
+        listing = found.listing_of(quality) if found is not None else None
+        if found is None or listing is None or not listing.has(segment, part):
             return _gone()
-        listing = found.listing
         holder = listing.segments[segment] if segment < listing.count else listing.open
-        if holder is None or part >= len(holder.parts):
-            return _gone()  # its segment ended before it
+        if holder is None or part >= len(holder.parts) or holder.quality != quality:
+            return _gone()  # its segment ended before it, or has become the best quality's
         wanted = holder.parts[part]
         for path in (found.folder / holder.name, found.folder / f"{holder.name}.part", found.folder / holder.name):
             # Its segment may be finished, and renamed, just now.

@@ -4,49 +4,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from spnb.sandbox.recorder.segments import PARTS, Segment
+from spnb.sandbox.recorder.segments import PARTS, Listing, Segment
+from spnb.sandbox.recorder.writer import Quality
 
 if TYPE_CHECKING:
     from spnb.sandbox.recorder.writer import LiveFiles
 
-__all__ = ["Stored", "finished", "master", "media", "part_name"]
+__all__ = ["Stored", "finished", "master", "media"]
 
 SHOWN_PARTS = 3
 """Segments from the end whose parts are listed."""
 SKIP_SEGMENTS, HOLD_BACK_SEGMENTS, HOLD_BACK_PARTS = 6, 3, 3
 """How far back a delta update leaves out, and how far from the end players begin; each the least the draft allows."""
+FIRST = Segment(0, 0.0, 0.0, 1, False, ())
 SOUND_CODEC = "mp4a.40.2"
 
 
-def part_name(segment: int, part: int) -> str:
-    """The name of a part of a segment."""
-    return f"part-{segment}-{part}.m4s"
-
-
 def master(live: LiveFiles) -> str:
-    """The list of qualities."""
-    recent = [segment for segment in live.listing.segments[: live.listing.count][-10:] if segment.seconds]
-    rates = [8 * sum(part.length for part in segment.parts) / segment.seconds for segment in recent]
-    facts = [
-        f"BANDWIDTH={math.ceil(max(rates, default=1.0))}",
-        f"AVERAGE-BANDWIDTH={math.ceil(sum(rates) / max(1, len(rates)))}",
-        f'CODECS="{live.codec},{SOUND_CODEC}"',
-        f"RESOLUTION={live.width}x{live.height}",
-    ]
-    return f"#EXTM3U\n#EXT-X-VERSION:9\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-STREAM-INF:{','.join(facts)}\nmain.m3u8\n"
+    """The list of qualities, the best first."""
+    lines = ["#EXTM3U", "#EXT-X-VERSION:9", "#EXT-X-INDEPENDENT-SEGMENTS"]
+    best = Quality("", live.listing, live.codec, live.width, live.height)
+    for each in (best, *live.copies):
+        recent = [one for one in each.listing.segments[: each.listing.count][-10:] if one.quality == each.name]
+        rates = [8 * sum(part.length for part in one.parts) / one.seconds for one in recent if one.seconds]
+        if each.codec is None or (each.name and not rates):
+            continue
+        facts = [
+            f"BANDWIDTH={math.ceil(max(rates, default=1.0))}",
+            f"AVERAGE-BANDWIDTH={math.ceil(sum(rates) / max(1, len(rates)))}",
+            f'CODECS="{each.codec},{SOUND_CODEC}"',
+            f"RESOLUTION={each.width}x{each.height}",
+        ]
+        lines += [f"#EXT-X-STREAM-INF:{','.join(facts)}", f"{each.name}main.m3u8"]
+    return "\n".join(lines) + "\n"
 
 
-def media(live: LiveFiles, *, skip: bool = False) -> str:
-    """The live playlist, from the beginning on: viewers may go back as far as they like.
+def media(live: LiveFiles, listing: Listing, *, skip: bool = False) -> str:
+    """A live playlist, from the beginning on: viewers may go back as far as they like.
 
     Args:
+        listing: of the quality.
         skip: whether the reader knows what came before and wants only what is new (a delta update).
     """
-    listing = live.listing
     segments = listing.segments[: listing.count]
     part = live.seconds / PARTS
     target = round(live.seconds)
@@ -68,10 +71,10 @@ def media(live: LiveFiles, *, skip: bool = False) -> str:
     first = max(0, len(segments) - SKIP_SEGMENTS - 1) if skip else 0
     if first:
         lines.append(f"#EXT-X-SKIP:SKIPPED-SEGMENTS={first}")
-    known = segments[first - 1].initialisation if first else 0
+    known = segments[first - 1].map if first else ""
     for segment in segments[first:]:
         lines += _head(segment, live.began, known)
-        known = segment.initialisation
+        known = segment.map
         if segment.number >= len(segments) - SHOWN_PARTS and not listing.ended:
             lines += _parts(segment)
         lines += [f"#EXTINF:{segment.seconds:.5f},", segment.name]
@@ -82,15 +85,17 @@ def media(live: LiveFiles, *, skip: bool = False) -> str:
         if opened is not None:
             lines += _head(opened, live.began, known)
             lines += _parts(opened)
-        hinted = part_name(len(segments), len(opened.parts) if opened is not None else 0)
+        # What is to come has most likely the quality of what was.
+        like = opened or (segments[-1] if segments else FIRST)
+        hinted = replace(like, number=len(segments)).part_name(len(opened.parts) if opened is not None else 0)
         lines.append(f'#EXT-X-PRELOAD-HINT:TYPE=PART,URI="{hinted}"')
     return "\n".join(lines) + "\n"
 
 
-def _head(segment: Segment, began: float, known: int) -> list[str]:
+def _head(segment: Segment, began: float, known: str) -> list[str]:
     lines = ["#EXT-X-DISCONTINUITY"] if segment.changed else []
-    if segment.initialisation != known:
-        lines.append(f'#EXT-X-MAP:URI="init-{segment.initialisation}.mp4"')
+    if segment.map != known:
+        lines.append(f'#EXT-X-MAP:URI="{segment.map}"')
     return [*lines, _date(began + segment.start)]
 
 
@@ -101,7 +106,7 @@ def _date(at: float) -> str:
 
 def _parts(segment: Segment) -> list[str]:
     return [
-        f'#EXT-X-PART:DURATION={part.seconds:.5f},URI="{part_name(segment.number, number)}"'
+        f'#EXT-X-PART:DURATION={part.seconds:.5f},URI="{segment.part_name(number)}"'
         + (",INDEPENDENT=YES" if part.independent else "")
         for number, part in enumerate(segment.parts)
     ]

@@ -16,6 +16,7 @@ from typing import Any
 
 from spnb.sandbox.media.frames import EncodedFrame, TapTrack
 from spnb.sandbox.recorder.composition import Composition
+from spnb.sandbox.recorder.copies import Copies
 from spnb.sandbox.recorder.layout import Arrangement
 from spnb.sandbox.recorder.picture import keyframe_picture
 from spnb.sandbox.recorder.segments import SegmentWriter
@@ -49,6 +50,7 @@ class Program:
 
     Args:
         segments: writes it.
+        copies: write smaller qualities, where the publisher sends them.
         sound: mixes it.
         host: the identity that comes first.
         seconds: of a segment.
@@ -60,6 +62,7 @@ class Program:
     def __init__(
         self,
         segments: SegmentWriter,
+        copies: Copies,
         sound: SoundMixer,
         *,
         host: str,
@@ -70,6 +73,7 @@ class Program:
         clock: Callable[[], float],
     ) -> None:
         self._segments = segments
+        self._copies = copies
         self._sound = sound
         self._host = host
         self._seconds = seconds
@@ -80,8 +84,8 @@ class Program:
         self._clocks: dict[str, TrackClock] = {}
         self._tracks: dict[str, TapTrack] = {}
         self._shown: list[TapTrack] = []
-        self._waiting: list[tuple[float, int, TapTrack, EncodedFrame | None]] = []
-        """What is to come, by its place on the timeline; without a frame it is a track's end."""
+        self._waiting: list[tuple[float, int, TapTrack, EncodedFrame | None, int]] = []
+        """What is to come, by its place on the timeline; without a frame it is a track's end; a copy's has its rank."""
         self._order = itertools.count()
         self._composition = Composition(composed)
         self._passing: str | None = None
@@ -127,14 +131,15 @@ class Program:
     def end_track(self, track: TapTrack) -> None:
         """A track is gone: what it has sent is still shown and heard."""
         if self._timeline.started:
-            heapq.heappush(self._waiting, (max(self._now, self._ends), next(self._order), track, None))
+            heapq.heappush(self._waiting, (max(self._now, self._ends), next(self._order), track, None, 0))
         else:
             self._remove(track)
 
     def _remove(self, track: TapTrack) -> None:
         if self._tracks.get(track.sid) is track:
             del self._tracks[track.sid]
-            self._clocks.pop(track.sid, None)
+            for name in [name for name in self._clocks if name.partition(" ")[0] == track.sid]:
+                del self._clocks[name]
             self._last_frame.pop(track.sid, None)
             self._sound.remove(track.sid)
             self._choose()
@@ -156,7 +161,17 @@ class Program:
         else:
             self.frames += 1
             self._ends = max(self._ends, position + PICTURE_SECONDS)
-            heapq.heappush(self._waiting, (position, next(self._order), track, frame))
+            heapq.heappush(self._waiting, (position, next(self._order), track, frame, 0))
+
+    def copy(self, track: TapTrack, rank: int, frame: EncodedFrame) -> None:
+        """A frame of a smaller copy of a track has come."""
+        if track.sid not in self._tracks or not self._timeline.started:
+            return
+        name = f"{track.sid} {rank}"
+        clock = self._clocks.get(name)
+        if clock is None:
+            clock = self._clocks[name] = TrackClock(self._timeline, track)
+        heapq.heappush(self._waiting, (clock.place(frame), next(self._order), track, frame, rank))
 
     def _mind(self, late: float) -> None:
         """Run as far behind real time as frames come late."""
@@ -197,10 +212,13 @@ class Program:
 
     def _go_to(self, edge: float) -> None:
         while self._waiting and self._waiting[0][0] <= edge:
-            position, _, track, frame = heapq.heappop(self._waiting)
+            position, _, track, frame, rank = heapq.heappop(self._waiting)
             self._decide(position)
             if frame is None:
                 self._remove(track)
+            elif rank:
+                if track.sid == self._passing:
+                    self._copies.take(rank, frame, position, of=track.sid)
             elif self._tracks.get(track.sid) is track:
                 self._take(track.sid, frame, position)
         self._decide(edge)
@@ -226,6 +244,7 @@ class Program:
             start = self._segments.start
             age = edge - start
         self._segments.until(edge)
+        self._copies.until(edge)
 
     def _may_pass(self) -> bool:
         """Whether the pictures of the one publisher can be taken as they are."""
@@ -246,7 +265,8 @@ class Program:
             self._decode(self._shown)
         self._passing, self._rendering = None, True
         self._asked = False
-        self._segments.begin(self._composition.begin(position), position)
+        if self._segments.begin(self._composition.begin(position), position):
+            self._copies.cut(position)
         self._last_picture = position
         self._see(position, self._composition.picture)
 
@@ -277,6 +297,9 @@ class Program:
         self._passable = self._segments.begin(frame.data, at)
         if not self._passable:
             return False
+        self._copies.cut(at)
+        if not self._asked:
+            self._shown[0].request_keyframe()  # for its copies
         self._passing, self._rendering, self._asked = sid, False, False
         self._kept = [frame.data]
         self._composition.arrange([])
@@ -323,4 +346,6 @@ class Program:
         self._go_to(self._ends)
         if self._segments.start is None:
             self._encode_on(0.0)
-        self._segments.finish(max(self._ends, self._segments.end))
+        end = max(self._ends, self._segments.end)
+        self._segments.finish(end)
+        self._copies.cut(end)

@@ -177,17 +177,20 @@ class Recorder:
             waiting.set()
 
     async def live_files_with(
-        self, room_id: str, segment: int, part: int | None, *, timeout: float
+        self, room_id: str, segment: int, part: int | None, *, quality: str = "", timeout: float
     ) -> LiveFiles | None:
         """What viewers of a live room get, once a segment, or a part of it, is among it.
 
         Args:
             segment, part: their numbers from 0; without a part the whole segment.
+            quality: of which quality; the best without.
             timeout: how long to wait, in seconds; what is there then is the answer.
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while (files := self.live_files(room_id)) is not None and not files.listing.has(segment, part):
+                while (files := self.live_files(room_id)) is not None and (
+                    (listing := files.listing_of(quality)) is None or not listing.has(segment, part)
+                ):
                     await self._waiting.setdefault(room_id, asyncio.Event()).wait()
         return self.live_files(room_id)
 

@@ -71,6 +71,11 @@ class RoomRecording:
         if self._writer is not None:
             self._writer.frame(track, frame)
 
+    def copy(self, track: TapTrack, rank: int, frame: EncodedFrame) -> None:
+        """A frame of a smaller copy of a track has come."""
+        if self._writer is not None:
+            self._writer.copy(track, rank, frame)
+
     def track_ended(self, track: TapTrack) -> None:
         """A track is gone."""
         self._tracks.pop(track.sid, None)

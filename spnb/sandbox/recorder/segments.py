@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,11 +44,22 @@ class Segment:
     changed: bool
     """Whether its pictures are encoded in another way than those before."""
     parts: tuple[Part, ...]
+    quality: str = ""
+    """What the names of its files begin with; nothing for the best quality, which is recorded."""
 
     @property
     def name(self) -> str:
         """Its file's name."""
-        return f"segment-{self.number:06d}-{self.initialisation}.m4s"
+        return f"{self.quality}segment-{self.number:06d}-{self.initialisation}.m4s"
+
+    @property
+    def map(self) -> str:
+        """The name of the initialisation segment it needs."""
+        return f"{self.quality}init-{self.initialisation}.mp4"
+
+    def part_name(self, part: int) -> str:
+        """The name by which a part of it, which may be still to come, is asked for."""
+        return f"{self.quality}part-{self.number}-{part}.m4s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,7 @@ class SegmentWriter:
         seconds: of a segment; its parts are a sixth of it.
         sound: encodes the sound up to a moment.
         on_part: called after each part.
+        quality: what the names of its files begin with; see `Segment`.
     """
 
     def __init__(
@@ -102,8 +114,10 @@ class SegmentWriter:
         seconds: float,
         sound: Callable[[float], Iterable[SoundPacket]],
         on_part: Callable[[], None] = lambda: None,
+        quality: str = "",
     ) -> None:
         self._folder = folder
+        self._quality = quality
         self._part_seconds = seconds / PARTS
         self._sound = sound
         self._on_part = on_part
@@ -147,8 +161,8 @@ class SegmentWriter:
         stream = Stream()
         return stream.take(nal_units(access_unit)) == self._stream.parameters
 
-    def begin(self, access_unit: bytes, position: float) -> bool:
-        """End the open segment at `position` and begin the next with this key frame.
+    def begin(self, access_unit: bytes, position: float, number: int | None = None) -> bool:
+        """End the open segment at `position` and begin the next, of that number, with this key frame.
 
         Returns:
             False where the key frame cannot begin one: nothing is changed then.
@@ -161,17 +175,25 @@ class SegmentWriter:
         self.cut(position)
         if parameters not in self._initialisations:
             self._initialisations.append(parameters)
-            number = len(self._initialisations)
-            initialisation_file(self._folder, number).write_bytes(initialisation(parameters))
-        number = self._initialisations.index(parameters) + 1
+            path = self._folder / f"{self._quality}init-{len(self._initialisations)}.mp4"
+            path.write_bytes(initialisation(parameters))
+        kind = self._initialisations.index(parameters) + 1
         before = self._segments[-1] if self._segments else None
-        changed = before is not None and before.initialisation != number
-        opened = Segment(len(self._segments), position, 0.0, number, changed, ())
+        changed = before is not None and before.initialisation != kind
+        number = len(self._segments) if number is None else number
+        opened = Segment(number, position, 0.0, kind, changed, (), self._quality)
         self._file = (self._folder / f"{opened.name}.part").open("wb", buffering=0)
+        self.skip(position)
         self._stream, self._open, self._part_start = stream, opened, position
         self._pending = (sample(units), position, True)
         self._tell()
         return True
+
+    def skip(self, position: float) -> None:
+        """What was heard before `position` and is in no segment goes into none."""
+        self._heard.extend(self._sound(position))
+        while self._heard and self._heard[0].pts < round(position * AUDIO_RATE):
+            self._heard.popleft()
 
     def picture(self, access_unit: bytes, position: float, *, keyframe: bool) -> None:
         """Write a picture into the open segment."""
@@ -236,9 +258,7 @@ class SegmentWriter:
         made = Part(offset, len(data), end - self._part_start, bool(samples) and samples[0].sync)
         opened = self._open
         seconds = end - opened.start
-        self._open = Segment(
-            opened.number, opened.start, seconds, opened.initialisation, opened.changed, (*parts, made)
-        )
+        self._open = replace(opened, seconds=seconds, parts=(*parts, made))
         self._part_start = end
         self._tell()
 

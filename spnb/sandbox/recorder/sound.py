@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import av
 import numpy as np
 
-__all__ = ["FRAME_SAMPLES", "RATE", "SoundMixer", "SoundPacket"]
+__all__ = ["FRAME_SAMPLES", "RATE", "SoundMixer", "SoundPacket", "SoundTaps"]
 
 RATE = 48_000
 CHANNELS = 2
@@ -129,6 +130,28 @@ class SoundMixer:
         for packet in self._encoder.encode(frame):
             if packet.pts is not None and packet.pts >= 0:  # the first one, before zero, only starts the decoder up
                 yield SoundPacket(bytes(packet), packet.pts)
+
+
+class SoundTaps:
+    """The mixer's packets for several who take them at their own pace; the first is there from the start."""
+
+    def __init__(self, mixer: SoundMixer) -> None:
+        self._mixer = mixer
+        self._taps: list[deque[SoundPacket]] = [deque()]
+
+    def another(self) -> int:
+        """One more who takes them, from now on."""
+        self._taps.append(deque())
+        return len(self._taps) - 1
+
+    def until(self, position: float, tap: int = 0) -> Iterable[SoundPacket]:
+        """What that one has not had yet, as far as `position` (seconds) at least."""
+        for packet in self._mixer.until(position):
+            for each in self._taps:
+                each.append(packet)
+        found = list(self._taps[tap])
+        self._taps[tap].clear()
+        return found
 
 
 def _bent(samples: np.ndarray[Any, np.dtype[np.int16]], by: int) -> np.ndarray[Any, np.dtype[np.int16]]:

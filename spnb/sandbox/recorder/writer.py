@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spnb.sandbox.media.frames import EncodedFrame, TapTrack
+from spnb.sandbox.recorder.copies import Copies
 from spnb.sandbox.recorder.layout import Arrangement
 from spnb.sandbox.recorder.picture import THUMBNAIL_WIDTH, jpeg
 from spnb.sandbox.recorder.program import Program
 from spnb.sandbox.recorder.segments import Listing, SegmentWriter
-from spnb.sandbox.recorder.sound import SoundMixer
+from spnb.sandbox.recorder.sound import SoundMixer, SoundTaps
 
-__all__ = ["BEGAN", "LiveFiles", "RoomWriter", "Trouble"]
+__all__ = ["BEGAN", "LiveFiles", "Quality", "RoomWriter", "Trouble"]
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,18 @@ BALLAST = "ballast"
 BALLAST_BYTES = 4 * 2**20
 TICK_SECONDS = 0.05
 """How often time moves on while nothing comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """A smaller copy of what is live: what the names of its files begin with, its segments, and its picture."""
+
+    name: str
+    listing: Listing
+    codec: str | None
+    """None while it has nothing of its own."""
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,14 @@ class LiveFiles:
     thumbnail: Path | None
     width: int
     height: int
+    copies: tuple[Quality, ...] = ()
+    """The smaller qualities, the best first."""
+
+    def listing_of(self, quality: str) -> Listing | None:
+        """The segments of a quality by what its files' names begin with, nothing for the best; None of no such one."""
+        if not quality:
+            return self.listing
+        return next((copy.listing for copy in self.copies if copy.name == quality), None)
 
 
 class RoomWriter:
@@ -91,9 +112,13 @@ class RoomWriter:
         self._left_out: dict[str, int] = {}
         self._seconds = segment_seconds
         sound = SoundMixer()
-        self._segments = SegmentWriter(folder, seconds=segment_seconds, sound=sound.until, on_part=self._tell)
+        taps = SoundTaps(sound)
+        self._segments = SegmentWriter(folder, seconds=segment_seconds, sound=taps.until, on_part=self._tell)
+        self._copies = Copies(folder, seconds=segment_seconds, best=self._segments, sound=taps, on_part=self._tell)
+        self._broken_copies: set[tuple[str, int]] = set()
         self.program = Program(
             self._segments,
+            self._copies,
             sound,
             host=host,
             seconds=segment_seconds,
@@ -144,6 +169,15 @@ class RoomWriter:
             self._on_problem(told, "begins" if self._left_out else "over")
         self._queue.put(lambda: self._write(track, frame))
 
+    def copy(self, track: TapTrack, rank: int, frame: EncodedFrame) -> None:
+        """A frame of a smaller copy has come; it is left out where much waits already, unlike what is recorded."""
+        name = (track.sid, rank)
+        if self._queue.qsize() >= self._most_waiting // 2:
+            self._broken_copies.add(name)
+        elif frame.keyframe or name not in self._broken_copies:
+            self._broken_copies.discard(name)
+            self._queue.put(lambda: self._write_copy(track, rank, frame))
+
     def track_ended(self, track: TapTrack) -> None:
         """A track is gone."""
         if self._left_out.pop(track.sid, None) and not self._left_out:
@@ -165,6 +199,17 @@ class RoomWriter:
             thumbnail if thumbnail.is_file() else None,
             parameters.width,
             parameters.height,
+            tuple(
+                Quality(
+                    copy.quality,
+                    copy.listing,
+                    own.codec if own is not None else None,
+                    own.width if own is not None else 0,
+                    own.height if own is not None else 0,
+                )
+                for copy in self._copies.listed
+                for own in (copy.parameters,)
+            ),
         )
 
     def finish(self) -> Future[None]:
@@ -231,6 +276,10 @@ class RoomWriter:
             self._began = time.time() - max(0.0, self._clock() - frame.arrived)
             (self.folder / BEGAN).write_text(repr(self._began))
         self.program.frame(track, frame)
+
+    def _write_copy(self, track: TapTrack, rank: int, frame: EncodedFrame) -> None:
+        if not self._broken:
+            self.program.copy(track, rank, frame)
 
     def _thumbnail(self, picture: Any) -> None:
         fresh = self.folder / "thumbnail.jpg.part"
