@@ -25,8 +25,7 @@ PEERS = """() => {
 """The page's WebRTC connections; those to come lead nowhere while it is walled."""
 ALL_CLOSED = "window.spnbPeers.length && window.spnbPeers.every((peer) => peer.connectionState === 'closed')"
 MADE = (
-    "from spnb.broadcast import VideoOptions\nroom = sp.rooms.create('Close behind')\n"
-    "show = room.go_live(video=VideoOptions(simulcast=True))\nroom.until('live')\n"
+    "room = sp.rooms.create('Close behind')\nshow = room.go_live()\nroom.until('live')\n"
     "player = spnb.Player(room)\nplayer"
 )
 MET = """
@@ -62,15 +61,10 @@ async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab
     # Back to the beginning, which HLS has, and to what is on air again.
     live = page.get_by_role("button", name="Go to live")
     await page.wait_for_function("document.querySelector('.spnb-player video').currentTime > 12", timeout=60_000)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url.partition("?")[0].rpartition("/")[2]))
     await page.get_by_role("button", name="From the beginning").click()
     await expect(delay).to_have_text(re.compile(r"by low-latency HLS"))
     await page.wait_for_function("document.querySelector('.spnb-player video').currentTime < 8", timeout=60_000)
     await video.evaluate(PLAYING, timeout=60_000)
-    assert {name.rpartition("main.")[0] for name in asked if name.endswith("main.m3u8")} & {"copy1-", "copy2-"}, (
-        "the publisher's smaller copies are qualities"
-    )
     await expect(live).to_be_visible()
     await live.click()
     await expect(delay).to_have_text(re.compile(r"by WebRTC"))

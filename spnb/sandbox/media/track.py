@@ -241,8 +241,9 @@ class PublishedTrack:
     def _request_keyframes(self) -> None:
         """Ask for a key frame of each layer: those who tap take the smaller ones too."""
         self.request_keyframe()
-        for layer in self.layers.values() if len(self.layers) > 1 else ():
-            self.request_keyframe(layer)
+        if self.codec.name == "h264":
+            for layer in self.layers.values():
+                self.request_keyframe(layer)
 
     def _ask_again(self, layer: Layer) -> None:
         self._pending.discard(layer.ssrc)
