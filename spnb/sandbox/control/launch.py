@@ -110,7 +110,11 @@ class SandboxInfo:
     def _given(self, what: str, **wish: str) -> dict[str, Any]:
         try:
             answer = httpx.post(
-                f"{self.url}/sandbox/{what}", headers={"X-API-Key": self.api_key}, json=wish, trust_env=False
+                f"{self.url}/sandbox/{what}",
+                headers={"X-API-Key": self.api_key},
+                json=wish,
+                trust_env=False,
+                timeout=60,
             )
             told: dict[str, Any] = answer.raise_for_status().json()
             return told
