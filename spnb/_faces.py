@@ -7,6 +7,7 @@ module imports none of them: an object's `sync` finds its face through `MODULES`
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
@@ -147,8 +148,8 @@ def asynchronous(value: Any) -> Any:
     return value._twin if isinstance(value, Face) else value
 
 
-def late_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """A package's `__getattr__` for names it hands on from floors above its own, loaded on first use.
+def late_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """A package's `__getattr__` and `__dir__` for names it hands on from other modules, loaded on first use.
 
     Args:
         package: the package's name.
@@ -160,4 +161,7 @@ def late_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
             return getattr(import_module(homes[name]), name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
-    return found
+    def listed() -> list[str]:
+        return sorted(sys.modules[package].__all__)
+
+    return found, listed

@@ -58,4 +58,4 @@ __all__ = [
     "prepare",
 ]
 
-__getattr__ = late_names(__name__, {"Broadcast": "spnb.sync.broadcast.broadcast"})
+__getattr__, __dir__ = late_names(__name__, {"Broadcast": "spnb.sync.broadcast.broadcast"})

@@ -26,4 +26,4 @@ __all__ = [
     "VisitorSignature",
 ]
 
-__getattr__ = late_names(__name__, {"Client": "spnb.sync.client.client"})
+__getattr__, __dir__ = late_names(__name__, {"Client": "spnb.sync.client.client"})

@@ -69,7 +69,7 @@ __all__ = [
     "on",
 ]
 
-__getattr__ = late_names(
+__getattr__, __dir__ = late_names(
     __name__,
     {
         "Audience": "spnb.sync.live.audience",

@@ -24,4 +24,4 @@ __all__ = [
     "probe",
 ]
 
-__getattr__ = late_names(__name__, {"Recording": "spnb.sync.recordings.recording"})
+__getattr__, __dir__ = late_names(__name__, {"Recording": "spnb.sync.recordings.recording"})

@@ -121,7 +121,7 @@ def serve(
     return run_foreground(settings, port=port, as_json=as_json, running_file=home() / FILE if shared else None)
 
 
-__getattr__ = late_names(
+__getattr__, __dir__ = late_names(
     __name__,
     {
         # Audiences bring numpy along: they load on first use.

@@ -42,4 +42,6 @@ __all__ = [
     "signed",
 ]
 
-__getattr__ = late_names(__name__, {"Prehook": "spnb.sync.webhooks.prehook", "Receiver": "spnb.sync.webhooks.receiver"})
+__getattr__, __dir__ = late_names(
+    __name__, {"Prehook": "spnb.sync.webhooks.prehook", "Receiver": "spnb.sync.webhooks.receiver"}
+)

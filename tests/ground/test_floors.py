@@ -193,10 +193,11 @@ def test_a_file_is_one_idea(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 500
 
 
-@pytest.mark.parametrize("package", ["spnb", "spnb.analytics", "spnb.broadcast.sources"])
+@pytest.mark.parametrize("package", ["spnb", "spnb.analytics", "spnb.broadcast.sources", "spnb.sandbox"])
 def test_a_name_that_is_handed_out_late_is_no_modules_too(package: str) -> None:
     """Whoever imports the module first would be handed it in place of the function."""
-    for name in importlib.import_module(package)._HOMES:
+    module = importlib.import_module(package)
+    for name in getattr(module, "_HOMES", module.__all__):
         assert importlib.util.find_spec(f"{package}.{name}") is None, f"{package}.{name}"
 
 
@@ -215,4 +216,12 @@ def test_every_public_name_loads() -> None:
         assert getattr(spnb, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = spnb.nothing  # type: ignore[attr-defined]
-    assert set(spnb.__all__) <= set(dir(spnb))
+
+
+@pytest.mark.parametrize(
+    "package", ["spnb", "spnb.analytics", "spnb.broadcast", "spnb.client", "spnb.live", "spnb.sandbox", "spnb.webhooks"]
+)
+def test_what_is_public_is_completed_before_it_was_used(package: str) -> None:
+    program = f"import {package} as it; print(sorted(set(it.__all__) - set(dir(it))))"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

@@ -13,4 +13,4 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncCapture", "Capture", "captured", "is_capture"]
 
-__getattr__ = late_names(__name__, {"Capture": "spnb.sync.analytics.capture.capture"})
+__getattr__, __dir__ = late_names(__name__, {"Capture": "spnb.sync.analytics.capture.capture"})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from spnb._faces import late_names
 from spnb.broadcast.sources.base import Sink, Source
 from spnb.errors import InvalidInput
 
@@ -28,15 +29,19 @@ __all__ = [
     "source_of",
 ]
 
-_HOMES = {
-    "Camera": "media",
-    "Generator": "generator",
-    "LiveURL": "live",
-    "MediaFile": "media",
-    "Screen": "screen",
-    "TestCard": "card",
-    "read_counter": "card",
-}
+# numpy and the media library load with the first source that needs them.
+__getattr__, __dir__ = late_names(
+    __name__,
+    {
+        "Camera": "spnb.broadcast.sources.media",
+        "Generator": "spnb.broadcast.sources.generator",
+        "LiveURL": "spnb.broadcast.sources.live",
+        "MediaFile": "spnb.broadcast.sources.media",
+        "Screen": "spnb.broadcast.sources.screen",
+        "TestCard": "spnb.broadcast.sources.card",
+        "read_counter": "spnb.broadcast.sources.card",
+    },
+)
 
 
 def source_of(wish: Source | str | Path | None) -> Source:
@@ -56,12 +61,3 @@ def source_of(wish: Source | str | Path | None) -> Source:
     if not callable(getattr(wish, "open", None)):
         raise InvalidInput(f"a source, the path of a media file or an address is wanted, not {type(wish).__name__}")
     return wish
-
-
-def __getattr__(name: str) -> Any:
-    # numpy and the media library load with the first source that needs them.
-    if name in _HOMES:
-        from importlib import import_module
-
-        return getattr(import_module(f"spnb.broadcast.sources.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'spnb.broadcast.sources' has no attribute {name!r}")

@@ -25,7 +25,7 @@ __all__ = [
     "simulate_async",
 ]
 
-__getattr__ = late_names(
+__getattr__, __dir__ = late_names(
     __name__,
     {
         "Simulation": "spnb.sync.sandbox.audience.simulation",
