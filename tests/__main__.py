@@ -10,14 +10,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import IO
-
-import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 LIVEKIT_VERSION = "1.9.11"
@@ -105,8 +99,6 @@ def ensure_livekit() -> None:
 
 MOST_AGAIN = 10
 """Tests of one run that are tried once more; where more fail, something is wrong, and trying is a waste of time."""
-ASIDE = 5
-"""How much a run that waits for nothing yields to one that shows pictures as they come, in steps of Unix's niceness."""
 
 
 def run(*words: str) -> int:
@@ -114,69 +106,32 @@ def run(*words: str) -> int:
     return subprocess.run([sys.executable, "-m", "pytest", *words]).returncode
 
 
-@dataclass(frozen=True)
-class Running:
-    """A run of many tests that has begun, and the file it names those in that fail."""
+def run_whole(*words: str) -> int:
+    """One run of many tests; what failed is tried once more, each test alone in a process and a sandbox of its own.
 
-    process: subprocess.Popen[bytes]
-    failed: Path
-
-    @classmethod
-    def start(cls, folder: Path, name: str, *words: str, stdout: IO[bytes] | None = None) -> Running:
-        """Begin one."""
-        failed = folder / f"{name}-failed"
-        command = [sys.executable, "-m", "pytest", *words]
-        environment = {**os.environ, "SPNB_FAILED": str(failed)}
-        return cls(subprocess.Popen(command, stdout=stdout, env=environment), failed)
-
-    def result(self) -> int:
-        """Wait for its end, and try what failed once more, each test alone in a process and a sandbox of its own.
-
-        A busy machine makes a few of thousands fail, and what one leaves behind can fail others. Each second try is
-        named: it is a fault of the test or of what it tests, and is to be mended.
-        """
-        code = self.process.wait()
-        again = self.failed.read_text().splitlines() if self.failed.exists() else []
-        if code != 1 or not 0 < len(again) <= MOST_AGAIN:
-            return code
-        still = [test for test in again if run("-q", test)]
-        for test in again:
-            sys.stderr.write(f"{'FAILED TWICE' if test in still else 'passed alone, at a second try'}: {test}\n")
-        return 1 if still else 0
-
-
-def run_side_by_side(aside: Sequence[str], ahead: Sequence[str]) -> tuple[int, int]:
-    """Two runs at once, the first in the time that the second leaves; their exit codes.
-
-    What the first says is shown whole when it ends.
+    A busy machine makes a few of thousands fail, and what one leaves behind can fail others. Each second try is named:
+    it is a fault of the test or of what it tests, and is to be mended.
     """
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        said = folder / "said"
-        with said.open("wb") as out:
-            first = Running.start(folder, "aside", *aside, stdout=out)
-        low = psutil.BELOW_NORMAL_PRIORITY_CLASS if sys.platform == "win32" else ASIDE
-        psutil.Process(first.process.pid).nice(low)
-        second = Running.start(folder, "ahead", *ahead)
-
-        def show() -> None:
-            first.process.wait()
-            sys.stdout.write(f"\n{said.read_text(errors='replace')}\n")
-            sys.stdout.flush()
-
-        shown = threading.Thread(target=show)
-        shown.start()
-        second.process.wait()
-        shown.join()
-        return first.result(), second.result()
+    with tempfile.TemporaryDirectory() as folder:
+        failed = Path(folder, "failed")
+        os.environ["SPNB_FAILED"] = str(failed)
+        code = run(*words)
+        del os.environ["SPNB_FAILED"]
+        again = failed.read_text().splitlines() if failed.exists() else []
+    if code != 1 or not 0 < len(again) <= MOST_AGAIN:
+        return code
+    still = [test for test in again if run("-q", test)]
+    for test in again:
+        sys.stderr.write(f"{'FAILED TWICE' if test in still else 'passed alone, at a second try'}: {test}\n")
+    return 1 if still else 0
 
 
 def main() -> int:
     """Run the suite; the exit code is pytest's.
 
-    What sends media or drives a browser waits most of its time, for pictures and sounds that come as they come. So
-    what only computes runs beside it and yields to it, on as many workers as there are cores, and is measured for
-    coverage.
+    What only computes or waits runs side by side, more of it than there are cores, since most of it waits, and is
+    measured for coverage. What sends media or drives a browser runs after it, two at a time: it shows pictures and
+    sounds as they come, which more of its kind, or what counts lines, would take from each other.
     """
     ensure_tools()
     os.environ["SPNB_CHROMIUM"] = str(ensure_browser())
@@ -191,15 +146,13 @@ def main() -> int:
     for stale in ROOT.glob(".coverage*"):
         stale.unlink()
     real_time = "browser or media"
-    cores = os.cpu_count() or 1
-    spread = ["--dist", "loadscope", "-n"]
+    spread = ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadscope"]
     coverage = ["--cov=spnb", "--cov-report=term:skip-covered", "--cov-fail-under=85"]
-    first, second = run_side_by_side(
-        ["-q", "-m", f"not ({real_time})", *spread, str(cores), *coverage],
-        ["-q", "-rR", "-m", real_time, *spread, "3", "--durations=30"],
-    )
+    first = run_whole("-q", "-m", f"not ({real_time})", *spread, *coverage)
+    # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
+    second = run_whole("-q", "-rR", "-m", real_time, "-n", "2", "--dist", "loadscope", "--durations=30")
     if first:
-        sys.stderr.write("The run of the tests without media and browser failed: see above.\n")
+        sys.stderr.write("The first run, of the tests without media and browser, failed: see above.\n")
     return first or second
 
 

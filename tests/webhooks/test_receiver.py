@@ -341,10 +341,6 @@ def test_a_receiver_needs_a_secret_and_never_shows_it(
     assert (tmp_path / "home" / "webhooks.sqlite").exists()
     assert repr(made.asynchronous.sync) == repr(made)
     made.close()
-    monkeypatch.delenv("SPNB_HOME")
-    from spnb.webhooks.receiver import _default_path
-
-    assert _default_path().name == "webhooks.sqlite"
 
 
 async def test_it_is_an_app_for_any_server(tmp_path: Path) -> None:
