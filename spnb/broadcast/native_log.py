@@ -7,6 +7,7 @@ lines of that encoder are left out; everything else goes on its way unchanged.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 
@@ -50,19 +51,23 @@ class QuietEncoder:
             if cls._users > 0 or kept is None or reader is None:
                 return
             cls._kept = cls._reader = None
-            # Closing the pipe's last writing end, which stderr is, ends the reader.
+            # Closing the pipe's last writing end, which stderr is, ends the reader. A program that was started
+            # meanwhile and still runs has that end too: so the reader itself closes what it writes to.
             os.dup2(kept, 2)
             reader.join(2)
-            os.close(kept)
 
 
 def _pass_on(source: int, target: int) -> None:
+    def write(line: bytes) -> None:
+        if line.strip() and not line.startswith(MARK):
+            with contextlib.suppress(OSError):  # where nobody reads stderr any more, the pipe is emptied all the same
+                os.write(target, line)
+
     with os.fdopen(source, "rb", buffering=0) as stream:
         waiting = b""
         while chunk := stream.read(65536):
             *lines, waiting = (waiting + chunk).split(b"\n")
             for line in lines:
-                if line.strip() and not line.startswith(MARK):
-                    os.write(target, line + b"\n")
-        if waiting.strip() and not waiting.startswith(MARK):
-            os.write(target, waiting)
+                write(line + b"\n")
+        write(waiting)
+    os.close(target)

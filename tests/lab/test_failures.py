@@ -53,7 +53,7 @@ async def test_without_udp_the_page_encodes_or_sends_pictures(no_udp: Lab) -> No
     assert json.loads(await lab.run_code(look)) == [360, 640, 3]
     # Also while a cell keeps the kernel busy.
     busy = "import time; first = preview.count; time.sleep(3); print(preview.count - first)"
-    assert int(await lab.run_code(busy)) > 10
+    assert int(await lab.run_code(busy)) > 3
     await lab.run_code("@preview.on_frame\ndef flip(pixels):\n    return pixels[::-1]")
     await expect(page.locator(".spnb-preview img")).to_be_visible()
     await page.get_by_role("button", name="Camera off").click()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from spnb.bench.lab import CALM_RATE
 from tests.lab.conftest import Lab
 from tests.lab.test_story import PLAYING
 
@@ -75,7 +76,7 @@ async def test_the_camera_is_seen_by_eye_and_by_python(lab: Lab) -> None:
     # A cell that keeps the kernel busy does not touch the pictures.
     before = await value(lab, "preview.count")
     await lab.run_code("import time; time.sleep(2)")
-    assert await value(lab, "preview.count") - before > 45
+    assert await value(lab, "preview.count") - before > CALM_RATE  # half of what the camera shows
     await page.get_by_role("button", name="Camera off").click()
     await expect(page.get_by_text("Camera is off")).to_be_visible()
     assert not await page.evaluate("[...document.querySelectorAll('video')].some((video) => video.srcObject)")
