@@ -150,7 +150,7 @@ async def test_what_was_seen_and_clicked_is_told_to_the_host(sp: Any, viewer: An
     ]
     assert told.df["product_name"].iloc[0] == "Poster <1>"
     assert "Poster &lt;1&gt;" in told._repr_html_()
-    with pytest.raises(NotFound, match="Console"):
+    with pytest.raises(NotFound, match="'no-room' was not found"):
         await sp.products.activity("no-room")
     with pytest.raises(InvalidInput, match="refuses"):
         await add(" ", sandbox=sp)

@@ -194,7 +194,7 @@ LARGER = {
     "charts.js": 1_250_000,
     "liveDashboard.js": 90_000,
     "liveNow.js": 40_000,
-    "studio.js": 90_000,
+    "studio.js": 91_000,
 }
 """What is carried once per page, and what has much to show; bytes."""
 
