@@ -15,9 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import HealthCheck, Phase, assume, given, reject, seed, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 from schemathesis import Case, GenerationMode
@@ -27,6 +28,8 @@ from tests.rest.conftest import Caller
 
 Json = dict[str, Any]
 EXAMPLES = int(os.environ.get("SPNB_EXAMPLES", "6"))
+LONGEST = 32_000
+"""Characters of an address; a longer one is refused by the HTTP server itself, in its own words."""
 FOUND = next(
     (
         path
@@ -171,7 +174,12 @@ def send(world: World, label: str, case: Case, names: dict[str, str]) -> Any:
         content["content"] = content.pop("data")
     if "files" in content:
         content["files"] = [(name, sendable(part)) for name, part in content["files"]]
-    return who.http.request(arguments["method"], arguments["url"], headers=headers, follow_redirects=False, **content)
+    try:
+        request = who.http.build_request(arguments["method"], arguments["url"], headers=headers, **content)
+    except httpx.InvalidURL:
+        reject()
+    assume(len(request.url.raw_path) < LONGEST)
+    return who.http.send(request, follow_redirects=False)
 
 
 def deep(text: str) -> str:
