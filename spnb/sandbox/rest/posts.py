@@ -45,7 +45,7 @@ LONGEST_TITLE = 150
 
 def _whole(data: dict[str, Any]) -> dict[str, Any]:
     """Lists of posts look up what a post's data name: names are texts, and null is none."""
-    names = ("text", "title", "roomId", "streamId", "fileId", "thumbnailFileId")
+    names = ("text", "title", "roomId", "streamId", "pollId", "fileId", "thumbnailFileId")
     for name in names:
         if not isinstance(data.get(name) or "", str):
             raise ValueError(f"{name}: a text is wanted")
