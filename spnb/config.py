@@ -153,6 +153,11 @@ class VisitorSignature:
             raise InvalidInput("a visitor's signature takes the network's visitor secret, a device id, and seconds")
         ends = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
         expires_at = ends.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return cls.until(secret, device_id, expires_at)
+
+    @classmethod
+    def until(cls, secret: str, device_id: str, expires_at: str) -> VisitorSignature:
+        """What it is for an end that is written already; arguments as of `of`, and the ISO time as it is sent."""
         text = f"deviceId={device_id}&authSignatureExpiresAt={expires_at}"
         return cls(hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest(), expires_at)
 

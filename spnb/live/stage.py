@@ -13,11 +13,12 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from spnb._arguments import checked_class
 from spnb._lasting import Pauses, kept_up
 from spnb._loop import aiterate, on_loop
+from spnb._stage_layout import LAYOUT, Shape, StageLayout, layout_of
 from spnb._twins import Blocking
 from spnb.errors import ClientClosed, ServiceError, Unreachable
 from spnb.live.followed import FollowedRoom
@@ -34,10 +35,6 @@ log = logging.getLogger(__name__)
 
 JOINED, LEFT = "room.participantStageJoined", "room.participantStageLeft"
 ROLES = {"host": "host", "coHost": "co-host"}
-Shape = Literal["side-by-side", "spotlight", "picture-in-picture"]
-"""All alike; one large and the others in a column beside it; one large and the others small upon it."""
-LAYOUT = "stageLayout"
-"""Where in a room's metadata its layout stands: a convention, since the service has no field for it."""
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -52,15 +49,6 @@ class Broadcaster:
     on_stage: bool | None
     """Whether media comes from them now; None where nothing has told yet."""
     can_manage_product_tags: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StageLayout:
-    """How several broadcasters are shown."""
-
-    shape: Shape = "side-by-side"
-    focus: str | None = None
-    """Whose picture is the large one; None for the host's."""
 
 
 @checked_class
@@ -112,11 +100,7 @@ class AsyncStage:
     @property
     def layout(self) -> StageLayout:
         """How several are shown, as the host has chosen."""
-        told = (self._room.record.metadata or {}).get(LAYOUT)
-        shape, focus = (told.get("shape"), told.get("focus")) if isinstance(told, dict) else (None, None)
-        shapes: tuple[Shape, ...] = get_args(Shape)
-        known = next((each for each in shapes if each == shape), shapes[0])
-        return StageLayout(known, focus if isinstance(focus, str) and focus else None)
+        return layout_of(self._room.record.metadata)
 
     @on_loop
     async def arrange(self, shape: Shape, *, focus: str | None = None) -> StageLayout:

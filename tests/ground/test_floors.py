@@ -26,6 +26,7 @@ FLOORS = {
     "ice": 0,
     "_lasting": 0,
     "_places": 0,
+    "_stage_layout": 0,
     "_loop": 0,
     "_threads": 0,
     "_proxies": 0,

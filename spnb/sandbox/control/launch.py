@@ -93,7 +93,8 @@ class SandboxInfo:
         Raises:
             SandboxError: the sandbox refused, or does not run.
         """
-        return str(self._given("auth-token", userId=user_id)["authToken"])
+        (token,) = self._given("auth-token", "authToken", userId=user_id)
+        return token
 
     def visitor_signature(self, device_id: str) -> VisitorSignature:
         """What it gives a visitor's device in secure mode.
@@ -104,10 +105,10 @@ class SandboxInfo:
         Raises:
             SandboxError: the sandbox refused, or does not run.
         """
-        told = self._given("visitor-signature", deviceId=device_id)
-        return VisitorSignature(str(told["authSignature"]), str(told["authSignatureExpiresAt"]))
+        names = ("authSignature", "authSignatureExpiresAt")
+        return VisitorSignature(*self._given("visitor-signature", *names, deviceId=device_id))
 
-    def _given(self, what: str, **wish: str) -> dict[str, Any]:
+    def _given(self, what: str, *names: str, **wish: str) -> list[str]:
         try:
             answer = httpx.post(
                 f"{self.url}/sandbox/{what}",
@@ -116,9 +117,9 @@ class SandboxInfo:
                 trust_env=False,
                 timeout=60,
             )
-            told: dict[str, Any] = answer.raise_for_status().json()
-            return told
-        except (httpx.HTTPError, ValueError) as error:
+            told = answer.raise_for_status().json()
+            return [str(told[name]) for name in names]
+        except (httpx.HTTPError, ValueError, KeyError) as error:
             words = f"the sandbox at {self.url} gave no {what.replace('-', ' ')}"
             raise SandboxError(f"{words}: {type(error).__name__}") from None
 

@@ -35,8 +35,10 @@ class Copy:
         self._best = best
         self.quality = quality
         self._writer = writer
-        self._segments: list[Segment] = []
-        self._begins: tuple[int, float] | None = None
+        opened = best.listing.open
+        self._segments: list[Segment] = best.listing.segments[: best.listing.count]
+        """What was before it is the best quality's."""
+        self._begins = (opened.number, opened.start) if opened is not None and not opened.parts else None
         """Number and beginning of the segment that a key frame may still begin."""
         self._own = False
         """Whether its open segment is its own."""
@@ -87,15 +89,17 @@ class Copy:
         elif self._begins is not None and edge > self._begins[1] + TOLERANCE_SECONDS:
             self._begins = None
 
-    def cut(self, at: float, opened: Segment | None, done: Segment | None) -> None:
-        """The best quality has ended a segment at a moment and begun another."""
+    def cut(self, at: float) -> None:
+        """The best quality has begun a segment, or ended with one, at a moment."""
+        best = self._best.listing
         self._writer.cut(at)
-        if done is not None:
+        if best.count > len(self._segments):
+            done = best.segments[best.count - 1]
             own = self._writer.listing.segments[-1] if self._own else done
             self._segments.append(replace(own, changed=done.changed))
         self._own = False
         self._writer.skip(at)
-        self._begins = (opened.number, at) if opened is not None else None
+        self._begins = (best.open.number, at) if best.open is not None else None
         self._try()
 
     def forget(self) -> None:
@@ -151,14 +155,7 @@ class Copies:
             return self._sound.until(position, tap)
 
         writer = SegmentWriter(self._folder, seconds=self._seconds, sound=heard, on_part=self._on_part, quality=quality)
-        copy = Copy(self._best, quality, writer)
-        # What was before it is the best quality's.
-        for segment in self._best.listing.segments[: self._best.listing.count]:
-            copy._segments.append(segment)
-        opened = self._best.listing.open
-        if opened is not None and not opened.parts:
-            copy._begins = (opened.number, opened.start)
-        return copy
+        return Copy(self._best, quality, writer)
 
     def until(self, edge: float) -> None:
         """Time has come so far."""
@@ -167,9 +164,7 @@ class Copies:
 
     def cut(self, at: float) -> None:
         """The best quality has begun a segment, or ended with one, at a moment."""
-        listing = self._best.listing
         for copy in self._copies.values():
-            done = listing.segments[listing.count - 1] if listing.count > len(copy._segments) else None
-            copy.cut(at, listing.open, done)
+            copy.cut(at)
         if self._copies:
             self._on_part()

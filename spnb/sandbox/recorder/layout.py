@@ -6,11 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spnb._stage_layout import Shape, layout_of
+
 __all__ = ["Arrangement", "Place", "arrangement_of", "layout", "places"]
-
-KEY = "stageLayout"
-
-SHAPES = ("side-by-side", "spotlight", "picture-in-picture")
 
 INSET_SHARE, INSET_MARGIN = 5, 16
 """A camera beside a shared screen is a fifth as wide as the picture, so many pixels from its edge."""
@@ -41,7 +39,7 @@ class Place:
 class Arrangement:
     """How a host wants several publishers shown: in which shape, and whose picture is the large one of it."""
 
-    shape: str = "side-by-side"
+    shape: Shape = "side-by-side"
     focus: str = ""
     """An identity; whoever comes first where it is not there."""
 
@@ -56,17 +54,16 @@ class Arrangement:
 
     def large(self, identities: Sequence[str], screens: Sequence[bool]) -> list[bool]:
         """Of each picture, whether it lies large beneath others, or beside them."""
-        if any(screens) or self.shape not in SHAPES[1:]:
+        if any(screens) or self.shape == "side-by-side":
             return list(screens)
         first = identities.index(self.focus) if self.focus in identities else 0
         return [number == first for number in range(len(identities))]
 
 
 def arrangement_of(metadata: object) -> Arrangement:
-    """What a room's metadata tells of it, `{"stageLayout": {"shape", "focus"}}`; what is none of it is side by side."""
-    told = metadata.get(KEY) if isinstance(metadata, dict) else None
-    shape, focus = (told.get("shape"), told.get("focus")) if isinstance(told, dict) else (None, None)
-    return Arrangement(shape if shape in SHAPES else SHAPES[0], focus if isinstance(focus, str) else "")
+    """What a room's metadata tells of it; see `layout_of`."""
+    told = layout_of(metadata)
+    return Arrangement(told.shape, told.focus or "")
 
 
 def spotlight(large: int, count: int, width: int, height: int) -> list[Place]:

@@ -186,13 +186,12 @@ class Recorder:
             quality: of which quality; the best without.
             timeout: how long to wait, in seconds; what is there then is the answer.
         """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                while (files := self.live_files(room_id)) is not None and (
-                    (listing := files.listing_of(quality)) is None or not listing.has(segment, part)
-                ):
-                    await self._waiting.setdefault(room_id, asyncio.Event()).wait()
-        return self.live_files(room_id)
+
+        def has(files: LiveFiles | None) -> bool:
+            listing = files.listing_of(quality) if files is not None else None
+            return files is None or (listing is not None and listing.has(segment, part))
+
+        return await self._live_files_once(room_id, has, timeout)
 
     async def first_live_files(
         self, room_id: str, *, while_: Callable[[str], bool], timeout: float
@@ -203,9 +202,14 @@ class Recorder:
             while_: whether it is worth waiting for.
             timeout: how long to wait, in seconds.
         """
+        return await self._live_files_once(room_id, lambda files: files is not None or not while_(room_id), timeout)
+
+    async def _live_files_once(
+        self, room_id: str, will_do: Callable[[LiveFiles | None], bool], timeout: float
+    ) -> LiveFiles | None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while self.live_files(room_id) is None and while_(room_id):
+                while not will_do(self.live_files(room_id)):
                     await self._waiting.setdefault(room_id, asyncio.Event()).wait()
         return self.live_files(room_id)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from datetime import timedelta
 from typing import Any
 
 import jwt
 from starlette.requests import HTTPConnection
 
+from spnb.config import VisitorSignature
 from spnb.sandbox.clock import moment, new_id, stamp
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.server.settings import SandboxSettings
@@ -37,8 +36,7 @@ class AccessTokens:
 
     def visitor_signature(self, device_id: str, expires_at: str) -> str:
         """What lets a device in as a visitor of a network in secure mode, until then."""
-        text = f"deviceId={device_id}&authSignatureExpiresAt={expires_at}"
-        return hmac.new(self._store.secret("visitor-secret").encode(), text.encode(), hashlib.sha256).hexdigest()
+        return VisitorSignature.until(self._store.secret("visitor-secret"), device_id, expires_at).signature
 
     def issue(self, user: Json, device_id: str, *, kind: str = "signed-in") -> Json:
         """Open a session: `{accessToken, issuedAt, expiresAt}`.

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-    from spnb.live.stage import AsyncStage, Broadcaster, Shape, StageLayout
+    from spnb._stage_layout import Shape, StageLayout
+    from spnb.live.stage import AsyncStage, Broadcaster
 
 
 __all__ = ["Stage"]

@@ -50,6 +50,13 @@ async function rounds(once: () => Promise<unknown>): Promise<number> {
   return median(taken);
 }
 
+/** Refuses what takes longer. */
+const within = <T>(patience: number, wait: Promise<T>): Promise<T> =>
+  Promise.race([
+    wait,
+    new Promise<never>((_, refuse) => setTimeout(() => refuse(new DOMException("", "TimeoutError")), patience)),
+  ]);
+
 const late = (error: unknown) => error instanceof DOMException && error.name === "TimeoutError";
 const noAnswer = (error: unknown): string =>
   late(error) ? `no answer in ${PROBE_MS / 1000} s` : "nothing answers this page there";
@@ -149,9 +156,7 @@ export class Examination {
   private echo(bytes: number, wanted: number): Promise<Echo> {
     const load = bytes ? [crypto.getRandomValues(new Uint8Array(65_536)).buffer] : [];
     while (load.length * 65_536 < bytes) load.push(load[0]!);
-    const answered = this.asked.ask((ask) => this.link.send("echo", { ask, wanted }, load));
-    const late = new Promise<never>((_, refuse) => setTimeout(() => refuse(new DOMException("", "TimeoutError")), PROBE_MS));
-    return Promise.race([answered, late]);
+    return within(PROBE_MS, this.asked.ask((ask) => this.link.send("echo", { ask, wanted }, load)));
   }
 
   private async messages(): Promise<Rung> {
@@ -178,21 +183,17 @@ export class Examination {
       let heard: (text: string) => void = () => undefined;
       channel.onmessage = ({ data }: MessageEvent<string>) => heard(data);
       const hears = (text: string) =>
-        new Promise<void>((resolve, refuse) => {
-          heard = (said) => said === text && resolve();
-          setTimeout(() => refuse(new DOMException("", "TimeoutError")), MEDIA_MS);
-        });
-      const opened = new Promise<boolean>((resolve) => {
-        channel.onopen = () => resolve(true);
-        setTimeout(() => resolve(false), MEDIA_MS);
-      });
+        within(MEDIA_MS, new Promise<void>((resolve) => (heard = (said) => said === text && resolve())));
+      const opening = new Promise<unknown>((resolve) => (channel.onopen = resolve));
+      const opened = within(MEDIA_MS, opening).then(
+        () => true,
+        () => false,
+      );
       await pc.setLocalDescription(await pc.createOffer());
       await gathered(pc);
       const sdp = pc.localDescription?.sdp ?? "";
-      const answer = await Promise.race([
-        this.answers.ask((ask) => this.link.send("offer", { ask, sdp })),
-        new Promise<string>((resolve) => setTimeout(() => resolve(""), MEDIA_MS)),
-      ]);
+      const asked = this.answers.ask((ask) => this.link.send("offer", { ask, sdp }));
+      const answer = await within(MEDIA_MS, asked).catch(() => "");
       if (!answer) return { ...made, why: "the kernel did not answer" };
       await pc.setRemoteDescription({ type: "answer", sdp: answer });
       if (!(await opened)) return { ...made, why: `no connection in ${MEDIA_MS / 1000} s: the network lets no media through` };
