@@ -74,7 +74,9 @@ async def test_an_invitation_is_seen_answered_and_taken_back(host: Any, guest: A
     await until(lambda: guest.realtime.is_subscribed(f"sandbox/user/{guest.user.id}"))
     room = await host.rooms.create("An invitation")
     sent = AsyncLiveInvitations(host, room_id=room.room_id)
-    end_sent = sent.observe(lambda _invitations: None)
+    read: list[object] = []
+    end_sent = sent.observe(read.append)
+    await until(lambda: told and read)  # before that they say that they were not read
     first = await room.invite("stage-guest")
     assert (await room.invite("stage-guest")).invitation_id == first.invitation_id, "one that waits is not doubled"
     await until(lambda: len(inbox.pending) == 1 and len(sent.pending) == 1)
