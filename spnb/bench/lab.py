@@ -80,14 +80,21 @@ CALM_RATE = 15
 
 
 def calm_camera(folder: Path) -> None:
-    """What Chromium's fake camera shows where only what happens counts: 720p15, light to read and to encode."""
+    """What Chromium's fake camera shows where only what happens counts: 720p15, light to read and to encode.
+
+    The row at the bottom is a test card's counter, as in the restless one.
+    """
     import av
+
+    from spnb.broadcast.sources.card import draw_counter
 
     graph = f"testsrc2=size=1280x720:rate={CALM_RATE}:duration=2,format=yuv420p"
     with av.open(graph, "r", format="lavfi") as source, (folder / CAMERAS[1]).open("wb") as out:
         out.write(b"YUV4MPEG2 W1280 H720 F%d:1 Ip A1:1 C420\n" % CALM_RATE)
-        for frame in source.decode(video=0):
-            out.write(b"FRAME\n" + frame.to_ndarray().tobytes())
+        for number, frame in enumerate(source.decode(video=0)):
+            planes: Any = frame.to_ndarray()
+            draw_counter(planes[: frame.height], number)
+            out.write(b"FRAME\n" + planes.tobytes())
 
 
 def restless_camera(folder: Path) -> None:
