@@ -7,6 +7,7 @@ the page is by the page itself, brings a publisher of its own: a `PublishesItsel
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import time
@@ -144,6 +145,7 @@ class Publisher:
         self._left = False
         self._closed = False
         self._quiet = False
+        self._spoke = asyncio.Event()
         self._before: tuple[float, int, int, int] | None = None
 
     async def connect(self, url: str, token: str, ice: Sequence[IceServer] = ()) -> None:
@@ -204,7 +206,8 @@ class Publisher:
             return
         if not self._quiet:
             self._quiet = True
-            QuietEncoder.begin()
+            self._spoke.clear()
+            QuietEncoder.begin(lambda: self._loop.call_soon_threadsafe(self._spoke.set))
         failed = [error for error in await asyncio.gather(*publishing, return_exceptions=True) if error is not None]
         if failed:
             self._speak()
@@ -275,25 +278,13 @@ class Publisher:
             await self._room.local_participant.unpublish_track(track.sid)
 
     async def encoding(self) -> None:
-        """Wait until the encoder is done talking about itself, which it does at its second or third key frame."""
+        """Wait until the encoder has said what it says once it has settled; not every one says it."""
         try:
-            async with asyncio.timeout(ENCODER_TALK_SECONDS):
-                keyframes = 0
-                while keyframes < 4:
-                    await asyncio.sleep(0.25)
-                    keyframes = await self._encoded_keyframes()
-        except Exception as error:  # noqa: BLE001 - the SDK says it in any way when there is no track any more
-            log.debug("the encoder is not waited for: %s", error)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ENCODER_TALK_SECONDS):
+                    await self._spoke.wait()
         finally:
             self._speak()
-
-    async def _encoded_keyframes(self) -> int:
-        reports = await self._video_track.get_stats()
-        return sum(
-            report.outbound_rtp.outbound.key_frames_encoded
-            for report in reports
-            if report.WhichOneof("stats") == "outbound_rtp"
-        )
 
     def _speak(self) -> None:
         if self._quiet:

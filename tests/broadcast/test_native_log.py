@@ -10,11 +10,17 @@ PROGRAM = """
 import os, subprocess, sys, threading
 from spnb.broadcast.native_log import QuietEncoder
 
-QuietEncoder.begin()
+heard = []
+for name in ("first", "second"):
+    QuietEncoder.begin(lambda name=name: heard.append(name))
 child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read(); sys.stderr.write('late\\\\n')"],
     stdin=subprocess.PIPE)
-os.write(2, b"[OpenH264] a warning\\nkept\\n")
-QuietEncoder.end()
+os.write(2, b"half a ")
+os.write(2, b"line\\n\\n[Open")
+os.write(2, b"H264] a warning\\n\\nkept [OpenH264]\\r 10 %")
+for _ in range(2):
+    QuietEncoder.end()
+assert heard == ["first"], heard
 own = open(sys.argv[1], "w")
 child.communicate()
 for thread in threading.enumerate():
@@ -26,6 +32,6 @@ os.write(2, b"after\\n")
 
 def test_a_program_started_meanwhile_writes_on_and_into_nobodys_file(tmp_path: Path) -> None:
     own = tmp_path / "own"
-    told = subprocess.run([sys.executable, "-c", PROGRAM, own], capture_output=True, text=True, timeout=120, check=True)
-    assert told.stderr == "kept\nlate\nafter\n"
+    told = subprocess.run([sys.executable, "-c", PROGRAM, own], capture_output=True, timeout=120, check=True)
+    assert told.stderr == b"half a line\n\nkept [OpenH264]\r 10 %late\nafter\n"
     assert own.read_text() == ""

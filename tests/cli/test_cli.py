@@ -43,9 +43,10 @@ def told(capsys: Any, *words: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.media
-def test_the_demo_tells_the_whole_story(environment: Path, capsys: Any) -> None:
-    code, out, _ = told(capsys, "demo", "--seconds", "3", "--out", str(environment / "films"))
+def test_the_demo_tells_the_whole_story(environment: Path, capfd: Any) -> None:
+    code, out, err = told(capfd, "demo", "--seconds", "6", "--out", str(environment / "films"))
     assert code == 0, out
+    assert "OpenH264" not in err
     for step in ("connected", "room made", "post made", "channel made", "live", "among them", "recorded"):
         assert step in out
     found = re.search(r"(/\S+\.mp4)\s+([\d.]+) s, 1280×720, (\d+) frames, with sound", out.replace("\n", " "))
