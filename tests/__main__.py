@@ -133,6 +133,8 @@ def main() -> int:
     measured for coverage. What sends media or drives a browser runs after it, two at a time: it shows pictures and
     sounds as they come, which more of its kind, or what counts lines, would take from each other.
     """
+    # Hundreds of processes are started: without a cache of what it imports, each would spend seconds on compiling it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     ensure_tools()
     os.environ["SPNB_CHROMIUM"] = str(ensure_browser())
     ensure_ffmpeg()
