@@ -11,6 +11,7 @@ import pandas as pd
 from spnb import analytics
 from spnb.analytics import metrics, portable
 from spnb.analytics.dataset import Dataset
+from spnb.analytics.portable.watching import Audience
 from spnb.analytics.portfolio import CARDS
 from spnb.analytics.windows import milliseconds
 
@@ -36,13 +37,17 @@ def same(made: pd.DataFrame, expected: pd.DataFrame, key: list[str]) -> None:
             np.testing.assert_allclose(theirs, ours, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
-def page_agrees(tables: Mapping[str, Any], dataset: Dataset, collected: Collected) -> None:
+def _until(tables: Mapping[str, Any] | Audience, dataset: Dataset) -> dict[str, Any]:
+    return {} if isinstance(tables, Audience) else {"as_of": dataset.as_of}
+
+
+def page_agrees(tables: Mapping[str, Any] | Audience, dataset: Dataset, collected: Collected) -> None:
     """Steps, retention and bins of all streams."""
     steps = metrics.concurrency(dataset.views, dataset.windows)
     steps["at_ms"] = milliseconds(steps["at"])
     begin = dict(zip(dataset.windows.names, dataset.windows.begin, strict=True))
     steps["seconds"] = (steps["at_ms"] - steps["room_id"].map(begin).astype("int64")) / 1000
-    made = collected(portable.concurrency(tables, as_of=dataset.as_of))
+    made = collected(portable.concurrency(tables, **_until(tables, dataset)))
     same(made, steps[["room_id", "at_ms", "seconds", "viewers"]], ["room_id", "at_ms"])
 
     nobody = pd.DataFrame(columns=["room_id", "seconds", "retention", "at_risk", "lost", "low", "high"])
@@ -52,7 +57,7 @@ def page_agrees(tables: Mapping[str, Any], dataset: Dataset, collected: Collecte
         curve = metrics.retention(one.views, dataset.windows.chosen(one.rooms["room_id"]), tolerance_seconds=2.0)
         if curve.viewers:
             curves.append(curve.frame.assign(room_id=room_id))
-    made = collected(portable.retention(tables, as_of=dataset.as_of, tolerance_seconds=2.0))
+    made = collected(portable.retention(tables, **_until(tables, dataset), tolerance_seconds=2.0))
     same(made, pd.concat(curves), ["room_id", "seconds"])
 
     bars = metrics.joins_leaves(dataset.views, dataset.windows, bin_seconds=BIN)
@@ -65,7 +70,7 @@ def page_agrees(tables: Mapping[str, Any], dataset: Dataset, collected: Collecte
     bars = bars[bars[counts].sum(axis=1) > 0].drop(columns="at")
     bars["number"] = (bars["seconds"] / BIN).round().astype("int64")
     bars["chatters"] = _chatters(dataset, bars)
-    made = collected(portable.bins(tables, bin_seconds=BIN, as_of=dataset.as_of))
+    made = collected(portable.bins(tables, bin_seconds=BIN, **_until(tables, dataset)))
     same(made, bars, ["room_id", "number"])
 
 
@@ -86,7 +91,10 @@ def _chatters(dataset: Dataset, bars: pd.DataFrame) -> list[int]:
 
 
 def season_agrees(
-    tables: Mapping[str, Any], dataset: Dataset, collected: Collected, periods: Sequence[str] = ("D", "W", "M")
+    tables: Mapping[str, Any] | Audience,
+    dataset: Dataset,
+    collected: Collected,
+    periods: Sequence[str] = ("D", "W", "M"),
 ) -> None:
     """The cards of a period, of the one before it and of its days; and the cohorts."""
     live = dataset.rooms["live_at"].dropna()
@@ -94,7 +102,7 @@ def season_agrees(
     end = start + pd.Timedelta(days=9)
     expected = analytics.overview(dataset, start, end, time_zone=ZONE)
     cards = list(CARDS)
-    made = collected(portable.overview(tables, start, end, time_zone=ZONE, as_of=dataset.as_of))
+    made = collected(portable.overview(tables, start, end, time_zone=ZONE, **_until(tables, dataset)))
     for period, column in (("now", "now"), ("before", "before")):
         row = made[made["period"] == period][cards].astype("float64").iloc[0]
         np.testing.assert_allclose(row, expected.cards.loc[cards, column].astype("float64"), rtol=1e-9, err_msg=period)
@@ -113,7 +121,7 @@ def season_agrees(
         long = long[long["share"] > 0]
         local = long["first watched"].dt.tz_localize(ZONE).dt.tz_convert("UTC").astype("datetime64[ms, UTC]")
         long["first_ms"] = milliseconds(local)
-        made = collected(portable.cohorts(tables, period=period, time_zone=ZONE, as_of=dataset.as_of))
+        made = collected(portable.cohorts(tables, period=period, time_zone=ZONE, **_until(tables, dataset)))
         made = made.astype({"later": "int64", "first_ms": "int64"})
         long = long.astype({"later": "int64"})
         same(made, long[["first_ms", "later", "share"]], ["first_ms", "later"])

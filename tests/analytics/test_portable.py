@@ -22,10 +22,13 @@ from spnb.analytics import portable
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.frames import TIME
 from spnb.errors import InvalidInput, TableError
+from tests.analytics.engines import page_agrees, season_agrees
 from tests.analytics.oracle import World
 from tests.analytics.season import season, troubled
 from tests.analytics.worlds import worlds
 
+BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""For a Java that lives a minute."""
 TABLES = ("rooms", "views", "presence", "messages", "reactions")
 
 
@@ -134,7 +137,12 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         .config("spark.executor.memory", "1g")
         .config("spark.local.dir", str(tmp_path_factory.mktemp("spark")))
         .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.codegen.wholeStage", "false")  # a few rows: compiling would take longer than reckoning
+        # a few rows: to compile, and to plan anew in between, would take longer than to reckon
+        .config("spark.sql.codegen.wholeStage", "false")
+        .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
+        .config("spark.sql.adaptive.enabled", "false")
+        .config("spark.driver.extraJavaOptions", BRIEF)
+        .config("spark.executor.extraJavaOptions", BRIEF)
         .config("spark.sql.session.timeZone", "UTC")
         .getOrCreate()
     )
@@ -162,9 +170,14 @@ def test_a_spark_cluster_agrees(spark: Any, tmp_path: Path) -> None:
     place = dataset.save(tmp_path / "season")
     tables = {name: spark.read.parquet(str(place / name)) for name in TABLES if name != "rooms"}
     tables["rooms"] = spark.read.parquet(str(place / "rooms.parquet"))
-    answer = portable.kpis(tables, as_of=dataset.as_of)
+    ready = portable.audience(tables, as_of=dataset.as_of)
+    answer = portable.kpis(ready)
     assert type(answer).__module__.startswith("pyspark.")
     agree(answer.toArrow().to_pandas(), dataset)
+    page_agrees(ready, dataset, lambda answer: answer.toArrow().to_pandas())
+    season_agrees(ready, dataset, lambda answer: answer.toArrow().to_pandas(), ("M",))
+    lazily = portable.kpis(tables, as_of=dataset.as_of)  # without it too, at a price: nothing has run
+    assert lazily.columns == answer.columns
     assert len(spark.sparkContext._jsc.sc().statusTracker().getExecutorInfos()) == 3  # the driver and two workers
     spark.conf.set("spark.sql.session.timeZone", "Europe/Berlin")
     with pytest.raises(TableError, match=r"spark\.sql\.session\.timeZone"):

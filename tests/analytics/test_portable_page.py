@@ -1,4 +1,5 @@
-"""A stream's page and a season from one definition: DuckDB and Polars give what the embedded engine gives."""
+"""A stream's page and a season from one definition: DuckDB and Polars give what the embedded engine gives; Spark does
+in `test_portable`, where its cluster is."""
 
 from __future__ import annotations
 
@@ -36,8 +37,11 @@ def test_duckdb_agrees(dataset: analytics.Dataset) -> None:
 
 def test_polars_agrees(dataset: analytics.Dataset) -> None:
     tables = {name: pl.from_pandas(dataset.table(name)).lazy() for name in TABLES}
-    page_agrees(tables, dataset, lambda answer: answer.collect().to_pandas())
-    season_agrees(tables, dataset, lambda answer: answer.collect().to_pandas())
+    ready = portable.audience(tables, as_of=dataset.as_of)
+    page_agrees(ready, dataset, lambda answer: answer.collect().to_pandas())
+    season_agrees(ready, dataset, lambda answer: answer.collect().to_pandas())
+    with pytest.raises(InvalidInput, match="has its as_of already"):
+        portable.kpis(ready, as_of=dataset.as_of)
 
 
 @pytest.mark.timeout(300)

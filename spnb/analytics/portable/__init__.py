@@ -4,11 +4,11 @@
     tables = {name: spark.read.parquet(f"season/{name}") for name in ("views", "messages", "reactions")}
     tables["rooms"] = spark.read.parquet("season/rooms.parquet")
     numbers = portable.kpis(tables)            # a Spark data frame; nothing has run yet
-    bars = portable.bins(polars_or_duckdb)     # and concurrency, retention; overview and cohorts of many streams
+    ready = portable.audience(tables)          # for several of them: what they share, reckoned once
+    bars = portable.bins(ready)                # and concurrency, retention; overview and cohorts of many streams
 
-The same functions take DuckDB relations, Polars lazy frames and whatever else narwhals speaks lazily; of Spark `kpis`
-is proven, the others are not yet. Rules of repair and definitions are those of the embedded engine, in the words every
-SQL engine has: windows, joins and sums.
+The same functions take DuckDB relations, Polars lazy frames and whatever else narwhals speaks lazily. Rules of repair
+and definitions are those of the embedded engine, in the words every SQL engine has: windows, joins and sums.
 """
 
 from __future__ import annotations
@@ -16,5 +16,6 @@ from __future__ import annotations
 from spnb.analytics.portable.page import bins, concurrency, retention
 from spnb.analytics.portable.season import cohorts, overview
 from spnb.analytics.portable.streams import kpis
+from spnb.analytics.portable.watching import audience
 
-__all__ = ["bins", "cohorts", "concurrency", "kpis", "overview", "retention"]
+__all__ = ["audience", "bins", "cohorts", "concurrency", "kpis", "overview", "retention"]

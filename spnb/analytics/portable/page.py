@@ -12,12 +12,12 @@ from spnb.analytics.metrics.bins import bin_milliseconds
 from spnb.analytics.metrics.bursts import BIN_SECONDS
 from spnb.analytics.metrics.retention import Z_95
 from spnb.analytics.portable.reading import Frame, col
-from spnb.analytics.portable.watching import audience_of, steps_of, stretches_of
+from spnb.analytics.portable.watching import Audience, audience_of, steps_of, stretches_of
 
 __all__ = ["bins", "concurrency", "retention"]
 
 
-def concurrency(tables: Mapping[str, Any], *, as_of: datetime | None = None) -> Any:
+def concurrency(tables: Mapping[str, Any] | Audience, *, as_of: datetime | None = None) -> Any:
     """Concurrent viewers of each stream as an exact step function, as `metrics.concurrency` has it.
 
     Args:
@@ -47,7 +47,9 @@ def concurrency(tables: Mapping[str, Any], *, as_of: datetime | None = None) -> 
     return answer
 
 
-def retention(tables: Mapping[str, Any], *, as_of: datetime | None = None, tolerance_seconds: float = 0.0) -> Any:
+def retention(
+    tables: Mapping[str, Any] | Audience, *, as_of: datetime | None = None, tolerance_seconds: float = 0.0
+) -> Any:
     """How long live viewers of each stream stayed: Kaplan and Meier's curve, as `metrics.retention` has it.
 
     Args:
@@ -113,7 +115,9 @@ def _banded(curve: Frame) -> Frame:
     return curve.select("room_id", "retention", "at_risk", "lost", "low", "high", seconds=col("watched") / 1000)
 
 
-def bins(tables: Mapping[str, Any], *, bin_seconds: float = BIN_SECONDS, as_of: datetime | None = None) -> Any:
+def bins(
+    tables: Mapping[str, Any] | Audience, *, bin_seconds: float = BIN_SECONDS, as_of: datetime | None = None
+) -> Any:
     """What happened in each bin of each stream: what its moments are found in, and its bars drawn from.
 
     Args:

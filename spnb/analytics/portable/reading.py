@@ -12,7 +12,7 @@ from spnb.analytics.tables import Table, table_named
 from spnb.analytics.windows import moment
 from spnb.errors import TableError
 
-__all__ = ["Frame", "col", "filled", "milliseconds", "played_ms", "read_table", "seconds_told", "windows_of"]
+__all__ = ["Frame", "col", "filled", "milliseconds", "played_ms", "read_table", "seconds_told", "settled", "windows_of"]
 
 UTC_NAMES = ("UTC", "Etc/UTC")
 ABSENT: Mapping[str, Any] = {
@@ -75,6 +75,18 @@ def _once(frame: Frame, table: Table) -> Frame:
     kept = col("later_") == 1
     frame = frame.filter(kept if alike else kept | col("nameless_"))
     return frame.drop("nameless_", "later_", *told, *alike)
+
+
+def settled(frame: Frame) -> Frame:
+    """The same frame reckoned, on an engine that would reckon it anew wherever it is used."""
+    native: Any = frame.to_native()
+    session = getattr(native, "sparkSession", None)
+    if session is None or not hasattr(native, "localCheckpoint"):
+        return frame
+    folder = getattr(getattr(session, "sparkContext", None), "getCheckpointDir", None)
+    made = native.checkpoint() if folder is not None and folder() else native.localCheckpoint()
+    kept: Frame = nw.from_native(made).lazy()
+    return kept
 
 
 def _zone(frame: Frame, kind: Any) -> Any:

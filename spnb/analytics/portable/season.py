@@ -20,7 +20,7 @@ __all__ = ["cohorts", "overview"]
 
 
 def overview(
-    tables: Mapping[str, Any], start: Any, end: Any, *, time_zone: str = "UTC", as_of: datetime | None = None
+    tables: Mapping[str, Any] | Audience, start: Any, end: Any, *, time_zone: str = "UTC", as_of: datetime | None = None
 ) -> Any:
     """A period, the equal one before it, and its days, as `spnb.analytics.overview` has them.
 
@@ -44,8 +44,8 @@ def overview(
     days, before = edges_of(start, end, time_zone)
     known = audience_of(tables, as_of)
     now = (days[0], days[-1])
-    parts = [_periods(known, tables, "day", days), _periods(known, tables, "now", now)]
-    parts.append(_periods(known, tables, "before", (before, days[0])))
+    parts = [_periods(known, "day", days), _periods(known, "now", now)]
+    parts.append(_periods(known, "before", (before, days[0])))
     answer: Any = nw.concat(parts).to_native()
     return answer
 
@@ -59,7 +59,7 @@ def _place(at: nw.Expr, edges: Sequence[int]) -> nw.Expr:
     return nw.when(at < edges[-1]).then(found)
 
 
-def _periods(known: Audience, tables: Mapping[str, Any], name: str, edges: Sequence[int]) -> Frame:
+def _periods(known: Audience, name: str, edges: Sequence[int]) -> Frame:
     begun = known.rooms.select(period=_place(nw.coalesce("created_at_ms", "live_at_ms"), edges))
     sessions = reach_of(known.sessions).with_columns(
         period=_place(col("start"), edges),
@@ -93,7 +93,7 @@ def _periods(known: Audience, tables: Mapping[str, Any], name: str, edges: Seque
         *(col(each).cast(nw.Int64).fill_null(0).alias(each) for each in counts),
         *(col(each).fill_null(0.0).alias(each) for each in ("watch_seconds", "live_seconds")),
         *(
-            (col(each).cast(nw.Int64).fill_null(0) if each in tables else nw.lit(None).cast(nw.Int64)).alias(each)
+            (col(each).cast(nw.Int64).fill_null(0) if each in known.others else nw.lit(None).cast(nw.Int64)).alias(each)
             for each in ("messages", "reactions")
         ),
     )
@@ -116,7 +116,7 @@ def _counted(frame: Frame, name: str) -> Frame:
 
 
 def cohorts(
-    tables: Mapping[str, Any], *, period: str = "W", time_zone: str = "UTC", as_of: datetime | None = None
+    tables: Mapping[str, Any] | Audience, *, period: str = "W", time_zone: str = "UTC", as_of: datetime | None = None
 ) -> Any:
     """Returning viewers, as `spnb.analytics.cohorts` has them, a row for each cell instead of a grid.
 
@@ -155,10 +155,9 @@ def cohorts(
     first = visits.group_by("user_id").agg(first=col("number").min())
     cells = visits.join(first, on="user_id").with_columns(later=col("number") - col("first"))
     counts = cells.group_by("first", "later").agg(viewers=nw.len()).with_columns(viewers=col("viewers").cast(nw.Int64))
-    if as_of is not None:
-        over = sum(
-            start <= moment(as_of) for start in starts_of(int(low), max(int(high), moment(as_of)), period, time_zone)
-        )
+    if known.as_of is not None:
+        reach = moment(known.as_of)
+        over = sum(start <= reach for start in starts_of(int(low), max(int(high), reach), period, time_zone))
         counts = counts.filter((col("later") == 0) | (col("first") + col("later") < over - 1))
     sizes = counts.filter(col("later") == 0).select("first", size=col("viewers"))
     made = counts.join(sizes, on="first")

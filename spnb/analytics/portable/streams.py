@@ -11,7 +11,7 @@ import narwhals as nw
 from spnb.analytics.kpis import AUDIENCE, KPIS
 from spnb.analytics.polled import POLLED
 from spnb.analytics.portable.reading import Frame, col
-from spnb.analytics.portable.watching import audience_of, reach_of, share, steps_of, stretches_of
+from spnb.analytics.portable.watching import Audience, audience_of, reach_of, share, steps_of, stretches_of
 from spnb.analytics.sessions import RECONNECT_SECONDS
 
 __all__ = ["begins_view", "kpis"]
@@ -19,7 +19,7 @@ __all__ = ["begins_view", "kpis"]
 TIMED = ("peak_at", "average_viewers")
 
 
-def kpis(tables: Mapping[str, Any], *, as_of: datetime | None = None) -> Any:
+def kpis(tables: Mapping[str, Any] | Audience, *, as_of: datetime | None = None) -> Any:
     """`spnb.analytics.KPIS` of each stream, as a frame of the engine that the tables came from; it runs when asked for.
 
     Args:
@@ -39,11 +39,11 @@ def kpis(tables: Mapping[str, Any], *, as_of: datetime | None = None) -> Any:
     made, kept = known.windows, known.sessions
     parts = [_audience(kept), _swept(stretches_of(kept)), _returning(kept, made)]
     parts.append(known.views.group_by("room_id").agg(rows=nw.len()))
-    if "presence" in tables:
+    if "presence" in known.others:
         parts.append(_polled(known.others["presence"]))
-    if "messages" in tables:
+    if "messages" in known.others:
         parts.append(_chat(known.events("messages")))
-    if "reactions" in tables:
+    if "reactions" in known.others:
         parts.append(_reacted(known.events("reactions")))
     for part in parts:
         made = made.join(part, on="room_id", how="left")
@@ -51,7 +51,7 @@ def kpis(tables: Mapping[str, Any], *, as_of: datetime | None = None) -> Any:
     found = set(made.collect_schema().names())
     counts = [name for name in AUDIENCE if name not in ("watch_seconds", "replay_watch_seconds", *TIMED)]
     events = ("messages", "deleted_messages", "chatters", "reactions")
-    if "presence" not in tables:
+    if "presence" not in known.others:
         made = made.with_columns(nw.lit(None).cast(nw.Float64).alias(name) for name in POLLED)
     # Where viewers were only counted nobody knows of sessions: no row is no zero.
     told = ~((col("polled_peak_viewers") > 0).fill_null(False) & col("rows").is_null())

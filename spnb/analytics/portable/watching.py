@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import narwhals as nw
 
-from spnb.analytics.portable.reading import Frame, col, filled, played_ms, read_table, seconds_told, windows_of
+from spnb.analytics.portable.reading import Frame, col, filled, played_ms, read_table, seconds_told, settled, windows_of
 from spnb.analytics.tables import table_named
+from spnb.errors import InvalidInput
 
-__all__ = ["Audience", "audience_of", "events_of", "reach_of", "share", "steps_of", "stretches_of"]
+__all__ = ["Audience", "audience", "audience_of", "events_of", "reach_of", "share", "steps_of", "stretches_of"]
 
 OTHERS = ("messages", "reactions", "presence", "health", "playback")
 
@@ -26,6 +27,7 @@ class Audience:
         others: the tables that were given beside them.
         windows: `begin` and `finish` of each stream in milliseconds.
         sessions: mended, without those that lie outside.
+        as_of: the moment up to which they reach, if it was given.
     """
 
     rooms: Frame
@@ -33,6 +35,7 @@ class Audience:
     others: Mapping[str, Frame]
     windows: Frame
     sessions: Frame
+    as_of: datetime | None = None
 
     def events(self, name: str) -> Frame:
         """Messages or reactions within their stream's window."""
@@ -40,18 +43,51 @@ class Audience:
         return events_of(self.others[name], at, self.windows).filter(col("inside"))
 
 
-def audience_of(tables: Mapping[str, Any], as_of: datetime | None) -> Audience:
-    """What all numbers are made of; see `kpis` for the tables.
+def audience(tables: Mapping[str, Any], *, as_of: datetime | None = None) -> Audience:
+    """What all numbers are made of, reckoned once for as many of them as are asked for.
+
+        ready = portable.audience(tables)
+        steps, bars = portable.concurrency(ready), portable.bins(ready)
+
+    Spark plans a frame anew wherever it is used, and such plans grow far beyond the rows: here each part of the
+    audience ends in a checkpoint, in the session's folder for them where it has one (which outlives a lost worker),
+    else with the workers. It runs at once. Other engines find by themselves what is used twice, and run nothing yet.
+
+    Args:
+        tables: see `kpis`.
+        as_of: see `kpis`.
+
+    Returns:
+        What every function here takes in place of `tables`.
 
     Raises:
         InvalidInput: `as_of` is no time with a zone.
         TableError: a table or a column is missing, or the engine shows times in another zone than UTC.
     """
-    rooms = read_table(tables, "rooms")
-    views = read_table(tables, "views")
-    others = {name: read_table(tables, name) for name in OTHERS if name in tables}
-    windows = filled(windows_of(rooms, as_of), views, others)
-    return Audience(rooms, views, others, windows, sessions_of(views, windows).filter(~col("outside")))
+    return _audience(tables, as_of, settled)
+
+
+def audience_of(tables: Mapping[str, Any] | Audience, as_of: datetime | None) -> Audience:
+    """What all numbers are made of; see `kpis` for the tables.
+
+    Raises:
+        InvalidInput: `as_of` is no time with a zone, or the audience has its own already.
+        TableError: a table or a column is missing, or the engine shows times in another zone than UTC.
+    """
+    if not isinstance(tables, Audience):
+        return _audience(tables, as_of, lambda frame: frame)
+    if as_of is not None:
+        raise InvalidInput("an audience has its as_of already: portable.audience(tables, as_of=…)")
+    return tables
+
+
+def _audience(tables: Mapping[str, Any], as_of: datetime | None, kept: Callable[[Frame], Frame]) -> Audience:
+    rooms = kept(read_table(tables, "rooms"))
+    views = kept(read_table(tables, "views"))
+    others = {name: kept(read_table(tables, name)) for name in OTHERS if name in tables}
+    windows = kept(filled(windows_of(rooms, as_of), views, others))
+    sessions = kept(sessions_of(views, windows).filter(~col("outside")))
+    return Audience(rooms, views, others, windows, sessions, as_of)
 
 
 def sessions_of(views: Frame, windows: Frame) -> Frame:
