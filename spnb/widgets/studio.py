@@ -15,10 +15,10 @@ from spnb.models import Room
 from spnb.widgets.base import STATIC
 from spnb.widgets.chat_part import ChatPart
 from spnb.widgets.co_hosts import CoHosts
+from spnb.widgets.companion import CompanionPart
 from spnb.widgets.encoder_part import EncoderPart
 from spnb.widgets.room_form import RoomForm
 from spnb.widgets.stage import kernel_source
-from spnb.widgets.webcam import WebcamPart
 
 if TYPE_CHECKING:
     from spnb.broadcast.page import PageSource
@@ -29,7 +29,7 @@ __all__ = ["Studio"]
 MOST_LEFTOVERS = 5
 
 
-class Studio(RoomForm, WebcamPart, EncoderPart, CoHosts, ChatPart):
+class Studio(RoomForm, CompanionPart, EncoderPart, CoHosts, ChatPart):
     """Room form, preview, Go live, on-air controls, health, and afterwards the replay with the stream's numbers.
 
     A host invites co-hosts and sees who is on the stage; a user who is invited accepts here, and joins the stage. The
@@ -41,6 +41,9 @@ class Studio(RoomForm, WebcamPart, EncoderPart, CoHosts, ChatPart):
     Closing the widget, running its cell again, or ending the kernel ends the broadcast. A page that is reloaded on air
     offers to resume.
 
+    Where the page around the notebook gives it no camera (VS Code, Colab), the Studio opens its part in a tab that has
+    one, by a link for one use; the tab is one more page of the widget.
+
     Args:
         client: a client of `spnb.connect()`.
         room: a room to go live in; the form makes one without.
@@ -49,6 +52,7 @@ class Studio(RoomForm, WebcamPart, EncoderPart, CoHosts, ChatPart):
     """
 
     _esm = STATIC / "studio.js"
+    in_tab = "studio.js"
     path = traitlets.Enum(["auto", "browser", "kernel"], "auto").tag(sync=True)
     route = traitlets.Unicode("").tag(sync=True)
     """The path that was taken and why, in words."""

@@ -33,7 +33,8 @@ async def open_editor(page: Page, folder: Path, given: Mapping[str, str]) -> Asy
     """Run the cell in a kernel whose widgets are shown in such a page; the frame they stand in."""
 
     async def outer(route: Route) -> None:
-        allowed, style = "allow-scripts allow-forms", "width:100%;height:1300px;border:0"
+        allowed = "allow-scripts allow-forms allow-popups allow-popups-to-escape-sandbox"
+        style = "width:100%;height:1300px;border:0"
         frame = f'<iframe src="{INNER}" sandbox="{allowed}" style="{style}"></iframe>'
         await route.fulfill(content_type="text/html", body=f"<!doctype html>{frame}")
 

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Frame, Locator, Page, async_playwright, expect
@@ -17,12 +19,15 @@ from playwright.async_api import Browser, Frame, Locator, Page, async_playwright
 import spnb
 from spnb import analytics, widgets
 from spnb.bench.lab import browser_options, calm_camera
+from spnb.widgets.companion import USED
 from tests.conftest import start_sandbox
 from tests.frontends.apps import EVERY, NAMES, serve
 from tests.frontends.editor import open_editor
+from tests.lab.audience import good_pictures
 from tests.lab.test_dashboard import planted
 from tests.lab.test_every_widget import CARRIERS
 from tests.lab.test_story import PLAYING
+from tests.media.conftest import Viewer
 from tests.recordings.planted import film, plant
 
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -35,6 +40,7 @@ LONG = ["Notebook 7", "Voila"]
 ASKED = pytest.mark.skipif("SPNB_FRONT_ENDS" not in os.environ, reason="SPNB_FRONT_ENDS=1 asks for it: a minute each")
 NO_CAMERA = "no camera"
 """What the table says where a front end gives none: the widget tells it, and what to do."""
+IN_A_TAB = "camera in a tab"
 WORDS = "The page around this notebook gives it no camera"
 
 
@@ -114,6 +120,23 @@ async def opened(front_end: str, world: World, folder: Path) -> AsyncIterator[tu
             served.stop()
     finally:
         await page.close()
+
+
+@asynccontextmanager
+async def watched(world: World, room_id: str) -> AsyncIterator[Viewer]:
+    """Somebody else in the room."""
+    async with httpx.AsyncClient(base_url=world.given["TEST_URL"], trust_env=False, timeout=60) as client:
+        ticket = await client.post(
+            "/sandbox/livekit-token",
+            headers={"X-API-Key": world.given["TEST_KEY"]},
+            json={"room": room_id, "identity": "viewer"},
+        )
+    watching = Viewer()
+    await watching.room.connect(ticket.json()["url"], ticket.json()["token"])
+    try:
+        yield watching
+    finally:
+        await watching.room.disconnect()
 
 
 async def studio(root: Locator) -> None:
@@ -215,12 +238,76 @@ WORKS: dict[str, Callable[[Locator], Awaitable[None]]] = {
 """What a widget does where it works, in the order in which it is looked at."""
 
 
-async def no_camera(root: Locator) -> None:
+async def no_camera(_world: World, root: Locator) -> None:
     await root.get_by_role("button", name="Camera on").click()
     await expect(root).to_contain_text(WORDS)
 
 
-SAYS = {NO_CAMERA: no_camera}
+async def in_a_tab(world: World, root: Locator) -> None:
+    """The Studio's page has no camera: a tab has, by a link for one use, and the Studio knows of it."""
+    pages, said = root.page.context, []
+
+    def listen(tab: Page) -> None:
+        tab.on("websocket", lambda socket: socket.on("framesent", said.append))
+
+    pages.on("page", listen)
+    await root.get_by_label("Title").fill("From a tab")
+    await root.get_by_role("button", name="Create room").click()
+    await root.get_by_role("button", name="Turn camera on").click()
+    await expect(root.locator(".spnb-preview")).to_contain_text(WORDS)
+    async with pages.expect_page() as opening:
+        await root.get_by_role("button", name="Open camera in a tab").click()
+    tab = await opening.value
+    tab.set_default_timeout(60_000)
+    await tab.set_viewport_size({"width": 1000, "height": 900})
+    studio = tab.locator(".spnb-studio")
+    await expect(studio.locator(".spnb-title").first).to_have_text("From a tab")
+    await expect(root).to_contain_text("The camera is in its tab")
+    assert not urlsplit(tab.url).fragment
+    await studio.get_by_role("button", name="Turn camera on").click()
+    assert await tab.locator(".spnb-preview video").first.evaluate(PLAYING) == [1280, 720]
+    await expect(root.locator(".spnb-preview")).to_contain_text("On in another tab")
+    await studio.get_by_role("button", name="Go live").click()
+    await expect(studio.locator(".spnb-head .spnb-badge")).to_have_text("LIVE")
+    await expect(studio.locator(".spnb-health")).to_contain_text("1280×720")
+
+    # Somebody else sees it, and the Studio in the notebook says and steers what is on air.
+    guest = await spnb.connect_async("onlooker", url=world.given["TEST_URL"], api_key=world.given["TEST_KEY"])
+    try:
+        [room] = [found async for found in guest.rooms.query(statuses=["live"]) if found.title == "From a tab"]
+        async with watched(world, room.room_id) as watching:
+            track, _ = await watching.track()
+            await good_pictures(track, size=(1280, 720))
+            await expect(root.locator(".spnb-head .spnb-badge")).to_have_text("LIVE")
+            await expect(root.locator(".spnb-health")).to_contain_text("1280×720")
+            await root.get_by_role("button", name="Mute").click()
+            await expect(studio.get_by_role("button", name="Unmute")).to_be_visible()
+            async with asyncio.timeout(60):
+                while "track_muted" not in watching.events:
+                    await asyncio.sleep(0.05)
+    finally:
+        await guest.aclose()
+    for scheme in ("light", "dark"):
+        for name, page in (("tab", tab), ("notebook", root.page)):
+            await page.emulate_media(color_scheme=scheme)
+            await page.screenshot(path=SHOTS / f"camera-tab-{name}-{scheme}.png")
+
+    # Once is once.
+    again = await pages.new_page()
+    await again.goto(f"{tab.url}#{said[0]}")
+    await expect(again.locator("body")).to_have_text(USED)
+    await again.close()
+
+    await tab.close()
+    await expect(root).to_contain_text("The camera's tab was closed.")
+    await expect(root).to_contain_text("the page that sent the picture is gone")
+    await root.get_by_role("button", name="End", exact=True).last.click()
+    await root.get_by_role("button", name="End now").click()
+    await expect(root.get_by_role("button", name="New stream")).to_be_visible()
+    pages.remove_listener("page", listen)
+
+
+SAYS = {NO_CAMERA: no_camera, IN_A_TAB: in_a_tab}
 
 
 def test_the_guide_names_every_widget() -> None:
@@ -245,7 +332,8 @@ async def test_every_widget_does_in_a_front_end_what_the_guide_says(
             for name, works in WORKS.items():
                 root = roots.nth(NAMES.index(name))
                 try:
-                    await SAYS.get(said[name], works)(root)
+                    other = SAYS.get(said[name])
+                    await (other(world, root) if other else works(root))
                 except Exception as error:  # noqa: BLE001 - the whole row is told, not its first fault
                     found[name] = str(error)
         finally:

@@ -11,7 +11,7 @@ const check = process.argv.includes("--check");
 const outdir = check ? await mkdtemp(path.join(tmpdir(), "spnb-widgets-")) : target;
 const names = [
   ...["hub", "createRoom", "goLive", "liveNow", "roomStatus", "player", "cameraPreview", "studio", "roomTable", "roomCard"],
-  ...["viewerCount", "recordingPlayer", "webhookInspector", "faults", "chat", "doctor"],
+  ...["viewerCount", "companion", "recordingPlayer", "webhookInspector", "faults", "chat", "doctor"],
   ...["charts", "dashboard", "streamReport", "liveDashboard"],
 ];
 

@@ -15,6 +15,7 @@ import {
   createLocalVideoTrack,
 } from "livekit-client";
 import recordingPlayer from "./recordingPlayer";
+import { cameraTab } from "./shared/cameraTab";
 import { ChatPane } from "./shared/chatPane";
 import { announceHub } from "./shared/hub";
 import { Shortcut } from "./shared/shortcut";
@@ -31,6 +32,7 @@ const hub = {
   Track,
   VideoPreset,
   VideoPresets,
+  cameraTab,
   createLocalAudioTrack,
   createLocalTracks,
   createLocalVideoTrack,
@@ -50,6 +52,7 @@ export {
   Track,
   VideoPreset,
   VideoPresets,
+  cameraTab,
   createLocalAudioTrack,
   createLocalTracks,
   createLocalVideoTrack,

@@ -1,4 +1,5 @@
 // A host's whole journey: form, preview, 3-2-1, on air, and the replay.
+import { framed } from "./shared/cameraTrouble";
 import { chatBeside } from "./shared/chatBeside";
 import { frame, h, replace } from "./shared/dom";
 import { canEncode } from "./shared/encoder";
@@ -80,6 +81,8 @@ export default {
     const formPlace = h("div");
     const over = h("div");
     const stage = h("div", { class: "spnb-stage" }, pane.el, floatOver(link).el, count);
+    const tab = h("div");
+    void findHub(model).then((hub) => link.atEnd(hub.cameraTab(model, tab)));
     const placard = h("div", { class: "spnb-placard", hidden: true }, "Hidden from viewers");
     stage.append(placard);
     const grid = stageGrid(link, session, company, stage);
@@ -104,7 +107,7 @@ export default {
     let madeHere = false;
     let lastPhase: Phase | undefined;
     // What a host needs first stands first: the picture, the way on air and off it, and what is wrong.
-    const live = [grid.el, actions, sure, error, strip.el, places, pane.controls];
+    const live = [grid.el, tab, actions, sure, error, strip.el, places, pane.controls];
     const work = [...live, over, route, tune.el, crowd, guests.el, byLink(link, session)];
     const talk = chatBeside(link, model, el, h("div", {}, ...work));
     head.append(talk.toggle);
@@ -248,6 +251,7 @@ export default {
       grid.el.hidden = done;
       grid.draw();
       guests.draw();
+      tab.hidden = done || (!framed() && webcam.problem?.kind !== "editor");
       guests.el.hidden = !here || done || coHosts();
       const early = coHosts() && status === "idle";
       go.textContent = coHosts() ? "Join stage" : "Go live";
@@ -259,7 +263,7 @@ export default {
       tune.draw(source.value === "page");
       source.hidden = !here || done || counting !== undefined || phase === "starting";
       path.hidden = source.hidden || source.value !== "file";
-      go.disabled = webcam.state === "asking" || early;
+      go.disabled = webcam.state === "asking" || early || (source.value === "page" && !watched && Boolean(webcam.problem));
       const muted = link.get<Record<string, boolean>>("muted");
       mute.textContent = muted["audio"] ? "Unmute" : "Mute";
       mute.dataset["off"] = String(Boolean(muted["audio"]));

@@ -131,7 +131,7 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
     menus.hidden = Boolean(kernel);
     drawMenus();
 
-    const { problem } = webcam;
+    const problem = elsewhere ? null : webcam.problem;
     // What keeps only the screen or another microphone away takes no picture.
     const aside = problem?.kind === "screen" || problem?.kind === "microphone";
     note.textContent = aside ? (problem?.text ?? "") : "";
@@ -151,7 +151,9 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
       : webcam.state === "asking"
         ? "Allow it where the browser asks."
         : elsewhere
-          ? "Switching it on here takes it over."
+          ? webcam.problem
+            ? "It goes on and off there."
+            : "Switching it on here takes it over."
           : kernel || (made.instead && seen()) || "Nobody but you sees the preview.";
     replace(card, h("strong", {}, head), h("span", {}, text));
     start.textContent = problem && problem.kind !== "lost" ? "Try again" : kernel ? "Show preview" : "Turn camera on";
