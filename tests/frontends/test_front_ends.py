@@ -248,7 +248,7 @@ async def in_a_tab(world: World, root: Locator) -> None:
     pages, said = root.page.context, []
 
     def listen(tab: Page) -> None:
-        tab.on("websocket", lambda socket: socket.on("framesent", said.append))
+        tab.on("websocket", lambda socket: socket.on("framesent", lambda frame: said.append(frame)))
 
     pages.on("page", listen)
     await root.get_by_label("Title").fill("From a tab")
@@ -293,8 +293,9 @@ async def in_a_tab(world: World, root: Locator) -> None:
             await page.screenshot(path=SHOTS / f"camera-tab-{name}-{scheme}.png")
 
     # Once is once.
-    again = await pages.new_page()
-    await again.goto(f"{tab.url}#{said[0]}")
+    async with pages.expect_page() as opening:
+        await tab.evaluate("(address) => void window.open(address)", f"{tab.url}#{said[0]}")
+    again = await opening.value
     await expect(again.locator("body")).to_have_text(USED)
     await again.close()
 

@@ -50,9 +50,11 @@ export function cameraTab(model: Model, place: HTMLElement): () => void {
     if (reply.type !== "companion") return;
     const state = STATES[String(reply["state"])];
     if (!state) return void open(reply);
+    button.hidden = reply["state"] === "open";
     replace(way);
     say(note, state);
   });
+  place.classList.add("spnb-camera-tab");
   place.append(h("div", { class: "spnb-row spnb-wrap" }, button, note), way);
   return () => link.end();
 }

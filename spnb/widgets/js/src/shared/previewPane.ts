@@ -152,12 +152,12 @@ export function previewPane(session: Session<unknown>, webcam: Webcam): Pane {
         ? "Allow it where the browser asks."
         : elsewhere
           ? webcam.problem
-            ? "It goes on and off there."
+            ? "The camera goes on and off there."
             : "Switching it on here takes it over."
           : kernel || (made.instead && seen()) || "Nobody but you sees the preview.";
     replace(card, h("strong", {}, head), h("span", {}, text));
     start.textContent = problem && problem.kind !== "lost" ? "Try again" : kernel ? "Show preview" : "Turn camera on";
-    start.hidden = webcam.state === "on" && !webcam.lost;
+    start.hidden = (webcam.state === "on" && !webcam.lost) || (elsewhere && Boolean(webcam.problem));
     start.disabled = webcam.state === "asking";
     stop.hidden = webcam.state !== "on" || air;
     level.hidden = webcam.state !== "on" || !webcam.stream?.getAudioTracks().length;
