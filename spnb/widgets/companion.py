@@ -39,7 +39,6 @@ LARGEST_MESSAGE = 16 * 2**20
 MOST_WAITING = 1000
 """Messages to a tab that does not take them; then it is closed."""
 MOST_PICTURES = 20
-REFUSED = 4403
 USED = "This link has been used: it opens one tab, once. Ask for another one in the notebook."
 EXPIRED = "This link has expired. Ask for another one in the notebook."
 UNKNOWN = "A link from the notebook opens this page, once. Ask for another one there."
@@ -228,7 +227,7 @@ class Companion:
         except (ConnectionClosed, TimeoutError):
             return
         if key not in self._waiting:
-            await socket.close(REFUSED, self._over.get(key, UNKNOWN))
+            await _Tab(socket).close(self._over.get(key, UNKNOWN))
             return
         asker = self._drop(key, USED)
         tab = _Tab(socket)
@@ -291,8 +290,12 @@ class _Tab:
             await self.close("This tab does not take what it is sent.")
 
     async def close(self, why: str) -> None:
-        """Take leave of the tab."""
-        await self._socket.close(REFUSED, why)
+        """Take leave of the tab, and tell it why: proxies leave out the reason of an end."""
+        from websockets.exceptions import ConnectionClosed
+
+        with contextlib.suppress(ConnectionClosed):
+            await self._socket.send(_pack({"method": "over", "why": why}, []))
+        await self._socket.close()
 
 
 def _digest(token: str) -> bytes:

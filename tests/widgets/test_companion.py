@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import InvalidStatus
+from websockets.typing import Origin
 
 import spnb
 from spnb.widgets import Studio, companion
@@ -57,10 +58,13 @@ def notebook(sp: Any) -> Iterator[Notebook]:
     made.studio.close()
 
 
-def opened(link: dict[str, Any], **headers: str) -> Any:
-    """The socket of a tab."""
-    address = link["url"].replace("http", "ws") + "socket"
-    return connect(address, proxy=None, origin=link["url"].rstrip("/"), additional_headers=headers, max_size=None)
+def opened(link: dict[str, Any], host: str = "", origin: str = "") -> Any:
+    """The socket of a tab; by another name than its own, and of another page, where these are given."""
+    own = urlsplit(link["url"])
+    address = f"ws://{host or own.netloc}/socket"
+    return connect(
+        address, origin=Origin(origin or f"http://{own.netloc}"), host=own.hostname, port=own.port, proxy=None
+    )
 
 
 async def let_in(socket: ClientConnection, link: dict[str, Any]) -> dict[str, Any]:
@@ -80,10 +84,10 @@ def packed(content: dict[str, Any], *buffers: bytes) -> bytes:
 
 async def refused(link: dict[str, Any]) -> str:
     async with opened(link) as socket:
-        with pytest.raises(ConnectionClosed) as closed:
-            await let_in(socket, link)
-    assert closed.value.rcvd is not None
-    return closed.value.rcvd.reason
+        told = await let_in(socket, link)
+        assert told["method"] == "over"
+        await socket.wait_closed()
+    return str(told["why"])
 
 
 async def test_a_link_lets_one_tab_in_once_and_the_tab_is_a_page_of_the_widget(notebook: Notebook) -> None:
@@ -146,8 +150,8 @@ async def test_the_tab_goes_with_its_widget(sp: Any) -> None:
     async with opened(link) as socket:
         await let_in(socket, link)
         notebook.studio.close()
-        await socket.wait_closed()
-        assert socket.close_reason == companion.CLOSED
+        heard = [read(message)[0] async for message in socket]
+    assert heard[-1]["why"] == companion.CLOSED
 
     def gone() -> bool:
         try:
@@ -190,7 +194,13 @@ async def test_only_its_own_page_and_this_jupyter_server_get_an_answer(notebook:
             told = await client.get("/sandbox/proof", params={"challenge": challenge}, headers={"Origin": origin})
             assert told.json() == {"proof": link["signpost"]["answer"]}
             assert (told.headers.get("access-control-allow-origin") == origin) is allowed
-    for headers in ({"Host": "evil.example"}, {"Host": "localhost:1"}):
-        with pytest.raises(InvalidStatus):
-            async with opened(link, **headers):
+    for host, origin in (
+        ("evil.example", "http://evil.example"),
+        ("", "http://localhost:1"),
+        (HUB, "https://x.example"),
+    ):
+        with pytest.raises(InvalidStatus, match="403"):
+            async with opened(link, host, origin):
                 pass
+    async with opened(link, HUB, f"https://{HUB}") as socket:
+        assert (await let_in(socket, link))["method"] == "hello"

@@ -4,7 +4,8 @@ import type { Model, View } from "./shared/widget";
 
 type Callback = (...rest: never[]) => void;
 type Message = {
-  method: "hello" | "update" | "custom";
+  method: "hello" | "update" | "custom" | "over";
+  why: string;
   state: Record<string, unknown>;
   module: string;
   content: unknown;
@@ -100,19 +101,21 @@ function connect(token: string): void {
   const socket = new WebSocket(new URL("socket", location.href).href.replace(/^http/, "ws"));
   socket.binaryType = "arraybuffer";
   const model = new TabModel(socket);
+  let why = GONE;
   let end: Promise<() => void> | undefined;
   socket.addEventListener("open", () => socket.send(token));
   socket.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer>) => {
     const [message, buffers] = unpacked(data);
-    model.take(message, buffers);
+    if (message.method === "over") why = message.why;
+    else model.take(message, buffers);
     if (message.method === "hello") end = show(model, message.module);
   });
-  socket.addEventListener("close", ({ reason }) => {
+  socket.addEventListener("close", () => {
     model.comm_live = false;
     model.tell("comm_live_update");
     void Promise.resolve(end)
       .then((done) => done?.())
-      .finally(() => tell(reason || GONE));
+      .finally(() => tell(why));
   });
 }
 
