@@ -8,13 +8,14 @@ from typing import Any
 from spnb.client import Client
 from spnb.live import AsyncLiveRoom, LiveRoom
 from spnb.widgets.base import STATIC
+from spnb.widgets.chat_part import ChatPart
 from spnb.widgets.playback import Playback
 from spnb.widgets.rows import RoomRows
 
 __all__ = ["LiveNow"]
 
 
-class LiveNow(RoomRows, Playback):
+class LiveNow(RoomRows, Playback, ChatPart):
     """Cards of the rooms on air: thumbnail, title, creator, viewers, time on air; a click plays.
 
     Filtered and sorted on the page. A room that is live without a publisher is marked as a ghost, and its owner can end
@@ -59,8 +60,13 @@ class LiveNow(RoomRows, Playback):
             self._take(room.record)
             self._unfollow = room.observe(self._take)
             self._engage(room)
+            self._use_chat(room, self._client.user_id)
         else:
             self._disengage()
+            self._leave_chat()
+
+    def _send_rows(self, content: dict[str, Any]) -> None:
+        """Of a room's chat only what is on screen is shown here."""
 
     def close(self) -> None:
         """Take the widget off the page and stop following."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,17 +15,17 @@ from spnb.models import Room
 from spnb.recordings import AsyncRecording
 from spnb.widgets.base import STATIC
 from spnb.widgets.playback import Playback
+from spnb.widgets.replay_placards import ReplayPlacards
 from spnb.widgets.still import Still, named, still, table
 
 __all__ = ["RecordingPlayer"]
 
 MOST_MARKS = 500
-log = logging.getLogger(__name__)
 
 LINE = {"type": "line", "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 2, "dash": "dot", "color": "#d92d20"}}
 
 
-class RecordingPlayer(Playback, Still):
+class RecordingPlayer(Playback, ReplayPlacards, Still):
     """Plays the recording of a room, however many files it has, on one time line with marks to jump to.
 
     `player.current_time` is where it is (seconds, observable), `player.seek(seconds)` moves it, and
@@ -44,9 +43,6 @@ class RecordingPlayer(Playback, Still):
     """Seconds of each file in order; 0 where only the page will know."""
     marks: traitlets.List[Any] = traitlets.List().tag(sync=True)
     """`{at, label}` in order of time."""
-    placards: traitlets.List[Any] = traitlets.List().tag(sync=True)
-    """What the host had put on screen (`room.chat.show()`): `{at, until, text, name}`, in seconds from the beginning;
-    `until` is None where it stood to the end."""
     current_time = traitlets.Float(0.0).tag(sync=True)
     """Where the playing is, in seconds from the recording's beginning."""
     playing = traitlets.Bool(False).tag(sync=True)
@@ -179,34 +175,8 @@ class RecordingPlayer(Playback, Still):
                 self.files = [file.duration_seconds or 0.0 for file in recording.files]
                 if not recording.files:
                     self.error = "Nothing was recorded of this stream."
-                await self._read_placards()
+                await self._read_placards(self._room)
             self._recording = recording
-
-    async def _read_placards(self) -> None:
-        """What stood over the picture, but for messages that were deleted since."""
-        began = self._room.record.live_at
-        if began is None or not self._room.record.live_channel_id:
-            return
-        try:
-            chat = self._room.chat
-            await chat.refresh()
-            ids = list({placard.message_id for placard in chat.placards if placard.message_id})
-            messages = await self._room.client.messages.get_many(ids)
-        except (ServiceError, Unreachable) as error:
-            log.info("what was on screen could not be read: %s", type(error).__name__)
-            return
-        kept = {message.message_id for message in messages if not message.is_deleted}
-        self.placards = [
-            {
-                "at": max(0.0, (placard.since - began).total_seconds()),
-                "until": (placard.until - began).total_seconds() if placard.until else None,
-                "text": placard.text,
-                "name": placard.name,
-            }
-            for placard in chat.placards
-            if (placard.until is None or placard.until > began)
-            and (placard.message_id is None or placard.message_id in kept)
-        ]
 
     async def do_play(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """A view wants a file: it gets the address, and nobody else does."""

@@ -12,11 +12,12 @@ from spnb.models import Room
 from spnb.widgets.base import STATIC
 from spnb.widgets.encoder_part import EncoderPart
 from spnb.widgets.moderation import finding
+from spnb.widgets.replay_placards import ReplayPlacards
 
 __all__ = ["RoomCard"]
 
 
-class RoomCard(EncoderPart):
+class RoomCard(EncoderPart, ReplayPlacards):
     """A room's card: picture, LIVE badge, title, creator, the text of its post; once it is recorded the recording's own
     picture, and "Watch replay" plays it in the card. A host's own room for direct streaming has "Use OBS…": address and
     key to copy, shown once.
@@ -49,6 +50,12 @@ class RoomCard(EncoderPart):
             self.creator = record.created_by or ""
             self.since = record.live_at.timestamp() if record.live_at else 0.0
             self.seconds = record.duration_seconds or 0.0
+
+    async def do_play(self, content: dict[str, Any], buffers: list[Any]) -> None:
+        """A view wants to play: it gets the address, and what stood over the picture stands there again."""
+        await super().do_play(content, buffers)
+        if self._room is not None and content.get("kind") == "recording":
+            await self._read_placards(self._room)
 
     async def _changed(self, record: Room) -> None:
         self._take(record)

@@ -88,7 +88,7 @@ async def test_a_click_plays_and_watching_counts(lab: Lab) -> None:
     await lab.write_and_run(
         "watch.ipynb",
         CONNECT + "host = spnb.connect('the-host', url=os.environ['TEST_URL'], api_key=os.environ['TEST_KEY'])\n"
-        "room = host.rooms.create('Watched room')\nshow = room.go_live()\nroom.until('live')\n"
+        "room = host.rooms.create('Watched room', chat=True)\nshow = room.go_live()\nroom.until('live')\n"
         "now = spnb.LiveNow(sp)\nnow",
     )
     page = lab.page
@@ -97,7 +97,16 @@ async def test_a_click_plays_and_watching_counts(lab: Lab) -> None:
     await expect(video).to_be_visible()
     assert await video.evaluate(PLAYING) == [1280, 720]
     await expect(page.locator(".spnb-room", has_text="Watched room")).to_contain_text("1 viewer")
+    # What the host puts on screen stands over the picture, in full screen too.
+    await lab.run_code("room.chat.show('<b>Welcome</b>')")
+    placard = page.locator(".spnb-chosen .spnb-onscreen")
+    await expect(placard).to_have_text("<b>Welcome</b>")
     await lab.shot("live-now")
+    assert await video.get_attribute("controlslist") == "nofullscreen"
+    await page.locator(".spnb-chosen").get_by_role("button", name="Full screen").click()
+    await page.wait_for_function("document.fullscreenElement?.contains(document.querySelector('.spnb-onscreen'))")
+    await lab.shot("live-now-full-screen")
+    await page.evaluate("document.exitFullscreen()")
     # A pause is not watched.
     await video.evaluate("(video) => video.pause()")
     first = await watched_more_than(lab, 0.3)

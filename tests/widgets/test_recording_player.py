@@ -15,7 +15,7 @@ from plotly.callbacks import InputDeviceState, Points
 
 import spnb
 from spnb.errors import InvalidInput
-from spnb.widgets import RecordingPlayer
+from spnb.widgets import RecordingPlayer, RoomCard
 from tests.conftest import RunningSandbox
 from tests.recordings.planted import film, plant
 from tests.widgets.test_widgets import Sent, command, state_of, until
@@ -69,6 +69,11 @@ def test_what_was_on_screen_stands_in_the_replay_where_it_stood(sp: Any, viewer:
         None,
     )
     assert 0 <= why["at"] <= why["until"] <= thanks["at"]
+    card = RoomCard(viewer.rooms.get(room.room_id))
+    command(card, "play", kind="recording")
+    until(lambda: card.placards)
+    assert card.placards == player.placards
+    card.close()
     player.close()
 
 

@@ -1,6 +1,7 @@
 // Who is on air now: cards that keep themselves fresh, and a player for the one that is clicked.
 import { frame, h, replace, say } from "./shared/dom";
 import { clock, label, viewersOf } from "./shared/format";
+import { placard } from "./shared/placard";
 import { playback } from "./shared/playback";
 import { Filters } from "./shared/roomList";
 import { Rows, type Row } from "./shared/rows";
@@ -127,7 +128,9 @@ export default {
       }
       const title = h("p", { class: "spnb-title", dir: "auto" });
       const own = (inner = new Link(model));
-      replace(player, playback(own, model), title);
+      const shown = playback(own, model);
+      shown.querySelector("figure")?.append(placard(own));
+      replace(player, shown, title);
       own.follow(["title"], () => {
         title.textContent = own.get<string>("title");
       });

@@ -2,7 +2,7 @@
 import type Hls from "hls.js";
 import { frame, h, replace } from "./shared/dom";
 import { clock } from "./shared/format";
-import { placardBox, put, type Placard } from "./shared/placard";
+import { at, placardBox, put, type Timed } from "./shared/placard";
 import { span, whole } from "./shared/parts";
 import type { Signpost } from "./shared/road";
 import { asker, attach, TOO_LONG } from "./shared/source";
@@ -11,7 +11,6 @@ import { WatchSession } from "./shared/watchSession";
 import { Link, type View } from "./shared/widget";
 
 type Mark = { at: number; label: string };
-type Timed = Placard & { at: number; until: number | null };
 
 const STEP = 10;
 const TELL_MS = 500;
@@ -137,8 +136,7 @@ export default {
     }
 
     function drawScreen() {
-      const at = now();
-      put(screen, link.get<Timed[]>("placards").find((one) => file >= 0 && one.at <= at && at < (one.until ?? Infinity)));
+      put(screen, file < 0 ? null : at(link.get<Timed[]>("placards"), now()));
     }
 
     function drawMarks() {

@@ -2,6 +2,7 @@
 import { addressOf } from "./shared/blob";
 import { frame, h } from "./shared/dom";
 import { clock, label } from "./shared/format";
+import { pastPlacards } from "./shared/placard";
 import { playback } from "./shared/playback";
 import { drawFinding, findingBadge } from "./shared/moderation";
 import { pointing } from "./shared/pointing";
@@ -23,7 +24,9 @@ export default {
 
     function replay() {
       watch.remove();
-      thumb.replaceWith(playback(link, model, "recording"));
+      const played = playback(link, model, "recording");
+      played.querySelector("figure")?.append(pastPlacards(link, played.querySelector("video")!));
+      thumb.replaceWith(played);
     }
 
     function draw() {

@@ -61,7 +61,7 @@ export function waitingCard(retry: () => void): WaitingCard {
 
 /** The stream or its replay. `only` keeps it to the replay, for a host who sees the preview. */
 export function playback(link: Link, model: Model, only?: "recording"): HTMLElement {
-  const video = h("video", { playsinline: true, controls: true, "aria-label": "stream" });
+  const video = h("video", { playsinline: true, controls: true, controlslist: "nofullscreen", "aria-label": "stream" });
   video.muted = true;
   const card = waitingCard(retry);
   const badge = h("span", { class: "spnb-badge" });
@@ -102,7 +102,9 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
   const edge = h("button", { type: "button", click: toLive }, "Go to live");
   const delay = h("button", { type: "button", "aria-pressed": "false", click: turnDelay }, "Delay");
   const why = h("span", { class: "spnb-note", hidden: true });
-  const moves = h("div", { class: "spnb-row spnb-moves" }, first, back, forth, edge, delay, why);
+  // Of the whole figure: what the host puts on screen stands over it there too.
+  const wide = h("button", { type: "button", hidden: !document.fullscreenEnabled, click: () => void picture.requestFullscreen() }, "Full screen");
+  const moves = h("div", { class: "spnb-row spnb-moves" }, first, back, forth, edge, wide, delay, why);
   const picture = h("figure", { class: "spnb-player" }, video, card.el, h("div", { class: "spnb-over-video" }, badge, sound));
   /** Whether the viewer follows what is on air, rather than having gone back. */
   let following = true;
