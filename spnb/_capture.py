@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spnb._arguments import checked
 from spnb._faces import asynchronous
 from spnb.errors import InvalidInput, SandboxError
 
@@ -21,6 +22,7 @@ __all__ = ["ALL_LIVE_ROOMS", "capture"]
 ALL_LIVE_ROOMS = "all live rooms"
 
 
+@checked
 def capture(
     rooms: Any = ALL_LIVE_ROOMS,
     folder: str | Path = "capture",

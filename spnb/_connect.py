@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spnb._arguments import checked
 from spnb._loop import on_loop
 from spnb._opening import entered_or_awaited
 from spnb.client import AsyncClient
@@ -39,6 +40,7 @@ SANDBOX_USER = "host"
 
 @entered_or_awaited
 @on_loop
+@checked
 async def connect_async(
     user_id: str | None = None,
     *,

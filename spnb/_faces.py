@@ -83,6 +83,11 @@ class Face:
         face._twin = twin
         return face
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and not getattr(getattr(type(self), name, None), "fset", None):
+            raise AttributeError(f"{name} of a {type(self).__name__} cannot be set by =")
+        object.__setattr__(self, name, value)
+
     def __repr__(self) -> str:
         return repr(self._twin).replace("Async", "", 1)
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from spnb._arguments import one_argument
 from spnb._loop import in_loop
 
 __all__ = ["Observers"]
@@ -47,7 +48,11 @@ class Observers(Generic[T]):
 
         Returns:
             A function that ends it. Both may be called from any thread.
+
+        Raises:
+            InvalidInput: it is no function of one argument.
         """
+        one_argument(observer, f"an observer of {self._what}")
         key = object()
         in_loop(lambda: self._add(key, observer))
         return lambda: in_loop(lambda: self._drop(key))

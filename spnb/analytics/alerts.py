@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from spnb._arguments import checked_class
 from spnb.analytics.metrics.chance import Chance, chance_of
 from spnb.analytics.shown import clock
 from spnb.errors import InvalidInput
@@ -46,6 +47,7 @@ WEBHOOK_SECONDS = 10.0
 ON_AIR = ("live", "waitingReconnect")
 
 
+@checked_class
 @dataclass(frozen=True, slots=True)
 class AlertRules:
     """From what on something is told."""
@@ -108,6 +110,7 @@ class _Stream:
     told: dict[str, int] = field(default_factory=dict)
 
 
+@checked_class
 class Alerts:
     """Looks at what is captured, or shown by a `LiveDashboard`, and tells whom it concerns.
 

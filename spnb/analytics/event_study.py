@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb.analytics.annotations import checked_annotations
 from spnb.analytics.frames import TIME
 from spnb.analytics.people import viewers_known
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["effects"]
 
 
+@checked
 def effects(
     dataset: Dataset, annotations: Any, *, window_seconds: float = 60.0, before_seconds: float = 600.0
 ) -> pd.DataFrame:

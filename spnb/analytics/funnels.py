@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb.analytics.people import live_views
 from spnb.errors import InvalidInput, TableError
 
@@ -19,6 +20,7 @@ __all__ = ["funnel"]
 GOING = "going"
 
 
+@checked
 def funnel(
     dataset: Dataset,
     room_ids: Sequence[str] | None = None,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.sessions import repaired
 from spnb.analytics.windows import zone_named
@@ -56,6 +57,7 @@ def _group_of(seen: pd.DataFrame, dataset: Dataset, by: str) -> pd.Series[Any]:
     return seen["room_id"].map(dataset.rooms.set_index("room_id")[by])
 
 
+@checked
 def overlap(dataset: Dataset, *, by: str = "creator_id", shares: bool = False) -> pd.DataFrame:
     """How many live viewers streams or hosts have in common.
 
@@ -79,6 +81,7 @@ def overlap(dataset: Dataset, *, by: str = "creator_id", shares: bool = False) -
     return made.div(pd.Series(np.diag(common), index=made.index).replace(0, np.nan), axis=0) if shares else made
 
 
+@checked
 def watch_percentiles(
     dataset: Dataset, percentiles: Sequence[float] = (10, 25, 50, 75, 90, 95, 99), *, by: str | None = None
 ) -> pd.DataFrame:
@@ -109,6 +112,7 @@ def watch_percentiles(
     return made.rename_axis(by or "group")
 
 
+@checked
 def new_and_returning(dataset: Dataset, *, period: str = "W", time_zone: str = "UTC") -> pd.DataFrame:
     """Live viewers of each period: those seen for the first time, and those seen before.
 
@@ -137,6 +141,7 @@ def new_and_returning(dataset: Dataset, *, period: str = "W", time_zone: str = "
     return made
 
 
+@checked
 def viewer_path(dataset: Dataset, user_id: str) -> pd.DataFrame:
     """One viewer's way: every visit, message and reaction, in order.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from spnb._arguments import checked_class
 from spnb.analytics.kpis import KPIS
 from spnb.analytics.portfolio import Overview, grouped, overview
 from spnb.errors import InvalidInput
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["PeriodReport", "period_report"]
 
 
+@checked_class
 @dataclass(frozen=True, slots=True)
 class PeriodReport:
     """The streams of a period; `Dataset.where` takes a group of them first.

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from spnb._arguments import checked
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.dimensions import is_of_viewers, split
 from spnb.analytics.events import Events, net
@@ -72,6 +73,7 @@ def compared(now: float, before: float) -> float:
     return (now - before) / before if before else float("nan")
 
 
+@checked
 def overview(
     dataset: Dataset,
     start: Any,
@@ -273,6 +275,7 @@ def _viewers(dataset: Dataset) -> tuple[Whole, Whole, NDArray[np.bool_]]:
     return room, np.concatenate(users).astype(np.int64), live
 
 
+@checked
 def grouped(dataset: Dataset, by: str | Sequence[str], *, time_zone: str = "UTC") -> pd.DataFrame:
     """The streams in groups.
 
@@ -327,6 +330,7 @@ def grouped(dataset: Dataset, by: str | Sequence[str], *, time_zone: str = "UTC"
     return made.drop(columns=list(SUMMED))
 
 
+@checked
 def cohorts(dataset: Dataset, *, period: str = "W", time_zone: str = "UTC") -> pd.DataFrame:
     """Returning viewers: of those who first watched live in a period, the share who did again so many periods later.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb._faces import asynchronous
 from spnb._loop import on_loop, run
 from spnb.analytics.dataset import Dataset
@@ -19,6 +20,7 @@ __all__ = ["post_reach"]
 COLUMNS = ["room_id", "post_id", "user_id", "display_name", "watched", "wrote", "reacted"]
 
 
+@checked
 def post_reach(dataset: Dataset, client: Any, *, room_ids: Sequence[str] | None = None) -> pd.DataFrame:
     """The audience of streams' posts as a list, joined with what this dataset knows of the same people.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.sources.console import read_console
 from spnb.analytics.windows import Whole
@@ -27,6 +28,7 @@ ABOUT = {
 }
 
 
+@checked
 def reconcile(dataset: Dataset, console: str | Path | pd.DataFrame, *, time_zone: str = "UTC") -> pd.DataFrame:
     """Every number of every stream of a Console's export beside our own.
 

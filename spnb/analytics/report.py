@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 import pandas as pd
 
+from spnb._arguments import checked_class
 from spnb.analytics import metrics
 from spnb.analytics.kpis import KPIS
 from spnb.analytics.metrics.retention import Retention
@@ -37,6 +38,7 @@ BINS = 240
 ROUND = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 
 
+@checked_class
 @dataclass(frozen=True, slots=True)
 class StreamReport:
     """One stream's page.

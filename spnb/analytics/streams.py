@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.export import escaped
 from spnb.analytics.kpis import KPIS
@@ -16,6 +17,7 @@ __all__ = ["streams_csv", "streams_table"]
 SEARCHED = ("title", "creator_id", "community_id")
 
 
+@checked
 def streams_table(
     dataset: Dataset,
     start: Any = None,
@@ -67,6 +69,7 @@ def streams_table(
     return chosen.loc[order]
 
 
+@checked
 def streams_csv(table: pd.DataFrame) -> str:
     """A table of streams as CSV: numbers in full, times in UTC. A text that a spreadsheet would run as a formula begins
     with an apostrophe."""

@@ -282,16 +282,21 @@ class AsyncBroadcast:
                 raise
 
     @on_loop
-    async def switch_source(self, source: Source) -> None:
+    async def switch_source(self, source: Source | str | Path) -> None:
         """Send something else without leaving the air: in its own size, at its own rate, with its sound if it has one.
 
+        Args:
+            source: what to send; the path of a media file, or an address, stands for it.
+
         Raises:
+            InvalidInput: it is no source.
             SourceError: the new source cannot give media; the old one goes on.
             BroadcastError: it could not be published; the old one goes on.
         """
         self._require_on_air()
         if source is self._source:
             return
+        source = source_of(source)
         await asyncio.to_thread(source.open)
         async with self._line.changing:
             before, self._source = self._source, source

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from spnb._arguments import checked_class
 from spnb.broadcast.sources.base import LEAST_SIDE
 from spnb.errors import InvalidInput
 
@@ -37,6 +38,7 @@ class Format:
     screen: bool = False
 
 
+@checked_class
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoOptions:
     """How the picture is sent.
@@ -84,6 +86,7 @@ class VideoOptions:
         return int(min(MOST_BITRATE, max(LEAST_BITRATE, width * height * fps * 0.1)))
 
 
+@checked_class
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioOptions:
     """How the sound is sent.
@@ -107,6 +110,7 @@ class AudioOptions:
             raise InvalidInput(f"sound has at least 6000 bits a second, not {self.bitrate}")
 
 
+@checked_class
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReconnectOptions:
     """How a connection to LiveKit that is lost for good is made anew, as LiveKit's `reconnectPolicy` says in a page.

@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from spnb._arguments import checked_class
 from spnb._proxies import through, without_proxy
 from spnb.errors import InvalidInput
 
@@ -90,6 +91,7 @@ class Copies:
             one.put(packet)
 
 
+@checked_class
 class Restream:
     """A stream that goes to another service too, and reconnects by itself. `Broadcast.also_to` makes one.
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
+from spnb._arguments import checked_class
 from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.client.audience import AsyncInvitations, AsyncPresence, AsyncReactions, AsyncUsers
@@ -40,6 +41,7 @@ CLOSE_SECONDS = 3.0
 """How long each part may take to send what still waits when a client closes."""
 
 
+@checked_class
 class AsyncClient(Generic[R]):
     """Talks to social.plus, the real service or a sandbox, as one user.
 

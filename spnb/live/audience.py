@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
+from spnb._arguments import checked_class
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.errors import Forbidden, InvalidInput, NotFound, RateLimited, ServiceError, Unreachable, words_of
@@ -29,6 +30,7 @@ BEAT_SECONDS = 30.0
 BEAT_AGAIN_SECONDS = 5.0
 
 
+@checked_class
 class AsyncAudience:
     """How many watch a room, read for everybody who asks on this connection. `room.audience` hands it out.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from spnb._arguments import checked_class
 from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.errors import InvalidInput
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncLiveInvitation"]
 
 
+@checked_class
 class AsyncLiveInvitation:
     """An invitation as it was last read. The invited user accepts or rejects it, the host cancels it.
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
+from spnb._arguments import checked_class
 from spnb._faces import asynchronous, is_a
 from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
@@ -29,6 +30,7 @@ BLIND_READ = 2.0
 Observer = Callable[[list[AsyncLiveInvitation]], Any]
 
 
+@checked_class
 class AsyncLiveInvitations:
     """Invitations, newest first: yours, or with a room those to it.
 

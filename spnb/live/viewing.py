@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 from weakref import WeakSet
 
+from spnb._arguments import checked_class
 from spnb._lasting import kept_up
 from spnb._loop import on_loop
 from spnb._twins import Blocking
@@ -110,6 +111,7 @@ class WatchReports:
             viewing._unreported = problem
 
 
+@checked_class
 class AsyncViewing:
     """One visit of a viewer to a room: says that they are there, and how long they have really watched.
 

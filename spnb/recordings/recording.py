@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spnb._arguments import checked_class
 from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.client.reach import Reach, is_loopback
@@ -60,6 +61,7 @@ class RecordedFile:
     content_type: str = ""
 
 
+@checked_class
 class AsyncRecording:
     """The recording of a room. `room.recording()` hands it out.
 

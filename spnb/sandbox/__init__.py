@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spnb._arguments import checked_port
+from spnb._arguments import checked, checked_port
 from spnb._faces import late_names
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.control.faults import faults_async
@@ -54,6 +54,7 @@ __all__ = [
 ]
 
 
+@checked
 def serve(
     *,
     port: int = 0,

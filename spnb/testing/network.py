@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import spnb
+from spnb._arguments import checked_class
 from spnb.errors import SpnbError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Reserve", "SocialPlus"]
 
 
+@checked_class
 @dataclass
 class SocialPlus:
     """A network of one test's own, empty at its start and gone after it.

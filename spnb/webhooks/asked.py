@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from spnb._arguments import checked_class
+
 __all__ = ["EVENTS", "Asked", "Decision", "Malformed", "read_asked"]
 
 Json = dict[str, Any]
@@ -53,6 +55,7 @@ class Decision:
         return json.dumps({"action": "allow", **({"data": self.data} if self.data else {})}).encode()
 
 
+@checked_class
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A question: may this be stored?"""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from spnb._arguments import checked_class
 from spnb.errors import InvalidInput
 from spnb.webhooks.asked import Asked, Decision
 
@@ -58,6 +59,7 @@ class Line:
     row: dict[str, Any] = field(repr=False)
 
 
+@checked_class
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
     """What rules would have done to a recorded chat. Refused and changed messages count as caught."""

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import anywidget
 import traitlets
 
+from spnb._arguments import checked
 from spnb._faces import Face, is_a
 from spnb._loop import spawn
 from spnb.errors import InvalidInput, SpnbError
@@ -54,6 +55,11 @@ class Widget(anywidget.AnyWidget):
     _listening: threading.Lock
     _sender: Callable[[Callable[[], None]], None] | None = None
     _of_cells: ClassVar[dict[str, tuple[str, weakref.WeakSet[Widget]]]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = checked(cls.__init__)  # type: ignore[method-assign]
 
     def __new__(cls, *args: Any, **keywords: Any) -> Any:
         # Before there is a widget that would have to be closed again.

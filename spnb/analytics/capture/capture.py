@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from spnb._arguments import checked_class
 from spnb._lasting import kept_up
 from spnb._loop import on_loop
 from spnb._twins import Blocking
@@ -45,6 +46,7 @@ LOOKED_BACK = timedelta(days=1)
 Connected = AsyncClient[Any] | Callable[[], Awaitable[AsyncClient[Any]]]
 
 
+@checked_class
 class AsyncCapture:
     """Captures rooms to a folder. `spnb.capture()` makes one; `async with` starts and stops it.
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from spnb._arguments import checked
 from spnb.analytics.figures.stream import axis_of, begin_of, clocks, grade_marks, time_axis, whole
 from spnb.analytics.figures.template import figure
 from spnb.analytics.report import StreamReport
@@ -24,6 +25,7 @@ BARS = {
 DELAY = "#CC79A7"
 
 
+@checked
 def experience_strip(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
     """What viewers' players met per bin: starts, waits, exits before a picture, errors; how far they were behind.
 

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from spnb._arguments import checked
 from spnb.errors import ConfigError, InvalidInput
 
 __all__ = ["FORMATS", "save_image", "save_images"]
@@ -15,6 +16,7 @@ FORMATS = ("png", "svg", "pdf", "jpeg", "webp")
 WIDTH = 1100
 
 
+@checked
 def save_image(figure: Any, path: str | Path, *, width: int = WIDTH, scale: float = 2) -> Path:
     """One figure as a file.
 
@@ -34,6 +36,7 @@ def save_image(figure: Any, path: str | Path, *, width: int = WIDTH, scale: floa
     return place
 
 
+@checked
 def save_images(
     figures: Mapping[str, Any], folder: str | Path, *, kind: str = "png", width: int = WIDTH, scale: float = 2
 ) -> list[Path]:

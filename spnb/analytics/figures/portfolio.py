@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from spnb._arguments import checked
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.figures.stream import MOST_POINTS, thinned, ticks
 from spnb.analytics.figures.template import COLOURS, INK, clock, figure, heat, title_of
@@ -31,6 +32,7 @@ TITLES = {name: LABELS[name] for name in CARDS} | {
 }
 
 
+@checked
 def kpi_cards(overview: Overview, *, dark: bool = False, names: Sequence[str] = tuple(TITLES)[:6]) -> Any:
     """The cards of a period, each with its change against the period before and a sparkline by day.
 
@@ -72,6 +74,7 @@ def kpi_cards(overview: Overview, *, dark: bool = False, names: Sequence[str] = 
     return made
 
 
+@checked
 def weekday_hours(
     dataset: Dataset, *, metric: str = "average_viewers", time_zone: str = "UTC", dark: bool = False
 ) -> Any:
@@ -104,6 +107,7 @@ def weekday_hours(
     return made
 
 
+@checked
 def streams_compared(
     dataset: Dataset, room_ids: Sequence[str], *, align: Literal["start", "share"] = "start", dark: bool = False
 ) -> Any:
@@ -155,6 +159,7 @@ def _named(title: object, live_at: pd.Timestamp, most: int) -> str:
     return title_of(title, most) + ("" if pd.isna(live_at) else f", {live_at:%d %b}")
 
 
+@checked
 def leaderboard(table: pd.DataFrame, metric: str, *, most: int = 10, dark: bool = False) -> Any:
     """The best streams, or groups of them, by a metric.
 
@@ -192,6 +197,7 @@ def leaderboard(table: pd.DataFrame, metric: str, *, most: int = 10, dark: bool 
     return made
 
 
+@checked
 def cohort_grid(cohorts: pd.DataFrame, *, dark: bool = False) -> Any:
     """What `spnb.analytics.cohorts` returned: of each period's new viewers, the share that watched again, in
     percent."""
@@ -223,6 +229,7 @@ def cohort_grid(cohorts: pd.DataFrame, *, dark: bool = False) -> Any:
     return made
 
 
+@checked
 def funnel_steps(table: pd.DataFrame, *, title: str = "How far people came", dark: bool = False) -> Any:
     """A funnel step by step: people who took every known step so far, and their share of the step before.
 

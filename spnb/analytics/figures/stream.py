@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from spnb._arguments import checked
 from spnb.analytics.figures.marks import annotate
 from spnb.analytics.figures.template import COLOURS, GRADES, SYMBOLS, clock, figure, title_of
 from spnb.analytics.metrics.retention import Retention
@@ -43,6 +44,7 @@ HEIGHTS = {1: 450, 2: 540, 3: 620}
 TICKS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 
+@checked
 def stream_stack(
     report: StreamReport, *, dark: bool = False, time_zone: str | None = None, annotations: Any = None
 ) -> Any:
@@ -94,6 +96,7 @@ def stream_stack(
     return made
 
 
+@checked
 def viewers_curve(
     report: StreamReport, *, dark: bool = False, time_zone: str | None = None, annotations: Any = None
 ) -> Any:
@@ -180,6 +183,7 @@ def _moments(report: StreamReport, panel: str, bars: pd.DataFrame | None, place:
     )
 
 
+@checked
 def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = False) -> Any:
     """Retention in percent over time watched, with its 95 % band and the marks at 30 s, 5 min and 25 % of the
     stream."""
@@ -239,6 +243,7 @@ def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = 
     return made
 
 
+@checked
 def joins_and_leaves(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
     """Sessions begun (up) and ended (down) per bin.
 
@@ -311,6 +316,7 @@ def grade_marks(
         )
 
 
+@checked
 def health_strip(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
     """The publisher's bit rate and frame rate, each measurement marked by its grade."""
     zero, frame = begin_of(report), report.health

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from spnb._arguments import checked
 from spnb.analytics.frames import ensured
 from spnb.analytics.metrics.bins import Bins, bin_milliseconds
 from spnb.analytics.sessions import RECONNECT_SECONDS, Flags, Sessions, sessions_of
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 
+@checked
 def views(
     sessions: Any,
     rooms: Any = None,
@@ -47,6 +49,7 @@ def views(
     return _by_room(made, _counted(made, made.is_view(gap_seconds) & _wanted(made, replay)), "views")
 
 
+@checked
 def unique_viewers(
     sessions: Any, rooms: Any = None, *, replay: bool | None = None, as_of: Any = None
 ) -> pd.Series[int]:
@@ -56,6 +59,7 @@ def unique_viewers(
     return _by_room(made, _counted(made, once), "unique_viewers")
 
 
+@checked
 def watch_time(sessions: Any, rooms: Any = None, *, replay: bool | None = None, as_of: Any = None) -> pd.Series[float]:
     """Seconds watched of each stream, without pauses and buffering; ÷ 60 are the Console's minutes watched."""
     made = sessions_of(sessions, rooms, as_of=as_of)
@@ -63,6 +67,7 @@ def watch_time(sessions: Any, rooms: Any = None, *, replay: bool | None = None, 
     return _by_room(made, np.bincount(made.room, weights, len(made.windows.names)), "watch_seconds")
 
 
+@checked
 def view_duration(
     sessions: Any,
     rooms: Any = None,
@@ -80,6 +85,7 @@ def view_duration(
     return (seconds / count.where(count > 0)).rename("view_seconds")
 
 
+@checked
 def joins_leaves(sessions: Any, rooms: Any = None, *, bin_seconds: float = 60.0, as_of: Any = None) -> pd.DataFrame:
     """Starts and ends of live sessions per bin of each stream.
 
@@ -97,6 +103,7 @@ def joins_leaves(sessions: Any, rooms: Any = None, *, bin_seconds: float = 60.0,
     return frame
 
 
+@checked
 def returning(sessions: Any, rooms: Any, *, as_of: Any = None) -> pd.DataFrame:
     """Live viewers of each stream who saw an earlier stream of the same creator, live or as replay.
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from spnb._arguments import checked
 from spnb.analytics.events import Events, events_of
 from spnb.analytics.metrics.audience import unique_viewers
 from spnb.analytics.metrics.bins import Bins, bin_milliseconds
@@ -16,6 +17,7 @@ from spnb.analytics.windows import Whole
 __all__ = ["chat", "chat_penetration", "chat_rate", "chatters", "distinct_users"]
 
 
+@checked
 def chat(messages: Any, rooms: Any = None, *, as_of: Any = None) -> pd.DataFrame:
     """The chat of each stream while it was live.
 
@@ -55,12 +57,14 @@ def distinct_users(events: Events) -> Whole:
     return made
 
 
+@checked
 def chatters(messages: Any, rooms: Any = None, *, as_of: Any = None) -> pd.Series[int]:
     """Distinct users who wrote in each stream's chat while it was live."""
     made: pd.Series[int] = chat(messages, rooms, as_of=as_of)["chatters"]
     return made
 
 
+@checked
 def chat_rate(messages: Any, rooms: Any = None, *, bin_seconds: float = 60.0, as_of: Any = None) -> pd.DataFrame:
     """Messages per minute of each bin.
 
@@ -80,6 +84,7 @@ def chat_rate(messages: Any, rooms: Any = None, *, bin_seconds: float = 60.0, as
     return frame
 
 
+@checked
 def chat_penetration(messages: Any, sessions: Any, rooms: Any = None, *, as_of: Any = None) -> pd.Series[float]:
     """Chatters ÷ live viewers of each stream; NaN without any. Who only saw the recording could not chat."""
     viewers = unique_viewers(sessions, rooms, replay=False, as_of=as_of)

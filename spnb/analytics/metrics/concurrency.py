@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from spnb._arguments import checked
 from spnb.analytics.sessions import Sessions, sessions_of
 from spnb.analytics.windows import NEVER, Whole, moments_of
 
@@ -102,6 +103,7 @@ def _events(start: Whole, end: Whole, sizes: Whole) -> NDArray[Any]:
     return events
 
 
+@checked
 def concurrency(sessions: Any, rooms: Any = None, *, as_of: Any = None) -> pd.DataFrame:
     """Concurrent viewers: distinct users with an open session, as an exact step function.
 
@@ -130,6 +132,7 @@ def concurrency(sessions: Any, rooms: Any = None, *, as_of: Any = None) -> pd.Da
     return frame.sort_values(["room_id", "at"], ignore_index=True)
 
 
+@checked
 def peak(sessions: Any, rooms: Any = None, *, as_of: Any = None) -> pd.DataFrame:
     """The most concurrent viewers of each stream and when there were first that many.
 
@@ -144,6 +147,7 @@ def peak(sessions: Any, rooms: Any = None, *, as_of: Any = None) -> pd.DataFrame
     )
 
 
+@checked
 def average(sessions: Any, rooms: Any = None, *, as_of: Any = None) -> pd.Series[float]:
     """Average concurrent viewers of each stream: viewer-seconds ÷ live duration; NaN where it has none."""
     made = sessions_of(sessions, rooms, as_of=as_of)

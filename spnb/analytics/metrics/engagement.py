@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb.analytics.metrics.audience import unique_viewers, watch_time
 from spnb.analytics.metrics.chat import chat
 from spnb.analytics.metrics.reactions import reactions as reactions_by_name
@@ -19,6 +20,7 @@ FORMULAS = {
 """The formula of each column, to be shown beside it."""
 
 
+@checked
 def engagement(sessions: Any, messages: Any, reactions: Any, rooms: Any = None, *, as_of: Any = None) -> pd.DataFrame:
     """Engagement of each stream by both formulas; NaN without live viewers.
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb.analytics.frames import ensured
 from spnb.analytics.metrics.bins import Bins, bin_milliseconds
 from spnb.analytics.windows import Windows, milliseconds
@@ -37,6 +38,7 @@ EXPERIENCE: Mapping[str, str] = MappingProxyType(
 """Each number's definition, to be shown beside it."""
 
 
+@checked
 def experience(table: Any) -> pd.DataFrame:
     """What each session met.
 
@@ -78,6 +80,7 @@ def experience(table: Any) -> pd.DataFrame:
     return made.reset_index()
 
 
+@checked
 def experience_summary(table: Any) -> pd.DataFrame:
     """How it was for the viewers of each stream, by `room_id`: a column for each of `EXPERIENCE`.
 
@@ -113,6 +116,7 @@ def experience_summary(table: Any) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(numbers[name], dtype="float64").reindex(index) for name in EXPERIENCE})
 
 
+@checked
 def experience_rate(table: Any, rooms: Any = None, *, bin_seconds: float = 60.0, as_of: Any = None) -> pd.DataFrame:
     """What players met in each bin of the live window.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb.analytics.frames import ensured
 
 __all__ = ["GRADES", "health", "health_summary"]
@@ -17,6 +18,7 @@ GRADES = ("good", "fair", "poor")
 COUNTERS = ("packets_lost", "packets_received", "frames_missed", "frames")
 
 
+@checked
 def health(table: Any) -> pd.DataFrame:
     """Health of each stream at each measurement.
 
@@ -68,6 +70,7 @@ def health(table: Any) -> pd.DataFrame:
     )
 
 
+@checked
 def health_summary(table: Any) -> pd.DataFrame:
     """Health of each stream in a line, by `room_id`.
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from spnb._arguments import checked
 from spnb.analytics.events import Events, events_of
 from spnb.analytics.metrics.bins import Bins, bin_milliseconds
 from spnb.analytics.metrics.bursts import BIN_SECONDS, ENOUGH, Burst, Height, bursts_of, heights, together
@@ -41,6 +42,7 @@ def threshold_of(sensitivity: float) -> float:
     return 4.5 - 3.4 * sensitivity
 
 
+@checked
 def moments(
     messages: Any = None,
     reactions: Any = None,

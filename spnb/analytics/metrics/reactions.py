@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb.analytics.events import events_of
 from spnb.analytics.frames import once
 from spnb.analytics.metrics.bins import Bins, bin_milliseconds
@@ -15,6 +16,7 @@ from spnb.analytics.windows import moments_of
 __all__ = ["reactions"]
 
 
+@checked
 def reactions(table: Any, rooms: Any = None, *, bin_seconds: float | None = None, as_of: Any = None) -> pd.DataFrame:
     """Reactions of each stream by name while it was live.
 

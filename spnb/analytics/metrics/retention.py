@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from spnb._arguments import checked
 from spnb.analytics.sessions import sessions_of
 from spnb.errors import InvalidInput
 
@@ -61,6 +62,7 @@ class Retention:
         return pd.DataFrame(rows, columns=["mark", "seconds", "retention"])
 
 
+@checked
 def retention(sessions: Any, rooms: Any = None, *, as_of: Any = None, tolerance_seconds: float = 0.0) -> Retention:
     """How long live viewers stayed.
 
@@ -121,6 +123,7 @@ def _band(share: NDArray[Any], lost: NDArray[np.int64], at_risk: NDArray[np.int6
     return low, high
 
 
+@checked
 def churn(curve: Retention, *, bin_seconds: float = 60.0) -> pd.DataFrame:
     """Drop-off: how much retention falls in each bin of watching time.
 

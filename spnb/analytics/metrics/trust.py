@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb.analytics.events import events_of
 from spnb.analytics.frames import utc_now, validated
 from spnb.analytics.quality import Quality, Step
@@ -19,6 +20,7 @@ GAP_SECONDS = 60.0
 """A break between two polls at least this long, and three times the usual one, is a gap in the capture."""
 
 
+@checked
 def quality(rooms: Any = None, *, as_of: Any = None, **tables: Any) -> Quality:
     """What is wrong with tables, and what the metrics make of it.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb.analytics.metrics.concurrency import concurrency
 from spnb.analytics.windows import NEVER, Windows, milliseconds
 
@@ -18,6 +19,7 @@ LOW, HIGH = 10, 90
 """Percentiles of the band."""
 
 
+@checked
 def usual_viewers(sessions: Any, rooms: Any = None, *, bin_seconds: float = 60.0, as_of: Any = None) -> pd.DataFrame:
     """Concurrent viewers over several streams, at the same time after each one's beginning.
 

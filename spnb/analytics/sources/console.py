@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb.analytics.export import FORMULA, escaped
 from spnb.analytics.frames import TEXT, TIME
 from spnb.analytics.sources.chat_logs.opening import head_of
@@ -49,6 +50,7 @@ def looks_like_console(path: str | Path) -> bool:
     return all(heading.lower() in first.lower() for heading in NEEDED)
 
 
+@checked
 def read_console(path: str | Path, *, time_zone: str = "UTC") -> pd.DataFrame:
     """The streams of an export, one row each.
 
@@ -90,6 +92,7 @@ def read_console(path: str | Path, *, time_zone: str = "UTC") -> pd.DataFrame:
     return frame
 
 
+@checked
 def console_csv(kpis: pd.DataFrame) -> str:
     """A table of streams as the Console would export it, but with the stream's id and minutes that are not floored.
 

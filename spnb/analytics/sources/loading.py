@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb._faces import asynchronous
 from spnb._loop import run
 from spnb.analytics.dataset import Dataset
@@ -31,6 +32,7 @@ from spnb.errors import TableError
 __all__ = ["load"]
 
 
+@checked
 def load(
     source: Any, *, as_of: Any = None, since: Any = None, until: Any = None, text: bool = False, **options: Any
 ) -> Dataset:

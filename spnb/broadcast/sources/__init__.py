@@ -58,6 +58,8 @@ def source_of(wish: Source | str | Path | None) -> Source:
         return TestCard()
     if isinstance(wish, str | Path):
         return LiveURL(wish) if isinstance(wish, str) and "://" in wish else MediaFile(wish)
+    if isinstance(wish, type):
+        raise InvalidInput(f"{wish.__name__} is no source but makes one: give {wish.__name__}(…)")
     if not callable(getattr(wish, "open", None)):
         raise InvalidInput(f"a source, the path of a media file or an address is wanted, not {type(wish).__name__}")
     return wish

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from spnb._arguments import checked_class
 from spnb.broadcast.sources.base import SAMPLE_RATE, Pace, Sink, ThreadedSource
 from spnb.broadcast.sources.glyphs import text_mask
 from spnb.errors import InvalidInput
@@ -28,6 +29,7 @@ BEEP_SECONDS = 0.1
 Plane = np.ndarray[Any, np.dtype[np.uint8]]
 
 
+@checked_class
 class TestCard(ThreadedSource):
     """Colour bars, clock, sweep, and a soft tone that beeps with a flash every second.
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from spnb._arguments import checked_class
 from spnb.broadcast.sources.base import Pace, Sink, ThreadedSource, checked_size, packed
 from spnb.errors import InvalidInput, SourceError
 
@@ -15,6 +16,7 @@ LATE_SECONDS = 3.0
 """A function that has not returned for so long has lost its source, until it does."""
 
 
+@checked_class
 class Generator(ThreadedSource):
     """Calls a function for each picture, in a thread of its own.
 

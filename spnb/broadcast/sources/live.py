@@ -9,6 +9,7 @@ import threading
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from spnb._arguments import checked_class
 from spnb._loop import background_loop, run
 from spnb._proxies import through, without_proxy
 from spnb.broadcast.sources.base import Pace, Sink
@@ -27,6 +28,7 @@ STREAMS = "hls,mpegts,flv,live_flv,mov,mp4,m4a,matroska,webm,mp3,aac,ogg,wav"
 """FFmpeg's demuxers of what comes over HTTP; others are instructions that open what they like."""
 
 
+@checked_class
 class LiveURL(Decoded):
     """A live stream at an address; where it breaks off, it is asked for again until it comes.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from spnb._arguments import checked_class
 from spnb.broadcast.sources.base import Pace, Sink
 from spnb.broadcast.sources.decoded import Decoded
 from spnb.broadcast.sources.microphone import Microphone
@@ -17,6 +18,7 @@ from spnb.recordings.containers import open_local
 __all__ = ["Camera", "MediaFile"]
 
 
+@checked_class
 class MediaFile(Decoded):
     """Pictures and sound of a media file, at their own pace, as a player shows them.
 
@@ -72,6 +74,7 @@ class MediaFile(Decoded):
         return f"MediaFile({self.path.name!r}, loop={self.loop})"
 
 
+@checked_class
 class Camera(Decoded):
     """A camera of the machine this Python runs on (the browser's camera is another matter).
 

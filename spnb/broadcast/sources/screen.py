@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from spnb._arguments import checked_class
 from spnb.broadcast.sources.base import Pace, Sink, ThreadedSource, packed
 from spnb.errors import InvalidInput, SourceError
 
 __all__ = ["Screen"]
 
 
+@checked_class
 class Screen(ThreadedSource):
     """Grabs the screen.
 

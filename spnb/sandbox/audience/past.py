@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from spnb._arguments import checked
 from spnb._loop import end_process, on_loop
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.audience.history import plan_history
@@ -72,6 +73,7 @@ class Past:
 
 
 @on_loop
+@checked
 async def backfill_async(
     *,
     days: int = 90,

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from spnb._arguments import checked, checked_class
 from spnb._loop import aiterate, end_process, on_loop
 from spnb._twins import Blocking
 from spnb.errors import InvalidInput, SandboxError
@@ -55,6 +56,7 @@ class Progress:
     failed: int = 0
 
 
+@checked_class
 class AsyncSimulation:
     """A running audience. As a context manager it is stopped at the end of the block."""
 
@@ -180,6 +182,7 @@ class AsyncSimulation:
 
 
 @on_loop
+@checked
 async def simulate_async(
     room: Any,
     *,

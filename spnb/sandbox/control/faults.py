@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Literal
 from urllib.parse import quote
 
-from spnb._arguments import checked_class
+from spnb._arguments import checked, checked_class
 from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.sandbox.control.calls import SandboxCalls
@@ -134,6 +134,7 @@ def _fault(told: dict[str, Any]) -> Fault:
     return Fault(told["faultId"], told["kind"], told["where"], told["match"], told["share"], told["hits"], told["left"])
 
 
+@checked
 async def faults_async(sandbox: Any = None, *, url: str | None = None, api_key: str | None = None) -> AsyncFaults:
     """Faults on demand of a sandbox.
 

@@ -22,6 +22,7 @@ from typing import IO, Any
 import httpx
 import psutil
 
+from spnb._arguments import checked, checked_class
 from spnb._places import user_folder
 from spnb._version import __version__
 from spnb.config import VisitorSignature
@@ -34,6 +35,7 @@ START_SECONDS = 60.0
 """How long a sandbox that starts may say nothing. It may take longer: it tells its progress."""
 
 
+@checked_class
 @dataclass(frozen=True, slots=True)
 class SandboxInfo:
     """A running sandbox: its addresses and key (kept out of the repr)."""
@@ -234,6 +236,7 @@ def running() -> SandboxInfo:
     return info
 
 
+@checked
 def start(data_dir: str | Path, *, port: int = 0, idle_exit: bool = True, options: tuple[str, ...] = ()) -> SandboxInfo:
     """Start a sandbox of its own in the background: `with start("folder") as box:` ends it too, and so does the end of
     this process, however it ends.

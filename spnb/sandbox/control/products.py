@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Literal
 
+from spnb._arguments import checked
 from spnb._loop import on_loop
 from spnb.models import Product
 from spnb.sandbox.control.calls import SandboxCalls
@@ -13,6 +14,7 @@ __all__ = ["add_product_async"]
 
 
 @on_loop
+@checked
 async def add_product_async(
     name: str,
     *,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
-from spnb._arguments import checked_class
+from spnb._arguments import checked, checked_class
 from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.sandbox.control.calls import SandboxCalls
@@ -94,6 +94,7 @@ def _webhook(told: dict[str, Any]) -> Webhook:
     return Webhook(told["webhookId"], told["url"], told["style"])
 
 
+@checked
 async def webhooks_async(sandbox: Any = None, *, url: str | None = None, api_key: str | None = None) -> AsyncWebhooks:
     """The webhook endpoints of a sandbox; arguments as for `faults`."""
     return await asyncio.to_thread(AsyncWebhooks.of, sandbox, url=url, api_key=api_key)

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from spnb._arguments import checked
 from spnb.analytics.sources.chat_logs.irc import EXPECTED, SHAPES, read_lines
 from spnb.analytics.sources.chat_logs.log import ChatLog, Gathering
 from spnb.analytics.sources.chat_logs.opening import head_of, json_values
@@ -72,6 +73,7 @@ def kind_of_log(path: str | Path) -> Kind | None:
     return None
 
 
+@checked
 def read_chat_log(
     path: str | Path,
     *,
