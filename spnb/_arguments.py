@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from spnb.errors import InvalidInput
+from spnb.errors import InvalidInput, SpnbError
 
 __all__ = ["checked", "checked_class", "checked_port", "one_argument"]
 
@@ -36,10 +36,13 @@ PLAIN: dict[Any, tuple[str, Callable[[Any], bool]]] = {
 """Kinds that are known by more than their class: what they are called, and whether a value is of one."""
 
 
-def checked(function: F) -> F:
+def checked(function: F, refusing: type[SpnbError] = InvalidInput) -> F:
     """A function whose arguments are checked against their annotations.
 
     An iterator stands for a list where one is asked for, and either face of an object for the other.
+
+    Args:
+        refusing: how it refuses.
     """
     if not set(getattr(function, "__annotations__", ())) - {"return"}:
         return function
@@ -61,14 +64,17 @@ def checked(function: F) -> F:
         except TypeError:
             return args, kwargs  # Python itself says what is missing
         given, changed = bound.arguments, False
-        for name, kinds in wanted().items():
-            if name not in given:
-                continue
-            if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
-                for one in given[name]:
-                    _check(name, one, kinds)
-            elif (value := _check(name, given[name], kinds)) is not given[name]:
-                given[name], changed = value, True
+        try:
+            for name, kinds in wanted().items():
+                if name not in given:
+                    continue
+                if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
+                    for one in given[name]:
+                        _check(name, one, kinds)
+                elif (value := _check(name, given[name], kinds)) is not given[name]:
+                    given[name], changed = value, True
+        except InvalidInput as error:
+            raise refusing(str(error)) from None
         return (bound.args, bound.kwargs) if changed else (args, kwargs)
 
     if inspect.iscoroutinefunction(function):

@@ -71,6 +71,9 @@ def capture(
     sessions = _Sessions(exact, given)
     made = AsyncCapture(given if given is not None else sessions.connected, ids, folder, views=sessions.read)
     if alerts is not None:
+        # Alerts are not loaded where nobody asks for them, so their class is not named here.
+        if not callable(getattr(alerts, "take", None)):
+            raise InvalidInput(f"alerts is spnb.analytics.Alerts(…), not {type(alerts).__name__}")
         made.observe(alerts.take)
     return made.sync
 

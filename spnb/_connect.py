@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ SANDBOX_USER = "host"
 
 @entered_or_awaited
 @on_loop
-@checked
+@partial(checked, refusing=ConfigError)
 async def connect_async(
     user_id: str | None = None,
     *,
@@ -95,6 +96,8 @@ async def connect_async(
         ConfigError: what was given does not fit together.
         Unauthorized, Unreachable, SandboxError: the login, the way to the service, or the sandbox failed.
     """
+    if user_id is not None and not user_id.strip():
+        raise ConfigError("user_id must not be empty: name the user to act as")
     if kind not in ("user", "visitor", "bot"):
         raise ConfigError(f"kind is 'user', 'visitor' or 'bot', not {kind!r}")
     if visitor_signature is not None and (kind != "visitor" or not callable(visitor_signature)):

@@ -148,9 +148,11 @@ def starts_of(low: int, high: int, period: str, time_zone: str) -> list[int]:
 
 def _zoned(time: Any, time_zone: str) -> pd.Timestamp:
     try:
-        made = pd.Timestamp(time)
+        made = pd.NaT if isinstance(time, int | float) else pd.Timestamp(time)
     except (ValueError, TypeError) as error:
         raise InvalidInput(f"{time!r} is no time: give one like '2026-03-01'") from error
+    if pd.isna(made):
+        raise InvalidInput(f"{time!r} is no time: give one like '2026-03-01'")
     if made.tzinfo is not None:
         return made.tz_convert(time_zone)
     # Where clocks change at midnight, a day begins an hour later, or at the first of two midnights.

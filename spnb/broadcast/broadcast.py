@@ -286,17 +286,15 @@ class AsyncBroadcast:
         """Send something else without leaving the air: in its own size, at its own rate, with its sound if it has one.
 
         Args:
-            source: what to send; the path of a media file, or an address, stands for it.
+            source: what to send, or the path of a media file, or an address.
 
         Raises:
-            InvalidInput: it is no source.
             SourceError: the new source cannot give media; the old one goes on.
             BroadcastError: it could not be published; the old one goes on.
         """
         self._require_on_air()
-        if source is self._source:
+        if (source := source_of(source)) is self._source:
             return
-        source = source_of(source)
         await asyncio.to_thread(source.open)
         async with self._line.changing:
             before, self._source = self._source, source

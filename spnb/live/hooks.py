@@ -129,7 +129,12 @@ def off(hook: Hook) -> None:
 
     Args:
         hook: the function, or what `on()` gave for it.
+
+    Raises:
+        InvalidInput: it is neither.
     """
+    if not callable(hook):
+        raise InvalidInput(f"a hook is a function, not {type(hook).__name__}")
     _registry.remove(hook)
 
 

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from spnb._arguments import checked_class
+from spnb._arguments import checked_class, one_argument
 from spnb._loop import background_loop, on_loop
 from spnb._twins import Blocking
 from spnb.errors import ConfigError, InvalidInput, SpnbError
@@ -85,12 +85,13 @@ class AsyncPrehook:
             event: a name or pattern, e.g. `message.shouldCreate`, `post.*`.
 
         Raises:
-            InvalidInput: no event is called so.
+            InvalidInput: no event is called so; or what is decorated is no function of one argument.
         """
         if not any(fnmatchcase(name, event) for name in EVENTS):
             raise InvalidInput(f"the network asks about no {event!r}, but about {', '.join(EVENTS)}")
 
         def add(rule: R) -> R:
+            one_argument(rule, "a rule")
             self._rules.append((event, rule))
             return rule
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from spnb._arguments import checked_class
+from spnb._arguments import checked_class, one_argument
 from spnb._loop import background_loop, on_loop
 from spnb._places import user_folder
 from spnb._twins import Blocking
@@ -192,11 +192,12 @@ class AsyncReceiver:
             event: a name, common or as sent, or a pattern: `room.live`, `stream.started`, `room.*`.
 
         Raises:
-            InvalidInput: no event is called so.
+            InvalidInput: no event is called so; or what is decorated is no function of one argument.
         """
         self._names.check(event)
 
         def add(handler: H) -> H:
+            one_argument(handler, "what is called with deliveries")
             self._handlers.append((event, handler))
             return handler
 

@@ -1,17 +1,23 @@
-"""Every public argument that takes one of some words, or a list of names, refuses what is neither: in words, before
-anything is done. The arguments are found by walking the public names, so new ones are held to it too."""
+"""Every public argument refuses what it does not take: in words, before anything is done. That is a thing of another
+kind, a word that is none of some, a text in place of a list. The arguments are found by walking the public names, so
+new ones are held to it too."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import math
 import re
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import spnb
+from spnb._arguments import checked
 from spnb._loop import run
 from spnb.broadcast import AsyncBroadcast
 from spnb.broadcast.options import Intent
@@ -33,6 +39,17 @@ DATA = (
     "spnb.widgets.StreamReport.__init__",
 )
 """What carries such words, as they were told."""
+HANDED_OUT = (
+    *DATA,
+    "spnb.analytics.Comparison.__init__",
+    "spnb.errors.",
+    "spnb.models.",
+    "spnb.sync.live.reactions.LiveReactions.get",
+    "spnb.widgets.Chat.send",
+)
+"""Data and errors, which say what they were told; and what others wrote whom we inherit from."""
+LATER = re.compile(r"\.(close|aclose|logout|stop|download|recording|switch_source)$")
+"""What would end the things that are asked, waits for a recording first, or is not for one off the air."""
 NOT_OURS = ("spnb.models.Room.model_", "spnb.models.Room.schema", "spnb.models.Room.parse")
 NONSENSE = "nonsense"
 
@@ -104,7 +121,8 @@ def things(sandbox: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) ->
             spnb.sandbox.SandboxInfo.read(sandbox.info),
             spnb.webhooks.Receiver("a long secret", path=tmp_path_factory.mktemp("r") / "r"),
         ]
-        found += [spnb.webhooks.Prehook("a long secret")]
+        found += [spnb.webhooks.Prehook("a long secret"), room.watch_session(), room.audience, sp.rooms.follow()]
+        found += [spnb.LiveInvitations(sp)]
         yield {type(each).__name__: each for each in found}
 
 
@@ -123,20 +141,29 @@ async def of(awaitable: Awaitable[Any]) -> Any:
 
 def call(function: Any, argument: str, value: Any, given: dict[str, Any]) -> Any:
     """Call it with one argument that is nonsense, and with something for those that it needs."""
-    parameters = inspect.signature(function).parameters.values()
+    parameters = list(inspect.signature(function).parameters.values())
     open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     needed = [each.name for each in parameters if each.default is each.empty and each.kind not in open_ended]
-    result = function(**{**{name: given.get(name, "x") for name in needed}, argument: value})
+    by_name = {**{name: given.get(name, "x") for name in needed}, argument: value}
+    several = [each.name for each in parameters if each.kind is each.VAR_POSITIONAL]
+    at_place = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    places = [each.name for each in parameters if each.kind in at_place] if argument in several else []
+    at_places = [by_name.pop(name) for name in places if name in by_name]
+    result = function(*at_places, **by_name)
     if inspect.isawaitable(result):
         return run(of(result))
     return list(result) if inspect.isgenerator(result) or hasattr(result, "__next__") else result
 
 
+def needed(things: dict[str, Any]) -> dict[str, Any]:
+    """What is given for arguments that are needed."""
+    given: dict[str, Any] = {"a": [], "b": [], "user_ids": ["x"], "start": "2026-01-01", "end": "2026-02-01"}
+    return given | {"client": things["Client"], "room": things["LiveRoom"], "dataset": things["Dataset"]}
+
+
 def silent(asked_about: list[tuple[str, str]], things: dict[str, Any], value: Any) -> list[str]:
     """The arguments that took nonsense, or were refused without a word about it."""
-    wrong = []
-    given: dict[str, Any] = {"a": [], "b": [], "user_ids": ["x"], "start": "2026-01-01", "end": "2026-02-01"}
-    given |= {"client": things["Client"], "room": things["LiveRoom"], "dataset": things["Dataset"]}
+    wrong, given = [], needed(things)
     for name, argument in asked_about:
         try:
             told = call(asked(name, things), argument, value, given)
@@ -165,6 +192,110 @@ def test_texts_that_take_only_some_words_refuse_others(things: dict[str, Any]) -
 def test_a_text_is_no_list_of_texts(things: dict[str, Any]) -> None:
     assert len(arguments(LISTS)) > 25
     assert silent(arguments(LISTS), things, NONSENSE) == []
+
+
+class Odd:
+    """What no argument takes."""
+
+    def __repr__(self) -> str:
+        return NONSENSE
+
+
+def test_what_is_of_another_kind_is_refused_in_words(
+    things: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what its annotation says: never an AttributeError from deep inside, and never taken."""
+    monkeypatch.chdir(tmp_path)
+    wrong, tried = [], 0
+    for name, argument in arguments(re.compile(r"^(?!Any$|<class 'inspect|object$).")):
+        owner, _, member = name.rpartition(".")
+        there = member == "__init__" or not inspect.isclass(named(owner)) or named(owner).__name__ in things
+        of_widgets = owner.startswith("spnb.widgets.") and member != "__init__"
+        if not there or of_widgets or argument == "self" or name.startswith(HANDED_OUT) or LATER.search(name):
+            continue
+        tried += 1
+        try:
+            told = call(asked(name, things), argument, Odd(), needed(things))
+        except (InvalidInput, ConfigError):
+            continue
+        except (SpnbError, TypeError, AttributeError, ValueError, LookupError) as error:
+            wrong.append(f"{name}({argument}=…): {error!r}")
+        else:
+            wrong.append(f"{name}({argument}=…) took it: {told!r}")
+    assert tried > 400
+    assert not wrong, "\n".join(wrong)
+
+
+WRONG = {
+    str: (5, None, b"text", ["text"], datetime.now(UTC)),
+    int: ("5", 5.5, True, None, timedelta(seconds=5)),
+    float: ("5", True, None, math.nan, timedelta(seconds=5)),
+    bool: ("no", 1, None),
+}
+
+
+@checked
+def one_of_each(text: str, count: int, seconds: float, on: bool, at: datetime | None, names: Sequence[str]) -> Any:
+    return text, count, seconds, on, at, names
+
+
+def test_each_kind_is_told_from_what_resembles_it() -> None:
+    right: dict[str, Any] = {
+        "text": "a",
+        "count": np.int64(3),
+        "seconds": np.float32(2),
+        "on": np.True_,
+        "at": None,
+        "names": ("a",),
+    }
+    assert one_of_each(**right) == tuple(right.values())
+    for name, kind in (("text", str), ("count", int), ("seconds", float), ("on", bool)):
+        for odd in WRONG[kind]:
+            with pytest.raises(InvalidInput, match=name):
+                one_of_each(**{**right, name: odd})
+    with pytest.raises(InvalidInput, match=r"at is a datetime or None, not a text"):
+        one_of_each(**{**right, "at": "2026-01-01"})
+    with pytest.raises(InvalidInput, match=r"total_seconds"):
+        one_of_each(**{**right, "seconds": timedelta(minutes=1)})
+    with pytest.raises(InvalidInput, match=r"names is given as a list"):
+        one_of_each(**{**right, "names": "a"})
+    with pytest.raises(InvalidInput, match=r"names are of a text, not an Odd"):
+        one_of_each(**{**right, "names": ["a", Odd()]})
+    assert one_of_each(**{**right, "names": (each for each in "ab")})[-1] == ["a", "b"], "an iterator stands for a list"
+    with pytest.raises(TypeError, match="missing"):
+        one_of_each("a")  # type: ignore[call-arg]
+
+
+def test_an_option_that_a_source_does_not_know_is_refused(things: dict[str, Any], tmp_path: Path) -> None:
+    frames = season(streams=1, seed=1)
+    things["Dataset"].save(saved := tmp_path / "saved")
+    (tmp_path / "rooms.csv").write_text("room_id\na\n")
+    for source in (frames, things["Dataset"], saved, tmp_path / "rooms.csv", things["Client"], things["SandboxInfo"]):
+        with pytest.raises(InvalidInput, match="roms"):
+            spnb.analytics.load(source, roms=["s0"])
+        with pytest.raises(InvalidInput, match="filesystem"):
+            spnb.analytics.load(source, filesystem=Odd())
+
+
+def test_what_is_called_later_is_looked_at_now(things: dict[str, Any]) -> None:
+    room, receiver, hook = things["LiveRoom"], things["Receiver"], things["Prehook"]
+    for listens in (room.observe, receiver.on("room.live"), hook.on("message.shouldCreate")):
+        for odd in (5, lambda: None, lambda one, two: None):
+            with pytest.raises(InvalidInput, match=r"function|one argument"):
+                listens(odd)
+        listens(lambda one: None)
+    with pytest.raises(InvalidInput, match="function"):
+        spnb.off("room.live")  # type: ignore[arg-type]
+    with pytest.raises(AttributeError, match="volume"):
+        things["Broadcast"].volume = 0.5
+    with pytest.raises(InvalidInput, match=r"give TestCard\("):
+        room.go_live(spnb.TestCard)
+    with pytest.raises(InvalidInput, match="rooms"):
+        things["Faults"].add("server-error", match="rooms")
+    with pytest.raises(ConfigError, match="user_id"):
+        spnb.connect("", sandbox=things["Client"])
+    with pytest.raises(InvalidInput, match="no time"):
+        things["Dataset"].period(1, 2)
 
 
 MADE_BY_USERS = ("errors", "models", "testing", "webhooks.Delivery", "webhooks.asked", "webhooks.rehearsal")

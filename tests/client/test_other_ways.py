@@ -97,5 +97,5 @@ def test_a_collection_follows_what_it_is_asked_for(sp: Any) -> None:
     for wrong in ({"sort": "newest"}, {"type": "video"}, {"statuses": "lve"}):
         with pytest.raises(InvalidInput):
             sp.rooms.follow(**wrong)
-    with pytest.raises(InvalidInput, match="of a connection"):
+    with pytest.raises(InvalidInput, match="client is a Client"):
         spnb.LiveRooms("ann")  # type: ignore[arg-type]

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+import spnb
 from spnb import _faces
 from spnb._loop import Flattened, aiterate, iterate
+from spnb.config import Credentials, Endpoints
 from tests.blocking import HOUSE, STUB, TARGET, House, Irregular, Source, Writer, files
 
 SOURCE = '''
@@ -144,7 +146,8 @@ def test_an_object_and_its_face_are_one() -> None:
     from spnb.live import AsyncChat
     from spnb.models import Channel
 
-    twin = AsyncChat(None, Channel(channel_id="c"), host="h")  # type: ignore[arg-type]
+    client = spnb.AsyncClient[Any](Endpoints.of_url("http://127.0.0.1:9"), Credentials("key", "ann"))
+    twin = AsyncChat(client, Channel(channel_id="c"), host="h")
     face = twin.sync
     assert face.asynchronous is twin
     assert face.host == "h"

@@ -27,7 +27,7 @@ from spnb.analytics.swap import recovered
 from spnb.analytics.tables import TABLES
 from spnb.analytics.windows import instant
 from spnb.client import AsyncClient
-from spnb.errors import TableError
+from spnb.errors import InvalidInput, TableError
 
 __all__ = ["load"]
 
@@ -60,20 +60,27 @@ def load(
 
     Raises:
         TableError: the source cannot be used; the message says what to do.
+        InvalidInput: an option that this source does not know.
     """
     source = asynchronous(source)
     if since is not None or until is not None:
         return load(source, as_of=as_of, text=text, **_narrowing(source, since, until), **options).between(since, until)
     if isinstance(source, Dataset):
+        _only(options, "a dataset")
         return source
     if isinstance(source, Mapping):
+        _only(options, "frames")
         return Dataset.of(source, as_of=as_of, text=text)
-    if place := objects_at(source, options.pop("filesystem", None)):
+    filesystem = options.pop("filesystem", None)
+    if place := objects_at(source, filesystem):
         return _from_objects(place, as_of, text, options)
+    _only({} if filesystem is None else {"filesystem": filesystem}, f"what is no address, as {source!r},")
     if isinstance(source, (str, Path)):
         return _from_path(Path(source), as_of, text, options)
     if isinstance(source, AsyncClient):
         from spnb.analytics.sources.service import MOST_ROOMS, OLDER, load_service
+
+        _only(options, "a client", "most", "room_ids", "began")
 
         dataset = run(load_service(source, text=text, **options))
         if older := dataset.mended.rows(OLDER):
@@ -89,16 +96,25 @@ def load(
     if webhooks is not None and isinstance(source, webhooks.AsyncReceiver):
         from spnb.analytics.sources.webhook_store import dataset_of_deliveries
 
+        _only(options, "a receiver")
         return dataset_of_deliveries(run(source.deliveries(newest=-1)))
     url, key = getattr(source, "url", None), getattr(source, "api_key", None)
     if isinstance(url, str) and isinstance(key, str):
         from spnb.analytics.sources.exact import load_exact
 
+        _only(options, "a sandbox")
         return run(load_exact(url, key))
     raise TableError(
         f"nothing can be loaded from {type(source).__name__}: give frames by name ({', '.join(TABLES)}), a folder of "
         f"Parquet, a client, a sandbox, the Console's CSV export or a chat log"
     )
+
+
+def _only(options: Mapping[str, Any], source: str, *known: str) -> None:
+    """Refuse what would be ignored."""
+    if odd := [name for name in options if name not in known]:
+        choice = f"takes {', '.join(name for name in known if name != 'began')}" if known else "takes no options"
+        raise InvalidInput(f"{source} {choice}, not {', '.join(odd)}")
 
 
 def _narrowing(source: Any, since: Any, until: Any) -> dict[str, Any]:
@@ -126,22 +142,27 @@ def _from_path(path: Path, as_of: Any, text: bool, options: Mapping[str, Any]) -
     if not path.exists():
         raise TableError(f"there is no {path}")
     if path.is_dir():
+        _only(options, f"the folder {path}")
         if (path / "capture.json").exists():
             from spnb.analytics.capture import captured
 
             return captured(path)
         return Dataset.saved(path) if (path / CARD).exists() else _from_parquet(path, as_of, text)
     if path.suffix == ".parquet":
+        _only(options, str(path))
         name = path.stem if path.stem in TABLES else "views"
         return Dataset.of({name: read_file(path).to_pandas()}, as_of=as_of, text=text)
     if is_sqlite(path):
         from spnb.analytics.sources.webhook_store import dataset_of_deliveries, read_deliveries
 
+        _only(options, str(path))
         return dataset_of_deliveries(read_deliveries(path))
     if kind := options.get("kind") or kind_of_log(path):
         return dataset_of_log(path, as_of=as_of, text=text, options={**options, "kind": kind})
     if path.suffix != ".xlsx" and looks_like_console(path):
+        _only(options, f"{path}, a file of the Console,", "time_zone")
         return _from_console(path, options)
+    _only(options, str(path))
     return _judged(*read_flat([path]), as_of, text)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Literal, get_args
@@ -56,6 +57,8 @@ class FaultWish(BaseModel):
             raise ValueError(f"{self.kind} is a fault of requests: leave `where` out")
         if self.kind in EVENT_KINDS and self.where == "rest":
             raise ValueError(f"{self.kind} is a fault of events: `where` is mqtt or webhook")
+        if self.kind in REQUEST_KINDS and not re.search(r"[/*?[]", self.match):
+            raise ValueError(f"{self.match!r} matches no request: a method and a path, e.g. `POST /api/v1/rooms`, or *")
         return self
 
     @property

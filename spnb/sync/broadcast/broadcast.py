@@ -12,6 +12,7 @@ from spnb._loop import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
     from typing import Any
 
@@ -100,8 +101,11 @@ class Broadcast(Face):
         """
         run(self._twin.configure(video=video, audio=audio))
 
-    def switch_source(self, source: Source) -> None:
+    def switch_source(self, source: Source | str | Path) -> None:
         """Send something else without leaving the air: in its own size, at its own rate, with its sound if it has one.
+
+        Args:
+            source: what to send, or the path of a media file, or an address.
 
         Raises:
             SourceError: the new source cannot give media; the old one goes on.

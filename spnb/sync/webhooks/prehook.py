@@ -68,7 +68,7 @@ class Prehook(Face):
             event: a name or pattern, e.g. `message.shouldCreate`, `post.*`.
 
         Raises:
-            InvalidInput: no event is called so.
+            InvalidInput: no event is called so; or what is decorated is no function of one argument.
         """
         return self._twin.on(event)
 

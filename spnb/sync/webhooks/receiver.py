@@ -120,7 +120,7 @@ class Receiver(Face):
             event: a name, common or as sent, or a pattern: `room.live`, `stream.started`, `room.*`.
 
         Raises:
-            InvalidInput: no event is called so.
+            InvalidInput: no event is called so; or what is decorated is no function of one argument.
         """
         return self._twin.on(event)
 
