@@ -143,7 +143,7 @@ def test_streams_are_aligned_at_their_start_or_by_share(dataset: Dataset) -> Non
         assert made.data[0].name.endswith(f", {dataset.kpis.loc['s1', 'live_at']:%d %b}")
         assert made.layout.showlegend is not False
         assert ("HH:MM:SS" in made.layout.xaxis.title.text) == (align == "start")
-    with pytest.raises(InvalidInput, match="start or share"):
+    with pytest.raises(InvalidInput, match="align is"):
         figures.streams_compared(dataset, ["s1"], align="end")
 
 

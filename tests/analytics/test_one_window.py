@@ -125,7 +125,7 @@ def test_watch_time_by_when_it_was_watched_is_that_of_every_second(seed: int) ->
             seconds += row.watch_seconds * inside / lasted if lasted else 0
         assert minutes == pytest.approx(seconds / 60)
     assert made.cards.loc["minutes_watched", "now"] == pytest.approx(made.trend["minutes_watched"].sum())
-    with pytest.raises(InvalidInput, match="started or watched"):
+    with pytest.raises(InvalidInput, match="watch_time is"):
         analytics.overview(dataset, "2026-03-02", "2026-03-05", watch_time="never")  # type: ignore[arg-type]
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from spnb import analytics
+from spnb.analytics.reconciliation import WHOLE_MINUTES
 from spnb.errors import TableError
 from tests.analytics.season import season
 
@@ -22,7 +23,7 @@ def test_an_export_of_our_own_numbers_is_equal_in_every_number(dataset: analytic
     (tmp_path / "console.csv").write_text(analytics.console_csv(dataset.kpis))
     made = analytics.reconcile(dataset, tmp_path / "console.csv")
     assert len(made) == 4 * 6
-    assert set(made["why"]) <= {"equal", "equal, to the second", analytics.reconcile.__globals__["WHOLE_MINUTES"]}
+    assert set(made["why"]) <= {"equal", "equal, to the second", WHOLE_MINUTES}
     assert (made["difference"].abs() < 1).all()
 
 

@@ -89,7 +89,7 @@ def load(
                 f"the newest {newest} rooms are loaded, {older} older ones are left out:"
                 f" load(client, most={newest + older}) loads all, each with its chat and reactions",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return dataset
     webhooks = sys.modules.get("spnb.webhooks")  # whoever has a receiver has loaded them
