@@ -146,13 +146,17 @@ class Dataset:
         return place
 
     def _write(self, folder: Path) -> None:
-        frames = {name: self.table(name) for name in TABLES}
-        named = [frame["user_id"] for frame in frames.values() if "user_id" in frame.columns]
-        users = pd.Index(pd.concat(named, ignore_index=True).unique())
-        for name, frame in frames.items():
-            if len(frame):
-                save_table(folder, name, frame, self.days, users)
-        write_card(folder, self.as_of, len(users), self.known, text="text" in frames["messages"].columns)
+        """Piece by piece: of what lies in files no more is held than that."""
+        store = self._store
+        users = store.people()
+        text = False
+        for name in TABLES:
+            own = store.own_schema(name)
+            for number, frame in enumerate(store.pieces(name)):
+                text = text or (name == "messages" and "text" in frame.columns)
+                if len(frame):
+                    save_table(folder, name, frame, self.days, users, part=f"part-{number}", own=own)
+        write_card(folder, self.as_of, store.users if users is None else len(users), self.known, text=text)
 
     def table(self, name: str, room_ids: Sequence[str] | None = None) -> pd.DataFrame:
         """One table, or the rows of some streams."""

@@ -16,6 +16,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -60,6 +61,10 @@ TYPES = {
 }
 OPEN = ("views", "messages")
 """Tables with further columns: dimensions of viewers, and words where they were asked for."""
+NUMBERED = "spnb_numbered"
+"""Mark of a frame whose `user` is each user's number in the whole dataset."""
+PIECE_ROWS = 1 << 20
+"""What of a table is held at a time where all of it might be more than memory has."""
 REPEATED = ("room_id", "user_id", "channel_id", "name", "status", "kind")
 """Text columns whose values repeat; ids of single rows do not."""
 
@@ -113,6 +118,7 @@ def save_table(
     users: pd.Index[Any] | None,
     *,
     part: str = "part-0",
+    own: pa.Schema | None = None,
 ) -> list[Path]:
     """Write a table's rows to their days.
 
@@ -121,8 +127,10 @@ def save_table(
         name: the table; `rooms` is one file.
         frame: its rows.
         days: the day each stream began (a date by room id).
-        users: all users of the dataset; a user's number is its place. Without it nobody is numbered.
+        users: all users of the dataset; a user's number is its place. Without it nobody is numbered, but in a frame of
+            `Folder.pieces`, which brings the numbers.
         part: what its files are called.
+        own: further columns, where the frame is a piece of the table, which does not tell their types.
 
     Returns:
         The files.
@@ -131,24 +139,30 @@ def save_table(
         write_parquet(pa.Table.from_pandas(frame, preserve_index=False), folder / "rooms.parquet")
         return [folder / "rooms.parquet"]
     table = table_named(name)
-    own = frame[table.time].dt.tz_convert("UTC").dt.floor("D")
+    itself = frame[table.time].dt.tz_convert("UTC").dt.floor("D")
     known = days if len(days) else pd.Series({"": pd.NaT}, dtype=TIME)  # pandas takes an empty one for numbers
-    day = frame["room_id"].map(known).astype(TIME).fillna(own)
+    day = frame["room_id"].map(known).astype(TIME).fillna(itself)
     order = [column for column in ("room_id", "user_id", table.time) if column in frame.columns]
     ordered = frame.assign(day=day).sort_values(["day", *order], kind="stable")
     # columns of your own too, of one type in all files
-    own_names = [name for name in frame.columns if name not in table.names] if name in OPEN else []
-    own_schema = pa.Schema.from_pandas(frame[own_names], preserve_index=False) if own_names else pa.schema([])
-    schema = pa.schema([*arrow_schema(table), *own_schema])
+    schema = pa.schema([*arrow_schema(table), *(own if own is not None else own_schema(name, frame))])
+    numbered = frame.attrs.get(NUMBERED, False)
     files = []
     for start, rows in ordered.groupby("day", sort=False):
         made = pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False)
-        if "user_id" in table.names and users is not None:
-            made = made.append_column("user", pa.array(users.get_indexer(pd.Index(rows["user_id"])), pa.int32()))
+        if "user_id" in table.names and (numbered or users is not None):
+            numbers = rows["user"] if users is None else users.get_indexer(pd.Index(rows["user_id"]))
+            made = made.append_column("user", pa.array(numbers, pa.int32()))
         place = folder / name / f"day={pd.Timestamp(start):%Y-%m-%d}"  # type: ignore[arg-type]
         write_parquet(made.replace_schema_metadata(None), place / f"{part}.parquet")
         files.append(place / f"{part}.parquet")
     return files
+
+
+def own_schema(name: str, frame: pd.DataFrame) -> pa.Schema:
+    """The further columns of a table's frame, of those that may have some."""
+    names = [column for column in frame.columns if column not in table_named(name).names] if name in OPEN else []
+    return pa.Schema.from_pandas(frame[names], preserve_index=False) if names else pa.schema([])
 
 
 class Folder:
@@ -214,13 +228,57 @@ class Folder:
             filters = [("room_id", "in", list(room_ids))]
         tables = [read_file(file, filters=filters) for file in self.files(name, days)]
         tables = [table for table in tables if len(table)]
-        if not tables:
-            return empty(name)
+        return self._framed(name, tables, ()) if tables else empty(name)
+
+    def _framed(self, name: str, tables: Sequence[pa.Table], more: Sequence[str]) -> pd.DataFrame:
         kinds = {column.name: FALLBACKS[column.kind] for column in TABLES[name].columns}
         whole = pa.concat_tables(tables)
         own = [column for column in whole.column_names if column not in kinds and column != "user"]
-        made: pd.DataFrame = whole.select([*kinds, *(own if name in OPEN else ())]).to_pandas()
+        made: pd.DataFrame = whole.select([*kinds, *(own if name in OPEN else ()), *more]).to_pandas()
         return made.astype(kinds)
+
+    def own_schema(self, name: str) -> pa.Schema:
+        """The further columns of a table; only the files' footers are read."""
+        if name not in OPEN:
+            return pa.schema([])
+        ours = {*table_named(name).names, "user"}
+        fields = [[field for field in opened(file).schema_arrow if field.name not in ours] for file in self.files(name)]
+        made: pa.Schema = pa.unify_schemas([pa.schema(each) for each in fields]) if fields else pa.schema([])
+        return made.remove_metadata()
+
+    def pieces(self, name: str) -> Iterator[pd.DataFrame]:
+        """A table in pieces that memory holds, each of one day, with the users' numbers if there are any."""
+        if name == "rooms":
+            yield self.rooms
+            return
+        numbered = self.users is not None and "user_id" in table_named(name).names
+        for _, files in groupby(self.files(name), day_of):
+            held: list[pa.Table] = []
+            for piece in chain.from_iterable(map(pieces_of_file, files)):
+                held.append(piece)
+                if sum(map(len, held)) >= PIECE_ROWS:
+                    yield self._piece(name, held, numbered)
+                    held = []
+            if held:
+                yield self._piece(name, held, numbered)
+
+    def people(self) -> pd.Index[Any] | None:
+        """All users; None where files number them."""
+        if self.users is not None:
+            return None
+        known = pa.array([], pa.string())
+        for name in TABLES:
+            if name != "rooms" and "user_id" in table_named(name).names:
+                for file in self.files(name):
+                    mine = read_file(file, ["user_id"])["user_id"].cast(pa.string()).unique()
+                    known = pa.concat_arrays([known, mine]).unique()
+        made: pd.Index[Any] = pd.Index(known.to_pandas())
+        return made
+
+    def _piece(self, name: str, held: Sequence[pa.Table], numbered: bool) -> pd.DataFrame:
+        made = self._framed(name, held, ("user",) if numbered else ())
+        made.attrs[NUMBERED] = numbered
+        return made
 
     def parts(self, name: str, columns: Sequence[str]) -> Iterator[Any]:
         """Files that share streams together, each group as a function that reads it."""
@@ -346,6 +404,27 @@ def opened(file: Any) -> pq.ParquetFile:
             f"{quote(str(file), safe='/ ')} cannot be read: it is damaged or was not written to its end. Restore "
             f"it, or move it away to go on without its rows"
         ) from error
+
+
+def day_of(file: Any) -> str:
+    """The folder of a file's day."""
+    return str(file).rsplit("/", 2)[-2] if isinstance(file, ObjectFile) else str(file.parent.name)
+
+
+def pieces_of_file(file: Any) -> Iterator[pa.Table]:
+    """The rows of a file, so many at a time.
+
+    Raises:
+        TableError: the file is damaged.
+    """
+    with opened(file) as reader:
+        try:
+            for batch in reader.iter_batches(PIECE_ROWS, use_threads=False):
+                if len(batch):
+                    yield pa.Table.from_batches([batch])
+        except (pa.ArrowInvalid, OSError) as error:
+            with file.place.told() if isinstance(file, ObjectFile) else nullcontext():
+                raise TableError(f"{quote(str(file), safe='/ ')} cannot be read: it is damaged") from error
 
 
 def _source(file: Any) -> Any:

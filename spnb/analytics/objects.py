@@ -42,6 +42,11 @@ AT_ONCE = 8
 PIECE = 1 << 23
 CONNECT_SECONDS = 10.0
 REASONS: tuple[tuple[str, str], ...] = (
+    (
+        r"OAuth2 access token|UNAUTHENTICATED|AuthenticationException|Failed to get token",
+        "there are no keys for it that are accepted: Google's are found by GOOGLE_APPLICATION_CREDENTIALS, Azure's by "
+        "AZURE_CLIENT_ID and what goes with it; or give filesystem=, pyarrow's or fsspec's",
+    ),
     (r"NO_SUCH_BUCKET|NoSuchBucket|Bucket .* not found", "there is no such bucket"),
     (
         r"INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|INVALID_CLIENT_TOKEN|EXPIRED_TOKEN|InvalidToken|"
@@ -137,6 +142,8 @@ class Objects:
         """Put one object, whole or not at all."""
         place = f"{self.path}/{name}" if name else self.path
         with self.told():
+            if _has_folders(self.filesystem):
+                self.filesystem.create_dir(place.rpartition("/")[0], recursive=True)
             if isinstance(content, bytes):
                 with self.filesystem.open_output_stream(place) as out:
                     out.write(content)
@@ -223,7 +230,7 @@ def objects_at(source: Any, filesystem: Any = None) -> Objects | None:
         if filesystem is None:
             return None
         path = text.strip("/") if not isinstance(filesystem, fs.LocalFileSystem) else text.rstrip("/")
-        return Objects(text, path, _arrow(filesystem))
+        return Objects(text, _path_in(filesystem, text, path), _arrow(filesystem))
     parts = urlsplit(text)
     kind = parts.scheme.lower()
     told = dict(parse_qsl(parts.query))
@@ -239,10 +246,12 @@ def objects_at(source: Any, filesystem: Any = None) -> Objects | None:
     if not parts.netloc:
         raise InvalidInput(f"{made} names no bucket: s3://bucket/season")
     if filesystem is not None:
-        return Objects(made.address, path, _arrow(filesystem))
+        return Objects(made.address, _path_in(filesystem, made.address, path), _arrow(filesystem))
     with made.told():
         if kind == "s3":
             return Objects(made.address, path, _s3(parts.netloc, told))
+        if kind in ("gs", "gcs"):  # which by itself tries for a quarter of an hour
+            text += f"{'&' if parts.query else '?'}retry_limit_seconds={CONNECT_SECONDS:g}"
         return Objects(made.address, path, fs.FileSystem.from_uri(text)[0])
 
 
@@ -262,10 +271,29 @@ def _s3(bucket: str, told: Mapping[str, str]) -> Any:
     return fs.S3FileSystem(**given)
 
 
+def _path_in(filesystem: Any, address: str, path: str) -> str:
+    """The path as the file system itself names it in what it lists: fsspec's differ in their first slash."""
+    if not _is_fsspec(filesystem):
+        return path
+    kinds = filesystem.protocol if isinstance(filesystem.protocol, (tuple, list)) else (filesystem.protocol,)
+    known = address.partition("://")[0] in kinds or "://" not in address
+    return str(filesystem._strip_protocol(address if known else path)).rstrip("/")
+
+
+def _has_folders(filesystem: Any) -> bool:
+    """Whether folders must be made: a disk's, where a store's would be objects of no use."""
+    handled = getattr(getattr(filesystem, "handler", None), "fs", None)
+    return isinstance(filesystem, fs.LocalFileSystem) or "file" in getattr(handled, "protocol", ())
+
+
+def _is_fsspec(filesystem: Any) -> bool:
+    return hasattr(filesystem, "_strip_protocol") and hasattr(filesystem, "_open")
+
+
 def _arrow(filesystem: Any) -> Any:
     if isinstance(filesystem, fs.FileSystem):
         return filesystem
-    if hasattr(filesystem, "protocol") and hasattr(filesystem, "_open"):
+    if _is_fsspec(filesystem):
         return fs.PyFileSystem(fs.FSSpecHandler(filesystem))
     raise InvalidInput(f"filesystem is pyarrow's or fsspec's, not {type(filesystem).__name__}")
 

@@ -58,6 +58,19 @@ class Store(Protocol):
     def parts(self, name: str, columns: Sequence[str]) -> Iterator[Any]:
         """Parts of a table, each as a function that reads it; together they are the table."""
 
+    @property
+    def users(self) -> int | None:
+        """How many users there are, where each has a number."""
+
+    def people(self) -> pd.Index[Any] | None:
+        """All users; None where they are numbered."""
+
+    def pieces(self, name: str) -> Iterator[pd.DataFrame]:
+        """A table, in pieces that memory holds."""
+
+    def own_schema(self, name: str) -> Any:
+        """The further columns of a table, as Arrow's schema; None where a piece tells them, being all of it."""
+
     def sources(self) -> Mapping[str, Any]:
         """For SQL: each table as a data frame or as a path with stars."""
 
@@ -120,6 +133,25 @@ class Memory:
 
         if len(frame):
             yield read
+
+    @property
+    def users(self) -> int | None:
+        """None: users have their ids."""
+        return None
+
+    def people(self) -> pd.Index[Any]:
+        """All users."""
+        named = [frame["user_id"] for frame in self._tables.values() if "user_id" in frame.columns]
+        made: pd.Index[Any] = pd.Index(pd.concat(named, ignore_index=True).unique())
+        return made
+
+    def pieces(self, name: str) -> Iterator[pd.DataFrame]:
+        """One piece: the table."""
+        yield self._tables[name]
+
+    def own_schema(self, _: str) -> Any:
+        """None: the table tells them itself."""
+        return
 
     def sources(self) -> Mapping[str, Any]:
         """The frames."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from spnb import analytics
 from spnb.analytics.dataset import Dataset
-from spnb.analytics.folder import CAPTURE_CARD
+from spnb.analytics.folder import CAPTURE_CARD, CARD
+from spnb.analytics.tables import TABLES, table_named
+from spnb.bench.analytics import make_views
 from spnb.errors import TableError
 from tests.analytics.season import season
 
@@ -133,3 +137,53 @@ def test_an_export_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: p
         with pytest.raises(TableError, match="make it first"):
             dataset.export(tmp_path / "missing" / name)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("numbered", [True, False])
+def test_what_lies_in_files_is_saved_piece_by_piece(
+    numbered: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same dataset, with its own columns and words, also where pieces have nothing in them."""
+    tables = season(streams=5, seed=4)
+    tables["views"]["country"] = [None] * 50 + ["DE"] * (len(tables["views"]) - 50)
+    tables["messages"]["text"] = "hello"
+    dataset = analytics.load(tables, text=True)
+    place = dataset.save(tmp_path / "season")
+    if not numbered:
+        card = json.loads((place / CARD).read_text())
+        (place / CARD).write_text(json.dumps({**card, "users": None}))
+    monkeypatch.setattr("spnb.analytics.folder.PIECE_ROWS", 7)
+    again = analytics.load(analytics.load(place).save(tmp_path / "again"))
+    assert len(list((tmp_path / "again" / "views").rglob("*.parquet"))) > 5
+    assert told(again) == told(dataset)
+    for name in TABLES:
+        frames = [
+            one.table(name).sort_values(list(table_named(name).key), ignore_index=True) for one in (again, dataset)
+        ]
+        pd.testing.assert_frame_equal(*frames, check_dtype=False)
+    assert json.loads((tmp_path / "again" / CARD).read_text())["text"]
+    assert again.sql('select count(distinct "user") as n from views')["n"][0] == dataset.views["user_id"].nunique()
+
+
+MEASURED = """
+import sys
+from spnb import analytics
+from spnb.bench.analytics import _peak_megabytes
+
+dataset = analytics.load(sys.argv[1])
+dataset.kpis  # what is needed to look at it at all
+before = _peak_megabytes()
+dataset.save(sys.argv[2])
+print(_peak_megabytes() - before)
+"""
+
+
+@pytest.mark.slow
+def test_saving_takes_no_more_memory_than_a_piece(tmp_path: Path) -> None:
+    """Two million sessions, half a gigabyte as frames, from files to files in a process of its own."""
+    make_views(tmp_path / "season", 2_000_000, streams=400)
+    words = [sys.executable, "-c", MEASURED, str(tmp_path / "season"), str(tmp_path / "again")]
+    ended = subprocess.run(words, env=os.environ, text=True, capture_output=True)
+    assert ended.returncode == 0, ended.stderr
+    assert float(ended.stdout) < 150  # megabytes
+    assert analytics.load(tmp_path / "again").rows("views") == analytics.load(tmp_path / "season").rows("views")

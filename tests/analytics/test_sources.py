@@ -15,7 +15,7 @@ import pytest
 import spnb
 from spnb import analytics
 from spnb.analytics.sources.exact import table_of
-from spnb.errors import TableError, Unreachable
+from spnb.errors import InvalidInput, TableError, Unreachable
 from spnb.sandbox import SandboxInfo
 from spnb.webhooks import Receiver, signed
 from tests.analytics.season import season
@@ -228,9 +228,25 @@ def test_a_room_that_only_an_id_is_told_of_has_the_times_of_its_changes(tmp_path
         stray = json.dumps({"event": "message.created", "data": {"messages": [{"messageId": "m", "channelId": "c"}]}})
         sent = {"x-amity-signature": signed(stray.encode(), secret), "content-type": "application/json"}
         assert http.post(receiver.url, content=stray.encode(), headers=sent).status_code == 200
+        said = {"messageId": "n", "channelId": "c", "data": {"text": "hello"}, "createdAt": began.isoformat()}
+        said |= {"creatorId": "u", "updatedAt": began.isoformat()}
+        told = json.dumps({"event": "message.created", "data": {"streamId": "r1", "messages": [said]}})
+        sent = {"x-amity-signature": signed(told.encode(), secret), "content-type": "application/json"}
+        assert http.post(receiver.url, content=told.encode(), headers=sent).status_code == 200
+        with pytest.raises(InvalidInput, match="receiver takes no options, not most"):
+            analytics.load(receiver, most=10)
         made = analytics.load(receiver)
+        spoken = analytics.load(receiver, text=True)
+    assert "text" not in made.messages.columns
+    assert spoken.messages["text"].tolist() == ["hello"]
+    saved = spoken.redacted().save(tmp_path / "spoken")
+    assert json.loads((saved / "dataset.json").read_text())["text"]
+    assert analytics.load(saved).messages["text"].tolist() == ["hello"]
+    assert "u" not in analytics.load(saved).messages["user_id"].tolist()
+    closed = analytics.load(tmp_path / "guide.sqlite", text=True)
+    assert closed.messages["text"].tolist() == ["hello"]
     row = made.rooms.set_index("room_id").loc["r1"]
     assert (row["ended_at"] - row["live_at"]).total_seconds() == 60
     assert sorted(made.status["status"]) == ["ended", "live", "recorded"]
-    assert made.messages.empty
+    assert made.messages["message_id"].tolist() == ["n"]
     assert made.mended.rows("of no known stream") == 1

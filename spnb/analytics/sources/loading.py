@@ -53,7 +53,8 @@ def load(
         as_of: the moment up to which frames reach; the last time in them without it.
         since: only streams that went on air in `[since, until)`, times with a zone.
         until: the first moment that is left out.
-        text: keep what people wrote, for `spnb.analytics.words`; of frames, files, chat logs and a client.
+        text: keep what people wrote, for `spnb.analytics.words`; of frames, files, chat logs, webhooks and a
+            client. What `Dataset.save` wrote has them if they were kept then; a capture and a sandbox's rows hold none.
         options: for a client `most` (rooms, the newest 1000 without it; a warning says how many are left out) or
             `room_ids`, for a chat log `room_id`, `kind`, `time_zone`,
             `start`, for the Console's export `time_zone`; for an address `filesystem`, pyarrow's or fsspec's.
@@ -97,7 +98,7 @@ def load(
         from spnb.analytics.sources.webhook_store import dataset_of_deliveries
 
         _only(options, "a receiver")
-        return dataset_of_deliveries(run(source.deliveries(newest=-1)))
+        return dataset_of_deliveries(run(source.deliveries(newest=-1)), text=text)
     url, key = getattr(source, "url", None), getattr(source, "api_key", None)
     if isinstance(url, str) and isinstance(key, str):
         from spnb.analytics.sources.exact import load_exact
@@ -127,6 +128,7 @@ def _narrowing(source: Any, since: Any, until: Any) -> dict[str, Any]:
 def _from_objects(place: Objects, as_of: Any, text: bool, options: Mapping[str, Any]) -> Dataset:
     names = [""] if place.is_object() else list(place.infos())
     if CARD in names and CAPTURE_CARD not in names:
+        _only(options, "a saved dataset")
         store = ObjectFolder(place)
         return Dataset(store, as_of=store.as_of, mended=Quality())
     if not names:
@@ -156,7 +158,7 @@ def _from_path(path: Path, as_of: Any, text: bool, options: Mapping[str, Any]) -
         from spnb.analytics.sources.webhook_store import dataset_of_deliveries, read_deliveries
 
         _only(options, str(path))
-        return dataset_of_deliveries(read_deliveries(path))
+        return dataset_of_deliveries(read_deliveries(path), text=text)
     if kind := options.get("kind") or kind_of_log(path):
         return dataset_of_log(path, as_of=as_of, text=text, options={**options, "kind": kind})
     if path.suffix != ".xlsx" and looks_like_console(path):

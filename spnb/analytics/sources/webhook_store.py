@@ -48,9 +48,9 @@ def read_deliveries(path: Path) -> list[Delivery]:
         raise TableError(f"{path.name} holds no webhooks of a spnb receiver, or is damaged: {error}") from error
 
 
-def dataset_of_deliveries(deliveries: Iterable[Delivery]) -> Dataset:
-    """The dataset of deliveries, in whichever order they came."""
-    told = _Told()
+def dataset_of_deliveries(deliveries: Iterable[Delivery], *, text: bool = False) -> Dataset:
+    """The dataset of deliveries, in whichever order they came; with `text` also what people wrote."""
+    told = _Told(text=text)
     last: datetime | None = None
     for delivery in deliveries:
         last = max(filter(None, (last, delivery.received_at)))
@@ -61,7 +61,8 @@ def dataset_of_deliveries(deliveries: Iterable[Delivery]) -> Dataset:
 class _Told:
     """What is known from the deliveries so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, text: bool) -> None:
+        self._text = text
         self._rooms: dict[str, Room] = {}
         self._bare: dict[str, Row] = {}
         self._status: dict[tuple[Any, ...], Row] = {}
@@ -148,7 +149,7 @@ class _Told:
         for message, told, deleted in self._messages.values():
             channel = message.message_feed_id or message.channel_public_id or message.channel_id or ""
             if room_id := told or room_of.get(channel, ""):
-                messages.append(message_row(room_id, channel, message, deleted=deleted))
+                messages.append(message_row(room_id, channel, message, deleted=deleted, text=self._text))
             else:
                 strays += 1
         for row in self._reactions.values():
@@ -162,7 +163,8 @@ class _Told:
         # What was delivered is not from the future: its times are of the service's clock, and ours may be behind it.
         stamps = [row[key] for rows in tables.values() for row in rows for key in TIMES if row.get(key)]
         now = max([utc_now(), *map(pd.Timestamp, stamps)])
-        made = Dataset.of({name: pd.DataFrame(rows) for name, rows in tables.items() if rows}, as_of=as_of, now=now)
+        frames = {name: pd.DataFrame(rows) for name, rows in tables.items() if rows}
+        made = Dataset.of(frames, as_of=as_of, now=now, text=self._text)
         steps = [
             Step("without watch sessions", "rooms", len(rooms), "webhooks tell of no viewers, no floating reactions"),
             Step("known by events only", "rooms", len(only_ids), "their times are those of the events"),
