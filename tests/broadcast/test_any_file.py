@@ -243,15 +243,22 @@ def test_sound_may_change_its_layout_and_rate(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_changes_its_size_is_fitted_not_stretched(tmp_path: Path) -> None:
+    """Each size anew: a square one stands between black, a low and small one is made as wide as there is room."""
     joined = tmp_path / "sizes.ts"
-    parts = [film(tmp_path / f"{size[0]}.ts", seconds=1, size=size, sound=False) for size in ((320, 180), (180, 180))]
+    sizes = ((480, 270), (270, 270), (320, 90))
+    parts = [film(tmp_path / f"{size[0]}.ts", seconds=1, size=size, sound=False) for size in sizes]
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
     taken = played(joined)
-    assert {luma.shape for _, luma in taken.pictures} == {(180, 320)}
-    _, last = taken.pictures[-1]
-    assert last[:, :60].mean() < 20
-    assert last[:, -60:].mean() < 20
-    assert last[:, 80:240].mean() > 40
+    assert {luma.shape for _, luma in taken.pictures} == {(270, 480)}
+    square = [luma for _, luma in taken.pictures if luma[:, :90].mean() < 20]
+    assert square
+    assert square[-1][:, -90:].mean() < 20
+    assert square[-1][:, 120:360].mean() > 40
+    _, low = taken.pictures[-1]
+    assert low[:60].mean() < 20
+    assert low[-60:].mean() < 20
+    assert low[75:195, :90].mean() > 40
+    assert low[75:195, -90:].mean() > 40
 
 
 def song(path: Path, *, cover: bool) -> Path:
