@@ -88,7 +88,8 @@ def test_a_playlist_is_played_to_its_end(server: Server, second: bytes) -> None:
     assert taken.seconds_of_sound > 1.8
 
 
-def test_what_breaks_off_is_asked_for_again(server: Server, second: bytes) -> None:
+def test_what_breaks_off_is_asked_for_again(server: Server, second: bytes, tmp_path: Path) -> None:
+    """And is fitted into what is on air, should it come back in another size."""
     server.files = {"/live.ts": second}
     source, taken = playing(f"{server.url}/live.ts?key=secret")
     server.files = {}  # a while of nothing
@@ -97,9 +98,11 @@ def test_what_breaks_off_is_asked_for_again(server: Server, second: bytes) -> No
     while len(server.asked) <= count:
         assert source._thread is not None
         source._thread.join(0.1)
-    server.files = {"/live.ts": second}
-    taken.until(lambda: "restored" in taken.reasons, 40)
+    before = len(taken.pictures)
+    server.files = {"/live.ts": film(tmp_path / "square.ts", seconds=1, size=(180, 180)).read_bytes()}
+    taken.until(lambda: "restored" in taken.reasons and len(taken.pictures) > before, 40)
     source.close()
+    assert {luma.shape for _, luma in taken.pictures} == {(180, 320)}
     assert "broken off" in taken.reasons[0]
     assert "secret" not in " ".join([*taken.reasons, repr(source)])
 
@@ -120,8 +123,11 @@ def test_playlists_and_redirects_lead_nowhere_else(server: Server, second: bytes
         "/link-local.m3u8": playlist("http://169.254.169.254/latest.ts"),
         "/away.ts": b"Location: http://169.254.169.254/latest.ts",
         "/gopher.ts": b"Location: gopher://127.0.0.1/x",
+        "/list.ts": b"ffconcat version 1.0\nfile other.ts\n",
     }
-    for path in server.files:
+    paths = [*server.files]
+    server.files["/other.ts"] = second
+    for path in paths:
         with pytest.raises(SourceError):
             LiveURL(f"{server.url}{path}", private=True).open()
 
