@@ -37,7 +37,8 @@ class Studio:
             told: dict[str, Any] = answer.json()
             return dict(told.get("data", told))
 
-    async def viewer(self, room: Any) -> Listener:
+    async def pass_of(self, room: Any) -> dict[str, Any]:
+        """Where a viewer of LiveKit's SDK connects, and with what token."""
         async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             told = await client.post(
                 f"{self.box.url}/sandbox/livekit-token",
@@ -45,7 +46,10 @@ class Studio:
                 json={"room": room.room_id, "identity": "viewer", "hidden": True},
             )
         answer = told.json()
-        answer = answer.get("data", answer)
+        return dict(answer.get("data", answer))
+
+    async def viewer(self, room: Any) -> Listener:
+        answer = await self.pass_of(room)
         listener = Listener()
         await listener.join(answer["url"], answer["token"])
         return listener

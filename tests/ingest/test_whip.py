@@ -134,6 +134,8 @@ async def test_who_may_not_is_told_why(studio: Studio) -> None:
         refused = await asked(url, wrong, good)
         assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
         assert not wrong or wrong not in refused.text
+    assert (await asked(url, "", good, Authorization=f"Basic {key}")).status_code == 401
+    assert (await asked(url, (await studio.pass_of(room))["token"], good)).status_code == 401
     assert (await asked(url, key, good, **{"Content-Type": "text/plain"})).status_code == 415
     for lines in (20_000, 150_000, 3_000_000):
         assert (await asked(url, key, "v=0\r\n" + "a=x:y\r\n" * lines)).status_code == 413
@@ -141,6 +143,8 @@ async def test_who_may_not_is_told_why(studio: Studio) -> None:
         assert (await asked(url, key, broken)).status_code in (400, 406)
     only_receives = good.replace("a=sendrecv", "a=recvonly")
     assert (await asked(url, key, only_receives)).status_code == 406
+    unknown = good.replace(" VP8/", " VP9/").replace(" H264/", " AV1/")
+    assert (await asked(url, key, unknown)).status_code == 406
     assert (await asked(f"{url}/PA_nobody", key, method="DELETE")).status_code == 404
     async with sending(url, key) as first:
         assert first.status_code == 201
@@ -150,6 +154,8 @@ async def test_who_may_not_is_told_why(studio: Studio) -> None:
         fragment = {"Content-Type": "application/trickle-ice-sdpfrag"}
         assert (await asked(session, key, candidates, method="PATCH", **fragment)).status_code == 204
         assert (await asked(session, key, candidates, method="PATCH")).status_code == 415
+        others = await studio.ask("POST", await studio.sp.rooms.create("Another's", type="directStreaming"))
+        assert (await asked(session, others["streamKey"], method="DELETE")).status_code == 404
         await room.until("live", timeout=60)
     await room.stop()
     assert (await asked(url, key, good)).status_code == 401

@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 PATH = "/whip/v1"
 MOST_SDP = 64 * 1024
 ANSWER_SECONDS = 10.0
+RECORDED = {"h264", "vp8", "opus"}
+"""What is recorded and played by HLS. VP9 and AV1 would go to viewers by WebRTC alone: an encoder that has nothing else
+is told to send another."""
 SDP, FRAGMENT = "application/sdp", "application/trickle-ice-sdpfrag"
 
 
@@ -93,7 +96,7 @@ class Whip:
             raise InvalidToken("the token does not allow publishing")
         sections = [section for section in sdp.parse(offer).sections if section.sends]
         sending = [section for section in sections if section.kind in ("audio", "video")]
-        if not sending or any(not sdp.chosen(section) for section in sending):
+        if not sending or any(not RECORDED & {codec.name for codec in section.codecs} for section in sending):
             return PlainTextResponse("H.264 or VP8 and Opus are wanted, and to be sent", status_code=406)
         room = server.room(who.grants.room)
         if who.identity in room.participants or room.is_full(who):
