@@ -252,6 +252,7 @@ async def open_lab(
     reach: Callable[[int], Awaitable[str]] | None = None,
     browser_program: str | None = None,
     browser_flags: Sequence[str] = (),
+    server: Sequence[str] = (sys.executable,),
 ) -> AsyncIterator[Lab]:
     """JupyterLab with a fresh home under `base`, and a page on it.
 
@@ -263,6 +264,7 @@ async def open_lab(
         reach: given the server's port, tells the origin by which the browser reaches it; by loopback without.
         browser_program: starts Chromium in a place of its own.
         browser_flags: more of Chromium's.
+        server: how the Python is started that serves and runs the notebooks.
     """
     from playwright.async_api import async_playwright
 
@@ -282,13 +284,13 @@ async def open_lab(
         "IPYTHONDIR": str(base / "ipython"),
         "JUPYTERLAB_SETTINGS_DIR": str(settings),
         "JUPYTERLAB_WORKSPACES_DIR": str(base / "workspaces"),
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "PATH": os.pathsep.join([str(Path(server[-1]).parent), os.environ.get("PATH", "")]),
         **(environment or {}),
     }
     log = (base / "lab.log").open("wb")
-    server = subprocess.Popen(  # noqa: ASYNC220 - started once
+    process = subprocess.Popen(  # noqa: ASYNC220 - started once
         [
-            *(sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"),
+            *(*server, "-m", "jupyterlab", "--no-browser", "--allow-root"),
             f"--ServerApp.root_dir={folder}",
             f"--ServerApp.port={port}",
             "--ServerApp.port_retries=0",
@@ -307,7 +309,7 @@ async def open_lab(
         start_new_session=True,
     )
     try:
-        await _answers(f"http://127.0.0.1:{port}{BASE}api/status?token={token}", server)
+        await _answers(f"http://127.0.0.1:{port}{BASE}api/status?token={token}", process)
         async with async_playwright() as playwright:
             camera(base)
             options = browser_options(base)
@@ -327,8 +329,8 @@ async def open_lab(
             yield Lab(origin, token, folder, base, page, console, shots or base / "shots")
             await browser.close()
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(20)
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(20)
         log.close()
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import tomllib
 import venv
 from pathlib import Path
@@ -24,27 +25,40 @@ def test_binder_installs_exactly_what_is_tested() -> None:
     assert {pin.split("==")[0] for pin in pins} >= {"livekit", "aiortc", "jupyterlab", "jupyter-server-proxy"}
 
 
-@pytest.mark.slow
-@pytest.mark.media
-@pytest.mark.timeout(500)
-def test_the_notebooks_run_headless_where_binder_would_run_it(tmp_path: Path) -> None:
-    """The image's steps in the image's order, from wheels alone."""
-    place = tmp_path / "venv"
+def environment_of(place: Path, home: Path) -> dict[str, str]:
+    """A visitor's, in the environment that was built."""
+    environment = plain_environment(home)
+    environment["PATH"] = os.pathsep.join([str(place / "bin"), environment["PATH"]])
+    return environment
+
+
+def build(base: Path) -> tuple[Path, Path, float]:
+    """The image's steps, in an empty environment: where that is, where the repository, and how many seconds it took."""
+    began = time.monotonic()
+    place = base / "venv"
     venv.create(place)
-    repository = tmp_path / "repository"
+    repository = base / "repository"
     kept = shutil.ignore_patterns("node_modules", ".venv", ".git", ".*_cache", "test-output", "uv.lock")
     shutil.copytree(ROOT, repository, ignore=kept)
     wheels_only = ["--only-binary", ":all:", "--no-binary", "spnb"]
     install = [*uv(), "pip", "install", "--quiet", "--python", str(place / "bin" / "python"), *wheels_only]
     subprocess.run([*install, "-r", "binder/requirements.txt"], cwd=repository, check=True)
-    environment = plain_environment(tmp_path)
-    environment["PATH"] = os.pathsep.join([str(place / "bin"), environment["PATH"]])
+    environment = environment_of(place, base)
     built = subprocess.run(
         ["bash", "binder/postBuild"], cwd=repository, env=environment, text=True, capture_output=True
     )
     assert built.returncode == 0, built.stderr
     assert built.stdout.startswith("spnb ")
+    return place, repository, time.monotonic() - began
 
+
+@pytest.mark.slow
+@pytest.mark.media
+@pytest.mark.timeout(500)
+def test_the_notebooks_run_headless_where_binder_would_run_it(tmp_path: Path) -> None:
+    """The image's steps in the image's order, from wheels alone."""
+    place, repository, _ = build(tmp_path)
+    environment = environment_of(place, tmp_path)
     outputs = executed("01_go_live.ipynb", repository, environment)
     printed = "".join("".join(output["text"]) for output in outputs if output.get("name") == "stdout")
     assert re.search(r"idle → live → (waitingReconnect → )?ended → recorded", printed)

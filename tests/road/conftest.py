@@ -6,7 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,8 @@ PORT = 8888
 expect.set_options(timeout=60_000)
 
 
-@pytest.fixture(scope="package")
-def namespace() -> Iterator[str]:
+@contextmanager
+def a_namespace() -> Iterator[str]:
     """A network namespace with a loopback and nothing else."""
     if sys.platform != "linux" or os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("a network namespace needs Linux, root and iproute2")
@@ -39,10 +40,15 @@ def namespace() -> Iterator[str]:
         subprocess.run(["ip", "netns", "del", name], check=True)
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def far_lab(namespace: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
-    """JupyterLab under a prefix, and a page of another name in the namespace, which reaches it by a relay only."""
-    base = tmp_path_factory.mktemp("far")
+@asynccontextmanager
+async def seen_from(namespace: str, base: Path, server: Sequence[str] = (sys.executable,)) -> AsyncIterator[Lab]:
+    """JupyterLab under a prefix, and a page of another name in the namespace, which reaches it by a relay only.
+
+    Args:
+        namespace: where the page is.
+        base: an empty folder.
+        server: how the Python that serves is started.
+    """
     out = base / "out.sock"
     relays: list[subprocess.Popen[str]] = []
 
@@ -75,9 +81,24 @@ async def far_lab(namespace: str, tmp_path_factory: pytest.TempPathFactory) -> A
             reach=reach,
             browser_program=str(inside),
             browser_flags=secure,
+            server=server,
         ) as lab:
             yield lab
     finally:
         for process in relays:
             process.terminate()
             process.wait(60)
+
+
+@pytest.fixture(scope="package")
+def namespace() -> Iterator[str]:
+    """A network namespace with a loopback and nothing else."""
+    with a_namespace() as name:
+        yield name
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def far_lab(namespace: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
+    """JupyterLab under a prefix, and a page in the namespace."""
+    async with seen_from(namespace, tmp_path_factory.mktemp("far")) as lab:
+        yield lab
