@@ -1,0 +1,44 @@
+"""The guide's table of options names those of the SDK's own types: none is forgotten, none invented."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from tests.docs import GUIDE
+from tests.guide.test_vendor import OPTION
+from tests.node import bundled
+from tests.vendor.site import APP
+
+WHERE = {
+    "createRoom": ("roomRepository/api/createRoom.d.ts", r"\(bundle: \{(.*?)\n\}\)"),
+    "updateRoom": ("roomRepository/api/updateRoom.d.ts", r"Partial<\{(.*?)\n\}>"),
+    "getRooms": ("@types/domains/room.d.ts", r"type RoomLiveCollection = \{(.*?)\};"),
+    "createMessage": ("messageRepository/api/createMessage.d.ts", r"type createMessageParam<(.*?)\n\};"),
+    "getMessages": ("@types/domains/message.d.ts", r"type QueryMessages = \{(.*?)\};"),
+    "createReaction": ("liveReactionRepository/api/createReaction.d.ts", r"\(\{(.*?)\}:"),
+    "room.analytics": ("@types/domains/room.d.ts", r"interface RoomAnalytics \{(.*?)\n        \}"),
+}
+"""The file and the part of it that name each call's options."""
+FIELD, PICKED, TAKEN_APART = r"^\s*(\w+)\??[:(]", r"'(\w+)'", r"(\w+),"
+NAMES = {"createMessage": f"{FIELD}|{PICKED}", "createReaction": TAKEN_APART}
+"""How they are written there, where it is not as fields."""
+MORE = {"getMessages": {"limit"}}
+"""By `LiveCollectionParams`, which it shares with all collections."""
+
+
+@pytest.mark.parametrize("call", WHERE)
+def test_the_table_has_the_options_of_the_sdk(call: str) -> None:
+    types: Path = bundled(APP).parent / "node_modules/@amityco/ts-sdk-react-native/dist"
+    path, part = WHERE[call]
+    found = re.search(part, (types / path).read_text(), re.DOTALL)
+    assert found, f"{path} has changed: {part} is not in it"
+    names = re.finditer(NAMES.get(call, FIELD), found[1], re.MULTILINE)
+    theirs = {name for each in names for name in each.groups() if name} | MORE.get(call, set())
+    told = defaultdict(set)
+    for name, options, _ in OPTION.findall((GUIDE / "vendor.md").read_text()):
+        told[name] |= set(re.findall(r"`(\w+)`", options))
+    assert told[call] == theirs
