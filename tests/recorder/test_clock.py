@@ -126,6 +126,19 @@ async def test_a_camera_that_stops_holds_its_last_picture_and_segments_stay_even
     assert not studio.problems
 
 
+async def test_few_pictures_a_second_make_no_short_parts(studio: Studio) -> None:
+    """Between two of them a part may have to end."""
+    feeder = Feeder(studio.recorder.start("room"))
+    video, pictures = feeder.track("video", "h264"), encoded_pictures(15)
+    for number in range(15 * 4):
+        data, key = pictures[number // 4 * FPS + number % 4]
+        _, track, frame = feeder._moment(video, number / 4, 0, data, key, 7_000_000)
+        feeder.tap.frame(track, frame)
+    check(await live_of(studio, segments=6))
+    await studio.recorder.finish("room")
+    assert not studio.problems
+
+
 async def test_a_talk_without_a_camera_is_heard_live(studio: Studio) -> None:
     Feeder(studio.recorder.start("room")).play(sounds=encoded_sound(9))
     listed = await live_of(studio, segments=3)
@@ -231,6 +244,8 @@ async def test_playlists_wait_for_what_is_asked_for(studio: Studio) -> None:
         whole = await viewer.until(lambda playlist: len(playlist.segments) >= 5)
         joined = b"".join([(await viewer.get(one["URI"])).content for one in whole.segments[-1].parts])
         assert joined == (await viewer.get(whole.segments[-1].uri)).content, "parts are their segment"
+        keys = [number for number, one in enumerate(whole.segments[-1].parts) if one.get("INDEPENDENT") == "YES"]
+        assert keys == [0, 3], "key frames come once a second, parts are a third of one"
         delta = await viewer.playlist(_HLS_skip="YES")
         assert delta.skipped == 0, "nothing is left out of the last twelve seconds"
         assert (await viewer.get("main.m3u8", _HLS_msn=99)).status_code == 400
@@ -273,6 +288,10 @@ async def test_every_size_has_its_sample_entry(studio: Studio) -> None:
     command = [ffmpeg(), "-v", "error", "-i", str(file.path), "-f", "null", "-"]
     found = await asyncio.to_thread(subprocess.run, command, capture_output=True)
     assert (found.returncode, found.stderr) == (0, b"")
+    assert file.playlist is not None
+    listed = parse(file.playlist.read_text())
+    check(listed, steady=False)
+    assert sum(one.changed for one in listed.segments) == 3, "players set their decoders up anew at each"
 
 
 @pytest.mark.parametrize("size", [(321, 181), (33, 17), (15, 9), (2, 2)])
