@@ -86,3 +86,14 @@ def test_replays_do_not_thin_out_what_was_live() -> None:
         assert made["live_viewers"] == 100
         assert made["chat_penetration"] == made["engagement_rate"] == 1.0
         assert analytics.metrics.chat_penetration(messages, seen, rooms)["r"] == 1.0
+
+
+def test_where_both_exist_sessions_win_and_the_difference_is_told() -> None:
+    at = pd.Timestamp("2026-03-01T12:00Z")
+    rooms = pd.DataFrame({"room_id": ["a", "b"], "live_at": at, "ended_at": at + pd.Timedelta("10min")})
+    views = pd.DataFrame({"room_id": ["a", "b"], "user_id": "u", "start": at, "end": at + pd.Timedelta("5min")})
+    polls = pd.DataFrame({"room_id": ["a", "b"], "at": at + pd.Timedelta("1min"), "viewers": [7, 1]})
+    made = analytics.load({"rooms": rooms, "views": views, "presence": polls})
+    assert made.kpis["peak_viewers"].tolist() == [1, 1]
+    assert made.kpis["polled_peak_viewers"].tolist() == [7, 1]
+    assert made.quality.rows("more polled than in sessions") == 1
