@@ -403,8 +403,8 @@ class Publisher:
                 rtt = max(rtt, report.remote_inbound_rtp.remote_inbound.round_trip_time * 1000)
                 jitter = max(jitter, report.remote_inbound_rtp.received.jitter * 1000)
                 lost += report.remote_inbound_rtp.received.packets_lost
-        if best is None:
-            return None
+        if best is None or not (best.frame_width or "video" in self._intent.muted):
+            return None  # not a picture has been encoded yet: that is no rate of zero
         before, self._before = self._before, (now, sent, packets, lost)
         if before is None or sent < before[1]:
             return None  # counters begin anew after a reconnection

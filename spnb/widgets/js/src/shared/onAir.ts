@@ -406,6 +406,7 @@ export class OnAir {
       this.lose();
       return;
     }
+    if (!sum.frames && !this.intent.muted.video) return; // not a picture yet: that is no rate of zero
     const now = performance.now();
     const { before } = this;
     this.before = { at: now, bytes: sum.bytes, packets: sum.packets, lost: sum.lost, frames: sum.frames };
