@@ -11,7 +11,7 @@ import numbers
 import os
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from spnb.errors import InvalidInput, SpnbError
@@ -36,13 +36,14 @@ PLAIN: dict[Any, tuple[str, Callable[[Any], bool]]] = {
 """Kinds that are known by more than their class: what they are called, and whether a value is of one."""
 
 
-def checked(function: F, refusing: type[SpnbError] = InvalidInput) -> F:
+def checked(function: F, refusing: type[SpnbError] = InvalidInput, leaving: Collection[str] = ()) -> F:
     """A function whose arguments are checked against their annotations.
 
     An iterator stands for a list where one is asked for, and either face of an object for the other.
 
     Args:
         refusing: how it refuses.
+        leaving: arguments that the function looks at by itself, and has better words for.
     """
     if not set(getattr(function, "__annotations__", ())) - {"return"}:
         return function
@@ -54,7 +55,9 @@ def checked(function: F, refusing: type[SpnbError] = InvalidInput) -> F:
         found = {
             name: _kinds(parameter.annotation, inspect.unwrap(function))
             for name, parameter in signature.parameters.items()
-            if parameter.annotation is not parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+            if parameter.annotation is not parameter.empty
+            and parameter.kind is not parameter.VAR_KEYWORD
+            and name not in leaving
         }
         return {name: kinds for name, kinds in found.items() if kinds}
 

@@ -41,7 +41,7 @@ SANDBOX_USER = "host"
 
 @entered_or_awaited
 @on_loop
-@partial(checked, refusing=ConfigError)
+@partial(checked, refusing=ConfigError, leaving=["sandbox"])
 async def connect_async(
     user_id: str | None = None,
     *,

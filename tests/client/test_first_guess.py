@@ -32,7 +32,7 @@ def test_a_client_connects_to_the_very_sandbox_it_is_given(tmp_path: Path, sandb
             assert [room.title for room in bo.rooms.query()] == ["In the box"]
             assert box.url in repr(ann)
             for odd in ("box", 1, tmp_path, object()):
-                with pytest.raises(ConfigError, match=type(odd).__name__):
+                with pytest.raises(ConfigError, match=f"spnb.sandbox.start.*not {type(odd).__name__}"):
                     spnb.connect("cy", sandbox=odd)  # type: ignore[arg-type]
             with pytest.raises(ConfigError, match="without api_key"):
                 spnb.connect("cy", sandbox=box, url=sandbox.url, api_key=sandbox.api_key)
