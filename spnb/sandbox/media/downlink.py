@@ -42,8 +42,9 @@ CALM_SECONDS = 2.0
 HEADROOM = 1.1
 PROBE_STEP_SECONDS = 0.02
 PROBE_GROWTH_PER_SECOND = 1.8
-PROBE_QUEUE_SECONDS = 0.04
-"""A probe whose packets arrive that much later than its first ones has found the line's end."""
+PROBE_QUEUE_SECONDS, PROBE_WINDOW_SECONDS = 0.04, 0.2
+"""A probe of whose packets so long none arrives less than that much later than the quickest has found the line's end. A
+machine that is busy is late for a moment, and quick again after it; a queue is not."""
 PROBE_HOLD_SECONDS = 0.5
 PROBE_MOST_SECONDS = 8.0
 PATIENCE_SECONDS = 5.0
@@ -288,7 +289,8 @@ class _Probe:
         self._number = 0
         self._sent: dict[int, float] = {}
         self._least = math.inf
-        self._late = 0
+        self._recent: deque[tuple[float, float]] = deque()
+        """When each of the last packets was sent, and how long it took."""
         self._told = 0
         self._lost = 0
 
@@ -303,11 +305,19 @@ class _Probe:
                 self._lost += 1
                 continue
             self._least = min(self._least, at - sent)
-            self._late = self._late + 1 if at - sent > self._least + PROBE_QUEUE_SECONDS else 0
+            self._recent.append((sent, at - sent))
+            while sent - self._recent[0][0] > PROBE_WINDOW_SECONDS:
+                self._recent.popleft()
+
+    def _queues(self) -> bool:
+        """Whether what is sent waits."""
+        if len(self._recent) < 3 or self._recent[-1][0] - self._recent[0][0] < PROBE_WINDOW_SECONDS / 2:
+            return False
+        return min(took for _, took in self._recent) > self._least + PROBE_QUEUE_SECONDS
 
     def step(self, now: float, videos: list[Forward]) -> bool | None:
         """Send what is due. Returns whether the line carries the goal; None while that is not known."""
-        if self._late >= 3 or self._lost > max(5, self._told * LOSS) or now - self._began > PROBE_MOST_SECONDS:
+        if self._queues() or self._lost > max(5, self._told * LOSS) or now - self._began > PROBE_MOST_SECONDS:
             return False
         wanted = min(self.goal, self._base * PROBE_GROWTH_PER_SECOND ** (now - self._began))
         if wanted >= self.goal and self._reached is None:
