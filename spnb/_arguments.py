@@ -185,7 +185,8 @@ def _check(name: str, value: Any, kinds: tuple[Kind, ...]) -> Any:
         raise InvalidInput(f"{name} is {_choice(words)}, not {value!r}")
     if value is None:
         raise InvalidInput(f"{name} is required: {_choice_of(kinds)}")
-    raise InvalidInput(f"{name} is {_choice_of(kinds)}, not {_called(type(value))}{_hint(name, value, kinds)}")
+    shown = "nan" if isinstance(value, numbers.Real) and math.isnan(value) else _called(type(value))
+    raise InvalidInput(f"{name} is {_choice_of(kinds)}, not {shown}{_hint(name, value, kinds)}")
 
 
 def _is(value: Any, kind: Kind) -> bool:

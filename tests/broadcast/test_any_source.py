@@ -73,7 +73,7 @@ async def test_pictures_and_sound_that_are_not_what_they_say_go_no_further(
 @pytest.mark.media
 async def test_a_function_that_ends_the_program_loses_its_source_only(embedded: LiveKit, listener: Listener) -> None:
     def quits(number: int, _second: float) -> Any:
-        if number == 20:
+        if number >= 20:  # a busy machine leaves numbers out
             sys.exit("enough")
         return np.full((180, 320, 3), 255, np.uint8)
 
