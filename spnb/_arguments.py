@@ -200,13 +200,7 @@ def _is(value: Any, kind: Kind) -> bool:
     if origin in (dict, Mapping):
         return isinstance(value, Mapping)
     kind = origin or kind
-    if kind is os.PathLike or kind in (Sequence, Iterable):
-        return isinstance(value, kind)
-    if not isinstance(kind, type):
-        return True
-    if getattr(kind, "_is_protocol", False):
-        return True
-    return isinstance(value, kind)
+    return not isinstance(kind, type) or bool(getattr(kind, "_is_protocol", False)) or isinstance(value, kind)
 
 
 def _origin(kind: Kind) -> Any:

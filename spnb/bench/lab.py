@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -80,44 +80,39 @@ CALM_RATE = 15
 
 
 def calm_camera(folder: Path) -> None:
-    """What Chromium's fake camera shows where only what happens counts: 720p15, light to read and to encode.
-
-    The row at the bottom is a test card's counter, as in the restless one.
-    """
-    import av
-
-    from spnb.broadcast.sources.card import draw_counter
-
-    graph = f"testsrc2=size=1280x720:rate={CALM_RATE}:duration=2,format=yuv420p"
-    with av.open(graph, "r", format="lavfi") as source, (folder / CAMERAS[1]).open("wb") as out:
+    """What Chromium's fake camera shows where only what happens counts: 720p15, light to read and to encode."""
+    with (folder / CAMERAS[1]).open("wb") as out:
         out.write(b"YUV4MPEG2 W1280 H720 F%d:1 Ip A1:1 C420\n" % CALM_RATE)
-        for number, frame in enumerate(source.decode(video=0)):
-            planes: Any = frame.to_ndarray()
-            draw_counter(planes[: frame.height], number)
+        for planes in _counted(f"testsrc2=size=1280x720:rate={CALM_RATE}:duration=2,format=yuv420p"):
             out.write(b"FRAME\n" + planes.tobytes())
 
 
 def restless_camera(folder: Path) -> None:
-    """What it shows where loads are measured: 720p30 with noise and movement, as hard to encode as a real room.
+    """What it shows where loads are measured: 720p30 with noise and movement, as hard to encode as a real room."""
+    import av
 
-    The row at the bottom is a test card's counter: it tells the pictures apart.
-    """
+    path = folder / CAMERAS[0]
+    with av.open(str(path), "w", format="mjpeg") as made:
+        stream = made.add_stream("mjpeg", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuvj420p"
+        stream.options = {"qmin": "6", "qmax": "6"}
+        for planes in _counted("testsrc2=size=1280x720:rate=30:duration=3,noise=alls=12:allf=t,format=yuvj420p"):
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuvj420p")))
+        made.mux(stream.encode(None))
+
+
+def _counted(graph: str) -> Iterator[Any]:
+    """The planes of what a filter graph draws, with a test card's counter as the row at the bottom: it tells the
+    pictures apart, and a camera from a card."""
     import av
 
     from spnb.broadcast.sources.card import draw_counter
 
-    path = folder / CAMERAS[0]
-    graph = "testsrc2=size=1280x720:rate=30:duration=3,noise=alls=12:allf=t,format=yuvj420p"
-    with av.open(graph, "r", format="lavfi") as source, av.open(str(path), "w", format="mjpeg") as made:
-        stream = made.add_stream("mjpeg", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuvj420p"
-        stream.options = {"qmin": "6", "qmax": "6"}
+    with av.open(graph, "r", format="lavfi") as source:
         for number, frame in enumerate(source.decode(video=0)):
             planes: Any = frame.to_ndarray()
             draw_counter(planes[: frame.height], number)
-            counted = av.VideoFrame.from_ndarray(planes, format="yuvj420p")
-            made.mux(stream.encode(counted))
-        made.mux(stream.encode(None))
+            yield planes
 
 
 def browser_options(folder: Path) -> dict[str, Any]:

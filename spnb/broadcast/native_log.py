@@ -79,7 +79,8 @@ class QuietEncoder:
     @classmethod
     def left_out(cls) -> None:
         """An encoder's line came and was left out."""
-        with contextlib.suppress(IndexError):
+        # Nobody waits, or on a loop that has ended: who reads stderr must live on.
+        with contextlib.suppress(IndexError, RuntimeError):
             cls._waiting.popleft()()
 
 

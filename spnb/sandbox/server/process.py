@@ -53,6 +53,17 @@ class _Server(uvicorn.Server):
         yield
 
 
+@contextlib.contextmanager
+def _for_this_user_only() -> Iterator[None]:
+    """The data folder may be one that others can enter: what is written there is for this user only."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)  # of a process that goes on, e.g. a notebook's
+
+
+@_for_this_user_only()
 def run_foreground(
     settings: SandboxSettings,
     *,
@@ -78,29 +89,7 @@ def run_foreground(
     Raises:
         SandboxError: the port is taken, or the data folder is in use.
     """
-    with _for_this_user_only():
-        return _run(settings, port, _Progress(told=tell_progress), running_file, as_json=as_json, idle_exit=idle_exit)
-
-
-@contextlib.contextmanager
-def _for_this_user_only() -> Iterator[None]:
-    """The data folder may be one that others can enter: what is written there is for this user only."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)  # of a process that goes on, e.g. a notebook's
-
-
-def _run(
-    settings: SandboxSettings,
-    port: int,
-    progress: _Progress,
-    running_file: Path | None,
-    *,
-    as_json: bool,
-    idle_exit: bool,
-) -> int:
+    progress = _Progress(told=tell_progress)
     progress.step("process")
     listener = _bind(port or _last_port(settings.data_dir), otherwise=port)
     try:
