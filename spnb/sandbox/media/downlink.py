@@ -42,9 +42,8 @@ CALM_SECONDS = 2.0
 HEADROOM = 1.1
 PROBE_STEP_SECONDS = 0.02
 PROBE_GROWTH_PER_SECOND = 1.8
-PROBE_QUEUE_SECONDS, PROBE_WINDOW_SECONDS = 0.04, 0.2
-"""A probe of whose packets so long none arrives less than that much later than the quickest has found the line's end. A
-machine that is busy is late for a moment, and quick again after it; a queue is not."""
+PROBE_QUEUE_SECONDS = 0.04
+"""A probe whose packets arrive that much later than its first ones has found the line's end."""
 PROBE_HOLD_SECONDS = 0.5
 PROBE_MOST_SECONDS = 8.0
 PATIENCE_SECONDS = 5.0
@@ -85,6 +84,9 @@ class Downlink:
         self._sent: deque[tuple[float, int]] = deque()
         self._gone_octets = 0
         self._probe: _Probe | None = None
+        self.number = 0
+        """The next transport-wide number. Probes go on counting: of a number that was used before, receivers tell when
+        it came then."""
 
     def hear(self, feedback: Feedback) -> None:
         """Take a subscriber's RTCP: send again what it missed, ask for key frames, learn of its line."""
@@ -282,15 +284,14 @@ class _Probe:
 
     def __init__(self, line: Downlink, *, goal: float, now: float) -> None:
         self.goal = goal
+        self._line = line
         self._base = max(line.rate(now), 50_000.0)
         self._began = self._last = now
         self._owed = 0.0
         self._reached: float | None = None
-        self._number = 0
         self._sent: dict[int, float] = {}
         self._least = math.inf
-        self._recent: deque[tuple[float, float]] = deque()
-        """When each of the last packets was sent, and how long it took."""
+        self._late = 0
         self._told = 0
         self._lost = 0
 
@@ -305,19 +306,11 @@ class _Probe:
                 self._lost += 1
                 continue
             self._least = min(self._least, at - sent)
-            self._recent.append((sent, at - sent))
-            while sent - self._recent[0][0] > PROBE_WINDOW_SECONDS:
-                self._recent.popleft()
-
-    def _queues(self) -> bool:
-        """Whether what is sent waits."""
-        if len(self._recent) < 3 or self._recent[-1][0] - self._recent[0][0] < PROBE_WINDOW_SECONDS / 2:
-            return False
-        return min(took for _, took in self._recent) > self._least + PROBE_QUEUE_SECONDS
+            self._late = self._late + 1 if at - sent > self._least + PROBE_QUEUE_SECONDS else 0
 
     def step(self, now: float, videos: list[Forward]) -> bool | None:
         """Send what is due. Returns whether the line carries the goal; None while that is not known."""
-        if self._queues() or self._lost > max(5, self._told * LOSS) or now - self._began > PROBE_MOST_SECONDS:
+        if self._late >= 3 or self._lost > max(5, self._told * LOSS) or now - self._began > PROBE_MOST_SECONDS:
             return False
         wanted = min(self.goal, self._base * PROBE_GROWTH_PER_SECOND ** (now - self._began))
         if wanted >= self.goal and self._reached is None:
@@ -327,10 +320,10 @@ class _Probe:
         self._owed += (wanted - self._base) * min(now - self._last, 0.1) / 8
         self._last = now
         for forward in videos:
-            while self._owed > 0 and (size := forward.probe(self._number)):
+            while self._owed > 0 and (size := forward.probe(self._line.number)):
                 self._owed -= size
-                self._sent[self._number] = time.monotonic()
-                self._number = (self._number + 1) & 0xFFFF
+                self._sent[self._line.number] = time.monotonic()
+                self._line.number = (self._line.number + 1) & 0xFFFF
         return None
 
 
