@@ -361,8 +361,8 @@ def test_not_read_yet_is_never_shown_as_none(sandbox: RunningSandbox) -> None:
 
 def test_no_log_of_any_library_holds_the_key(tmp_path: Path) -> None:
     program = (
-        "import logging, sys\n"
-        "logging.basicConfig(level=logging.DEBUG, stream=sys.stdout)\n"
+        "import logging\n"
+        "logging.basicConfig(level=logging.DEBUG)\n"  # to stderr: threads write into printed lines
         "import spnb\n"
         "sp = spnb.connect('logged')\n"
         "end = sp.rooms.create('Logged').observe(lambda _record: None)\n"
