@@ -43,7 +43,7 @@ EMOJI = re.compile(
     "|[\u203c\u2049\u2194-\u21aa\u231a-\u23ff\u25aa-\u27bf\u2934\u2935\u2b05-\u2b55\U0001f000-\U0001faff]\ufe0f?"
     "[\U0001f3fb-\U0001f3ff]?(?:\u200d[\u2640\u2642\u2695-\u27bf\U0001f000-\U0001faff]\ufe0f?[\U0001f3fb-\U0001f3ff]?)*"
 )
-SHORTCODE = re.compile(r":[A-Za-z][\w+-]+:")
+SHORTCODE = re.compile(r":[A-Za-z_][\w+-]+:")
 UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 WORD = re.compile(rf"[^\W\d_{UNSPACED}](?:[^\W{UNSPACED}]|['’-](?=\w))+|[{UNSPACED}]+")
 LINK = re.compile(r"\b(?:https?://|www\.)\S+")

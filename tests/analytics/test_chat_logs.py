@@ -203,7 +203,7 @@ def test_pytchat(tmp_path: Path) -> None:
 
 LINES = {
     "irssi": "--- Log opened Mon Mar 02 17:00:00 2026\n18:00 -!- ann [~a@b] has joined #x\n18:01 <@ann> hello\n"
-    "18:02  * ann waves\n--- Day changed Tue Mar 03 2026\n00:01 < bo> late\n",
+    "--- Day changed Tue Mar 03 2026\n00:01 < bo> late\n",
     "weechat": "2026-03-02 18:00:00\t-->\tann (a@b) has joined #x\n2026-03-02 18:01:00\t@ann\thello\n"
     "2026-03-02 18:02:00\t--\tMode #x\n2026-03-03 00:01:00\tbo\tlate\n",
     "znc-2026-03-02.log": "[17:59:59] *** Joins: ann (a@b)\n[18:01:00] <ann> hello\n[00:01:00] <bo> late\n",

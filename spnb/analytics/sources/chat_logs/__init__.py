@@ -2,11 +2,12 @@
 
 | kind | written by |
 |---|---|
-| `twitch` | TwitchDownloader (JSON), tcd (JSON), Twitch's GraphQL |
-| `youtube` | yt-dlp's `live_chat`, chat-downloader (YouTube and Twitch), pytchat, the Data API |
-| `discord` | DiscordChatExporter (JSON), Discord's API |
+| `twitch` | TwitchDownloader (JSON), tcd (JSON), twitch-dl, Twitch's GraphQL, rustlog and justlog (JSON) |
+| `youtube` | yt-dlp's `live_chat`, chat-downloader (YouTube and Twitch; JSON, CSV), pytchat, the Data API |
+| `discord` | DiscordChatExporter (JSON, CSV, text), Discord's API |
 | `danmaku` | Bilibili's XML, and that of recorders |
-| `irc` | irssi, WeeChat, ZNC, Chatterino, Ubuntu's and other archives, Twitch's IRC; the text of all downloaders |
+| `irc` | irssi, WeeChat, ZNC, HexChat, mIRC, eggdrop, Chatterino, Ubuntu's and other archives, Twitch's IRC; the text
+of all downloaders |
 
 Any of them may be packed by gzip or zstd. Offsets in the stream go before clocks. Words are kept where they
 are asked for, else only their number of characters.
@@ -24,9 +25,9 @@ import pandas as pd
 from spnb._arguments import checked
 from spnb.analytics.sources.chat_logs.irc import EXPECTED, SHAPES, read_lines
 from spnb.analytics.sources.chat_logs.log import ChatLog, Gathering
-from spnb.analytics.sources.chat_logs.opening import head_of, json_values
-from spnb.analytics.sources.chat_logs.others import danmaku, discord, discord_about
-from spnb.analytics.sources.chat_logs.twitch import RAW, about, comment
+from spnb.analytics.sources.chat_logs.opening import TORN, columns_of, csv_items, head_of, json_values
+from spnb.analytics.sources.chat_logs.others import BLOCKS, danmaku, discord, discord_about, discord_blocks
+from spnb.analytics.sources.chat_logs.twitch import RAW, about, comment, raw
 from spnb.analytics.sources.chat_logs.youtube import data_api, downloaded, live_chat, pytchat
 from spnb.analytics.windows import zone_named
 from spnb.errors import TableError
@@ -38,6 +39,7 @@ KINDS = ("youtube", "twitch", "irc", "discord", "danmaku")
 Json = dict[str, Any]
 
 MARKS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("twitch", re.compile(r'"raw"\s*:\s*"@[^"]* (PRIVMSG|CLEAR|USERNOTICE)')),
     ("twitch", re.compile(r'"(commenter|content_offset_seconds|contentOffsetSeconds)"|"comments"\s*:\s*\[')),
     (
         "youtube",
@@ -56,6 +58,12 @@ EXPECTATIONS = {
     "danmaku": 'elements like <d p="12.5,1,25,16777215,1600000000,0,user,id">',
     "irc": EXPECTED,
 }
+TABLED: tuple[tuple[Kind, set[str]], ...] = (
+    ("youtube", {"message_type", "message", "timestamp"}),
+    ("youtube", {"message_type", "message", "time_in_seconds"}),
+    ("discord", {"Author", "Date", "Content"}),
+)
+"""Columns of logs that are written as CSV."""
 NESTED = ("data", "video", "comments", "edges", "items", "messages", "node", "continuationContents")
 
 
@@ -65,8 +73,12 @@ def kind_of_log(path: str | Path) -> Kind | None:
     is_json = head.startswith(("{", "[{", "[ ", "[\n", "[\r"))
     if is_json and (found := next((kind for kind, mark in MARKS if mark.search(head)), None)):
         return found
+    if (columns := columns_of(head)) and (found := next((kind for kind, some in TABLED if columns >= some), None)):
+        return found
     if head.startswith("<") and re.search(r"<(i|d p=|chatid|chatserver)\b", head):
         return "danmaku"
+    if BLOCKS.match(head):
+        return "discord"
     lines = head.splitlines()[:200]
     if any(RAW.match(line) or any(shape.match(line) for shape in SHAPES) for line in lines):
         return "irc"
@@ -130,6 +142,8 @@ def open_chat_log(
         read_lines(file, into, time_zone=time_zone, start=began)
     elif found == "danmaku":
         danmaku(file, into)
+    elif found == "discord" and BLOCKS.match(head_of(file)):
+        discord_blocks(file, into, time_zone=time_zone)
     else:
         _read_json(file, into)
     try:
@@ -149,23 +163,31 @@ def _start(start: Any) -> pd.Timestamp | None:
 
 def _name(file: Path) -> str:
     name = file.name
-    for ending in (".gz", ".zst", ".zstd", ".json", ".jsonl", ".live_chat", ".xml", ".txt", ".log"):
+    for ending in (".gz", ".zst", ".zstd", ".json", ".jsonl", ".csv", ".live_chat", ".xml", ".txt", ".log"):
         name = name.removesuffix(ending)
     return name or file.name
 
 
 def _read_json(file: Path, into: Gathering) -> None:
+    head = head_of(file).lstrip()
+    if not head.startswith(("{", "[")) and columns_of(head) & {"message", "Content"}:
+        for row in csv_items(file, lambda: into.skip(TORN)):
+            _take(row, into)
+        return
     for name, value in json_values(file, lambda: into.skip("piece that is no JSON, e.g. torn off")):
         heads = value.items() if not name and isinstance(value, dict) else ((name, value),)
         for head, told in heads:
             about(head, told, into)
             discord_about(head, told, into)
         for item in _items(value, 0):
-            parse = _parser(item)
-            try:
-                parse(item, into)
-            except (AttributeError, TypeError, ValueError, KeyError, OverflowError):
-                into.skip("item of an odd form")
+            _take(item, into)
+
+
+def _take(item: Json, into: Gathering) -> None:
+    try:
+        _parser(item)(item, into)
+    except (AttributeError, TypeError, ValueError, KeyError, OverflowError):
+        into.skip("item of an odd form")
 
 
 def _items(value: Any, depth: int) -> Iterator[Json]:
@@ -189,6 +211,8 @@ def _parser(item: Json) -> Callable[[Json, Gathering], None]:
         return data_api
     if any(name.endswith("Action") for name in item):
         return live_chat
+    if isinstance(item.get("raw"), str) and "tags" in item:
+        return raw
     author = item.get("author")
     if isinstance(author, dict) and ("elapsedTime" in item or "messageEx" in item or "channelId" in author):
         return pytchat

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -14,19 +16,27 @@ import orjson
 
 from spnb.errors import TableError
 
-__all__ = ["bytes_of", "head_of", "json_values", "text_lines"]
+__all__ = ["TORN", "bytes_of", "columns_of", "csv_items", "head_of", "json_values", "text_lines"]
 
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+TORN = "end of the file, torn"
 PIECE = 1 << 22
 HEAD = 64 * 1024
 BATCH = 1 << 16
 """More would be read faster than it is used: what is read is to stay in the processor's cache."""
 SPACE = " \t\r\n"
+CALLED = {"AuthorID": "author.id", "Author": "author.name", "Date": "timestamp", "Content": "content"}
+"""Columns of DiscordChatExporter, by its names in JSON."""
 ALIKE = re.compile(r'\s*,\s*\{\s*"[^"\\\n]*"')
 
 
-def bytes_of(path: Path) -> IO[bytes]:
-    """A file, unpacked where it is gzip or zstd; its first bytes tell, not its name.
+def bytes_of(path: Path, torn: Callable[[], None] | None = None) -> IO[bytes]:
+    """A file, unpacked where it is gzip or zstd, and in UTF-8 where it is UTF-16; its first bytes tell, not its name.
+
+    Args:
+        path: the file.
+        torn: called where what is packed was cut off, and then ends; an error without it.
 
     Raises:
         TableError: it cannot be read.
@@ -35,31 +45,82 @@ def bytes_of(path: Path) -> IO[bytes]:
         with path.open("rb") as file:
             mark = file.read(4)
         if mark.startswith(GZIP):
-            return cast("IO[bytes]", gzip.open(path, "rb"))
+            return io.BufferedReader(_Torn(gzip.open(path, "rb"), path, torn), PIECE)
         if mark == ZSTD:
             import pyarrow as pa
 
-            return io.BufferedReader(pa.input_stream(str(path), compression="zstd"), PIECE)
+            return io.BufferedReader(_Torn(pa.input_stream(str(path), compression="zstd"), path, torn), PIECE)
+        if mark.startswith(UTF16):
+            return io.BufferedReader(_Recoded(path.open(encoding="utf-16", newline="")), PIECE)
         return path.open("rb", buffering=PIECE)
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
+class _Torn(io.RawIOBase):
+    """What is packed, as far as it goes: who records a chat is stopped in the middle."""
+
+    def __init__(self, packed: Any, path: Path, torn: Callable[[], None] | None) -> None:
+        self._packed, self._path, self._torn, self._ended = packed, path, torn, False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = min(len(buffer), BATCH)  # what was cut off is lost with all that is read at once
+        if self._ended:
+            return 0
+        try:
+            piece = self._packed.read(size)
+        except (EOFError, OSError, zlib.error) as error:
+            if self._torn is None:
+                raise TableError(f"{self._path.name} is packed, and torn: {error}") from error
+            self._ended = True
+            self._torn()
+            return 0
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._packed.close()
+        super().close()
+
+
+class _Recoded(io.RawIOBase):
+    """A text file of another encoding, as UTF-8."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            piece = self._text.read(max(1, len(buffer) // 4)).encode("utf-8", "replace")
+        except UnicodeDecodeError:  # torn in the middle of a character
+            return 0
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._text.close()
+        super().close()
+
+
 def head_of(path: Path) -> str:
     """The first lines of a file, to tell what it is."""
-    with bytes_of(path) as file:
+    with bytes_of(path, lambda: None) as file:
         head = file.read(HEAD)
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return head.decode("utf-16", "ignore")
     return head.decode("utf-8-sig", "ignore")
 
 
-def text_lines(path: Path) -> Iterator[tuple[str, bool]]:
+def text_lines(path: Path, torn: Callable[[], None]) -> Iterator[tuple[str, bool]]:
     """Each line without its end, and whether it was UTF-8; others are read as Windows-1252, as old IRC clients wrote.
 
-    Only a line feed ends a line: people write every other separator into chats.
+    Only a line feed ends a line: people write every other separator into chats. What is packed may be `torn`.
     """
-    with bytes_of(path) as file:
+    with bytes_of(path, torn) as file:
         for number, line in enumerate(file):
             bare = line.rstrip(b"\r\n")
             try:
@@ -68,7 +129,28 @@ def text_lines(path: Path) -> Iterator[tuple[str, bool]]:
                 yield bare.decode("cp1252", "replace"), False
 
 
-def json_values(path: Path, torn: Any) -> Iterator[tuple[str, Any]]:
+def columns_of(head: str) -> set[str]:
+    """The columns of a table in CSV, by its first line."""
+    return set(next(csv.reader([head.split("\n", 1)[0].rstrip("\r")]), []))
+
+
+def csv_items(path: Path, torn: Callable[[], None]) -> Iterator[dict[str, Any]]:
+    """The rows of a CSV as the objects that were flattened into it: `author.id` is the id of its author."""
+    with bytes_of(path, torn) as file:
+        lines = io.TextIOWrapper(cast("Any", file), encoding="utf-8-sig", newline="", errors="replace")
+        for row in csv.DictReader(lines):
+            made: dict[str, Any] = {}
+            for name, value in row.items():
+                if isinstance(name, str) and value:
+                    of, _, within = CALLED.get(name, name).partition(".")
+                    if within:
+                        made.setdefault(of, {})[within] = value
+                    else:
+                        made[of] = value
+            yield made
+
+
+def json_values(path: Path, torn: Callable[[], None]) -> Iterator[tuple[str, Any]]:
     """The values of a JSON document or of JSON lines, in little memory.
 
     Args:
@@ -79,7 +161,7 @@ def json_values(path: Path, torn: Any) -> Iterator[tuple[str, Any]]:
         `("", value)` for each line or each element of a list; for a large object `(name, element)` for each element of
         a list in it, and `(name, value)` for the rest.
     """
-    with bytes_of(path) as file:
+    with bytes_of(path, torn) as file:
         yield from _Walk(
             io.TextIOWrapper(cast("Any", file), encoding="utf-8-sig", newline="\n", errors="replace"), torn
         ).values()

@@ -7,11 +7,11 @@ from typing import Any
 
 from spnb.analytics.sources.chat_logs.log import Gathering, epoch_ms, moment
 
-__all__ = ["about", "comment", "irc_line"]
+__all__ = ["about", "comment", "irc_line", "raw"]
 
 Json = dict[str, Any]
 RAW = re.compile(
-    r"^(?:\[?[\d\-T:., ]+(?:Z|UTC)?\]?\s+)?@(?P<tags>[^ ]+) :(?P<who>[^ ]+) "
+    r"^(?:[<>] )?(?:\[?[\d\-T:., ]+(?:Z|UTC)?\]?\s+)?@(?P<tags>[^ ]+) :(?P<who>[^ ]+) "
     r"(?P<command>PRIVMSG|CLEARMSG|CLEARCHAT|USERNOTICE) #[^ ]+(?: :(?P<words>.*))?$"
 )
 
@@ -52,14 +52,21 @@ def about(name: str, value: Any, into: Gathering) -> None:
     if name != "video" or not isinstance(value, dict):
         return
     into.title = str(value.get("title") or into.title)
-    channel = value.get("channel") or value.get("owner") or {}
+    channel = value.get("channel") or value.get("owner") or value.get("creator") or {}
     if isinstance(channel, dict) and channel:
         found = channel.get("_id") or channel.get("id") or channel.get("name") or channel.get("login")
         into.host = into.host or (str(found) if found else None)
-    into.began(moment(value.get("created_at") or value.get("createdAt") or value.get("recorded_at")))
+    began = ("created_at", "createdAt", "recorded_at", "publishedAt")
+    into.began(moment(next((value[name] for name in began if value.get(name)), None)))
     length = value.get("length") or value.get("lengthSeconds") or value.get("length_seconds")
     if isinstance(length, (int, float)) and length > 0:
         into.length = float(length)
+
+
+def raw(item: Json, into: Gathering) -> None:
+    """An item of rustlog or justlog, which keep the line of the chat's IRC."""
+    if not irc_line(item["raw"], into):
+        into.skip("not a message of somebody")
 
 
 def irc_line(line: str, into: Gathering) -> bool:
@@ -68,7 +75,7 @@ def irc_line(line: str, into: Gathering) -> bool:
     if found is None:
         return False
     tags = dict(pair.split("=", 1) for pair in found["tags"].split(";") if "=" in pair)
-    words, command = found["words"] or "", found["command"]
+    words, command = (found["words"] or "").removeprefix("\x01ACTION ").removesuffix("\x01"), found["command"]
     if command == "CLEARMSG":
         into.delete(tags.get("target-msg-id", ""))
     elif command == "CLEARCHAT":

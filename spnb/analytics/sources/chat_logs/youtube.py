@@ -30,7 +30,17 @@ SPOKEN_EVENTS = {
     "membershipGiftingEvent",
     "fanFundingEvent",
 }
-UNSPOKEN = re.compile(r"ticker|engagement|placeholder|mode_change|ban_|delete|mark_|pinned|banner|tooltip|poll|system")
+UNSPOKEN = re.compile(
+    r"ticker|engagement|placeholder|mode_change|ban_|delete|mark_|pinned|banner|tooltip|poll|system|gift_redemption|"
+    r"room_state|user_state|clear_chat|successful_login|host_target"
+)
+DELETED = {"remove_chat_item", "mark_chat_item_as_deleted", "delete_message"}
+BANNED = {
+    "remove_chat_item_by_author",
+    "remove_chat_items_by_author",
+    "mark_chat_items_by_author_as_deleted",
+    "ban_user",
+}
 TOLD = "not a message of somebody"
 
 
@@ -52,7 +62,11 @@ def _action(action: Json, offset: float | None, into: Gathering) -> None:
             into.silence(str(action[name].get("externalChannelId")))
     if "addLiveChatTickerItemAction" in action:
         into.skip("ticker of a paid message")
-    for kind, found in action.get("addChatItemAction", {}).get("item", {}).items():
+    added = action.get("addChatItemAction", {}).get("item", {})
+    let_through = action.get("replaceChatItemAction", {}).get(
+        "replacementItem", {}
+    )  # what was held back until looked at
+    for kind, found in (*added.items(), *let_through.items()):
         if kind in SPOKEN:
             _rendered(found, offset, into)
         else:
@@ -85,7 +99,14 @@ def _text(runs: Any) -> str:
         return ""
     if "simpleText" in runs:
         return str(runs["simpleText"])
-    return "".join(run.get("text", "□") for run in runs.get("runs", []))
+    return "".join(run["text"] if "text" in run else _emoji(run.get("emoji") or {}) for run in runs.get("runs", []))
+
+
+def _emoji(told: Json) -> str:
+    """An emoji is its own id; an emote of the channel has a name, and an id that nobody reads."""
+    if told.get("isCustomEmoji"):
+        return str(next(iter(told.get("shortcuts") or []), "□"))
+    return str(told.get("emojiId") or "□")
 
 
 def data_api(item: Json, into: Gathering) -> None:
@@ -103,26 +124,37 @@ def data_api(item: Json, into: Gathering) -> None:
     author = told.get("authorChannelId") or (item.get("authorDetails") or {}).get("channelId")
     at = moment(told.get("publishedAt"))
     if kind in SPOKEN_EVENTS and author and at is not None:
-        words = (told.get("textMessageDetails") or {}).get("messageText") or told.get("displayMessage") or ""
-        into.add(str(author), str(words), key=str(item.get("id") or ""), at=at)
+        into.add(str(author), _written(told), key=str(item.get("id") or ""), at=at)
     elif kind in SPOKEN_EVENTS:
         into.skip("message without author or time")
 
 
+def _written(told: Json) -> str:
+    """What somebody wrote, without the service's own words about it: `$5.00 from Ann: …`."""
+    for details, name in (
+        ("textMessageDetails", "messageText"),
+        ("superChatDetails", "userComment"),
+        ("memberMilestoneChatDetails", "userComment"),
+    ):
+        if written := (told.get(details) or {}).get(name):
+            return str(written)
+    return str(told.get("displayMessage") or "")
+
+
 def downloaded(item: Json, into: Gathering) -> None:
     """An item of chat-downloader, of YouTube or Twitch."""
-    action = item.get("action_type", "")
-    if action in ("remove_chat_item", "mark_chat_item_as_deleted", "delete_message") or item.get("message_type") in (
-        "delete_message",
-        "remove_chat_item",
-    ):
+    action, kind = item.get("action_type", ""), item.get("message_type")
+    if action in DELETED or kind in DELETED:
         into.delete(str(item.get("target_message_id") or item.get("target_id")))
         return
-    if action in ("remove_chat_items_by_author", "mark_chat_items_by_author_as_deleted", "ban_user"):
-        into.silence(str(item.get("author_id") or (item.get("author") or {}).get("id")))
+    if action in BANNED or kind in BANNED:
+        banned = item.get("author") or {}
+        into.silence(
+            str(item.get("author_id") or banned.get("id") or banned.get("target_id") or item.get("banned_user"))
+        )
         return
-    if UNSPOKEN.search(f"{action} {item.get('message_type', '')}"):
-        ticker = "ticker" in str(item.get("message_type"))
+    if UNSPOKEN.search(f"{action} {kind or ''}"):
+        ticker = "ticker" in str(kind)
         into.skip("ticker of a paid message" if ticker else TOLD)
         return
     author = item.get("author") or {}
