@@ -71,6 +71,7 @@ class Pair:
     def __init__(self, burst: Burst | None) -> None:
         certificate = RTCCertificate.generateCertificate()
         self.got: asyncio.Queue[bytes] = asyncio.Queue()
+        self.messages: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
         self.in_bursts: list[bool] = []
         self.burst = burst
         self.ends = [
@@ -79,7 +80,7 @@ class Pair:
                 burst=burst,
                 on_rtp=self.take,
                 on_rtcp=lambda _: None,
-                on_data=lambda *_: None,
+                on_data=lambda *message: self.messages.put_nowait(message),
                 on_state=self.told,
             )
             for _ in range(2)
@@ -171,6 +172,27 @@ async def test_the_rest_of_a_picture_is_read_at_once(pair: Pair) -> None:
     assert pair.in_bursts == [True, True, True, False]
     assert pair.burst is not None
     assert not pair.burst.open
+
+
+async def test_what_is_sent_before_a_channel_is_open_arrives_in_its_order() -> None:
+    """Whoever opens it: a client is in the room before that, and what it is sent then may be all there is."""
+    made = Pair(None)
+    here, there = made.ends
+    try:
+        here.open_channel("_reliable", reliable=True)
+        here.open_channel("_lossy", reliable=False)
+        here.send_data("_lossy", b"of no use any more")
+        for number in range(3):
+            here.send_data("_reliable", b"%d" % number)
+        await made.connect()
+        async with asyncio.timeout(60):
+            assert [await made.messages.get() for _ in range(3)] == [("_reliable", b"%d" % number) for number in range(3)]
+        there.send_data("_reliable", b"back")
+        here.send_data("_lossy", b"now")
+        async with asyncio.timeout(60):
+            assert {await made.messages.get() for _ in range(2)} == {("_reliable", b"back"), ("_lossy", b"now")}
+    finally:
+        await asyncio.gather(*(end.aclose() for end in made.ends))
 
 
 async def test_a_connection_that_is_silent_for_long_is_thought_lost(pair: Pair) -> None:

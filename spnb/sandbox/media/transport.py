@@ -12,6 +12,7 @@ import ipaddress
 import logging
 import socket
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
 MAX_MESSAGE_SIZE = 65536
+MOST_EARLY = 64
+"""Messages kept for channels that are not open yet."""
 MTU, LONGEST = 2048, 1800
 """Bytes: longer than any datagram of media, and the longest packet that fits when it is encrypted."""
 
@@ -244,6 +247,7 @@ class MediaTransport:
         self._dtls = RTCDtlsTransport(self._ice, [certificate])
         self._sctp = _Sctp(self._dtls)
         self._channels: dict[str, RTCDataChannel] = {}
+        self._early: deque[tuple[str, bytes]] = deque(maxlen=MOST_EARLY)
         self._task: asyncio.Task[None] | None = None
         self._gathered: asyncio.Task[None] | None = None
         self._told: set[str] = set()
@@ -338,11 +342,24 @@ class MediaTransport:
             self._on_data(channel.label, message.encode() if isinstance(message, str) else message)
 
         channel.on("message", received)
+        channel.on("open", self._opened)
+        if channel.readyState == "open":
+            self._opened()
+
+    def _opened(self) -> None:
+        """A channel takes messages from now on: send those that were too early, in their order."""
+        early = list(self._early)
+        self._early.clear()
+        for label, message in early:
+            self.send_data(label, message)
 
     def send_data(self, label: str, message: bytes) -> None:
-        """Send on a data channel; silently nothing while it is not open."""
+        """Send on a data channel. A client is in the room a moment before its channels are open: what shall surely
+        come waits for that; on one that has been closed nothing is sent."""
         channel = self._channels.get(label)
-        if channel is not None and channel.readyState == "open":
+        if channel is None or (channel.readyState == "connecting" and channel.maxRetransmits is None):
+            self._early.append((label, message))
+        elif channel.readyState == "open":
             channel.send(message)
 
     def send_rtp(self, packet: bytes) -> None:
