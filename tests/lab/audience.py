@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -90,25 +90,34 @@ MOVING = 4
 """Pictures a second that are more than one which stands, repeated."""
 
 
+PATIENCE = 10
+"""Seconds for a first picture, and between two; then it may be another track that has them."""
+
+
 async def pictures(track: Any, seconds: float) -> tuple[set[tuple[int, int]], float, bool]:
     """Sizes, pictures per second, and whether they move, over some seconds from the first picture on."""
     stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
     sizes, prints, began, count = set(), set(), 0.0, 0
     loop = asyncio.get_running_loop()
-    async for event in stream:
-        now = loop.time()
-        began = began or now
-        if now - began > seconds:
-            break
-        count += 1
-        sizes.add((event.frame.width, event.frame.height))
-        prints.add(hash(bytes(event.frame.data[: event.frame.width * 64 : 7])))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE) as patience:
+            async for event in stream:
+                now = loop.time()
+                patience.reschedule(now + PATIENCE)
+                began = began or now
+                if now - began > seconds:
+                    break
+                count += 1
+                sizes.add((event.frame.width, event.frame.height))
+                prints.add(hash(bytes(event.frame.data[: event.frame.width * 64 : 7])))
     await stream.aclose()
     return sizes, count / seconds, len(prints) > count // 2
 
 
-async def good_pictures(track: Any, *, size: tuple[int, int] | None = None, within: float = 60) -> None:
-    """Wait until two seconds of a track show pictures that move, all in one size.
+async def good_pictures(
+    track: Any, *, size: tuple[int, int] | None = None, within: float = 60, watching: Viewer | None = None
+) -> None:
+    """Wait until two seconds of a track show pictures that move, all in one size; of `watching`, of its newest track.
 
     A viewer of a simulcast may begin on a smaller layer; what counts is what it settles on. How many come in a second
     says as much of the machine as of the stream: that is measured by the benches.
@@ -117,6 +126,8 @@ async def good_pictures(track: Any, *, size: tuple[int, int] | None = None, with
     try:
         async with asyncio.timeout(within):
             while True:
+                await asyncio.sleep(0)  # the stream of a track that is gone ends at once
+                track = track if watching is None else await newest(watching, track)
                 sizes, rate, moving = seen = await pictures(track, 2)
                 if rate >= MOVING and moving and (len(sizes) == 1 if size is None else sizes == {size}):
                     return

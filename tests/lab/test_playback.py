@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.lab.conftest import CONNECT, Lab
 from tests.lab.test_story import PLAYING
@@ -47,6 +50,30 @@ await asyncio.wait_for(met(), 60)
 starts = [row["value"] for row in player.met if row["kind"] == "started"]
 print(len(starts) == 1 and starts[0] > 0, len({row["session_id"] for row in player.met}))
 """
+WAITED = """
+import asyncio
+
+async def waited():
+    while not (found := [row["value"] for row in player.met if row["kind"] == "waited"]):
+        await asyncio.sleep(0.2)
+    return max(found)
+
+print(await asyncio.wait_for(waited(), 60))
+"""
+
+
+@asynccontextmanager
+async def _no_packets(page: Page) -> AsyncIterator[None]:
+    """Every packet of WebRTC to and from the page is lost."""
+    network = await page.context.new_cdp_session(page)
+    free = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+    await network.send("Network.enable")
+    await network.send("Network.emulateNetworkConditions", {**free, "packetLoss": 100})
+    try:
+        yield
+    finally:
+        await network.send("Network.emulateNetworkConditions", {**free, "packetLoss": 0})
+        await network.detach()
 
 
 async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab: Lab) -> None:
@@ -80,6 +107,12 @@ async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab
     await expect(delay).to_have_text(re.compile(r"by WebRTC"))
     await expect(live).to_be_hidden()
     await video.evaluate(PLAYING, timeout=60_000)
+
+    # Nothing comes for a moment: what a viewer meets by WebRTC no event of the video tells.
+    async with _no_packets(page):
+        await asyncio.sleep(2)
+    frozen = (await lab.run_code(WAITED)).strip()
+    assert float(frozen) > 1, frozen
 
     # The line breaks: it goes on by HLS, by itself, for the same viewer.
     cut = "print(spnb.sandbox.faults(sp).cut('viewers', room.room_id))"

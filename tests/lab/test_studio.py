@@ -10,7 +10,7 @@ import sys
 import pytest
 from playwright.async_api import Page, WebSocketRoute, expect
 
-from tests.lab.audience import MOVING, House, good_pictures, newest, pictures
+from tests.lab.audience import House, good_pictures
 from tests.lab.conftest import CONNECT, GRACE, Lab
 from tests.lab.test_story import PLAYING
 
@@ -124,7 +124,7 @@ async def test_sources_are_switched_on_air(lab: Lab) -> None:
         assert len(await watching.counters(track, 20)) == 20
         await page.get_by_label("source", exact=True).select_option("page")
         track, _ = await watching.track()
-        await good_pictures(track, size=(1280, 720))
+        await good_pictures(track, size=(1280, 720), watching=watching)
     assert await house.status(room_id) in ("live", "waitingReconnect")
     await page.get_by_role("button", name="End", exact=True).click()
     await page.get_by_role("button", name="End now").click()
@@ -199,9 +199,7 @@ async def test_a_cut_connection_is_restored_and_told(lab: Lab) -> None:
         await asyncio.sleep(5)
         await network.send("Network.emulateNetworkConditions", {**free, "packetLoss": 0})
         await network.detach()
-        async with asyncio.timeout(60):
-            while (await pictures(track, 2))[1] < MOVING:
-                track = await newest(watching, track)
+        await good_pictures(track, watching=watching)
     assert await house.until(room_id, "live") == "live"
     await page.get_by_role("button", name="End", exact=True).click()
     await page.get_by_role("button", name="End now").click()

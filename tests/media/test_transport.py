@@ -186,7 +186,8 @@ async def test_what_is_sent_before_a_channel_is_open_arrives_in_its_order() -> N
             here.send_data("_reliable", b"%d" % number)
         await made.connect()
         async with asyncio.timeout(60):
-            assert [await made.messages.get() for _ in range(3)] == [("_reliable", b"%d" % number) for number in range(3)]
+            told = [await made.messages.get() for _ in range(3)]
+        assert told == [("_reliable", b"%d" % number) for number in range(3)]
         there.send_data("_reliable", b"back")
         here.send_data("_lossy", b"now")
         async with asyncio.timeout(60):

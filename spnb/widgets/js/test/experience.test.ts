@@ -9,7 +9,7 @@ Object.assign(globalThis, { document: window.document, HTMLElement: window.HTMLE
 
 function player() {
   const video = window.document.createElement("video") as unknown as HTMLVideoElement;
-  Object.defineProperty(video, "paused", { value: false });
+  Object.defineProperty(video, "paused", { value: false, configurable: true });
   Object.defineProperty(video, "seeking", { value: false, writable: true });
   const told: Met[] = [];
   const made = new Experience(video, (met) => told.push(met), () => 2.5);
@@ -68,5 +68,39 @@ void test("what the viewer moves to is no lack of data, and only another quality
   assert.deepEqual(kinds(), ["asked", "started", "switched"]);
   assert.equal(told.at(-1)?.value, 500);
   made.end();
+  mock.timers.reset();
+});
+
+void test("where no event tells that a picture stands, it is told by the line, and seen time is less by so much", () => {
+  mock.timers.enable({ apis: ["setInterval"] });
+  let seconds = 100;
+  const clock = mock.method(performance, "now", () => seconds * 1000);
+  const { video, told, made, fire } = player();
+  made.ask();
+  made.froze(1, 1); // before the first picture
+  made.breaks(1);
+  fire("playing");
+  seconds += 10;
+  made.froze(2, 3);
+  // The line breaks two seconds after the last picture; another way has one a second later.
+  made.breaks(2);
+  fire("emptied");
+  seconds += 1;
+  fire("playing");
+  seconds += 5;
+  // It breaks again, and the stream is over: nobody waits for more.
+  made.breaks(0.5);
+  made.went();
+  fire("emptied");
+  seconds += 100;
+  fire("playing");
+  Object.defineProperty(video, "paused", { value: true });
+  made.froze(1, 1);
+  made.breaks(1);
+  made.end();
+  const of = (kind: string) => told.filter((met) => met.kind === kind).map((met) => met.value);
+  assert.deepEqual(of("waited"), [1.5, 1.5, 3, 0.5]);
+  assert.deepEqual(of("played"), [9.5], "ten and five, less three frozen, two, and a half");
+  clock.mock.restore();
   mock.timers.reset();
 });

@@ -15,6 +15,8 @@ export class Experience {
   private asked = 0;
   private started = false;
   private waiting: number | undefined;
+  /** Whether it waits for another way to what plays. */
+  private broken = false;
   private shownSince: number | undefined;
   private shown = 0;
   private level = -1;
@@ -29,7 +31,8 @@ export class Experience {
   ) {
     video.addEventListener("playing", () => this.shows());
     video.addEventListener("waiting", () => this.stands());
-    for (const stop of ["pause", "emptied"]) video.addEventListener(stop, () => this.rests());
+    video.addEventListener("pause", () => this.rests());
+    video.addEventListener("emptied", () => (this.broken ? this.count() : this.rests()));
   }
 
   /** Somebody wants to watch; who does already goes on. */
@@ -47,6 +50,29 @@ export class Experience {
   fail(words: string): void {
     this.rests();
     this.say("failed", undefined, words);
+  }
+
+  /** The picture stood still so often, for so many seconds in all: no event tells of that where it comes by WebRTC. */
+  froze(times: number, seconds: number): void {
+    if (!this.started || this.video.paused) return;
+    this.shown -= seconds;
+    for (let time = 0; time < times; time++) this.say("waited", seconds / times);
+  }
+
+  /** The line is broken, and the picture has stood for so many seconds; it will until there is another way. */
+  breaks(stood: number): void {
+    if (!this.started || this.video.paused) return;
+    this.count();
+    this.shown -= stood;
+    this.waiting ??= now() - stood;
+    this.broken = true;
+  }
+
+  /** Nobody waits any more for what was waited for. */
+  went(): void {
+    if (this.waiting !== undefined) this.say("waited", now() - this.waiting);
+    this.waiting = undefined;
+    this.broken = false;
   }
 
   /** Tells when hls.js plays another quality. */
@@ -94,11 +120,6 @@ export class Experience {
     this.went();
   }
 
-  private went(): void {
-    if (this.waiting !== undefined) this.say("waited", now() - this.waiting);
-    this.waiting = undefined;
-  }
-
   private count(): void {
     if (this.shownSince !== undefined) this.shown += now() - this.shownSince;
     this.shownSince = undefined;
@@ -109,7 +130,7 @@ export class Experience {
     const plays = this.shownSince !== undefined;
     this.count();
     if (plays) this.shownSince = now();
-    this.say("played", this.shown);
+    this.say("played", Math.max(0, this.shown));
     const behind = plays ? this.behind() : undefined;
     if (behind !== undefined && behind >= 0) this.say("delay", behind);
   }

@@ -255,6 +255,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     shortcut ??= new hub.Shortcut(
       (made) => {
         if (webrtc !== made) return;
+        if (link.get<boolean>("playable")) met.breaks(made.stood);
         takeOff();
         draw();
         // What is over ends here; what goes on goes on by HLS.
@@ -322,13 +323,16 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     // A live list begins where it is live; from there it goes back.
     if (at !== undefined) video.addEventListener("playing", () => mine === turn && goTo(at), { once: true });
     plays();
-    if (inView?.hidden) inView.paused = !paused;
-    else if (!paused) await start();
+    if (inView?.hidden) {
+      inView.paused = !paused;
+      met.went();
+    } else if (!paused) await start();
     draw();
   }
 
   function show(made: WebRtc) {
     webrtc = made;
+    made.onFreeze = (times, seconds) => met.froze(times, seconds);
     pausedAt = 0;
     video.removeAttribute("src");
     video.srcObject = made.stream;
@@ -377,6 +381,7 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     const kind = asked || playing;
     if (kind === "live") met.ask();
     else if (kind || link.get<string>("status") === "terminated") met.end();
+    if (["ended", "recorded", "error"].includes(link.get<string>("status"))) met.went();
     met.follow(hls);
   }
 

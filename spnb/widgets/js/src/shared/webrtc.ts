@@ -15,17 +15,23 @@ const SILENT_MS = 5000;
 const LOOK_MS = 1000;
 const FIRST_LOOK_MS = 100;
 
-/** What has come so far: packets, bytes of pictures, pictures decoded, and how long they waited for it, in seconds. */
-type Sum = { packets: number; bytes: number; decoded: number; waited: number; shown: number };
-const NOTHING: Sum = { packets: 0, bytes: 0, decoded: 0, waited: 0, shown: 0 };
+/** What has come so far: packets, bytes of pictures, pictures decoded, and how long they waited for it, in seconds; how
+ * often the picture stood still, and for how many seconds. */
+type Sum = { packets: number; bytes: number; decoded: number; waited: number; shown: number; freezes: number; frozen: number };
+const NOTHING: Sum = { packets: 0, bytes: 0, decoded: 0, waited: 0, shown: 0, freezes: 0, frozen: 0 };
 
 export class WebRtc {
   /** How long what is shown was on its way from the media server, in seconds; undefined while it is not known. */
   delay: number | undefined;
   readonly stream = new MediaStream();
+  /** Told how often the picture stood still for lack of data, and for how many seconds in all. */
+  onFreeze: (times: number, seconds: number) => void = () => undefined;
   private room: Room | undefined;
   private before = NOTHING;
   private heardAt = 0;
+  /** When the picture was last seen to move, or to be off since the host wants that. */
+  private movedAt = 0;
+  private dark = false;
   private looking: ReturnType<typeof setInterval> | undefined;
   private opened = false;
 
@@ -34,6 +40,11 @@ export class WebRtc {
     private readonly lost: (why: string) => void,
     private readonly renewed: () => void,
   ) {}
+
+  /** For how many seconds its picture has stood still. */
+  get stood(): number {
+    return (performance.now() - this.movedAt) / 1000;
+  }
 
   get closed(): boolean {
     return this.opened && this.room === undefined;
@@ -95,9 +106,9 @@ export class WebRtc {
       throw new Error("no line to the media server came about");
     }
     connected = true;
-    while (this.room === room && !(await read(room)).decoded) await new Promise((next) => setTimeout(next, FIRST_LOOK_MS));
+    while (this.room === room && !(this.before = await read(room)).decoded) await new Promise((next) => setTimeout(next, FIRST_LOOK_MS));
     if (this.room !== room) throw new Error("it was given up");
-    this.heardAt = performance.now();
+    this.heardAt = this.movedAt = performance.now();
     this.looking = setInterval(() => void this.look(room, gone), LOOK_MS);
   }
 
@@ -108,6 +119,11 @@ export class WebRtc {
     this.before = now;
     const blind = now.bytes > before.bytes && now.decoded === before.decoded;
     if (!now.sent || (now.packets !== before.packets && !blind)) this.heardAt = performance.now();
+    const moved = now.decoded !== before.decoded;
+    if (moved || now.dark) this.movedAt = performance.now();
+    // What the host has switched off is no freeze, until it is there again.
+    if (now.freezes > before.freezes && !this.dark) this.onFreeze(now.freezes - before.freezes, now.frozen - before.frozen);
+    this.dark = now.dark || (this.dark && !moved);
     const shown = now.shown - before.shown;
     if (shown > 0) this.delay = now.away + Math.max(0, now.waited - before.waited) / shown;
     if (performance.now() - this.heardAt > SILENT_MS)
@@ -124,12 +140,13 @@ export class WebRtc {
   }
 }
 
-/** What has come, whether anything is sent at all, and how far away the server is, in seconds. */
-async function read(room: Room): Promise<Sum & { sent: boolean; away: number }> {
-  const sum = { ...NOTHING, sent: false, away: 0 };
+/** What has come, whether anything is sent at all, whether the picture is off, and how far away the server is, in seconds. */
+async function read(room: Room): Promise<Sum & { sent: boolean; dark: boolean; away: number }> {
+  const sum = { ...NOTHING, sent: false, dark: false, away: 0 };
   for (const { trackPublications } of room.remoteParticipants.values())
-    for (const { track, isMuted } of trackPublications.values()) {
+    for (const { track, isMuted, kind } of trackPublications.values()) {
       sum.sent ||= track !== undefined && !isMuted;
+      sum.dark ||= isMuted && kind === Track.Kind.Video;
       // A track that has just ended has no report.
       const report = await track?.getRTCStatsReport().catch(() => undefined);
       report?.forEach((entry: Record<string, unknown>) => {
@@ -140,6 +157,8 @@ async function read(room: Room): Promise<Sum & { sent: boolean; away: number }> 
           sum.decoded += Number(entry["framesDecoded"] ?? 0);
           sum.waited += Number(entry["jitterBufferDelay"] ?? 0) + Number(entry["totalDecodeTime"] ?? 0);
           sum.shown += Number(entry["jitterBufferEmittedCount"] ?? 0);
+          sum.freezes += Number(entry["freezeCount"] ?? 0);
+          sum.frozen += Number(entry["totalFreezesDuration"] ?? 0);
         } else if (entry["type"] === "candidate-pair" && entry["nominated"] === true)
           sum.away = Number(entry["currentRoundTripTime"] ?? 0) / 2;
       });
