@@ -50,8 +50,12 @@ async def publishing(
     fps: int = FPS,
     bits: int = 800_000,
     simulcast: bool = False,
+    captured: list[float] | None = None,
 ) -> AsyncIterator[rtc.Room]:
-    """The bare SDK as a publisher: one H.264 test card without sound, as an SDK user would write it."""
+    """The bare SDK as a publisher: one H.264 test card without sound, as an SDK user would write it.
+
+    `captured` is told when (monotonic) each numbered picture was given to it.
+    """
     import numpy as np
     from livekit import rtc
 
@@ -82,7 +86,10 @@ async def publishing(
     async def feed() -> None:
         began, number = time.monotonic(), 0
         while True:
-            source.capture_frame(rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, picture(number)))
+            made = rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, picture(number))
+            if captured is not None:
+                captured.append(time.monotonic())
+            source.capture_frame(made)
             number += 1
             await asyncio.sleep(max(0.0, began + number / fps - time.monotonic()))
 

@@ -14,9 +14,9 @@ from urllib.parse import urljoin
 import httpx
 
 from spnb._loop import run
-from spnb.bench.figures import Figure, at_most
-from spnb.bench.media import publishing
-from spnb.bench.sandboxed import own_sandbox
+from spnb.bench.figures import Figure, at_most, quantile
+from spnb.bench.media import publishing, viewer_token
+from spnb.bench.sandboxed import OwnSandbox, own_sandbox
 
 __all__ = ["live_delay"]
 
@@ -29,6 +29,8 @@ async def _ages(url: str) -> tuple[list[float], list[float], dict[str, float]]:
     parts: list[float] = []
     segments: list[float] = []
     async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        # Waits for the stream to begin.
+        (await client.get(url)).raise_for_status()
         address = urljoin(url, "main.m3u8")
         text = (await client.get(address)).raise_for_status().text
         while len(parts) < READINGS:
@@ -49,24 +51,53 @@ async def _ages(url: str) -> tuple[list[float], list[float], dict[str, float]]:
     return parts, segments, control
 
 
+async def _by_webrtc(url: str, token: str, captured: list[float]) -> list[float]:
+    """How old each picture is when the official SDK hands it out, in seconds."""
+    import numpy as np
+    from livekit import rtc
+
+    from spnb.broadcast.sources import read_counter
+
+    room, found = rtc.Room(), asyncio.Queue[Any]()
+    room.on("track_subscribed", lambda track, *_: found.put_nowait(track))
+    await room.connect(url, token)
+    stream = rtc.VideoStream(await found.get(), format=rtc.VideoBufferType.I420)
+    ages: list[float] = []
+    async for event in stream:
+        now, frame = time.monotonic(), event.frame
+        luma = np.frombuffer(frame.data, np.uint8, frame.width * frame.height).reshape(frame.height, frame.width)
+        number = read_counter(luma)
+        if number is not None and number < len(captured):
+            ages.append(now - captured[number])
+        if len(ages) >= 10 * READINGS:
+            break
+    await stream.aclose()
+    await room.disconnect()
+    return ages
+
+
 def live_delay() -> Iterator[Figure]:
     """From a picture's capture until a player that keeps the playlist's distance shows it, for each player path."""
+    captured: list[float] = []
 
-    async def measure(room: Any) -> tuple[list[float], list[float], dict[str, float]]:
+    async def measure(sandbox: OwnSandbox, room: Any) -> tuple[list[float], list[float], list[float], dict[str, float]]:
         data = await room.broadcaster_data()
-        async with publishing(str(data.co_host_url), str(data.co_host_token)):
+        async with publishing(str(data.co_host_url), str(data.co_host_token), captured=captured):
             await room.until("live", timeout=20)
+            ages = await _by_webrtc(*viewer_token(sandbox, room.room_id, "viewer"), captured)
             while room.record.live_playback_url is None:
                 await asyncio.sleep(0.2)
                 await room.refresh()
             parts, segments, control = await _ages(str(room.record.live_playback_url))
         await room.stop()
-        return parts, segments, control
+        return ages, parts, segments, control
 
     with own_sandbox() as sandbox, sandbox.connect() as client:
-        parts, segments, control = run(measure(client.rooms.create("delay").asynchronous))
+        ages, parts, segments, control = run(measure(sandbox, client.rooms.create("delay").asynchronous))
     part, segment = statistics.median(parts), statistics.median(segments)
     close, usual = control["PART-HOLD-BACK"], control["HOLD-BACK"]
+    told = f"median of {len(ages)} pictures; 95 % within {quantile(ages, 0.95):.2f} s"
+    yield at_most("live delay, WebRTC", statistics.median(ages), 0.3, "s", told)
     yield at_most(
         "live delay, LL-HLS", part + close, 2.0, "s", f"{part:.2f} s until a part is there, {close:g} s held back"
     )

@@ -30,6 +30,7 @@ BENCHMARKS: dict[str, str] = {
     "recorder": "spnb.bench.recording:recorder_cost",
     "ingest": "spnb.bench.ingest:ingest",
     "live-delay": "spnb.bench.playback:live_delay",
+    "in-step": "spnb.bench.in_step:sound_and_picture",
     "viewing": "spnb.bench.viewing:viewing",
     "co-hosts": "spnb.bench.co_hosts:co_hosts",
     "preview": "spnb.bench.studio:preview",
