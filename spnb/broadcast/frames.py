@@ -189,7 +189,7 @@ class FramesPublisher(Publisher):
                 self._offset = now - frame.at
             self._submit(frame.data, frame.width, frame.height, frame.at + self._offset, key=frame.key)
             self.passed += 1
-            self._heed_feedback()
+            self._heed_feedback(key=frame.key)
 
     def _submit(self, data: bytes, width: int, height: int, at: int, *, key: bool) -> None:
         from livekit import rtc
@@ -202,9 +202,10 @@ class FramesPublisher(Publisher):
         codec = rtc.VideoCodec.H264 if self._codec == "h264" else rtc.VideoCodec.VP8
         video.capture_frame(rtc.EncodedVideoFrame(data, width, height, codec, frame_type, self._last))
 
-    def _heed_feedback(self) -> None:
+    def _heed_feedback(self, *, key: bool) -> None:
         feedback = self._video.take_feedback()
-        if feedback.keyframe_requested:
+        # Whoever asked before this key frame has what they asked for.
+        if feedback.keyframe_requested and not key:
             self._frames.want_key = True
         if feedback.rate_control is not None:
             self._frames.bits = int(feedback.rate_control.target_bitrate_bps)

@@ -126,6 +126,8 @@ export class FrameSender {
   private count = 0;
   private wantKey = true;
   private keyed = 0;
+  /** The number of the newest key frame. */
+  private newestKey = 0;
   private due = 0;
   sent = 0;
   bytes = 0;
@@ -216,6 +218,7 @@ export class FrameSender {
     const bytes = new ArrayBuffer(chunk.byteLength);
     chunk.copyTo(bytes);
     const n = ++this.count;
+    if (chunk.type === "key") this.newestKey = n;
     this.out.set(n, performance.now());
     this.sent += 1;
     this.bytes += bytes.byteLength;
@@ -230,7 +233,8 @@ export class FrameSender {
     this.pace.took(performance.now() - at);
     // They come in order: an acknowledgement that was lost is made up for by the next one.
     for (const earlier of this.out.keys()) if (earlier <= n) this.out.delete(earlier);
-    if (key) this.wantKey = true;
+    // What asks for one before it has the one on its way has no need of another.
+    if (key && n >= this.newestKey && this.keyed <= at) this.wantKey = true;
     if (bits) this.pace.atMost(Math.min(bits, this.wish.bitrate));
   }
 

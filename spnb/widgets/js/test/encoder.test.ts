@@ -1,0 +1,67 @@
+// The page's own encoder: key frames as they are asked for, and no more of them.
+import assert from "node:assert/strict";
+import { mock, test } from "node:test";
+import { FrameSender } from "../src/shared/encoder";
+
+type Chunk = { type: string; byteLength: number; timestamp: number; copyTo(): void };
+
+/** An encoder whose frames come out at once, and a track that gives one when told. */
+function page() {
+  const asked: boolean[] = [];
+  let deliver: (chunk: Chunk) => void = () => undefined;
+  class Encoder {
+    static isConfigSupported = async () => ({ supported: true });
+    state = "configured";
+    encodeQueueSize = 0;
+    constructor(told: { output: typeof deliver }) {
+      deliver = told.output;
+    }
+    configure() {}
+    close() {}
+    encode(_frame: unknown, { keyFrame }: { keyFrame: boolean }) {
+      asked.push(keyFrame);
+      deliver({ type: keyFrame ? "key" : "delta", byteLength: 9, timestamp: 0, copyTo: () => undefined });
+    }
+  }
+  let give: (read: { done: boolean; value: { close(): void } }) => void = () => undefined;
+  class Processor {
+    readable = { getReader: () => ({ read: () => new Promise((next) => (give = next)), cancel: async () => undefined }) };
+  }
+  Object.assign(globalThis, { VideoEncoder: Encoder, MediaStreamTrackProcessor: Processor, VideoFrame: class {} });
+  const next = async () => {
+    give({ done: false, value: { close: () => undefined } });
+    await new Promise((turn) => setImmediate(turn));
+  };
+  return { asked, next };
+}
+
+void test("a wish for a key frame that was made before one had arrived is for that one", async () => {
+  let at = 1000;
+  const clock = mock.method(performance, "now", () => at);
+  const { asked, next } = page();
+  const sent: number[] = [];
+  const sender = new FrameSender({ width: 640, height: 360, fps: 10, bitrate: 500_000 }, ({ n }) => sent.push(n), assert.fail);
+  const frame = async () => {
+    at += 500;
+    await next();
+  };
+  const track = { enabled: true, clone: () => ({ ...track, stop: () => undefined }) } as unknown as MediaStreamTrack;
+  assert.equal(await sender.start(track), "h264");
+  await frame();
+  assert.deepEqual(asked, [true], "the first one");
+  sender.acknowledged(1, false, null);
+  await frame();
+  await frame();
+  sender.acknowledged(2, true, null);
+  await frame();
+  assert.deepEqual(asked, [true, false, false, true]);
+  sender.acknowledged(3, true, null); // it had not come yet
+  await frame();
+  assert.deepEqual(asked, [true, false, false, true, false]);
+  sender.acknowledged(4, true, null); // it has, and another is wanted
+  await frame();
+  assert.deepEqual(asked, [true, false, false, true, false, true]);
+  assert.deepEqual(sent, [1, 2, 3, 4, 5, 6]);
+  sender.stop();
+  clock.mock.restore();
+});
