@@ -83,6 +83,14 @@ class Face:
         face._twin = twin
         return face
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Face) or type(other) is not type(self):
+            return NotImplemented
+        return bool(self._twin == other._twin)
+
+    def __hash__(self) -> int:
+        return hash(self._twin)
+
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_") and not getattr(getattr(type(self), name, None), "fset", None):
             raise AttributeError(f"{name} of a {type(self).__name__} cannot be set by =")

@@ -23,6 +23,7 @@ from spnb.broadcast.events import (
     RestreamReached,
     SourceLost,
     SourceRestored,
+    TrackSubscribed,
 )
 from spnb.broadcast.options import AudioOptions, ReconnectOptions, VideoOptions
 from spnb.broadcast.restream import Restream
@@ -52,6 +53,7 @@ __all__ = [
     "RestreamReached",
     "SourceLost",
     "SourceRestored",
+    "TrackSubscribed",
     "VideoOptions",
     "go_live",
     "is_running",

@@ -65,6 +65,7 @@ async def go_live(
     video: VideoOptions | None = None,
     audio: AudioOptions | bool = True,
     reconnect: ReconnectOptions | None = None,
+    auto_subscribe: bool = False,
     on_event: Callable[[BroadcastEvent], Any] | None = None,
 ) -> AsyncBroadcast:
     """Put a room on air from this process, or come onto its stage as a co-host.
@@ -75,6 +76,7 @@ async def go_live(
         video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
         audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
         reconnect: how long and how often to try after the connection was lost.
+        auto_subscribe: whether the media of others on stage is taken too, and told as `TrackSubscribed`.
         on_event: called with each event, on the background loop.
 
     Returns:
@@ -86,7 +88,7 @@ async def go_live(
     """
     running: AsyncBroadcast | None = on_air_here.get(room.broadcast_key)
     if running is None:
-        running = AsyncBroadcast(room, source_of(source), Intent.of(video, audio, reconnect))
+        running = AsyncBroadcast(room, source_of(source), Intent.of(video, audio, reconnect, auto_subscribe))
         if on_event is not None:
             running.observe(on_event)
         on_air_here[room.broadcast_key] = running
@@ -208,6 +210,7 @@ class AsyncBroadcast:
             source=self._source_news,
             restored=self._source_back,
             others=self._others_seen,
+            taken=lambda media: self._observers.tell(media),
             muted=lambda what: self._set_muted(what, muted=True, by_moderator=True),
         )
 
@@ -390,8 +393,7 @@ class AsyncBroadcast:
             self._observers.tell(SourceRestored())
 
     def _room_changed(self, room: Room) -> None:
-        words = over_words(room.status)
-        if words is not None:
+        if (words := over_words(room.status)) is not None:
             self._end_soon(words)
 
     def _hear(self, news: Callable[[], None]) -> None:
@@ -476,12 +478,10 @@ class AsyncBroadcast:
     @on_loop
     async def wait_ended(self, timeout: float | None = None) -> bool:
         """Wait until it has left the air; False when `timeout` seconds passed first."""
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                await self._over.wait()
-        except TimeoutError:
-            return False
-        return True
+                return await self._over.wait()
+        return False
 
     async def __aenter__(self) -> AsyncBroadcast:
         return self

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from livekit.rtc import RemoteAudioTrack, RemoteVideoTrack
 
 __all__ = [
     "BroadcastEvent",
@@ -22,6 +25,7 @@ __all__ = [
     "RestreamReached",
     "SourceLost",
     "SourceRestored",
+    "TrackSubscribed",
 ]
 
 
@@ -60,6 +64,17 @@ class OthersOnAir(BroadcastEvent):
 
     others: frozenset[str]
     """User ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSubscribed(BroadcastEvent):
+    """Picture or sound of somebody else on stage comes in, as `go_live(auto_subscribe=True)` asks for; after each
+    reconnection anew. livekit-client: `RoomEvent.TrackSubscribed`."""
+
+    user_id: str
+    what: Literal["audio", "video"]
+    track: RemoteVideoTrack | RemoteAudioTrack = field(repr=False)
+    """LiveKit's own: `livekit.rtc.VideoStream(track)` and `AudioStream(track)` iterate over what comes."""
 
 
 @dataclass(frozen=True, slots=True)

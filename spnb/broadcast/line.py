@@ -169,7 +169,13 @@ class Line:
             reconnected=of_mine(told.reconnected),
             others=of_mine(told.others),
             muted=of_mine(told.muted),
+            taken=of_mine(told.taken),
         )
+        if intent.auto_subscribe and (self.direct or isinstance(source, PublishesItself)):
+            why = (
+                "in a room for direct streaming nobody else is on stage" if self.direct else "a page takes it by itself"
+            )
+            raise InvalidInput(f"auto_subscribe is for a source of the kernel's in a room with a stage: {why}")
         if isinstance(source, PublishesItself):
             if self.direct:
                 raise ConfigError("a page cannot push to a room for direct streaming: create it with type='coHosts'")

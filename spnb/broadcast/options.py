@@ -144,18 +144,26 @@ class Intent:
         muted: what must not go out.
         video, audio: how to send.
         reconnect: how to go on after the connection was lost.
+        auto_subscribe: whether media of others on stage is taken.
     """
 
     muted: frozenset[Kind] = frozenset()
     video: VideoOptions = field(default_factory=VideoOptions)
     audio: AudioOptions = field(default_factory=AudioOptions)
     reconnect: ReconnectOptions = field(default_factory=ReconnectOptions)
+    auto_subscribe: bool = False
 
     @classmethod
-    def of(cls, video: VideoOptions | None, audio: AudioOptions | bool, reconnect: ReconnectOptions | None) -> Intent:
+    def of(
+        cls,
+        video: VideoOptions | None,
+        audio: AudioOptions | bool,
+        reconnect: ReconnectOptions | None,
+        auto_subscribe: bool = False,
+    ) -> Intent:
         """What a host begins with; of the sound perhaps only whether there is one."""
         sound = audio if isinstance(audio, AudioOptions) else AudioOptions(enabled=audio)
-        return cls(frozenset(), video or VideoOptions(), sound, reconnect or ReconnectOptions())
+        return cls(frozenset(), video or VideoOptions(), sound, reconnect or ReconnectOptions(), auto_subscribe)
 
     def with_muted(self, what: Kind, *, muted: bool) -> Intent:
         """The same with `what` muted, or not."""

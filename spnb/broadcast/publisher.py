@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from spnb._lasting import kept_up
 from spnb._proxies import enter, through
 from spnb._sound_lag import SoundLag
-from spnb.broadcast.events import BroadcastStats
+from spnb.broadcast.events import BroadcastStats, TrackSubscribed
 from spnb.broadcast.native_log import QuietEncoder
 from spnb.broadcast.options import Format, Intent, Kind, VideoOptions
 from spnb.broadcast.sources.base import SAMPLE_RATE, Sink
@@ -55,6 +55,7 @@ class PublisherEvents:
         restored: called when a lost source gives media again.
         others: called with who else publishes in the room, by identity, when that changes.
         muted: called with what a moderator has muted at the media server.
+        taken: called with media of others that comes in.
     """
 
     disconnected: Callable[[str], None]
@@ -64,12 +65,13 @@ class PublisherEvents:
     restored: Callable[[], None]
     others: Callable[[frozenset[str]], None] = lambda _others: None
     muted: Callable[[Kind], None] = lambda _what: None
+    taken: Callable[[TrackSubscribed], None] = lambda _media: None
 
 
-def _options(ice: Sequence[IceServer]) -> rtc.RoomOptions:
+def _options(ice: Sequence[IceServer], *, auto_subscribe: bool) -> rtc.RoomOptions:
     from livekit import rtc
 
-    options = rtc.RoomOptions(auto_subscribe=False, single_peer_connection=False)
+    options = rtc.RoomOptions(auto_subscribe=auto_subscribe, single_peer_connection=False)
     if ice:
         servers = [
             rtc.IceServer(urls=each.urls, username=each.username or "", password=each.credential or "") for each in ice
@@ -170,10 +172,11 @@ class Publisher:
         room.on("track_muted", lambda who, publication: self._mute_told(room, who, publication, muted=True))
         room.on("track_unmuted", lambda who, publication: self._mute_told(room, who, publication, muted=False))
         room.on("local_track_republished", lambda *_: self._own_forgotten())
+        room.on("track_subscribed", self._taken)
         for change in ("participant_disconnected", "track_published", "track_unpublished"):
             room.on(change, self._others_changed)
         try:
-            await enter(room, url, token, _options(ice))
+            await enter(room, url, token, _options(ice, auto_subscribe=self._intent.auto_subscribe))
         except rtc.ConnectError as error:
             raise ConnectionRefused(f"LiveKit refused the connection{through(url)}: {_shown(error)}") from None
         self._room = room
@@ -183,6 +186,12 @@ class Publisher:
         if self._room is not None:
             others = self._room.remote_participants.values()
             self._events.others(frozenset(other.identity for other in others if other.track_publications))
+
+    def _taken(self, track: Any, _publication: Any, who: Any) -> None:
+        from livekit.rtc import TrackKind
+
+        what: Kind = "audio" if track.kind == TrackKind.KIND_AUDIO else "video"
+        self._events.taken(TrackSubscribed(user_id=who.identity, what=what, track=track))
 
     def _disconnected(self, reason: Any) -> None:
         if not self._left:

@@ -208,20 +208,22 @@ class AsyncChannels(Resource):
         await self._gone(f"/api/v3/channels/{part(channel_id)}/users/roles", "take the role away", body)
 
     @on_loop
-    async def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
+    async def mute(
+        self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] | None = None
+    ) -> None:
         """Mute the channel, or only some users; moderators only.
 
         social.plus: `ChannelRepository.Moderation.muteMembers`, `ChannelRepository.Moderation.unmuteMembers`.
 
         Args:
             seconds: how long; None for ever, 0 ends it.
-            user_ids: whom; everybody without.
+            user_ids: whom, 1 to 100; everybody without.
         """
         # The wire's unit is milliseconds, -1 for ever.
         body: Json = {"mutePeriod": -1 if seconds is None else int(seconds * 1000)}
         path = f"/api/v2/channel/{part(channel_id)}/mute"
-        if user_ids:
-            body["userIds"] = list(user_ids)
+        if user_ids is not None:
+            body["userIds"] = _named(user_ids)
             path = f"/api/v2/channel/{part(channel_id)}/users/mute"
         await self._put(path, "mute in the chat", body)
 

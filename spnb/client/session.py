@@ -10,6 +10,7 @@ import secrets
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from json import dumps
 from typing import Any, Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -28,6 +29,7 @@ from spnb.errors import (
     BadAnswer,
     ClientClosed,
     ConfigError,
+    InvalidInput,
     RateLimited,
     ServerFault,
     ServiceError,
@@ -245,6 +247,7 @@ class Session:
 
         Args:
             doing: what is tried, for error messages.
+            json: the body; what no JSON can say is refused.
             params: query; lists become `name[]=`, dicts `name[key]=`, None is left out.
             upload: whether it goes to the upload host.
             repeatable: whether it may be sent again when its fate is unknown (5xx, time-out); by default everything
@@ -252,7 +255,9 @@ class Session:
 
         Raises:
             ServiceError, Unreachable: see `spnb.errors`.
+            InvalidInput: the body holds what no JSON can say.
         """
+        _check_json(json, doing)
         may_repeat = method != "POST" if repeatable is None else repeatable
         for renewed in (False, True):
             token = admin_token or await self.token()
@@ -445,6 +450,13 @@ def _joined(url: str, location: str) -> str | None:
     except ValueError:
         return None
     return joined
+
+
+def _check_json(body: Any, doing: str) -> None:
+    try:
+        dumps(body, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(f"could not {doing}: what was given is no JSON ({error})") from None
 
 
 def _flat(params: Mapping[str, Any]) -> list[tuple[str, str]] | None:

@@ -91,7 +91,7 @@ class AsyncChat:
             Forbidden: you are muted or banned, or the chat is muted.
             RateLimited: slow mode, and your turn comes later.
         """
-        parent = _id(reply_to) if reply_to is not None else None
+        parent = self._own(reply_to) if reply_to is not None else None
         return await self._client.messages.send(
             self._channel.feed_id, text, parent_id=parent, mentions=mentions or None
         )
@@ -104,7 +104,7 @@ class AsyncChat:
 
         social.plus: `MessageRepository.createMessage`.
         """
-        parent = _id(reply_to) if reply_to is not None else None
+        parent = self._own(reply_to) if reply_to is not None else None
         return await self._client.messages.send_image(self._channel.feed_id, image, caption=caption, parent_id=parent)
 
     @on_loop
@@ -113,7 +113,7 @@ class AsyncChat:
 
         social.plus: `MessageRepository.createMessage`.
         """
-        parent = _id(reply_to) if reply_to is not None else None
+        parent = self._own(reply_to) if reply_to is not None else None
         return await self._client.messages.send_custom(self._channel.feed_id, data, parent_id=parent)
 
     @on_loop
@@ -122,7 +122,7 @@ class AsyncChat:
 
         social.plus: `MessageRepository.editMessage`, `MessageRepository.updateMessage`.
         """
-        return await self._client.messages.edit(_id(message), text)
+        return await self._client.messages.edit(self._own(message), text)
 
     @on_loop
     async def delete(self, message: Message | str) -> None:
@@ -130,7 +130,7 @@ class AsyncChat:
 
         social.plus: `MessageRepository.softDeleteMessage`, `MessageRepository.deleteMessage`.
         """
-        message_id = _id(message)
+        message_id = self._own(message)
         await self._client.messages.delete(message_id)
         if any(placard.message_id == message_id for placard in self.placards):
             # Who does not moderate may not write there: whoever shows it looks whether the message is still there.
@@ -141,12 +141,12 @@ class AsyncChat:
     @on_loop
     async def flag(self, message: Message | str, *, reason: str | None = None) -> None:
         """Report a message to the moderators. social.plus: `MessageRepository.flagMessage`."""
-        await self._client.messages.flag(_id(message), reason=reason)
+        await self._client.messages.flag(self._own(message), reason=reason)
 
     @on_loop
     async def unflag(self, message: Message | str) -> None:
         """Take your report back. social.plus: `MessageRepository.unflagMessage`."""
-        await self._client.messages.unflag(_id(message))
+        await self._client.messages.unflag(self._own(message))
 
     @on_loop
     async def react(self, message: Message | str, name: str) -> None:
@@ -154,12 +154,12 @@ class AsyncChat:
 
         social.plus: `ReactionRepository.addReaction`.
         """
-        await self._client.reactions.add(_id(message), "message", name)
+        await self._client.reactions.add(self._own(message), "message", name)
 
     @on_loop
     async def unreact(self, message: Message | str, name: str) -> None:
         """Take your reaction back. social.plus: `ReactionRepository.removeReaction`."""
-        await self._client.reactions.remove(_id(message), "message", name)
+        await self._client.reactions.remove(self._own(message), "message", name)
 
     # -- reading
 
@@ -174,7 +174,7 @@ class AsyncChat:
 
     def pages(self, *, page_size: int = 100, reply_to: Message | str | None = None) -> AsyncIterator[list[Message]]:
         """The same, a page at a time: one step of the iteration is one request."""
-        parent = _id(reply_to) if reply_to is not None else None
+        parent = self._own(reply_to) if reply_to is not None else None
         return self._client.messages.pages(
             self._channel.feed_id, page_size=page_size, oldest_first=True, parent_id=parent
         )
@@ -259,7 +259,7 @@ class AsyncChat:
         if isinstance(announcement, Message):
             pinned: dict[str, Any] = {
                 "text": announcement.text[:PINNED_TEXT_LIMIT],
-                "messageId": announcement.message_id,
+                "messageId": self._own(announcement),
                 "userId": announcement.creator_public_id,
             }
         else:
@@ -303,7 +303,7 @@ class AsyncChat:
         text = message.text if isinstance(message, Message) else message
         if not text.strip():
             raise InvalidInput("only a text can be put on screen")
-        about = {"name": message.name, "message_id": message.message_id} if isinstance(message, Message) else {}
+        about = {"name": message.name, "message_id": self._own(message)} if isinstance(message, Message) else {}
         metadata = (await self.refresh()).metadata or {}
         await self._update(metadata=shown_over(metadata, self._client.clock.now(), text, **about))
         found = self.on_screen
@@ -330,6 +330,18 @@ class AsyncChat:
         most, window = (messages, int(seconds * 1000)) if seconds else (0, 0)
         await self._update(rate_limit=most, rate_limit_window=window)
 
+    def _own(self, message: Message | str) -> str:
+        """The id of a message of this chat.
+
+        Raises:
+            InvalidInput: it is another chat's: what is done to it would be done there.
+        """
+        if isinstance(message, str):
+            return message
+        if message.channel_public_id not in (None, self._channel.channel_id):
+            raise InvalidInput(f"{message!r} is of another chat, {message.channel_public_id}, not of this one")
+        return message.message_id
+
     async def _update(self, **changes: Any) -> None:
         self._channel = await self._client.channels.update(self._channel.channel_id, **changes)
 
@@ -343,7 +355,7 @@ class AsyncChat:
             user_ids: public ids, at most 100.
             seconds: how long; for ever without.
         """
-        await self._client.channels.mute(self._channel.channel_id, seconds=seconds, user_ids=user_ids)
+        await self._client.channels.mute(self._channel.channel_id, seconds=seconds, user_ids=user_ids or None)
 
     @on_loop
     async def unmute(self, *user_ids: str) -> None:
@@ -351,7 +363,7 @@ class AsyncChat:
 
         social.plus: `ChannelRepository.unmuteChannel`.
         """
-        await self._client.channels.mute(self._channel.channel_id, seconds=0, user_ids=user_ids)
+        await self._client.channels.mute(self._channel.channel_id, seconds=0, user_ids=user_ids or None)
 
     @on_loop
     async def ban(self, *user_ids: str) -> None:
@@ -373,17 +385,15 @@ class AsyncChat:
         Raises:
             Forbidden: you do not moderate here; says who may.
         """
-        if user_ids:
-            channels = self._client.channels
-            await self._moderating(channels.add_members(self._channel.channel_id, user_ids))
-            await self._moderating(channels.add_role(self._channel.channel_id, MODERATOR, user_ids))
+        channels = self._client.channels
+        await self._moderating(channels.add_members(self._channel.channel_id, user_ids))
+        await self._moderating(channels.add_role(self._channel.channel_id, MODERATOR, user_ids))
 
     @on_loop
     async def remove_moderator(self, *user_ids: str) -> None:
         """Have users moderate here no longer; moderators only."""
-        if user_ids:
-            removing = self._client.channels.remove_role(self._channel.channel_id, MODERATOR, user_ids)
-            await self._moderating(removing)
+        removing = self._client.channels.remove_role(self._channel.channel_id, MODERATOR, user_ids)
+        await self._moderating(removing)
 
     async def _moderating(self, change: Awaitable[None]) -> None:
         try:
@@ -429,7 +439,3 @@ def announcement_of(channel: Channel) -> Announcement | None:
         return None
     message_id, user_id = pinned.get("messageId"), pinned.get("userId")
     return Announcement(str(pinned["text"]), str(message_id) if message_id else None, str(user_id) if user_id else None)
-
-
-def _id(message: Message | str) -> str:
-    return message if isinstance(message, str) else message.message_id

@@ -115,6 +115,7 @@ class AsyncCoHosting(FollowedRoom):
         video: VideoOptions | None = None,
         audio: AudioOptions | bool = True,
         reconnect: ReconnectOptions | None = None,
+        auto_subscribe: bool = False,
         on_event: Callable[[BroadcastEvent], Any] | None = None,
     ) -> AsyncBroadcast:
         """Come onto the stage as a co-host, once the room is live, and hand out the running `Broadcast`.
@@ -127,6 +128,7 @@ class AsyncCoHosting(FollowedRoom):
             video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
             audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
             reconnect: how long and how often to try after the connection was lost.
+            auto_subscribe: whether what others on stage send comes here too, told as `TrackSubscribed`; not to a page.
             on_event: called with each event, on the background loop.
 
         Raises:
@@ -137,7 +139,7 @@ class AsyncCoHosting(FollowedRoom):
         if self.hosted:
             raise InvalidInput("the room is yours: the host comes onto the stage with go_live()")
         broadcast: AsyncBroadcast = await self.go_live(
-            source, video=video, audio=audio, reconnect=reconnect, on_event=on_event
+            source, video=video, audio=audio, reconnect=reconnect, auto_subscribe=auto_subscribe, on_event=on_event
         )
         self._broadcast = broadcast
         return broadcast

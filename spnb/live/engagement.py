@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spnb._arguments import checked_class
 from spnb._loop import on_loop
@@ -13,6 +13,9 @@ from spnb.live.products import AsyncRoomProducts
 from spnb.live.reactions import AsyncLiveReactions
 from spnb.live.viewing import AsyncViewing
 from spnb.models import LiveReaction
+
+if TYPE_CHECKING:
+    from spnb.client.audience import AsyncPresence
 
 __all__ = ["AsyncEngagement"]
 
@@ -28,6 +31,16 @@ class AsyncEngagement(FollowedRoom):
     _reactions: AsyncLiveReactions | None = None
     _audience: AsyncAudience | None = None
     _products: AsyncRoomProducts | None = None
+
+    @on_loop
+    async def viewers(self) -> int:
+        """How many users watch now. social.plus: `RoomPresenceRepository.getRoomUserCount`."""
+        return await self.client.presence.count(self.room_id)
+
+    @property
+    def presence(self) -> AsyncPresence:
+        """Heartbeats, viewers and watch sessions, on the connection the room lives on."""
+        return self.client.presence
 
     @property
     def reactions(self) -> AsyncLiveReactions:

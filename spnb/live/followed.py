@@ -13,9 +13,26 @@ if TYPE_CHECKING:
     from spnb.broadcast.sources import Source
     from spnb.client import AsyncClient
 
-__all__ = ["FollowedRoom", "Observer"]
+__all__ = ["FollowedRoom", "Observer", "Same"]
 
 Observer = Callable[[Room], Any]
+
+
+class Same:
+    """What stands for one thing of the service: two of one connection are equal where they stand for the same one, and
+    are in sets by it, whatever each of them has read of it so far."""
+
+    def _stands_for(self) -> tuple[object, str]:
+        """The connection, and the id."""
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Same) or type(other) is not type(self):
+            return NotImplemented
+        return self._stands_for() == other._stands_for()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._stands_for()))
 
 
 class FollowedRoom(Protocol):
@@ -65,6 +82,7 @@ class FollowedRoom(Protocol):
         video: VideoOptions | None = None,
         audio: AudioOptions | bool = True,
         reconnect: ReconnectOptions | None = None,
+        auto_subscribe: bool = False,
         on_event: Callable[[BroadcastEvent], Any] | None = None,
     ) -> AsyncBroadcast:
         """Put the room on air, or come onto its stage."""

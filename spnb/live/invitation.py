@@ -8,6 +8,7 @@ from spnb._arguments import checked_class
 from spnb._loop import on_loop
 from spnb._twins import Blocking
 from spnb.errors import InvalidInput
+from spnb.live.followed import Same
 from spnb.models import Invitation
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ __all__ = ["AsyncLiveInvitation"]
 
 
 @checked_class
-class AsyncLiveInvitation:
+class AsyncLiveInvitation(Same):
     """An invitation as it was last read. The invited user accepts or rejects it, the host cancels it.
+
+    Two of one connection are equal where they are the same invitation.
 
     Args:
         client: the connection of one of the two.
@@ -39,6 +42,9 @@ class AsyncLiveInvitation:
     def invitation_id(self) -> str:
         """Its id."""
         return self._record.invitation_id
+
+    def _stands_for(self) -> tuple[object, str]:
+        return self._client, self.invitation_id
 
     @property
     def room_id(self) -> str:

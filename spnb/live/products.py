@@ -14,7 +14,7 @@ from spnb._loop import aiterate, on_loop
 from spnb._twins import Blocking
 from spnb.client.products import MOST_TAGGED, ProductActivity, ProductCounts, ProductTags
 from spnb.client.records import Records
-from spnb.errors import InvalidInput, NotFound, ServiceError
+from spnb.errors import InvalidInput, NotFound, ServiceError, Unreachable
 from spnb.live.followed import FollowedRoom
 from spnb.live.outbox import Outbox
 from spnb.live.reading import Reader
@@ -64,6 +64,7 @@ class AsyncRoomProducts:
         self._reader: Reader | None = None
         self._changing = asyncio.Lock()
         self._seen: dict[tuple[str, str, str], float] = {}
+        self._there: set[str] = set()
         self._numbers = itertools.count()
         self._outbox_made: Outbox[ProductActivity] | None = None
         self.uncounted: str | None = None
@@ -237,10 +238,17 @@ class AsyncRoomProducts:
 
     @on_loop
     async def untag(self, *products: Product | str) -> list[Product]:
-        """Take products off; a pinned one among them is unpinned. social.plus: `PostRepository.updateProductTags`."""
+        """Take products off; a pinned one among them is unpinned. social.plus: `PostRepository.updateProductTags`.
+
+        Raises:
+            InvalidInput: one of them is not tagged.
+        """
         gone = set(_ids(products))
         async with self._changing:
             tags = await self._newest_tags()
+            if odd := gone - {product.product_id for product in tags.tagged}:
+                known = ", ".join(product.product_id for product in tags.tagged) or "none"
+                raise InvalidInput(f"{', '.join(map(repr, sorted(odd)))} is not tagged: tagged are {known}")
             kept = [product.product_id for product in tags.tagged if product.product_id not in gone]
             self._take(await self._client.products.tag(tags.post_id, kept))
         return self.tagged
@@ -293,8 +301,9 @@ class AsyncRoomProducts:
 
         Raises:
             InvalidInput: there is no such place.
+            NotFound: there is no such product.
         """
-        self._track(_ids([product])[0], "view", location)
+        await self._track(product, "view", location)
 
     @on_loop
     async def clicked(self, product: Product | str, *, location: Location = "list") -> None:
@@ -306,18 +315,38 @@ class AsyncRoomProducts:
 
         Raises:
             InvalidInput: there is no such place.
+            NotFound: there is no such product.
         """
-        self._track(_ids([product])[0], "linkClicked", location)
+        await self._track(product, "linkClicked", location)
 
-    def _track(self, product_id: str, kind: Kind, location: Location) -> None:
+    async def _track(self, product: Product | str, kind: Kind, location: Location) -> None:
         if location not in LOCATIONS:
             raise InvalidInput(f"location is 'pinned' or 'list', not {location!r}")
+        product_id = _ids([product])[0]
+        if isinstance(product, str):
+            await self._check(product_id)
         now, key = self._clock(), (product_id, kind, location)
         if now - self._seen.get(key, float("-inf")) < SAME_SECONDS:
             return
         self._seen[key] = now
         activity = ProductActivity(product_id, kind, location, self._room.room_id)
         self._outbox().put(next(self._numbers), activity)
+
+    async def _check(self, product_id: str) -> None:
+        """See that there is such a product, once: the service takes and counts any id."""
+        if product_id in self._there or any(product_id == one.product_id for one in self._tags_known()):
+            return
+        try:
+            await self._client.products.get(product_id)
+        except NotFound:
+            raise
+        except (ServiceError, Unreachable) as error:
+            log.info("a product could not be looked up: %s", type(error).__name__)  # seen it was all the same
+            return
+        self._there.add(product_id)
+
+    def _tags_known(self) -> tuple[Product, ...]:
+        return self._tags.tagged if self._tags is not None else ()
 
     @on_loop
     async def flush(self) -> None:

@@ -20,7 +20,7 @@ from spnb.live import hooks
 from spnb.live.chat import AsyncChat
 from spnb.live.co_hosting import AsyncCoHosting
 from spnb.live.engagement import AsyncEngagement
-from spnb.live.followed import Observer
+from spnb.live.followed import Observer, Same
 from spnb.live.reading import Reader
 from spnb.live.room_fields import RoomFields
 from spnb.live.status import Knowledge, can_still_reach, room_of_event
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from spnb.broadcast import AsyncBroadcast, AudioOptions, BroadcastEvent, ReconnectOptions, VideoOptions
     from spnb.broadcast.sources import Source
     from spnb.client import AsyncClient
-    from spnb.client.audience import AsyncPresence
     from spnb.recordings import AsyncRecording, ProgressWish
 
 __all__ = ["AsyncLiveRoom", "Observer"]
@@ -46,8 +45,9 @@ _broadcasts: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """What this process has put on air, by room and user."""
 
 
-class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
-    """A room that follows the service while anybody looks at it.
+class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement, Same):
+    """A room that follows the service while anybody looks at it. Two of one connection are equal where they are of one
+    room; its records, where they say the same.
 
     Args:
         client: the connection it lives on.
@@ -83,6 +83,9 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
         """The room's id."""
         return self._record.room_id
 
+    def _stands_for(self) -> tuple[object, str]:
+        return self._client, self.room_id
+
     @property
     def user_id(self) -> str:
         """The public id of the user on whose connection it lives."""
@@ -110,9 +113,10 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
 
     def watch(self) -> AsyncIterator[Room]:
         """The record now, then at each change of status; ends after a final one (recorded, terminated, error), and when
+        the room is deleted (`is_deleted` of the last record).
 
         social.plus: `RoomRepository.onRoomUpdated`.
-        the room is deleted (`is_deleted` of the last record)."""
+        """
         return aiterate(self._watch())
 
     async def _watch(self) -> AsyncIterator[Room]:
@@ -272,9 +276,7 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
     @on_loop
     async def post(self, *, community_id: str | None = None, text: str | None = None, title: str | None = None) -> Post:
         """The room's livestream post, in a community or in your own feed. Where there is one already it is that one,
-
-        social.plus: `PostRepository.createRoomPost`.
-        changed to this text and title."""
+        changed to this text and title. social.plus: `PostRepository.createRoomPost`."""
         self._called("post")
         post = await self._client.rooms.publish(self.room_id, community_id=community_id, text=text, title=title)
         await self.refresh()
@@ -323,6 +325,7 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
         video: VideoOptions | None = None,
         audio: AudioOptions | bool = True,
         reconnect: ReconnectOptions | None = None,
+        auto_subscribe: bool = False,
         on_event: Callable[[BroadcastEvent], Any] | None = None,
     ) -> AsyncBroadcast:
         """Put the room on air with a source (a test card without), and hand out the running broadcast.
@@ -332,6 +335,7 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
             video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
             audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
             reconnect: how long and how often to try after the connection was lost.
+            auto_subscribe: whether what others on stage send comes here too, told as `TrackSubscribed`; not to a page.
             on_event: called with each event, on the background loop.
 
         Raises:
@@ -341,7 +345,8 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
         from spnb.broadcast import go_live
 
         self._called("go_live")
-        broadcast = await go_live(self, source, video=video, audio=audio, reconnect=reconnect, on_event=on_event)
+        options: Any = {"video": video, "audio": audio, "reconnect": reconnect, "auto_subscribe": auto_subscribe}
+        broadcast = await go_live(self, source, on_event=on_event, **options)
         _broadcasts[self.broadcast_key] = broadcast
         self.stage._follow_media(broadcast)
         return broadcast
@@ -463,11 +468,6 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
         return await clip_last(rest, url, seconds, Path(path), exact=exact, overwrite=overwrite)
 
     @on_loop
-    async def viewers(self) -> int:
-        """How many users watch now. social.plus: `RoomPresenceRepository.getRoomUserCount`."""
-        return await self._client.presence.count(self.room_id)
-
-    @on_loop
     async def thumbnail(self) -> bytes | None:
         """The picture of the room: what is live now, or the host's own; None where there is none (yet)."""
         return await self._client.rooms.thumbnail(self._record)
@@ -481,11 +481,6 @@ class AsyncLiveRoom(RoomFields, AsyncCoHosting, AsyncEngagement):
         if post.parent_post_id:
             post = await self._client.posts.get(post.parent_post_id)
         return str(post.data.get("text") or "") or None
-
-    @property
-    def presence(self) -> AsyncPresence:
-        """Heartbeats, viewers and watch sessions, on the connection the room lives on."""
-        return self._client.presence
 
     sync = Blocking()
     """The blocking twin."""

@@ -20,7 +20,7 @@ from spnb._lasting import Pauses, kept_up
 from spnb._loop import aiterate, on_loop
 from spnb._stage_layout import LAYOUT, Shape, StageLayout, layout_of
 from spnb._twins import Blocking
-from spnb.errors import ClientClosed, ServiceError, Unreachable
+from spnb.errors import ClientClosed, InvalidInput, ServiceError, Unreachable
 from spnb.live.followed import FollowedRoom
 from spnb.models import Room
 from spnb.observers import Observers
@@ -112,12 +112,15 @@ class AsyncStage:
         Args:
             shape: `side-by-side`; `spotlight`, one large and the others in a column; `picture-in-picture`, the others
                 small upon the large one.
-            focus: public id of whose picture is the large one; the host's without it.
+            focus: public id of whose picture is the large one, the host's or a co-host's; the host's without it.
 
         Raises:
+            InvalidInput: `focus` is no broadcaster of the room.
             Forbidden: the room is somebody else's.
         """
         record = await self._room.refresh()
+        if focus is not None and focus not in (known := [found.user_id for found in record.participants]):
+            raise InvalidInput(f"{focus!r} is no broadcaster of this room: focus is one of {', '.join(known)}")
         told = {"shape": shape} | ({"focus": focus} if focus else {})
         await self._room.client.rooms.update(self._room.room_id, metadata={**(record.metadata or {}), LAYOUT: told})
         await self._room.refresh()

@@ -45,8 +45,9 @@ class AsyncPrehook:
     `await hook.install(sp)` receives on 127.0.0.1 and has the network of a connection ask here, until `aclose()`. The
     object itself is an ASGI app for a server of your own, which the service wants to reach by HTTPS.
 
-    Rules are asked in the order in which they were added. One that returns nothing has no opinion; `asked.refuse()`
-    and `asked.allow()` end it; after `asked.change()` the next rules see what it was changed to.
+    Rules are asked in the order in which they were added. One that returns nothing, or True, has nothing against it;
+    `asked.refuse()`, or False, and `asked.allow()` end it; after `asked.change()` the next rules see what it was
+    changed to.
 
     Args:
         secret: what questions are signed with, several while one is being changed; `install()` brings it.
@@ -126,8 +127,10 @@ class AsyncPrehook:
                 said = await rule(asked)
             else:
                 said = await asyncio.get_running_loop().run_in_executor(self._threads, rule, asked)
-            if said is None:
+            if said is None or said is True:
                 continue
+            if said is False:
+                said = asked.refuse()
             if not isinstance(said, Decision):
                 name = getattr(rule, "__name__", "a rule")
                 raise TypeError(f"{name} returned {type(said).__name__}: return asked.refuse(…), .change(…) or nothing")

@@ -74,6 +74,7 @@ class Booth:
 
     def __init__(self, livekit: LiveKit, name: str, line: Line | None = None) -> None:
         self.livekit, self.room_id, self.line = livekit, f"{name}-{secrets.token_hex(4)}", line
+        self.identity = "host"
         self.broadcast_key = f"{self.room_id}/host"
         self.hosted = True
         self.ice_servers: tuple[IceServer, ...] = ()
@@ -96,7 +97,7 @@ class Booth:
         url = f"ws://127.0.0.1:{self.line.port}" if self.line is not None else self.livekit.url
         return BroadcasterData(
             co_host_url=url,
-            co_host_token=self.livekit.token(self.room_id, "host", **{"can_publish": True, **self.grants}),
+            co_host_token=self.livekit.token(self.room_id, self.identity, **{"can_publish": True, **self.grants}),
         )
 
     async def refresh(self) -> Room:

@@ -10,7 +10,16 @@ import pytest
 from livekit import rtc
 
 import spnb
-from spnb.broadcast import AudioOptions, Ended, Reconnected, Reconnecting, ReconnectOptions, VideoOptions, go_live
+from spnb.broadcast import (
+    AudioOptions,
+    Ended,
+    Reconnected,
+    Reconnecting,
+    ReconnectOptions,
+    TrackSubscribed,
+    VideoOptions,
+    go_live,
+)
 from spnb.broadcast.sources import Screen, TestCard
 from spnb.broadcast.sources.base import SAMPLE_RATE
 from spnb.errors import BroadcastError, InvalidInput
@@ -264,3 +273,36 @@ def test_a_picture_is_never_made_larger_and_keeps_its_shape() -> None:
     assert VideoOptions(height=180).fit(640, 360, 25) == (320, 180, 25)
     assert VideoOptions(width=100).fit(640, 360, 25) == (100, 56, 25)
     assert VideoOptions(fps=10).fit(641, 361, 25) == (640, 360, 10)
+
+
+async def test_what_others_on_stage_send_comes_in_where_it_is_asked_for(livekit: LiveKit) -> None:
+    booth, guest = Booth(livekit, "taken-too"), Booth(livekit, "taken-too")
+    guest.room_id, guest.identity, guest.broadcast_key = booth.room_id, "guest", f"{booth.room_id}/guest"
+    told: list[Any] = []
+    theirs: list[Any] = []
+    show = await go_live(booth, TestCard(320, 180, 15), auto_subscribe=True, on_event=told.append)
+    other = await go_live(guest, TestCard(160, 90, 15), on_event=theirs.append)
+    await until(lambda: len(of(told, TrackSubscribed)) >= 2, 60)
+    assert {(event.user_id, event.what) for event in of(told, TrackSubscribed)} == {
+        ("guest", "video"),
+        ("guest", "audio"),
+    }
+    (video,) = (event.track for event in of(told, TrackSubscribed) if event.what == "video")
+    stream = rtc.VideoStream(video)
+    async for picture in stream:
+        assert picture.frame.width * 9 == picture.frame.height * 16
+        break
+    await stream.aclose()
+    await until(lambda: other.others == {"host"}, 60)
+    assert not of(theirs, TrackSubscribed), "nothing comes where nothing is asked for"
+    await other.stop()
+    await show.stop()
+
+
+async def test_a_page_takes_what_others_send_by_itself(embedded: LiveKit) -> None:
+    class OfAPage(TestCard):
+        def publisher(self, _intent: Any, _events: Any) -> Any:
+            raise AssertionError("it was to be refused before")
+
+    with pytest.raises(InvalidInput, match="a page takes it by itself"):
+        await go_live(Booth(embedded, "page"), OfAPage(160, 90, 15), auto_subscribe=True)

@@ -15,11 +15,12 @@ from typing import Any
 import httpx
 import pytest
 
+import spnb
 from spnb.bench.figures import Figure, at_least, at_most, quantile
 from spnb.bench.run import BENCHMARKS, run_benchmarks
 from spnb.cli.app import main
 from spnb.cli.lab import copy_notebooks, shipped_notebooks
-from spnb.errors import InvalidInput, Unreachable
+from spnb.errors import InvalidInput, Unauthorized, Unreachable
 from spnb.recordings import download, probe
 from tests.conftest import RunningSandbox
 
@@ -141,12 +142,15 @@ def test_the_doctor_finds_what_works(environment: Path, capsys: Any, monkeypatch
 
 def test_the_sandbox_runs_in_the_foreground(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "spnb", "sandbox", "--json", "--data-dir", str(tmp_path), "--grace", "5"],
+        [sys.executable, "-m", "spnb", "sandbox", "--json", "--data-dir", str(tmp_path), "--grace", "5", "--secure"],
         stdout=subprocess.PIPE,
         text=True,
     )
     assert process.stdout is not None
-    assert json.loads(process.stdout.readline())["dataDir"] == str(tmp_path)
+    told = json.loads(process.stdout.readline())
+    assert told["dataDir"] == str(tmp_path)
+    with pytest.raises(Unauthorized, match="secure mode"):
+        spnb.connect("ann", url=told["url"], api_key=told["apiKey"])
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
 

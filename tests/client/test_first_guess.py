@@ -317,6 +317,63 @@ def test_a_token_is_worth_nothing_after_the_logout(sandbox: RunningSandbox) -> N
     assert told.status_code == 401
 
 
+def test_two_of_one_room_are_the_same_to_python(sandbox: RunningSandbox) -> None:
+    with (
+        spnb.connect("equal-host", url=sandbox.url, api_key=sandbox.api_key) as host,
+        spnb.connect("equal-guest", url=sandbox.url, api_key=sandbox.api_key) as guest,
+    ):
+        room, other = (host.rooms.create(title, chat=False) for title in ("One", "Another"))
+        again = host.rooms.get(room.room_id)
+        again.update(title="Changed")
+        assert again == room
+        assert (again.asynchronous, {room, again, other}) == (room.asynchronous, {room, other})
+        assert other != room
+        assert again in [other, room]
+        assert guest.rooms.get(room.room_id) != room, "what another may do there is another thing"
+        assert room != room.record
+        # Records are what was so at a moment: equal where they say the same, and in sets by their id.
+        assert again.record != room.record
+        assert hash(again.record) == hash(room.record)
+        room.refresh()
+        assert again.record == room.record
+        room.invite("equal-guest")
+        mine, same = (guest.rooms.get(room.room_id).invitation() for _ in range(2))
+        assert mine is not None
+        assert {mine, same} == {mine}
+
+
+def test_what_is_of_elsewhere_or_nothing_is_refused(sandbox: RunningSandbox) -> None:
+    """Each of these was taken, and did nothing, or did it to somebody or something else."""
+    with spnb.connect("refuser", url=sandbox.url, api_key=sandbox.api_key) as sp:
+        room, other = sp.rooms.create("Here"), sp.rooms.create("There")
+        chat, message = room.chat, other.chat.send("said there")
+        channel_id = chat.channel.channel_id
+        hooks = spnb.sandbox.webhooks(sp)
+        for wrong, words in (
+            (lambda: chat.delete(message), "of another chat"),
+            (lambda: chat.edit(message, "changed"), "of another chat"),
+            (lambda: chat.flag(message), "of another chat"),
+            (lambda: chat.react(message, "like"), "of another chat"),
+            (lambda: chat.pin(message), "of another chat"),
+            (lambda: chat.show(message), "of another chat"),
+            (lambda: chat.send("answer", reply_to=message), "of another chat"),
+            (lambda: room.stage.arrange("spotlight", focus="zed"), "'zed' is no broadcaster .* one of refuser"),
+            (lambda: sp.channels.mute(channel_id, user_ids=[]), "1 to 100 user ids"),
+            (lambda: chat.add_moderator(), "1 to 100 user ids"),
+            (lambda: chat.remove_moderator(), "1 to 100 user ids"),
+            (lambda: room.update(metadata={"of": {1, 2}}), "no JSON"),
+            (lambda: sp.rooms.create("Nan", metadata={"of": float("nan")}, chat=False), "no JSON"),
+            (lambda: hooks.add("http://127.0.0.1:9/", "a secret of some length", events=[]), "at least one event"),
+        ):
+            with pytest.raises(InvalidInput, match=words):
+                wrong()
+        assert other.chat.recent()[0].text == "said there"
+        assert chat.recent() == []
+        chat.mute(seconds=60)  # everybody
+        assert chat.refresh().is_muted
+        assert room.stage.arrange("spotlight", focus="refuser").focus == "refuser"
+
+
 def test_not_read_yet_is_never_shown_as_none(sandbox: RunningSandbox) -> None:
     with spnb.connect("unread", url=sandbox.url, api_key=sandbox.api_key) as sp:
         room = sp.rooms.create("Unread")

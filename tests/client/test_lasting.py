@@ -239,6 +239,11 @@ def test_arguments_beat_the_environment_one_by_one(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SOCIALPLUS_URL", sandbox.url)
     with spnb.connect("named-here", api_key=sandbox.api_key) as sp:
         assert sandbox.url in repr(sp)
+    monkeypatch.setenv("SOCIALPLUS_URL", "http://127.0.0.1:9")
+    with spnb.connect("named-here", api_key=sandbox.api_key, url=sandbox.url) as sp:
+        assert sandbox.url in repr(sp)
+    with pytest.raises(ConfigError, match="unknown region 'mars'"):
+        spnb.connect("named-here", api_key=sandbox.api_key, region="mars")
 
 
 def test_certificates_that_cannot_be_read_are_told(tmp_path: Path) -> None:
@@ -248,6 +253,14 @@ def test_certificates_that_cannot_be_read_are_told(tmp_path: Path) -> None:
             spnb.connect("ann", api_key="k" * 20, region="eu", verify=wrong)
     with pytest.raises(ConfigError, match="proxy"):
         spnb.connect("ann", api_key="k" * 20, url="http://127.0.0.1:9", proxy="nonsense")
+
+
+async def test_an_answer_is_waited_for_as_long_as_asked(sandbox: RunningSandbox, proxy: FaultProxy) -> None:
+    path = "/api/v3/users/impatient"
+    async with spnb.connect_async("impatient", url=proxy.url, api_key=sandbox.api_key, timeout=2.0) as sp:
+        proxy.fault = first(1, "lose", path=path)  # told after three seconds, which the usual time would allow
+        assert (await sp.users.get("impatient")).user_id == "impatient"
+        assert proxy.calls("GET", path) >= 2
 
 
 async def test_what_is_awaited_may_be_entered(sandbox: RunningSandbox) -> None:

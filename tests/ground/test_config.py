@@ -65,7 +65,8 @@ def test_a_key_without_a_user_says_what_to_set() -> None:
         credentials_from_environment({"SOCIALPLUS_API_KEY": "k"})
 
 
-def test_the_key_may_come_from_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("named", ["environment", "argument"])
+def test_the_key_may_come_from_the_keyring(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
     import keyring
     from keyring.backend import KeyringBackend
 
@@ -82,14 +83,16 @@ def test_the_key_may_come_from_the_keyring(monkeypatch: pytest.MonkeyPatch) -> N
             raise NotImplementedError
 
     monkeypatch.delenv("SOCIALPLUS_API_KEY", raising=False)
-    monkeypatch.setenv("SOCIALPLUS_USER_ID", "ann")
+    monkeypatch.delenv("SOCIALPLUS_USER_ID", raising=False)
+    if named == "environment":
+        monkeypatch.setenv("SOCIALPLUS_USER_ID", "ann")
     keyring.set_keyring(Memory())
     try:
-        found = credentials_from_environment()
+        found = credentials_from_environment(user_id="ann" if named == "argument" else None)
     finally:
         keyring.set_keyring(before)
     assert found is not None
-    assert found[1].api_key == "from-keyring"
+    assert (found[1].api_key, found[1].user_id) == ("from-keyring", "ann")
 
 
 def test_credentials_hide_their_secrets() -> None:

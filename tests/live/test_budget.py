@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import spnb
+from spnb._loop import on_loop
 from spnb.errors import NotFound, RoomOver
 from spnb.models import Room
 from spnb.realtime import Event
@@ -69,6 +70,22 @@ async def test_a_hundred_and_fifty_observed_rooms_are_not_refused(tmp_path: Path
                 end()
     finally:
         box.stop()
+
+
+async def test_all_connections_of_a_user_spend_of_one_budget(sandbox: RunningSandbox) -> None:
+    at: Any = {"url": sandbox.url, "api_key": sandbox.api_key}
+    async with (
+        spnb.connect_async("spender", **at) as one,
+        spnb.connect_async("spender", **at) as two,
+        spnb.connect_async("another", **at) as other,
+    ):
+
+        @on_loop
+        async def spent() -> list[int]:
+            return [id(client._session._budget()) for client in (one, two, other)]
+
+        first, second, third = await spent()
+        assert first == second != third
 
 
 async def test_a_deleted_room_is_noticed(sandbox: RunningSandbox) -> None:

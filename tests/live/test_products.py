@@ -137,6 +137,11 @@ async def test_what_was_seen_and_clicked_is_told_to_the_host(sp: Any, viewer: An
     await theirs.viewed("mug")
     await theirs.flush()
     await room.products.viewed("poster")
+    for call in (theirs.viewed, theirs.clicked):
+        with pytest.raises(NotFound, match="nope"):
+            await call("nope")
+    with pytest.raises(InvalidInput, match="'nope' is not tagged: tagged are poster, mug, lamp"):
+        await room.products.untag("nope", "mug")
     for wrong in ("banner", "", None):
         with pytest.raises(InvalidInput, match="'pinned' or 'list'"):
             await theirs.clicked("poster", location=wrong)  # type: ignore[arg-type]

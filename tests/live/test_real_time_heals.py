@@ -135,6 +135,49 @@ async def test_many_topics_are_asked_for_in_few_packets(sandbox: RunningSandbox)
     assert 3 <= acknowledgements(bytes(said).partition(b"\r\n\r\n")[2]) < 10
 
 
+async def test_an_acknowledgement_of_other_topics_leads_to_a_new_connection(
+    sandbox: RunningSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of two topics one is acknowledged: nobody knows which, so neither is relied on."""
+    connections = 0
+
+    async def forgetful(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        first = connections == 1
+        back, forth = await there(sandbox.url.removeprefix("http://"))
+        sending = asyncio.ensure_future(pipe(reader, forth))
+        while data := await back.read(65536):
+            # A frame of 6 bytes: SUBACK, of 4 bytes: the packet's id, and a code for each of two topics.
+            at = data.find(b"\x82\x06\x90\x04")
+            if first and at >= 0:
+                data = data[:at] + b"\x82\x05\x90\x03" + data[at + 4 : at + 7] + data[at + 8 :]
+            writer.write(data)
+        writer.close()
+        await sending
+
+    async with (
+        listening(forgetful) as place,
+        spnb.connect_async("twice", url=sandbox.url, api_key=sandbox.api_key) as sp,
+    ):
+        sp._session.endpoints = replace(sp._session.endpoints, mqtt=f"ws://{place}/mqtt")
+        topics = [f"{sp.network_id}/room/{number:024x}" for number in range(2)]
+        told: dict[str, asyncio.Event] = {topic: asyncio.Event() for topic in topics}
+
+        @on_loop
+        async def followed() -> None:
+            for topic in topics:
+                sp.realtime.subscribe(topic, lambda _: None, settled=lambda yes, topic=topic: yes and told[topic].set())
+            async with asyncio.timeout(60):
+                for there_now in told.values():
+                    await there_now.wait()
+
+        await followed()
+        assert connections == 2
+        assert all(map(sp.realtime.is_subscribed, topics))
+    assert not [record for record in caplog.records if record.name.startswith("spnb") and record.levelname == "ERROR"]
+
+
 async def granted(sp: Any, topic: str) -> Callable[[], None]:
     """Follow a topic and wait until the broker has granted it; the result lets go of it."""
     yes = asyncio.Event()

@@ -257,7 +257,12 @@ async def test_what_is_cut_on_air_comes_back(sp: AsyncClient, faults: Faults) ->
     # The token that was fetched ahead has died: one is fetched silently.
     show = await room.go_live()
     await room.until("live", timeout=60)
-    assert faults.cut("signalling", "another room") == 0
+    with pytest.raises(InvalidInput, match="another room"):
+        faults.cut("signalling", "another room")
+    with pytest.raises(InvalidInput, match="knows no rooms"):
+        faults.cut("realtime", room.room_id)
+    with pytest.raises(InvalidInput, match="all users at once"):
+        faults.expire("livekit", "ann")
     back: list[str] = []
     show.observe(lambda event: back.append(type(event).__name__))
     assert faults.cut("signalling", room.room_id) == 1

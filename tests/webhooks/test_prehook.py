@@ -108,7 +108,7 @@ def test_the_default_holds_where_a_rule_fails_or_is_late_or_nobody_answers(sp: A
                 over.wait(60)
             if "fail" in asked.text:
                 raise RuntimeError("a rule with a fault")
-            return True if "odd" in asked.text else None
+            return 5 if "odd" in asked.text else None
 
         hook.install(sp)
         assert [stored(text) for text in ("late", "fail", "odd", "fine")] == [default == "allow"] * 3 + [True]
@@ -189,6 +189,21 @@ def test_rules_are_rehearsed_on_a_recorded_chat(sp: Any) -> None:
         with pytest.raises(InvalidInput, match=why):
             hook.rehearse(chat, which)
     hook.close()
+
+
+def test_a_rule_that_says_no_refuses(sp: Any) -> None:
+    room = sp.rooms.create("Yes and no")
+    with Prehook(default="allow") as hook:
+        hook.on()(lambda asked: "no" not in asked.text)
+        # True has nothing against it: the rules behind it are asked all the same.
+        hook.on()(lambda asked: asked.refuse("said twice") if "yes yes" in asked.text else None)
+        hook.install(sp)
+        assert room.chat.send("yes").text == "yes"
+        for text in ("no", "yes yes"):
+            with pytest.raises(Forbidden):
+                room.chat.send(text)
+        assert said(room) == ["yes"]
+        assert hook.counts == {"allow": 1, "deny": 2}
 
 
 @pytest.mark.parametrize(("count", "of"), [(0, 10), (1, 10), (5, 10), (10, 10), (3, 1000), (0, 1)])

@@ -18,6 +18,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import quote
 
 import httpx
 import psutil
@@ -77,7 +78,7 @@ class SandboxInfo:
             SandboxError: the sandbox refused, e.g. since the room is not on air.
         """
         answer = httpx.post(
-            f"{self.url}/sandbox/rooms/{room_id}/moderation",
+            f"{self.url}/sandbox/rooms/{quote(room_id, safe='')}/moderation",
             headers={"X-API-Key": self.api_key},
             json={"category": category, "confidence": confidence},
             trust_env=False,

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from spnb._arguments import checked, checked_class
 from spnb._loop import on_loop
 from spnb._twins import Blocking
+from spnb.errors import InvalidInput
 from spnb.sandbox.control.calls import SandboxCalls
 
 __all__ = ["AsyncWebhooks", "Webhook", "webhooks_async"]
@@ -55,6 +56,8 @@ class AsyncWebhooks(SandboxCalls):
             InvalidInput: the address is not on loopback, no event is called so, or there are ten already.
             SandboxError: the sandbox does not answer.
         """
+        if not events:
+            raise InvalidInput("name at least one event, or leave events out for those there are by default")
         wish = {
             "url": url,
             "secret": secret,

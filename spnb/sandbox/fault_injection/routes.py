@@ -93,6 +93,10 @@ class FaultRoutes:
         cut = self._cuts.get(wish.what)
         if cut is None:
             raise Refused.bad_request("Media runs on a LiveKit deployment: its connections cannot be cut from here")
+        if wish.roomId is not None and wish.what == "realtime":
+            raise Refused.bad_request("Real time knows no rooms: it is cut for all of them, without a room's id")
+        if wish.roomId is not None and self._store.rooms.get(wish.roomId) is None:
+            raise Refused.not_found(f"Room {wish.roomId!r}")
         return {"cut": await cut(wish.roomId)}
 
     async def _expire(self, call: ControlCall) -> Json:
@@ -100,6 +104,8 @@ class FaultRoutes:
         if wish.what == "livekit":
             if self._expire_livekit is None:
                 raise Refused.bad_request("Media runs on a LiveKit deployment: its tokens cannot be expired from here")
+            if wish.userId is not None:
+                raise Refused.bad_request("LiveKit tokens expire for all users at once, without a user's id")
             self._expire_livekit()
             return {"expired": True}
         if wish.userId is None:

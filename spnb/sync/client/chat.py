@@ -153,14 +153,14 @@ class Channels(Face):
         """
         run(self._twin.remove_role(channel_id, role, user_ids))
 
-    def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] = ()) -> None:
+    def mute(self, channel_id: str, *, seconds: float | None = None, user_ids: Sequence[str] | None = None) -> None:
         """Mute the channel, or only some users; moderators only.
 
         social.plus: `ChannelRepository.Moderation.muteMembers`, `ChannelRepository.Moderation.unmuteMembers`.
 
         Args:
             seconds: how long; None for ever, 0 ends it.
-            user_ids: whom; everybody without.
+            user_ids: whom, 1 to 100; everybody without.
         """
         run(self._twin.mute(channel_id, seconds=seconds, user_ids=user_ids))
 

@@ -23,6 +23,8 @@ class LiveInvitation(Face):
     """An invitation as it was last read. The invited user accepts or rejects it, the host cancels it.
 
     The blocking twin of `AsyncLiveInvitation`.
+
+    Two of one connection are equal where they are the same invitation.
     """
 
     _twin: AsyncLiveInvitation

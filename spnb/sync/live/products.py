@@ -105,7 +105,11 @@ class RoomProducts(Face):
         return run(self._twin.tag(*products))
 
     def untag(self, *products: Product | str) -> list[Product]:
-        """Take products off; a pinned one among them is unpinned. social.plus: `PostRepository.updateProductTags`."""
+        """Take products off; a pinned one among them is unpinned. social.plus: `PostRepository.updateProductTags`.
+
+        Raises:
+            InvalidInput: one of them is not tagged.
+        """
         return run(self._twin.untag(*products))
 
     def pin(self, product: Product | str) -> Product:
@@ -132,6 +136,7 @@ class RoomProducts(Face):
 
         Raises:
             InvalidInput: there is no such place.
+            NotFound: there is no such product.
         """
         run(self._twin.viewed(product, location=location))
 
@@ -144,6 +149,7 @@ class RoomProducts(Face):
 
         Raises:
             InvalidInput: there is no such place.
+            NotFound: there is no such product.
         """
         run(self._twin.clicked(product, location=location))
 

@@ -43,7 +43,8 @@ __all__ = ["LiveRoom"]
 
 
 class LiveRoom(Face, RoomFields):
-    """A room that follows the service while anybody looks at it.
+    """A room that follows the service while anybody looks at it. Two of one connection are equal where they are of one
+    room; its records, where they say the same.
 
     The blocking twin of `AsyncLiveRoom`.
     """
@@ -91,9 +92,9 @@ class LiveRoom(Face, RoomFields):
 
     def watch(self) -> Watch[Room]:
         """The record now, then at each change of status; ends after a final one (recorded, terminated, error), and when
+        the room is deleted (`is_deleted` of the last record).
 
         social.plus: `RoomRepository.onRoomUpdated`.
-        the room is deleted (`is_deleted` of the last record).
         """
         return Watch(self._twin.watch())
 
@@ -135,9 +136,7 @@ class LiveRoom(Face, RoomFields):
 
     def post(self, *, community_id: str | None = None, text: str | None = None, title: str | None = None) -> Post:
         """The room's livestream post, in a community or in your own feed. Where there is one already it is that one,
-
-        social.plus: `PostRepository.createRoomPost`.
-        changed to this text and title.
+        changed to this text and title. social.plus: `PostRepository.createRoomPost`.
         """
         return run(self._twin.post(community_id=community_id, text=text, title=title))
 
@@ -171,6 +170,7 @@ class LiveRoom(Face, RoomFields):
         video: VideoOptions | None = None,
         audio: AudioOptions | bool = True,
         reconnect: ReconnectOptions | None = None,
+        auto_subscribe: bool = False,
         on_event: Callable[[BroadcastEvent], Any] | None = None,
     ) -> Broadcast:
         """Put the room on air with a source (a test card without), and hand out the running broadcast.
@@ -180,6 +180,7 @@ class LiveRoom(Face, RoomFields):
             video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
             audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
             reconnect: how long and how often to try after the connection was lost.
+            auto_subscribe: whether what others on stage send comes here too, told as `TrackSubscribed`; not to a page.
             on_event: called with each event, on the background loop.
 
         Raises:
@@ -187,7 +188,16 @@ class LiveRoom(Face, RoomFields):
             BroadcastError: publishing could not start; the room is not left live.
         """
         found: Broadcast = blocking(
-            run(self._twin.go_live(source, video=video, audio=audio, reconnect=reconnect, on_event=on_event))
+            run(
+                self._twin.go_live(
+                    source,
+                    video=video,
+                    audio=audio,
+                    reconnect=reconnect,
+                    auto_subscribe=auto_subscribe,
+                    on_event=on_event,
+                )
+            )
         )
         return found
 
@@ -276,10 +286,6 @@ class LiveRoom(Face, RoomFields):
         """
         return run(self._twin.clip_last(seconds, path, exact=exact, overwrite=overwrite))
 
-    def viewers(self) -> int:
-        """How many users watch now. social.plus: `RoomPresenceRepository.getRoomUserCount`."""
-        return run(self._twin.viewers())
-
     def thumbnail(self) -> bytes | None:
         """The picture of the room: what is live now, or the host's own; None where there is none (yet)."""
         return run(self._twin.thumbnail())
@@ -287,12 +293,6 @@ class LiveRoom(Face, RoomFields):
     def post_text(self) -> str | None:
         """The text of the post that carries the room; None where there is no post. User content: show it as text."""
         return run(self._twin.post_text())
-
-    @property
-    def presence(self) -> Presence:
-        """Heartbeats, viewers and watch sessions, on the connection the room lives on."""
-        found: Presence = blocking(self._twin.presence)
-        return found
 
     def _repr_html_(self) -> str:
         return self._twin._repr_html_()
@@ -365,6 +365,7 @@ class LiveRoom(Face, RoomFields):
         video: VideoOptions | None = None,
         audio: AudioOptions | bool = True,
         reconnect: ReconnectOptions | None = None,
+        auto_subscribe: bool = False,
         on_event: Callable[[BroadcastEvent], Any] | None = None,
     ) -> Broadcast:
         """Come onto the stage as a co-host, once the room is live, and hand out the running `Broadcast`.
@@ -377,6 +378,7 @@ class LiveRoom(Face, RoomFields):
             video: how to send the picture: size, rates, codec, simulcast, what is kept when short of bandwidth.
             audio: how to send the sound: volume, stereo, bit rate; or only whether to send it.
             reconnect: how long and how often to try after the connection was lost.
+            auto_subscribe: whether what others on stage send comes here too, told as `TrackSubscribed`; not to a page.
             on_event: called with each event, on the background loop.
 
         Raises:
@@ -385,7 +387,16 @@ class LiveRoom(Face, RoomFields):
             BadRequest: the room is not live yet, or over.
         """
         found: Broadcast = blocking(
-            run(self._twin.join_stage(source, video=video, audio=audio, reconnect=reconnect, on_event=on_event))
+            run(
+                self._twin.join_stage(
+                    source,
+                    video=video,
+                    audio=audio,
+                    reconnect=reconnect,
+                    auto_subscribe=auto_subscribe,
+                    on_event=on_event,
+                )
+            )
         )
         return found
 
@@ -421,6 +432,16 @@ class LiveRoom(Face, RoomFields):
             NotFound: the user is no co-host of it.
         """
         run(self._twin.let_manage_products(user_id, allowed))
+
+    def viewers(self) -> int:
+        """How many users watch now. social.plus: `RoomPresenceRepository.getRoomUserCount`."""
+        return run(self._twin.viewers())
+
+    @property
+    def presence(self) -> Presence:
+        """Heartbeats, viewers and watch sessions, on the connection the room lives on."""
+        found: Presence = blocking(self._twin.presence)
+        return found
 
     @property
     def reactions(self) -> LiveReactions:

@@ -48,9 +48,10 @@ class Stage(Face):
         Args:
             shape: `side-by-side`; `spotlight`, one large and the others in a column; `picture-in-picture`, the others
                 small upon the large one.
-            focus: public id of whose picture is the large one; the host's without it.
+            focus: public id of whose picture is the large one, the host's or a co-host's; the host's without it.
 
         Raises:
+            InvalidInput: `focus` is no broadcaster of the room.
             Forbidden: the room is somebody else's.
         """
         return run(self._twin.arrange(shape, focus=focus))

@@ -35,8 +35,9 @@ class Prehook(Face):
     `hook.install(sp)` receives on 127.0.0.1 and has the network of a connection ask here, until `aclose()`. The
     object itself is an ASGI app for a server of your own, which the service wants to reach by HTTPS.
 
-    Rules are asked in the order in which they were added. One that returns nothing has no opinion; `asked.refuse()`
-    and `asked.allow()` end it; after `asked.change()` the next rules see what it was changed to.
+    Rules are asked in the order in which they were added. One that returns nothing, or True, has nothing against it;
+    `asked.refuse()`, or False, and `asked.allow()` end it; after `asked.change()` the next rules see what it was
+    changed to.
 
     Args:
         secret: what questions are signed with, several while one is being changed; `install()` brings it.
