@@ -47,6 +47,27 @@ HAPPENED: dict[str, str] = {
     "addReaction": "reactionAdded",
     "removeReaction": "reactionRemoved",
 }
+SUBJECTS = [
+    "channel",
+    "community",
+    "user",
+    "message",
+    "post",
+    "comment",
+    "reaction",
+    "follow",
+    "poll",
+    "story",
+    "event",
+    "file",
+    "moderation",
+    "push-notification",
+    "video-streaming",
+    "stream",
+    "recording",
+    "room",
+]
+"""What the service's webhooks are of; `chat` is none of them: its messages are `message.*`."""
 OF_ROOMS = ("participant", "cohost", "users", "created", "deleted")
 """How what happens to rooms begins, beside their states: too many names to list, and none of them written down."""
 OF_LIVEKIT = ("room_", "participant_", "track_", "egress_", "ingress_")
@@ -77,7 +98,10 @@ class EventNames:
             fine = happened.lower().removeprefix("did").startswith(OF_ROOMS)
         else:
             words = {*HAPPENED, *HAPPENED.values()}
-            fine = pattern.startswith(OF_LIVEKIT) or any(fnmatchcase(word, happened) for word in words)
+            of_something = any(fnmatchcase(known_subject, subject) for known_subject in SUBJECTS)
+            fine = pattern.startswith(OF_LIVEKIT) or (
+                of_something and any(fnmatchcase(word, happened) for word in words)
+            )
         if not fine:
             raise InvalidInput(
                 f"no webhook's event is called {pattern!r}: name or pattern of {', '.join(sorted(known))}, or"

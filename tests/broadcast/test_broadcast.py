@@ -93,6 +93,10 @@ async def test_viewers_see_every_picture_and_hear_the_tone(sp: Any, audience: Au
         assert 0 < stats.fps <= 35
         assert stats.bitrate_kbps > 20
         assert stats.loss == 0
+        await room.until("live", timeout=60)
+        (row,) = [one for one in await sp.rooms.lives() if one.room.room_id == room.room_id]
+        assert (row.room.title, row.post and row.post.post_id) == ("seen and heard", room.record.reference_id)
+        assert "seen and heard" in (await sp.rooms.lives())._repr_html_()
         assert repr(show) == f"AsyncBroadcast({room.room_id}, on air, TestCard(640×360, 30 fps))"
         await seen.room.disconnect()
     assert not show.on_air

@@ -20,6 +20,7 @@ from spnb import analytics
 from spnb.broadcast.sources import source_of
 from spnb.errors import ClientClosed, ConfigError, Forbidden, InvalidInput, SandboxError, Unreachable
 from spnb.recordings.places import folder_and_name, named
+from spnb.sandbox.control import lease
 from tests.analytics.season import season
 from tests.conftest import RunningSandbox
 
@@ -57,6 +58,7 @@ def test_a_status_is_asked_for_by_itself_or_refused(sandbox: RunningSandbox) -> 
 def test_a_sandbox_of_one_s_own_is_a_context_and_takes_a_string(tmp_path: Path) -> None:
     with spnb.sandbox.start(str(tmp_path / "box")) as box, spnb.connect("ann", sandbox=box) as ann:
         assert ann.user is not None
+        assert box.data_dir in lease._leases, "who started it holds it: it does not end before"
     with pytest.raises(Unreachable):
         spnb.connect("ann", url=box.url, api_key=box.api_key)
 

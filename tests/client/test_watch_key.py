@@ -81,7 +81,7 @@ def recorded(sp: Any) -> str:
     return str(next(iter(sp.rooms.query(statuses="recorded"))).room_id)
 
 
-@pytest.mark.parametrize("way", ["path", "text", "function", "environment"])
+@pytest.mark.parametrize("way", ["path", "text", "function", "environment", "its sandbox"])
 def test_a_sandbox_takes_what_the_right_key_signed(
     way: str, keys: Path, strict: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +89,10 @@ def test_a_sandbox_takes_what_the_right_key_signed(
     key: Any = {"path": str(path), "text": path.read_text(), "function": path.read_text}.get(way)
     if way == "environment":
         monkeypatch.setenv("SOCIALPLUS_WATCH_KEY", str(path))
-    with spnb.connect("fan", url=strict.url, api_key=strict.api_key, watch_key=key) as fan:
+    at: Any = {"url": strict.url, "api_key": strict.api_key}
+    if way == "its sandbox":
+        at, key = {"sandbox": spnb.sandbox.SandboxInfo.read(strict.info)}, path
+    with spnb.connect("fan", watch_key=key, **at) as fan:
         room_id = recorded(fan)
         # Whole and broken seconds are written apart.
         assert fan.presence.report([watched(fan, room_id, 12.0), watched(fan, room_id, 12.25)])

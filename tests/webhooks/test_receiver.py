@@ -67,6 +67,12 @@ def post(http: httpx.Client, receiver: Receiver, body: bytes, **more: str) -> ht
 # -- what is let in
 
 
+def test_what_no_delivery_is_called_is_refused(receiver: Receiver) -> None:
+    for wrong in ("nonsense", "room.lve", "chat.*"):
+        with pytest.raises(InvalidInput, match=r"room\.live"):
+            receiver.on(wrong)
+
+
 def test_a_signed_delivery_is_answered_and_kept(receiver: Receiver, http: httpx.Client) -> None:
     body = event(room="r7", updatedAt=datetime.now(UTC).isoformat())
     answer = post(http, receiver, body)
