@@ -184,6 +184,8 @@ def test_a_page_too_long_for_a_browser_is_refused_with_a_way_out(report: analyti
 def test_titles_are_short_text() -> None:
     assert title_of("<img onerror=x>\n& more") == "&lt;img onerror=x&gt; &amp; more"
     assert len(title_of("x" * 200)) == 80
+    assert title_of("長" * 200) == "長" * 39 + "…"  # wide characters take the room of two
+    assert title_of("長" * 40) == "長" * 40
     assert clock(3 * 3600 + 125.4) == "03:02:05"
 
 
@@ -213,6 +215,12 @@ def test_annotations_are_drawn_where_they_happened(report: analytics.StreamRepor
     crowded = figures.viewers_curve(report, annotations=many)
     assert len(crowded.layout.shapes) == 20
     assert crowded.layout.annotations[-1].text == "8 more lines without words"
+    around = report.room["live_at"] + pd.to_timedelta([-600, 60, 100_000], unit="s")
+    outside = pd.DataFrame({"room_id": "s3", "at": around, "what": "push"})
+    drawn = figures.viewers_curve(report, annotations=outside)
+    dashed = [shape for shape in drawn.layout.shapes if shape.line.dash == "dash"]
+    assert [shape.x0 for shape in dashed] == [60]  # the rest would stretch the stream
+    assert drawn.layout.annotations[-1].text == "2 more before or after the stream"
     assert "raid" in report.to_html(annotations=marks)
     with pytest.raises(TableError, match="annotations lack what"):
         figures.stream_stack(report, annotations=marks[["room_id", "at"]])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from spnb.analytics.annotations import checked_annotations
 from spnb.analytics.figures.template import title_of
@@ -20,13 +21,16 @@ LEVELS = 3
 LINE = "#777777"
 
 
-def annotate(made: Any, report: StreamReport, annotations: Any, place: Any) -> None:
+def annotate(
+    made: Any, report: StreamReport, annotations: Any, place: Any, window: tuple[pd.Timestamp, pd.Timestamp]
+) -> None:
     """Draw the annotations of the report's stream onto a figure over time.
 
     Args:
         made: the figure.
         annotations: a frame of `room_id, at, what`; None draws nothing, other streams' are left out.
         place: how times stand on its axis (see `axis_of`).
+        window: begin and end of the stream.
     """
     if annotations is None:
         return
@@ -34,6 +38,9 @@ def annotate(made: Any, report: StreamReport, annotations: Any, place: Any) -> N
     mine = marks[marks["room_id"] == report.room["room_id"]].sort_values("at", kind="stable")
     if mine.empty:
         return
+    told, (begin, end) = len(mine), window
+    if end > begin:  # what was before and after is not to stretch the stream
+        mine = mine[mine["at"].between(begin, end)]
     x = np.asarray(place(mine["at"]))
     words = [title_of(what, MOST_CHARACTERS) for what in mine["what"]]
     for number, (at, text) in enumerate(zip(x, words, strict=True)):
@@ -52,8 +59,10 @@ def annotate(made: Any, report: StreamReport, annotations: Any, place: Any) -> N
                 xshift=3,
                 font={"size": 11},
             )
-    if len(mine) > MOST_WORDED:
+    notes = {f"{len(mine) - MOST_WORDED} more lines without words": len(mine) > MOST_WORDED}
+    notes[f"{told - len(mine)} more before or after the stream"] = told > len(mine)
+    if any(notes.values()):
         made.add_annotation(
             x=1, xref="paper", y=0, yref="paper", xanchor="right", yanchor="bottom", showarrow=False, font={"size": 11},
-            text=f"{len(mine) - MOST_WORDED} more lines without words",
+            text="; ".join(text for text, holds in notes.items() if holds),
         )  # fmt: skip

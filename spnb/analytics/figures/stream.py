@@ -92,7 +92,7 @@ def stream_stack(
             type="rect", yref="paper", y0=0, y1=1, x0=first, x1=last_x,
             fillcolor=COLOURS["moments"], opacity=0.15, line_width=0, layer="below",
         )  # fmt: skip
-    annotate(made, report, annotations, place)
+    annotate(made, report, annotations, place, (zero, _end(report, zero)))
     return made
 
 
@@ -117,7 +117,7 @@ def viewers_curve(
     made = figure(*_usual(report, place, zero), _viewers(report, place, zero), title=title, dark=dark)
     made.update_yaxes(title="viewers, as polled" if report.as_polled else "viewers", **whole(made.data[-1].y))
     time_axis(made, report, zero, time_zone)
-    annotate(made, report, annotations, place)
+    annotate(made, report, annotations, place, (zero, _end(report, zero)))
     return made
 
 

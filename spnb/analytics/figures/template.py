@@ -3,7 +3,10 @@ tell apart (Okabe and Ito, 2008), times to the second."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from itertools import accumulate
 from typing import Any
+from unicodedata import east_asian_width
 
 import plotly.graph_objects as go
 
@@ -32,13 +35,14 @@ GRID = {False: "#e3e6ea", True: "#333333"}
 def template(dark: bool) -> Any:
     """The template."""
     axis = {"gridcolor": GRID[dark], "zerolinecolor": GRID[dark], "linecolor": GRID[dark], "automargin": True}
+    apart = {"ticks": "outside", "ticklen": 7, "tickcolor": PAPER[dark]}  # the lowest label from the leftmost
     return go.layout.Template(
         layout={
             "font": {"family": FONT, "size": 13, "color": INK[dark]},
             "paper_bgcolor": PAPER[dark],
             "plot_bgcolor": PAPER[dark],
             "colorway": list(SERIES),
-            "xaxis": axis,
+            "xaxis": {**axis, **apart},
             "yaxis": {**axis, "rangemode": "tozero"},
             "hovermode": "x unified",
             "hoverlabel": {"bgcolor": PAPER[dark], "font": {"color": INK[dark]}},
@@ -65,7 +69,9 @@ def heat(dark: bool) -> str:
 
 
 def title_of(text: object, most: int = 80) -> str:
-    """User content for a figure, where plotly would read tags: it is text, whatever it holds."""
+    """User content for a figure, where plotly would read tags: it is text, whatever it holds, and not longer than
+    `most` narrow characters."""
     plain = " ".join(str(text).split())
-    cut = plain if len(plain) <= most else plain[: most - 1] + "…"
+    widths = list(accumulate(1 + (east_asian_width(one) in "WF") for one in plain))
+    cut = plain if not widths or widths[-1] <= most else plain[: bisect_left(widths, most)] + "…"
     return cut.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
