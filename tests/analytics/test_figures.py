@@ -224,3 +224,40 @@ def test_annotations_are_drawn_where_they_happened(report: analytics.StreamRepor
     assert "raid" in report.to_html(annotations=marks)
     with pytest.raises(TableError, match="annotations lack what"):
         figures.stream_stack(report, annotations=marks[["room_id", "at"]])
+
+
+def test_what_nobody_knows_is_said_in_words_instead_of_empty_axes(dataset: Dataset) -> None:
+    chat = analytics.load({"rooms": dataset.rooms, "messages": dataset.messages})
+    rooms = dataset.rooms["room_id"].tolist()
+    drawn = [
+        figures.viewers_curve(chat.report("s3")),
+        figures.weekday_hours(chat),
+        figures.streams_compared(chat, rooms),
+        figures.leaderboard(chat.kpis, "peak_viewers"),
+    ]
+    for made in drawn:
+        assert [note.text for note in made.layout.annotations if note.text.startswith("n/a: ")]
+        assert made.layout.xaxis.visible is made.layout.yaxis.visible is False
+    assert figures.leaderboard(chat.kpis, "messages").layout.xaxis.visible is None
+
+
+def test_polls_are_named_as_such_and_nobody_is_no_curve(dataset: Dataset) -> None:
+    polled = analytics.load({"rooms": dataset.rooms, "presence": dataset.presence}).report("s3")
+    assert figures.stream_stack(polled).layout.yaxis.title.text == "viewers, as polled"
+    room = dataset.rooms[dataset.rooms["room_id"] == "s3"]
+    nobody = analytics.load({"rooms": room, "views": dataset.views.head(0)}).report("s3")
+    assert set(nobody.figures()) == {"stack"}  # 0 viewers are known, and leave no retention to draw
+    assert max(trace(nobody.figures()["stack"], "viewers").y) == 0
+
+
+def test_the_end_of_one_viewer_is_legible(dataset: Dataset) -> None:
+    zero = dataset.rooms.set_index("room_id").loc["s3", "live_at"]
+    one = {"room_id": ["s3"], "user_id": ["u"], "start": [zero], "end": [zero + pd.Timedelta("310s")]}
+    made = analytics.load({"rooms": dataset.rooms, "views": pd.DataFrame(one)})
+    shown = figures.retention_curve(made.report("s3").retention)
+    assert trace(shown, "1 viewer, 0 still there").x[-1] == 310
+    marks = trace(shown, "marks")
+    places = dict(zip(marks.x, marks.textposition, strict=True))
+    assert (places[30], places[300]) == ("top right", "top left")  # at the right edge there is no room
+    grid = figures.weekday_hours(made).data[0]
+    assert (grid.zmin, grid.zmax > 0) == (0, True)  # one number has a scale, too

@@ -16,12 +16,12 @@ __all__ = ["page_figures", "period_figures"]
 def page_figures(
     report: StreamReport, *, dark: bool = False, time_zone: str | None = None, annotations: Any = None
 ) -> dict[str, Any]:
-    """The stack; retention, joins and leaves where sessions tell them; health and experience where they were
+    """The stack; retention, joins and leaves where there were sessions; health and experience where they were
     measured."""
     made = {
         "stack": stream_stack(report, dark=dark, time_zone=time_zone, annotations=annotations),
     }
-    if not report.as_polled:
+    if not report.as_polled and report.retention.viewers:
         made["retention"] = retention_curve(report.retention, dark=dark)
         made["joins_leaves"] = joins_and_leaves(report, dark=dark, time_zone=time_zone)
     if len(report.health):

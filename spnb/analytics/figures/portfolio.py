@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from spnb._arguments import checked
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.figures.stream import MOST_POINTS, thinned, ticks
-from spnb.analytics.figures.template import COLOURS, INK, clock, figure, heat, title_of
+from spnb.analytics.figures.template import COLOURS, INK, clock, figure, heat, title_of, without_numbers
 from spnb.analytics.metrics.concurrency import concurrency
 from spnb.analytics.polled import polled_steps
 from spnb.analytics.portfolio import CARDS, WEEKDAYS, Overview, grouped
@@ -86,6 +86,7 @@ def weekday_hours(
         table[name].unstack("hour").reindex(index=list(WEEKDAYS), columns=range(24)) for name in (metric, "streams")
     )
     title = TITLES.get(metric, metric.replace("_", " "))
+    known = table[metric].dropna()
     made = figure(
         go.Heatmap(
             z=grid.to_numpy(dtype=float),
@@ -93,6 +94,8 @@ def weekday_hours(
             y=list(WEEKDAYS),
             customdata=count.fillna(0).to_numpy(dtype=int),
             colorbar={"title": title},
+            zmin=0,
+            zmax=float(known.max()) if len(known) and known.max() > 0 else 1,
             colorscale=heat(dark),
             hovertemplate="%{y} %{x}:00: %{z:,.1f}, %{customdata} streams<extra></extra>",
             xgap=1,
@@ -104,7 +107,7 @@ def weekday_hours(
     made.update_yaxes(autorange="reversed", showgrid=False)
     made.update_xaxes(title=f"hour of going on air, {time_zone}", type="category", showgrid=False)
     made.update_layout(hovermode="closest")
-    return made
+    return made if len(known) else without_numbers(made, f"no stream here has a number for {title.lower()}")
 
 
 @checked
@@ -145,6 +148,8 @@ def streams_compared(
             customdata=[clock(second) for second in (*seconds, length)],
             hovertemplate="%{y} watching at %{customdata}",
         )
+    if not made.data:
+        return without_numbers(made, "nobody told who watched, or how many")
     made.update_yaxes(title="viewers")
     if align == "share":
         made.update_xaxes(title="share of the stream, %", range=[0, 100])
@@ -194,7 +199,11 @@ def leaderboard(table: pd.DataFrame, metric: str, *, most: int = 10, dark: bool 
     made.update_xaxes(title=TITLES.get(metric, metric.replace("_", " ")))
     made.update_yaxes(ticksuffix="  ", showgrid=False)
     made.update_layout(hovermode="closest", height=140 + 30 * len(best))
-    return made
+    return (
+        made
+        if len(best)
+        else without_numbers(made, f"none here has a number for {made.layout.xaxis.title.text.lower()}")
+    )
 
 
 @checked

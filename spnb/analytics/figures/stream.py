@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from spnb._arguments import checked
 from spnb.analytics.figures.marks import annotate
-from spnb.analytics.figures.template import COLOURS, GRADES, SYMBOLS, clock, figure, title_of
+from spnb.analytics.figures.template import COLOURS, GRADES, SYMBOLS, clock, figure, title_of, without_numbers
 from spnb.analytics.metrics.retention import Retention
 from spnb.analytics.report import StreamReport
 from spnb.analytics.windows import zone_named
@@ -79,7 +79,8 @@ def stream_stack(
     per = f"per {report.bin_seconds:g} s"
     for name, domain in zip(panels, DOMAINS[len(panels)], strict=True):
         counts = report.concurrency["viewers"] if name == "viewers" else bars[name][name]
-        title = name if name == "viewers" else f"{name}<br>{per}"
+        curve = "viewers, as polled" if report.as_polled and len(report.concurrency) else "viewers"
+        title = curve if name == "viewers" else f"{name}<br>{per}"
         made.update_layout({f"yaxis{axes[name][1:]}": {"domain": domain, "title": title, **whole(counts)}})
     made.update_layout(
         bargap=0,
@@ -94,6 +95,9 @@ def stream_stack(
         )  # fmt: skip
     annotate(made, report, annotations, place, (zero, _end(report, zero)))
     return made
+
+
+UNWATCHED = "nobody told who watched, or how many"
 
 
 @checked
@@ -115,6 +119,8 @@ def viewers_curve(
     place = axis_of(zero, time_zone)
     title = title_of(report.room["title"])
     made = figure(*_usual(report, place, zero), _viewers(report, place, zero), title=title, dark=dark)
+    if not len(report.concurrency):
+        return without_numbers(made, UNWATCHED)
     made.update_yaxes(title="viewers, as polled" if report.as_polled else "viewers", **whole(made.data[-1].y))
     time_axis(made, report, zero, time_zone)
     annotate(made, report, annotations, place, (zero, _end(report, zero)))
@@ -193,6 +199,7 @@ def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = 
     seconds, colour = frame["seconds"], COLOURS["viewers"]
     clocks = [clock(second) for second in seconds]
     marks = curve.marks.dropna()
+    longest = float(seconds.max())
     made = figure(
         go.Scatter(
             x=seconds,
@@ -217,7 +224,7 @@ def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = 
             y=frame["retention"] * 100,
             mode="lines",
             line={"shape": "hv", "color": colour, "width": 2},
-            name=f"{curve.viewers} viewers, {curve.censored} still there at the end",
+            name=f"{curve.viewers} viewer{'s' * (curve.viewers != 1)}, {curve.censored} still there at the end",
             customdata=np.column_stack([clocks, frame["at_risk"]]),
             hovertemplate="%{y:.1f} % watched longer than %{customdata[0]}, of %{customdata[1]} who could"
             "<extra></extra>",
@@ -228,7 +235,10 @@ def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = 
             mode="markers+text",
             text=[f"{row.mark}: {row.retention:.0%}" for row in marks.itertuples()],
             # Of a short stream, 25 % are close to the other marks.
-            textposition=["bottom left" if "%" in str(row.mark) else "top right" for row in marks.itertuples()],
+            textposition=[
+                "bottom left" if "%" in str(mark) else "top left" if at > 0.85 * longest else "top right"
+                for mark, at in zip(marks["mark"], marks["seconds"], strict=True)
+            ],
             marker={"size": 9, "color": COLOURS["moments"], "symbol": "diamond"},
             name="marks",
             cliponaxis=False,
@@ -238,7 +248,6 @@ def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = 
         dark=dark,
     )
     made.update_yaxes(title="viewers still watching, %", range=[0, 112], tickvals=[0, 25, 50, 75, 100])
-    longest = float(seconds.max())
     made.update_xaxes(title="time watched, HH:MM:SS", range=[0, longest or 1], **ticks(longest, most=6))
     return made
 

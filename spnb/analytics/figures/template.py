@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 
 from spnb.analytics.shown import clock
 
-__all__ = ["COLOURS", "GRADES", "SYMBOLS", "clock", "figure", "heat", "template", "title_of"]
+__all__ = ["COLOURS", "GRADES", "SYMBOLS", "clock", "figure", "heat", "template", "title_of", "without_numbers"]
 
 COLOURS = {
     "viewers": "#0072B2",
@@ -60,6 +60,14 @@ def figure(*traces: Any, title: str, dark: bool, **layout: Any) -> Any:
     made.update_layout(template=template(dark), title_text=title, **layout)
     if len(traces) == 1:
         made.update_layout(margin_t=55, showlegend=False)
+    return made
+
+
+def without_numbers(made: Any, why: str) -> Any:
+    """A figure of what nobody knows: words in place of empty axes."""
+    made.update_xaxes(visible=False)
+    made.update_yaxes(visible=False)
+    made.add_annotation(text=f"n/a: {why}", x=0.5, y=0.5, xref="paper", yref="paper", showarrow=False)
     return made
 
 
