@@ -30,6 +30,7 @@ def capture(
     client: Any = None,
     exact: Any = None,
     alerts: Alerts | None = None,
+    text: bool = False,
 ) -> Capture:
     """Record the audience of rooms to a folder: viewers, chat, reactions, status and, of a broadcast of this process,
     health.
@@ -49,6 +50,8 @@ def capture(
         exact: who else has watch sessions, a sandbox (anything with `url` and `api_key`): the service has none to read.
             Your own sandbox needs not be named.
         alerts: looks at the rows as they come, and tells what to look at.
+        text: keep what people write in the chat, for `spnb.analytics.words`; the folder's card says so. Without it
+            only how long each message is. A capture goes on as it was begun.
 
     Returns:
         A capture that is not started yet: use it in `with` or `async with`, or call `start()` and `stop()`.
@@ -69,12 +72,11 @@ def capture(
     if given is None:
         given = next((room.client for room in twins if isinstance(room, AsyncLiveRoom)), None)
     sessions = _Sessions(exact, given)
-    made = AsyncCapture(given if given is not None else sessions.connected, ids, folder, views=sessions.read)
+    made = AsyncCapture(given if given is not None else sessions.connected, ids, folder, views=sessions.read, text=text)
     if alerts is not None:
-        # Alerts are not loaded where nobody asks for them, so their class is not named here.
-        if not callable(getattr(alerts, "take", None)):
-            raise InvalidInput(f"alerts is spnb.analytics.Alerts(…), not {type(alerts).__name__}")
-        made.observe(alerts.take)
+        from spnb.analytics.alerts import given_alerts  # not loaded where nobody asks for them
+
+        made.observe(given_alerts(alerts).take)
     return made.sync
 
 

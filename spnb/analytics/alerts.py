@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from spnb.analytics.dataset import Dataset
     from spnb.analytics.usual import Usual
 
-__all__ = ["Alert", "AlertRules", "Alerts"]
+__all__ = ["Alert", "AlertRules", "Alerts", "given_alerts"]
 
 log = logging.getLogger(__name__)
 
@@ -325,6 +325,17 @@ class Alerts:
     def __repr__(self) -> str:
         missed = f", {self.undelivered} not delivered" if self.undelivered else ""
         return f"Alerts({len(self.told)} told{missed})"
+
+
+def given_alerts(value: Any) -> Alerts:
+    """What was given as `alerts`.
+
+    Raises:
+        InvalidInput: it is something else.
+    """
+    if not isinstance(value, Alerts):
+        raise InvalidInput(f"alerts is spnb.analytics.Alerts(…), not {type(value).__name__}")
+    return value
 
 
 def _seconds(stream: _Stream, at: int) -> float | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from spnb.analytics.frames import OWN
 from spnb.analytics.quality import Quality, Step
 from spnb.analytics.store import Memory, empty
 from spnb.analytics.tables import TABLES
@@ -81,6 +82,8 @@ def joined(dataset: Dataset, frame: Any, on: str) -> Dataset:
     name = JOINED[on]
     table = dataset.table(name)
     added = [column for column in other.columns if column != on]
+    if own := [column for column in added if column in OWN and name == "views"]:
+        raise TableError(f"saved files have {', '.join(own)} for themselves: rename what is joined")
     if taken := [str(column) for column in added if column in dataset.rooms.columns or column in dataset.views.columns]:
         raise TableError(f"{', '.join(taken)} would stand for two things: rename what is joined")
     keys = table[on].astype(object)

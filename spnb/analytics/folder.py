@@ -237,6 +237,10 @@ class Folder:
         made: pd.DataFrame = whole.select([*kinds, *(own if name in OPEN else ()), *more]).to_pandas()
         return made.astype(kinds)
 
+    def has(self, name: str, column: str) -> bool:
+        """Whether a table has a column; only the files' footers are read."""
+        return column in table_named(name).names or column in self.own_schema(name).names
+
     def own_schema(self, name: str) -> pa.Schema:
         """The further columns of a table; only the files' footers are read."""
         if name not in OPEN:

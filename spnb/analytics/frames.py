@@ -80,6 +80,16 @@ def validated(
         given = given.assign(text=given["text"].astype(object).where(~gone, ""))
     columns |= {str(extra): _extra(table, given[extra], steps) for extra in kept}
     lost = [str(extra) for extra in extras if extra not in kept and extra not in (*OWN, "text")]
+    if (
+        name in EXTENDED
+        and "user" in extras
+        and "user" not in kept
+        and not pd.api.types.is_integer_dtype(given["user"])
+    ):
+        # saved files number users in a column of that name; what is no number is somebody's own
+        steps.append(
+            Step("column user", name, len(given), "left out, for saved files have one of their own: rename it")
+        )
     if name == "messages" and "text" in extras and not text:
         steps.append(Step("text", name, len(given), "left out: text=True keeps it"))
     steps.append(Step("column that is not known", name, len(lost), f"left out: {', '.join(lost)}"))

@@ -55,6 +55,9 @@ class Store(Protocol):
     def frame(self, name: str, room_ids: Sequence[str] | None = None) -> pd.DataFrame:
         """A table, or the rows of some streams."""
 
+    def has(self, name: str, column: str) -> bool:
+        """Whether a table has a column."""
+
     def parts(self, name: str, columns: Sequence[str]) -> Iterator[Any]:
         """Parts of a table, each as a function that reads it; together they are the table."""
 
@@ -101,6 +104,10 @@ class Memory:
         """A table, or the rows of some streams."""
         frame = self._tables[name]
         return frame if room_ids is None else frame[frame["room_id"].isin(list(room_ids))].reset_index(drop=True)
+
+    def has(self, name: str, column: str) -> bool:
+        """Whether a table has a column."""
+        return column in self._tables[name].columns
 
     def parts(self, name: str, columns: Sequence[str]) -> Iterator[Any]:
         """One part: the table."""

@@ -204,7 +204,7 @@ PLAYBACK = Table(
             among=KINDS,
         ),
         Column("value", "number", "the number that belongs to its kind", least=0),
-        Column("detail", "text", "an error's words", default=""),
+        Column("detail", "text", "an error's words; how it is known that somebody left who did not say so", default=""),
     ),
     ("session_id", "kind", "at"),
     "at",

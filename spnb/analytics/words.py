@@ -221,12 +221,14 @@ def redacted(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     ids = _people(tables.values())
     draw = np.random.default_rng().permutation(len(ids))  # not in the order of anything
     name_of = {person: f"person-{number + 1}" for person, number in zip(ids, draw.tolist(), strict=True)}
-    known = re.compile("|".join(re.escape(person) for person in sorted(ids, key=len, reverse=True)) or r"(?!)")
+    either = "|".join(re.escape(person) for person in sorted(ids, key=len, reverse=True)) or r"(?!)"
+    # an id inside a word is none; scripts without spaces have no ends of words, so only Latin ones count
+    named = re.compile(rf"@[\w.-]+|(?<![A-Za-z0-9])(?:{either})(?![A-Za-z0-9])")
 
     def said(text: Any) -> Any:
         if pd.isna(text):
             return text
-        return known.sub(lambda found: name_of[found[0]], re.sub(r"@[\w.-]+", "@somebody", text))
+        return named.sub(lambda found: name_of.get(found[0], "@somebody"), text)
 
     made = {}
     for name, frame in tables.items():

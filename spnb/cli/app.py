@@ -150,18 +150,21 @@ def simulate(
 
 
 @app.command
-def capture(*rooms: str, folder: Path = Path("capture"), seconds: float | None = None, json: bool = False) -> int:
+def capture(
+    *rooms: str, folder: Path = Path("capture"), seconds: float | None = None, text: bool = False, json: bool = False
+) -> int:
     """Record viewers, chat, reactions and status of rooms to Parquet; killed or interrupted, it goes on where it was.
 
     Args:
         rooms: ids of rooms [default: all that are on air, and each that goes live].
         folder: a new folder, or that of an earlier capture.
         seconds: for how long [default: until Ctrl-C, or the end of the rooms].
+        text: keep what people write in the chat.
         json: print JSON lines: what is safely on disk, whenever that changes.
     """
     from spnb.cli.capture import capture_rooms
 
-    return capture_rooms(list(rooms), folder, seconds=seconds, as_json=json)
+    return capture_rooms(list(rooms), folder, seconds=seconds, text=text, as_json=json)
 
 
 @app.command

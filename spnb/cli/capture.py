@@ -22,7 +22,7 @@ __all__ = ["capture_rooms"]
 LINE_SECONDS = 0.5
 
 
-def capture_rooms(rooms: list[str], folder: Path, *, seconds: float | None, as_json: bool) -> int:
+def capture_rooms(rooms: list[str], folder: Path, *, seconds: float | None, text: bool, as_json: bool) -> int:
     """Capture, show what is safely on disk, and say at the end what there is and what is missing."""
     import spnb
     from spnb.errors import InvalidInput
@@ -32,7 +32,7 @@ def capture_rooms(rooms: list[str], folder: Path, *, seconds: float | None, as_j
     console = Console(stderr=as_json)
     over = threading.Event()
     until = time.monotonic() + seconds if seconds is not None else None
-    capture = spnb.capture(rooms or "all live rooms", folder)
+    capture = spnb.capture(rooms or "all live rooms", folder, text=text)
     with _ended_by_signal(over), suppress(KeyboardInterrupt), capture, console.status("") as status:
         told: dict[str, Any] = {}
         while not over.is_set() and (until is None or time.monotonic() < until):

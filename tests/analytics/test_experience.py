@@ -158,7 +158,9 @@ def test_a_loop_gives_the_same_numbers(rows: list[tuple[str, int, str, float | N
     assert bins["waits"].sum() == len(stood)
     assert bins["waited_seconds"].sum() == pytest.approx(sum(value or 0.0 for *_, value in stood))
     broken = {session for session, _, kind, _ in rows if kind == "failed"}
-    lost = [row for row in inside if row[2] == "left" and row[0] not in begun and row[0] not in broken]
+    for_good = {session: at for session, at, kind, _ in sorted(rows, key=lambda row: row[1]) if kind == "left"}
+    exits = [row for row in inside if row[2] == "left" and row[1] == for_good[row[0]]]
+    lost = [row for row in exits if row[0] not in begun and row[0] not in broken]
     assert bins["exits"].sum() == len(lost)
 
 
@@ -214,3 +216,16 @@ def test_a_part_of_the_viewers_has_its_own_experience() -> None:
     assert dataset.where(country="DE").report("r").experience["startup_seconds"] == 2.0
     assert dataset.where(country="FR").report("r").experience["startup_seconds"] == 6.0
     assert not set(dataset.redacted().playback["user_id"].dropna()) & {"u", "v"}
+
+
+def test_who_came_back_before_a_picture_has_left_once() -> None:
+    """A page that slept is taken for closed; what counts is when it left for good."""
+    told = events(
+        ("sleeper", 0, "asked", None),
+        ("sleeper", 10, "left", None),
+        ("sleeper", 300, "asked", None),
+        ("sleeper", 310, "left", None),
+    )
+    rate = metrics.experience_rate(told, ROOMS)
+    assert rate["exits"].sum() == 1
+    assert rate["exits"].to_numpy().nonzero()[0].tolist() == [5]  # the minute in which it left for good

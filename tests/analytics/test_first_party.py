@@ -104,6 +104,8 @@ def test_an_administrator_exports_tables_which_join_own_captures(sandbox: Runnin
             dataset.joined(pd.DataFrame({"x": []}))
         with pytest.raises(TableError, match="title would stand for two things"):
             dataset.joined(pd.DataFrame({"user_id": ["a"], "title": ["t"]}))
+        with pytest.raises(TableError, match="saved files have user for themselves"):
+            dataset.joined(pd.DataFrame({"user_id": ["a"], "user": ["Ada"]}))
         with pytest.raises(InvalidInput, match="joined on"):
             dataset.joined(known, on="country")
 

@@ -187,3 +187,14 @@ def test_saving_takes_no_more_memory_than_a_piece(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert float(ended.stdout) < 150  # megabytes
     assert analytics.load(tmp_path / "again").rows("views") == analytics.load(tmp_path / "season").rows("views")
+
+
+def test_a_column_named_as_that_of_saved_files_is_told(tmp_path: Path) -> None:
+    views = {"room_id": ["r"], "user_id": ["ada"], "start": ["2026-03-01T18:00Z"], "end": ["2026-03-01T18:10Z"]}
+    made = analytics.load({"views": pd.DataFrame({**views, "user": ["Ada L."], "country": ["DE"]})})
+    assert made.mended.rows("column user") == 1
+    again = analytics.load(made.save(tmp_path / "saved"))
+    assert again.views["country"].tolist() == ["DE"]
+    assert "user" not in again.views.columns
+    parts = pd.read_parquet(next((tmp_path / "saved" / "views").rglob("*.parquet")))
+    assert not analytics.load({"views": parts}).mended.rows("column user")  # our own number

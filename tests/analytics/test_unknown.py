@@ -88,6 +88,27 @@ def test_replays_do_not_thin_out_what_was_live() -> None:
         assert analytics.metrics.chat_penetration(messages, seen, rooms)["r"] == 1.0
 
 
+def test_who_watched_live_and_the_recording_is_a_viewer_of_each(tmp_path: Path) -> None:
+    """u0 to u9 do both, u10 to u14 are live only, v0 to v4 replay only; some come back to each."""
+    rooms = pd.DataFrame({"room_id": ["r"], "live_at": [ZERO], "ended_at": [ZERO + pd.Timedelta("1h")]})
+    users = {False: [f"u{n}" for n in range(15)], True: [f"u{n}" for n in range(10)] + [f"v{n}" for n in range(5)]}
+    rows = [
+        {"room_id": "r", "user_id": user, "start": ZERO + pd.Timedelta(hours=5 * replay, minutes=20 * turn)}
+        | {"replay": replay, "session_id": f"{user} {replay} {turn}"}
+        for replay, several in users.items()
+        for place, user in enumerate(several)
+        for turn in range(1 + place % 2)
+    ]
+    views = pd.DataFrame(rows).sample(frac=1, random_state=4)
+    views["end"] = views["start"] + pd.Timedelta("10min")
+    whole = analytics.load({"rooms": rooms, "views": views})
+    for dataset in (whole, analytics.load(whole.save(tmp_path / "saved"))):
+        made = dataset.kpis.loc["r"]
+        assert (made["unique_viewers"], made["live_viewers"], made["replay_viewers"]) == (20, 15, 15)
+        assert made["returning_viewers"] == 0
+        agree(by_duckdb(dataset), dataset)
+
+
 def test_where_both_exist_sessions_win_and_the_difference_is_told() -> None:
     at = pd.Timestamp("2026-03-01T12:00Z")
     rooms = pd.DataFrame({"room_id": ["a", "b"], "live_at": at, "ended_at": at + pd.Timedelta("10min")})

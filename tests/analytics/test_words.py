@@ -216,3 +216,17 @@ def test_languages_are_told_by_script_and_common_words_or_not_at_all() -> None:
     assert made["messages"].is_monotonic_decreasing
     with pytest.raises(InvalidInput, match="text=True"):
         words.languages(analytics.load({"messages": said(("s", "u", "x"))}))
+
+
+def test_an_id_is_hidden_where_it_stands_and_nowhere_else() -> None:
+    """In one pass: what stands for a name is no text to look for names in."""
+    said = ["hi @ada and bo", "body language of nobody", "谢谢bo哈哈", "bo-bo, BO!"]
+    rows = [
+        {"room_id": "r", "user_id": user, "message_id": f"{place}", "created_at": "2026-03-01T18:00Z", "text": words}
+        for place, (user, words) in enumerate(zip(["ada", "bo", "bo", "cy"], said, strict=True))
+    ]
+    messages = analytics.load({"messages": pd.DataFrame(rows)}, text=True).redacted().messages
+    bo = messages["user_id"][1]
+    assert sorted(messages["text"]) == sorted(
+        [f"hi @somebody and {bo}", "body language of nobody", f"谢谢{bo}哈哈", f"{bo}-{bo}, BO!"]
+    )

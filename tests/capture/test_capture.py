@@ -71,7 +71,7 @@ async def test_what_real_time_does_not_bring_is_read_again_or_named(
     speaker = await spnb.connect_async("speaker", url=sandbox.url, api_key=sandbox.api_key)
     room = await sp.rooms.create("Cut off")
     there = await speaker.rooms.get(room.room_id)
-    async with spnb.capture(room, tmp_path / "c") as c, await on_air(room):
+    async with spnb.capture(room, tmp_path / "c", text=True) as c, await on_air(room):
         await room.until("live", timeout=60)
         first, gone = [await there.chat.send(words) for words in ("before", "goes")]
         await sp.reactions.add(first.message_id, "message", "like")
@@ -95,6 +95,7 @@ async def test_what_real_time_does_not_bring_is_read_again_or_named(
     made = await c.dataset()
     same(made, sandbox, room.room_id, "messages", "status", "rooms")
     assert sorted(made.messages["deleted"]) == [False, False, True, True]
+    assert sorted(made.messages["text"]) == ["", "", "before", "meanwhile"]  # of deleted ones they are gone
     truth = exact(sandbox, room.room_id).reactions
     ours = made.reactions
     has_id = ~ours["reaction_id"].str.startswith("live-")

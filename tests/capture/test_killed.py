@@ -64,6 +64,8 @@ def test_what_was_said_to_be_on_disk_is(tmp_path: Path, seed: int) -> None:
         numbers = sorted(int(name[1:]) for name in dataset.messages["message_id"])
         assert numbers == list(range(len(numbers)))  # none twice, none missing
         assert len(numbers) >= told
+        said_by = dataset.messages.set_index("message_id")["text"]
+        assert all(said_by[f"m{number}"] == f"says {number}" for number in numbers)
         assert not dataset.mended.rows("double")
     assert told > 0
 

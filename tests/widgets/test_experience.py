@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pytest
 
 import spnb
 from spnb import analytics
 from spnb.live.played import Played
+from spnb.widgets import experience
 from tests.conftest import RunningSandbox
 from tests.widgets.test_widgets import command, state_of, until
 
@@ -61,6 +63,34 @@ def test_what_is_met_stays_with_its_room(sandbox: RunningSandbox) -> None:
         told = [(row["room_id"], row["session_id"], row["kind"]) for row in now.met]
         assert told == [(one.room_id, "v1", "started"), (other.room_id, "v2", "started"), (one.room_id, "v1", "left")]
         now.close()
+
+
+def test_a_page_that_is_closed_hard_has_left(sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    with spnb.connect("viewer-met", url=sandbox.url, api_key=sandbox.api_key) as sp:
+        room = sp.rooms.create("Left without a word")
+        player = spnb.Player(room)
+        command(player, "met", session="waits", kind="asked")
+        command(player, "met", session="plays", kind="asked")
+        command(player, "met", session="plays", kind="started", value=1)
+        until(lambda: len(player.met) == 3)
+        monkeypatch.setattr(experience, "SILENT_SECONDS", 0.0)
+        command(player, "met", session="gone", kind="asked")
+        command(player, "met", session="back", kind="here")  # a sign of life is no row
+        until(lambda: len(player.met) == 6)
+        gone = [row for row in player.met if row["session_id"] == "gone"]
+        assert [row["kind"] for row in gone] == ["asked", "left"]
+        assert gone[0]["at"] == gone[1]["at"]  # when it was heard last
+        assert gone[1]["detail"] == "its page was heard no more"
+        # What was thought to have left goes on, where it was; what goes with its widget is told too.
+        monkeypatch.undo()
+        command(player, "met", session="back", kind="started", value=2)
+        until(lambda: len(player.met) == 7)
+        player.close()
+        until(lambda: len(player.met) == 10)
+        made = analytics.metrics.experience(pd.DataFrame(player.met)).set_index("session_id")
+        assert made["outcome"].to_dict() == {"waits": "left", "plays": "started", "gone": "left", "back": "started"}
+        line = analytics.metrics.experience_summary(pd.DataFrame(player.met)).loc[room.room_id]
+        assert line["exits_before_start"] == 0.5
 
 
 def test_a_capture_without_players_says_that_nobody_knows(sandbox: RunningSandbox, tmp_path: Path) -> None:

@@ -58,10 +58,17 @@ class AsyncCapture:
         rooms: ids of rooms; None for all that are on air and those that will be.
         folder: a new folder, or that of an earlier capture.
         views: reads watch sessions, where somebody has them; the service has none to read.
+        text: keep what people write in the chat.
     """
 
     def __init__(
-        self, client: Connected, rooms: Sequence[str] | None, folder: str | Path, *, views: ViewsOf | None = None
+        self,
+        client: Connected,
+        rooms: Sequence[str] | None,
+        folder: str | Path,
+        *,
+        views: ViewsOf | None = None,
+        text: bool = False,
     ) -> None:
         self.folder: Path = Path(folder)
         """Where the rows are."""
@@ -69,7 +76,7 @@ class AsyncCapture:
         self._client: AsyncClient[Any] | None = None
         self._wanted = list(dict.fromkeys(rooms)) if rooms is not None else None
         self._views = views
-        self._writer = CaptureWriter(self.folder, self._wanted or ())
+        self._writer = CaptureWriter(self.folder, self._wanted or (), text=text)
         self._gaps = Gaps(self._writer, self._now)
         self._state: State = "new"
         self._rooms: dict[str, RoomCapture] = {}

@@ -53,6 +53,8 @@ class CaptureCard:
     last: int = 0
     pulse: int | None = None
     """The last moment at which the capture was alive, milliseconds since 1970, as far as files tell."""
+    text: bool = False
+    """Whether it keeps what people write."""
 
     @classmethod
     def read(cls, folder: Path) -> CaptureCard:
@@ -96,7 +98,7 @@ def merged(folder: Path, card: CaptureCard) -> tuple[dict[str, pd.DataFrame], in
     rows: dict[str, list[Sequence[Any]]] = {name: [] for name in JOURNALLED}
     damaged = 0
     for file in card.journals(folder):
-        lines, broken = read_lines(file)
+        lines, broken = read_lines(file, text=card.text)
         damaged += broken
         for name, values in lines:
             rows[name].append(values)
@@ -104,8 +106,8 @@ def merged(folder: Path, card: CaptureCard) -> tuple[dict[str, pd.DataFrame], in
     for name, table in JOURNALLED.items():
         single = folder / f"{name}.parquet"
         files = [single] if name in ("rooms", "gaps") and single.exists() else card.parts(folder, name)
-        found = [read_part(name, file) for file in files]
-        found.append(frame_of(name, rows[name]))
+        found = [read_part(name, file, text=card.text) for file in files]
+        found.append(frame_of(name, rows[name], text=card.text))
         whole = pd.concat([frame for frame in found if len(frame)] or found[-1:], ignore_index=True)
         frames[name] = whole.drop_duplicates(list(table.key), keep="last", ignore_index=True)
     return frames, damaged
@@ -116,12 +118,13 @@ class CaptureFolder:
 
     Args:
         folder: a new or empty folder, or that of an earlier capture, which goes on.
+        text: keep what people write; an earlier capture goes on as it was begun.
 
     Raises:
-        ConfigError: another capture writes there, or it holds something else.
+        ConfigError: another capture writes there, it holds something else, or it was begun otherwise.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, text: bool = False) -> None:
         self.folder = folder
         resumed = (folder / CAPTURE_CARD).exists()
         # What a killed first start left behind is nothing.
@@ -131,7 +134,11 @@ class CaptureFolder:
         (folder / "journal").mkdir(parents=True, exist_ok=True)
         self._lock = _locked(folder / "capture.lock")
         self.resumed = resumed
-        self.card = CaptureCard.read(folder) if resumed else CaptureCard()
+        try:
+            self.card = _agreed(CaptureCard.read(folder), text, folder) if resumed else CaptureCard(text=text)
+        except BaseException:
+            self._lock.release()
+            raise
         self._number = max([self.card.last, *(int(file.stem) for file in (folder / "journal").glob("*.jsonl"))])
         self._journal: FileIO | None = None
         self._lines = 0
@@ -184,7 +191,7 @@ class CaptureFolder:
         card = self.card
         rows: dict[str, list[Sequence[Any]]] = {name: [] for name in JOURNALLED}
         for file in card.journals(self.folder):
-            for name, values in read_lines(file)[0]:
+            for name, values in read_lines(file, text=card.text)[0]:
                 rows[name].append(values)
         if not any(rows.values()):
             return
@@ -195,7 +202,9 @@ class CaptureFolder:
         files = [self.folder / "rooms.parquet", self.folder / "gaps.parquet"]
         for name in TABLES:
             if name != "rooms" and rows[name]:
-                files += save_table(self.folder, name, frame_of(name, rows[name]), days, None, part=part)
+                files += save_table(
+                    self.folder, name, frame_of(name, rows[name], text=card.text), days, None, part=part
+                )
         save_table(self.folder, "rooms", rooms, days, None)
         write_parquet(pa.Table.from_pandas(gaps, preserve_index=False), self.folder / "gaps.parquet")
         alive = [values[0] for values in rows["pulse"]]
@@ -214,7 +223,8 @@ class CaptureFolder:
         frames = self.tables()
         gaps, _pulse = frames.pop("gaps"), frames.pop("pulse")
         leave_out_untold(frames)
-        dataset = Dataset.of(frames, as_of=as_of, now=max([utc_now(), *([as_of] if as_of is not None else [])]))
+        now = max([utc_now(), *([as_of] if as_of is not None else [])])
+        dataset = Dataset.of(frames, as_of=as_of, now=now, text=self.card.text)
         tables = {name: dataset.table(name) for name in TABLES}
         named = [frame["user_id"] for frame in tables.values() if "user_id" in frame.columns]
         users = pd.Index(pd.concat(named, ignore_index=True).unique())
@@ -226,7 +236,7 @@ class CaptureFolder:
                 files += save_table(self.folder, name, frame, dataset.days, users, part=part)
         write_parquet(pa.Table.from_pandas(gaps, preserve_index=False), self.folder / "gaps.parquet")
         self._commit(files, replace(self.card, first=self._number, last=self._number))
-        write_card(self.folder, as_of, len(users), dataset.known)
+        write_card(self.folder, as_of, len(users), dataset.known, text=self.card.text)
 
     def _commit(self, files: Iterable[Path], card: CaptureCard) -> None:
         """Make files count in place of journals, in one stroke."""
@@ -261,6 +271,16 @@ class CaptureFolder:
         """Let go of the folder."""
         self._leave_journal()
         self._lock.release()
+
+
+def _agreed(card: CaptureCard, text: bool, folder: Path) -> CaptureCard:
+    if card.text != text:
+        raise ConfigError(
+            f"{folder} keeps what people write: go on with text=True, or take another folder"
+            if card.text
+            else f"{folder} was begun without what people write: go on without text=True, or take another folder"
+        )
+    return card
 
 
 def _days(rooms: pd.DataFrame) -> pd.Series[Any]:

@@ -19,7 +19,7 @@ from spnb.client import AsyncClient
 from spnb.errors import Forbidden, NotFound, RateLimited, ServiceError, SpnbError, Unreachable
 from spnb.live import AsyncLiveRoom
 from spnb.live.status import STATUS_OF_EVENT, room_of_event
-from spnb.models import FINAL_STATUSES, Room
+from spnb.models import FINAL_STATUSES, Message, Room
 from spnb.realtime import Event
 
 __all__ = ["RoomCapture", "ViewsOf"]
@@ -208,6 +208,9 @@ class RoomCapture:
 
     # -- chat
 
+    def _message(self, channel_id: str, message: Message, *, deleted: bool = False) -> Row:
+        return message_row(self.room_id, channel_id, message, deleted=deleted, text=self._writer.text)
+
     async def _follow_chat(self, channel_id: str) -> None:
         wait = AGAIN_SECONDS
         while True:
@@ -217,7 +220,7 @@ class RoomCapture:
                         for change in batch:
                             if change.message is not None:
                                 deleted = change.kind == "deleted"
-                                row = message_row(self.room_id, channel_id, change.message, deleted=deleted)
+                                row = self._message(channel_id, change.message, deleted=deleted)
                                 self._writer.put("messages", row)
                                 self.reactions.seen(change.message)
                         wait = AGAIN_SECONDS
@@ -319,13 +322,13 @@ class RoomCapture:
         async for page in self._client.messages.pages(feed_id, page_size=100):
             new = 0
             for message in page:
-                new += self._writer.put("messages", message_row(self.room_id, channel_id, message))
+                new += self._writer.put("messages", self._message(channel_id, message))
                 self.reactions.seen(message)
             if not new:
                 break
         async for page in self._client.messages.pages(feed_id, page_size=100, deleted=True):
             for message in page:
-                self._writer.put("messages", message_row(self.room_id, channel_id, message, deleted=True))
+                self._writer.put("messages", self._message(channel_id, message, deleted=True))
 
     def close(self) -> None:
         """Follow no longer."""

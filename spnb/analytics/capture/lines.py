@@ -1,12 +1,13 @@
 """Rows as lines of a journal: `["messages", ["m1", …]]`, values in the schema's order, times in milliseconds.
 
 Beside the tables of a dataset a journal holds two of its own: `gaps`, what is not known and why, and `pulse`, the
-moments at which the capture was alive.
+moments at which the capture was alive. Where people's words are kept, a message has them last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ __all__ = [
     "PULSE",
     "Line",
     "frame_of",
+    "journalled",
     "line_of",
     "lines_of_frame",
     "milliseconds",
@@ -54,6 +56,14 @@ GAPS = Table(
 )
 PULSE = Table("pulse", "the capture was alive", (Column("at", "time", "then", required=True),), ("at",), "at")
 JOURNALLED: Mapping[str, Table] = {**TABLES, "gaps": GAPS, "pulse": PULSE}
+WORDS = Column("text", "text", "what was written", default="")
+_SAID = replace(TABLES["messages"], columns=(*TABLES["messages"].columns, WORDS))
+_WORDED: Mapping[str, Table] = {**JOURNALLED, "messages": _SAID}
+
+
+def journalled(text: bool) -> Mapping[str, Table]:
+    """The tables of a capture, one that keeps what people wrote or one that does not."""
+    return _WORDED if text else JOURNALLED
 
 
 def milliseconds(at: datetime) -> int:
@@ -61,9 +71,9 @@ def milliseconds(at: datetime) -> int:
     return (at - EPOCH) // MILLISECOND
 
 
-def line_of(name: str, row: Mapping[str, Any]) -> Line:
+def line_of(name: str, row: Mapping[str, Any], *, text: bool = False) -> Line:
     """A row as a line; what it does not have is what the schema has for it."""
-    return name, tuple(_value(column, row.get(column.name)) for column in JOURNALLED[name].columns)
+    return name, tuple(_value(column, row.get(column.name)) for column in journalled(text)[name].columns)
 
 
 def _value(column: Column, value: Any) -> Any:
@@ -80,15 +90,16 @@ def _value(column: Column, value: Any) -> Any:
     return str(value).encode("utf-8", "replace").decode()  # half a character, which no file takes, becomes a mark
 
 
-def read_lines(file: Path) -> tuple[list[Line], int]:
+def read_lines(file: Path, *, text: bool = False) -> tuple[list[Line], int]:
     """The lines of a journal, and how many could not be read. A last one without its end was never acknowledged."""
     *whole, _unfinished = file.read_bytes().split(b"\n")
     made: list[Line] = []
     damaged = 0
-    for text in whole:
+    tables = journalled(text)
+    for line in whole:
         try:
-            name, values = orjson.loads(text)
-            table = JOURNALLED[name]
+            name, values = orjson.loads(line)
+            table = tables[name]
         except (ValueError, TypeError, KeyError):
             damaged += 1
             continue
@@ -99,9 +110,9 @@ def read_lines(file: Path) -> tuple[list[Line], int]:
     return made, damaged
 
 
-def frame_of(name: str, rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+def frame_of(name: str, rows: Sequence[Sequence[Any]], *, text: bool = False) -> pd.DataFrame:
     """Rows of a table as a frame in the schema's types; of rows with the same key the last one counts."""
-    table = JOURNALLED[name]
+    table = journalled(text)[name]
     newest = {tuple(row[place] for place in _key(table)): row for row in rows}
     columns = zip(*newest.values(), strict=True) if newest else ([] for _ in table.columns)
     made = {}
@@ -114,10 +125,10 @@ def frame_of(name: str, rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
     return pd.DataFrame(made)
 
 
-def lines_of_frame(name: str, frame: pd.DataFrame) -> Iterable[Line]:
+def lines_of_frame(name: str, frame: pd.DataFrame, *, text: bool = False) -> Iterable[Line]:
     """The rows of a frame as lines again."""
     columns = []
-    for column in JOURNALLED[name].columns:
+    for column in journalled(text)[name].columns:
         values = frame[column.name]
         if column.kind == "time":
             numbers = values.astype("datetime64[ms, UTC]").astype("int64").to_numpy()
@@ -131,8 +142,8 @@ def _key(table: Table) -> list[int]:
     return [table.names.index(name) for name in table.key]
 
 
-def read_part(name: str, file: Path) -> pd.DataFrame:
+def read_part(name: str, file: Path, *, text: bool = False) -> pd.DataFrame:
     """A part file as a frame in the schema's types."""
-    columns = {column.name: FALLBACKS[column.kind] for column in JOURNALLED[name].columns}
+    columns = {column.name: FALLBACKS[column.kind] for column in journalled(text)[name].columns}
     made: pd.DataFrame = read_file(file, list(columns)).to_pandas().astype(columns)
     return made

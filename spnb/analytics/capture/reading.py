@@ -60,7 +60,7 @@ def _read(place: Path, card: CaptureCard) -> Dataset:
         alive = [*frames.pop("pulse")["at"], *([pd.Timestamp(card.pulse, unit="ms", tz="UTC")] if card.pulse else [])]
         leave_out_untold(frames)
         # Its signs of life are of the service's clock, as all its rows are; ours may be behind it.
-        made = Dataset.of(frames, as_of=max(alive, default=None), now=max([utc_now(), *alive]))
+        made = Dataset.of(frames, as_of=max(alive, default=None), now=max([utc_now(), *alive]), text=card.text)
         mended, as_of = made.mended, made.as_of
     told = [Step("damaged line of the journal", "capture", damaged, "left out"), *_unknown(gaps, made.rooms, as_of)]
     told.append(_only_counted(made))

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from spnb.analytics.capture.disk import CaptureFolder
-from spnb.analytics.capture.lines import JOURNALLED, Line, line_of, lines_of_frame, milliseconds
+from spnb.analytics.capture.lines import JOURNALLED, Line, journalled, line_of, lines_of_frame, milliseconds
 from spnb.models import FINAL_STATUSES
 from spnb.observers import Observers
 
@@ -42,10 +42,13 @@ class CaptureWriter:
     Args:
         folder: where.
         wanted: rooms that are captured although they may be over; their rows are remembered.
+        text: keep what people write.
     """
 
-    def __init__(self, folder: Path, wanted: Iterable[str] = ()) -> None:
+    def __init__(self, folder: Path, wanted: Iterable[str] = (), *, text: bool = False) -> None:
         self.folder = folder
+        self.text = text
+        """Whether it keeps what people write."""
         self._wanted = set(wanted)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spnb-capture")
         self._place: CaptureFolder | None = None
@@ -76,7 +79,7 @@ class CaptureWriter:
         Raises:
             ConfigError: another capture writes there, or it holds something else.
         """
-        self._place = await self._do(CaptureFolder, self.folder)
+        self._place = await self._do(partial(CaptureFolder, self.folder, text=self.text))
         self.resumed = self._place.resumed
         if self.resumed:
             self._recall(await self._do(self._place.tables), self._place.card.pulse)
@@ -95,7 +98,7 @@ class CaptureWriter:
             frame = frames[name]
             self.rows[name] = self._taken[name] = len(frame)
             if name in COUNTED:
-                for line in lines_of_frame(name, frame[~frame["room_id"].isin(over)]):
+                for line in lines_of_frame(name, frame[~frame["room_id"].isin(over)], text=self.text):
                     self._remember(line)
         for _, (room_id, table, start, end, why) in lines_of_frame("gaps", frames["gaps"]):
             if end is None:
@@ -127,7 +130,7 @@ class CaptureWriter:
 
     def put(self, name: str, row: Mapping[str, Any]) -> bool:
         """Take a row. Whether it was news; it is on disk when `observe` tells of it."""
-        line = line_of(name, row)
+        line = line_of(name, row, text=self.text)
         new: bool | None = True
         if name in COUNTED:
             new = self._remember(line)
@@ -195,9 +198,10 @@ class CaptureWriter:
         if not self._observers:
             return
         batch: dict[str, list[dict[str, Any]]] = {}
+        tables = journalled(self.text)
         for name, values in lines:
             if name != "pulse":
-                batch.setdefault(name, []).append(dict(zip(JOURNALLED[name].names, values, strict=True)))
+                batch.setdefault(name, []).append(dict(zip(tables[name].names, values, strict=True)))
         self._observers.tell(batch)
 
     async def close(self, *, compact: datetime | None = None) -> None:

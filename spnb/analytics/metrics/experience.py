@@ -139,7 +139,9 @@ def experience_rate(table: Any, rooms: Any = None, *, bin_seconds: float = 60.0,
     )
     kind, at, value = frame["kind"].to_numpy(dtype=object), milliseconds(frame["at"]), frame["value"].to_numpy()
     stood = (kind == "waited") & (frame["at"] >= began).to_numpy()
-    exits = (kind == "left") & began.isna().to_numpy() & failed.isna().to_numpy()
+    # who was thought to have left, and came back, leaves once: at the end
+    last = ~frame[["room_id", "session_id", "kind"]].iloc[np.argsort(at, kind="stable")].duplicated(keep="last")
+    exits = (kind == "left") & last.sort_index().to_numpy() & began.isna().to_numpy() & failed.isna().to_numpy()
     chosen = {"starts": kind == "started", "waits": stood, "errors": kind == "failed", "exits": exits}
     for name, mine in chosen.items():
         mine = mine & (code >= 0)

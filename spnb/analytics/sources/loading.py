@@ -54,18 +54,34 @@ def load(
         since: only streams that went on air in `[since, until)`, times with a zone.
         until: the first moment that is left out.
         text: keep what people wrote, for `spnb.analytics.words`; of frames, files, chat logs, webhooks and a
-            client. What `Dataset.save` wrote has them if they were kept then; a capture and a sandbox's rows hold none.
+            client. What `Dataset.save` and a capture wrote has them if they were kept then; a sandbox's rows hold none.
         options: for a client `most` (rooms, the newest 1000 without it; a warning says how many are left out) or
             `room_ids`, for a chat log `room_id`, `kind`, `time_zone`,
             `start`, for the Console's export `time_zone`; for an address `filesystem`, pyarrow's or fsspec's.
 
     Raises:
-        TableError: the source cannot be used; the message says what to do.
+        TableError: the source cannot be used, or lacks the words that were asked for; the message says what to do.
         InvalidInput: an option that this source does not know.
     """
     source = asynchronous(source)
     if since is not None or until is not None:
-        return load(source, as_of=as_of, text=text, **_narrowing(source, since, until), **options).between(since, until)
+        narrowing = _narrowing(source, since, until)
+        return _worded(_loaded(source, as_of, text, options | narrowing), text).between(since, until)
+    return _worded(_loaded(source, as_of, text, options), text)
+
+
+def _worded(dataset: Dataset, text: bool) -> Dataset:
+    """Refuse to keep what is not there."""
+    if text and dataset.rows("messages") and not dataset.store.has("messages", "text"):
+        raise TableError(
+            "what people wrote is not in it: a capture keeps it with spnb.capture(…, text=True), other sources when "
+            "they are loaded with text=True; without text=True all else can be looked at"
+        )
+    return dataset
+
+
+def _loaded(source: Any, as_of: Any, text: bool, given: Mapping[str, Any]) -> Dataset:
+    options = dict(given)
     if isinstance(source, Dataset):
         _only(options, "a dataset")
         return source
@@ -90,7 +106,7 @@ def load(
                 f"the newest {newest} rooms are loaded, {older} older ones are left out:"
                 f" load(client, most={newest + older}) loads all, each with its chat and reactions",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return dataset
     webhooks = sys.modules.get("spnb.webhooks")  # whoever has a receiver has loaded them

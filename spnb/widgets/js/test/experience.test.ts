@@ -6,6 +6,10 @@ import { Experience, type Met } from "../src/shared/experience";
 
 const window = new Window();
 Object.assign(globalThis, { document: window.document, HTMLElement: window.HTMLElement, Node: window.Node });
+Object.assign(globalThis, {
+  addEventListener: window.addEventListener.bind(window),
+  removeEventListener: window.removeEventListener.bind(window),
+});
 
 function player() {
   const video = window.document.createElement("video") as unknown as HTMLVideoElement;
@@ -102,5 +106,19 @@ void test("where no event tells that a picture stands, it is told by the line, a
   assert.deepEqual(of("waited"), [1.5, 1.5, 3, 0.5]);
   assert.deepEqual(of("played"), [9.5], "ten and five, less three frozen, two, and a half");
   clock.mock.restore();
+  mock.timers.reset();
+});
+
+void test("who waits for a picture gives signs of life, and a page that is closed says so once", () => {
+  mock.timers.enable({ apis: ["setInterval"] });
+  const { made, kinds } = player();
+  made.ask();
+  mock.timers.tick(20_000);
+  assert.deepEqual(kinds(), ["asked", "here", "here"]);
+  window.dispatchEvent(new window.Event("pagehide"));
+  window.dispatchEvent(new window.Event("pagehide"));
+  made.end();
+  mock.timers.tick(20_000);
+  assert.deepEqual(kinds(), ["asked", "here", "here", "left"]);
   mock.timers.reset();
 });

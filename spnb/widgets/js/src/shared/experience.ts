@@ -2,6 +2,8 @@
 import { uniqueId } from "./dom";
 
 const TELL_SECONDS = 10;
+/** No row of the table: somebody still waits for the first picture. */
+const HERE = "here";
 
 export type Met = { session: string; kind: string; value?: number; detail?: string };
 
@@ -38,6 +40,7 @@ export class Experience {
   /** Somebody wants to watch; who does already goes on. */
   ask(): void {
     if (this.session) return;
+    addEventListener("pagehide", this.leave);
     this.session = uniqueId();
     this.asked = now();
     this.started = false;
@@ -92,11 +95,15 @@ export class Experience {
   end(): void {
     if (!this.session) return;
     this.rests();
-    this.report();
+    if (this.started) this.report();
     this.say("left");
     clearInterval(this.timer);
+    removeEventListener("pagehide", this.leave);
     this.session = "";
   }
+
+  /** A page that is closed may say so; of one that cannot, the kernel hears nothing any more. */
+  private readonly leave = () => this.end();
 
   private shows(): void {
     if (!this.session) return;
@@ -126,7 +133,7 @@ export class Experience {
   }
 
   private report(): void {
-    if (!this.started) return;
+    if (!this.started) return this.say(HERE);
     const plays = this.shownSince !== undefined;
     this.count();
     if (plays) this.shownSince = now();
