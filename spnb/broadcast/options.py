@@ -48,7 +48,8 @@ class VideoOptions:
         fps: pictures per second at most; None sends each one.
         bitrate: bits per second at most; None derives it from size and frame rate.
         codec: `h264` (recorded without encoding anew) or `vp8` (copes better with restless pictures at low bit rates).
-            A page always sends VP8, which every browser can.
+            A page sends H.264 where server and browser take it, as the sandbox's own server does, else VP8: then live
+            HLS has the one quality that is encoded anew, however many copies are sent.
         simulcast: whether to send smaller copies too, for viewers with little bandwidth; heights in pixels choose which
             ones, where the page publishes. None leaves it to the path: a page does, the kernel does not.
         degradation: what is kept when bandwidth or processor are short: `resolution`, `framerate`, or `balanced`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -27,11 +28,25 @@ class House:
         return (await self.lab.run_code("print(studio.room.room_id)")).strip()
 
     async def status(self, room_id: str) -> str:
+        return str((await self._room(room_id))["status"])
+
+    async def qualities(self, room_id: str, count: int) -> list[str]:
+        """Sizes in which the room is there live by HLS, once there are so many."""
+        async with asyncio.timeout(60):
+            while True:
+                address = (await self._room(room_id)).get("livePlaybackUrl")
+                told = (await self._http.get(address)).text if address else ""
+                if len(sizes := re.findall(r"RESOLUTION=(\S+?)(?:,|$)", told, re.MULTILINE)) >= count:
+                    return sizes
+                await asyncio.sleep(0.2)
+
+    async def _room(self, room_id: str) -> dict[str, Any]:
         key = {"X-API-Key": self.lab.sandbox.api_key}
         session = await self._http.post("/api/v5/sessions", headers=key, json={"userId": "onlooker", "deviceId": "d"})
         bearer = {**key, "Authorization": f"Bearer {session.json()['accessToken']}"}
         answer = await self._http.get(f"/api/v1/rooms/{room_id}", headers=bearer)
-        return str(answer.json()["rooms"][0]["status"])
+        room: dict[str, Any] = answer.json()["rooms"][0]
+        return room
 
     async def until(self, room_id: str, *statuses: str, seconds: float = 60) -> str:
         async with asyncio.timeout(seconds):

@@ -85,6 +85,9 @@ async def test_a_host_is_published_by_the_page_itself(lab: Lab) -> None:
             while "track_muted" not in watching.events:
                 await asyncio.sleep(0.05)
         await lab.shot("studio-live")
+        # The page's layers are HLS's qualities, as they are: it sends H.264 where the server takes that.
+        sizes = await house.qualities(room_id, 2)
+        assert sizes[0] == "1280x720", sizes
         # A cell that keeps the kernel busy for long does not touch the stream.
         until_told = "import pathlib, time\nwhile not pathlib.Path('enough').exists(): time.sleep(0.1)"
         busy = asyncio.create_task(lab.run_code(until_told))

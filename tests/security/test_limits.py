@@ -16,6 +16,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+import spnb
 from spnb import sandbox as spnb_sandbox
 from spnb.sandbox.server import log_size
 from tests.conftest import RunningSandbox, start_sandbox
@@ -97,14 +98,22 @@ def test_an_upload_is_refused_before_it_is_kept(sandbox: RunningSandbox) -> None
 
 def test_a_request_that_does_not_come_is_not_waited_for(flooded: RunningSandbox) -> None:
     # All at once, so that their waits run side by side.
-    silent, begun, trickled, headed = (raw(flooded) for _ in range(4))
+    silent, begun, trickled, headed, offered = (raw(flooded) for _ in range(5))
     begun.sendall(b"GET /api/v1/ro")
     trickled.sendall(head(flooded, "/api/v5/sessions", "1000", f"X-API-Key: {flooded.api_key}") + b'{"userId"')
     headed.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: ")
+    with spnb.connect("slow", url=flooded.url, api_key=flooded.api_key) as sp:
+        room = sp.rooms.create("Slow", type="directStreaming")
+    ask = f"{flooded.url}/sandbox/rooms/{room.room_id}/ingest"
+    told = httpx.post(ask, headers={"X-API-Key": flooded.api_key}, trust_env=False, timeout=60).json()
+    encoder = told.get("data", told)
+    said = (f"Authorization: Bearer {encoder['streamKey']}", "Content-Type: application/sdp")
+    offered.sendall(head(flooded, httpx.URL(encoder["whipUrl"]).path, "1000", *said) + b"v=0")
     for connection in (silent, begun, headed):
         assert connection.recv(65536) == b"", "closed without a word"
     assert status_of(trickled) == 408
-    for connection in (silent, begun, trickled, headed):
+    assert status_of(offered) == 408, "an encoder's offer too"
+    for connection in (silent, begun, trickled, headed, offered):
         connection.close()
 
 
