@@ -351,7 +351,7 @@ class Dataset:
             **{name: partial(self.table, name) for name in TABLES},
         }
         usual = ["kpis", "definitions", "quality", *(name for name in TABLES if self.rows(name))]
-        return exported(frames, path, what, usual=usual, single="kpis")
+        return exported(frames, path, what, usual=usual, single="kpis", tables=self._store)
 
     def report(self, room_id: str, *, sensitivity: float = 0.5, tolerance_seconds: float = 0.0) -> StreamReport:
         """Everything about one stream; see `spnb.analytics.StreamReport`.

@@ -7,7 +7,7 @@ a part.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 
 from spnb.analytics.frames import OWN
 from spnb.analytics.quality import Quality, Step
-from spnb.analytics.store import Memory, empty
+from spnb.analytics.store import NUMBERED, Memory, Store, empty
 from spnb.analytics.tables import TABLES
 from spnb.analytics.windows import Windows
 from spnb.errors import InvalidInput, TableError
@@ -34,38 +34,59 @@ JOINED = {"user_id": "views", "room_id": "rooms", "community_id": "rooms", "crea
 
 def is_of_viewers(dataset: Dataset, column: str) -> bool:
     """Whether a column is a dimension of viewers; a column that rooms have too is one of rooms."""
-    return column not in dataset.rooms.columns and column in dataset.table("views").columns
+    return column not in dataset.rooms.columns and dataset.store.has("views", column)
 
 
 def narrowed(dataset: Dataset, wanted: Mapping[str, Any]) -> Dataset:
     """The part of an audience with these values; see `Dataset.where`."""
-    rooms, views = dataset.rooms, dataset.views
+    rooms, store = dataset.rooms, dataset.store
     stays = pd.Series(True, index=rooms.index)
-    watched = pd.Series(True, index=views.index)
-    of_viewers = False
+    of_viewers: dict[str, Any] = {}
     for column, value in wanted.items():
         if column in rooms.columns:
             stays &= _among(rooms[column], value)
-        elif column in views.columns:
-            of_viewers = True
-            watched &= _among(views[column], value)
+        elif store.has("views", column):
+            of_viewers[column] = value
         else:
-            known = [*map(str, rooms.columns), *(str(name) for name in views.columns if name not in rooms.columns)]
+            views = dataset.views.columns
+            known = [*map(str, rooms.columns), *(str(name) for name in views if name not in rooms.columns)]
             raise InvalidInput(f"there is no column {column!r} to choose by: rooms and views have {', '.join(known)}")
     kept = rooms[stays].reset_index(drop=True)
-    part = dataset.of_rooms(kept["room_id"].tolist())
-    tables = {name: part.table(name) for name in TABLES} | {"rooms": kept}
+    ids = kept["room_id"].tolist()
     if of_viewers:
-        tables["views"] = views[watched & views["room_id"].isin(kept["room_id"])].reset_index(drop=True)
-        here = pd.MultiIndex.from_frame(tables["views"][["room_id", "user_id"]])
+
+        def watched(piece: pd.DataFrame) -> pd.Series[bool]:
+            mine = piece["room_id"].isin(ids)
+            for column, value in of_viewers.items():
+                mine &= _among(piece[column], value) if column in piece.columns else False
+            return mine
+
+        tables = {"rooms": kept, "views": _chosen(store, "views", watched), "presence": empty("presence")}
+        here = pd.MultiIndex.from_frame(tables["views"][["room_id", "user_id"]]).unique()
         for name in (*ACTS, "playback"):
-            frame = tables[name]
-            mine = pd.MultiIndex.from_frame(frame[["room_id", "user_id"]]).isin(here)
-            tables[name] = frame[mine].reset_index(drop=True)
-        tables["presence"] = empty("presence")
+            tables[name] = _chosen(store, name, lambda piece: _of_people(piece, here))
+        tables |= {name: dataset.table(name, ids) for name in TABLES if name not in tables}
+    else:
+        tables = {name: dataset.table(name, ids) for name in TABLES} | {"rooms": kept}
     made = type(dataset)(Memory(tables, dataset.known), as_of=dataset.as_of, mended=dataset.mended)
     made.windows = dataset.windows.chosen(kept["room_id"])  # the streams were as long, whoever is looked at
     return made
+
+
+def _chosen(store: Store, name: str, mine: Callable[[pd.DataFrame], Any]) -> pd.DataFrame:
+    """The rows of a table that are wanted; of what lies in files no more is held than they and a piece."""
+    found = []
+    for piece in store.pieces(name):
+        frame = piece[mine(piece)]
+        found.append(frame.drop(columns="user") if piece.attrs.get(NUMBERED) else frame)
+    several = [frame for frame in found if len(frame)] or found[:1]
+    made = pd.concat(several, ignore_index=True) if several else empty(name)
+    made.attrs = {}
+    return made
+
+
+def _of_people(piece: pd.DataFrame, here: pd.MultiIndex) -> Any:
+    return pd.MultiIndex.from_frame(piece[["room_id", "user_id"]]).isin(here)
 
 
 def joined(dataset: Dataset, frame: Any, on: str) -> Dataset:

@@ -8,7 +8,8 @@ UTC: in CSV as ISO 8601 with `Z`, in Excel, which knows no zones, with `(UTC)` i
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import numpy as np
 import pandas as pd
 
 from spnb.analytics.objects import object_named
+from spnb.analytics.store import Store, empty
 from spnb.analytics.swap import replacing_file
+from spnb.analytics.tables import TABLES
 from spnb.errors import TableError
 
 __all__ = ["FORMULA", "MOST_ROWS", "escaped", "exported", "write_csv", "write_excel"]
@@ -35,13 +38,16 @@ def escaped(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def write_csv(frame: pd.DataFrame, path: Path) -> Path:
-    """Write a frame as CSV (RFC 4180): UTF-8 with its mark, by which Excel knows it."""
+def write_csv(frame: pd.DataFrame | Iterable[pd.DataFrame], path: Path) -> Path:
+    """Write a frame, or one in pieces, as CSV (RFC 4180): UTF-8 with its mark, by which Excel knows it."""
     with replacing_file(path) as draft, draft.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([escaped(str(name)) for name in frame.columns])
-        for rows in _pieces(frame):
-            columns = [_csv_column(rows[name]) for name in rows.columns]
+        names: list[Any] | None = None
+        for rows in chain.from_iterable(map(_pieces, [frame] if isinstance(frame, pd.DataFrame) else frame)):
+            if names is None:
+                names = rows.columns.tolist()
+                writer.writerow([escaped(str(name)) for name in names])
+            columns = [_csv_column(rows[name]) for name in names]
             writer.writerows(zip(*columns, strict=True))
     return path
 
@@ -55,12 +61,7 @@ def write_excel(sheets: Mapping[str, pd.DataFrame], path: Path) -> Path:
     import xlsxwriter
 
     for name, frame in sheets.items():
-        if len(frame) >= MOST_ROWS:
-            raise TableError(
-                f"{name} has {len(frame)} rows and a sheet holds {MOST_ROWS - 1}: export that table as CSV "
-                f"(export('{name}.csv', '{name}')), fewer streams (dataset.of_rooms([…]).export(…)), or all as Parquet "
-                f"(dataset.save('folder'))"
-            )
+        fits(name, len(frame))
     workbook = xlsxwriter.Workbook
     with replacing_file(path) as draft, workbook(draft, {"constant_memory": True, "in_memory": False}) as book:
         bold = book.add_format({"bold": True, "bottom": 1})
@@ -77,6 +78,20 @@ def write_excel(sheets: Mapping[str, pd.DataFrame], path: Path) -> Path:
             if len(frame.columns):
                 sheet.autofilter(0, 0, len(frame), len(frame.columns) - 1)
     return path
+
+
+def fits(name: str, rows: int) -> None:
+    """Refuse what no sheet holds.
+
+    Raises:
+        TableError: it has more rows.
+    """
+    if rows >= MOST_ROWS:
+        raise TableError(
+            f"{name} has {rows} rows and a sheet holds {MOST_ROWS - 1}: export that table as CSV "
+            f"(export('{name}.csv', '{name}')), fewer streams (dataset.of_rooms([…]).export(…)), or all as Parquet "
+            f"(dataset.save('folder'))"
+        )
 
 
 def _write_rows(sheet: Any, frame: pd.DataFrame, kinds: list[str], stamp: Any) -> None:
@@ -99,7 +114,7 @@ def _write_rows(sheet: Any, frame: pd.DataFrame, kinds: list[str], stamp: Any) -
 
 
 def _pieces(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    for start in range(0, len(frame), ROWS_AT_ONCE):
+    for start in range(0, max(1, len(frame)), ROWS_AT_ONCE):
         yield frame.iloc[start : start + ROWS_AT_ONCE]
 
 
@@ -144,6 +159,7 @@ def exported(
     *,
     usual: Sequence[str],
     single: str = "kpis",
+    tables: Store | None = None,
 ) -> Any:
     """Write some of several frames, as the path's ending says.
 
@@ -151,6 +167,7 @@ def exported(
         frames: frames by name, each made when it is wanted.
         path: ends in `.xlsx` or `.csv`.
         what: names; `usual` ones for a workbook without them, `single` for a CSV file.
+        tables: where those of the frames are that are tables: of what lies in files no more is held than a piece.
 
     Raises:
         TableError: a name is unknown, a CSV file would need more than one table, or the file is of another kind.
@@ -158,7 +175,7 @@ def exported(
     if unknown := [name for name in what if name not in frames]:
         raise TableError(f"there is no {', '.join(unknown)} to export: choose from {', '.join(frames)}")
     with object_named(path) as place:
-        made = _export(frames, place, what, usual, single)
+        made = _export(frames, place, what, usual, single, tables)
     return made if made == Path(path) else str(path)
 
 
@@ -168,11 +185,26 @@ def _export(
     what: Sequence[str],
     usual: Sequence[str],
     single: str,
+    tables: Store | None,
 ) -> Path:
     if place.suffix == ".xlsx":
+        for name in what or usual:
+            if tables is not None and name in TABLES:
+                fits(name, tables.rows(name))  # before it is read
         return write_excel({name: frames[name]() for name in (what or usual)}, place)
     if place.suffix == ".csv":
         if len(what) > 1:
             raise TableError(f"a CSV file holds one table, not {', '.join(what)}: export them one by one, or as .xlsx")
-        return write_csv(frames[what[0] if what else single](), place)
+        name = what[0] if what else single
+        return write_csv(_table(tables, name) if tables is not None and name in TABLES else frames[name](), place)
     raise TableError(f"{place.name} must end in .xlsx or .csv; Dataset.save() writes Parquet")
+
+
+def _table(tables: Store, name: str) -> Iterator[pd.DataFrame]:
+    """A table in pieces, all with the same columns."""
+    own = tables.own_schema(name)
+    columns = None if own is None or name == "rooms" else [*TABLES[name].names, *own.names]
+    pieces = iter(tables.pieces(name))
+    first = next(pieces, empty(name))
+    for piece in chain([first], pieces):
+        yield piece if columns is None else piece.reindex(columns=columns)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from spnb.analytics.frames import FALLBACKS, TIME
 from spnb.analytics.objects import GENERATION, ObjectFile, Objects, new_generation
-from spnb.analytics.store import Part, empty
+from spnb.analytics.store import NUMBERED, Part, empty
 from spnb.analytics.swap import recovered
 from spnb.analytics.tables import TABLES, Table, table_named
 from spnb.analytics.windows import NEVER, Whole
@@ -61,8 +61,6 @@ TYPES = {
 }
 OPEN = ("views", "messages")
 """Tables with further columns: dimensions of viewers, and words where they were asked for."""
-NUMBERED = "spnb_numbered"
-"""Mark of a frame whose `user` is each user's number in the whole dataset."""
 PIECE_ROWS = 1 << 20
 """What of a table is held at a time where all of it might be more than memory has."""
 REPEATED = ("room_id", "user_id", "channel_id", "name", "status", "kind")

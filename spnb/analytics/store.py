@@ -18,7 +18,11 @@ from spnb.analytics.frames import validated
 from spnb.analytics.tables import TABLES, table_named
 from spnb.analytics.windows import Whole, milliseconds
 
-__all__ = ["Memory", "Part", "Store", "empty"]
+__all__ = ["NUMBERED", "Memory", "Part", "Store", "empty"]
+
+
+NUMBERED = "spnb_numbered"
+"""Mark of a frame whose `user` is each user's number in the whole dataset."""
 
 
 @dataclass(frozen=True, slots=True)
