@@ -12,6 +12,9 @@ import sys
 import tempfile
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import IO
+
+import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
 LIVEKIT_VERSION = "1.9.11"
@@ -100,39 +103,82 @@ def ensure_livekit() -> None:
 MOST_AGAIN = 10
 """Tests of one run that are tried once more; where more fail, something is wrong, and trying is a waste of time."""
 
+REAL_TIME = "browser or media"
+COVERAGE = ("--cov=spnb", "--cov-report=term:skip-covered", "--cov-fail-under=85")
+
 
 def run(*words: str) -> int:
     """One run of pytest; its exit code."""
     return subprocess.run([sys.executable, "-m", "pytest", *words]).returncode
 
 
-def run_whole(*words: str) -> int:
-    """One run of many tests; what failed is tried once more, each test alone in a process and a sandbox of its own.
+class Half:
+    """A run of many tests in processes of its own; what failed is tried once more, each test alone.
 
     A busy machine makes a few of thousands fail, and what one leaves behind can fail others. Each second try is named:
     it is a fault of the test or of what it tests, and is to be mended.
+
+    Args:
+        words: pytest's.
+        out: where it prints; where we print, without.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        failed = Path(folder, "failed")
-        os.environ["SPNB_FAILED"] = str(failed)
-        code = run(*words)
-        del os.environ["SPNB_FAILED"]
-        again = failed.read_text().splitlines() if failed.exists() else []
-    if code != 1 or not 0 < len(again) <= MOST_AGAIN:
-        return code
-    still = [test for test in again if run("-q", test)]
-    for test in again:
-        sys.stderr.write(f"{'FAILED TWICE' if test in still else 'passed alone, at a second try'}: {test}\n")
-    return 1 if still else 0
+
+    def __init__(self, *words: str, out: IO[bytes] | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory()
+        self._failed = Path(self._folder.name, "failed")
+        environment = {**os.environ, "SPNB_FAILED": str(self._failed)}
+        self._process = subprocess.Popen([sys.executable, "-m", "pytest", *words], stdout=out, env=environment)
+
+    def give_way(self) -> None:
+        """Let what keeps time go first."""
+        if sys.platform != "win32":
+            psutil.Process(self._process.pid).nice(5)
+
+    def ended(self) -> int:
+        """Wait for the end; pytest's exit code."""
+        return self._process.wait()
+
+    def verdict(self) -> int:
+        """Try what failed once more; 0 where all passed in the end."""
+        code = self.ended()
+        again = self._failed.read_text().splitlines() if self._failed.exists() else []
+        self._folder.cleanup()
+        if code != 1 or not 0 < len(again) <= MOST_AGAIN:
+            return code
+        still = [test for test in again if run("-q", test)]
+        for test in again:
+            sys.stderr.write(f"{'FAILED TWICE' if test in still else 'passed alone, at a second try'}: {test}\n")
+        return 1 if still else 0
+
+
+def run_all() -> int:
+    """The whole suite, both halves at once; 0 where all passed.
+
+    What sends media or drives a browser keeps time: two at a time, since more would take pictures and sounds from each
+    other, and most of it waits. What only computes fills the time that is left: it gives way, and prints when it is
+    done, as it is measured for coverage.
+    """
+    for stale in ROOT.glob(".coverage*"):
+        stale.unlink()
+    with tempfile.TemporaryFile() as printed:
+        computed = Half("-q", "-m", f"not ({REAL_TIME})", "-n", "3", "--dist", "loadscope", *COVERAGE, out=printed)
+        computed.give_way()
+        # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
+        kept_time = Half("-q", "-rR", "-m", REAL_TIME, "-n", "2", "--dist", "loadscope", "--durations=30")
+        computed.ended()
+        printed.seek(0)
+        sys.stderr.write("\nThe half without media and browser:\n")
+        sys.stderr.flush()
+        shutil.copyfileobj(printed, sys.stderr.buffer)
+        sys.stderr.write("The other half goes on.\n")
+        sys.stderr.flush()
+        kept_time.ended()
+    codes = [computed.verdict(), kept_time.verdict()]
+    return next((code for code in codes if code), 0)
 
 
 def main() -> int:
-    """Run the suite; the exit code is pytest's.
-
-    What only computes or waits runs side by side, more of it than there are cores, since most of it waits, and is
-    measured for coverage. What sends media or drives a browser runs after it, two at a time: it shows pictures and
-    sounds as they come, which more of its kind, or what counts lines, would take from each other.
-    """
+    """Run the suite; the exit code is pytest's."""
     # Hundreds of processes are started: without a cache of what it imports, each would spend seconds on compiling it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     ensure_tools()
@@ -142,20 +188,7 @@ def main() -> int:
     ensure_spark()
     ensure_livekit()
     os.chdir(ROOT)
-    chosen = sys.argv[1:]
-    if chosen:
-        return run(*chosen)
-    for stale in ROOT.glob(".coverage*"):
-        stale.unlink()
-    real_time = "browser or media"
-    spread = ["-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadscope"]
-    coverage = ["--cov=spnb", "--cov-report=term:skip-covered", "--cov-fail-under=85"]
-    first = run_whole("-q", "-m", f"not ({real_time})", *spread, *coverage)
-    # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
-    second = run_whole("-q", "-rR", "-m", real_time, "-n", "2", "--dist", "loadscope", "--durations=30")
-    if first:
-        sys.stderr.write("The first run, of the tests without media and browser, failed: see above.\n")
-    return first or second
+    return run(*sys.argv[1:]) if sys.argv[1:] else run_all()
 
 
 if __name__ == "__main__":

@@ -66,7 +66,8 @@ def test_an_advisory_fails_and_a_database_that_is_away_does_not() -> None:
         code, words = verdict(nothing)
         assert code == 0
         assert words[0].startswith("No ")
-    assert "tests.advisories" in (ROOT / ".ci/run").read_text()
+    assert ".ci/checks" in (ROOT / ".ci/run").read_text()
+    assert "tests.advisories" in (ROOT / ".ci/checks").read_text()
 
 
 def test_there_is_a_policy() -> None:
