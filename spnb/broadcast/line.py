@@ -42,6 +42,10 @@ __all__ = ["PUT_OUT", "Line", "OutForGood"]
 log = logging.getLogger(__name__)
 
 JOIN_SECONDS = 30.0
+RELAYS = (
+    ", with the STUN and TURN servers of ice_servers; of relays over TLS (turns:) the kernel's SDK believes those "
+    "alone that a public authority vouches for"
+)
 PUT_OUT = {
     "duplicate identity": "you are on air in this room from elsewhere",
     "participant removed": "a moderator removed you",
@@ -108,7 +112,8 @@ class Line:
                 made, sent = await self._made(data)
         except TimeoutError:
             self._settle()
-            raise BroadcastError(f"LiveKit did not answer within {JOIN_SECONDS:g} s") from None
+            relays = RELAYS if self._room.ice_servers else ""
+            raise BroadcastError(f"LiveKit did not answer within {JOIN_SECONDS:g} s{relays}") from None
         except BaseException:
             self._settle()
             raise

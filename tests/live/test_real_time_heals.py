@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
-import ipaddress
 import ssl
 import subprocess
 import sys
@@ -15,10 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 import spnb
 from spnb import realtime
@@ -26,6 +20,7 @@ from spnb._loop import on_loop
 from spnb.config import Network
 from spnb.errors import Unreachable
 from spnb.models import Room
+from tests.certificates import write_certificate
 from tests.conftest import RunningSandbox
 from tests.live.conftest import Wire, until
 
@@ -232,26 +227,7 @@ async def test_real_time_passes_the_proxy_that_rest_passes(
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
     """The key and the certificate of this machine's address, signed by nobody whom anybody knows."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a house of its own")])
-    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
-    uses = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False)
-    uses |= dict.fromkeys(("crl_sign", "encipher_only", "decipher_only"), False)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .add_extension(x509.KeyUsage(digital_signature=True, key_cert_sign=True, **uses), True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
-        .sign(key, hashes.SHA256())
-    )
-    plain = serialization.NoEncryption()
-    pem = serialization.Encoding.PEM
-    path = tmp_path / "house.pem"
-    path.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
+    return write_certificate(tmp_path / "house.pem")
 
 
 @pytest.mark.parametrize("how", ["argument", "environment", "none"])

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,6 @@ SHOTS = Path(__file__).resolve().parents[2] / "test-output" / "screenshots"
 RELAY = Path(__file__).with_name("relay.py")
 PORT = 8888
 """Of the page's side."""
-
 expect.set_options(timeout=60_000)
 
 
@@ -102,3 +102,39 @@ async def far_lab(namespace: str, tmp_path_factory: pytest.TempPathFactory) -> A
     """JupyterLab under a prefix, and a page in the namespace."""
     async with seen_from(namespace, tmp_path_factory.mktemp("far")) as lab:
         yield lab
+
+
+@dataclass(frozen=True)
+class Wall:
+    """What lets no UDP out of a namespace, but TCP to this machine.
+
+    Attributes:
+        namespace: behind it.
+        outside: this machine's address as it is seen from there.
+    """
+
+    namespace: str
+    outside: str
+
+
+@pytest.fixture(scope="package")
+def wall(namespace: str) -> Iterator[Wall]:
+    """A cable from this machine into the namespace, by which no UDP gets out."""
+    net, cable = f"10.99.{os.getpid() % 250}", f"spnb{os.getpid()}"
+    inside = ["ip", "-n", namespace]
+    words = ["ip", "link", "add", cable, "type", "veth", "peer", "name", "cable", "netns", namespace]
+    made = subprocess.run(words, capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"no cable can be laid into a network namespace here: {made.stderr.strip()}")
+    try:
+        for command in (
+            ["ip", "addr", "add", f"{net}.1/30", "dev", cable],
+            ["ip", "link", "set", cable, "up"],
+            [*inside, "addr", "add", f"{net}.2/30", "dev", "cable"],
+            [*inside, "link", "set", "cable", "up"],
+            [*inside, "rule", "add", "pref", "1", "ipproto", "udp", "prohibit"],
+        ):
+            subprocess.run(command, check=True)
+        yield Wall(namespace, f"{net}.1")
+    finally:
+        subprocess.run(["ip", "link", "del", cable], check=True)
