@@ -22,6 +22,7 @@ from spnb.broadcast.outlet import Outlet
 from spnb.broadcast.publisher import Connection, ConnectionRefused, Publisher, PublisherEvents, PublishesItself
 from spnb.broadcast.restream import Copies
 from spnb.broadcast.sources.base import checked_size
+from spnb.broadcast.tiles import Tiles
 from spnb.errors import (
     BroadcastError,
     ConfigError,
@@ -89,6 +90,7 @@ class Line:
         """Whether it pushes over RTMP to a room for direct streaming; known once there are credentials."""
         self.copies = Copies()
         """What packets that are encoded here go to as well."""
+        self.tiles = Tiles()
         self._joining: Connection | None = None
         self._lost: str | None = None
 
@@ -175,6 +177,7 @@ class Line:
             others=of_mine(told.others),
             muted=of_mine(told.muted),
             taken=of_mine(told.taken),
+            tiles=self.tiles,
         )
         if intent.auto_subscribe and (self.direct or isinstance(source, PublishesItself)):
             why = (

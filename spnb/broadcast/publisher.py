@@ -13,7 +13,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from spnb._lasting import kept_up
@@ -23,6 +23,7 @@ from spnb.broadcast.events import BroadcastStats, TrackSubscribed
 from spnb.broadcast.native_log import QuietEncoder
 from spnb.broadcast.options import Format, Intent, Kind, VideoOptions
 from spnb.broadcast.sources.base import SAMPLE_RATE, Sink
+from spnb.broadcast.tiles import Tiles
 from spnb.errors import BroadcastError, InvalidInput
 from spnb.ice import IceServer
 
@@ -56,6 +57,7 @@ class PublisherEvents:
         others: called with who else publishes in the room, by identity, when that changes.
         muted: called with what a moderator has muted at the media server.
         taken: called with media of others that comes in.
+        tiles: takes the others' pictures, where this process joins the room itself.
     """
 
     disconnected: Callable[[str], None]
@@ -66,6 +68,7 @@ class PublisherEvents:
     others: Callable[[frozenset[str]], None] = lambda _others: None
     muted: Callable[[Kind], None] = lambda _what: None
     taken: Callable[[TrackSubscribed], None] = lambda _media: None
+    tiles: Tiles = field(default_factory=Tiles, kw_only=True)
 
 
 def _options(ice: Sequence[IceServer], *, auto_subscribe: bool) -> rtc.RoomOptions:
@@ -180,6 +183,7 @@ class Publisher:
         except rtc.ConnectError as error:
             raise ConnectionRefused(f"LiveKit refused the connection{through(url)}: {_shown(error)}") from None
         self._room = room
+        self._events.tiles.follow(room, small=not self._intent.auto_subscribe)
         self._others_changed()
 
     def _others_changed(self, *_what: Any) -> None:
@@ -443,6 +447,7 @@ class Publisher:
         self._speak()
         await self._end_feeder()
         room, self._room = self._room, None
+        self._events.tiles.leave(room)
         if room is not None:
             await room.disconnect()
 

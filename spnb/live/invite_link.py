@@ -240,7 +240,8 @@ async def used_link(client: AsyncClient[Any], link: str, timeout: float) -> Asyn
     if await _is_closed(client, token.channel_id):
         raise InvalidInput("this invite link was used, or taken back: ask the host for a fresh one")
     raise InvalidInput(
-        f"nobody answered this invite link within {timeout:g} s: the program that made it has to be running"
+        f"nobody answered this invite link within {timeout:g} s: the program that made it has to be running, and was "
+        "closed or is cut off. Ask the host for a fresh one"
     )
 
 

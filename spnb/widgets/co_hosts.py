@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any
 
 import traitlets
 
+from spnb.broadcast.tiles import tiles_of
 from spnb.client import AsyncClient
 from spnb.errors import InvalidInput, ServiceError, SpnbError, Unreachable
 from spnb.live import AsyncLiveInvitation, AsyncLiveInvitations, AsyncLiveRoom, Broadcaster
@@ -16,6 +19,14 @@ from spnb.widgets.stage import Stage
 __all__ = ["CoHosts"]
 
 MOST_LISTED = 20
+TILES_SECONDS = 10.0
+"""How long a page's word that it looks holds: a page that is gone says nothing."""
+LINK_SECONDS = 20.0
+SILENT_SECONDS = 3.0
+SILENT = (
+    f"The host's notebook has not answered this link yet. Waiting {LINK_SECONDS:.0f} s for it: if it was closed, the "
+    "link leads nowhere, and the host has to make a fresh one."
+)
 REMOVED = "the host took you off the stage"
 
 
@@ -28,6 +39,7 @@ class CoHosts(Stage):
     """Host and co-hosts: user, name, role, whether on stage (None where it is not known), me, products."""
     stage_layout: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     """How viewers are shown several: shape, focus; see `room.stage.arrange()`."""
+    _tiles_until = 0.0
     invitations: traitlets.List[Any] = traitlets.List().tag(sync=True)
     """A host's invitations to this room: id, user, status; newest first."""
     invited: traitlets.List[Any] = traitlets.List().tag(sync=True)
@@ -73,6 +85,18 @@ class CoHosts(Stage):
         if room.hosted:
             ends.append(AsyncLiveInvitations(self._client, room_id=room.room_id).observe(self._show_invitations))
         self._leave_room = tuple(ends)
+
+    async def do_tiles(self, _content: dict[str, Any], _buffers: list[Any]) -> None:
+        """A page that is not in the room itself shows tiles: the others' pictures for it, for a while."""
+        self._tiles_until = time.monotonic() + TILES_SECONDS
+        if self._broadcast is not None and self._broadcast.on_air:
+            tiles_of(self._broadcast).show(self._tile)
+
+    def _tile(self, user: str, picture: bytes | None) -> None:
+        if time.monotonic() < self._tiles_until and self.comm is not None:
+            self.send({"type": "tile", "user": user}, [picture] if picture else [])
+        elif self._broadcast is not None:
+            tiles_of(self._broadcast).show(None)
 
     def _forget_company(self) -> None:
         ends, self._leave_room = self._leave_room, ()
@@ -177,7 +201,14 @@ class CoHosts(Stage):
         if self.phase not in ("idle", "ended"):
             raise InvalidInput("you are on air: leave the air before you join another stage")
         self.error = ""
-        self._use(await self._inbox.accept_link(str(content.get("link") or "")))
+        # A host that is there answers at once.
+        silent = asyncio.get_running_loop().call_later(SILENT_SECONDS, setattr, self, "error", SILENT)
+        try:
+            room = await self._inbox.accept_link(str(content.get("link") or ""), timeout=LINK_SECONDS)
+        finally:
+            silent.cancel()
+        self.error = ""
+        self._use(room)
 
     async def do_reject(self, content: dict[str, Any], _buffers: list[Any]) -> None:
         """An invitation is declined."""

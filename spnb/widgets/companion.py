@@ -1,8 +1,9 @@
 """A tab of its own for a widget whose page is given no camera: served by the kernel, opened by a link for one use.
 
 The link leads to a page on the kernel's loopback, or to the same page through the Jupyter server's proxied port. Its
-secret stands behind the `#`, so that no server and no log sees it; it lets one tab in, once, within a minute, and what
-lets the tab stay is its connection alone. The tab is one more page of the widget: messages go by one WebSocket.
+secret stands behind the `#`, so that no server and no log sees it; it lets one tab in, once, within a minute. The tab
+is one more page of the widget: messages go by one WebSocket. Where its line is cut it comes back by a word that it was
+told over the line before, within half a minute; what it publishes by itself goes on meanwhile.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ log = logging.getLogger(__name__)
 LINK_SECONDS = 60.0
 """How long a link may wait for its tab."""
 TOKEN_SECONDS = 10.0
+RESUME_SECONDS = 30.0
+"""How long a tab whose line was cut may be away."""
+LEFT = frozenset({1000, 1001})
+"""How a WebSocket ends that its page has left; a proxy that lost its page gives no such reason."""
 LARGEST_MESSAGE = 16 * 2**20
 MOST_WAITING = 1000
 """Messages to a tab that does not take them; then it is closed."""
@@ -79,6 +84,10 @@ class CompanionPart(WebcamPart):
         told = await companion.link(client, str(content.get("base") or ""))
         if self.comm is not None:
             self.send({"type": "companion", "client": client, **told})
+
+    def _in_tab(self, client: str) -> bool:
+        """Whether a page is the tab, and not one of the notebook's."""
+        return self._companion is not None and self._companion.holds(client)
 
     def _send(self, msg: Any, buffers: Any = None) -> None:
         if self._companion is None or not self._companion.take(msg, buffers or []):
@@ -146,6 +155,10 @@ class Companion:
         if not self._ended and self._widget.comm is not None:
             self._widget.send({"type": "companion", "client": asker, "state": state})
 
+    def holds(self, client: str) -> bool:
+        """Whether a page goes by that name here."""
+        return any(client in tab.clients for tab in self._tabs)
+
     def take(self, message: Any, buffers: Sequence[Any]) -> bool:
         """Hand what the widget sends to its tabs, from any thread. Returns whether it was for one of them alone."""
         content = message.get("content") if message.get("method") == "custom" else None
@@ -186,6 +199,8 @@ class Companion:
         if self._server is not None:
             self._server.close(close_connections=False)
             for tab in self._tabs:
+                if tab.away is not None:
+                    tab.away.cancel()
                 await tab.close(CLOSED)
             await self._server.wait_closed()
 
@@ -226,16 +241,16 @@ class Companion:
                 key = _digest(str(await socket.recv()))
         except (ConnectionClosed, TimeoutError):
             return
-        if key not in self._waiting:
+        tab = self._let_in(key, socket)
+        if tab is None:
             await _Tab(socket).close(self._over.get(key, UNKNOWN))
             return
-        asker = self._drop(key, USED)
-        tab = _Tab(socket)
-        # What is sent from now on waits behind what the tab is told first: nothing is missed between.
-        self._tabs = (*self._tabs, tab)
-        tab.begin(_pack({"method": "hello", "state": _state(self._widget), "module": self._widget.in_tab}, []))
-        self._tell(asker, "open")
-        writing = asyncio.create_task(tab.write(), name="spnb-companion")
+        resume = secrets.token_urlsafe(32)
+        tab.key = _digest(resume)
+        told = {"method": "hello", "state": _state(self._widget), "module": self._widget.in_tab, "resume": resume}
+        tab.begin(_pack(told, []))
+        self._tell(tab.asker, "open")
+        writing = tab.writing = asyncio.create_task(tab.write(socket), name="spnb-companion")
         try:
             async for message in socket:
                 if isinstance(message, bytes):
@@ -244,13 +259,46 @@ class Companion:
             log.debug("a tab was closed without a word")
         finally:
             writing.cancel()
-            self._tabs = tuple(each for each in self._tabs if each is not tab)
-            for client in tab.clients:
-                self._widget._received(None, {"do": "camera_off", "client": client}, [])
-            self._tell(asker, "closed")
+            if tab.socket is socket:
+                self._parted(tab, left=tab.left or socket.close_code in LEFT)
+
+    def _let_in(self, key: bytes, socket: ServerConnection) -> _Tab | None:
+        """The tab that has the word of a link, or comes back by the one it was told; None for anybody else."""
+        if key in self._waiting:
+            tab = _Tab(socket, self._drop(key, USED))
+            # What is sent from now on waits behind what the tab is told first: nothing is missed between.
+            self._tabs = (*self._tabs, tab)
+            return tab
+        for tab in self._tabs:
+            if tab.key == key:
+                before, tab.socket = tab.socket, socket
+                if tab.away is not None:
+                    tab.away.cancel()
+                # This end may not have noticed yet; nothing that is meant for the new line goes to the old one.
+                if tab.writing is not None:
+                    tab.writing.cancel()
+                before.transport.abort()
+                return tab
+        return None
+
+    def _parted(self, tab: _Tab, *, left: bool) -> None:
+        if left or self._ended:
+            self._gone(tab)
+            return
+        tab.away = asyncio.get_running_loop().call_later(RESUME_SECONDS, self._gone, tab)
+        self._tell(tab.asker, "cut")
+
+    def _gone(self, tab: _Tab) -> None:
+        self._tabs = tuple(each for each in self._tabs if each is not tab)
+        for client in tab.clients:
+            self._widget._received(None, {"do": "camera_off", "client": client}, [])
+        self._tell(tab.asker, "closed")
 
     def _heard(self, tab: _Tab, message: bytes) -> None:
         content, buffers = _unpack(message)
+        if content.get("do") == "bye":
+            tab.left = True
+            return
         if client := content.get("client"):
             tab.clients.add(str(client))
         self._widget._received(None, content, buffers)
@@ -259,8 +307,14 @@ class Companion:
 class _Tab:
     """One tab: what is to be sent to it, and the names by which its views go."""
 
-    def __init__(self, socket: ServerConnection) -> None:
-        self._socket = socket
+    def __init__(self, socket: ServerConnection, asker: str = "") -> None:
+        self.socket = socket
+        self.asker = asker
+        self.key = b""
+        """Of the word by which it comes back."""
+        self.away: asyncio.TimerHandle | None = None
+        self.writing: asyncio.Task[None] | None = None
+        self.left = False
         self._loop = background_loop()
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue()
         self.clients: set[str] = set()
@@ -271,6 +325,8 @@ class _Tab:
 
     def begin(self, packed: bytes) -> None:
         """What is sent first. On the loop itself: it comes before what other threads put meanwhile."""
+        while not self._queue.empty():
+            self._queue.get_nowait()  # the state it begins with has it
         self._queue.put_nowait(packed)
 
     def _put(self, packed: bytes, picture: bool) -> None:
@@ -280,13 +336,14 @@ class _Tab:
         elif not (picture and waiting > MOST_PICTURES):
             self._queue.put_nowait(packed)
 
-    async def write(self) -> None:
-        """Send what is put, for as long as the tab is there."""
+    async def write(self, socket: ServerConnection) -> None:
+        """Send what is put, for as long as this line to the tab is there."""
         from websockets.exceptions import ConnectionClosed
 
         with contextlib.suppress(ConnectionClosed):
             while (packed := await self._queue.get()) is not None:
-                await self._socket.send(packed)
+                await socket.send(packed)
+            self.left = True
             await self.close("This tab does not take what it is sent.")
 
     async def close(self, why: str) -> None:
@@ -294,8 +351,8 @@ class _Tab:
         from websockets.exceptions import ConnectionClosed
 
         with contextlib.suppress(ConnectionClosed):
-            await self._socket.send(_pack({"method": "over", "why": why}, []))
-        await self._socket.close()
+            await self.socket.send(_pack({"method": "over", "why": why}, []))
+        await self.socket.close()
 
 
 def _digest(token: str) -> bytes:

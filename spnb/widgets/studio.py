@@ -174,13 +174,15 @@ class Studio(RoomForm, CompanionPart, EncoderPart, CoHosts, ChatPart):
         page = self._page_source = PageSource(
             self._linked(), width or 1280, height or 720, fps or 30, frames=frames, fell=self._fell
         )
-        self._linked().hold(str(content.get("client") or ""))
+        client = str(content.get("client") or "")
+        self._linked().hold(client)
+        here = "the camera's tab" if self._in_tab(client) else "this page"
         if self.path == "browser":
-            self.route = "Sent straight from this page, as was chosen."
+            self.route = f"Sent straight from {here}, as was chosen."
         elif way == "frames":
             page.fall(str(content.get("why") or "no media connection reaches this page")[:200])
         else:
-            self.route = "Sent straight from this page: LiveKit answers here."
+            self.route = f"Sent straight from {here}: LiveKit answers {'there' if 'tab' in here else 'here'}."
         return page
 
     def _fell(self, reason: str) -> None:

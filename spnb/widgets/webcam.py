@@ -332,10 +332,12 @@ class _ShownByMessages:
     """Pictures to a page that cannot connect, as JPEG and in step with the clock."""
 
     def __init__(self, monitor: Monitor, client: str, send: Callable[..., None]) -> None:
+        from spnb.broadcast.jpeg import Jpegs
+
         self._monitor = monitor
         self._client = client
         self._send = send
-        self._encoder: Any = None
+        self._jpegs = Jpegs(640, SHOWN_FPS)
         self._next = 0.0
         self._detach = monitor.attach(self)
 
@@ -347,25 +349,7 @@ class _ShownByMessages:
         if (self._monitor.source is None and not self._monitor.filtered) or now < self._next:
             return
         self._next = now + 1 / SHOWN_FPS
-        self._send({"type": "picture", "client": self._client}, [self._jpeg(picture, width, height)])
-
-    def _jpeg(self, picture: bytearray, width: int, height: int) -> bytes:
-        from fractions import Fraction
-
-        import av
-        import numpy as np
-
-        rows = np.frombuffer(picture, np.uint8).reshape(height * 3 // 2, width)
-        shown = (min(width, 640), height * min(width, 640) // width // 2 * 2)
-        frame = av.VideoFrame.from_ndarray(rows, format="yuv420p").reformat(*shown, format="yuvj420p")
-        encoder = self._encoder
-        if encoder is None or (encoder.width, encoder.height) != shown:
-            encoder = self._encoder = av.CodecContext.create("mjpeg", "w")
-            encoder.width, encoder.height = shown
-            encoder.pix_fmt, encoder.time_base = "yuvj420p", Fraction(1, SHOWN_FPS)
-            encoder.options = {"qmin": "5", "qmax": "5"}
-        frame.pts = None
-        return b"".join(bytes(packet) for packet in encoder.encode(frame))
+        self._send({"type": "picture", "client": self._client}, [self._jpegs.encode(picture, width, height)])
 
     def audio(self, samples: bytes, channels: int) -> None:
         """Sound is not sent to the page."""

@@ -243,6 +243,12 @@ async def no_camera(_world: World, root: Locator) -> None:
     await expect(root).to_contain_text(WORDS)
 
 
+SOCKETS = """window.spnbSockets = [];
+window.WebSocket = class extends WebSocket {
+    constructor(...given) { super(...given); window.spnbSockets.push(this); }
+};"""
+
+
 async def in_a_tab(world: World, root: Locator) -> None:
     """The Studio's page has no camera: a tab has, by a link for one use, and the Studio knows of it."""
     pages, said = root.page.context, []
@@ -251,6 +257,7 @@ async def in_a_tab(world: World, root: Locator) -> None:
         tab.on("websocket", lambda socket: socket.on("framesent", lambda frame: said.append(frame)))
 
     pages.on("page", listen)
+    await pages.add_init_script(SOCKETS)
     await root.get_by_label("Title").fill("From a tab")
     await root.get_by_role("button", name="Create room").click()
     await root.get_by_role("button", name="Turn camera on").click()
@@ -270,6 +277,14 @@ async def in_a_tab(world: World, root: Locator) -> None:
     await studio.get_by_role("button", name="Go live").click()
     await expect(studio.locator(".spnb-head .spnb-badge")).to_have_text("LIVE")
     await expect(studio.locator(".spnb-health")).to_contain_text("1280×720")
+    await expect(studio).to_contain_text("Sent straight from the camera's tab")
+    # Its line to the kernel is cut: what is on air stays there, and the tab comes back.
+    await tab.evaluate("window.spnbSockets.filter((one) => one.url.endsWith('/socket')).at(-1).close(3001)")
+    await expect(tab.locator(".spnb-tab-away")).to_be_visible()
+    await expect(root).to_contain_text("has lost its line to the kernel")
+    await expect(tab.locator(".spnb-tab-away")).to_be_hidden()
+    await expect(root).to_contain_text("The camera is in its tab")
+    await expect(studio.locator(".spnb-head .spnb-badge")).to_have_text("LIVE")
 
     # Somebody else sees it, and the Studio in the notebook says and steers what is on air.
     guest = await spnb.connect_async("onlooker", url=world.given["TEST_URL"], api_key=world.given["TEST_KEY"])
@@ -339,5 +354,8 @@ async def test_every_widget_does_in_a_front_end_what_the_guide_says(
                     found[name] = str(error)
         finally:
             SHOTS.mkdir(parents=True, exist_ok=True)
-            await page.screenshot(path=SHOTS / f"front-end-{front_end.replace(' ', '-')}.png", full_page=True)
+            for scheme in ("light", "dark"):
+                await page.emulate_media(color_scheme=scheme)
+                shot = SHOTS / f"front-end-{front_end.replace(' ', '-')}-{scheme}.png"
+                await page.screenshot(path=shot, full_page=True)
     assert not found, "\n".join(f"{name}: {why}" for name, why in found.items())

@@ -13,6 +13,13 @@ from tests.lab.test_story import PLAYING
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
 
+CAPTION = """(() => {
+    const tracks = [...document.querySelector('.spnb-chosen video').textTracks];
+    const track = tracks.find(({mode, label}) => mode === 'showing' && label === 'On screen');
+    return track?.activeCues?.[0]?.getCueAsHTML().textContent;
+})()"""
+"""What a browser's own full screen shows over the picture."""
+
 MANY = (
     CONNECT + "import asyncio\n"
     "from spnb._loop import run\n"
@@ -107,6 +114,12 @@ async def test_a_click_plays_and_watching_counts(lab: Lab) -> None:
     await page.wait_for_function("document.fullscreenElement?.contains(document.querySelector('.spnb-onscreen'))")
     await lab.shot("live-now-full-screen")
     await page.evaluate("document.exitFullscreen()")
+    # A browser whose own full screen is of the video alone shows it as a caption, and as text.
+    await video.evaluate("(video) => video.requestFullscreen()")
+    await page.wait_for_function(f"{CAPTION} === '<b>Welcome</b>'")
+    await page.screenshot(path=lab.shots / "live-now-own-full-screen.png")
+    await page.evaluate("document.exitFullscreen()")
+    await page.wait_for_function(f"{CAPTION} === undefined")
     # A pause is not watched.
     await video.evaluate("(video) => video.pause()")
     first = await watched_more_than(lab, 0.3)

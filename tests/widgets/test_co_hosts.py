@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import spnb
-from spnb.widgets import Studio
+from spnb.widgets import Studio, co_hosts
 from tests.conftest import RunningSandbox
 from tests.widgets.test_widgets import Sent, command, state_of, until
 
@@ -137,6 +139,31 @@ def test_a_guest_comes_by_a_link_that_goes_to_one_page_alone(pair: tuple[Any, An
     # A guest invites nobody, and is told so.
     command(guest, "invite_link")
     until(lambda: "only the room's host" in guest.invite_error)
+
+
+KILLED = """import os, signal, sys, spnb
+sp = spnb.connect("killed-host", url=sys.argv[1], api_key=sys.argv[2])
+print(sp.rooms.create("Killed").invite_link().address, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_link_of_a_killed_host_is_told_to_lead_nowhere(
+    pair: tuple[Any, Any, Any], sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _host, guest, _sp = pair
+    program = [sys.executable, "-c", KILLED, sandbox.url, sandbox.api_key]
+    killed = subprocess.run(program, capture_output=True, text=True, timeout=60)
+    assert killed.stdout.startswith("spnb:co-host#"), killed.stderr
+    monkeypatch.setattr(co_hosts, "SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(co_hosts, "LINK_SECONDS", 2.0)
+    errors: list[str] = []
+    guest.observe(lambda change: errors.append(change["new"]), "error")
+    command(guest, "accept_link", link=killed.stdout.strip())
+    until(lambda: "has to be running" in guest.error)
+    assert co_hosts.SILENT in errors, "told while it waits"
+    assert "Ask the host for a fresh one" in guest.error
+    assert not guest.has_room
 
 
 def test_the_room_ends_under_a_co_host(pair: tuple[Any, Any, Any]) -> None:

@@ -130,6 +130,51 @@ async def test_a_link_lets_one_tab_in_once_and_the_tab_is_a_page_of_the_widget(n
     assert await refused({**link, "token": "guessed"}) == companion.UNKNOWN
 
 
+async def test_a_tab_whose_line_is_cut_comes_back_and_is_the_same_page(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio, link = notebook.studio, notebook.link()
+    async with opened(link) as socket:
+        hello = await let_in(socket, link)
+        await socket.send(packed({"do": "messages", "client": "tab", "fps": 30}))
+        until(lambda: studio.holder == "tab")
+        socket.transport.abort()
+    until(lambda: notebook.states == ["open", "cut"])
+    studio.countdown = 9
+    assert studio.holder == "tab", "what it publishes by itself goes on"
+    # The link is used; what the tab was told is good for one return.
+    assert await refused(link) == companion.USED
+    again = {**link, "token": hello["resume"]}
+    async with opened(link) as back:
+        told = await let_in(back, again)
+        assert (told["method"], told["state"]["countdown"]) == ("hello", 9)
+        until(lambda: notebook.states == ["open", "cut", "open"])
+        studio.send({"type": "picture", "client": "tab"}, [b"a picture"])
+        while (told_now := read(await back.recv())[0]).get("content", {}).get("type") != "picture":
+            pass
+        assert told_now["content"]["client"] == "tab"
+        assert not notebook.told("picture")
+        assert await refused(again) == companion.UNKNOWN
+        # Where this end has not noticed the cut, the newer line takes the place of the older.
+        async with opened(link) as third:
+            assert (await let_in(third, {**link, "token": told["resume"]}))["method"] == "hello"
+            await back.wait_closed()
+            assert studio.holder == "tab"
+            # Who leaves says so, also through a proxy that gives no reason.
+            await third.send(packed({"do": "bye"}))
+            third.transport.abort()
+    until(lambda: studio.holder == "")
+    assert notebook.states[-1] == "closed"
+    # Who stays away for too long is gone.
+    monkeypatch.setattr(companion, "RESUME_SECONDS", 0.01)
+    other = notebook.link()
+    async with opened(other) as socket:
+        hello = await let_in(socket, other)
+        socket.transport.abort()
+    until(lambda: notebook.states[-2:] == ["cut", "closed"])
+    assert await refused({**other, "token": hello["resume"]}) == companion.UNKNOWN
+
+
 async def test_a_link_expires_and_a_newer_one_takes_its_place(
     notebook: Notebook, monkeypatch: pytest.MonkeyPatch
 ) -> None:

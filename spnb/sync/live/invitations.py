@@ -79,14 +79,14 @@ class LiveInvitations(Face):
         found: list[LiveInvitation] = blocking(run(self._twin.refresh()))
         return found
 
-    def accept_link(self, link: str, *, timeout: float = 60.0) -> LiveRoom:
+    def accept_link(self, link: str, *, timeout: float = 20.0) -> LiveRoom:
         """Become a co-host by a link of `room.invite_link()`, and hand out its room.
 
         social.plus: `ChannelRepository.joinChannel`, `invitation.accept`.
 
         Args:
             link: what the host handed over.
-            timeout: seconds to wait for the host's program, which answers it.
+            timeout: seconds to wait for the host's program, which answers it at once where it runs.
 
         Raises:
             InvalidInput: it is no link, has expired, was used or taken back; the host's program does not answer, or

@@ -8,6 +8,8 @@ type Message = {
   why: string;
   state: Record<string, unknown>;
   module: string;
+  /** What lets the tab in again where its line is cut. */
+  resume: string;
   content: unknown;
   buffer_paths?: (string | number)[][];
   lengths: number[];
@@ -17,7 +19,11 @@ type Module = {
 };
 
 const GONE = "The notebook's kernel is gone, or cannot be reached any more. Run the cell again, and ask for another tab there.";
+const AWAY = "The line to the notebook is cut: trying again. What this tab sends by itself goes on.";
 const HEADER = 4;
+const AGAIN_MS = 1000;
+/** As long as the kernel waits. */
+const RESUME_MS = 30_000;
 
 /** What a tab sends: the length of its text, the text, and the buffers whose lengths it names. */
 function packed(content: object, buffers: ArrayBuffer[]): Blob {
@@ -46,7 +52,7 @@ class TabModel implements Model {
   private state: Record<string, unknown> = {};
   private readonly heard = new Map<string, Callback[]>();
 
-  constructor(private readonly socket: WebSocket) {}
+  socket: WebSocket | undefined;
 
   get(name: string): unknown {
     return this.state[name];
@@ -61,7 +67,7 @@ class TabModel implements Model {
   }
 
   send(content: unknown, _callbacks?: unknown, buffers: ArrayBuffer[] = []): void {
-    if (this.socket.readyState === WebSocket.OPEN) this.socket.send(packed(content as object, buffers));
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(packed(content as object, buffers));
   }
 
   tell(event: string, ...words: unknown[]): void {
@@ -97,30 +103,61 @@ async function show(model: TabModel, name: string): Promise<() => void> {
   return widget.render({ model, el });
 }
 
-function connect(token: string): void {
-  const socket = new WebSocket(new URL("socket", location.href).href.replace(/^http/, "ws"));
-  socket.binaryType = "arraybuffer";
-  const model = new TabModel(socket);
-  let why = GONE;
-  let end: Promise<() => void> | undefined;
-  socket.addEventListener("open", () => socket.send(token));
-  socket.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer>) => {
-    const [message, buffers] = unpacked(data);
-    if (message.method === "over") why = message.why;
-    else model.take(message, buffers);
-    if (message.method === "hello") end = show(model, message.module);
-  });
-  socket.addEventListener("close", () => {
-    model.comm_live = false;
-    model.tell("comm_live_update");
-    void Promise.resolve(end)
+/** The line to the kernel: a cut one is made anew for as long as the kernel waits; the page goes on meanwhile. */
+class Line {
+  private readonly model = new TabModel();
+  private readonly away = h("p", { class: "spnb-tab-away", role: "status", hidden: true }, AWAY);
+  private end: Promise<() => void> | undefined;
+  private why = GONE;
+  private over = false;
+  private cut = 0;
+
+  constructor(private token: string) {
+    addEventListener("pagehide", () => this.model.send({ do: "bye" }));
+    this.open();
+  }
+
+  private open(): void {
+    const socket = (this.model.socket = new WebSocket(new URL("socket", location.href).href.replace(/^http/, "ws")));
+    socket.binaryType = "arraybuffer";
+    socket.addEventListener("open", () => socket.send(this.token));
+    socket.addEventListener("message", ({ data }: MessageEvent<ArrayBuffer>) => this.take(...unpacked(data)));
+    socket.addEventListener("close", () => this.closed());
+  }
+
+  private take(message: Message, buffers: DataView[]): void {
+    if (message.method === "over") {
+      this.why = message.why;
+      this.over = true;
+      return;
+    }
+    this.model.take(message, buffers);
+    if (message.method !== "hello") return;
+    this.token = message.resume;
+    this.cut = 0;
+    this.away.hidden = true;
+    this.end ??= show(this.model, message.module);
+  }
+
+  private closed(): void {
+    const now = Date.now();
+    this.cut ||= now;
+    if (!this.over && this.end && now - this.cut < RESUME_MS) {
+      document.body.append(this.away);
+      this.away.hidden = false;
+      setTimeout(() => this.open(), AGAIN_MS);
+      return;
+    }
+    this.model.comm_live = false;
+    this.model.tell("comm_live_update");
+    void Promise.resolve(this.end)
       .then((done) => done?.())
-      .finally(() => tell(why));
-  });
+      .finally(() => tell(this.why));
+  }
 }
 
 document.documentElement.classList.add("spnb-tab");
 const token = location.hash.slice(1);
 // What was used is in no address bar and in no history.
 history.replaceState(null, "", location.pathname);
-connect(token);
+new Line(token);

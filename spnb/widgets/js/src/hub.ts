@@ -18,6 +18,7 @@ import recordingPlayer from "./recordingPlayer";
 import { cameraTab } from "./shared/cameraTab";
 import { ChatPane } from "./shared/chatPane";
 import { announceHub } from "./shared/hub";
+import { heedOwnFullScreen } from "./shared/ownFullScreen";
 import { Shortcut } from "./shared/shortcut";
 
 const hub = {
@@ -60,5 +61,6 @@ export {
 };
 
 announceHub(hub);
+heedOwnFullScreen();
 
 export default { initialize() {} };

@@ -298,11 +298,11 @@ export default {
     }
 
     const awayBanner = [
-      h("span", {}, "You are still on air in this room, but the page that sent the picture is gone."),
+      h("span", {}, "You are still on air here, but the page that sent the picture is gone."),
       h("button", { type: "button", class: "spnb-primary", click: resume }, "Resume"),
       h("button", { type: "button", class: "spnb-danger", click: ask }, "End"),
     ];
-    const reconnecting = h("span", {}, "Reconnecting… the room stays open, viewers see that you are coming back.");
+    const reconnecting = h("span", {}, "Reconnecting… the room stays open, viewers see you are coming back.");
 
     function drawBanner(phase: Phase, away: boolean) {
       const connection = onAir.state === "reconnecting" ? "reconnecting" : link.get<string>("connection");

@@ -18,12 +18,12 @@ const person = (user: string, changes: object = {}) => ({
   ...changes,
 });
 
-async function stage(people: object[], sees = true, layout: object = {}) {
+async function stage(people: object[], sees = true, layout: object = {}, stills: Record<string, string> = {}) {
   const { stageGrid } = await import("../src/shared/stageGrid");
   const sent: [string, unknown][] = [];
   const link = { get: (name: string) => (name === "people" ? people : layout) } as unknown as Link;
   const session = { send: (action: string, content: unknown) => sent.push([action, content]) } as unknown as Session<unknown>;
-  const company = { sees, other: () => ({ picture: null, muted: true, dark: true }) } as unknown as Company;
+  const company = { sees, other: () => ({ picture: null, muted: true, dark: true }), tile: (user: string) => stills[user] ?? "" } as unknown as Company;
   const grid = stageGrid(link, session, company, document.createElement("div"));
   return { grid, sent, people };
 }
@@ -35,7 +35,7 @@ void test("names are text, and states are words", async () => {
   assert.equal(grid.shared(), true);
   const caption = grid.el.querySelector("figcaption");
   assert.equal(caption?.textContent, `${name}co-host · on stage · camera off · muted`);
-  assert.equal(grid.el.querySelectorAll("img").length, 0);
+  assert.equal(grid.el.querySelectorAll("img[onerror]").length, 0);
 });
 
 void test("where the page is not in the room itself, a tile says why it shows no picture", async () => {
@@ -44,6 +44,21 @@ void test("where the page is not in the room itself, a tile says why it shows no
   const [guest, away] = grid.el.querySelectorAll("figcaption");
   assert.match(guest?.textContent ?? "", /on stage · no picture here/);
   assert.doesNotMatch(away?.textContent ?? "", /no picture/);
+});
+
+void test("what the kernel hands on stands in the tile, for as long as it comes", async () => {
+  const stills: Record<string, string> = { guest: "blob:one" };
+  const { grid } = await stage([person("me", { me: true, role: "host" }), person("guest")], false, {}, stills);
+  grid.draw();
+  const [still, letter] = [".spnb-tile img", ".spnb-letter"].map((name) => grid.el.querySelector<HTMLImageElement>(name));
+  assert.equal(still?.src, "blob:one");
+  assert.equal(still?.alt, "picture of guest");
+  assert.equal(letter?.hidden, true);
+  assert.doesNotMatch(grid.el.querySelector("figcaption")?.textContent ?? "", /no picture/);
+  stills["guest"] = "";
+  grid.draw();
+  assert.deepEqual([still?.hidden, letter?.hidden], [true, false]);
+  assert.match(grid.el.querySelector("figcaption")?.textContent ?? "", /no picture here/);
 });
 
 void test("a tile stays the same element while its person stays, and goes with them", async () => {

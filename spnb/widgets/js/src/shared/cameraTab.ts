@@ -6,10 +6,11 @@ import { Link, type Model, type Reply } from "./widget";
 
 const STATES: Record<string, string> = {
   open: "The camera is in its tab: keep that open, and go live there or end here.",
+  cut: "The camera's tab has lost its line to the kernel, and tries again.",
   closed: "The camera's tab was closed.",
   expired:
-    "No tab came by that link, and it has expired. Where the kernel runs on another machine than this browser, its own " +
-    "address cannot be opened here: open the notebook in JupyterLab, or publish from the kernel.",
+    "No tab came by that link, and it has expired. A kernel on another machine than this browser cannot be reached so: " +
+    "open the notebook in JupyterLab, or publish from the kernel.",
 };
 const NOWHERE =
   "Neither the Jupyter server nor this computer leads from here to the kernel's machine, so no tab can reach it. " +
@@ -50,7 +51,7 @@ export function cameraTab(model: Model, place: HTMLElement): () => void {
     if (reply.type !== "companion") return;
     const state = STATES[String(reply["state"])];
     if (!state) return void open(reply);
-    button.hidden = reply["state"] === "open";
+    button.hidden = ["open", "cut"].includes(String(reply["state"]));
     replace(way);
     say(note, state);
   });

@@ -1,14 +1,20 @@
 // Who else is on the stage, as this page's own connection to LiveKit shows it: their pictures, their sound.
 import type { RemoteParticipant, RemoteTrack, RemoteTrackPublication, Room } from "livekit-client";
 import type { Hub } from "../hub";
+import { addressOf } from "./blob";
 import type { Session } from "./session";
 
 export type Other = { picture: MediaStreamTrack | null; muted: boolean; dark: boolean };
+
+/** How often the kernel is told that somebody looks. */
+const ASK_MS = 3000;
 
 export class Company {
   private room: Room | undefined;
   private sounds = new Map<string, HTMLMediaElement>();
   private told = "";
+  private tiles = new Map<string, string>();
+  private asked = 0;
 
   constructor(private readonly session: Session<unknown>) {}
 
@@ -33,6 +39,21 @@ export class Company {
       muted: microphone?.isMuted ?? true,
       dark: !camera || camera.isMuted,
     };
+  }
+
+  /** Somebody's picture as the kernel hands it on where it is in the room itself: asked for while it is looked at. */
+  tile(user: string): string {
+    if (Date.now() > this.asked) {
+      this.asked = Date.now() + ASK_MS;
+      this.session.send("tiles");
+    }
+    return this.tiles.get(user) ?? "";
+  }
+
+  took(user: string, picture?: DataView): void {
+    URL.revokeObjectURL(this.tiles.get(user) ?? "");
+    this.tiles.set(user, picture ? addressOf(picture, "image/jpeg") : "");
+    this.session.changed();
   }
 
   /** Look at a room this page has joined, until it leaves. */

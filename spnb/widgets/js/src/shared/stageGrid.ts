@@ -8,6 +8,7 @@ export type Person = { user: string; name: string; role: "host" | "coHost"; on: 
 
 class Tile {
   private readonly video = h("video", { playsinline: true, autoplay: true });
+  private readonly still = h("img", { alt: "" });
   private readonly letter = h("span", { class: "spnb-letter", "aria-hidden": "true" });
   private readonly name = h("strong", { dir: "auto" });
   private readonly state = h("span", {});
@@ -27,6 +28,7 @@ class Tile {
       "figure",
       { class: "spnb-tile" },
       this.video,
+      this.still,
       this.letter,
       h("figcaption", {}, this.name, this.state),
       h("div", { class: "spnb-tile-actions" }, this.products, this.remove),
@@ -41,13 +43,17 @@ class Tile {
     }
     const role = person.role === "host" ? "host" : "co-host";
     this.video.hidden = !picture;
-    this.video.setAttribute("aria-label", `picture of ${person.name}`);
-    this.letter.hidden = Boolean(picture);
+    this.still.alt = `picture of ${person.name}`;
+    this.video.setAttribute("aria-label", this.still.alt);
+    // LiveKit lets a broadcaster in once: where the kernel is on air, it is not this page that gets the pictures.
+    const still = person.on && !company.sees ? company.tile(person.user) : "";
+    this.still.hidden = !still;
+    if (still) this.still.src = still;
+    this.letter.hidden = Boolean(picture || still);
     this.letter.textContent = [...person.name][0]?.toUpperCase() ?? "?";
     this.name.textContent = person.name;
     const words = [role, { true: "on stage", false: "off stage", null: "" }[String(person.on) as "true"]];
-    // LiveKit lets a broadcaster in once: where the kernel is on air, it is not this page that gets the pictures.
-    if (person.on && !company.sees) words.push("no picture here");
+    if (person.on && !company.sees && !still) words.push("no picture here");
     if (person.on && other?.dark) words.push("camera off");
     if (person.on && other?.muted) words.push("muted");
     this.state.textContent = words.filter(Boolean).join(" · ");

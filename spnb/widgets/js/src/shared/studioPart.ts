@@ -51,6 +51,8 @@ export class StudioPart implements Part {
         for (const done of this.routed.splice(0)) done();
         this.session.changed();
       });
+    } else if (reply.type === "tile") {
+      this.company.took(String(reply["user"]), buffers[0]);
     } else if (reply.type === "encode") {
       void this.encode(reply);
     } else if (this.onAir.heard(reply)) {
