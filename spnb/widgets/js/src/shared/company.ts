@@ -10,22 +10,25 @@ export type Other = { picture: MediaStreamTrack | null; muted: boolean; dark: bo
 const ASK_MS = 3000;
 
 export class Company {
-  private room: Room | undefined;
-  private sounds = new Map<string, HTMLMediaElement>();
-  private told = "";
-  private tiles = new Map<string, string>();
-  private asked = 0;
+  #room: Room | undefined;
+  #sounds = new Map<string, HTMLMediaElement>();
+  #told = "";
+  #tiles = new Map<string, string>();
+  #asked = 0;
+  readonly #session: Session<unknown>;
 
-  constructor(private readonly session: Session<unknown>) {}
+  constructor(session: Session<unknown>) {
+    this.#session = session;
+  }
 
   /** Whether this page can see the others at all. */
   get sees(): boolean {
-    return this.room !== undefined;
+    return this.#room !== undefined;
   }
 
   /** What comes from somebody; undefined for who is not in the room. */
   other(user: string): Other | undefined {
-    const participant = this.room?.remoteParticipants.get(user);
+    const participant = this.#room?.remoteParticipants.get(user);
     if (!participant?.trackPublications.size) return undefined;
     const publications = [...participant.trackPublications.values()];
     // A shared screen is a second picture, with a second sound.
@@ -43,31 +46,31 @@ export class Company {
 
   /** Somebody's picture as the kernel hands it on where it is in the room itself: asked for while it is looked at. */
   tile(user: string): string {
-    if (Date.now() > this.asked) {
-      this.asked = Date.now() + ASK_MS;
-      this.session.send("tiles");
+    if (Date.now() > this.#asked) {
+      this.#asked = Date.now() + ASK_MS;
+      this.#session.send("tiles");
     }
-    return this.tiles.get(user) ?? "";
+    return this.#tiles.get(user) ?? "";
   }
 
   took(user: string, picture?: DataView): void {
-    URL.revokeObjectURL(this.tiles.get(user) ?? "");
-    this.tiles.set(user, picture ? addressOf(picture, "image/jpeg") : "");
-    this.session.changed();
+    URL.revokeObjectURL(this.#tiles.get(user) ?? "");
+    this.#tiles.set(user, picture ? addressOf(picture, "image/jpeg") : "");
+    this.#session.changed();
   }
 
   /** Look at a room this page has joined, until it leaves. */
   follow(room: Room, { RoomEvent }: Hub): void {
     this.leave();
-    this.room = room;
-    const changed = () => this.changed(room);
+    this.#room = room;
+    const changed = () => this.#changed(room);
     const heard = (track: RemoteTrack, publication: RemoteTrackPublication) => {
-      if ((track.kind as string) === "audio") this.sounds.set(publication.trackSid, track.attach());
+      if ((track.kind as string) === "audio") this.#sounds.set(publication.trackSid, track.attach());
       changed();
     };
     const gone = (track: RemoteTrack, publication: RemoteTrackPublication) => {
       for (const element of track.detach()) element.remove();
-      this.sounds.delete(publication.trackSid);
+      this.#sounds.delete(publication.trackSid);
       changed();
     };
     // Only who is here is subscribed to, one by one: a host who is alone negotiates nothing for it.
@@ -86,23 +89,23 @@ export class Company {
     changed();
   }
 
-  private changed(room: Room): void {
-    if (this.room !== room) return;
+  #changed(room: Room): void {
+    if (this.#room !== room) return;
     const others = [...room.remoteParticipants.values()]
       .filter((participant) => participant.trackPublications.size)
       .map((participant) => participant.identity);
     const told = JSON.stringify(others);
-    if (told !== this.told) {
-      this.told = told;
-      this.session.send("on_air", { event: "others", others });
+    if (told !== this.#told) {
+      this.#told = told;
+      this.#session.send("on_air", { event: "others", others });
     }
-    this.session.changed();
+    this.#session.changed();
   }
 
   leave(): void {
-    this.room = undefined;
-    this.told = "";
-    for (const element of this.sounds.values()) element.remove();
-    this.sounds.clear();
+    this.#room = undefined;
+    this.#told = "";
+    for (const element of this.#sounds.values()) element.remove();
+    this.#sounds.clear();
   }
 }
