@@ -234,7 +234,8 @@ export default {
           plot.setSize({ width: curves.clientWidth, height: (PANELS[at] as Panel).high });
     });
     sized.observe(curves);
-    link.atEnd(onTheme(build));
+    // Once the element is marked with the theme, by whichever comes first.
+    link.atEnd(onTheme(() => setTimeout(build)));
     link.atEnd(() => {
       sized.disconnect();
       clearTimeout(waiting);
