@@ -19,19 +19,21 @@ export class StudioPart implements Part {
   /** How this page may go on air: by itself, by frames that the kernel sends on, or neither. */
   way: Way | undefined;
   /** Why its own connection failed; remembered for the page. */
-  private refused = "";
-  private near = false;
+  #refused = "";
+  #near = false;
   /** What this page alone knows of, in words. */
   notice = "";
-  private routed: (() => void)[] = [];
+  #routed: (() => void)[] = [];
+  readonly #session: Session<StudioPart>;
 
   constructor(
-    private readonly session: Session<StudioPart>,
+    session: Session<StudioPart>,
     model: Model,
   ) {
+    this.#session = session;
     const plain = session as Session<unknown>;
     const webcam = (this.webcam = new Webcam(plain));
-    this.onAir = new OnAir(plain, () => findHub(model), () => webcam.stream, (why) => this.fell(why));
+    this.onAir = new OnAir(plain, () => findHub(model), () => webcam.stream, (why) => this.#fell(why));
     this.company = new Company(plain);
     this.onAir.onRoom = (room, hub) => (room && hub ? this.company.follow(room, hub) : this.company.leave());
     this.onAir.screen = () => webcam.screen;
@@ -46,15 +48,15 @@ export class StudioPart implements Part {
 
   heard(reply: Reply, buffers: DataView[]): void {
     if (reply.type === "route") {
-      void this.find((reply["url"] as string | undefined) ?? "", (reply["signpost"] ?? null) as Signpost).then((way) => {
+      void this.#find((reply["url"] as string | undefined) ?? "", (reply["signpost"] ?? null) as Signpost).then((way) => {
         this.way = way;
-        for (const done of this.routed.splice(0)) done();
-        this.session.changed();
+        for (const done of this.#routed.splice(0)) done();
+        this.#session.changed();
       });
     } else if (reply.type === "tile") {
       this.company.took(String(reply["user"]), buffers[0]);
     } else if (reply.type === "encode") {
-      void this.encode(reply);
+      void this.#encode(reply);
     } else if (this.onAir.heard(reply)) {
       // Encoding for the kernel as well would take from what viewers get.
       if (reply.type === "connect") this.webcam.rest();
@@ -64,42 +66,42 @@ export class StudioPart implements Part {
     }
   }
 
-  private async find(url: string, signpost: Signpost): Promise<Way> {
+  async #find(url: string, signpost: Signpost): Promise<Way> {
     const other = canEncode() ? "frames" : "none";
     if (!url) return { way: "none", why: "the room has no LiveKit address" };
-    this.near = isLoopback(url);
-    if (this.refused) return { way: other, why: this.refused };
+    this.#near = isLoopback(url);
+    if (this.#refused) return { way: other, why: this.#refused };
     if (await roadTo(url, signpost)) return { way: "page", why: "" };
     return { way: other, why: "LiveKit does not answer this page" };
   }
 
   /** The page's own connection failed: the next time it is not tried again. */
-  private fell(why: string): void {
-    this.refused = why;
+  #fell(why: string): void {
+    this.#refused = why;
     this.way = undefined;
     void this.webcam.wake();
   }
 
   /** Encode for the kernel, which puts on air what comes. */
-  private async encode(reply: Reply): Promise<void> {
+  async #encode(reply: Reply): Promise<void> {
     const number = (name: string) => Number(reply[name]);
     const [width, height, fps, bitrate] = [number("width"), number("height"), number("fps"), number("bitrate")];
     const codec = await this.webcam.encode({ width, height, fps, bitrate });
     const reason = codec ? undefined : "its camera is off, or it cannot encode";
-    this.session.send("answer", { ask: reply["ask"], ok: Boolean(codec), codec, reason });
+    this.#session.send("answer", { ask: reply["ask"], ok: Boolean(codec), codec, reason });
   }
 
   /** See how this page may go on air; known ahead as a rule. */
   async route(): Promise<Way> {
     if (this.way === undefined) {
       await new Promise<void>((resolve) => {
-        this.routed.push(resolve);
+        this.#routed.push(resolve);
         setTimeout(resolve, ROUTE_MS);
-        this.session.send("route");
+        this.#session.send("route");
       });
     }
     // What did not connect to the kernel will not to a LiveKit beside it.
-    if (this.way?.way === "page" && this.near && this.webcam.via === "frames")
+    if (this.way?.way === "page" && this.#near && this.webcam.via === "frames")
       return { way: "frames", why: "no media connection reaches this page" };
     return this.way ?? { way: canEncode() ? "frames" : "none", why: "the kernel did not tell where LiveKit is" };
   }
