@@ -12,8 +12,6 @@ from spnb.broadcast.jpeg import Jpegs
 if TYPE_CHECKING:
     from livekit import rtc
 
-    from spnb.broadcast.broadcast import AsyncBroadcast
-
 __all__ = ["Tiles", "tiles_of"]
 
 log = logging.getLogger(__name__)
@@ -125,6 +123,7 @@ class Tiles:
             self._end(sid)
 
 
-def tiles_of(broadcast: AsyncBroadcast) -> Tiles:
+def tiles_of(broadcast: Any) -> Tiles:
     """The others' pictures, where the kernel is on the air itself; where a page is, none come."""
-    return broadcast._line.tiles
+    found: Tiles = broadcast._line.tiles
+    return found
