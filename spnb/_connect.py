@@ -98,6 +98,8 @@ async def connect_async(
     """
     if user_id is not None and not user_id.strip():
         raise ConfigError("user_id must not be empty: name the user to act as")
+    if not timeout > 0:
+        raise ConfigError(f"timeout is how many seconds an answer may take, more than 0, not {timeout:g}")
     if kind not in ("user", "visitor", "bot"):
         raise ConfigError(f"kind is 'user', 'visitor' or 'bot', not {kind!r}")
     if visitor_signature is not None and (kind != "visitor" or not callable(visitor_signature)):

@@ -21,7 +21,7 @@ import orjson
 
 from spnb._loop import in_loop, on_loop
 from spnb.config import Network
-from spnb.errors import RealtimeError, SpnbError
+from spnb.errors import InvalidInput, RealtimeError, SpnbError
 
 if TYPE_CHECKING:
     import aiomqtt
@@ -42,6 +42,7 @@ REFUSED_WAIT = 60.0
 ANSWER_SECONDS = 10.0
 """How long the broker may take to acknowledge; after that the connection is taken for dead, and made anew."""
 REFUSED = 128
+MOST_TOPIC_BYTES = 65_535
 TOPICS_AT_ONCE = 50
 """In one SUBSCRIBE: a thousand topics, one after the other, would take a thousand times the way there and back."""
 
@@ -137,7 +138,18 @@ class Realtime:
 
         Returns:
             A function that ends it. Both may be called from any thread.
+
+        Raises:
+            InvalidInput: it is no topic filter of MQTT (§ 4.7). Where `settled` is given that is told as not granted
+                instead: it may be what an odd record of the service says.
         """
+        try:
+            _check_filter(topic)
+        except InvalidInput:
+            if settled is None:
+                raise
+            in_loop(lambda: settled(False))
+            return lambda: None
         in_loop(lambda: self._add(topic, callback, settled))
         return lambda: in_loop(lambda: self._remove(topic, callback, settled))
 
@@ -426,6 +438,16 @@ def _read(topic: str, payload: Any) -> Event | None:
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _check_filter(topic: str) -> None:
+    # One that is none would be refused each time that all of them are asked for: nothing more would be heard at all.
+    levels = topic.split("/")
+    alone = all(level in ("+", "#") or not {"+", "#"} & {*level} for level in levels) and "#" not in levels[:-1]
+    if not topic or "\0" in topic or len(topic.encode("utf-8", "replace")) > MOST_TOPIC_BYTES or not alone:
+        raise InvalidInput(
+            f"{topic[:100]!r} is no topic: levels between /, + for one of any name, # for all at the end"
+        )
 
 
 def _matches(pattern: str, topic: str) -> bool:

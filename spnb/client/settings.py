@@ -157,11 +157,16 @@ class AsyncSettings(Resource):
 
         Returns:
             The settings as they are now, with the secret that questions are signed with.
+
+        Raises:
+            InvalidInput: it is to ask, and there is no address.
         """
         if default not in (None, "allow", "deny"):
             raise InvalidInput(f"default is 'allow' or 'deny', not {default!r}")
         # What is not sent could be reset by the service: all that is known goes along.
         now = await self.prehook()
+        if enabled and not (now.url if url is None else url):
+            raise InvalidInput("there is no address yet that the network could ask: give url=…")
         body = {
             "enabled": now.enabled if enabled is None else enabled,
             "callbackUrl": checked_text("url", now.url if url is None else url, 900),

@@ -210,6 +210,7 @@ class AsyncChat:
         Args:
             last: begin with this many of the newest instead of with the first; 0 gives new ones only.
         """
+        _check_last(last)
         return Flattened(aiterate(self._added(last)))
 
     def changes(self, *, last: int | None = None) -> AsyncIterator[ChatChange]:
@@ -225,6 +226,7 @@ class AsyncChat:
 
     def batches(self, *, last: int | None = None) -> AsyncIterator[list[ChatChange]]:
         """The same, with all that is known at a time in one list: cheaper where much happens."""
+        _check_last(last)
         return aiterate(self._follow(last))
 
     async def _added(self, last: int | None) -> AsyncIterator[list[Message]]:
@@ -439,3 +441,8 @@ def announcement_of(channel: Channel) -> Announcement | None:
         return None
     message_id, user_id = pinned.get("messageId"), pinned.get("userId")
     return Announcement(str(pinned["text"]), str(message_id) if message_id else None, str(user_id) if user_id else None)
+
+
+def _check_last(last: int | None) -> None:
+    if last is not None and last < 0:
+        raise InvalidInput(f"last is how many of the newest messages come first, 0 or more, not {last}")

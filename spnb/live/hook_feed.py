@@ -256,7 +256,7 @@ class Feed:
             self._chats.pop(channel)()
         for channel in wanted - self._chats.keys():
             topic = f"{self._client.network_id}/chat/{channel}/#"
-            self._chats[channel] = self._client.realtime.subscribe(topic, self._said)
+            self._chats[channel] = self._client.realtime.subscribe(topic, self._said, settled=lambda _granted: None)
 
     def _said(self, event: Event) -> None:
         if event.type != "message.created":

@@ -344,6 +344,10 @@ def test_two_of_one_room_are_the_same_to_python(sandbox: RunningSandbox) -> None
         assert {mine, same} == {mine}
 
 
+ODD_TOPICS = ("", "a/#/b", "a/b#", "a/b+/c", "a\0b", "x" * 70_000)
+"""Each of these, once subscribed to, would have ended all real time of its connection."""
+
+
 def test_what_is_of_elsewhere_or_nothing_is_refused(sandbox: RunningSandbox) -> None:
     """Each of these was taken, and did nothing, or did it to somebody or something else."""
     with spnb.connect("refuser", url=sandbox.url, api_key=sandbox.api_key) as sp:
@@ -365,6 +369,10 @@ def test_what_is_of_elsewhere_or_nothing_is_refused(sandbox: RunningSandbox) -> 
             (lambda: chat.remove_moderator(), "1 to 100 user ids"),
             (lambda: room.update(metadata={"of": {1, 2}}), "no JSON"),
             (lambda: sp.rooms.create("Nan", metadata={"of": float("nan")}, chat=False), "no JSON"),
+            (lambda: chat.watch(last=-1), "0 or more, not -1"),
+            (lambda: chat.changes(last=-1), "0 or more, not -1"),
+            (lambda: sp.settings.set_prehook("", enabled=True), "no address"),
+            *((lambda odd=odd: sp.asynchronous.realtime.subscribe(odd, print), "no topic") for odd in ODD_TOPICS),
             (lambda: hooks.add("http://127.0.0.1:9/", "a secret of some length", events=[]), "at least one event"),
         ):
             with pytest.raises(InvalidInput, match=words):

@@ -251,6 +251,9 @@ def test_certificates_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     for wrong in (tmp_path / "none.pem", tmp_path / "missing.pem"):
         with pytest.raises(ConfigError, match="verify="):
             spnb.connect("ann", api_key="k" * 20, region="eu", verify=wrong)
+    for timeout in (0, -1):
+        with pytest.raises(ConfigError, match="more than 0"):
+            spnb.connect("ann", api_key="k" * 20, region="eu", timeout=timeout)
     with pytest.raises(ConfigError, match="proxy"):
         spnb.connect("ann", api_key="k" * 20, url="http://127.0.0.1:9", proxy="nonsense")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from spnb.realtime import Event
 from tests.client.conftest import FaultProxy
 from tests.client.test_faults import first
 from tests.conftest import RunningSandbox
+from tests.live.conftest import until
 
 
 def test_null_is_the_default_and_what_cannot_be_read_is_kept(caplog: pytest.LogCaptureFixture) -> None:
@@ -108,10 +110,14 @@ async def test_an_answer_that_is_odd_altogether_is_an_error_of_the_services(
 
 async def test_a_live_object_outlives_odd_events_and_readings(sandbox: RunningSandbox, proxy: FaultProxy) -> None:
     async with spnb.connect_async("odd-events", url=proxy.url, api_key=sandbox.api_key) as sp:
+        # Requests pass the proxy; real time goes straight.
+        sp._session.endpoints = replace(sp._session.endpoints, mqtt=f"ws{sandbox.url[4:]}/mqtt")
         room = await sp.rooms.create("Followed", chat=False)
         heard: asyncio.Queue[Room] = asyncio.Queue()
         end = room.observe(heard.put_nowait)
         topic = f"{sp.network_id}/room/{room.record.id}"
+        odd = spnb.AsyncLiveRoom(sp, room.record.model_copy(update={"path": "a#b/room/c"}))
+        ends = [odd.observe(lambda _record: None), odd.stage.observe(lambda _people: None)]
         for data in (
             {"rooms": 5},
             {"rooms": [None, 5, {"roomId": room.room_id, "status": ["x"], "participants": 9}]},
@@ -125,4 +131,7 @@ async def test_a_live_object_outlives_odd_events_and_readings(sandbox: RunningSa
         async with asyncio.timeout(60):
             while (await heard.get()).title != "Still followed":
                 pass
-        end()
+        # A path that is no topic ends nobody else's real time.
+        await until(lambda: sp.realtime.is_subscribed(topic), 60)
+        for each in (end, *ends):
+            each()

@@ -89,7 +89,7 @@ class ReactionCapture:
         for post in self._posts:
             topic = f"{post.path}/liveReaction"
             self._ends.append(realtime.subscribe(topic, self._floated, settled=partial(self._settled, topic)))
-            self._ends.append(realtime.subscribe(str(post.path), self._post_event))
+            self._ends.append(realtime.subscribe(str(post.path), self._post_event, settled=lambda _granted: None))
         while True:
             # After each connection, and whenever somebody reacted: events carry no time, the list does.
             await self._read_soon.wait()
@@ -169,7 +169,9 @@ class ReactionCapture:
 
     def follow_chat(self, path: str) -> None:
         """Follow the reactions on messages of a channel."""
-        self._ends.append(self._client.realtime.subscribe(f"{path}/#", self._channel_event))
+        self._ends.append(
+            self._client.realtime.subscribe(f"{path}/#", self._channel_event, settled=lambda _granted: None)
+        )
 
     def _channel_event(self, event: Event) -> None:
         self._heard()

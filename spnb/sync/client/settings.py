@@ -83,6 +83,9 @@ class Settings(Face):
 
         Returns:
             The settings as they are now, with the secret that questions are signed with.
+
+        Raises:
+            InvalidInput: it is to ask, and there is no address.
         """
         return run(self._twin.set_prehook(url, enabled=enabled, default=default, new_secret=new_secret))
 
