@@ -9,6 +9,8 @@ import contextlib
 import logging
 import queue
 import random
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -17,16 +19,20 @@ from fractions import Fraction
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import certifi
+
 from spnb._arguments import checked_class
 from spnb._proxies import through, without_proxy
 from spnb.errors import InvalidInput
 
-__all__ = ["Copies", "EncodedPacket", "Manner", "Restream", "opened_flv", "reason_of"]
+__all__ = ["Copies", "EncodedPacket", "Manner", "Restream", "opened_flv", "reach", "reason_of"]
 
 log = logging.getLogger(__name__)
 
 MOST_WAITING = 600
 """Packets that may wait for a slow line, some five seconds: then all are left out, and it goes on with a key frame."""
+PROOF_SECONDS = 10.0
+"""For a server to show its certificate."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
 LOOK_SECONDS = 1.0
 STARVED_SECONDS = 10.0
@@ -193,8 +199,7 @@ class Restream:
             streams = {
                 kind: container.add_stream_from_template(stream) for kind, stream in first.manner.streams.items()
             }
-            with without_proxy(self._url):
-                container.start_encoding()
+            reach(container, self._url)
             packet: EncodedPacket | None = self._newest(first)
             began, last = packet.at if packet else 0.0, {"video": -1, "audio": -1}
             while packet is not None and packet.manner == first.manner:
@@ -241,6 +246,25 @@ def opened_flv(url: str) -> Any:
 
     # It knows no timeouts when writing: who waits for one that hangs gives up by itself.
     return av.open(url, "w", format="flv", options={"flvflags": "no_duration_filesize"})
+
+
+def reach(container: Any, url: str) -> None:
+    """Connect a container to the address it was opened for.
+
+    FFmpeg believes any certificate, and takes no wish to do otherwise from here: so whoever serves `rtmps://` shows
+    theirs first, before anybody is told the stream key. A proxy is not asked for it.
+
+    Raises:
+        OSError: the address is not reachable, or its certificate is not one to believe.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "rtmps" and not through(url):
+        context = ssl.create_default_context()
+        context.load_verify_locations(certifi.where())
+        with socket.create_connection((parts.hostname or "", parts.port or 443), PROOF_SECONDS) as line:
+            context.wrap_socket(line, server_hostname=parts.hostname).close()
+    with without_proxy(url):
+        container.start_encoding()
 
 
 def reason_of(error: BaseException) -> str:

@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from spnb._proxies import through, without_proxy
+from spnb._proxies import through
 from spnb.broadcast.events import BroadcastStats
 from spnb.broadcast.options import Format, Intent
 from spnb.broadcast.publisher import ConnectionRefused, PublisherEvents
-from spnb.broadcast.restream import Copies, EncodedPacket, Manner, opened_flv, reason_of
+from spnb.broadcast.restream import Copies, EncodedPacket, Manner, opened_flv, reach, reason_of
 from spnb.broadcast.sources.base import SAMPLE_RATE
 from spnb.broadcast.sources.picture import Fitter
 from spnb.errors import BroadcastError
@@ -93,8 +93,7 @@ class RtmpPublisher:
         except (av.FFmpegError, ValueError) as error:
             raise BroadcastError(f"the encoder does not take this format: {type(error).__name__}") from None
         try:
-            with without_proxy(self._url):
-                self._container.start_encoding()
+            reach(self._container, self._url)
         except (av.FFmpegError, OSError, ValueError) as error:
             where = f"the RTMP address refused the connection{through(self._url)}"
             raise ConnectionRefused(f"{where}: {reason_of(error)}") from None

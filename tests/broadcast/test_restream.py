@@ -6,15 +6,23 @@ import asyncio
 import contextlib
 import itertools
 import socket
+import ssl
 import subprocess
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import av
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from spnb.broadcast import RestreamLost, RestreamReached, go_live
+from spnb.broadcast.restream import reach, reason_of
 from spnb.broadcast.sources import TestCard, read_counter
 from spnb.broadcast.sources.base import Sink
 from spnb.errors import BroadcastError, InvalidInput
@@ -148,6 +156,51 @@ async def test_another_service_gets_the_rooms_own_packets(tmp_path: Path, monkey
         other = [number for number, packet in enumerate(copied) if whole[begin + number] != packet]
         assert not other
     unbroken(numbers(room.files[0]))
+
+
+def certificate(path: Path) -> Path:
+    """Of `localhost`, signed by itself, with its key."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name.from_rfc4514_string("CN=localhost")
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+    named = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    signed = named.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(
+        signed.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(serialization.Encoding.PEM, *plain)
+    )
+    return path
+
+
+def test_who_serves_rtmps_shows_a_certificate_to_believe_before_the_key_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, others = certificate(tmp_path / "mine.pem"), certificate(tmp_path / "others.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(mine)
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                line, _ = server.accept()
+                with line, contextlib.suppress(OSError):
+                    context.wrap_socket(line, server_side=True).close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    url = f"rtmps://localhost:{server.getsockname()[1]}/live/{KEY}"
+    container = Mock()
+    for trusted, reached in ((None, 0), (others, 0), (mine, 1)):
+        if trusted is not None:
+            monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+        with contextlib.nullcontext() if reached else pytest.raises(ssl.SSLCertVerificationError) as refused:
+            reach(container, url)
+        assert container.start_encoding.call_count == reached
+        assert reached or KEY not in reason_of(refused.value)
+    server.close()
+    reach(container, f"rtmp://localhost:9/live/{KEY}")
+    assert container.start_encoding.call_count == 2
 
 
 async def test_beside_a_livekit_room_too(embedded: LiveKit, listener: Listener, tmp_path: Path) -> None:
