@@ -299,3 +299,27 @@ def test_logs_in_other_encodings_and_packings(tmp_path: Path) -> None:
     table.write_bytes(gzip.compress(f"room_id,user_id,created_at,extra\n{rows_}".encode())[:-2000])
     with pytest.raises(TableError, match="torn"):
         analytics.load(table)
+
+
+def test_emotes_of_twitch_are_named_among_the_words(tmp_path: Path) -> None:
+    from spnb.analytics.words import emoji
+
+    first = twitch_comment("a", 5, LEFT, "nice Kappa :)")
+    first["message"]["fragments"] = [
+        {"text": "nice ", "emoticon": None},
+        {"text": "Kappa", "emoticon": {"emoticon_id": "25"}},
+        {"text": " ", "emoticon": None},
+        {"text": ":)", "emoticon": {"emoticon_id": "1"}},
+    ]
+    node = twitch_comment("b", 6, LEFT, "")
+    node["message"] = {"fragments": [{"emote": {"emoteID": "25"}, "text": "Kappa"}]}
+    path = write(tmp_path / "chat.json", {**TWITCH_HEAD, "comments": [first, node]})
+    made = analytics.load(path, text=True)
+    assert sorted(made.messages["text"]) == [":Kappa:", "nice :Kappa: :)"]
+    assert sorted(made.messages["length"]) == [5, 13]  # as it was written
+    assert emoji(made)["sent"].to_dict() == {":Kappa:": 2}
+    sent = int(at(5).timestamp() * 1000)
+    line = f"@emotes=25:0-4,11-15/30259:6-9;id=a;tmi-sent-ts={sent};user-id=1 :ann!a@b PRIVMSG #x :Kappa hey! Kappa"
+    log = open_chat_log(write(tmp_path / "irc.log", f"{line}\n"), text=True)
+    assert log.messages["text"].tolist() == [":Kappa: hey! :Kappa:"]
+    assert open_chat_log(tmp_path / "irc.log").messages["length"].tolist() == log.messages["length"].tolist() == [16]

@@ -142,6 +142,7 @@ class Gathering:
         offset: float | None = None,
         unit: str = "",
         reply: bool = False,
+        length: int | None = None,
     ) -> None:
         """A message.
 
@@ -153,12 +154,13 @@ class Gathering:
             offset: seconds since the stream began.
             unit: what `at` was judged to be in.
             reply: whether it answers another.
+            length: its number of characters, where `text` names emotes.
         """
         self._keys.append(key)
         self._users.append(user)
         self._at.append(np.nan if at is None else at)
         self._offset.append(np.nan if offset is None else offset)
-        self._length.append(text if isinstance(text, int) else len(text))
+        self._length.append(length if length is not None else text if isinstance(text, int) else len(text))
         if self._texts is not None:
             self._texts.append(str(text))
         self._reply.append(reply)

@@ -10,6 +10,7 @@ from spnb.analytics.sources.chat_logs.log import Gathering, epoch_ms, moment
 __all__ = ["about", "comment", "irc_line", "raw"]
 
 Json = dict[str, Any]
+EMOTE = re.compile(r"[A-Za-z_]\w+")
 RAW = re.compile(
     r"^(?:[<>] )?(?:\[?[\d\-T:., ]+(?:Z|UTC)?\]?\s+)?@(?P<tags>[^ ]+) :(?P<who>[^ ]+) "
     r"(?P<command>PRIVMSG|CLEARMSG|CLEARCHAT|USERNOTICE) #[^ ]+(?: :(?P<words>.*))?$"
@@ -24,9 +25,9 @@ def comment(item: Json, into: Gathering) -> None:
     author = item.get("commenter") or {}
     message = item.get("message") or {}
     offset = item.get("content_offset_seconds", item.get("contentOffsetSeconds"))
-    words = message.get("body")
-    if words is None:
-        words = "".join(part.get("text") or "" for part in message.get("fragments") or [])
+    parts = message.get("fragments") or []
+    words = str(message.get("body") or "".join(part.get("text") or "" for part in parts))
+    named = "".join(_named(part) for part in parts) if into.keeps_text and parts else words
     at = moment(item.get("created_at") or item.get("createdAt"))
     if at is None and offset is None:
         into.skip("message without time")
@@ -38,11 +39,29 @@ def comment(item: Json, into: Gathering) -> None:
         into.skip("author who has left the service", "counted as one chatter")
     into.add(
         str(user or "(left the service)"),
-        str(words),
+        named,
+        length=len(words),
         key=str(item.get("_id") or item.get("id") or ""),
         at=at,
         offset=None if offset is None else float(offset),
     )
+
+
+def _named(part: Json) -> str:
+    """A piece of a message; an emote, which is written like a word, as `:Kappa:`."""
+    text = str(part.get("text") or "")
+    return f":{text}:" if (part.get("emoticon") or part.get("emote")) and EMOTE.fullmatch(text) else text
+
+
+def _with_emotes(words: str, places: str) -> str:
+    """A message with its emotes named, by the tag that tells where they stand: `25:0-4,12-16/1902:6-10`."""
+    spans = [span.split("-") for emote in places.split("/") for span in emote.partition(":")[2].split(",") if span]
+    made = words
+    for first, last in sorted(((int(one), int(two)) for one, two in spans), reverse=True):
+        text = words[first : last + 1]
+        if EMOTE.fullmatch(text):
+            made = f"{made[:first]}:{text}:{made[last + 1 :]}"
+    return made
 
 
 def about(name: str, value: Any, into: Gathering) -> None:
@@ -89,5 +108,6 @@ def irc_line(line: str, into: Gathering) -> bool:
         else:
             user = tags.get("user-id") or found["who"].split("!")[0]
             reply = bool(tags.get("reply-parent-msg-id"))
-            into.add(user, words, key=tags.get("id", ""), at=at[0], reply=reply)
+            named = _with_emotes(words, tags.get("emotes", "")) if into.keeps_text else words
+            into.add(user, named, length=len(words), key=tags.get("id", ""), at=at[0], reply=reply)
     return True
