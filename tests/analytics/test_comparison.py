@@ -98,6 +98,38 @@ def test_many_streams_are_drawn_as_streams() -> None:
     assert "log-rank" in made._repr_html_()
 
 
+@pytest.mark.parametrize("streams", [2, 2 * MANY_STREAMS])
+def test_intervals_are_those_of_a_loop_that_draws_anew(streams: int) -> None:
+    dataset = analytics.Dataset.of(season(streams=streams, seed=5, viewers=60))
+    names = sorted(dataset.rooms["room_id"])
+    groups = names[: streams // 2], names[streams // 2 :]
+    made = analytics.compare(dataset, *groups, resamples=4_000).table.loc["messages_per_viewer"]
+    units = []
+    for group in groups:
+        part = dataset.of_rooms(group)
+        live = part.views[~part.views["replay"]].merge(part.rooms[["room_id", "live_at", "ended_at"]], on="room_id")
+        live = live[(live["start"] < live["ended_at"]) & (live["end"] > live["live_at"])]
+        key = live.groupby(["room_id", "user_id"], observed=True).size().index
+        wrote = part.messages[~part.messages["deleted"]].groupby(["room_id", "user_id"], observed=True).size()
+        each = pd.DataFrame({"messages": wrote.reindex(key, fill_value=0), "viewers": 1}, index=key)
+        if streams > 2:  # whole streams are drawn, with all that their viewers did
+            each = each.groupby(level="room_id", observed=True).sum()
+        units.append(each)
+
+    draw = np.random.default_rng(2)
+
+    def ratio(each: pd.DataFrame) -> float:
+        return float(each["messages"].sum() / each["viewers"].sum())
+
+    def drawn(each: pd.DataFrame) -> float:
+        return ratio(each.iloc[draw.integers(0, len(each), len(each))])
+
+    low, high = np.percentile([drawn(units[1]) - drawn(units[0]) for _ in range(2_000)], [2.5, 97.5])
+    assert made["difference"] == pytest.approx(ratio(units[1]) - ratio(units[0]))
+    assert made["low"] == pytest.approx(low, abs=0.1 * (high - low))
+    assert made["high"] == pytest.approx(high, abs=0.1 * (high - low))
+
+
 def test_bad_groups() -> None:
     dataset = analytics.Dataset.of(season(streams=2, seed=1))
     for a, b, words in ([], ["s0"], "no streams"), (["s0"], ["nope"], "not there"), (["s0"], ["s0", "s1"], "both"):

@@ -71,7 +71,7 @@ def test_formulas_and_their_apostrophes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("name,score\nann,3\n", r"make no table.*\{'views': frame\}"),
+        ("name,score\nann,3\n", r"make no table.*times with a zone, durations in seconds.*\{'views': frame\}"),
         ("room_id,user_id,start\nsoup,ann,2026-03-02 18:00\n", "without a zone"),
         ("room_id,user_id,start,watch_seconds\nsoup,ann,2026-03-02T18:00Z,1:30\n", "watch_seconds must be numbers"),
         ("room_id,user_id,start,replay\nsoup,ann,2026-03-02T18:00Z,perhaps\n", "True or False"),

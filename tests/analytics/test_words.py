@@ -62,6 +62,8 @@ def test_keywords_are_what_people_said_more_than_usual(dataset: analytics.Datase
     assert made.iloc[0]["score"] > 2 > abs(made.iloc[1]["score"])
     assert "walrus" not in words.keywords(dataset, ["s1"]).index  # one who pastes is one
     assert words.keywords(dataset, ["x"]).index[0] == "walrus"
+    own = words.keywords(dataset, ["s0"], most=50)  # the host's other streams are the usual, not the other host's
+    pd.testing.assert_frame_equal(own, words.keywords(dataset, ["s0"], against=["s1", "s2"], most=50))
     with pytest.raises(InvalidInput, match="no stream nowhere"):
         words.keywords(dataset, ["nowhere"])
 
@@ -95,6 +97,8 @@ def test_words_of_many_scripts_emoji_and_shortcodes() -> None:
     assert words.emoji(made).loc["🔥"].tolist() == [3, 2]
     assert words.questions(made)["text"].tolist() == ["really?", "そうですか？"]
     assert words.search(made, "REAL")["user_id"].tolist() == ["b"]
+    shouted = analytics.load({"messages": said(("r", "a", "GOAL!"))}, text=True)
+    assert words.search(shouted, "goal")["user_id"].tolist() == ["a"]
     assert words.top_chatters(made)["messages"].to_dict() == {"b": 2, "c": 2, "a": 1}
 
 
