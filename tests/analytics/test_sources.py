@@ -77,7 +77,7 @@ def test_files_that_are_nothing_known(tmp_path) -> None:
         analytics.load(other)
     with pytest.raises(TableError, match="lacks Title, Created date, Views"):
         analytics.read_console(other)
-    other.write_bytes(b"\xff\xfe\x00\x01")
+    other.write_bytes(b"\x80\x81\x00\x01")
     with pytest.raises(TableError, match="no text in UTF-8"):
         analytics.load(other)
     (tmp_path / "empty").mkdir()
