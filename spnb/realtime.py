@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import aiomqtt
     from paho.mqtt.reasoncodes import ReasonCode
 
-__all__ = ["Event", "MqttLogin", "Realtime"]
+__all__ = ["Event", "MqttLogin", "Realtime", "unheeded"]
 
 log = logging.getLogger(__name__)
 mqtt_log = logging.getLogger(f"{__name__}.mqtt")
@@ -438,6 +438,10 @@ def _read(topic: str, payload: Any) -> Event | None:
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def unheeded(_granted: bool) -> None:
+    """As `settled`, of a topic out of a record: without it the rest goes on, and an odd one is nobody's fault here."""
 
 
 def _check_filter(topic: str) -> None:

@@ -257,7 +257,7 @@ class Session:
             ServiceError, Unreachable: see `spnb.errors`.
             InvalidInput: the body holds what no JSON can say.
         """
-        _check_json(json, doing)
+        content, kind = (None, {}) if json is None else (_encoded(json, doing), {"Content-Type": "application/json"})
         may_repeat = method != "POST" if repeatable is None else repeatable
         for renewed in (False, True):
             token = admin_token or await self.token()
@@ -268,9 +268,9 @@ class Session:
                     doing,
                     repeatable=may_repeat,
                     upload=upload,
-                    headers={"Authorization": f"Bearer {token}"},
+                    headers={"Authorization": f"Bearer {token}", **kind},
                     params=_flat(params or {}),
-                    json=json,
+                    content=content,
                     files=files,
                     data=data,
                     follow_redirects=follow,
@@ -452,9 +452,10 @@ def _joined(url: str, location: str) -> str | None:
     return joined
 
 
-def _check_json(body: Any, doing: str) -> None:
+def _encoded(body: Any, doing: str) -> bytes:
+    """A body as httpx would write it: once for all attempts, and with a refusal of ours."""
     try:
-        dumps(body, allow_nan=False)
+        return dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(f"could not {doing}: what was given is no JSON ({error})") from None
 

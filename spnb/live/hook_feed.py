@@ -16,7 +16,7 @@ from spnb.errors import NotFound, ServiceError, Unreachable
 from spnb.live.reading import Reader
 from spnb.live.status import DOUBT_SECONDS, RANK, STATUS_OF_EVENT
 from spnb.models import Message, Room
-from spnb.realtime import Event
+from spnb.realtime import Event, unheeded
 
 if TYPE_CHECKING:
     from spnb.client import AsyncClient
@@ -256,7 +256,7 @@ class Feed:
             self._chats.pop(channel)()
         for channel in wanted - self._chats.keys():
             topic = f"{self._client.network_id}/chat/{channel}/#"
-            self._chats[channel] = self._client.realtime.subscribe(topic, self._said, settled=lambda _granted: None)
+            self._chats[channel] = self._client.realtime.subscribe(topic, self._said, settled=unheeded)
 
     def _said(self, event: Event) -> None:
         if event.type != "message.created":

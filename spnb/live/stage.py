@@ -24,7 +24,7 @@ from spnb.errors import ClientClosed, InvalidInput, ServiceError, Unreachable
 from spnb.live.followed import FollowedRoom
 from spnb.models import Room
 from spnb.observers import Observers
-from spnb.realtime import Event
+from spnb.realtime import Event, unheeded
 
 if TYPE_CHECKING:
     from spnb.broadcast import AsyncBroadcast, BroadcastEvent
@@ -191,7 +191,7 @@ class AsyncStage:
         if network:
             # Which of a room's two topics carries its stage events is not documented: both are followed.
             for topic in (f"{network}/room/{record.id or record.room_id}", f"{network}/room/{record.room_id}/streamer"):
-                self._ends.append(client.realtime.subscribe(topic, self._heard, settled=lambda _granted: None))
+                self._ends.append(client.realtime.subscribe(topic, self._heard, settled=unheeded))
         self._name_them()
 
     def _changed(self) -> None:

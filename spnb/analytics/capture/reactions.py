@@ -21,7 +21,7 @@ from spnb.client import AsyncClient
 from spnb.errors import Forbidden, NotFound, ServiceError, Unreachable
 from spnb.live.reactions import reactions_of
 from spnb.models import LiveReaction, Message, Post, Reactor
-from spnb.realtime import Event
+from spnb.realtime import Event, unheeded
 
 __all__ = ["ReactionCapture"]
 
@@ -89,7 +89,7 @@ class ReactionCapture:
         for post in self._posts:
             topic = f"{post.path}/liveReaction"
             self._ends.append(realtime.subscribe(topic, self._floated, settled=partial(self._settled, topic)))
-            self._ends.append(realtime.subscribe(str(post.path), self._post_event, settled=lambda _granted: None))
+            self._ends.append(realtime.subscribe(str(post.path), self._post_event, settled=unheeded))
         while True:
             # After each connection, and whenever somebody reacted: events carry no time, the list does.
             await self._read_soon.wait()
@@ -169,9 +169,7 @@ class ReactionCapture:
 
     def follow_chat(self, path: str) -> None:
         """Follow the reactions on messages of a channel."""
-        self._ends.append(
-            self._client.realtime.subscribe(f"{path}/#", self._channel_event, settled=lambda _granted: None)
-        )
+        self._ends.append(self._client.realtime.subscribe(f"{path}/#", self._channel_event, settled=unheeded))
 
     def _channel_event(self, event: Event) -> None:
         self._heard()

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from spnb._arguments import checked
 from spnb.analytics.dataset import Dataset
-from spnb.analytics.figures.stream import MOST_POINTS, thinned, ticks
+from spnb.analytics.figures.stream import MOST_POINTS, UNWATCHED, thinned, ticks
 from spnb.analytics.figures.template import COLOURS, INK, clock, figure, heat, title_of, without_numbers
 from spnb.analytics.metrics.concurrency import concurrency
 from spnb.analytics.polled import polled_steps
@@ -149,7 +149,7 @@ def streams_compared(
             hovertemplate="%{y} watching at %{customdata}",
         )
     if not made.data:
-        return without_numbers(made, "nobody told who watched, or how many")
+        return without_numbers(made, UNWATCHED)
     made.update_yaxes(title="viewers")
     if align == "share":
         made.update_xaxes(title="share of the stream, %", range=[0, 100])

@@ -35,6 +35,7 @@ __all__ = [
 
 MOST_POINTS = 20_000
 """Points a browser draws easily; of more, those that make the line's shape are kept."""
+UNWATCHED = "nobody told who watched, or how many"
 USUAL, USUAL_SHADE = "#777777", "rgba(119, 119, 119, 0.25)"
 SHADE = "rgba(0, 114, 178, 0.3)"
 """The viewers' colour, thin enough for what lies behind."""
@@ -95,9 +96,6 @@ def stream_stack(
         )  # fmt: skip
     annotate(made, report, annotations, place, (zero, _end(report, zero)))
     return made
-
-
-UNWATCHED = "nobody told who watched, or how many"
 
 
 @checked
