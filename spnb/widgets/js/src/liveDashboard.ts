@@ -234,8 +234,6 @@ export default {
           plot.setSize({ width: curves.clientWidth, height: (PANELS[at] as Panel).high });
     });
     sized.observe(curves);
-    // Once the element is marked with the theme, by whichever comes first.
-    link.atEnd(onTheme(() => setTimeout(build)));
     link.atEnd(() => {
       sized.disconnect();
       clearTimeout(waiting);
@@ -243,6 +241,8 @@ export default {
       for (const plot of plots) plot.destroy();
     });
     frame(el, "spnb-wide");
+    // Behind the frame, which marks the element with the new theme first.
+    link.atEnd(onTheme(build));
     link.mourn(el);
     el.append(
       h(
