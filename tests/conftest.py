@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -55,18 +56,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """End what a test that fails leaves on air: it would be in the way of those after it.
+    """End what a test that fails leaves on air or running: it would be in the way of those after it.
 
-    Shows of its fixtures, which others may share, stay.
+    What belongs to its fixtures, which others may share, stays.
     """
-    before = set(on_air_here)
+    before, running = set(on_air_here), set(_started())
     try:
         return (yield)
     except BaseException:
         for key in set(on_air_here) - before:
             with contextlib.suppress(Exception):
                 on_air_here[key].sync.stop()
+        for process in set(_started()) - running:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         raise
+
+
+def _started() -> list[psutil.Process]:
+    """The processes that this one has started and that still run, but for Python's own."""
+    started = []
+    for process in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+            if "multiprocessing" not in " ".join(process.cmdline()):
+                started.append(process)
+    return started
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import uuid4
 
-from spnb._loop import Flattened, aiterate, on_loop
+from spnb._loop import on_loop
 from spnb.client.resource import Resource, checked_text, part, settled
 from spnb.client.watch_key import signed, text_to_sign
 from spnb.errors import InvalidInput
@@ -51,12 +51,8 @@ class AsyncReactions(Resource):
             name: only this reaction.
             page_size: reactions per request, 1 to 100.
         """
-        return Flattened(aiterate(self._reactors(reference_id, reference_type, name, page_size)))
-
-    async def _reactors(
-        self, reference_id: str, reference_type: Subject, name: str | None, page_size: int
-    ) -> AsyncIterator[list[Reactor]]:
-        pages = self._pages(
+        return self._listed(
+            _reactors,
             "/api/v3/reactions",
             "list reactions",
             page_size=page_size,
@@ -65,10 +61,6 @@ class AsyncReactions(Resource):
             referenceVersion=MESSAGE_VERSION if reference_type == "message" else None,
             reactionName=name,
         )
-        async for page in pages:
-            yield [
-                reactor for subject in page.get("reactions", []) for reactor in Reactor.many(subject.get("reactors"))
-            ]
 
     @on_loop
     async def send_live(
@@ -99,6 +91,10 @@ class AsyncReactions(Resource):
             reactions.append(reaction)
         body = {"roomId": room_id, "reactions": reactions}
         return [str(added) for added in (await self._post("/api/v1/reactions/live", "react", body))["addedIds"]]
+
+
+def _reactors(page: Json) -> list[Reactor]:
+    return [reactor for subject in page.get("reactions", []) for reactor in Reactor.many(subject.get("reactors"))]
 
 
 def _reaction(reference_id: str, reference_type: str, name: str) -> Json:
@@ -275,12 +271,14 @@ class AsyncUsers(Resource):
             sort: by name, or oldest or newest first.
             page_size: users per request, 1 to 100.
         """
-        return Flattened(aiterate(self._found(keyword, sort, page_size)))
-
-    async def _found(self, keyword: str | None, sort: str, page_size: int) -> AsyncIterator[list[User]]:
-        pages = self._pages("/api/v3/users", "search users", page_size=page_size, keyword=keyword, sortBy=sort)
-        async for page in pages:
-            yield User.many(page.get("users"))
+        return self._listed(
+            lambda page: User.many(page.get("users")),
+            "/api/v3/users",
+            "search users",
+            page_size=page_size,
+            keyword=keyword,
+            sortBy=sort,
+        )
 
     @on_loop
     async def get_many(self, user_ids: Sequence[str]) -> list[User]:

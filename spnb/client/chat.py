@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from spnb._loop import Flattened, aiterate, on_loop
+from spnb.client.audience import AsyncUsers
 from spnb.client.files import AsyncFiles, image_id
 from spnb.client.resource import Resource, checked_text, create_once, part
+from spnb.client.session import Session
 from spnb.errors import InvalidInput, NotFound
 from spnb.models import Channel, ChannelMember, Message, Room, User
 
@@ -23,6 +25,7 @@ Json = dict[str, Any]
 ChannelKind = Literal["standard", "private", "broadcast", "community", "live"]
 
 TEXT_LIMIT = 20_000
+MOST_MENTIONS = 50
 IDS_AT_ONCE = 10
 """How many messages may be asked for by id in one request."""
 
@@ -231,6 +234,11 @@ class AsyncChannels(Resource):
 class AsyncMessages(Resource):
     """Messages of channels."""
 
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._mentionable: set[str] = set()
+        """Public ids of users that were found to exist."""
+
     @on_loop
     async def send(
         self,
@@ -255,7 +263,7 @@ class AsyncMessages(Resource):
             mentions: public ids of at most 50 users.
 
         Raises:
-            InvalidInput: the text is empty or too long.
+            InvalidInput: the text is empty or too long, or nobody has one of these ids.
             Forbidden: muted or banned.
             RateLimited: slow mode, and the turn comes later; `retry_after` tells when.
         """
@@ -305,17 +313,27 @@ class AsyncMessages(Resource):
         metadata: Mapping[str, Any] | None = None,
         tags: Sequence[str] | None = None,
     ) -> Message:
-        # A reference id has at most 30 characters: a dashed UUID would not fit.
         body: Json = {"messageFeedId": feed_id, "referenceId": secrets.token_hex(12), **content}
         if parent_id is not None:
             body["parentId"] = parent_id
         if mentions:
-            body["mentionedUsers"] = _mentioned(mentions)
+            body["mentionedUsers"] = await self._mentioned(mentions)
         if metadata:
             body["metadata"] = dict(metadata)
         if tags:
             body["tags"] = list(tags)
         return _message(await self._post("/api/v5/messages", "send the message", body, repeatable=True))
+
+    async def _mentioned(self, user_ids: Sequence[str]) -> list[Json]:
+        """The wire's form. A mention of nobody would be lost without a word, so who is not known yet is looked up."""
+        if isinstance(user_ids, str) or len(user_ids) > MOST_MENTIONS:
+            raise InvalidInput(f"name at most {MOST_MENTIONS} user ids, as a list")
+        if unknown := [user_id for user_id in user_ids if user_id not in self._mentionable]:
+            self._mentionable |= {user.user_id for user in await AsyncUsers(self._session).get_many(unknown)}
+        for user_id in unknown:
+            if user_id not in self._mentionable:
+                raise InvalidInput(f"mentions: nobody has the id {user_id!r}")
+        return [{"type": "user", "userIds": list(user_ids)}] if user_ids else []
 
     def query(
         self,
@@ -337,7 +355,7 @@ class AsyncMessages(Resource):
             parent_id: only replies to this message.
             deleted: the deleted ones instead, without their words.
         """
-        return Flattened(aiterate(self._read_pages(feed_id, page_size, oldest_first, parent_id, deleted)))
+        return Flattened(self._read_pages(feed_id, page_size, oldest_first, parent_id, deleted))
 
     def pages(
         self,
@@ -357,7 +375,7 @@ class AsyncMessages(Resource):
             parent_id: only replies to this message.
             deleted: the deleted ones instead, without their words.
         """
-        return aiterate(self._read_pages(feed_id, page_size, oldest_first, parent_id, deleted))
+        return self._read_pages(feed_id, page_size, oldest_first, parent_id, deleted)
 
     @on_loop
     async def to_df(self, feed_id: str, *, page_size: int = 100) -> pd.DataFrame:
@@ -376,11 +394,11 @@ class AsyncMessages(Resource):
             table.add(page)
         return table.frame()
 
-    async def _read_pages(
+    def _read_pages(
         self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None, deleted: bool
     ) -> AsyncIterator[list[Message]]:
-        async for page in self._wire_pages(feed_id, page_size, oldest_first, parent_id, deleted):
-            yield messages_of(page)
+        pages = self._wire_pages(feed_id, page_size, oldest_first, parent_id, deleted)
+        return aiterate(messages_of(page) async for page in pages)
 
     def _wire_pages(
         self, feed_id: str, page_size: int, oldest_first: bool, parent_id: str | None, deleted: bool
@@ -422,7 +440,7 @@ class AsyncMessages(Resource):
         checked_text("text", text, TEXT_LIMIT, required=True)
         body: Json = {"data": {"text": text}}
         if mentions is not None:
-            body["mentionedUsers"] = _mentioned(mentions)
+            body["mentionedUsers"] = await self._mentioned(mentions)
         return _message(await self._put(f"/api/v5/messages/{part(message_id)}", "edit the message", body))
 
     @on_loop
@@ -456,12 +474,6 @@ def _named(user_ids: Sequence[str]) -> list[str]:
     if isinstance(user_ids, str) or not 1 <= len(user_ids) <= 100:
         raise InvalidInput("name 1 to 100 user ids, as a list")
     return list(user_ids)
-
-
-def _mentioned(user_ids: Sequence[str]) -> list[Json]:
-    if isinstance(user_ids, str) or len(user_ids) > 50:
-        raise InvalidInput("name at most 50 user ids, as a list")
-    return [{"type": "user", "userIds": list(user_ids)}] if user_ids else []
 
 
 def messages_of(answer: Json) -> list[Message]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from spnb._loop import aiterate, on_loop
+from spnb._loop import Flattened, on_loop
 from spnb.client.resource import Resource, checked_text, create_once, fresh_key, part, with_key
 from spnb.models import Comment
 
@@ -46,7 +46,7 @@ class AsyncComments(Resource):
             return _first(await self._post(BASE, "comment", body))
 
         async def find() -> Comment | None:
-            async for page in self._read(post_id, parent_id, 20):
+            async for page in self._newest(post_id, parent_id, 20).lists:
                 return next((comment for comment in page if comment.key == key), None)
             return None
 
@@ -60,15 +60,11 @@ class AsyncComments(Resource):
             parent_id: only replies to this comment.
             page_size: comments per request, 1 to 100.
         """
-        return aiterate(self._each(post_id, parent_id, page_size))
+        return self._newest(post_id, parent_id, page_size)
 
-    async def _each(self, post_id: str, parent_id: str | None, page_size: int) -> AsyncIterator[Comment]:
-        async for page in self._read(post_id, parent_id, page_size):
-            for comment in page:
-                yield comment
-
-    async def _read(self, post_id: str, parent_id: str | None, page_size: int) -> AsyncIterator[list[Comment]]:
-        pages = self._pages(
+    def _newest(self, post_id: str, parent_id: str | None, page_size: int) -> Flattened[Comment]:
+        return self._listed(
+            lambda page: Comment.many(page.get("comments")),
             BASE,
             "read the comments",
             page_size=page_size,
@@ -78,8 +74,6 @@ class AsyncComments(Resource):
             isDeleted=False,
             sortBy="lastCreated",
         )
-        async for page in pages:
-            yield Comment.many(page.get("comments"))
 
     @on_loop
     async def get(self, comment_id: str) -> Comment:

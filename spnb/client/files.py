@@ -79,6 +79,7 @@ async def image_id(files: AsyncFiles, image: str | Path | bytes) -> str:
 
     Raises:
         InvalidInput: it is none of these.
+        NotFound: there is no file with this id.
     """
     if not isinstance(image, str) or _names_a_file(image):
         return (await files.upload_image(image)).file_id
@@ -86,7 +87,7 @@ async def image_id(files: AsyncFiles, image: str | Path | bytes) -> str:
         raise InvalidInput(f"there is no image {image!r}, and it is no id of an uploaded one")
     checked = checked_text("image", image, 50, required=True)
     assert checked is not None  # noqa: S101 - required
-    return checked
+    return (await files.get(checked)).file_id
 
 
 def _names_a_file(text: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from spnb._loop import Flattened, aiterate, on_loop
+from spnb._loop import on_loop
 from spnb.client.records import Records
 from spnb.client.resource import Resource, part
 from spnb.errors import InvalidInput, NotFound
@@ -87,10 +87,8 @@ class AsyncProducts(Resource):
             active: False for archived ones, None for both; only active ones can be tagged.
             page_size: products per request, 1 to 100.
         """
-        return Flattened(aiterate(self._products(keyword, active, page_size)))
-
-    async def _products(self, keyword: str | None, active: bool | None, page_size: int) -> AsyncIterator[list[Product]]:
-        pages = self._pages(
+        return self._listed(
+            lambda page: Product.many(page.get("products")),
             "/api/v1/products/search",
             "search products",
             page_size=page_size,
@@ -99,8 +97,6 @@ class AsyncProducts(Resource):
             sortBy="createdAt",
             sortOrder="desc",
         )
-        async for page in pages:
-            yield Product.many(page.get("products"))
 
     @on_loop
     async def tags(self, post_id: str) -> ProductTags:

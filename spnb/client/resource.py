@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from spnb._arguments import checked
+from spnb._loop import Flattened, aiterate
 from spnb.client.answers import guarded, told
 from spnb.client.session import Session
 from spnb.errors import BadRequest, Conflict, Forbidden, InvalidInput, NotFound, ServerFault, ServiceError, Unreachable
@@ -59,10 +60,37 @@ class Resource:
         with _already(NotFound, *((BadRequest, Conflict) if answered else ())):
             await self._delete(path, doing, json)
 
-    async def _pages(self, path: str, doing: str, *, page_size: int, **params: Any) -> AsyncIterator[Json]:
-        """All pages of a list. The page token carries the size, so only the first call names it."""
+    def _listed(
+        self, read: Callable[[Json], list[T]], path: str, doing: str, *, page_size: int, **params: Any
+    ) -> Flattened[T]:
+        """What all pages of a list hold, one by one.
+
+        Args:
+            read: what a page holds.
+
+        Raises:
+            InvalidInput: at once, not where it is iterated.
+        """
+        pages = self._pages(path, doing, page_size=page_size, **params)
+
+        async def lists() -> AsyncIterator[list[T]]:
+            async for page in pages:
+                yield read(page)
+
+        return Flattened(aiterate(lists()))
+
+    def _pages(self, path: str, doing: str, *, page_size: int, **params: Any) -> AsyncIterator[Json]:
+        """All pages of a list, each asked for when it is wanted.
+
+        Raises:
+            InvalidInput: at once, not where they are iterated.
+        """
         if not 1 <= page_size <= 100:
             raise InvalidInput(f"page_size is 1 to 100, not {page_size}")
+        return self._paged(path, doing, page_size, params)
+
+    async def _paged(self, path: str, doing: str, page_size: int, params: Json) -> AsyncIterator[Json]:
+        # The page token carries the size, so only the first call names it.
         options: Json = {**params.pop("options", {}), "limit": page_size, "type": "pagination"}
         while True:
             answer = await self._get(path, doing, options=options, **params)

@@ -217,13 +217,8 @@ class AsyncRooms(Resource, Generic[R]):
             deleted: False leaves deleted rooms out, True asks for only them, None for both.
             page_size: rooms per request, 1 to 100.
         """
-        return Flattened(aiterate(self._handed_out(statuses, type, sort, deleted, page_size)))
-
-    async def _handed_out(
-        self, statuses: str | Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
-    ) -> AsyncIterator[list[R]]:
-        async for page in self._room_pages(statuses, type, sort, deleted, page_size):
-            yield [self._hand_out(room) for room in page]
+        pages = self._room_pages(statuses, type, sort, deleted, page_size)
+        return Flattened(aiterate([self._hand_out(room) for room in page] async for page in pages))
 
     async def _rooms(
         self, *, statuses: str | Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
@@ -232,7 +227,7 @@ class AsyncRooms(Resource, Generic[R]):
             for room in page:
                 yield room
 
-    async def _room_pages(
+    def _room_pages(
         self, statuses: str | Sequence[str] | None, type: str | None, sort: str, deleted: bool | None, page_size: int
     ) -> AsyncIterator[ReadRecords[Room]]:
         wanted = None if statuses is None else asked_statuses(statuses)
@@ -245,8 +240,7 @@ class AsyncRooms(Resource, Generic[R]):
             sortBy=sort,
             isDeleted=deleted,
         )
-        async for page in pages:
-            yield Room.many(page.get("rooms"))
+        return (Room.many(page.get("rooms")) async for page in pages)
 
     def follow(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 
-from spnb._loop import Flattened, aiterate, on_loop
+from spnb._loop import Flattened, on_loop
 from spnb.client.audience import wire_time
 from spnb.client.resource import Resource, checked_text, create_once, fresh_key, part, with_key
 from spnb.models import Community, Post, User
@@ -74,12 +74,8 @@ class AsyncPosts(Resource):
             return _first(await self._post("/api/v4/posts", "publish the post", body))
 
         async def find() -> Post | None:
-            pages = self._feed(str(target_id), str(target_type), page_size=20)
-            async for page in pages:
-                for post in page:
-                    if post.key == key:
-                        return post
-                return None
+            async for page in self._feed(target_id, target_type, 20).lists:
+                return next((post for post in page if post.key == key), None)
             return None
 
         return await create_once(create, find)
@@ -100,10 +96,11 @@ class AsyncPosts(Resource):
             target_id: the community's or user's id.
             page_size: posts per request, 1 to 100.
         """
-        return Flattened(aiterate(self._feed(target_id, target_type, page_size=page_size)))
+        return self._feed(target_id, target_type, page_size)
 
-    async def _feed(self, target_id: str, target_type: str, *, page_size: int) -> AsyncIterator[list[Post]]:
-        pages = self._pages(
+    def _feed(self, target_id: str, target_type: str, page_size: int) -> Flattened[Post]:
+        return self._listed(
+            lambda page: Post.many(page.get("posts")),
             "/api/v5/posts",
             "read the feed",
             page_size=page_size,
@@ -112,8 +109,6 @@ class AsyncPosts(Resource):
             sortBy="lastCreated",
             isDeleted=False,
         )
-        async for page in pages:
-            yield Post.many(page.get("posts"))
 
     @on_loop
     async def update(
@@ -166,12 +161,10 @@ class AsyncPosts(Resource):
             post_id: the post, as feeds show it.
             page_size: users per request, 1 to 100.
         """
-        return Flattened(aiterate(self._reached(post_id, page_size)))
-
-    async def _reached(self, post_id: str, page_size: int) -> AsyncIterator[list[User]]:
         path = f"/api/v1/analytics/views/posts/{part(post_id)}/users"
-        async for page in self._pages(path, "read who saw the post", page_size=page_size):
-            yield User.many(page.get("users"))
+        return self._listed(
+            lambda page: User.many(page.get("users")), path, "read who saw the post", page_size=page_size
+        )
 
     @on_loop
     async def mark_viewed(self, post_id: str) -> None:
@@ -241,12 +234,8 @@ class AsyncCommunities(Resource):
             membership: `member` for those you belong to.
             page_size: communities per request, 1 to 100.
         """
-        return Flattened(aiterate(self._communities(keyword, membership, page_size)))
-
-    async def _communities(
-        self, keyword: str | None, membership: str, page_size: int
-    ) -> AsyncIterator[list[Community]]:
-        pages = self._pages(
+        return self._listed(
+            lambda page: Community.many(page.get("communities")),
             "/api/v3/communities",
             "list communities",
             page_size=page_size,
@@ -255,8 +244,6 @@ class AsyncCommunities(Resource):
             sortBy="lastCreated",
             isDeleted=False,
         )
-        async for page in pages:
-            yield Community.many(page.get("communities"))
 
     @on_loop
     async def join(self, community_id: str) -> Community:

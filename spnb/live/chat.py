@@ -85,7 +85,7 @@ class AsyncChat:
         Args:
             text: 1 to 20 000 characters.
             reply_to: the message it answers, or its id.
-            mentions: public ids of users, at most 50.
+            mentions: public ids of users, at most 50; they must exist.
 
         Raises:
             Forbidden: you are muted or banned, or the chat is muted.

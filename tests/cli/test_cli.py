@@ -146,13 +146,17 @@ def test_the_sandbox_runs_in_the_foreground(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout is not None
-    told = json.loads(process.stdout.readline())
-    assert told["dataDir"] == str(tmp_path)
-    with pytest.raises(Unauthorized, match="secure mode"):
-        spnb.connect("ann", url=told["url"], api_key=told["apiKey"])
-    process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    try:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        assert told["dataDir"] == str(tmp_path)
+        with pytest.raises(Unauthorized, match="secure mode"):
+            spnb.connect("ann", url=told["url"], api_key=told["apiKey"])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait(60)
 
 
 def test_the_lab_opens_on_the_first_notebook_in_few_words_and_ends_at_one_key(tmp_path: Path) -> None:

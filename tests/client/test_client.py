@@ -48,7 +48,10 @@ def test_rooms_are_made_listed_changed_and_deleted(sp: Any, tmp_path: Path) -> N
     child = sp.rooms.create("Child", parent_room_id=room.room_id, thumbnail=PNG)
     assert sp.rooms.get(room.room_id).child_room_ids == [child.room_id]
     assert sp.rooms.update(room.room_id, title="New", description="D", metadata={"b": 2}, chat=True).title == "New"
-    assert sp.rooms.update(room.room_id, thumbnail="f" * 24).thumbnail_file_id == "f" * 24
+    file_id = sp.files.upload_image(PNG).file_id
+    assert sp.rooms.update(room.room_id, thumbnail=file_id).thumbnail_file_id == file_id
+    with pytest.raises(NotFound, match="'own' was not found"):
+        sp.rooms.update(room.room_id, thumbnail="own")
     ids = [found.room_id for found in sp.rooms.query(statuses=["idle"], type="coHosts", page_size=3)]
     assert room.room_id in ids
     assert len(ids) == len(set(ids))
@@ -83,8 +86,8 @@ def test_limits_are_checked_before_anything_is_sent(sp: Any) -> None:
         lambda: sp.rooms.get(""),
         lambda: sp.rooms.ban_viewers("r", []),
         lambda: sp.rooms.ban_viewers("r", "abc"),
-        lambda: list(sp.rooms.query(statuses=["x"] * 11)),
-        lambda: list(sp.rooms.query(page_size=0)),
+        lambda: sp.rooms.query(statuses=["x"] * 11),
+        lambda: sp.rooms.query(page_size=0),
         lambda: sp.posts.create_room_post("r", text="x" * 50_001),
         lambda: sp.posts.create_room_post("r", title="x" * 151),
         lambda: sp.messages.send("f", ""),

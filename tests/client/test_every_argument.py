@@ -189,6 +189,21 @@ def test_texts_that_take_only_some_words_refuse_others(things: dict[str, Any]) -
     assert not wrong, "\n".join(wrong)
 
 
+def test_a_page_of_nothing_is_refused_at_the_call(things: dict[str, Any]) -> None:
+    """Not where its answer is iterated, which may be far away, or never."""
+    paged = arguments(re.compile(r"^int$"), re.compile(r"^page_size$"))
+    paged = [each for each in paged if each[1] == "page_size"]
+    assert len(paged) > 10
+    given = {**needed(things), "reference_type": "post"}
+    for name, argument in paged:
+        function = asked(name, things)
+        parameters = inspect.signature(function).parameters.values()
+        wanted = {each.name: given.get(each.name, "x") for each in parameters if each.default is each.empty}
+        for odd in (0, 101):
+            with pytest.raises(InvalidInput, match=f"page_size is 1 to 100, not {odd}"):
+                function(**wanted, **{argument: odd})
+
+
 def test_a_text_is_no_list_of_texts(things: dict[str, Any]) -> None:
     assert len(arguments(LISTS)) > 25
     assert silent(arguments(LISTS), things, NONSENSE) == []

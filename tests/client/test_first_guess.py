@@ -18,7 +18,7 @@ import pytest
 import spnb
 from spnb import analytics
 from spnb.broadcast.sources import source_of
-from spnb.errors import ClientClosed, ConfigError, Forbidden, InvalidInput, SandboxError, Unreachable
+from spnb.errors import ClientClosed, ConfigError, Forbidden, InvalidInput, NotFound, SandboxError, Unreachable
 from spnb.recordings.places import folder_and_name, named
 from spnb.sandbox.control import lease
 from tests.analytics.season import season
@@ -295,6 +295,8 @@ def test_a_moderator_makes_others_moderate(sandbox: RunningSandbox) -> None:
         assert room.chat.moderators() == ["mod-host"]
         with pytest.raises(InvalidInput, match="as a list"):
             host.channels.ban(said.channel.channel_id, "mod-eve")
+        with pytest.raises(NotFound, match=r"'moderator', of .*channel-moderator"):
+            host.channels.add_role(said.channel.channel_id, "moderator", ["mod-bot"])
 
 
 def test_users_are_found_by_their_names(sandbox: RunningSandbox) -> None:
@@ -354,6 +356,7 @@ def test_what_is_of_elsewhere_or_nothing_is_refused(sandbox: RunningSandbox) -> 
         room, other = sp.rooms.create("Here"), sp.rooms.create("There")
         chat, message = room.chat, other.chat.send("said there")
         channel_id = chat.channel.channel_id
+        mine = chat.send("mine", mentions=["refuser"])
         hooks = spnb.sandbox.webhooks(sp)
         for wrong, words in (
             (lambda: chat.delete(message), "of another chat"),
@@ -370,6 +373,8 @@ def test_what_is_of_elsewhere_or_nothing_is_refused(sandbox: RunningSandbox) -> 
             (lambda: room.update(metadata={"of": {1, 2}}), "no JSON"),
             (lambda: sp.rooms.create("Nan", metadata={"of": float("nan")}, chat=False), "no JSON"),
             (lambda: chat.watch(last=-1), "0 or more, not -1"),
+            (lambda: chat.send("@zed", mentions=["zed"]), "nobody has the id 'zed'"),
+            (lambda: sp.messages.edit(mine.message_id, "@zed", mentions=["zed"]), "nobody has the id 'zed'"),
             (lambda: chat.changes(last=-1), "0 or more, not -1"),
             (lambda: sp.settings.set_prehook("", enabled=True), "no address"),
             *((lambda odd=odd: sp.asynchronous.realtime.subscribe(odd, print), "no topic") for odd in ODD_TOPICS),
@@ -378,7 +383,7 @@ def test_what_is_of_elsewhere_or_nothing_is_refused(sandbox: RunningSandbox) -> 
             with pytest.raises(InvalidInput, match=words):
                 wrong()
         assert other.chat.recent()[0].text == "said there"
-        assert chat.recent() == []
+        assert [(message.text, message.mentions) for message in chat.recent()] == [("mine", ["refuser"])]
         chat.mute(seconds=60)  # everybody
         assert chat.refresh().is_muted
         assert room.stage.arrange("spotlight", focus="refuser").focus == "refuser"

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.advisories import verdict
 from tests.licences import TARGET, text
@@ -27,6 +33,31 @@ def test_licence_texts_of_all_bundled_javascript_are_in_the_package() -> None:
         assert f"\n{name} {found['version']} (" in texts
     for words in ("Permission is hereby granted, free of charge", "Apache License", "Redistribution and use in source"):
         assert words in texts
+
+
+ONLY_MEASURED_OR_TESTED = {"playwright", "polars", "pytest"}
+"""What `spnb bench` and the pytest plugin import, of those who test."""
+
+
+def test_what_is_imported_is_declared() -> None:
+    """And does not merely come along with what another needs today."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    declared = {canonicalize_name(Requirement(each).name) for each in wanted}
+    brought = metadata.packages_distributions()
+    undeclared: dict[str, str] = {}
+    for path in (ROOT / "spnb").rglob("*.py"):
+        nodes = list(ast.walk(ast.parse(path.read_text())))
+        names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+        names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level and node.module}
+        for name in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"spnb"}:
+            by = {canonicalize_name(each) for each in brought.get(name, [name])}
+            if not by & declared and name not in ONLY_MEASURED_OR_TESTED:
+                undeclared[name] = str(path.relative_to(ROOT))
+    assert not undeclared
 
 
 def test_the_list_of_third_party_software_is_up_to_date() -> None:

@@ -14,6 +14,7 @@ from spnb.sandbox.rest.channels import LONGEST_PERIOD, announce_channel, channel
 from spnb.sandbox.rest.chat_payloads import channel_member, channel_payload, shown_channel
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.rest.roles import check_roles
 from spnb.sandbox.rooms.ports import Json
 
 __all__ = ["routes"]
@@ -144,6 +145,7 @@ async def remove_role(call: Call) -> Json:
 def _change_roles(call: Call, *, add: bool) -> Json:
     channel, wish = moderated_channel(call, "give roles"), call.read(Roles)
     _check_known(call, wish.userIds)
+    check_roles([wish.role] if add else [])
     for user_id in wish.userIds:
         member = call.store.members.get(f"{channel['channelId']}:{user_id}")
         if member is None or member["membership"] != "member":

@@ -12,6 +12,7 @@ from spnb.sandbox.rest.notification_tray import note
 from spnb.sandbox.rest.posts import moderates_community
 from spnb.sandbox.rest.query import paging
 from spnb.sandbox.rest.refused import Refused
+from spnb.sandbox.rest.roles import check_roles
 from spnb.sandbox.rest.social_payloads import community_member, community_payload
 from spnb.sandbox.rooms.ports import Json
 
@@ -275,6 +276,7 @@ def _change_roles(call: Call, event_type: str, *, add: bool) -> Json:
     # Whoever gives an own role up needs no other moderator for it.
     if not moderates_community(call, community["communityId"]) and (add or wish.userIds != [call.user_id]):
         raise Refused.forbidden("Only a moderator of the community may give roles")
+    check_roles(wish.roles if add else [])
     _check_known(call, wish.userIds)
     for user_id in wish.userIds:
         member = call.store.members.get(f"{community['communityId']}:{user_id}")

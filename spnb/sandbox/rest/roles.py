@@ -10,7 +10,7 @@ from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rooms.ports import Json
 
-__all__ = ["CHANNEL_MODERATOR", "COMMUNITY_MODERATOR", "permissions", "routes"]
+__all__ = ["CHANNEL_MODERATOR", "COMMUNITY_MODERATOR", "check_roles", "permissions", "routes"]
 
 CHANNEL_MODERATOR = "channel-moderator"
 COMMUNITY_MODERATOR = "community-moderator"
@@ -56,6 +56,17 @@ SINCE = "2020-01-01T00:00:00.000Z"
 def permissions(roles: Sequence[str]) -> list[str]:
     """What these roles permit together."""
     return list(dict.fromkeys(permission for role in roles for permission in PERMISSIONS.get(role, ())))
+
+
+def check_roles(roles: Sequence[str]) -> None:
+    """That the network has these roles.
+
+    Raises:
+        Refused: one of them it has not.
+    """
+    for role in roles:
+        if role not in PERMISSIONS:
+            raise Refused.not_found(f"Role {role!r}, of {', '.join(PERMISSIONS)},")
 
 
 def routes(services: Services) -> list[BaseRoute]:

@@ -201,7 +201,7 @@ class Messages(Face):
             mentions: public ids of at most 50 users.
 
         Raises:
-            InvalidInput: the text is empty or too long.
+            InvalidInput: the text is empty or too long, or nobody has one of these ids.
             Forbidden: muted or banned.
             RateLimited: slow mode, and the turn comes later; `retry_after` tells when.
         """
