@@ -11,6 +11,7 @@ from spnb._lasting import Pauses
 from spnb.client.chat import messages_of
 from spnb.errors import NotFound, ServiceError, Unreachable, words_of
 from spnb.live.message_log import ChatChange, MessageLog
+from spnb.live.reactions import reactors_of
 from spnb.models import Channel, Message
 from spnb.realtime import Event
 
@@ -109,8 +110,7 @@ class ChatFollower:
             return []
         return [
             f"{sign}{reactor.get('reactionName')}"
-            for subject in event.data.get("reactions") or []
-            for reactor in subject.get("reactors") or []
+            for _, reactor in reactors_of(event.data)
             if reactor.get("userId") == self._client.user_id
         ]
 

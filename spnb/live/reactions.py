@@ -22,7 +22,7 @@ from spnb.models import LiveReaction, Room
 from spnb.observers import Observers
 from spnb.realtime import Event
 
-__all__ = ["AsyncLiveReactions", "Tally", "reactions_of"]
+__all__ = ["AsyncLiveReactions", "Tally", "reactions_of", "reactors_of"]
 
 log = logging.getLogger(__name__)
 
@@ -351,3 +351,22 @@ def reactions_of(event: Event) -> Iterator[LiveReaction]:
             yield LiveReaction.model_validate(body)
         except ValidationError:
             log.debug("a malformed reaction was dropped")
+
+
+def reactors_of(data: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Who reacted to which message: `(message id, reactor)`, by the data of a message's reaction event.
+
+    SDK 7.20 reads `reactions` as the reactors themselves; lists of who reacted have them in groups, each with what it
+    refers to. Both are read.
+    """
+    found = data.get("reactions")
+    messages = data.get("messages")
+    listed = messages if isinstance(messages, list) else []
+    about = next((each.get("messageId") for each in listed if isinstance(each, Mapping)), None)
+    for each in found if isinstance(found, list) else []:
+        if not isinstance(each, Mapping):
+            continue
+        subject = str(each.get("referenceId") or about or "")
+        grouped = each.get("reactors")
+        bodies = grouped if isinstance(grouped, list) else [each]
+        yield from ((subject, body) for body in bodies if isinstance(body, Mapping))

@@ -19,7 +19,7 @@ from spnb.config import Credentials, Endpoints, Network
 from spnb.errors import InvalidInput, NotFound, Unreachable
 from spnb.live import AsyncLiveRoom, LiveRoom
 from spnb.live import reactions as live_reactions
-from spnb.live.reactions import Tally
+from spnb.live.reactions import Tally, reactors_of
 from spnb.models import LiveReaction
 from tests.conftest import RunningSandbox
 from tests.live.conftest import Wire, until
@@ -216,3 +216,18 @@ def test_a_tally_stays_small() -> None:
     tally.add(LiveReaction(reaction_name="heart"))
     assert tally.counts == {"heart": 11}
     assert len(tally._known) == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        # As SDK 7.20 reads the event: its first reaction is a reactor.
+        ({"messages": [{"messageId": "m"}], "reactions": [{"userId": "ann", "reactionName": "a"}]}, [("m", "ann")]),
+        # As the list of who reacted groups them.
+        ({"reactions": [{"referenceId": "m", "reactors": [{"userId": "ann"}, {}]}]}, [("m", "ann"), ("m", None)]),
+        ({"messages": None, "reactions": [None, "x", {"reactors": [3]}]}, []),
+        ({"messages": 3, "reactions": {"userId": "ann"}}, []),
+    ],
+)  # fmt: skip
+def test_who_reacted_to_a_message_is_read_in_both_shapes(data: Any, found: list[Any]) -> None:
+    assert [(message_id, body.get("userId")) for message_id, body in reactors_of(data)] == found

@@ -11,13 +11,16 @@ from playwright.async_api import Browser, Page
 
 from tests.conftest import RunningSandbox
 
-__all__ = ["CALLED", "PATIENCE", "SdkClient", "SdkError"]
+__all__ = ["CALLED", "PATIENCE", "TOLD", "SdkClient", "SdkError"]
 
 PATIENCE = 20_000
 """Milliseconds to wait for what another client must see; a loaded machine takes its time."""
 
 CALLED: set[str] = set()
 """Functions of the SDK that were called since this was emptied, by any client."""
+
+TOLD: list[tuple[str, str]] = []
+"""What the service answered and told since this was emptied: the call or event, and the JSON."""
 
 _names = itertools.count(1)
 
@@ -71,7 +74,13 @@ class SdkClient:
         """
         await self.run(
             """
-            sdk.Client.createClient(a.key, "sandbox", { apiEndpoint: { http: a.url, mqtt: a.mqtt, upload: a.url } });
+            const client = sdk.Client.createClient(
+                a.key, "sandbox", { apiEndpoint: { http: a.url, mqtt: a.mqtt, upload: a.url } });
+            for (const { interceptors } of [client.http, client.upload]) interceptors.response.use((answer) => {
+                const path = new URL(answer.config.url, a.url).pathname;
+                note(`${answer.config.method.toUpperCase()} ${path}`, answer.data);
+                return answer;
+            });
             const sessionHandler = { sessionWillRenewAccessToken: async (renewal) => (window.authToken
                 ? renewal.renewWithAuthToken(await window.authToken()) : renewal.renew()) };
             await (a.token ? sdk.Client.loginWithAccessToken(a.token)
@@ -110,12 +119,14 @@ class SdkClient:
                 }}
                 told.called = [...window.called];
                 window.called.clear();
+                told.told = window.told.splice(0);
                 return JSON.stringify(told);
             }}""",
             arguments,
         )
         answer = json.loads(told)
         CALLED.update(answer["called"])
+        TOLD.extend(answer["told"])
         if "failed" in answer:
             raise SdkError(answer["failed"], answer["code"], answer["stack"] + "\n" + "\n".join(self.refused[-5:]))
         return answer.get("found")

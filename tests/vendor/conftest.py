@@ -13,8 +13,9 @@ from playwright.async_api import Browser, async_playwright
 from spnb.bench.lab import chromium
 from tests.conftest import RunningSandbox
 from tests.vendor.calls import table
-from tests.vendor.clients import CALLED, SdkClient
+from tests.vendor.clients import CALLED, TOLD, SdkClient
 from tests.vendor.site import served
+from tests.vendor.types import Types
 
 TABLE = table()
 
@@ -74,16 +75,24 @@ async def viewer(browser: Browser, site: str, sandbox: RunningSandbox) -> SdkCli
     return await _client(browser, site, sandbox, "viewer")
 
 
+@pytest.fixture(scope="session")
+def types() -> Iterator[Types]:
+    with Types() as types:
+        yield types
+
+
 @pytest.fixture(autouse=True)
-def calls_what_the_table_says(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A test calls the functions of the SDK that `calls.tsv` names it for."""
+def calls_what_the_table_says(request: pytest.FixtureRequest, types: Types) -> Iterator[None]:
+    """A test calls the functions of the SDK that `calls.tsv` names it for, and all that is answered is of its types."""
     CALLED.clear()
+    TOLD.clear()
     failed = request.session.testsfailed
     yield
     here = f"{request.node.path.stem}::{request.node.originalname}"
     if request.session.testsfailed == failed:
         missing = {name for name, (_, test) in TABLE.items() if test == here} - CALLED
         assert not missing, f"calls.tsv says that {here} calls {sorted(missing)}"
+        assert not (faults := types.faults(TOLD)), "\n".join(faults)
     if notes := os.environ.get("SPNB_VENDOR_CALLED"):
         with Path(notes).open("a") as file:
             file.writelines(f"{name}\t{here}\n" for name in sorted(CALLED))

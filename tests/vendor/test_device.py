@@ -77,6 +77,20 @@ async def test_a_second_device_follows_single_things(
         ],
         **names,
     )
+    mine = "e.messageId === a.message && e.myReactions."
+    await told(
+        device,
+        viewer,
+        [
+            (
+                f"MessageRepository.onMessageReaction{what}",
+                f"await sdk.ReactionRepository.{do}Reaction('message', a.message, 'like')",
+                f"{mine}{is_so}",
+            )
+            for what, do, is_so in (("Added", "add", "includes('like')"), ("Removed", "remove", "length === 0"))
+        ],
+        **names,
+    )
     await device.run(FOLLOW_EACH, whole=True, **names)
     await told(
         device,

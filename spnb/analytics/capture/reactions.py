@@ -19,7 +19,7 @@ from spnb.analytics.capture.writer import CaptureWriter
 from spnb.analytics.sources.records import reaction_row
 from spnb.client import AsyncClient
 from spnb.errors import Forbidden, NotFound, ServiceError, Unreachable
-from spnb.live.reactions import reactions_of
+from spnb.live.reactions import reactions_of, reactors_of
 from spnb.models import LiveReaction, Message, Post, Reactor
 from spnb.realtime import Event, unheeded
 
@@ -175,12 +175,11 @@ class ReactionCapture:
         self._heard()
         if event.type not in ("message.reactionAdded", "message.reactionRemoved"):
             return
-        for subject in event.data.get("reactions") or []:
-            for body in subject.get("reactors") or []:
-                if event.type == "message.reactionAdded":
-                    self._on_messages[str(subject.get("referenceId"))] += self._given(body)
-                else:
-                    self._on_messages[str(subject.get("referenceId"))] -= self._taken_back(body, event.sent_at)
+        for message_id, body in reactors_of(event.data):
+            if event.type == "message.reactionAdded":
+                self._on_messages[message_id] += self._given(body)
+            else:
+                self._on_messages[message_id] -= self._taken_back(body, event.sent_at)
 
     def _given(self, body: Any) -> bool:
         try:

@@ -22,6 +22,7 @@ from spnb.analytics.frames import utc_now
 from spnb.analytics.quality import Quality, Step
 from spnb.analytics.sources.records import Row, message_row, reaction_row, room_row, status_rows
 from spnb.errors import TableError
+from spnb.live.reactions import reactors_of
 from spnb.live.status import advance
 from spnb.models import STATUS_LABELS, Message, Reactor, Room
 from spnb.webhooks.delivery import Delivery, of_row
@@ -121,7 +122,7 @@ class _Told:
         self._messages[message.message_id] = (message, room_id or (before[1] if before else ""), gone)
 
     def _reaction(self, room_id: str, data: dict[str, Any], at: datetime, *, added: bool) -> None:
-        bodies = [body for subject in data.get("reactions") or [] for body in subject.get("reactors") or []]
+        bodies = [body for _, body in reactors_of(data)]
         bodies += [data["reactor"]] if isinstance(data.get("reactor"), dict) else []
         channels = [body.get("messageFeedId") for body in data.get("messages") or [] if isinstance(body, dict)]
         for body in bodies:

@@ -104,6 +104,8 @@ def _user(store: Store, internal: str, public: str, name: str, born: str) -> Jso
         "permissions": [],
         "metadata": {},
         "flagCount": 0,
+        "hashFlag": None,
+        "isBrand": False,
         "isGlobalBan": False,
         "isDeleted": False,
         "createdAt": born,

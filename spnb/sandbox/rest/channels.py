@@ -92,12 +92,16 @@ def channel_of(call: Call, channel_id: str, *, deleted: bool = False) -> Json:
     return found
 
 
-def feed_and_channel(call: Call, feed_id: str) -> tuple[str, Json]:
-    """A message feed by its id, and its channel; either id of a channel names the channel's default feed."""
+def feed_and_channel(call: Call, feed_id: str, *, deleted: bool = False) -> tuple[str, Json]:
+    """A message feed by its id, and its channel; either id of a channel names the channel's default feed.
+
+    Args:
+        deleted: whether one that was deleted is found too; SDKs go on asking who has read it.
+    """
     feed = call.store.message_feeds.get(feed_id)
-    if feed is not None and not feed["isDeleted"]:
-        return feed_id, channel_of(call, feed["channelPublicId"])
-    channel = channel_of(call, feed_id)
+    if feed is not None and (deleted or not feed["isDeleted"]):
+        return feed_id, channel_of(call, feed["channelPublicId"], deleted=deleted)
+    channel = channel_of(call, feed_id, deleted=deleted)
     return str(channel["defaultSubChannelId"]), channel
 
 

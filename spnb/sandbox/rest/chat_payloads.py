@@ -24,6 +24,7 @@ __all__ = [
 ]
 
 ABSENT = ("parentId", "referenceId")
+LONG_AGO = "1970-01-01T00:00:00.000Z"
 
 
 def shown_channel(store: Store, channel: Json) -> Json:
@@ -87,17 +88,19 @@ def channel_payload(
 def channel_member(store: Store, channel: Json, user: Json) -> Json:
     """A user's membership in a channel; `none` where there is none."""
     found = store.members.get(f"{channel['channelId']}:{user['userId']}")
-    until = found.get("muteTimeout") if found else None
+    until = (found or {}).get("muteTimeout") or LONG_AGO
     at = found["createdAt"] if found else channel["createdAt"]
     mark = store.read_marks.get(f"{channel['defaultSubChannelId']}:{user['userId']}")
-    told = {
+    return {
         "channelId": channel["channelId"],
         "userId": user["userId"],
         "userInternalId": user["_id"],
         "userPublicId": user["userId"],
         "membership": found["membership"] if found else "none",
         "isBanned": bool(found and found["membership"] == "banned"),
-        "isMuted": bool(until and moment(until) > store.clock()),
+        "isMuted": moment(until) > store.clock(),
+        # Who is not muted was so until long ago: SDK 7.20's type has a time in any case.
+        "muteTimeout": until,
         "roles": found["roles"] if found else [],
         "permissions": permissions(found["roles"]) if found else [],
         "readToSegment": mark["readToSegment"] if mark else 0,
@@ -106,7 +109,6 @@ def channel_member(store: Store, channel: Json, user: Json) -> Json:
         "createdAt": at,
         "updatedAt": found["updatedAt"] if found else at,
     }
-    return told if until is None else {**told, "muteTimeout": until}
 
 
 def feed_of(channel: Json, feed: Json | None = None) -> Json:
@@ -121,9 +123,7 @@ def feed_of(channel: Json, feed: Json | None = None) -> Json:
         "childCount": 0,
         "creatorId": own.get("creatorId", channel.get("creatorId", "")),
         "creatorPublicId": own.get("creatorPublicId", channel.get("creatorPublicId", "")),
-        "lastMessageId": None,
         "lastMessageTimestamp": own.get("lastActivity", channel["lastActivity"]),
-        "messagePreviewId": None,
         "path": own.get("path", f"{channel['path']}/{channel['defaultSubChannelId']}"),
         "isDeleted": own.get("isDeleted", channel["isDeleted"]),
         "createdAt": own.get("createdAt", channel["createdAt"]),
@@ -131,21 +131,23 @@ def feed_of(channel: Json, feed: Json | None = None) -> Json:
     }
 
 
+def _up_to(feed: Json, latest: Json | None) -> Json:
+    """A feed with what its latest message says of it."""
+    if latest is None:
+        return feed
+    told = {"lastMessageId": latest["messageId"], "messagePreviewId": latest["messageId"]}
+    return {**feed, **told, "childCount": latest["segment"], "lastMessageTimestamp": latest["createdAt"]}
+
+
 def feed_payload(store: Store, feeds: Sequence[Json]) -> Json:
     """`{messageFeeds, messages, users, files}` of feeds in wire shape, with their newest messages."""
-    shown, latest = [], []
-    for feed in feeds:
-        message = _latest(store, feed["messageFeedId"])
-        if message is None:
-            shown.append(feed)
-            continue
-        latest.append(message)
-        told = {"lastMessageId": message["messageId"], "messagePreviewId": message["messageId"]}
-        shown.append({**feed, **told, "childCount": message["segment"], "lastMessageTimestamp": message["createdAt"]})
-    people = [feed["creatorId"] for feed in shown] + [message["creatorId"] for message in latest]
+    latest = [_latest(store, feed["messageFeedId"]) for feed in feeds]
+    shown = [_up_to(feed, message) for feed, message in zip(feeds, latest, strict=True)]
+    newest = [message for message in latest if message is not None]
+    people = [feed["creatorId"] for feed in shown] + [message["creatorId"] for message in newest]
     return {
         "messageFeeds": shown,
-        "messages": list(map(plain_message, latest)),
+        "messages": list(map(plain_message, newest)),
         "users": store.users.get_many(people),
         "files": [],
     }
@@ -157,15 +159,20 @@ def message_payload(
     """The message envelope. Fields that depend on the reader are absent from events.
 
     Args:
-        channels: the messages' channels, whose default feeds are told.
+        channels: the messages' channels: with them, the feeds that the messages are in are told.
     """
     listed = list(messages)
+    known = {channel["channelId"]: channel for channel in channels}
+    of_feeds = {each["messageFeedId"]: each["channelPublicId"] for each in listed if each["channelPublicId"] in known}
     people = [message["creatorId"] for message in listed]
     return {
         "messages": [
             plain_message(message if reader is None else _shown(store, message, reader)) for message in listed
         ],
-        "messageFeeds": [feed_of(channel) for channel in channels],
+        "messageFeeds": [
+            _up_to(feed_of(known[public], store.message_feeds.get(feed_id)), _latest(store, feed_id))
+            for feed_id, public in of_feeds.items()
+        ],
         "users": store.users.get_many(people),
         "files": store.files.get_many([message["fileId"] for message in listed if message.get("fileId")]),
         "reactions": [],

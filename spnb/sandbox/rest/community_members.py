@@ -104,8 +104,11 @@ def _request(call: Call, community: Json, status: str) -> Json:
         "targetType": "community",
         "type": "communityJoinRequest",
         "status": status,
+        "userId": call.user["_id"],
+        "requestorId": call.user["_id"],
         "requestorPublicId": call.user_id,
         "requestorInternalId": call.user["_id"],
+        "responderId": None,
         "responderPublicId": None,
         "responderInternalId": None,
         "respondedAt": at if status == "approved" else None,
@@ -165,8 +168,9 @@ def _answered(call: Call, status: str) -> Json:
     if request is None:
         raise Refused.not_found(f"A request of user {wish.userId!r}")
     at = call.store.now()
-    answer = {"status": status, "responderPublicId": call.user_id, "responderInternalId": call.user["_id"]}
-    call.store.join_requests.save({**request, **answer, "respondedAt": at, "updatedAt": at})
+    internal = call.user["_id"]
+    answer = {"responderId": internal, "responderPublicId": call.user_id, "responderInternalId": internal}
+    call.store.join_requests.save({**request, **answer, "status": status, "respondedAt": at, "updatedAt": at})
     if status == "approved":
         _join(call, community, request["requestorPublicId"])
     place = {"targetId": community["communityId"], "targetType": "community", "actionType": "join_request"}

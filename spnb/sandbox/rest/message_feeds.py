@@ -236,15 +236,16 @@ async def channel_markers(call: Call) -> Json:
 
 async def feed_markers(call: Call) -> Json:
     """Unread counts by feed, or by the feeds of channels."""
-    wanted = [feed_and_channel(call, each) for each in call.query.many("feedIds", "messageFeedIds")]
-    wanted += [feed_and_channel(call, each) for each in call.query.many("channelIds", "entityIds")]
+    asked = [*call.query.many("feedIds", "messageFeedIds"), *call.query.many("channelIds", "entityIds")]
+    wanted = [feed_and_channel(call, each, deleted=True) for each in asked]
     return _markers(call, wanted)
 
 
 async def message_markers(call: Call) -> Json:
     """How many have read messages."""
     messages = call.store.messages.get_many(call.query.many("messageIds", "contentIds"))
-    feeds = [feed_and_channel(call, feed_id) for feed_id in dict.fromkeys(each["messageFeedId"] for each in messages)]
+    asked = dict.fromkeys(each["messageFeedId"] for each in messages)
+    feeds = [feed_and_channel(call, feed_id, deleted=True) for feed_id in asked]
     return {**_markers(call, feeds), "contentMarkers": [_content_marker(call, message) for message in messages]}
 
 
@@ -348,7 +349,7 @@ def _reached(call: Call, up_to: Callable[[Json], int]) -> Json:
         raise Refused.not_found(f"Message {call.path('messageId')!r}")
     marks = call.store.read_marks.find({"feedId": message["messageFeedId"]})
     who = [mark["userId"] for mark in marks if up_to(mark) >= message["segment"]]
-    feed = feed_and_channel(call, message["messageFeedId"])
+    feed = feed_and_channel(call, message["messageFeedId"], deleted=True)
     people = [user for user_id in who if (user := call.store.user_by_public_id(user_id)) is not None]
     told = {"contentMarkers": [_content_marker(call, message)], "publicUserIds": who, "users": people}
     return {**_markers(call, [feed]), **told, "paging": {}}

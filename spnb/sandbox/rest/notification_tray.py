@@ -59,11 +59,10 @@ def note(call: Call, user: Json | None, category: str | None, text: str, **field
             "lastOccurredAt": at,
             "actors": [{"_id": call.user["_id"], "publicId": call.user_id, "lastActedAt": at}],
             "actorsCount": 1,
-            "trayItemCategory": category,
             "text": text,
             "templatedText": text,
             "daySegment": f"{at[:10]}T00:00:00.000Z",
-            **fields,
+            **{name: value for name, value in {"trayItemCategory": category, **fields}.items() if value is not None},
         }
     )
 

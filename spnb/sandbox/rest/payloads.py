@@ -15,7 +15,8 @@ def shown_room(store: Store, stage: Stage, room: Json, *, reader: str | None = N
 
     Playback addresses are made at reading time since they expire; a banned viewer gets none.
     """
-    shown = dict(room)
+    # The older of the two names of the chat's switch is the one in SDK 7.20's types.
+    shown = {**room, "liveChannelEnabled": room.get("liveChatEnabled", True)}
     banned = reader is not None and store.is_banned_viewer(room["roomId"], reader)
     shown["recordedPlaybackInfos"] = []
     if banned:

@@ -51,10 +51,10 @@ def routes(services: Services) -> list[BaseRoute]:
 
 async def settings(call: Call) -> Json:
     """How often to beat. The unit is disputed: SDKs multiply as minutes, the documented range reads as seconds."""
-    seconds = call.services.settings.heartbeat_seconds
+    seconds, since = call.services.settings.heartbeat_seconds, call.user["createdAt"]
     return {
-        "user": {"enabled": True},
-        "network": {"heartbeatInterval": seconds, "presenceSyncInterval": seconds},
+        "user": {"enabled": True, "enabledAt": since},
+        "network": {"heartbeatInterval": seconds, "presenceSyncInterval": seconds, "updatedAt": since},
         "room": {"enabled": True},
     }
 

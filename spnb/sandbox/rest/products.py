@@ -85,10 +85,11 @@ def found_catalogue(store: Store) -> None:
 
 def _document(store: Store, wish: ProductCreate, creator: str) -> Json:
     at = store.now()
-    fields = wish.model_dump(exclude_none=True)
+    fields, product_id = wish.model_dump(exclude_none=True), wish.productId or new_id()
     return {
         **fields,
-        "productId": wish.productId or new_id(),
+        "_id": product_id,
+        "productId": product_id,
         "importSource": "manual",
         "createdBy": creator,
         "isDeleted": False,

@@ -25,6 +25,8 @@ __all__ = ["routes"]
 MOST_NAMES = 200
 MOST_NAMES_OF_USER = 20
 """Different reactions on one message or post, which every list of it tells (a choice)."""
+REACTOR = ("reactionId", "reactionName", "userId", "userInternalId", "createdAt", "updatedAt")
+"""What is told of one reaction."""
 
 
 class ReactionWish(BaseModel):
@@ -129,7 +131,8 @@ def _count(call: Call, wish: ReactionWish, subject: Json, reaction: Json, *, add
         event = "message.reactionAdded" if added else "message.reactionRemoved"
         data = {
             **message_payload(call.store, [changed]),
-            "reactions": [_listed(changed["messageId"], "message", [reaction])],
+            # The reaction itself: SDKs read the first one's user, unlike in the list of who reacted.
+            "reactions": [{name: reaction[name] for name in REACTOR}],
         }
         call.publish(topics.message(changed), event, data, subject_id=changed["messageId"])
         return
@@ -155,8 +158,7 @@ def _note(call: Call, kind: str, subject: Json) -> None:
 
 
 def _listed(subject_id: str, kind: str, reactions: list[Json]) -> Json:
-    names = ("reactionId", "reactionName", "userId", "userInternalId", "createdAt", "updatedAt")
-    reactors = [{name: reaction[name] for name in names} for reaction in reactions]
+    reactors = [{name: reaction[name] for name in REACTOR} for reaction in reactions]
     return {"referenceId": subject_id, "referenceType": kind, "reactors": reactors}
 
 

@@ -106,14 +106,14 @@ def _shown(call: Call, event: Json) -> Json:
         limit=1,
     )
     child = call.store.posts.get(posts[0]["children"][0]) if posts else None
+    found = {"postId": posts[0]["postId"], "livestreamId": child["data"].get("roomId")} if child else {}
     return {
         **event,
+        **found,
         "status": _status(call, event),
         "rsvpCount": counts["going"],
         "interestedCount": counts["interested"],
         "isOriginPublic": bool(community and community["isPublic"]),
-        "postId": posts[0]["postId"] if posts else None,
-        "livestreamId": child["data"].get("roomId") if child else None,
     }
 
 
@@ -131,7 +131,7 @@ def _told(call: Call, events: list[Json], responses: list[Json] | None = None, *
     posts = post_payload(
         call.store,
         call.services.stage,
-        call.store.posts.get_many([event["postId"] for event in shown]),
+        call.store.posts.get_many([event["postId"] for event in shown if "postId" in event]),
         reader=told_to,
         base_url=call.base_url,
     )

@@ -218,6 +218,7 @@ def community_member(store: Store, community_id: str, user: Json) -> Json:
         "communityMembership": found["membership"] if found else "none",
         "isBanned": bool(found and found["membership"] == "banned"),
         "isMuted": False,
+        "muteTimeout": "1970-01-01T00:00:00.000Z",
         "roles": found["roles"] if found else [],
         "permissions": permissions(found["roles"]) if found else [],
         "lastActivity": found["updatedAt"] if found else at,

@@ -276,7 +276,6 @@ def _invitation(call: Call, room: Json, user: Json) -> Json:
             "userId": user["_id"],
             "status": "pending",
             "createdBy": call.user["_id"],
-            "respondedAt": None,
             "invitedUserId": user["_id"],
             "invitedUserPublicId": user["userId"],
             "invitedUserInternalId": user["_id"],

@@ -183,6 +183,8 @@ class Store:
                     "permissions": [],
                     "metadata": {},
                     "flagCount": 0,
+                    "hashFlag": None,
+                    "isBrand": False,
                     "isGlobalBan": False,
                     "isDeleted": False,
                     "createdAt": at,

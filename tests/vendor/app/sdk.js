@@ -15,6 +15,17 @@ function follow(name, start) {
   return entry;
 }
 
+window.told = [];
+/** Notes what the service says, `[name, JSON]`, before the SDK works on it. */
+window.note = (name, value) => window.told.push([name, JSON.stringify(value)]);
+const parse = JSON.parse;
+JSON.parse = (...given) => {
+  const value = parse(...given);
+  // An event of MQTT: the SDK takes it as it is.
+  if (value?.eventType && value.networkId && value.data) window.note(value.eventType, value.data);
+  return value;
+};
+
 window.called = new Set();
 /** The SDK with a note of each function that is called, by its name in the SDK: `RoomRepository.getRoom`. */
 function noted(what, name) {
