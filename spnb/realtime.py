@@ -156,7 +156,8 @@ class Realtime:
     def on_state(self, callback: Callable[[State], None]) -> Callable[[], None]:
         """Have `callback` called, on the background loop, with every change of `state`.
 
-        social.plus: `Client.onRTEConnectionStateChange`.
+        social.plus: `Client.onRTEConnectionStateChange`, `Client.onSessionStateChange`, `Client.onClientDisconnected`,
+        `Client.onConnectionError`.
 
         Returns:
             A function that ends it.

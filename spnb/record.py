@@ -142,6 +142,9 @@ class Record(
         first = next((name for name, _ in shown if name and name.endswith("_id")), None)
         yield from sorted(shown, key=lambda pair: (pair[0] != first, pair[0] == "id"))
 
+    def __str__(self) -> str:
+        return repr(self)
+
     def __hash__(self) -> int:
         return hash((type(self), next((value for name, value in self if name.endswith("_id")), None)))
 

@@ -10,6 +10,7 @@ import pandas as pd
 from spnb._arguments import checked_class
 from spnb.analytics.kpis import KPIS
 from spnb.analytics.portfolio import Overview, grouped, overview
+from spnb.analytics.report import Named
 from spnb.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -40,11 +41,15 @@ class PeriodReport:
     metric: str
     best: int
 
+    def __repr__(self) -> str:
+        start, end = (f"{at:%Y-%m-%d %H:%M}" for at in (self.overview.start, self.overview.end))
+        return f"PeriodReport({start} to {end} {self.overview.end:%Z}, {len(self.streams)} streams)"
+
     def figures(self, *, dark: bool = False) -> dict[str, Any]:
-        """The page's figures by name."""
+        """The page's figures by name: `cards`; `best`, `curves` and `groups` where there is something to tell."""
         from spnb.analytics.figures.page import period_figures
 
-        return period_figures(self, dark=dark)
+        return Named(period_figures(self, dark=dark))
 
     def to_html(self, *, dark: bool = False) -> str:
         """The page as one file that needs no network. Titles and names are text in it, whatever they hold."""

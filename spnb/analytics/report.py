@@ -78,6 +78,11 @@ class StreamReport:
     quality: Quality
     as_of: pd.Timestamp | None
 
+    def __repr__(self) -> str:
+        shown = {name: self.kpis[name] for name in ("views", "peak_viewers", "messages", "reactions")}
+        told = (f"{name.replace('_', ' ')} {'n/a' if pd.isna(n) else f'{n:,.0f}'}" for name, n in shown.items())
+        return f"StreamReport({self.room['title']!r}, {self.kpis.name}, {', '.join(told)})"
+
     @property
     def as_polled(self) -> bool:
         """Whether the curve of viewers is of polled counts: nobody told the watch sessions."""

@@ -250,7 +250,9 @@ class AsyncRooms(Resource, Generic[R]):
         sort: Sort = "lastCreated",
         deleted: bool | None = False,
     ) -> AsyncLiveRooms:
-        """A live collection: `observe()` or `watch()` it, and it stays true. social.plus: `RoomRepository.getRooms`.
+        """A live collection: `observe()` or `watch()` it, and it stays true.
+
+        social.plus: `RoomRepository.getRooms`, `RoomRepository.onRoomCreated`, `RoomRepository.onRoomDeleted`.
 
         Args:
             statuses: only these, one or several; None for all. The rest as for `query()`.

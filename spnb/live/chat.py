@@ -205,7 +205,8 @@ class AsyncChat:
     def watch(self, *, last: int | None = None) -> AsyncIterator[Message]:
         """All messages so far and then each new one, in their order, none twice. Ends when the channel is closed.
 
-        social.plus: `MessageRepository.getMessages`.
+        social.plus: `MessageRepository.getMessages`, `MessageRepository.onMessageCreatedMqtt`,
+        `MessageRepository.onMessageCreatedLocal`, `MessageRepository.onMessageFetched`.
 
         Args:
             last: begin with this many of the newest instead of with the first; 0 gives new ones only.
@@ -218,6 +219,11 @@ class AsyncChat:
 
         Begins with the messages so far, as added. Who keeps a list by it has what the service has, however events are
         lost, doubled or reordered.
+
+        social.plus: `MessageRepository.onMessageUpdated`, `MessageRepository.onMessageDeleted`,
+        `MessageRepository.onMessageReactionAdded`, `MessageRepository.onMessageReactionRemoved`,
+        `ChannelRepository.onChannelUpdated`, `ChannelRepository.onChannelSetMuted`,
+        `ChannelRepository.onChannelDeleted`.
 
         Args:
             last: begin with this many of the newest messages instead of with the first.

@@ -83,6 +83,10 @@ def on(name: str, hook: Hook) -> Hooked: ...
 def on(name: str, hook: Hook | None = None) -> Any:
     """Have a function called when something happens to any room of any connection; also as a decorator.
 
+    social.plus: `RoomRepository.onRoomStartBroadcasting`, `RoomRepository.onRoomEndBroadcasting`,
+    `RoomRepository.onRoomWaitingReconnect`, `RoomRepository.onRoomRecordedAvailable`,
+    `RoomRepository.onRoomTerminated`.
+
     It is in force when this returns: what happens afterwards is told, in rooms on air and off it. Only on spnb's own
     loop, inside a coroutine hook, nothing can be waited for: `await` there what this returns. What was said while real
     time was away is not told; what became of rooms meanwhile is.

@@ -34,7 +34,7 @@ Observer = Callable[[list[AsyncLiveInvitation]], Any]
 class AsyncLiveInvitations:
     """Invitations, newest first: yours, or with a room those to it.
 
-    social.plus: `InvitationRepository.getInvitations`, `RoomRepository.onRoomCoHostInvited`.
+    social.plus: `InvitationRepository.getInvitations`.
 
     Args:
         client: the connection.
@@ -126,7 +126,10 @@ class AsyncLiveInvitations:
         return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[AsyncLiveInvitation]:
-        """Each invitation that waits for an answer, once, as it comes. Ends only when it is left."""
+        """Each invitation that waits for an answer, once, as it comes. Ends only when it is left.
+
+        social.plus: `RoomRepository.onRoomCoHostInvited`.
+        """
         return aiterate(self._watch())
 
     async def _watch(self) -> AsyncIterator[AsyncLiveInvitation]:

@@ -137,7 +137,14 @@ class AsyncStage:
         return self._observers.add(observer)
 
     def watch(self) -> AsyncIterator[list[Broadcaster]]:
-        """All broadcasters now, then at every change. Ends only when it is left."""
+        """All broadcasters now, then at every change. Ends only when it is left.
+
+        social.plus: `RoomRepository.onRoomParticipantJoined`, `RoomRepository.onRoomParticipantLeft`,
+        `RoomRepository.onRoomParticipantRemoved`, `RoomRepository.onRoomParticipantStageJoined`,
+        `RoomRepository.onRoomParticipantStageLeft`, `RoomRepository.onRoomLeft`,
+        `RoomRepository.onRoomCoHostInviteAccepted`, `RoomRepository.onRoomCoHostInviteRejected`,
+        `RoomRepository.onRoomCoHostInviteCanceled`.
+        """
         return aiterate(self._watch())
 
     async def _watch(self) -> AsyncIterator[list[Broadcaster]]:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import spnb
 from spnb._arguments import checked_class
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from spnb.client import Client
+    from spnb.config import AuthToken, Kind, VisitorSigner, WatchKey
     from spnb.live import LiveRoom
     from spnb.sandbox import SandboxInfo
 
@@ -58,14 +59,35 @@ class SocialPlus:
             "SOCIALPLUS_LIVEKIT": self.sandbox.livekit,
         }
 
-    def connect(self, user_id: str = "host", **options: Any) -> Client[LiveRoom]:
+    def connect(
+        self,
+        user_id: str = "host",
+        *,
+        display_name: str | None = None,
+        auth_token: AuthToken | None = None,
+        kind: Kind = "user",
+        visitor_signature: VisitorSigner | None = None,
+        watch_key: WatchKey | None = None,
+        timeout: float = 30.0,
+    ) -> Client[LiveRoom]:
         """Log a user in; the client is closed after the test.
 
         Args:
             user_id: who logs in.
-            options: as for `spnb.connect`, e.g. `display_name`.
+            display_name, auth_token, kind, visitor_signature, watch_key: as for `spnb.connect`.
+            timeout: seconds that a request may take.
         """
-        client = spnb.connect(user_id, url=self.url, api_key=self.api_key, **options)
+        client = spnb.connect(
+            user_id,
+            url=self.url,
+            api_key=self.api_key,
+            display_name=display_name,
+            auth_token=auth_token,
+            kind=kind,
+            visitor_signature=visitor_signature,
+            watch_key=watch_key,
+            timeout=timeout,
+        )
         self._clients.append(client)
         return client
 

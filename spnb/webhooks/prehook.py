@@ -36,6 +36,7 @@ Rule = Callable[[Asked], Any]
 R = TypeVar("R", bound=Rule)
 THREADS = 8
 MOST_BYTES = 1 << 20
+MEND = "install(sp) takes the network's, Prehook(secret) that of sp.settings.prehook().secret"
 
 
 @checked_class
@@ -179,6 +180,8 @@ class AsyncPrehook:
             body = await whole_body(scope, receive, MOST_BYTES)
             given = next((value for name, value in scope["headers"] if name == b"x-signature"), b"").decode("latin-1")
             if not is_signed(body, given, self._secrets):
+                if not self.counts["unsigned"]:
+                    log.warning("a pre-hook is asked with another secret than its own, and decides nothing: %s", MEND)
                 self.counts["unsigned"] += 1
                 raise Refused(401, "the signature is not of this body and secret")
             asked = read_asked(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import os
 import queue
@@ -238,9 +239,17 @@ def test_a_place_names_a_folder_or_the_very_file(tmp_path: Path) -> None:
 
 
 def test_what_is_no_figure_is_told_with_those_there_are() -> None:
-    figures = analytics.load(season(streams=1, seed=1)).report("s0").figures()
-    with pytest.raises(KeyError, match="stack"):
-        figures["viewers"]
+    dataset = analytics.load(season(streams=3, seed=1))
+    report, period = dataset.report("s0"), dataset.period("2026-01-01", "2027-01-01")
+    for page in (report, period):
+        figures = page.figures()
+        with pytest.raises(KeyError, match=", ".join(figures)):
+            figures["viewers"]
+        explained = inspect.getdoc(page.figures) or ""
+        assert all(f"`{name}`" in explained for name in figures), "help() names them"
+        assert len(repr(page)) < 200, "what is printed can be read"
+    assert "s0" in repr(report)
+    assert "3 streams" in repr(period)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])

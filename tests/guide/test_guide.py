@@ -9,10 +9,12 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 
 import spnb
+from spnb.bench.lab import chromium
 from tests.conftest import RunningSandbox, start_sandbox
 from tests.docs import GUIDE, HOUSE, REFERENCE, write_pages
 
@@ -56,6 +58,38 @@ def test_the_code_of_a_page_runs(page: Path, home: RunningSandbox, tmp_path: Pat
         text=True,
     )
     assert told.returncode == 0, told.stdout + told.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+def test_the_nightly_report_is_made(home: RunningSandbox, tmp_path: Path) -> None:
+    """It stands alone, for it ends with an exit code, and needs a browser for its picture."""
+    with spnb.connect("nightly", url=home.url, api_key=home.api_key) as sp:
+        spnb.sandbox.backfill(days=1, streams=2, views=20, messages=20, seed=1, sandbox=sp)
+    (program,) = blocks(GUIDE / "recipes.md", "python", "needs spnb[images]")
+    environment = {"SOCIALPLUS_URL": home.url, "SOCIALPLUS_API_KEY": home.api_key, "SOCIALPLUS_USER_ID": "nightly"}
+    told = subprocess.run(
+        [sys.executable, "-c", f"import spnb\n{program}"],
+        cwd=tmp_path,
+        env={**os.environ, **environment, "BROWSER_PATH": chromium()},
+        capture_output=True,
+        text=True,
+    )
+    assert (told.returncode, told.stderr) == (1, ""), "fewer than a hundred saw it"
+    assert (tmp_path / "last-night.html").read_text().startswith("<!")
+    assert (tmp_path / "last-night.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_async_all_of_it_runs(home: RunningSandbox) -> None:
+    (block,) = blocks(GUIDE / "recipes.md", "python", "async")
+    program = f"import asyncio, spnb\nasync def main():\n{indent(block, '    ')}\nasyncio.run(main())"
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "SOCIALPLUS_URL": home.url, "SOCIALPLUS_API_KEY": home.api_key},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 0, told.stderr
 
 
 def test_what_is_shown_for_the_shell_runs(home: RunningSandbox) -> None:

@@ -17,8 +17,10 @@ from spnb.client.rooms import AsyncRooms
 from spnb.client.social import AsyncCommunities, AsyncPosts
 from spnb.live.chat import AsyncChat
 from spnb.live.invitation import AsyncLiveInvitation
+from spnb.live.invitations import AsyncLiveInvitations
 from spnb.live.products import AsyncRoomProducts
 from spnb.live.room import AsyncLiveRoom
+from spnb.live.stage import AsyncStage
 from spnb.realtime import Realtime
 from tests.docs import GUIDE
 from tests.vendor.calls import table
@@ -40,6 +42,9 @@ PARTS: dict[str, Any] = {
     "sp.products": AsyncProducts,
     "room.chat": AsyncChat,
     "room.products": AsyncRoomProducts,
+    "room.stage": AsyncStage,
+    "spnb.LiveInvitations(sp)": AsyncLiveInvitations,
+    "spnb.broadcast": spnb.broadcast,
     "room": AsyncLiveRoom,
     "invitation": AsyncLiveInvitation,
     "sp.realtime": Realtime,
@@ -51,14 +56,14 @@ PARTS: dict[str, Any] = {
 def meant(name: str) -> Any:
     """What a name of the table is: `room.chat.send` is a method of the chat."""
     start = next(part for part in PARTS if name.startswith(f"{part}."))
-    if start == "spnb":
-        return getattr(spnb, name.removeprefix("spnb."))
+    if start in ("spnb", "spnb.broadcast"):
+        return getattr(PARTS[start], name.removeprefix(f"{start}."))
     return inspect.getattr_static(PARTS[start], name.removeprefix(f"{start}."))
 
 
 def names(ours: str) -> list[str]:
     """The Python names of a cell, in their order."""
-    return re.findall(r"`((?:sp|room|invitation|spnb)\.[\w.]+)", ours)
+    return re.findall(r"((?<![\w.\x22])(?:spnb\.LiveInvitations\(sp\)|sp|room|invitation|spnb)\.\w[\w.]*)", ours)
 
 
 def test_the_table_has_each_call_once() -> None:
@@ -92,9 +97,31 @@ def test_the_options_of_the_table_are_arguments_of_ours() -> None:
     assert not [use for use in uses if use[1] not in inspect.signature(meant(use[0])).parameters]
 
 
-def test_the_names_of_the_table_exist() -> None:
-    for name in {name for _, ours in CALLS for name in names(ours)}:
+def rows() -> list[tuple[list[str], list[str]]]:
+    """The rows that have a name in Python: the vendor's names, and ours."""
+    lines = (GUIDE / "vendor.md").read_text().partition("\n## Without a name")[0].splitlines()
+    cells = [line.strip("|").rpartition(" | ") for line in lines if line.startswith("| ")]
+    return [(re.findall(r"`([\w.]+)`", theirs), names(ours)) for theirs, _, ours in cells]
+
+
+def test_the_names_of_the_page_exist() -> None:
+    """Those of calls, events, options and parts of the vendor's guide."""
+    told = {name for _, ours in rows() for name in ours}
+    assert len(told) > 100
+    for name in told:
         assert callable(found := meant(name)) or isinstance(found, property), name
+
+
+def test_each_event_is_named_where_it_is_heard() -> None:
+    """In the docstring of one of the names that stand beside it."""
+    events = [(name, ours) for theirs, ours in rows() for name in theirs if re.search(r"\.on[A-Z]", name)]
+    assert len(events) > 35
+    unnamed = [
+        (event, ours)
+        for event, ours in events
+        if not any(f"`{event}`" in (inspect.getdoc(meant(name)) or "") for name in ours)
+    ]
+    assert not unnamed
 
 
 def test_docstrings_name_the_vendors_calls() -> None:

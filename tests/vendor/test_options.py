@@ -20,13 +20,27 @@ WHERE = {
     "createMessage": ("messageRepository/api/createMessage.d.ts", r"type createMessageParam<(.*?)\n\};"),
     "getMessages": ("@types/domains/message.d.ts", r"type QueryMessages = \{(.*?)\};"),
     "createReaction": ("liveReactionRepository/api/createReaction.d.ts", r"\(\{(.*?)\}:"),
+    "login": ("@types/domains/client.d.ts", r"type ConnectClientParams = \{(.*?)\};"),
+    "createRoomPost": ("postRepository/api/createRoomPost.d.ts", r"\(bundle: (.*)\) =>"),
+    "createChannel": ("channelRepository/api/createChannel.d.ts", r"\(bundle: (.*)\) =>"),
+    "getMembers": ("@types/domains/channel.d.ts", r"type QueryChannelMembers = \{(.*?)\};"),
+    "getInvitations": ("invitationRepository/observers/getInvitations.d.ts", r"\(params: (.*)\n\}, callback"),
+    "searchProducts": ("@types/domains/product.d.ts", r"type QueryProducts = \{(.*?)\};"),
+    "getReactions": ("@types/domains/reaction.d.ts", r"type QueryReactions = \{(.*?)\};"),
+    "getPosts": ("@types/domains/post.d.ts", r"type QueryPosts = \{(.*?)\};"),
+    "createComment": ("commentRepository/api/createComment.d.ts", r"\(bundle: Pick<[^,]*,(.*)>\) =>"),
+    "getComments": ("@types/domains/comment.d.ts", r"type QueryComments = \{(.*?)\n        \};"),
+    "createCommunity": ("communityRepository/api/createCommunity.d.ts", r"\(bundle: (.*)\) =>"),
+    "getCommunities": ("@types/domains/community.d.ts", r"type QueryCommunities = \{(.*?)\};"),
+    "searchUserByDisplayName": ("@types/domains/user.d.ts", r"type QuerySearchUsers = \{(.*?)\};"),
     "room.analytics": ("@types/domains/room.d.ts", r"interface RoomAnalytics \{(.*?)\n        \}"),
 }
 """The file and the part of it that name each call's options."""
-FIELD, PICKED, TAKEN_APART = r"^\s*(\w+)\??[:(]", r"'(\w+)'", r"(\w+),"
-NAMES = {"createMessage": f"{FIELD}|{PICKED}", "createReaction": TAKEN_APART}
+FIELD, PICKED, TAKEN_APART = r"^ {4,12}(\w+)\??[:(]", r"""['"](\w+)['"]""", r"(\w+),"
+COMPOSED = ("createMessage", "createRoomPost", "createChannel", "getInvitations", "createComment", "createCommunity")
+NAMES = {**dict.fromkeys(COMPOSED, f"{FIELD}|{PICKED}"), "createReaction": TAKEN_APART}
 """How they are written there, where it is not as fields."""
-MORE = {"getMessages": {"limit"}}
+MORE = {call: {"limit"} for call in ("getMessages", "getMembers", "getReactions", "getPosts", "getComments")}
 """By `LiveCollectionParams`, which it shares with all collections."""
 
 

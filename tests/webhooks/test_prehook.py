@@ -119,7 +119,7 @@ def test_the_default_holds_where_a_rule_fails_or_is_late_or_nobody_answers(sp: A
         assert stored("nobody") is (default == "allow")
 
 
-def test_only_the_network_is_answered(sp: Any) -> None:
+def test_only_the_network_is_answered(sp: Any, caplog: pytest.LogCaptureFixture) -> None:
     with Prehook("the secret of the tests") as hook:
         hook.on()(lambda asked: asked.refuse("never"))
         body = json.dumps({"eventName": "message.shouldCreate", "data": {}, "actor": {"userId": "ann"}}).encode()
@@ -136,11 +136,22 @@ def test_only_the_network_is_answered(sp: Any) -> None:
         assert ask(b"[]", empty)[0] == 400
         assert httpx.get(hook.url, trust_env=False, timeout=60).status_code == 405
         assert "secret" not in repr(hook)
+    caplog.clear()
     with Prehook() as nameless:
         # Without a secret nothing is signed, not even by an empty key.
         bare = hmac.new(b"", body, hashlib.sha256).hexdigest()
         answer = httpx.post(nameless.url, content=body, headers={"x-signature": bare}, trust_env=False, timeout=60)
         assert answer.status_code == 401
+        # Set by hand, without its secret: it decides nothing, and says so once.
+        sp.settings.set_prehook(nameless.url, enabled=True, default="allow")
+        chat = sp.rooms.create("Asked in vain").chat
+        for text in ("one", "two"):
+            chat.send(text)
+        told = [each.message for each in caplog.records if each.name == "spnb.webhooks.prehook" and each.levelno > 20]
+        assert [("decides nothing" in line, "install(sp)" in line) for line in told] == [(True, True)]
+        assert nameless.counts["unsigned"] > 2
+        assert nameless.counts.keys() == {"unsigned"}
+        sp.settings.set_prehook(enabled=False)
     with pytest.raises(BadRequest, match="loopback"):
         sp.settings.set_prehook("https://elsewhere.example/hook")
     for odd in ({"default": "maybe"}, {"seconds": 0}, {"seconds": 10}):

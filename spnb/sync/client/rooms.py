@@ -167,7 +167,9 @@ class Rooms(Face, Generic[R]):
         sort: Sort = "lastCreated",
         deleted: bool | None = False,
     ) -> LiveRooms:
-        """A live collection: `observe()` or `watch()` it, and it stays true. social.plus: `RoomRepository.getRooms`.
+        """A live collection: `observe()` or `watch()` it, and it stays true.
+
+        social.plus: `RoomRepository.getRooms`, `RoomRepository.onRoomCreated`, `RoomRepository.onRoomDeleted`.
 
         Args:
             statuses: only these, one or several; None for all. The rest as for `query()`.

@@ -159,7 +159,8 @@ class Chat(Face):
     def watch(self, *, last: int | None = None) -> Watch[Message]:
         """All messages so far and then each new one, in their order, none twice. Ends when the channel is closed.
 
-        social.plus: `MessageRepository.getMessages`.
+        social.plus: `MessageRepository.getMessages`, `MessageRepository.onMessageCreatedMqtt`,
+        `MessageRepository.onMessageCreatedLocal`, `MessageRepository.onMessageFetched`.
 
         Args:
             last: begin with this many of the newest instead of with the first; 0 gives new ones only.
@@ -171,6 +172,11 @@ class Chat(Face):
 
         Begins with the messages so far, as added. Who keeps a list by it has what the service has, however events are
         lost, doubled or reordered.
+
+        social.plus: `MessageRepository.onMessageUpdated`, `MessageRepository.onMessageDeleted`,
+        `MessageRepository.onMessageReactionAdded`, `MessageRepository.onMessageReactionRemoved`,
+        `ChannelRepository.onChannelUpdated`, `ChannelRepository.onChannelSetMuted`,
+        `ChannelRepository.onChannelDeleted`.
 
         Args:
             last: begin with this many of the newest messages instead of with the first.

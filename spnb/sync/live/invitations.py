@@ -28,7 +28,7 @@ class LiveInvitations(Face):
 
     The blocking twin of `AsyncLiveInvitations`.
 
-    social.plus: `InvitationRepository.getInvitations`, `RoomRepository.onRoomCoHostInvited`.
+    social.plus: `InvitationRepository.getInvitations`.
 
     Args:
         client: the connection.
@@ -107,7 +107,10 @@ class LiveInvitations(Face):
         return self._twin.observe(observer)
 
     def watch(self) -> Watch[LiveInvitation]:
-        """Each invitation that waits for an answer, once, as it comes. Ends only when it is left."""
+        """Each invitation that waits for an answer, once, as it comes. Ends only when it is left.
+
+        social.plus: `RoomRepository.onRoomCoHostInvited`.
+        """
         return Watch(self._twin.watch(), faces=True)
 
     @property

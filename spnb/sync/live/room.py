@@ -81,7 +81,8 @@ class LiveRoom(Face, RoomFields):
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Have `observer` called with the record at every change.
 
-        social.plus: `RoomRepository.getRoom`.
+        social.plus: `RoomRepository.getRoom`, `RoomRepository.onRoomDidUpdate`, `RoomRepository.onRoomStopped`,
+        `RoomRepository.onRoomDeleted`.
 
         It is called on spnb's background loop and must be quick; it may be a coroutine function.
 

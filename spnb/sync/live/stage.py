@@ -67,7 +67,14 @@ class Stage(Face):
         return self._twin.observe(observer)
 
     def watch(self) -> Watch[list[Broadcaster]]:
-        """All broadcasters now, then at every change. Ends only when it is left."""
+        """All broadcasters now, then at every change. Ends only when it is left.
+
+        social.plus: `RoomRepository.onRoomParticipantJoined`, `RoomRepository.onRoomParticipantLeft`,
+        `RoomRepository.onRoomParticipantRemoved`, `RoomRepository.onRoomParticipantStageJoined`,
+        `RoomRepository.onRoomParticipantStageLeft`, `RoomRepository.onRoomLeft`,
+        `RoomRepository.onRoomCoHostInviteAccepted`, `RoomRepository.onRoomCoHostInviteRejected`,
+        `RoomRepository.onRoomCoHostInviteCanceled`.
+        """
         return Watch(self._twin.watch())
 
     def seen(self, user_ids: Iterable[str] | None) -> None:
