@@ -14,25 +14,25 @@ type Waiter<T> = { resolve: (thing: T) => void; reject: (error: Error) => void }
 type Waiting<T> = { thing?: T; waiters: Set<Waiter<T>>; asked?: boolean };
 
 export class Carried<T> {
-  private readonly name: symbol;
+  readonly #name: symbol;
 
   /** `trait` is the widgets' reference to the model that carries it. */
   constructor(private readonly trait: "hub" | "charts") {
-    this.name = Symbol.for(`spnb.${trait}`);
+    this.#name = Symbol.for(`spnb.${trait}`);
   }
 
-  private get place(): Waiting<T> {
+  get #place(): Waiting<T> {
     const page = globalThis as unknown as Record<symbol, Waiting<T> | undefined>;
-    return (page[this.name] ??= { waiters: new Set() });
+    return (page[this.#name] ??= { waiters: new Set() });
   }
 
   announce(thing: T): void {
-    this.place.thing ??= thing;
-    for (const { resolve } of this.place.waiters) resolve(this.place.thing);
+    this.#place.thing ??= thing;
+    for (const { resolve } of this.#place.waiters) resolve(this.#place.thing);
   }
 
   async find(model: Model): Promise<T> {
-    const here = this.place;
+    const here = this.#place;
     if (here.thing) return here.thing;
     const reference = (model.get(this.trait) as string | null) ?? "";
     const carrier = reference.startsWith("IPY_MODEL_") && reference.slice("IPY_MODEL_".length);
@@ -42,7 +42,7 @@ export class Carried<T> {
     const found = new Promise<T>((resolve, reject) => {
       here.waiters.add((waiter = { resolve, reject }));
       timers.push(setTimeout(() => reject(new Error(WORDS)), LATE_MS));
-      const ask = () => this.ask(model);
+      const ask = () => this.#ask(model);
       if (carrier) {
         timers.push(setTimeout(ask, patience));
         model.widget_manager.get_model(carrier).catch(ask);
@@ -55,8 +55,8 @@ export class Carried<T> {
   }
 
   /** Have the kernel send the module: once for all that wait. */
-  private ask(model: Model): void {
-    const here = this.place;
+  #ask(model: Model): void {
+    const here = this.#place;
     if (here.thing || here.asked) return;
     here.asked = true;
     const heard = (reply: Reply, buffers: DataView[]) => {

@@ -36,29 +36,29 @@ export function short(count: number): string {
 
 export class Floating {
   readonly el = h("div", { class: "spnb-float", "aria-hidden": "true" });
-  private own = new Map<string, number[]>();
+  #own = new Map<string, number[]>();
 
   constructor(private readonly calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches) {}
 
   /** Reactions the kernel tells of; those this page has shown when they were given are among them. */
   told(names: Record<string, number>): void {
-    for (const [name, count] of Object.entries(names)) this.show(name, count - this.echoes(name, count));
+    for (const [name, count] of Object.entries(names)) this.#show(name, count - this.#echoes(name, count));
   }
 
   /** One that is given here floats at once. */
   given(name: string): void {
-    this.own.set(name, [...(this.own.get(name) ?? []), performance.now() + ECHO_MS]);
-    this.show(name, 1);
+    this.#own.set(name, [...(this.#own.get(name) ?? []), performance.now() + ECHO_MS]);
+    this.#show(name, 1);
   }
 
-  private echoes(name: string, count: number): number {
-    const waiting = (this.own.get(name) ?? []).filter((until) => until > performance.now());
+  #echoes(name: string, count: number): number {
+    const waiting = (this.#own.get(name) ?? []).filter((until) => until > performance.now());
     const taken = Math.min(waiting.length, count);
-    this.own.set(name, waiting.slice(taken));
+    this.#own.set(name, waiting.slice(taken));
     return taken;
   }
 
-  private show(name: string, count: number): void {
+  #show(name: string, count: number): void {
     if (this.calm() || document.hidden) return;
     const free = MOST - this.el.childElementCount;
     for (let number = 0; number < Math.min(count, free); number += 1) {

@@ -4,48 +4,48 @@
 /** Sound on its way out: of one track, at one volume. Another microphone takes the place of the first unheard. */
 export class SoundGate {
   readonly track: MediaStreamTrack;
-  private readonly context = new AudioContext({ sampleRate: 48_000 });
-  private readonly volume = this.context.createGain();
-  private readonly out = this.context.createMediaStreamDestination();
-  private source: MediaStreamAudioSourceNode | undefined;
-  private level = 0;
-  private readonly awake = setInterval(() => this.wake(), 1000);
+  readonly #context = new AudioContext({ sampleRate: 48_000 });
+  readonly #volume = this.#context.createGain();
+  readonly #out = this.#context.createMediaStreamDestination();
+  #source: MediaStreamAudioSourceNode | undefined;
+  #level = 0;
+  readonly #awake = setInterval(() => this.#wake(), 1000);
 
   constructor(stereo: boolean) {
-    this.out.channelCount = stereo ? 2 : 1;
-    this.volume.gain.value = 0;
-    this.volume.connect(this.out);
-    const [track] = this.out.stream.getAudioTracks();
+    this.#out.channelCount = stereo ? 2 : 1;
+    this.#volume.gain.value = 0;
+    this.#volume.connect(this.#out);
+    const [track] = this.#out.stream.getAudioTracks();
     if (!track) throw new Error("this browser gives no sound");
     this.track = track;
-    this.wake();
+    this.#wake();
   }
 
-  private wake(): void {
-    if (this.context.state === "suspended") void this.context.resume();
+  #wake(): void {
+    if (this.#context.state === "suspended") void this.#context.resume();
   }
 
   take(sound: MediaStreamTrack | undefined): void {
-    this.source?.disconnect();
-    this.source = undefined;
+    this.#source?.disconnect();
+    this.#source = undefined;
     if (!sound) return;
-    this.source = this.context.createMediaStreamSource(new MediaStream([sound]));
-    this.set(this.level);
+    this.#source = this.#context.createMediaStreamSource(new MediaStream([sound]));
+    this.set(this.#level);
   }
 
   /** How loud from now on; at nothing the sound is not even connected. */
   set(level: number): void {
-    this.level = level;
-    this.volume.gain.value = level;
-    if (level > 0) this.source?.connect(this.volume);
-    else this.source?.disconnect();
+    this.#level = level;
+    this.#volume.gain.value = level;
+    if (level > 0) this.#source?.connect(this.#volume);
+    else this.#source?.disconnect();
   }
 
   stop(): void {
-    clearInterval(this.awake);
-    this.source?.disconnect();
+    clearInterval(this.#awake);
+    this.#source?.disconnect();
     this.track.stop();
-    void this.context.close();
+    void this.#context.close();
   }
 }
 

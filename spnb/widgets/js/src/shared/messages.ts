@@ -8,13 +8,13 @@ export const MESSAGE_WIDTH = 640;
 export class PictureSender {
   sent = 0;
   bytes = 0;
-  private heard = 0;
-  private end: () => void = () => undefined;
+  #heard = 0;
+  #end: () => void = () => undefined;
 
   constructor(private readonly send: (n: number, bytes: ArrayBuffer) => void) {}
 
   acknowledged(n: number): void {
-    this.heard = Math.max(this.heard, n);
+    this.#heard = Math.max(this.#heard, n);
   }
 
   /** `outgoing` is what is sent now: a camera, or a screen in its place. */
@@ -36,7 +36,7 @@ export class PictureSender {
       }
       if (busy || !context || !video.videoWidth) return;
       // Paced by time. A kernel that lags behind slows it down, and never to a halt: it may be hearing all of it.
-      if (this.sent - this.heard >= WINDOW && ++slow % 6) return;
+      if (this.sent - this.#heard >= WINDOW && ++slow % 6) return;
       canvas.width = Math.min(MESSAGE_WIDTH, video.videoWidth);
       canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth / 2) * 2;
       context.drawImage(video, 0, 0, canvas.width, canvas.height);
@@ -56,7 +56,7 @@ export class PictureSender {
       );
     };
     const timer = setInterval(tick, 1000 / fps);
-    this.end = () => {
+    this.#end = () => {
       over = true;
       clearInterval(timer);
       video.srcObject = null;
@@ -64,7 +64,7 @@ export class PictureSender {
   }
 
   stop(): void {
-    this.end();
+    this.#end();
   }
 }
 

@@ -302,7 +302,12 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
     if (made) {
       show(made);
     } else {
-      const config = { lowLatencyMode: !slow, startPosition: paused && kind === "recording" ? held.at : -1 };
+      const config = {
+        lowLatencyMode: !slow,
+        // Each wait would leave the viewer further behind: what is missing is caught up with, too slowly to be heard.
+        maxLiveSyncPlaybackRate: 1.1,
+        startPosition: paused && kind === "recording" ? held.at : -1,
+      };
       try {
         const attaching = attach(model, video, address, signpost, fetch, config, (words) => {
           // Without low latency the next time: what fails there may work with whole segments.

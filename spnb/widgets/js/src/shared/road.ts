@@ -1,5 +1,6 @@
 // How this page reaches an address of the kernel's machine: itself, through the Jupyter server, or by messages. Each road
-// has to show what only its true end can answer; the one that did is remembered for the page.
+// has to show what only its true end can answer; the one that did is remembered for the page. A better one that did not
+// may only have been slow to answer: it is looked for again, beside what goes on, while a lesser one is in use.
 
 /** A challenge, and what the true end answers to it; none for an address that is on no one machine. */
 export type Signpost = { challenge: string; answer: string } | null;
@@ -7,14 +8,17 @@ export type Road = { via: "direct" | "jupyter" | "port"; root: string };
 
 // What is refused says so at once; a server that is busy answers late.
 const PROBE_MS = 8000;
+/** For how long a lesser road is believed to be the best. */
+const LESSER_MS = 30_000;
 const LOOPBACK = ["127.0.0.1", "localhost", "[::1]"];
 const NAME = Symbol.for("spnb.roads");
 
-type Known = Map<string, Promise<Road | undefined>>;
+type Found = { road: Promise<Road | undefined>; since: number };
+type Known = Map<string, Found>;
 
 function known(): Known {
   const page = globalThis as unknown as Record<symbol, Known | undefined>;
-  return (page[NAME] ??= new Map<string, Promise<Road | undefined>>());
+  return (page[NAME] ??= new Map<string, Found>());
 }
 
 export const isLoopback = (address: string): boolean => LOOPBACK.includes(new URL(address).hostname);
@@ -62,11 +66,15 @@ export async function roadTo(address: string, signpost: Signpost): Promise<Road 
   // What does not tell cannot be proven: as it is, and what tries it says how it went.
   if (!signpost?.answer) return direct;
   const roads = known();
-  const found = roads.get(url.host) ?? look(url, signpost);
+  const found = roads.get(url.host) ?? { road: look(url, signpost), since: Date.now() };
   roads.set(url.host, found);
-  const road = await found;
+  const road = await found.road;
   // That there is none is not remembered: a sandbox may have been about to start.
   if (!road) roads.delete(url.host);
+  else if (road.via !== candidates(url)[0]?.via && Date.now() - found.since > LESSER_MS) {
+    found.since = Date.now();
+    void look(url, signpost).then((better) => better && (found.road = Promise.resolve(better)));
+  }
   return road;
 }
 

@@ -33,33 +33,33 @@ const GONE = ["dead", "terminating"];
 /** What a page says first may come before the front end has a subshell for it, and then waits for all running cells:
  * until the kernel has heard something, it is said again. The kernel knows a repetition by its mark. */
 class FirstWords {
-  private said: { content: Record<string, unknown>; buffers: ArrayBuffer[] }[] = [];
-  private timer: ReturnType<typeof setInterval> | undefined;
-  private heard = false;
+  #said: { content: Record<string, unknown>; buffers: ArrayBuffer[] }[] = [];
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #heard = false;
 
   constructor(private readonly model: Model) {
     model.on("msg:custom", (reply: Reply) => {
-      if (reply.type !== "heard" || !this.said.some(({ content }) => content["first_word"] === reply["first_word"])) return;
-      this.heard = true;
-      this.said = [];
-      clearInterval(this.timer);
+      if (reply.type !== "heard" || !this.#said.some(({ content }) => content["first_word"] === reply["first_word"])) return;
+      this.#heard = true;
+      this.#said = [];
+      clearInterval(this.#timer);
     });
   }
 
   say(content: Record<string, unknown>, buffers: ArrayBuffer[]): void {
-    if (this.heard) {
+    if (this.#heard) {
       send(this.model, content, buffers);
       return;
     }
     const named = { ...content, first_word: uniqueId() };
-    this.said.push({ content: named, buffers });
-    this.timer ??= setInterval(() => this.repeat(), REPEAT_MS);
+    this.#said.push({ content: named, buffers });
+    this.#timer ??= setInterval(() => this.#repeat(), REPEAT_MS);
     send(this.model, named, buffers);
   }
 
-  private repeat(): void {
-    if (this.model.comm_live === false) clearInterval(this.timer);
-    else for (const { content, buffers } of this.said) send(this.model, content, buffers);
+  #repeat(): void {
+    if (this.model.comm_live === false) clearInterval(this.#timer);
+    else for (const { content, buffers } of this.#said) send(this.model, content, buffers);
   }
 }
 
@@ -84,7 +84,7 @@ export function tellKernel(model: Model, content: Record<string, unknown>, buffe
 export class Link {
   /** Names this view: in two tabs on one notebook each gets its own replies. */
   readonly client = uniqueId();
-  private ends: (() => void)[] = [];
+  #ends: (() => void)[] = [];
 
   constructor(readonly model: Model) {}
 
@@ -96,7 +96,7 @@ export class Link {
   follow(names: string[], update: () => void): void {
     for (const name of names) {
       this.model.on(`change:${name}`, update);
-      this.ends.push(() => this.model.off(`change:${name}`, update));
+      this.#ends.push(() => this.model.off(`change:${name}`, update));
     }
     update();
   }
@@ -107,7 +107,7 @@ export class Link {
       if (!content.client || content.client === this.client) callback(content, buffers ?? []);
     };
     this.model.on("msg:custom", heard);
-    this.ends.push(() => this.model.off("msg:custom", heard));
+    this.#ends.push(() => this.model.off("msg:custom", heard));
   }
 
   send(action: string, content: Record<string, unknown> = {}, buffers: ArrayBuffer[] = []): void {
@@ -117,7 +117,7 @@ export class Link {
   /** Run `work` every `milliseconds` while the view is there. */
   every(milliseconds: number, work: () => void): void {
     const timer = setInterval(work, milliseconds);
-    this.ends.push(() => clearInterval(timer));
+    this.#ends.push(() => clearInterval(timer));
   }
 
   /** Show in words that the kernel is gone, and that nothing here works without it; a kernel may come back. */
@@ -151,32 +151,32 @@ export class Link {
     // A view may be made of what is dead already: a page that was saved, a second view.
     soon();
     this.every(LOOK_MS, look);
-    this.ends.push(() => this.model.off("comm_live_update", soon));
+    this.#ends.push(() => this.model.off("comm_live_update", soon));
   }
 
   atEnd(work: () => void): void {
-    this.ends.push(work);
+    this.#ends.push(work);
   }
 
   end(): void {
-    for (const end of this.ends.splice(0)) end();
+    for (const end of this.#ends.splice(0)) end();
   }
 }
 
 /** Questions that are out, each under a number, until they are answered. */
 export class Pending<T> {
-  private next = 1;
-  private readonly waiting = new Map<number, (answer: T) => void>();
+  #next = 1;
+  readonly #waiting = new Map<number, (answer: T) => void>();
 
   ask(send: (number: number) => void): Promise<T> {
-    const number = this.next++;
-    const answered = new Promise<T>((resolve) => this.waiting.set(number, resolve));
+    const number = this.#next++;
+    const answered = new Promise<T>((resolve) => this.#waiting.set(number, resolve));
     send(number);
     return answered;
   }
 
   settle(number: number, answer: T): void {
-    this.waiting.get(number)?.(answer);
-    this.waiting.delete(number);
+    this.#waiting.get(number)?.(answer);
+    this.#waiting.delete(number);
   }
 }
