@@ -104,6 +104,8 @@ MOST_AGAIN = 10
 """Tests of one run that are tried once more; where more fail, something is wrong, and trying is a waste of time."""
 
 REAL_TIME = "browser or media"
+WITH_PAGES = [f"tests/{folder}" for folder in ("vendor", "frontends", "guide", "road", "lab")]
+"""Folders that share what is slow to start: a browser, a lab, a network of their own."""
 COVERAGE = ("--cov=spnb", "--cov-report=term:skip-covered", "--cov-fail-under=85")
 
 
@@ -112,35 +114,46 @@ def run(*words: str) -> int:
     return subprocess.run([sys.executable, "-m", "pytest", *words]).returncode
 
 
-class Half:
+class Part:
     """A run of many tests in processes of its own; what failed is tried once more, each test alone.
 
     A busy machine makes a few of thousands fail, and what one leaves behind can fail others. Each second try is named:
     it is a fault of the test or of what it tests, and is to be mended.
 
     Args:
+        name: what it is called where its output is told.
         words: pytest's.
-        out: where it prints; where we print, without.
+        shown: whether it prints while it runs; else `tell` prints all of it in the end.
     """
 
-    def __init__(self, *words: str, out: IO[bytes] | None = None) -> None:
+    def __init__(self, name: str, *words: str, shown: bool = False) -> None:
+        self._name = name
+        self._printed: IO[bytes] | None = None if shown else tempfile.TemporaryFile()  # noqa: SIM115 - closed by `tell`
         self._folder = tempfile.TemporaryDirectory()
         self._failed = Path(self._folder.name, "failed")
         environment = {**os.environ, "SPNB_FAILED": str(self._failed)}
-        self._process = subprocess.Popen([sys.executable, "-m", "pytest", *words], stdout=out, env=environment)
+        command = [sys.executable, "-m", "pytest", *words]
+        self._process = subprocess.Popen(command, stdout=self._printed, env=environment)
 
     def give_way(self) -> None:
         """Let what keeps time go first."""
         if sys.platform != "win32":
             psutil.Process(self._process.pid).nice(5)
 
-    def ended(self) -> int:
-        """Wait for the end; pytest's exit code."""
-        return self._process.wait()
+    def tell(self) -> None:
+        """Wait for the end, and print what was not shown."""
+        self._process.wait()
+        if self._printed:
+            sys.stderr.write(f"\n{self._name}:\n")
+            sys.stderr.flush()
+            self._printed.seek(0)
+            shutil.copyfileobj(self._printed, sys.stderr.buffer)
+            sys.stderr.flush()
+            self._printed.close()
 
     def verdict(self) -> int:
         """Try what failed once more; 0 where all passed in the end."""
-        code = self.ended()
+        code = self._process.wait()
         again = self._failed.read_text().splitlines() if self._failed.exists() else []
         self._folder.cleanup()
         if code != 1 or not 0 < len(again) <= MOST_AGAIN:
@@ -152,28 +165,28 @@ class Half:
 
 
 def run_all() -> int:
-    """The whole suite, both halves at once; 0 where all passed.
+    """The whole suite, all parts at once; 0 where all passed.
 
-    What sends media or drives a browser keeps time: two at a time, since more would take pictures and sounds from each
-    other, and most of it waits. What only computes fills the time that is left: it gives way, and prints when it is
-    done, as it is measured for coverage.
+    What sends media or drives a browser keeps time, and mostly waits: two at a time of what shares a lab or a page, and
+    two of the rest; folder by folder, since a worker that leaves one ends its lab and begins a new one. What only
+    computes fills the time that is left: it gives way, and is measured for coverage.
     """
     for stale in ROOT.glob(".coverage*"):
         stale.unlink()
-    with tempfile.TemporaryFile() as printed:
-        computed = Half("-q", "-m", f"not ({REAL_TIME})", "-n", "3", "--dist", "loadscope", *COVERAGE, out=printed)
-        computed.give_way()
-        # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
-        kept_time = Half("-q", "-rR", "-m", REAL_TIME, "-n", "2", "--dist", "loadscope", "--durations=30")
-        computed.ended()
-        printed.seek(0)
-        sys.stderr.write("\nThe half without media and browser:\n")
-        sys.stderr.flush()
-        shutil.copyfileobj(printed, sys.stderr.buffer)
-        sys.stderr.write("The other half goes on.\n")
-        sys.stderr.flush()
-        kept_time.ended()
-    codes = [computed.verdict(), kept_time.verdict()]
+    in_order = ("-rR", "--dist", "loadscope", "--no-loadscope-reorder", "--durations=30")
+    elsewhere = [f"--ignore={folder}" for folder in WITH_PAGES]
+    computed = Part(
+        "What neither sends media nor drives a browser",
+        *("-q", "-m", f"not ({REAL_TIME})", "-n", "3", "--dist", "loadscope", *COVERAGE),
+    )
+    computed.give_way()
+    # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
+    pages = Part("Pages", "-q", "-m", REAL_TIME, "-n", "2", *in_order, *WITH_PAGES)
+    media = Part("Media", "-q", "-m", REAL_TIME, "-n", "2", *in_order, *elsewhere, shown=True)
+    parts = (computed, pages, media)
+    for part in parts:
+        part.tell()
+    codes = [part.verdict() for part in parts]
     return next((code for code in codes if code), 0)
 
 

@@ -201,10 +201,10 @@ IN_ORDER = """() => {
         window.spnbMost = Math.max(window.spnbMost, ids.size);
     }).observe(list, {childList: true});
 }"""
-MINUTE, EACH_SECOND = 60, 500
+SECONDS, EACH_SECOND = 20, 500
 
 
-async def test_a_minute_of_five_hundred_messages_a_second(lab: Lab) -> None:
+async def test_five_hundred_messages_a_second(lab: Lab) -> None:
     page, received = lab.page, 0
 
     def count(frame: str | bytes) -> None:
@@ -212,14 +212,14 @@ async def test_a_minute_of_five_hundred_messages_a_second(lab: Lab) -> None:
         received += len(frame)
 
     page.on("websocket", lambda socket: socket.on("framereceived", count))
-    await lab.write_and_run("minute.ipynb", "import json\n" + CONNECT + CHAT)
+    await lab.write_and_run("hail.ipynb", "import json\n" + CONNECT + CHAT)
     await expect(page.get_by_text("Nobody has said anything yet.")).to_be_visible()
     feed = (await lab.run_code("print(room.chat.channel.feed_id)")).strip()
     await page.evaluate(IN_ORDER)
     before = received
     async with await spnb.connect_async("flood", url=lab.sandbox.url, api_key=lab.sandbox.api_key) as writer:
-        sent, took = await flood(lab.sandbox.url, await writer.access_token(), feed, MINUTE, EACH_SECOND)
-    assert sent == MINUTE * EACH_SECOND
+        sent, took = await flood(lab.sandbox.url, await writer.access_token(), feed, SECONDS, EACH_SECOND)
+    assert sent == SECONDS * EACH_SECOND
     await lab.run_code("last = room.chat.send('the last of them')")
     await expect(page.locator(".spnb-words").last).to_have_text("the last of them")
     # Nothing was lost on the way, and the end is shown as the service has it.
@@ -235,4 +235,4 @@ async def test_a_minute_of_five_hundred_messages_a_second(lab: Lab) -> None:
     messages, shown, untold, fine = state.split()
     assert [shown, untold, fine] == ["100", "0", "True"]
     assert int(messages) <= 11 * took
-    await lab.shot("chat-minute")
+    await lab.shot("chat-hail")

@@ -48,6 +48,8 @@ async def test_where_livekit_does_not_answer_the_page_its_frames_are_sent_by_the
         await ended(page)
     finally:
         await lab.page.unroute(address)
+        # Nor does it keep to what it found while this was lifted.
+        await lab.page.evaluate("globalThis[Symbol.for('spnb.roads')]?.clear()")
 
 
 async def test_a_connection_that_fails_is_told_and_may_be_tried_again(lab: Lab) -> None:
