@@ -35,7 +35,7 @@ __all__ = ["Connection", "ConnectionRefused", "Publisher", "PublisherEvents", "P
 log = logging.getLogger(__name__)
 
 CHUNK = SAMPLE_RATE // 100
-"""Sound goes to LiveKit in pieces of 10 ms."""
+"""Sound goes to LiveKit in whole pieces of 10 ms."""
 ENCODER_TALK_SECONDS = 10.0
 MOST_WAITING = 100
 """Pieces of sound that may wait, one second: more would put sound behind the picture."""
@@ -147,6 +147,9 @@ class Publisher:
         self._own: dict[Kind, deque[bool]] = {"audio": deque(), "video": deque()}
         self._sound: asyncio.Queue[tuple[bytes, int]] = asyncio.Queue(MOST_WAITING)
         self._feeder: asyncio.Task[None] | None = None
+        self._lag = SoundLag()
+        self._held: set[asyncio.TimerHandle] = set()
+        """Pictures that wait for their sound."""
         self._left = False
         self._closed = False
         self._quiet = False
@@ -307,13 +310,28 @@ class Publisher:
     # -- the sink
 
     def video(self, picture: bytearray, width: int, height: int) -> None:
-        """Hand a picture to the encoder, as it is: I420."""
-        from livekit import rtc
+        """Hand a picture to the encoder, as it is: I420; a moment later, when its sound is heard."""
+        if self._video is not None and not self._closed and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._hold, picture, width, height)
 
-        video = self._video
-        if video is None or self._closed:
-            return
-        video.capture_frame(rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, picture))
+    def _hold(self, picture: bytearray, width: int, height: int) -> None:
+        at = self._lag.shown_at(time.monotonic())
+
+        def show() -> None:
+            from livekit import rtc
+
+            self._held.discard(timer)
+            if self._video is not None and not self._closed:
+                frame = rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, picture)
+                self._video.capture_frame(frame, timestamp_us=round(at * 1e6))
+
+        timer = self._loop.call_at(at, show)
+        self._held.add(timer)
+
+    def _let_go(self) -> None:
+        for timer in self._held:
+            timer.cancel()
+        self._held.clear()
 
     def audio(self, samples: bytes, channels: int) -> None:
         """Hand sound to the encoder."""
@@ -338,7 +356,7 @@ class Publisher:
         import numpy as np
         from livekit import rtc
 
-        waiting, piece, lag = b"", CHUNK * 2 * wanted, SoundLag()
+        waiting, piece, second = b"", CHUNK * 2 * wanted, SAMPLE_RATE * 2 * wanted
         while True:
             samples, channels = await self._sound.get()
             if channels != wanted:
@@ -346,17 +364,20 @@ class Publisher:
                 mixed: Any = np.repeat(sound, 2) if wanted == 2 else sound.reshape(-1, 2).mean(axis=1).astype(np.int16)
                 samples = mixed.tobytes()
             waiting += samples
-            while len(waiting) >= piece:
-                frame, waiting = rtc.AudioFrame(waiting[:piece], SAMPLE_RATE, wanted, CHUNK), waiting[piece:]
-                if "audio" in self._intent.muted:
-                    waiting = b""  # said before the mute, and not out yet
-                elif not lag.leaves_out(time.monotonic(), CHUNK / SAMPLE_RATE):
-                    await audio.capture_frame(frame)
+            whole = len(waiting) // piece * piece
+            if "audio" in self._intent.muted:
+                waiting = b""  # said before the mute, and not out yet
+                continue
+            samples, waiting = self._lag.kept(time.monotonic(), waiting[:whole], second), waiting[whole:]
+            if samples:
+                await audio.capture_frame(rtc.AudioFrame(samples, SAMPLE_RATE, wanted, len(samples) // 2 // wanted))
 
     # -- what the host wants
 
     def heed(self, intent: Intent) -> None:
         """Mute or unmute, and tell the others."""
+        if "video" in intent.muted and "video" not in self._intent.muted:
+            self._let_go()
         self._intent = intent
         if "audio" in intent.muted and self._audio is not None:
             while not self._sound.empty():
@@ -445,6 +466,7 @@ class Publisher:
         self._closed = True
         self._left = True
         self._speak()
+        self._let_go()
         await self._end_feeder()
         room, self._room = self._room, None
         self._events.tiles.leave(room)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from spnb._sound_lag import SoundLag
+from spnb._sound_lag import HEARD_SECONDS, MOST_HELD, SoundLag
 
 PIECE = 0.01
 
@@ -37,3 +37,27 @@ def test_what_a_busy_moment_held_up_is_late_no_more() -> None:
     late, left_out = lag_at_end(held)
     assert late <= 0.03
     assert 0.9 <= left_out * PIECE <= 1.1
+
+
+def test_pictures_are_as_late_as_their_sound_and_stay_in_order() -> None:
+    lag, piece = SoundLag(), b"\1\0" * 480
+    assert lag.shown_at(99.0) == 99.0, "there is no sound to wait for"
+    assert lag.kept(100.0, piece * 20, 96_000) == piece * 20
+    assert lag.shown_at(100.0) == pytest.approx(100.2 + HEARD_SECONDS), "what is handed in now is heard behind that"
+    before = lag.shown_at(100.1)
+    assert before == pytest.approx(100.2 + HEARD_SECONDS)
+    assert lag.shown_at(100.15) > before
+    assert lag.shown_at(100.5) == pytest.approx(100.5 + HEARD_SECONDS), "nothing waits any more"
+    assert lag.shown_at(103.0) == 103.0, "the sound has ended"
+    lag.kept(104.0, piece * 300, 96_000)
+    assert lag.shown_at(104.0) == pytest.approx(104.0 + MOST_HELD), "whatever sound does, the picture goes on"
+
+
+def test_what_waits_for_good_is_cut_off_in_whole_pieces() -> None:
+    lag, piece, handed = SoundLag(), b"\1\0" * 480, 0
+    for number in range(100):
+        at = number / 30
+        sound = piece * (20 if number == 0 else 4 if number % 3 == 0 else 3)
+        handed += len(sound) - len(lag.kept(at, sound, 96_000))
+    assert handed % len(piece) == 0
+    assert 0.14 < handed / 96_000 < 0.22

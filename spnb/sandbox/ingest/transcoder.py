@@ -49,6 +49,7 @@ class Transcoder:
         self._size = (0, 0)
         self._audio: Any = None
         self._sound: asyncio.Queue[bytes] = asyncio.Queue(MOST_SOUND)
+        self._lag = SoundLag()
         self._works: set[asyncio.Future[Any]] = set()
         self._needs_keyframe = True
         self.problem = ""
@@ -128,8 +129,15 @@ class Transcoder:
             self._size = (width, height)
             before, self._video = self._video, None
             self._spawn(self._publish_video(width, height, before))
-        if self._video is not None:
-            self._video[0].capture_frame(rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, data))
+        at = self._lag.shown_at(time.monotonic())
+
+        def show() -> None:
+            # One of another size would be stretched by what is published meanwhile.
+            if self._video is not None and self._room is not None and (width, height) == self._size:
+                frame = rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, data)
+                self._video[0].capture_frame(frame, timestamp_us=round(at * 1e6))
+
+        self._loop.call_at(at, show)
 
     async def _publish_video(self, width: int, height: int, before: Any) -> None:
         from livekit import rtc
@@ -164,13 +172,13 @@ class Transcoder:
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._audio)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         await self._room.local_participant.publish_track(track, options)
-        waiting, piece, lag = b"", CHUNK * 4, SoundLag()
+        waiting, piece = b"", CHUNK * 4
         while True:
             waiting += await self._sound.get()
-            while len(waiting) >= piece:
-                frame, waiting = rtc.AudioFrame(waiting[:piece], RATE, 2, CHUNK), waiting[piece:]
-                if not lag.leaves_out(time.monotonic(), CHUNK / RATE):
-                    await self._audio.capture_frame(frame)
+            whole = len(waiting) // piece * piece
+            samples, waiting = self._lag.kept(time.monotonic(), waiting[:whole], RATE * 4), waiting[whole:]
+            if samples:
+                await self._audio.capture_frame(rtc.AudioFrame(samples, RATE, 2, len(samples) // 4))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
