@@ -74,7 +74,7 @@ class PublisherEvents:
 def _options(ice: Sequence[IceServer], *, auto_subscribe: bool) -> rtc.RoomOptions:
     from livekit import rtc
 
-    options = rtc.RoomOptions(auto_subscribe=auto_subscribe, single_peer_connection=False)
+    options = rtc.RoomOptions(auto_subscribe=auto_subscribe)
     if ice:
         servers = [
             rtc.IceServer(urls=each.urls, username=each.username or "", password=each.credential or "") for each in ice
