@@ -66,11 +66,16 @@ class Reader:
             within: seconds that the first read may wait for news, which are expected: one read then tells it all.
         """
         if self._task is None:
-            self._task = asyncio.create_task(kept_up(lambda: self._run(within), self._name), name=self._name)
+            self._begin(within)
+
+    def _begin(self, within: float) -> None:
+        self._task = asyncio.create_task(kept_up(lambda: self._run(within), self._name), name=self._name)
 
     def soon(self) -> None:
         """There is news: read soon. News that comes while a read is under way leads to one more."""
         self._wake.set()
+        if self._task is not None and self._task.done():
+            self._begin(0.0)
 
     def close(self) -> None:
         """Read no more."""
@@ -88,7 +93,11 @@ class Reader:
                 self._wake.clear()  # what was told while this waited for its turn is part of what is read now
                 if await self._read_once():
                     self._pauses.anew()
-            self.pause = None if self._over() else self._next_pause()
+            if self._over() and not self._wake.is_set():
+                # A task that nothing but news could wake would be held by nobody, and be destroyed while it waits.
+                self.pause = None
+                return
+            self.pause = self._next_pause()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.pause):
                     await self._wake.wait()

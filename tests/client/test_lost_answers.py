@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from starlette.requests import Request
 
@@ -199,3 +203,26 @@ async def test_ids_are_quoted_whatever_they_are_made_of(sandbox: RunningSandbox,
     for wrong in ("", ".", ".."):
         with pytest.raises(InvalidInput):
             await faulty.users.get(wrong)
+    async with spnb.connect_async("x/b/c", url=sandbox.url, api_key=sandbox.api_key) as other:
+        with pytest.raises(NotFound):
+            await other.users.get("x\ue000b/c")  # what slashes pass the routes as is nobody's name for another
+        async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False, timeout=60) as caller:
+            bearer = {"Authorization": f"Bearer {await other.access_token()}"}
+            for spelt in ("x%2Fb%2Fc", "x%2fb%2fc", "x%2Fb%2fc"):
+                told = (await caller.get(f"/api/v3/users/{spelt}", headers=bearer)).json()
+                assert told["users"][0]["userId"] == "x/b/c"
+
+
+def test_every_path_quotes_what_is_put_into_it() -> None:
+    """As the code stands: a path is put together of constants and of what went through `part()`."""
+    paths = 0
+    for file in sorted((Path(spnb.__file__).parent / "client").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.JoinedStr) or not re.match(r"f['\"](/api/|\{BASE\}/)", ast.unparse(node)):
+                continue
+            paths += 1
+            for each in node.values:
+                if isinstance(each, ast.FormattedValue):
+                    put = ast.unparse(each.value)
+                    assert put.startswith("part(") or put in ("BASE", "answer"), f"{file.name}:{node.lineno}: {put} is not quoted"
+    assert paths > 50

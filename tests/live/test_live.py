@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 import threading
 from typing import Any
@@ -161,6 +162,32 @@ async def test_a_reader_reads_once_more_for_news_that_comes_while_it_reads() -> 
 
     # Three pieces of news in a read lead to one more; where all is over, none is planned.
     assert await asyncio.wrap_future(spawn(script())) == ([0, 1], None)
+
+
+async def test_a_reader_of_what_is_over_leaves_nothing_that_waits(caplog: pytest.LogCaptureFixture) -> None:
+    """A task that only news could wake was held by nobody: "Task was destroyed but it is pending!", said asyncio."""
+
+    async def script() -> list[int]:
+        reads: list[int] = []
+
+        async def read() -> bool:
+            reads.append(len(reads))
+            return False
+
+        reader = reading.Reader(read, lambda: True, over=lambda: True, name="spnb-test")
+        reader.start()
+        for wanted in (1, 2):
+            while len(reads) < wanted or reader.pause is not None or not reader._task.done():
+                await asyncio.sleep(0)
+            reader.pause = 0.0
+            if wanted == 1:
+                reader.soon()  # news is read all the same
+        del reader, read
+        gc.collect()
+        return reads
+
+    assert await asyncio.wait_for(asyncio.wrap_future(spawn(script())), 60) == [0, 1]
+    assert not [each for each in caplog.records if each.name == "asyncio"]
 
 
 @pytest.mark.media
