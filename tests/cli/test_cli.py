@@ -55,6 +55,9 @@ def test_the_demo_tells_the_whole_story(environment: Path, capfd: Any) -> None:
     facts = probe(Path(found[1]))
     assert facts.video_frames >= 75
     assert facts.has_audio
+    code, out, _ = told(capfd, "rooms", "--status", "recorded", "--json", "--limit", "100")
+    assert any(row["title"] and row["status"] == "recorded" for row in map(json.loads, out.splitlines()))
+    assert "layback" not in out, "addresses of recordings are signed"
 
 
 def test_wrong_words_are_told_in_one_line(environment: Path, capsys: Any) -> None:

@@ -61,6 +61,12 @@ async def test_signed_addresses_are_in_no_log(
     assert told[1:] == [], "pictures and recordings are fetched by what names no address at all"
     assert "receive_response_headers.complete" in caplog.text
     assert SECRET not in caplog.text
+    # What users look for is nobody's either. (The proxy itself logs with httpx too, as others do.)
+    assert [user async for user in client.users.query(keyword=SECRET)] == []
+    told = [
+        record.getMessage() for record in caplog.records if record.name == "httpx" and proxy.url in record.getMessage()
+    ]
+    assert f'GET {proxy.url}/api/v3/users "HTTP/1.1 200' in told[-1]
     await client.aclose()
 
 

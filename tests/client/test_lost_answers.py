@@ -224,5 +224,7 @@ def test_every_path_quotes_what_is_put_into_it() -> None:
             for each in node.values:
                 if isinstance(each, ast.FormattedValue):
                     put = ast.unparse(each.value)
-                    assert put.startswith("part(") or put in ("BASE", "answer"), f"{file.name}:{node.lineno}: {put} is not quoted"
+                    assert put.startswith("part(") or put in ("BASE", "answer"), (
+                        f"{file.name}:{node.lineno}: {put} is not quoted"
+                    )
     assert paths > 50

@@ -8,6 +8,7 @@ import json
 import math
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import httpx
@@ -63,8 +64,16 @@ def test_messages_are_allowed_refused_and_changed_before_they_are_stored(sp: Any
         assert sp.messages.get(changed.message_id).tags == ["mild"]
         assert (seen[0].user_id, seen[0].channel_id) == ("asked-host", room.chat.channel.channel_id)
         assert hook.counts == {"allow": 1, "deny": 1, "change": 1}
+        # What is not changed stays, within what a message holds too.
+        custom = room.chat.send_custom({"text": "damn good", "kind": 7})
+        assert custom.data == {"text": "d*** good", "kind": 7}
         with pytest.raises(InvalidInput, match="asks about no"):
             hook.on("message.created")
+        with Prehook() as replaced:
+            replaced.install(sp)
+            hook.install(sp)
+        assert sp.settings.prehook().url == hook.url
+        assert sp.settings.prehook().enabled, "it was not the one that closed"
     assert not sp.settings.prehook().enabled, "whoever is closed is asked no more"
     assert room.chat.send("buy this").text == "buy this"
 
@@ -87,6 +96,19 @@ def test_posts_and_channels_are_asked_about_too(sp: Any) -> None:
         sp.settings.set_prehook(enabled=True)
         sp.channels.create_live(room.room_id, post.post_id)
     assert asked == ["post.shouldCreate", "channel.shouldCreate"]
+
+
+class Nonsense(BaseHTTPRequestHandler):
+    """Answers, but no JSON."""
+
+    def do_POST(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "8")
+        self.end_headers()
+        self.wfile.write(b"nonsense")
+
+    def log_message(self, *_: Any) -> None:
+        return
 
 
 @pytest.mark.parametrize("default", ["allow", "deny"])
@@ -117,6 +139,10 @@ def test_the_default_holds_where_a_rule_fails_or_is_late_or_nobody_answers(sp: A
         # Nobody listens there any more, but the network still asks.
         sp.settings.set_prehook("http://127.0.0.1:9/", default=default)
         assert stored("nobody") is (default == "allow")
+        with HTTPServer(("127.0.0.1", 0), Nonsense) as server:
+            threading.Thread(target=server.handle_request, daemon=True).start()
+            sp.settings.set_prehook(f"http://127.0.0.1:{server.server_port}/", default=default)
+            assert stored("nonsense") is (default == "allow")
 
 
 def test_only_the_network_is_answered(sp: Any, caplog: pytest.LogCaptureFixture) -> None:
@@ -179,6 +205,7 @@ def test_rules_are_rehearsed_on_a_recorded_chat(sp: Any) -> None:
     assert (told.messages, told.refused, told.changed, told.problems) == (7, 3, 1, 1)
     assert (told.false_alarms, told.misses) == (Rate(1, 3), Rate(1, 4))
     assert told.df.loc[told.df["wrong"], "text"].tolist() == ["goodbye", "cheap gold"]
+    assert "1 undecided" in repr(told)
     assert "1 of 4 (25.0%, 95 %: 4.6% to 69.9%)" in repr(told)
     # The same chat in other forms.
     for chat, which in (
