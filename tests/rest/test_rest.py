@@ -502,7 +502,10 @@ def test_settings_that_sdks_read_at_login_are_complete(host: Caller) -> None:
     assert chat["messagePreview"].keys() == {"enabled", "isIncludeDeleted"}
     assert "socialNetworkSetting" in host.get("/api/v3/network-settings/social")
     assert "feedSettings" in host.get("/api/v3/network-settings/feed-setting")
-    for name in ("product", "shareable-deep-links", "video-streaming"):
+    # Read without a guard by SDK 7.20 and the Web UIKit.
+    assert host.get("/api/v3/network-settings/product") == {"product": {"enabled": True}}
+    assert host.get("/api/v3/network-settings/uikit") == {"config": {}}
+    for name in ("shareable-deep-links", "video-streaming"):
         assert host.get(f"/api/v3/network-settings/{name}")
 
 
@@ -533,8 +536,10 @@ def test_pages_from_elsewhere_are_refused_and_loopback_pages_get_cors(sandbox: R
         assert refused.status_code == 403
         assert "access-control-allow-origin" not in refused.headers
     page = {"Origin": "http://localhost:8888"}
-    preflight = httpx.options(url, headers={**page, "Access-Control-Request-Method": "PUT"}, trust_env=False)
+    asks = {"Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "authorization,x-no-cache"}
+    preflight = httpx.options(url, headers={**page, **asks}, trust_env=False, timeout=60)
     assert preflight.status_code == 204
+    assert preflight.headers["access-control-allow-headers"] == asks["Access-Control-Request-Headers"]
     assert preflight.headers["access-control-allow-origin"] == page["Origin"]
     allowed = httpx.get(url, headers=page, trust_env=False, timeout=60)
     assert allowed.status_code == 401

@@ -105,9 +105,19 @@ async def test_messages_are_filtered_paged_and_found_around_one(host: SdkClient,
         paged, "!s.loading && s.data.length === 26 && !s.hasNextPage && s.data.map((m) => m.channelSegment)"
     )
     assert sorted(segments) == list(range(1, 27))
+    await viewer.run("await sdk.MessageRepository.flagMessage(a.id)", id=ids[3])
+    await host.run("await sdk.MessageRepository.softDeleteMessage(a.id)", id=ids[5])
+    for query, wanted in (
+        ({"hasFlags": True}, [4]),
+        ({"sortBy": "segmentAsc", "limit": 6, "includeDeleted": False}, [1, 2, 3, 4, 5, 7]),
+        ({"sortBy": "segmentAsc", "limit": 6, "includeDeleted": True}, [1, 2, 3, 4, 5, 6]),
+    ):
+        found = await viewer.follow(MESSAGES, feed=channel["feed"], query=query)
+        segments = await viewer.until(found, "!s.loading && s.data.map((m) => m.channelSegment)")
+        assert segments == wanted, query
     around = await viewer.follow(MESSAGES, feed=channel["feed"], query={"aroundMessageId": ids[12], "limit": 6})
     near = await viewer.until(around, "!s.loading && s.data.length >= 6 && s.data.map((m) => m.channelSegment)")
-    assert 13 in near
+    assert sorted(near) == list(range(10, 16))
 
 
 async def test_an_image_goes_with_a_message(host: SdkClient, viewer: SdkClient) -> None:
@@ -201,16 +211,34 @@ async def test_communities_and_conversations_count_what_is_unread(host: SdkClien
         await viewer.until(seen, "!s.loading && s.data.length === 0")
         await host.run(SEND, feed=channel["feed"], text="Are you there?")
         await viewer.until(seen, "s.data.find((m) => m.data.text === 'Are you there?')")
+        await viewer.until(listed, "s.data.find((c) => c.channelId === a.id && c.unreadCount === 1)", id=channel["id"])
         unread = f"/api/v1/markers/channels?channelIds[]={channel['id']}"
         assert (await viewer.http("GET", unread))["userEntityMarkers"][0]["unreadCount"] == 1
         assert (await host.http("GET", unread))["userEntityMarkers"][0]["unreadCount"] == 0
-        await viewer.run(
-            "await sdk.SubChannelRepository.startMessageReceiptSync(a.feed);"
-            "await sdk.Client.getActiveClient().http.put("
-            "`/api/v1/markers/channels/${a.id}/mark-read`)",
-            feed=channel["feed"],
-            id=channel["id"],
-        )
+        to_viewer = {"mentionees": [{"type": "user", "userIds": [viewer.user_id]}]}
+        await host.run(SEND, feed=channel["feed"], text="You!", more=to_viewer)
+        mentioned = "s.data.find((c) => c.channelId === a.id && c.unreadCount === 2 && c.isMentioned)"
+        await viewer.until(listed, mentioned, id=channel["id"])
+        mark = (await viewer.http("GET", unread))["userEntityMarkers"][0]
+        assert (mark["unreadCount"], mark["isMentioned"]) == (2, True)
+        await viewer.run("await sdk.SubChannelRepository.startMessageReceiptSync(a.feed)", feed=channel["feed"])
+        if kind == "community":
+            await viewer.run(
+                "await followed[a.listed].snapshot.data.find((c) => c.channelId === a.id).markAsRead()",
+                listed=listed,
+                id=channel["id"],
+            )
+        else:
+            await viewer.until(seen, "s.data.find((m) => m.data.text === 'You!')")
+            marked = "followed[a.seen].snapshot.data.find((m) => m.data.text === 'You!').markRead()"
+            async with viewer.page.expect_response(
+                lambda answer, channel_id=channel["id"]: (
+                    answer.url.endswith("/channels/seen") and channel_id in (answer.request.post_data or "")
+                )
+            ):
+                await viewer.run(marked, seen=seen)
+            is_read = "s.data.find((c) => c.channelId === a.id && c.unreadCount === 0)"
+            await viewer.until(listed, is_read, id=channel["id"])
         assert (await viewer.http("GET", unread))["userEntityMarkers"][0]["unreadCount"] == 0
     again = await viewer.run(
         "const made = await sdk.ChannelRepository.createChannel({ type: 'conversation', userIds: [a.other] });"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import httpx
@@ -101,6 +102,39 @@ async def test_things_are_read_by_their_ids(host: SdkClient, viewer: SdkClient) 
         ],
         **names,
     )
+
+
+async def test_a_search_goes_on_page_by_page(host: SdkClient, viewer: SdkClient) -> None:
+    name = f"Choir {os.urandom(3).hex()}"
+    channels = []
+    for number in range(25):
+        await host.http("POST", "/api/v3/communities", {"displayName": f"{name} {24 - number:02}"})
+        body = {
+            "type": "community",
+            "displayName": f"{name} {24 - number:02}",
+            "tags": ["odd" if number % 2 else "even"],
+        }
+        channels.append((await host.http("POST", "/api/v3/channels", body))["channels"][0])
+    for what in ("CommunityRepository.getCommunities", "ChannelRepository.getChannels"):
+        query = "{ displayName: a.name, limit: 20, sortBy: 'displayName' }"
+        found = await viewer.follow(f"sdk.{what}({query}, told)", name=name.casefold())
+        first = await viewer.until(
+            found, "!s.loading && s.data.length === 20 && s.hasNextPage && s.data[0].displayName"
+        )
+        assert first == f"{name} 00"
+        await viewer.run("followed[a.found].snapshot.onNextPage()", found=found)
+        await viewer.until(found, "!s.loading && s.data.length === 25 && !s.hasNextPage")
+    # The one that was written in last comes first, though it was made first.
+    await host.run(SEND, feed=channels[0]["defaultSubChannelId"], text="We sing")
+    odd, even = ([f"{number:02}" for number in range(first, -1, -2)] for first in (23, 24))
+    for query, wanted in (
+        ("{ displayName: a.name, limit: 1 }", ["24"]),
+        ("{ displayName: a.name, limit: 20, tags: ['odd'], sortBy: 'firstCreated' }", odd),
+        ("{ displayName: a.name, limit: 20, excludeTags: ['odd'], sortBy: 'firstCreated' }", even),
+    ):
+        found = await viewer.follow(f"sdk.ChannelRepository.getChannels({query}, told)", name=name)
+        shown = await viewer.until(found, "!s.loading && s.data.map((c) => c.displayName.slice(-2))")
+        assert shown == wanted, query
 
 
 async def test_pinned_posts_come_with_what_they_say(host: SdkClient, viewer: SdkClient) -> None:

@@ -85,6 +85,8 @@ async def test_rooms_have_children_and_their_parent_is_told(host: SdkClient, vie
         "sdk.RoomRepository.getRooms({ statuses: ['idle'], type: 'coHosts', limit: 50 }, told)"
     )
     await viewer.until(listed, "!s.loading && s.data.find((r) => r.roomId === a.id)", id=child["roomId"])
+    await host.run("await sdk.RoomRepository.updateRoom(a.id, { title: 'First camera' })", id=room["roomId"])
+    await viewer.until(listed, "s.data.find((r) => r.roomId === a.id && r.title === 'First camera')", id=room["roomId"])
     await host.run("await sdk.RoomRepository.deleteRoom(a.id)", id=child["roomId"])
     again = await viewer.follow("sdk.RoomRepository.getRooms({ statuses: ['idle'], limit: 51 }, told)")
     await viewer.until(again, "!s.loading && !s.data.find((r) => r.roomId === a.id)", id=child["roomId"])
@@ -170,6 +172,17 @@ async def test_floating_reactions_and_products(host: SdkClient, viewer: SdkClien
     of_viewer = "find((r) => r.reactionName === 'heart' && r.userId === a.who)"
     await host.until(heard, f"s.data.{of_viewer}", **who)
     await host.heard(batches, f"e.{of_viewer}", **who)
+
+    # The SDK has no call for it: an app bans a viewer by the server.
+    bans = f"/api/v1/rooms/{room['roomId']}/viewer-bans"
+    await host.http("POST", bans, {"userIds": [viewer.user_id]})
+    told = (await host.http("GET", bans))["roomBannedUsers"]
+    assert [each["userPublicId"] for each in told] == [viewer.user_id]
+    enter = "await sdk.Client.getActiveClient().http.post(`/api/v1/presence/rooms/${a.room}/heartbeat`)"
+    refused = await viewer.run(f"try {{ {enter} }} catch (error) {{ return error.code }}", room=room["roomId"])
+    assert refused == 400304
+    await host.http("DELETE", bans, {"userIds": [viewer.user_id]})
+    await viewer.run(enter, room=room["roomId"])
 
 
 async def test_a_visitor_reads_and_may_not_write(browser: Browser, site: str, sandbox: RunningSandbox) -> None:

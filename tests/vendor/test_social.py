@@ -47,6 +47,12 @@ async def test_communities_are_made_found_changed_and_closed(host: SdkClient, vi
         await viewer.until(found, "!s.loading && s.data.find((c) => c.communityId === a.id)", id=made)
     recommended = await viewer.follow("sdk.CommunityRepository.getRecommendedCommunities({ limit: 20 }, told)")
     await viewer.until(recommended, "!s.loading && !s.data.find((c) => c.communityId === a.id)", id=made)
+    for member in ("member", "notMember"):
+        found = await viewer.follow(
+            "sdk.CommunityRepository.getCommunities({ tags: ['craft'], membership: a.member }, told)", member=member
+        )
+        is_there = "s.data.find((c) => c.communityId === a.id)"
+        await viewer.until(found, f"!s.loading && {'' if member == 'member' else '!'}{is_there}", id=made)
     categories = await viewer.follow("sdk.CategoryRepository.getCategories({}, told)")
     await viewer.until(categories, "!s.loading && s.data.length >= 3")
 
@@ -106,6 +112,22 @@ async def test_some_communities_ask_for_approval(host: SdkClient, viewer: SdkCli
     await host.run("await followed[a.requests].snapshot.data[0].approve()", requests=requests)
     told = await viewer.http("GET", f"/api/v3/communities/{made}")
     assert told["communities"][0]["isJoined"] is True
+    await viewer.run("await sdk.CommunityRepository.leaveCommunity(a.id)", id=made)
+    pending = "({ request } = await followed[a.live].snapshot.data.join())"
+    await viewer.run(f"let request; {pending}; await request.cancel()", live=live)
+    asked = f"/api/v4/communities/{made}/join"
+    assert (await host.http("GET", asked))["joinRequests"] == []
+    await viewer.run(f"let request; {pending}", live=live)
+    again = await host.follow(
+        "followed[a.owned].snapshot.data.getJoinRequests({ status: 'pending', limit: 9 }, told)", owned=owned
+    )
+    await host.until(again, "!s.loading && s.data.length === 1")
+    await host.run("await followed[a.again].snapshot.data[0].reject()", again=again)
+    assert (await viewer.http("GET", f"{asked}/me"))["joinRequests"] == []
+    assert [each["status"] for each in (await host.http("GET", f"{asked}?status=rejected"))["joinRequests"]] == [
+        "rejected"
+    ]
+    assert (await viewer.http("GET", f"/api/v3/communities/{made}"))["communities"][0]["isJoined"] is False
 
 
 async def test_posts_reach_the_other_client(host: SdkClient, viewer: SdkClient) -> None:
@@ -159,8 +181,15 @@ async def test_posts_reach_the_other_client(host: SdkClient, viewer: SdkClient) 
 
     await host.run("await sdk.PostRepository.softDeletePost(a.id)", **ids)
     await viewer.until(feed, "s.data.every((p) => p.postId !== a.id) || undefined", **ids)
-    left = await viewer.http("GET", f"/api/v5/posts?targetType=community&targetId={made}&isDeleted=false")
-    assert left["posts"] == []
+    for deleted, wanted in (("false", []), ("null", [post["postId"]])):
+        left = await viewer.http("GET", f"/api/v5/posts?targetType=community&targetId={made}&isDeleted={deleted}")
+        assert [each["postId"] for each in left["posts"]] == wanted
+    other = await host.http(
+        "POST", "/api/v4/posts", {"targetType": "community", "targetId": made, "data": {"text": "x"}}
+    )
+    await host.run("await sdk.PostRepository.hardDeletePost(a.id)", id=other["posts"][0]["postId"])
+    left = await viewer.http("GET", f"/api/v5/posts?targetType=community&targetId={made}")
+    assert [each["postId"] for each in left["posts"]] == [post["postId"]], "what was deleted for good is nowhere"
 
 
 async def test_posts_carry_images_files_and_polls(host: SdkClient, viewer: SdkClient) -> None:
@@ -210,6 +239,8 @@ async def test_posts_carry_images_files_and_polls(host: SdkClient, viewer: SdkCl
         ("Yes", 1, False),
         ("No", 0, False),
     ]
+    await viewer.run("await sdk.PollRepository.unvotePoll(a.id)", id=voted)
+    await host.heard(counted, "e.pollId === a.id && e.answers[0].voteCount === 0", id=voted)
     await host.run("await sdk.PollRepository.closePoll(a.id)", id=voted)
     refused = await viewer.run(
         "try { await sdk.PollRepository.unvotePoll(a.id) } catch (error) { return error.code }", id=voted
@@ -271,9 +302,21 @@ async def test_comments_and_replies_reach_the_other_client(host: SdkClient, view
     assert await host.run("return await sdk.CommentRepository.isCommentFlaggedByMe(a.id)", id=first) is True
     told = (await viewer.http("GET", f"/api/v3/posts/{post}"))["posts"][0]
     assert (told["commentsCount"], told["comments"]) == (2, [first])
+    for query, wanted in (
+        ({"hasFlag": True}, [first]),
+        ({"dataTypes": {"values": ["text"], "matchType": "exact"}}, [first]),
+        ({"dataTypes": {"values": ["image"], "matchType": "any"}}, []),
+    ):
+        found = await viewer.follow(comments, post=post, query=query)
+        assert await viewer.until(found, "!s.loading && s.data.map((c) => c.commentId)") == wanted, query
     await viewer.run("await sdk.CommentRepository.softDeleteComment(a.id)", id=first)
     await host.until(seen, "s.data.every((c) => c.commentId !== a.id || c.isDeleted) || undefined", id=first)
     assert (await viewer.http("GET", f"/api/v3/posts/{post}"))["posts"][0]["commentsCount"] == 0
+    kept = await host.follow(comments, post=post, query={"includeDeleted": True})
+    await host.until(kept, "!s.loading && s.data.find((c) => c.commentId === a.id && c.isDeleted)", id=first)
+    await viewer.run("await sdk.CommentRepository.hardDeleteComment(a.id)", id=first)
+    left = await host.http("GET", f"/api/v3/comments?referenceType=post&referenceId={post}")
+    assert left["comments"] == [], "what was deleted for good is nowhere"
 
 
 async def test_users_are_searched_followed_blocked_and_reported(host: SdkClient, viewer: SdkClient) -> None:

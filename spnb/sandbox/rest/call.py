@@ -118,6 +118,11 @@ class Call:
         """The database."""
         return self.services.store
 
+    def name_of(self, member: Json) -> str:
+        """The display name of a member of a channel or community."""
+        user = self.store.user_by_public_id(member["userId"])
+        return str(user["displayName"]) if user else ""
+
     def path(self, name: str) -> str:
         """A path parameter."""
         return str(self.request.path_params[name])

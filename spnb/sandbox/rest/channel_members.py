@@ -12,7 +12,7 @@ from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.channels import LONGEST_PERIOD, announce_channel, channel_of, moderated_channel
 from spnb.sandbox.rest.chat_payloads import channel_member, channel_payload, shown_channel
-from spnb.sandbox.rest.query import paging
+from spnb.sandbox.rest.query import page_by, paging
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rest.roles import check_roles
 from spnb.sandbox.rooms.ports import Json
@@ -63,7 +63,7 @@ async def members(call: Call) -> Json:
     standing = [each for each in asked if each != "muted"] or standing
     roles = set(call.query.many("roles", most=20))
     keyword = (call.query.one("search", "keyword") or "").casefold()
-    newest = call.query.choice("sortBy", ("firstCreated", "lastCreated", "displayName"), "firstCreated")
+    order = call.query.choice("sortBy", ("firstCreated", "lastCreated", "displayName"), "firstCreated")
     now = call.store.clock()
 
     def accept(member: Json) -> bool:
@@ -75,13 +75,9 @@ async def members(call: Call) -> Json:
             and (not keyword or keyword in user["displayName"].casefold() or keyword in member["userId"].casefold())
         )
 
-    page = call.store.members.page(
-        {"scopeId": channel["channelId"], "membership": standing},
-        limit=wish.limit,
-        start=wish.start,
-        newest_first=newest == "lastCreated",
-        accept=accept if roles or muted or keyword else None,
-    )
+    where = {"scopeId": channel["channelId"], "membership": standing}
+    asks = bool(roles or muted or keyword)
+    page = page_by(call.store.members, where, wish, order, accept=accept if asks else None, name=call.name_of)
     people = [user for found in page.documents if (user := call.store.user_by_public_id(found["userId"])) is not None]
     return {
         "channels": [shown_channel(call.store, channel)],

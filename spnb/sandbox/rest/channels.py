@@ -15,7 +15,7 @@ from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.chat_payloads import channel_payload
 from spnb.sandbox.rest.fields import Tag
-from spnb.sandbox.rest.query import paging
+from spnb.sandbox.rest.query import page_by, paging
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rest.roles import CHANNEL_MODERATOR
 from spnb.sandbox.rest.rooms import announce
@@ -232,9 +232,7 @@ def _document(call: Call, wish: ChannelCreate) -> Json:
 async def listed(call: Call) -> Json:
     """Channels by type, part of the name, tags and the caller's membership (SDK: `ChannelRepository.getChannels`)."""
     wish = call.query.page()
-    newest = call.query.choice(
-        "sortBy", ("lastActivity", "lastCreated", "firstCreated", "displayName"), "lastActivity"
-    ) in ("lastActivity", "lastCreated")
+    order = call.query.choice("sortBy", ("lastActivity", "lastCreated", "firstCreated", "displayName"), "lastActivity")
     deleted = call.query.flag("isDeleted")
     where = {"type": call.query.many("types") or None, "isDeleted": None if deleted is None else int(deleted)}
     kind = call.query.choice("filter", ("all", "member", "notMember", "flagged"), "all")
@@ -252,7 +250,7 @@ async def listed(call: Call) -> Json:
             and not tags & lacking
         )
 
-    page = call.store.channels.page(where, limit=wish.limit, newest_first=newest, start=wish.start, accept=accept)
+    page = page_by(call.store.channels, where, wish, order, accept=accept)
     return {**_payload(call, page.documents), "paging": paging(page, wish.limit)}
 
 

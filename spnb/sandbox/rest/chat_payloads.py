@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from spnb.sandbox.clock import moment
+from spnb.sandbox.rest.read_marks import last_mention
 from spnb.sandbox.rest.roles import permissions
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.store import Store
@@ -104,7 +105,7 @@ def channel_member(store: Store, channel: Json, user: Json) -> Json:
         "roles": found["roles"] if found else [],
         "permissions": permissions(found["roles"]) if found else [],
         "readToSegment": mark["readToSegment"] if mark else 0,
-        "lastMentionedSegment": 0,
+        "lastMentionedSegment": last_mention(store, channel["defaultSubChannelId"], user["userId"]),
         "lastActivity": found["updatedAt"] if found else at,
         "createdAt": at,
         "updatedAt": found["updatedAt"] if found else at,

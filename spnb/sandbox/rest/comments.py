@@ -9,10 +9,10 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.rest.call import Call, Services, serve
-from spnb.sandbox.rest.fields import Link, Mentionee
+from spnb.sandbox.rest.fields import Link, Mentionee, reported
 from spnb.sandbox.rest.notification_tray import note, note_mentions, place_of
 from spnb.sandbox.rest.posts import moderates_community
-from spnb.sandbox.rest.query import paging
+from spnb.sandbox.rest.query import page_by, paging
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rest.social_payloads import comment_payload
 from spnb.sandbox.rooms.ports import Json
@@ -135,7 +135,7 @@ def _document(call: Call, wish: CommentCreate, post: Json, parent: Json | None) 
         "targetType": post["targetType"],
         "targetId": post["targetId"],
         "dataType": "text",
-        "dataTypes": ["text"] if wish.data.get("text") else [],
+        "dataTypes": _kinds(wish.data, wish.attachments),
         "data": wish.data,
         "metadata": wish.metadata or {},
         "mentionees": wish.mentionees,
@@ -156,6 +156,12 @@ def _document(call: Call, wish: CommentCreate, post: Json, parent: Json | None) 
     }
 
 
+def _kinds(data: Json, attachments: list[Json]) -> list[str]:
+    """What a comment is made of: SDKs filter by it."""
+    words = ["text"] if data.get("text") else []
+    return list(dict.fromkeys([*words, *(str(each.get("type")) for each in attachments)]))
+
+
 def _recount(call: Call, post: Json) -> None:
     where = {"referenceType": "post", "referenceId": post["postId"]}
     alive = call.store.comments.find(where, accept=lambda each: not each["isDeleted"])
@@ -166,9 +172,7 @@ def _recount(call: Call, post: Json) -> None:
 async def listed(call: Call) -> Json:
     """Comments of a post; replies are asked for by their parent (SDK: `CommentRepository.getComments`)."""
     wish = call.query.page()
-    newest = call.query.choice(
-        "sortBy", ("firstCreated", "lastCreated", "firstUpdated", "lastUpdated"), "lastCreated"
-    ) in ("lastCreated", "lastUpdated")
+    order = call.query.choice("sortBy", ("firstCreated", "lastCreated", "firstUpdated", "lastUpdated"), "lastCreated")
     deleted, flagged = call.query.flag("isDeleted"), call.query.flag("hasFlag")
     parent = call.query.one("parentId")
     where = {
@@ -178,10 +182,18 @@ async def listed(call: Call) -> Json:
         "parentId": "" if parent in (None, "null") else parent,
     }
 
-    def accept(comment: Json) -> bool:
-        return deleted in (None, comment["isDeleted"]) and flagged in (None, comment["flagCount"] > 0)
+    kinds, exact = set(call.query.inner("dataTypes", "values")), call.query.inner("dataTypes", "matchType") == ["exact"]
 
-    page = call.store.comments.page(where, limit=wish.limit, newest_first=newest, start=wish.start, accept=accept)
+    def accept(comment: Json) -> bool:
+        has = set(comment["dataTypes"])
+        return (
+            not comment.get("isErased")
+            and deleted in (None, comment["isDeleted"])
+            and flagged in (None, comment["flagCount"] > 0)
+            and (not kinds or (has == kinds if exact else bool(has & kinds)))
+        )
+
+    page = page_by(call.store.comments, where, wish, order, accept=accept)
     return {**_payload(call, page.documents), "paging": paging(page, wish.limit)}
 
 
@@ -201,19 +213,25 @@ async def update(call: Call) -> Json:
     if comment["userId"] != call.user_id:
         raise Refused.forbidden("Only its author may edit a comment")
     fields = call.read(CommentUpdate).model_dump(exclude_none=True)
-    changed = call.store.comments.save({**comment, **fields, "editedAt": at, "updatedAt": at})
+    new = {**comment, **fields}
+    new["dataTypes"] = _kinds(new["data"], new["attachments"])
+    changed = call.store.comments.save({**new, "editedAt": at, "updatedAt": at})
     _announce(call, "comment.updated", changed)
     return _payload(call, [changed])
 
 
 async def delete(call: Call) -> Json:
-    """Delete a comment with its replies, as its author or as a moderator of the community."""
+    """Delete a comment with its replies, as its author or as a moderator of the community.
+
+    Lists that are asked for deleted comments too show it, unless it was `permanent`.
+    """
     comment = _comment(call)
     moderator = comment["targetType"] == "community" and moderates_community(call, comment["targetId"])
     if comment["userId"] != call.user_id and not moderator:
         raise Refused.forbidden("Only its author or a moderator may delete a comment")
+    gone = {"isDeleted": True, "isErased": call.query.flag("permanent") is True}
     for each in [comment, *call.store.comments.get_many(comment["children"])]:
-        call.store.comments.save({**each, "isDeleted": True, "updatedAt": call.store.now()})
+        call.store.comments.save({**each, **gone, "updatedAt": call.store.now()})
     post = call.store.posts.get(comment["referenceId"])
     if post is not None:
         _recount(call, post)
@@ -240,7 +258,7 @@ def _flagged(call: Call, *, add: bool) -> Json:
             call.store.flags.insert({"_id": key, **subject, "userId": call.user_id})
         else:
             call.store.flags.delete(key)
-        comment = call.store.comments.save({**comment, "flagCount": call.store.flags.count(subject)})
+        comment = call.store.comments.save({**comment, **reported(call.store, subject)})
         _announce(call, "comment.flagged" if add else "comment.unflagged", comment)
     return _payload(call, [comment])
 

@@ -11,12 +11,12 @@ from spnb.sandbox.clock import new_id
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.fields import Tag
 from spnb.sandbox.rest.posts import moderates_community
-from spnb.sandbox.rest.query import paging
+from spnb.sandbox.rest.query import page_by, paging, sliced
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rest.roles import COMMUNITY_MODERATOR
 from spnb.sandbox.rest.social_payloads import COMMUNITY_DEFAULTS, community_payload
 from spnb.sandbox.rooms.ports import Json
-from spnb.sandbox.store import Accept, Page, Store
+from spnb.sandbox.store import Accept, Store
 
 __all__ = [
     "announce_community",
@@ -184,7 +184,7 @@ async def listed(call: Call) -> Json:
     wish = call.query.page()
     kind = call.query.choice("filter", ("all", "member", "notMember", "flagged"), "all")
     keyword = (call.query.one("keyword", "displayName") or "").casefold()
-    newest = call.query.choice("sortBy", ("firstCreated", "lastCreated", "displayName"), "lastCreated") == "lastCreated"
+    order = call.query.choice("sortBy", ("firstCreated", "lastCreated", "displayName"), "lastCreated")
     tags, category_id = set(call.query.many("tags")), call.query.one("categoryId")
     deleted = call.query.flag("isDeleted")
 
@@ -199,7 +199,7 @@ async def listed(call: Call) -> Json:
         )
 
     where = {"isDeleted": None if deleted is None else int(deleted)}
-    page = call.store.communities.page(where, limit=wish.limit, newest_first=newest, start=wish.start, accept=accept)
+    page = page_by(call.store.communities, where, wish, order, accept=accept)
     return {**_payload(call, page.documents), "paging": paging(page, wish.limit)}
 
 
@@ -212,10 +212,8 @@ def _ranked(call: Call, accept: Accept) -> Json:
 
     found = call.store.communities.find({"isDeleted": 0}, accept=lambda each: _visible(call, each) and accept(each))
     found.sort(key=members, reverse=True)
-    start = wish.start or 0
-    shown, end = found[start : start + wish.limit], start + wish.limit
-    page = Page(shown, end if end < len(found) else None, max(0, start - wish.limit) if start else None)
-    return {**_payload(call, shown), "paging": paging(page, wish.limit)}
+    page = sliced(found, wish)
+    return {**_payload(call, page.documents), "paging": paging(page, wish.limit)}
 
 
 async def trending(call: Call) -> Json:
@@ -285,9 +283,7 @@ async def categories(call: Call) -> Json:
     found = call.store.categories.find({"isDeleted": 0}, newest_first=by == "lastCreated")
     if by == "name":
         found.sort(key=lambda each: str(each["name"]).casefold())
-    start = wish.start or 0
-    end = start + wish.limit
-    page = Page(found[start:end], end if end < len(found) else None, max(0, start - wish.limit) if start else None)
+    page = sliced(found, wish)
     return {"categories": page.documents, "files": [], "paging": paging(page, wish.limit)}
 
 

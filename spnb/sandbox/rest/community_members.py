@@ -10,7 +10,7 @@ from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.communities import announce_community, community_of, moderated_community
 from spnb.sandbox.rest.notification_tray import note
 from spnb.sandbox.rest.posts import moderates_community
-from spnb.sandbox.rest.query import paging
+from spnb.sandbox.rest.query import page_by, paging
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rest.roles import check_roles
 from spnb.sandbox.rest.social_payloads import community_member, community_payload
@@ -206,7 +206,7 @@ async def members(call: Call) -> Json:
     asked = [each for each in call.query.many("memberships") if each in ("member", "banned")]
     roles, without = set(call.query.many("roles", most=20)), set(call.query.many("excludingRoles", "notIncludesRoles"))
     keyword = (call.query.one("search", "keyword") or "").casefold()
-    newest = call.query.choice("sortBy", ("firstCreated", "lastCreated", "displayName"), "firstCreated")
+    order = call.query.choice("sortBy", ("firstCreated", "lastCreated", "displayName"), "firstCreated")
 
     def accept(member: Json) -> bool:
         user = call.store.user_by_public_id(member["userId"])
@@ -216,13 +216,8 @@ async def members(call: Call) -> Json:
         )
         return named and (not roles or bool(roles & has)) and not without & has
 
-    page = call.store.members.page(
-        {"scopeId": community["communityId"], "membership": asked or "member"},
-        limit=wish.limit,
-        start=wish.start,
-        newest_first=newest == "lastCreated",
-        accept=accept,
-    )
+    where = {"scopeId": community["communityId"], "membership": asked or "member"}
+    page = page_by(call.store.members, where, wish, order, accept=accept, name=call.name_of)
     people = [user for found in page.documents if (user := call.store.user_by_public_id(found["userId"])) is not None]
     told = community_payload(call.store, [community], reader=call.user)
     told["communityUsers"] = [community_member(call.store, community["communityId"], user) for user in people]

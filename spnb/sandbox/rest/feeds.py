@@ -6,10 +6,10 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.posts import answered
-from spnb.sandbox.rest.query import paging
+from spnb.sandbox.rest.query import page_by, paging, sliced
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rooms.ports import Json
-from spnb.sandbox.store import Accept, Page
+from spnb.sandbox.store import Accept
 
 __all__ = ["routes"]
 
@@ -29,9 +29,7 @@ def routes(services: Services) -> list[BaseRoute]:
 def _page(call: Call, accept: Accept, **where: object) -> Json:
     """A page of published posts, the newest first unless it is asked for otherwise."""
     wish = call.query.page()
-    newest = call.query.choice(
-        "sortBy", ("firstCreated", "lastCreated", "firstUpdated", "lastUpdated"), "lastCreated"
-    ) in ("lastCreated", "lastUpdated")
+    order = call.query.choice("sortBy", ("firstCreated", "lastCreated", "firstUpdated", "lastUpdated"), "lastCreated")
     kinds = call.query.many("dataTypes", most=20)
     resolve = call.query.flag("resolveParent") is True
     parents = not kinds or (call.query.flag("matchingOnlyParentPost") is True and not resolve)
@@ -42,9 +40,7 @@ def _page(call: Call, accept: Accept, **where: object) -> Json:
         return published and accept(post) and (not parents or not kinds or post["structureType"] in kinds)
 
     columns = {"isDeleted": 0, "parentPostId": "" if parents else None, "dataType": None if parents else kinds or None}
-    page = call.store.posts.page(
-        {**columns, **where}, limit=wish.limit, newest_first=newest, start=wish.start, accept=wanted
-    )
+    page = page_by(call.store.posts, {**columns, **where}, wish, order, accept=wanted)
     posts = page.documents
     if resolve:
         wanted_ids = [post["parentPostId"] or post["postId"] for post in posts]
@@ -129,15 +125,5 @@ async def viewers(call: Call) -> Json:
     found = call.store.activities.find({"contentId": post_id}, accept=first_view)
     users = [call.store.user_by_public_id(each["userId"]) for each in found]
     people = [user for user in users if user is not None and not (user["isGlobalBan"] or user["isDeleted"])]
-    start = wish.start or 0
-    more = start + wish.limit < len(people)
-    return {
-        "users": people[start : start + wish.limit],
-        "files": [],
-        "paging": _paging(start, wish.limit, more=more),
-    }
-
-
-def _paging(start: int, limit: int, *, more: bool) -> Json:
-    """The `paging` object of a list that is made in memory."""
-    return paging(Page([], start + limit if more else None, max(0, start - limit) if start else None), limit)
+    page = sliced(people, wish)
+    return {"users": page.documents, "files": [], "paging": paging(page, wish.limit)}

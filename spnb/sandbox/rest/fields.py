@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from spnb.sandbox.rooms.ports import Json
+from spnb.sandbox.store import Store
 
-__all__ = ["Hashtag", "Link", "Mentionee", "Tag", "with_changes"]
+__all__ = ["Hashtag", "Link", "Mentionee", "Tag", "reported", "with_changes"]
 
 Tag = Annotated[str, Field(max_length=30)]
 Hashtag = Annotated[str, Field(max_length=100)]
@@ -49,3 +52,25 @@ def with_changes(document: Json, changes: Json) -> Json:
     taken = {name for name, value in changes.items() if value is None}
     kept = {name: value for name, value in {**document, **changes}.items() if name not in taken}
     return kept | {name: EMPTY[name] for name in taken & EMPTY.keys()}
+
+
+BITS, HASHES = 192, 3
+"""The size of `hashFlag` (a choice)."""
+
+
+def reported(store: Store, subject: Json) -> Json:
+    """What a record tells of those who reported it: how many, and a Bloom filter of them.
+
+    Without a report the filter is null: SDK 7.20 takes a record for flagged by it.
+
+    Args:
+        subject: `referenceType` and `referenceId` of the record.
+    """
+    flags = store.flags.find(subject)
+    bits = 0
+    for each in flags:
+        digest = hashlib.sha256(str(each["userId"]).encode()).digest()
+        for number in range(HASHES):
+            bits |= 1 << int.from_bytes(digest[4 * number : 4 * number + 4]) % BITS
+    content = base64.b64encode(bits.to_bytes(BITS // 8)).decode()
+    return {"flagCount": len(flags), "hashFlag": {"bits": BITS, "hashes": HASHES, "hash": content} if flags else None}

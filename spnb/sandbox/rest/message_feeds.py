@@ -15,11 +15,10 @@ from spnb.sandbox.clock import new_id
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.channels import channel_of, feed_and_channel, moderates
 from spnb.sandbox.rest.chat_payloads import feed_of, feed_payload
-from spnb.sandbox.rest.query import paging
-from spnb.sandbox.rest.read_marks import COUNTED, delivered_to, delivered_up_to, read_mark, read_up_to
+from spnb.sandbox.rest.query import paging, sliced
+from spnb.sandbox.rest.read_marks import COUNTED, delivered_to, delivered_up_to, last_mention, read_mark, read_up_to
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rooms.ports import Json
-from spnb.sandbox.store import Page
 
 __all__ = ["routes"]
 
@@ -125,10 +124,8 @@ async def listed(call: Call) -> Json:
     where = {"channelPublicId": channel["channelId"], "isDeleted": 0}
     own = [feed_of(channel, feed) for feed in call.store.message_feeds.find(where)]
     feeds = own if call.query.flag("excludeDefaultMessageFeed") else [feed_of(channel), *own]
-    start = wish.start or 0
-    end = start + wish.limit
-    page = Page([], end if end < len(feeds) else None, max(0, start - wish.limit) if start else None)
-    return {**feed_payload(call.store, feeds[start:end]), "paging": paging(page, wish.limit)}
+    page = sliced(feeds, wish)
+    return {**feed_payload(call.store, page.documents), "paging": paging(page, wish.limit)}
 
 
 async def by_id(call: Call) -> Json:
@@ -196,12 +193,15 @@ def _markers(call: Call, wanted: list[tuple[str, Json]]) -> Json:
         unread = _unread(call, channel, feed_id)
         entity = {"entityId": channel["channelInternalId"], "createdAt": at, "updatedAt": at}
         feeds.append({**entity, "feedId": feed_id, "lastSegment": last, "isDeleted": channel["isDeleted"]})
-        mine = {**entity, "userId": call.user["_id"], "unreadCount": unread, "isMentioned": False}
+        named = last_mention(call.store, feed_id, call.user_id)
+        mentioned = unread > 0 and named > int(mark["readToSegment"])
+        mine = {**entity, "userId": call.user["_id"], "unreadCount": unread, "isMentioned": mentioned}
         read = {"readToSegment": mark["readToSegment"], "deliveredToSegment": delivered_to(mark)}
-        of_feeds.append({**mine, **read, "feedId": feed_id, "oldUnreadCount": unread, "lastMentionSegment": 0})
+        of_feeds.append({**mine, **read, "feedId": feed_id, "oldUnreadCount": unread, "lastMentionSegment": named})
         before = of_channels.get(channel["channelId"])
         total = unread + (before["unreadCount"] if before else 0)
-        of_channels[channel["channelId"]] = {**mine, "unreadCount": total, "isDeleted": channel["isDeleted"]}
+        both = {"unreadCount": total, "isMentioned": mentioned or bool(before and before["isMentioned"])}
+        of_channels[channel["channelId"]] = {**mine, **both, "isDeleted": channel["isDeleted"]}
     return {
         "feedMarkers": feeds,
         "userFeedMarkers": of_feeds,
@@ -223,8 +223,13 @@ def _joined(call: Call) -> list[tuple[str, Json]]:
 
 def _user_marker(call: Call) -> Json:
     at = call.store.now()
-    unread = sum(_unread(call, channel, feed_id) for feed_id, channel in _joined(call))
-    told = {"userId": call.user["_id"], "unreadCount": unread, "isMentioned": False}
+    counts = {feed_id: _unread(call, channel, feed_id) for feed_id, channel in _joined(call)}
+    mentioned = any(
+        last_mention(call.store, each, call.user_id) > int(read_mark(call.store, each, call.user_id)["readToSegment"])
+        for each, unread in counts.items()
+        if unread
+    )
+    told = {"userId": call.user["_id"], "unreadCount": sum(counts.values()), "isMentioned": mentioned}
     return {**told, "lastSyncAt": at, "createdAt": at, "updatedAt": at}
 
 
@@ -324,10 +329,10 @@ async def mark_channel_read(call: Call) -> Json:
 
 
 async def seen(call: Call) -> Json:
-    """The caller has seen channels up to a segment each."""
+    """The caller has seen channels up to a segment each; SDKs name one that was closed meanwhile among the others."""
     wanted = []
     for each in call.read(SeenChannels).channels:
-        feed_id, channel = feed_and_channel(call, each.channelId)
+        feed_id, channel = feed_and_channel(call, each.channelId, deleted=True)
         read_up_to(call.store, feed_id, call.user_id, each.readToSegment)
         wanted.append((feed_id, channel))
     return _announce(call, wanted)

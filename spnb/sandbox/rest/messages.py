@@ -12,9 +12,9 @@ from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.channels import channel_topics, check_may_write, feed_and_channel, moderates, take_turn
 from spnb.sandbox.rest.chat_payloads import message_payload
-from spnb.sandbox.rest.fields import Tag
+from spnb.sandbox.rest.fields import Tag, reported
 from spnb.sandbox.rest.query import paging
-from spnb.sandbox.rest.read_marks import COUNTED, read_up_to
+from spnb.sandbox.rest.read_marks import COUNTED, EVERYBODY, mentioned_in, read_up_to
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.store import Accept
@@ -120,6 +120,8 @@ async def create(call: Call) -> Json:
     if channel["type"] in COUNTED:
         # Whoever writes has read what came before.
         read_up_to(call.store, feed_id, call.user_id, message["segment"])
+        for user_id in _named(message):
+            mentioned_in(call.store, feed_id, user_id, message["segment"])
     _announce(call, "message.created", message, channel)
     return _payload(call, [message])
 
@@ -136,6 +138,15 @@ def _mentioned(call: Call, wishes: list[Any]) -> list[Any]:
         internal, public = [user["_id"] for user in known], [user["userId"] for user in known]
         told.append({**wish, "userIds": public, "userInternalIds": internal, "userPublicIds": public})
     return told
+
+
+def _named(message: Json) -> list[str]:
+    """Public ids of those whom a message mentions."""
+    named: list[str] = []
+    for wish in message["mentionedUsers"]:
+        if isinstance(wish, dict):
+            named += [EVERYBODY] if wish.get("type") == "channel" else wish.get("userPublicIds") or []
+    return named
 
 
 def _document(call: Call, wish: MessageCreate, channel: Json, feed_id: str) -> Json:
@@ -302,4 +313,4 @@ async def unflag(call: Call) -> Json:
 
 
 def _counted(call: Call, message: Json) -> Json:
-    return call.store.messages.save({**message, "flagCount": call.store.flags.count(_flags(message))})
+    return call.store.messages.save({**message, **reported(call.store, _flags(message))})

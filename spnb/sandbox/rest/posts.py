@@ -10,11 +10,11 @@ from starlette.routing import BaseRoute
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
-from spnb.sandbox.rest.fields import Hashtag, Link, Mentionee
+from spnb.sandbox.rest.fields import Hashtag, Link, Mentionee, reported
 from spnb.sandbox.rest.notification_tray import note_mentions, place_of
 from spnb.sandbox.rest.payloads import room_payload
 from spnb.sandbox.rest.products import MOST_TAGGED, ProductTag, check_products, wire_tags
-from spnb.sandbox.rest.query import paging
+from spnb.sandbox.rest.query import page_by, paging
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rest.roles import COMMUNITY_MODERATOR
 from spnb.sandbox.rest.social_payloads import post_payload, reviewing_feed
@@ -310,9 +310,7 @@ def _awaits_review(call: Call, community_id: str) -> bool:
 async def feed(call: Call) -> Json:
     """Posts of a target (SDK: `PostRepository.getPosts`); children only where `matchingOnlyParentPost` is false."""
     wish = call.query.page()
-    newest = call.query.choice(
-        "sortBy", ("firstCreated", "lastCreated", "firstUpdated", "lastUpdated"), "lastCreated"
-    ) in ("lastCreated", "lastUpdated")
+    order = call.query.choice("sortBy", ("firstCreated", "lastCreated", "firstUpdated", "lastUpdated"), "lastCreated")
     deleted = call.query.flag("isDeleted")
     parents_only = call.query.flag("matchingOnlyParentPost") is not False
     where = {
@@ -322,22 +320,27 @@ async def feed(call: Call) -> Json:
         "parentPostId": "" if parents_only else None,
         "dataType": None if parents_only else call.query.many("dataTypes", most=20) or None,
     }
-    page = call.store.posts.page(where, limit=wish.limit, newest_first=newest, start=wish.start, accept=_wanted(call))
+    page = page_by(call.store.posts, where, wish, order, accept=_wanted(call))
     return {**answered(call, page.documents), "paging": paging(page, wish.limit)}
 
 
 def _wanted(call: Call) -> Accept:
-    """The filters by feed, tags, flags and age. Posts that await review are shown to their author and moderators."""
+    """The filters by feed, tags, kind, flags, age. Posts that await review are shown to their author and moderators."""
     feed_type = call.query.choice("feedType", ("published", "reviewing", "declined"), "published")
     tags, flagged = set(call.query.many("tags")), call.query.flag("hasFlag")
+    kinds = call.query.many("dataTypes", most=20) if call.query.flag("matchingOnlyParentPost") is not False else []
+    if kinds and call.query.flag("includeMixedStructure"):
+        kinds.append("mixed")
     until = call.query.one("untilAt") or ""
     sees_all = moderates_community(call, call.query.need("targetId"))
 
     def accept(post: Json) -> bool:
         return (
-            post.get("feedType", "published") == feed_type
+            not post.get("isErased")
+            and post.get("feedType", "published") == feed_type
             and (feed_type == "published" or sees_all or post["postedUserPublicId"] == call.user_id)
             and (not tags or bool(tags & set(post["tags"])))
+            and (not kinds or post["structureType"] in kinds)
             and flagged in (None, post["flagCount"] > 0)
             and post["createdAt"] >= until
         )
@@ -410,10 +413,13 @@ def _products_of(call: Call, post: Json, change: PostUpdate) -> Json:
 
 
 async def delete(call: Call) -> Json:
-    """Take a post and its children out of the feed; the room it carried stays."""
-    post = _own(call, "delete")
+    """Take a post and its children out of the feed; the room it carried stays.
+
+    Lists that are asked for deleted posts too show it, unless it was `permanent` (SDK: `hardDeletePost`).
+    """
+    post, gone = _own(call, "delete"), {"isDeleted": True, "isErased": call.query.flag("permanent") is True}
     for each in [post, *call.store.posts.get_many(post["children"])]:
-        call.store.posts.save({**each, "isDeleted": True, "updatedAt": call.store.now()})
+        call.store.posts.save({**each, **gone, "updatedAt": call.store.now()})
     _announce(call, "post.deleted", {**post, "isDeleted": True})
     return {"status": "success", "data": {"success": True}}
 
@@ -468,7 +474,7 @@ def _flagged(call: Call, *, add: bool) -> Json:
             call.store.flags.insert({"_id": key, **where})
         else:
             call.store.flags.delete(key)
-        count = call.store.flags.count({"referenceType": "post", "referenceId": post["postId"]})
-        post = call.store.posts.save({**post, "flagCount": count})
+        where = {"referenceType": "post", "referenceId": post["postId"]}
+        post = call.store.posts.save({**post, **reported(call.store, where)})
         _announce(call, "post.flagged" if add else "post.unflagged", post)
     return answered(call, [post])

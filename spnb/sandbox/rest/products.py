@@ -11,11 +11,11 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.clock import new_id
 from spnb.sandbox.rest.call import Call, Services, serve
-from spnb.sandbox.rest.query import paging
+from spnb.sandbox.rest.query import paging, sliced
 from spnb.sandbox.rest.refused import Refused, answer
 from spnb.sandbox.rest.sound import MOST_BATCH_BYTES, WireTime
 from spnb.sandbox.rooms.ports import Json
-from spnb.sandbox.store import Page, Store
+from spnb.sandbox.store import Store
 
 __all__ = ["MOST_TAGGED", "ProductTag", "check_products", "found_catalogue", "routes", "wire_tags"]
 
@@ -126,11 +126,8 @@ async def search(call: Call) -> Json:
     }
     found = [product for product in call.store.products.find(where) if keyword in product["productName"].casefold()]
     found.sort(key=lambda product: str(product[field]).casefold(), reverse=downward)
-    start = wish.start or 0
-    shown = found[start : start + wish.limit]
-    following = start + wish.limit
-    page = Page(shown, following if following < len(found) else None, max(0, start - wish.limit) if start else None)
-    return {"products": shown, "paging": paging(page, wish.limit)}
+    page = sliced(found, wish)
+    return {"products": page.documents, "paging": paging(page, wish.limit)}
 
 
 async def activities(call: Call) -> Response:

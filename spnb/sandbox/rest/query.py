@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 
 from spnb.sandbox.rest.refused import Refused
-from spnb.sandbox.store import Page
+from spnb.sandbox.rooms.ports import Json
+from spnb.sandbox.store import Accept, Collection, Page
 
-__all__ = ["PageWish", "Query", "paging"]
+__all__ = ["PageWish", "Query", "page_by", "paging", "sliced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,14 @@ class Query:
     def __init__(self, raw: bytes) -> None:
         self._lists: dict[str, list[str]] = {}
         self._options: dict[str, str] = {}
+        self._inner: dict[tuple[str, str], list[str]] = {}
         for key, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
             name, bracket, inner = key.partition("[")
-            inner = inner.rstrip("]")
+            inner = inner.partition("]")[0]
             if bracket and inner and not (inner.isascii() and inner.isdigit()):
                 if name == "options":
                     self._options[inner] = value
+                self._inner.setdefault((name, inner), []).append(value)
                 continue
             self._lists.setdefault(name, []).append(value)
 
@@ -78,6 +83,10 @@ class Query:
         """`options[name]`, or the flat parameter of that name."""
         return self._options.get(name) or self.one(name)
 
+    def inner(self, name: str, key: str) -> list[str]:
+        """All values of `name[key]`."""
+        return [value for value in self._inner.get((name, key), []) if value != ""]
+
     def page(self, *, default: int = 10, most: int = 100) -> PageWish:
         """The page asked for: a token carries its own size, since SDKs send either a token or a limit."""
         token = self.option("token")
@@ -89,6 +98,41 @@ class Query:
         if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
             raise Refused.invalid([f"options[limit]: 1 to {most}, got {text!r}"])
         return PageWish(int(text))
+
+
+def sliced(found: Iterable[Json], wish: PageWish) -> Page:
+    """A page of what is in order already; its tokens count from the beginning."""
+    start = wish.start or 0
+    shown = list(islice(found, start, start + wish.limit + 1))
+    more = start + wish.limit if len(shown) > wish.limit else None
+    return Page(shown[: wish.limit], more, max(0, start - wish.limit) if start else None)
+
+
+def page_by(
+    collection: Collection,
+    where: Json,
+    wish: PageWish,
+    order: str,
+    *,
+    accept: Accept | None = None,
+    name: Callable[[Json], str] = lambda each: str(each.get("displayName") or ""),
+) -> Page:
+    """A page in the order that is asked for: by creation, change, activity or name.
+
+    Args:
+        order: the wire's `sortBy`.
+        name: what `displayName` sorts by.
+    """
+    if order in ("firstCreated", "lastCreated"):
+        newest = order == "lastCreated"
+        return collection.page(where, limit=wish.limit, newest_first=newest, start=wish.start, accept=accept)
+    found = collection.find(where)
+    if order == "displayName":
+        found.sort(key=lambda each: name(each).casefold())
+    else:
+        field = "lastActivity" if order == "lastActivity" else "updatedAt"
+        found.sort(key=lambda each: str(each[field]), reverse=order.startswith("last"))
+    return sliced(filter(accept, found), wish)
 
 
 def paging(page: Page, limit: int) -> dict[str, Any]:

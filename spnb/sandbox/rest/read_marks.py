@@ -5,7 +5,16 @@ from __future__ import annotations
 from spnb.sandbox.rooms.ports import Json
 from spnb.sandbox.store import Store
 
-__all__ = ["COUNTED", "delivered_to", "delivered_up_to", "read_mark", "read_up_to"]
+__all__ = [
+    "COUNTED",
+    "EVERYBODY",
+    "delivered_to",
+    "delivered_up_to",
+    "last_mention",
+    "mentioned_in",
+    "read_mark",
+    "read_up_to",
+]
 
 COUNTED = ("community", "conversation", "broadcast")
 """Types of channels that have unread counts; live chats have none (social.plus unread-count pages)."""
@@ -37,3 +46,17 @@ def delivered_up_to(store: Store, feed_id: str, user_id: str, segment: int) -> N
     mark = read_mark(store, feed_id, user_id)
     if segment > delivered_to(mark):
         store.read_marks.put({**mark, "deliveredToSegment": segment, "updatedAt": store.now()})
+
+
+EVERYBODY = ""
+"""Whose mark holds the mentions of a whole channel."""
+
+
+def mentioned_in(store: Store, feed_id: str, user_id: str, segment: int) -> None:
+    """A message mentions the user, or everybody."""
+    store.read_marks.put({**read_mark(store, feed_id, user_id), "mentionedSegment": segment, "updatedAt": store.now()})
+
+
+def last_mention(store: Store, feed_id: str, user_id: str) -> int:
+    """The segment of the latest message that mentions the user; 0 without one."""
+    return max(int(read_mark(store, feed_id, each).get("mentionedSegment", 0)) for each in (user_id, EVERYBODY))

@@ -18,12 +18,11 @@ from spnb.sandbox.rest.call import Call, Services, serve
 from spnb.sandbox.rest.communities import announce_community, discussion_of
 from spnb.sandbox.rest.notification_tray import note
 from spnb.sandbox.rest.posts import moderates_community
-from spnb.sandbox.rest.query import paging
+from spnb.sandbox.rest.query import paging, sliced
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rest.social_payloads import community_payload, post_payload
 from spnb.sandbox.rest.sound import WireTime
 from spnb.sandbox.rooms.ports import Json
-from spnb.sandbox.store import Page
 
 __all__ = ["routes"]
 
@@ -281,9 +280,7 @@ def _paged(call: Call, events: list[Json], responses: dict[str, Json] | None = N
     field = call.query.choice("sortBy", ("startTime", "createdAt"), "startTime")
     down = call.query.choice("orderBy", ("asc", "desc"), "asc") == "desc"
     events.sort(key=lambda event: (str(event[field]), str(event["eventId"])), reverse=down)
-    start = wish.start or 0
-    end = start + wish.limit
-    page = Page(events[start:end], end if end < len(events) else None, max(0, start - wish.limit) if start else None)
+    page = sliced(events, wish)
     shown = [responses[event["eventId"]] for event in page.documents] if responses else []
     return {**_told(call, page.documents, shown, told_to=call.user), "paging": paging(page, wish.limit)}
 

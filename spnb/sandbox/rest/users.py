@@ -9,8 +9,8 @@ from starlette.routing import BaseRoute
 
 from spnb.sandbox.realtime import topics
 from spnb.sandbox.rest.call import Call, Services, serve
-from spnb.sandbox.rest.fields import with_changes
-from spnb.sandbox.rest.query import paging
+from spnb.sandbox.rest.fields import reported, with_changes
+from spnb.sandbox.rest.query import page_by, paging
 from spnb.sandbox.rest.refused import Refused
 from spnb.sandbox.rooms.ports import Json
 
@@ -70,18 +70,15 @@ async def search(call: Call) -> Json:
     """Users, by part of their display name or id where `keyword` is given (SDK: `searchUserByDisplayName`)."""
     wish = call.query.page()
     keyword = (call.query.one("keyword") or call.query.one("displayName") or "").casefold()
-    newest = call.query.choice("sortBy", ("firstCreated", "lastCreated", "displayName"), "firstCreated")
+    order = call.query.choice("sortBy", ("firstCreated", "lastCreated", "displayName"), "firstCreated")
+    flagged = call.query.choice("filter", ("all", "flagged"), "all") == "flagged"
+    by = call.query.many("searchBy") or ["displayName", "userId"]
 
     def accept(user: Json) -> bool:
-        return keyword in user["displayName"].casefold() or keyword in user["userId"].casefold()
+        named = any(keyword in str(user.get(field) or "").casefold() for field in by)
+        return (not keyword or named) and (not flagged or user["flagCount"] > 0)
 
-    page = call.store.users.page(
-        {},
-        limit=wish.limit,
-        start=wish.start,
-        newest_first=newest == "lastCreated",
-        accept=accept if keyword else None,
-    )
+    page = page_by(call.store.users, {}, wish, order, accept=accept if keyword or flagged else None)
     return {**_payload(call, page.documents), "paging": paging(page, wish.limit)}
 
 
@@ -117,7 +114,7 @@ def _flagged(call: Call, *, add: bool) -> Json:
             call.store.flags.insert({"_id": key, **subject, "userId": call.user_id})
         else:
             call.store.flags.delete(key)
-        user = call.store.users.save({**user, "flagCount": call.store.flags.count(subject)})
+        user = call.store.users.save({**user, **reported(call.store, subject)})
     return _payload(call, [user])
 
 
