@@ -82,13 +82,13 @@ async def test_rooms_have_children_and_their_parent_is_told(host: SdkClient, vie
     child = await host.run(NEW_ROOM, more={"title": "Second camera", "parentRoomId": room["roomId"]})
     await viewer.until(live, "s.data.childRoomIds?.includes(a.child)", child=child["roomId"])
     listed = await viewer.follow(
-        "sdk.RoomRepository.getRooms({ statuses: ['idle'], type: 'coHosts', limit: 50 }, told)"
+        "sdk.RoomRepository.getRooms({ statuses: ['idle'], type: 'coHosts', sortBy: 'lastCreated' }, told)"
     )
     await viewer.until(listed, "!s.loading && s.data.find((r) => r.roomId === a.id)", id=child["roomId"])
     await host.run("await sdk.RoomRepository.updateRoom(a.id, { title: 'First camera' })", id=room["roomId"])
     await viewer.until(listed, "s.data.find((r) => r.roomId === a.id && r.title === 'First camera')", id=room["roomId"])
     await host.run("await sdk.RoomRepository.deleteRoom(a.id)", id=child["roomId"])
-    again = await viewer.follow("sdk.RoomRepository.getRooms({ statuses: ['idle'], limit: 51 }, told)")
+    again = await viewer.follow("sdk.RoomRepository.getRooms({ statuses: ['idle'], sortBy: 'lastCreated' }, told)")
     await viewer.until(again, "!s.loading && !s.data.find((r) => r.roomId === a.id)", id=child["roomId"])
 
 
