@@ -14,13 +14,15 @@ from spnb.bench.lab import BASE, HUB, browser_options, calm_camera, open_lab
 from spnb.bench.lab import Lab as PlainLab
 from tests.conftest import RunningSandbox, start_sandbox
 
-__all__ = ["BASE", "CONNECT", "GRACE", "HUB", "ROOT", "Lab", "browser_options"]
+__all__ = ["BASE", "CARD", "CONNECT", "GRACE", "HUB", "ROOT", "Lab", "browser_options"]
 
 # A machine that does many things at once may take a while; what is waited for is an event all the same.
 expect.set_options(timeout=60_000)
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "test-output" / "screenshots"
+CARD = "spnb.TestCard(640, 360, 15)"
+"""What is on air where only what happens counts: light to encode and to show."""
 GRACE = 8
 """Seconds a room of the tests' own sandbox waits for its publisher: a page is reloaded in less."""
 CONNECT = (

@@ -8,7 +8,7 @@ import json
 import pytest
 from playwright.async_api import expect
 
-from tests.lab.conftest import CONNECT, Lab
+from tests.lab.conftest import CARD, CONNECT, Lab
 from tests.lab.test_story import PLAYING
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -95,14 +95,15 @@ async def test_a_click_plays_and_watching_counts(lab: Lab) -> None:
     await lab.write_and_run(
         "watch.ipynb",
         CONNECT + "host = spnb.connect('the-host', url=os.environ['TEST_URL'], api_key=os.environ['TEST_KEY'])\n"
-        "room = host.rooms.create('Watched room', chat=True)\nshow = room.go_live()\nroom.until('live')\n"
+        "room = host.rooms.create('Watched room', chat=True)\n"
+        f"show = room.go_live({CARD})\nroom.until('live')\n"
         "now = spnb.LiveNow(sp)\nnow",
     )
     page = lab.page
     await page.locator(".spnb-room", has_text="Watched room").click(timeout=60_000)
     video = page.locator(".spnb-chosen video")
     await expect(video).to_be_visible()
-    assert await video.evaluate(PLAYING) == [1280, 720]
+    assert await video.evaluate(PLAYING) == [640, 360]
     await expect(page.locator(".spnb-room", has_text="Watched room")).to_contain_text("1 viewer")
     # What the host puts on screen stands over the picture, in full screen too.
     await lab.run_code("room.chat.show('<b>Welcome</b>')")
@@ -129,7 +130,7 @@ async def test_a_click_plays_and_watching_counts(lab: Lab) -> None:
     assert await watched_more_than(lab, first) > first
     await lab.run_code("show.stop()")
     await expect(page.locator(".spnb-chosen .spnb-badge")).to_have_text("REPLAY")
-    assert await video.evaluate(PLAYING) == [1280, 720]
+    assert await video.evaluate(PLAYING) == [640, 360]
     await expect(page.get_by_role("button", name="+ 10 s")).to_be_visible()
 
 

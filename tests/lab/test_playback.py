@@ -8,7 +8,7 @@ import signal
 
 from playwright.async_api import expect
 
-from tests.lab.conftest import CONNECT, Lab
+from tests.lab.conftest import CARD, CONNECT, Lab
 from tests.lab.test_story import PLAYING
 
 PEERS = """() => {
@@ -33,7 +33,7 @@ PEERS = """() => {
 HOLD = "() => { window.spnbHeld = new Promise((go) => { window.spnbRelease = go; }); }"
 ALL_CLOSED = "window.spnbPeers.length && window.spnbPeers.every((peer) => peer.connectionState === 'closed')"
 MADE = (
-    "room = sp.rooms.create('Close behind')\nshow = room.go_live()\nroom.until('live')\n"
+    f"room = sp.rooms.create('Close behind')\nshow = room.go_live({CARD})\nroom.until('live')\n"
     "player = spnb.Player(room)\nplayer"
 )
 MET = """

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Route, WebSocketRoute, expect
 
 from tests.lab.audience import House, good_pictures
-from tests.lab.conftest import CONNECT, Lab
+from tests.lab.conftest import CARD, CONNECT, Lab
 from tests.lab.test_playback import PEERS
 from tests.lab.test_story import PLAYING
 from tests.lab.test_studio import CELL, ended, make_room, on_air
@@ -87,7 +87,9 @@ async def test_a_connection_that_fails_is_told_and_may_be_tried_again(lab: Lab) 
 async def test_a_room_of_somebody_else_cannot_be_put_on_air(lab: Lab) -> None:
     await lab.write_and_run(
         "not-mine.ipynb",
-        CONNECT + OTHER + "theirs = other.rooms.create('Not yours')\nshow = theirs.go_live()\ntheirs.until('live')\n"
+        CONNECT
+        + OTHER
+        + f"theirs = other.rooms.create('Not yours')\nshow = theirs.go_live({CARD})\ntheirs.until('live')\n"
         "studio = spnb.Studio(sp, sp.rooms.get(theirs.room_id), countdown=0)\nstudio",
     )
     page = lab.page
@@ -114,7 +116,7 @@ async def test_bad_thumbnails_are_refused_and_the_form_stays(lab: Lab) -> None:
 
 
 async def test_a_live_stream_that_is_cut_for_a_viewer_comes_back(lab: Lab) -> None:
-    made = "room = other.rooms.create('Cut')\nshow = room.go_live()\nroom.until('live')\nspnb.Player(room)"
+    made = f"room = other.rooms.create('Cut')\nshow = room.go_live({CARD})\nroom.until('live')\nspnb.Player(room)"
     missing = True
 
     async def lists(route: Route) -> None:
@@ -133,12 +135,12 @@ async def test_a_live_stream_that_is_cut_for_a_viewer_comes_back(lab: Lab) -> No
         await expect(page.locator(".spnb-player .spnb-waiting")).to_be_visible()
         missing = False
         video = page.locator(".spnb-player video")
-        assert await video.evaluate(PLAYING, timeout=60_000) == [1280, 720]
+        assert await video.evaluate(PLAYING, timeout=60_000) == [640, 360]
         missing = True
         await expect(page.locator(".spnb-player .spnb-waiting")).to_be_visible()
         missing = False
         await expect(page.locator(".spnb-player .spnb-waiting")).to_be_hidden()
-        assert await video.evaluate(PLAYING) == [1280, 720]
+        assert await video.evaluate(PLAYING) == [640, 360]
         await page.get_by_role("button", name="Delay").click()
         await expect(page.get_by_text("Not by WebRTC: no line to the media server came about.")).to_be_visible()
         await lab.run_code("show.stop()")

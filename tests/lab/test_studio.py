@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Page, WebSocketRoute, expect
 
 from tests.lab.audience import House, good_pictures
-from tests.lab.conftest import CONNECT, GRACE, Lab
+from tests.lab.conftest import CARD, CONNECT, GRACE, Lab
 from tests.lab.test_story import PLAYING
 
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -213,7 +213,7 @@ async def test_a_cut_connection_is_restored_and_told(lab: Lab) -> None:
 async def test_what_was_left_live_is_offered(lab: Lab) -> None:
     await lab.write_and_run(
         "studio-left.ipynb",
-        CONNECT + "left = sp.rooms.create('Left behind')\nshow = left.go_live()\nleft.until('live')\n"
+        CONNECT + f"left = sp.rooms.create('Left behind')\nshow = left.go_live({CARD})\nleft.until('live')\n"
         "from spnb.broadcast.running import on_air_here\non_air_here.clear()\nstudio = spnb.Studio(sp)\nstudio",
     )
     await expect(lab.page.get_by_text("You have a room still live: Left behind")).to_be_visible()
