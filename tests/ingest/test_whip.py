@@ -20,6 +20,7 @@ from aiortc.contrib.media import MediaPlayer
 from playwright.async_api import async_playwright
 
 from tests.broadcast.films import planes
+from tests.ingest import encoder
 from tests.ingest.conftest import Studio
 from tests.live.conftest import until
 from tests.node import bundled
@@ -98,6 +99,19 @@ async def test_an_encoder_goes_live(each_studio: Studio, clip: Path, kind: Any) 
     await room.until("recorded", timeout=60)
     assert (await room.recording()).urls
     await viewer.leave()
+
+
+async def test_ffmpegs_own_client_goes_live(each_studio: Studio, tmp_path: Path) -> None:
+    studio = each_studio
+    room = await studio.sp.rooms.create("FFmpeg over WHIP", type="directStreaming")
+    told = await studio.ask("POST", room)
+    async with encoder.on_air("whip", told["whipUrl"], told["streamKey"], tmp_path):
+        await room.until("live", timeout=60)
+        viewer = await studio.viewer(room)
+        await viewer.sees()
+        await viewer.hears()
+        await viewer.leave()
+    await room.stop()
 
 
 async def test_a_hosts_own_token_is_a_key_too(studio: Studio) -> None:

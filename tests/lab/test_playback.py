@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import signal
+from pathlib import Path
+from typing import Literal
 
+import av
+import httpx
+import numpy as np
+import pytest
 from playwright.async_api import expect
 
+from tests.ingest import encoder
 from tests.lab.conftest import CARD, CONNECT, Lab
 from tests.lab.test_story import PLAYING
+
+log = logging.getLogger(__name__)
 
 PEERS = """() => {
     window.spnbWalled = false;
@@ -59,6 +69,68 @@ async def waited():
 await asyncio.wait_for(waited(), 60)
 print("told")
 """
+
+WATCHED = """(video, {fps, most}) => new Promise((resolve, reject) => {
+    const canvas = document.createElement('canvas');
+    const pen = canvas.getContext('2d', { willReadFrequently: true });
+    const number = () => {
+        const [wide, high] = [video.videoWidth, video.videoHeight];
+        [canvas.width, canvas.height] = [wide, high];
+        pen.drawImage(video, 0, 0);
+        const row = pen.getImageData(0, high - Math.floor(high / 24) - 1, wide, 1).data;
+        const bit = (at) => row[4 * Math.floor((at + 0.5) * wide / 28)] > 127 ? 1 : 0;
+        const bits = [...Array(28)].map((_, at) => bit(at));
+        if (!bits[0] || bits[1] || !bits[26] || bits[27]) return undefined;
+        const value = bits.slice(2, 22).reduce((sum, one) => sum * 2 + one, 0);
+        const check = bits.slice(22, 26).reduce((sum, one) => sum * 2 + one, 0);
+        return ((value ^ value >> 4 ^ value >> 8 ^ value >> 12 ^ value >> 16 ^ 10) & 15) === check ? value : undefined;
+    };
+    const told = { age: Infinity };
+    let meter, of;
+    const loud = () => {
+        if (!meter || of !== video.srcObject) {
+            // What is played changes when a better road is found.
+            const stream = video.captureStream();
+            if (!stream.getAudioTracks().length) return false;
+            const context = new AudioContext();
+            meter = context.createAnalyser();
+            of = video.srcObject;
+            context.createMediaStreamSource(stream).connect(meter);
+        }
+        const samples = new Float32Array(meter.fftSize);
+        meter.getFloatTimeDomainData(samples);
+        return samples.some((one) => Math.abs(one) > 0.01);
+    };
+    const began = Date.now();
+    const look = () => {
+        const shown = video.videoWidth ? number() : undefined;
+        if (shown !== undefined) {
+            told.shown ??= Date.now();
+            const age = (Date.now() / 1000 * fps - shown) % 2 ** 20;
+            told.age = Math.min(told.age, age / fps);
+            if (told.heard === undefined && loud()) told.heard = (Date.now() - told.shown) / 1000;
+        }
+        if (told.age < most && told.heard !== undefined) resolve(told);
+        else if (Date.now() - began > 60000) reject(new Error(JSON.stringify(told)));
+        else setTimeout(look, 20);
+    };
+    look();
+})"""
+"""Resolves once sound is heard, and a picture shown that was sent less than `most` seconds ago, as it tells itself."""
+
+
+def first_sound(playlist: str) -> float:
+    """Seconds from the first picture of a playlist's stream to its first sound that is more than silence."""
+    with av.open(playlist, options={"live_start_index": "0"}) as stream:
+        picture = sound = None
+        for frame in stream.decode(video=0, audio=0):
+            if isinstance(frame, av.VideoFrame):
+                picture = frame.time if picture is None else picture
+            elif np.abs(frame.to_ndarray()).max() > 0.01:
+                sound = frame.time if sound is None else sound
+            if picture is not None and sound is not None:
+                return float(sound - picture)
+    raise AssertionError("there is no sound")
 
 
 async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab: Lab) -> None:
@@ -137,6 +209,9 @@ async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab
         arg=stood,
         timeout=60_000,
     )
+    await lab.run_code("room.chat.send('Said while you were away')")
+    await expect(page.locator(".spnb-words")).to_have_text(["Said while you were away"])
+    assert await video.evaluate("(video) => video.paused"), "the chat goes on by itself"
     await video.evaluate("(video) => video.play()")
     await page.wait_for_function(
         "(stood) => document.querySelector('.spnb-player video').currentTime > stood + 3", arg=stood, timeout=60_000
@@ -166,6 +241,27 @@ async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab
         arg=stood,
         timeout=60_000,
     )
+
+
+@pytest.mark.parametrize("way", ["whip", "rtmp"])
+async def test_an_encoder_is_watched_within_two_seconds_with_its_sound(
+    lab: Lab, way: Literal["whip", "rtmp"], tmp_path: Path
+) -> None:
+    made = "room = sp.rooms.create('By an encoder', type='directStreaming')\nplayer = spnb.Player(room)\nplayer"
+    await lab.write_and_run(f"by-{way}.ipynb", CONNECT + made)
+    room_id = (await lab.run_code("print(room.room_id)")).strip()
+    async with httpx.AsyncClient(trust_env=False, timeout=60, headers={"X-API-Key": lab.sandbox.api_key}) as client:
+        answer = (await client.post(f"{lab.sandbox.url}/sandbox/rooms/{room_id}/ingest")).json()
+    told = answer.get("data", answer)
+    video = lab.page.locator(".spnb-player video")
+    async with encoder.on_air(way, told["whipUrl" if way == "whip" else "rtmpUrl"], told["streamKey"], tmp_path):
+        watched = await video.evaluate(WATCHED, {"fps": encoder.FPS, "most": 2})
+        log.info("%s: %.2f s behind, sound %+.2f s from its picture", way, watched["age"], watched["heard"])
+        playlist = str(await lab.run_code("room.refresh()\nprint(room.record.live_playback_url)")).strip()
+        first = await asyncio.to_thread(first_sound, playlist)
+    assert abs(first) < 0.1, "the recorded stream has sound from its first moment"
+    assert not [line for line in lab.console if line.startswith("pageerror")]
+    await lab.run_code("room.stop()")
 
 
 async def test_a_player_plays_while_it_is_in_sight_and_a_card_plays_the_replay(lab: Lab) -> None:
