@@ -126,7 +126,7 @@ def first_sound(playlist: str) -> float:
         for frame in stream.decode(video=0, audio=0):
             if isinstance(frame, av.VideoFrame):
                 picture = frame.time if picture is None else picture
-            elif np.abs(frame.to_ndarray()).max() > 0.01:
+            elif isinstance(frame, av.AudioFrame) and np.abs(frame.to_ndarray()).max() > 0.01:
                 sound = frame.time if sound is None else sound
             if picture is not None and sound is not None:
                 return float(sound - picture)
