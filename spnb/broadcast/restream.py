@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 import certifi
 
 from spnb._arguments import checked_class
-from spnb._proxies import through, without_proxy
+from spnb._proxies import through
+from spnb.broadcast.push import Push
 from spnb.errors import InvalidInput
 
 __all__ = ["Copies", "EncodedPacket", "Manner", "Restream", "opened_flv", "reach", "reason_of"]
@@ -194,12 +195,13 @@ class Restream:
         first = self._next()
         if first is None:
             return
-        container = opened_flv(self._url)
+        line = reach(self._url)
+        container: Any = None
         try:
+            container = opened_flv(line)
             streams = {
                 kind: container.add_stream_from_template(stream) for kind, stream in first.manner.streams.items()
             }
-            reach(container, self._url)
             packet: EncodedPacket | None = self._newest(first)
             began, last = packet.at if packet else 0.0, {"video": -1, "audio": -1}
             while packet is not None and packet.manner == first.manner:
@@ -215,7 +217,9 @@ class Restream:
                 packet = self._next()
         finally:
             with contextlib.suppress(OSError, ValueError):
-                container.close()
+                if container is not None:
+                    container.close()
+            line.close()
 
     def _next(self) -> EncodedPacket | None:
         """The next packet; None once it is over. That none comes is told: a page that sends by itself gives none."""
@@ -240,22 +244,21 @@ class Restream:
         return f"Restream(to {self.to}, {self.state}{f': {self.problem}' if self.problem else ''})"
 
 
-def opened_flv(url: str) -> Any:
-    """A container that is written to an RTMP address."""
+def opened_flv(file: Any) -> Any:
+    """A container of FLV that is written to a file, each packet at once."""
     import av
 
-    # It knows no timeouts when writing: who waits for one that hangs gives up by itself.
-    return av.open(url, "w", format="flv", options={"flvflags": "no_duration_filesize"})
+    return av.open(file, "w", format="flv", options={"flvflags": "no_duration_filesize", "flush_packets": "1"})
 
 
-def reach(container: Any, url: str) -> None:
-    """Connect a container to the address it was opened for.
+def reach(url: str) -> Push:
+    """Connect to an address.
 
-    FFmpeg believes any certificate, and takes no wish to do otherwise from here: so whoever serves `rtmps://` shows
-    theirs first, before anybody is told the stream key. A proxy is not asked for it.
+    Whoever serves `rtmps://` shows their certificate here first, which gives the better words; FFmpeg looks at it again
+    on the line that the stream key goes by. A proxy is not asked for it.
 
     Raises:
-        OSError: the address is not reachable, or its certificate is not one to believe.
+        OSError: the address is not reachable, refuses, or its certificate is not one to believe.
     """
     parts = urlsplit(url)
     if parts.scheme == "rtmps" and not through(url):
@@ -263,8 +266,7 @@ def reach(container: Any, url: str) -> None:
         context.load_verify_locations(certifi.where())
         with socket.create_connection((parts.hostname or "", parts.port or 443), PROOF_SECONDS) as line:
             context.wrap_socket(line, server_hostname=parts.hostname).close()
-    with without_proxy(url):
-        container.start_encoding()
+    return Push(url)
 
 
 def reason_of(error: BaseException) -> str:

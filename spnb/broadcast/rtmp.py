@@ -18,6 +18,7 @@ from spnb._proxies import through
 from spnb.broadcast.events import BroadcastStats
 from spnb.broadcast.options import Format, Intent
 from spnb.broadcast.publisher import ConnectionRefused, PublisherEvents
+from spnb.broadcast.push import Push
 from spnb.broadcast.restream import Copies, EncodedPacket, Manner, opened_flv, reach, reason_of
 from spnb.broadcast.sources.base import SAMPLE_RATE
 from spnb.broadcast.sources.picture import Fitter
@@ -54,6 +55,7 @@ class RtmpPublisher:
         self._url = ""
         self._file: Any = None
         self._container: Any = None
+        self._line: Push | None = None
         self._waiting: queue.Queue[tuple[float, str, Any] | None] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
         self._left = False
@@ -87,16 +89,19 @@ class RtmpPublisher:
     def _opened(self, wanted: Format) -> tuple[Any, Any]:
         import av
 
+        file = self._file
+        if file is None:
+            try:
+                file = self._line = reach(self._url)
+            except OSError as error:
+                where = f"the RTMP address refused the connection{through(self._url)}"
+                raise ConnectionRefused(f"{where}: {reason_of(error)}") from None
         try:
-            self._container = opened_flv(self._file or self._url)
+            self._container = opened_flv(file)
             streams = self._streams(wanted)
-        except (av.FFmpegError, ValueError) as error:
-            raise BroadcastError(f"the encoder does not take this format: {type(error).__name__}") from None
-        try:
-            reach(self._container, self._url)
+            self._container.start_encoding()
         except (av.FFmpegError, OSError, ValueError) as error:
-            where = f"the RTMP address refused the connection{through(self._url)}"
-            raise ConnectionRefused(f"{where}: {reason_of(error)}") from None
+            raise BroadcastError(f"the encoder does not take this format: {type(error).__name__}") from None
         return streams
 
     def _streams(self, wanted: Format) -> tuple[Any, Any]:
@@ -203,9 +208,15 @@ class RtmpPublisher:
                 self._waiting.put(None, timeout=LEAVE_SECONDS)
             thread.join(LEAVE_SECONDS)
         container, self._container = self._container, None
+        line, self._line = self._line, None
+        if line is not None and thread is not None and thread.is_alive():
+            line.kill()
+            thread.join(LEAVE_SECONDS)
         if container is not None and (thread is None or not thread.is_alive()):
             with contextlib.suppress(OSError, ValueError):
                 container.close()
+        if line is not None:
+            line.close()
 
 
 class _Encoding:

@@ -9,10 +9,10 @@ import socket
 import ssl
 import subprocess
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import av
 import numpy as np
@@ -21,7 +21,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from spnb.broadcast import RestreamLost, RestreamReached, go_live
+from spnb.broadcast import RestreamLost, RestreamReached, go_live, push
+from spnb.broadcast.push import Push
 from spnb.broadcast.restream import reach, reason_of
 from spnb.broadcast.sources import TestCard, read_counter
 from spnb.broadcast.sources.base import Sink
@@ -120,16 +121,19 @@ async def test_another_service_gets_the_rooms_own_packets(tmp_path: Path, monkey
     room, other = Service(tmp_path), Service(tmp_path)
     await room.open()
     await other.open()
+    mine = certificate(tmp_path / "mine.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(mine))
+    front, beyond = Front(mine, room.port), Front(mine, other.port)
     booth = Booth(LiveKit("ws://127.0.0.1:9", "key", "s" * 32, embedded=False), "pushed")
 
     async def data() -> BroadcasterData:
-        return BroadcasterData(direct_stream_url=room.url)
+        return BroadcasterData(direct_stream_url=front.url)
 
     monkeypatch.setattr(booth, "broadcaster_data", data)
     events: list[Any] = []
     show = await go_live(booth, TestCard(320, 180, FPS), on_event=events.append)
     await room.gets()
-    restream = await show.also_to(other.url)
+    restream = await show.also_to(beyond.url)
     assert restream.state == "live"
     await other.gets()
 
@@ -156,6 +160,8 @@ async def test_another_service_gets_the_rooms_own_packets(tmp_path: Path, monkey
         other = [number for number, packet in enumerate(copied) if whole[begin + number] != packet]
         assert not other
     unbroken(numbers(room.files[0]))
+    front.close()
+    beyond.close()
 
 
 def certificate(path: Path) -> Path:
@@ -173,34 +179,72 @@ def certificate(path: Path) -> Path:
     return path
 
 
-def test_who_serves_rtmps_shows_a_certificate_to_believe_before_the_key_is_told(
+class Front:
+    """TLS in front of an RTMP server."""
+
+    def __init__(self, mine: Path, to: int) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(mine)
+        self._to = to
+        self.heard = bytearray()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"rtmps://localhost:{self._server.getsockname()[1]}/live/{KEY}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                threading.Thread(target=self._lead, args=(self._server.accept()[0],), daemon=True).start()
+
+    def _lead(self, line: socket.socket) -> None:
+        with contextlib.suppress(OSError), self._context.wrap_socket(line, server_side=True) as inside:
+            first = inside.recv(1 << 16)
+            self.heard += first
+            if not first:
+                return  # looked at the certificate
+            with socket.create_connection(("127.0.0.1", self._to)) as outside:
+                outside.sendall(first)
+                threading.Thread(target=self._pour, args=(outside, inside), daemon=True).start()
+                self._pour(inside, outside)
+
+    @staticmethod
+    def _pour(of: socket.socket, into: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := of.recv(1 << 16):
+                into.sendall(data)
+        with contextlib.suppress(OSError):
+            into.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+def test_who_serves_rtmps_is_believed_by_its_certificate_before_the_key_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine, others = certificate(tmp_path / "mine.pem"), certificate(tmp_path / "others.pem")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(mine)
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with contextlib.suppress(OSError):  # closed
-            while True:
-                line, _ = server.accept()
-                with line, contextlib.suppress(OSError):
-                    context.wrap_socket(line, server_side=True).close()
-
-    threading.Thread(target=serve, daemon=True).start()
-    url = f"rtmps://localhost:{server.getsockname()[1]}/live/{KEY}"
-    container = Mock()
-    for trusted, reached in ((None, 0), (others, 0), (mine, 1)):
+    front = Front(mine, to=9)
+    for trusted in (None, others):
         if trusted is not None:
             monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
-        with contextlib.nullcontext() if reached else pytest.raises(ssl.SSLCertVerificationError) as refused:
-            reach(container, url)
-        assert container.start_encoding.call_count == reached
-        assert reached or KEY not in reason_of(refused.value)
-    server.close()
-    reach(container, f"rtmp://localhost:9/live/{KEY}")
-    assert container.start_encoding.call_count == 2
+        with pytest.raises(ssl.SSLCertVerificationError) as refused:
+            reach(front.url)
+        assert KEY not in reason_of(refused.value)
+        # Nor is it told to who takes the place of one that was looked at.
+        with pytest.raises(OSError, match="Input/output"):
+            Push(front.url)
+    assert not front.heard
+    front.close()
+
+
+def test_a_server_that_says_nothing_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(push, "REACH_SECONDS", 3)
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as other:
+        reaching = other.submit(reach, f"rtmp://127.0.0.1:{silent.getsockname()[1]}/live/{KEY}")
+        with silent.accept()[0] as line:  # this thread goes on
+            line.recv(1)
+            with pytest.raises(OSError, match="did not answer"):
+                reaching.result()
 
 
 async def test_beside_a_livekit_room_too(embedded: LiveKit, listener: Listener, tmp_path: Path) -> None:
