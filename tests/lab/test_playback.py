@@ -272,7 +272,7 @@ async def test_a_player_plays_while_it_is_in_sight_and_a_card_plays_the_replay(l
         "show = room.go_live(spnb.TestCard(320, 180, 10))\nroom.until('live')\n"
         "player = spnb.Player(room, autoplay='visible')\n"
         'ipywidgets.VBox([ipywidgets.HTML(\'<div class="far" style="height: 3000px"></div>\'), player,'
-        " spnb.RoomCard(room)])",
+        " card := spnb.RoomCard(room)])",
     )
     page = lab.page
     await expect(page.locator(".spnb-player .spnb-badge")).to_have_text("LIVE")
@@ -296,6 +296,11 @@ async def test_a_player_plays_while_it_is_in_sight_and_a_card_plays_the_replay(l
 
     await lab.run_code("show.stop()")
     card = page.locator(".spnb-roomcard")
-    await card.get_by_role("button", name="Watch replay").click(timeout=60_000)
+    await expect(card.get_by_role("button", name="Watch replay")).to_be_visible(timeout=60_000)
+    await page.wait_for_function("document.querySelector('.spnb-roomcard img').naturalWidth > 0")
+    theirs = "(info,) = room.refresh().recorded_playback_infos\n"
+    theirs += "print(bool(info.thumbnail_url) and card.picture == sp.rooms.thumbnail(room.record))"
+    assert (await lab.run_code(theirs)).strip() == "True", "it is the recording's own picture"
+    await card.get_by_role("button", name="Watch replay").click()
     assert await card.locator("video").evaluate(PLAYING, timeout=60_000) == [320, 180]
     assert not [line for line in lab.console if line.startswith("pageerror")]
