@@ -73,6 +73,8 @@ def checked(function: F, refusing: type[SpnbError] = InvalidInput, leaving: Coll
                     continue
                 if signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL:
                     for one in given[name]:
+                        if isinstance(one, list | tuple) and list not in kinds:
+                            raise InvalidInput(f"{name} are given one by one: {function.__name__}(*{name})")
                         _check(name, one, kinds)
                 elif (value := _check(name, given[name], kinds)) is not given[name]:
                     given[name], changed = value, True

@@ -113,6 +113,8 @@ REFERENCE: dict[str, tuple[str, str, tuple[str, ...]]] = {
         (
             "spnb.sync.webhooks.receiver.Receiver",
             "spnb.webhooks.Delivery",
+            "spnb.webhooks.is_signed",
+            "spnb.webhooks.signed",
             "spnb.sync.webhooks.prehook.Prehook",
             "spnb.webhooks.asked.Asked",
             "spnb.webhooks.rehearsal.Rehearsal",

@@ -22,7 +22,7 @@ from spnb.webhooks.names import EventNames
 from spnb.webhooks.prehook import AsyncPrehook
 from spnb.webhooks.receiver import AsyncReceiver
 from spnb.webhooks.rehearsal import Rehearsal
-from spnb.webhooks.signature import signed
+from spnb.webhooks.signature import is_signed, signed
 
 if TYPE_CHECKING:
     from spnb.sync.webhooks.prehook import Prehook
@@ -39,6 +39,7 @@ __all__ = [
     "Receiver",
     "Refusal",
     "Rehearsal",
+    "is_signed",
     "signed",
 ]
 

@@ -7,19 +7,29 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 
+from spnb._arguments import checked
+
 __all__ = ["is_signed", "is_signed_by_livekit", "signed"]
 
 
+@checked
 def signed(body: bytes, secret: str) -> str:
     """The value of `x-amity-signature`: base64 of HMAC-SHA256 over the raw body (social.plus webhook reference)."""
     return base64.b64encode(hmac.new(secret.encode(), body, hashlib.sha256).digest()).decode()
 
 
-def is_signed(body: bytes, given: str, secrets: Sequence[str]) -> bool:
-    """Whether one of the secrets made this signature.
+@checked
+def is_signed(body: bytes, given: str, secrets: str | Sequence[str]) -> bool:
+    """Whether one of the secrets made this signature: for a server of your own, where no `Receiver` serves.
 
     The reference says base64, two guide pages hex: both are taken. All comparisons are made, whatever their outcome.
+
+    Args:
+        body: the raw body, as it came.
+        given: the header `x-amity-signature`; empty where there is none.
+        secrets: the webhook's secret, or several while one is being changed.
     """
+    secrets = [secrets] if isinstance(secrets, str) else secrets
     found = False
     told = given.strip().encode("utf-8", "replace")
     for secret in secrets:

@@ -122,7 +122,7 @@ def things(sandbox: RunningSandbox, tmp_path_factory: pytest.TempPathFactory) ->
             spnb.webhooks.Receiver("a long secret", path=tmp_path_factory.mktemp("r") / "r"),
         ]
         found += [spnb.webhooks.Prehook("a long secret"), room.watch_session(), room.audience, sp.rooms.follow()]
-        found += [spnb.LiveInvitations(sp)]
+        found += [spnb.LiveInvitations(sp), spnb.testing.SocialPlus(spnb.sandbox.SandboxInfo.read(sandbox.info))]
         yield {type(each).__name__: each for each in found}
 
 

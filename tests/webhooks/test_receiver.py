@@ -26,7 +26,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spnb.errors import ConfigError, InvalidInput
-from spnb.webhooks import AsyncReceiver, Delivery, EventNames, Receiver, signed
+from spnb.webhooks import AsyncReceiver, Delivery, EventNames, Receiver, is_signed, signed
 from spnb.webhooks.delivery import Malformed, read_body, shown_body
 
 SECRET = "the secret of the webhook"
@@ -71,6 +71,18 @@ def test_what_no_delivery_is_called_is_refused(receiver: Receiver) -> None:
     for wrong in ("nonsense", "room.lve", "chat.*"):
         with pytest.raises(InvalidInput, match=r"room\.live"):
             receiver.on(wrong)
+
+
+def test_a_server_of_one_s_own_checks_the_same() -> None:
+    body, secret = b'{"event": "stream.started"}', "the secret"
+    digest = hmac.new(secret.encode(), body, hashlib.sha256)
+    for header in (signed(body, secret), digest.hexdigest(), digest.hexdigest().upper(), f" {signed(body, secret)} "):
+        assert is_signed(body, header, secret)
+        assert is_signed(body, header, ["the one before", secret])
+        assert not is_signed(body + b" ", header, secret)
+        assert not is_signed(body, header, list(secret))
+    assert not is_signed(body, "", secret)
+    assert not is_signed(body, signed(body, ""), [])
 
 
 def test_a_signed_delivery_is_answered_and_kept(receiver: Receiver, http: httpx.Client) -> None:

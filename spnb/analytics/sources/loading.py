@@ -121,8 +121,9 @@ def _loaded(source: Any, as_of: Any, text: bool, given: Mapping[str, Any]) -> Da
 
         _only(options, "a sandbox")
         return run(load_exact(url, key))
+    kind = type(source).__name__.removeprefix("Async")
     raise TableError(
-        f"nothing can be loaded from {type(source).__name__}: give frames by name ({', '.join(TABLES)}), a folder of "
+        f"nothing can be loaded from {kind}: give frames by name ({', '.join(TABLES)}), a folder of "
         f"Parquet, a client, a sandbox, the Console's CSV export or a chat log"
     )
 
