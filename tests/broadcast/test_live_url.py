@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -173,3 +175,58 @@ def test_ffmpeg_is_watched_over_rtmp(tmp_path: Path) -> None:
             source.close()
         finally:
             sender.kill()
+
+
+class Camera:
+    """A network camera: RTSP as RFC 2326 has it, a film as an MPEG transport stream in RTP between its answers."""
+
+    def __init__(self, film: bytes) -> None:
+        self._film = film
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"rtsp://127.0.0.1:{self._server.getsockname()[1]}/lens"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):  # closed, or the watcher has had enough
+            while True:
+                with self._server.accept()[0] as line, line.makefile("rb") as asked:
+                    while head := self._head(asked):
+                        self._answer(line, *head)
+
+    @staticmethod
+    def _head(asked: Any) -> tuple[str, str, str] | None:
+        """What is asked for, with its number and the transport that is wished for."""
+        lines = [line.decode().strip() for line in iter(asked.readline, b"\r\n") if line]
+        told = dict(line.split(": ", 1) for line in lines[1:])
+        return (lines[0].split()[0], told["CSeq"], told.get("Transport", "")) if lines else None
+
+    def _answer(self, line: socket.socket, method: str, number: str, transport: str) -> None:
+        status, told, body = "200 OK", {"CSeq": number, "Session": "1"}, ""
+        if method == "DESCRIBE":
+            body = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=lens\r\nt=0 0\r\nm=video 0 RTP/AVP 33\r\na=control:track1\r\n"
+            told |= {"Content-Type": "application/sdp", "Content-Length": str(len(body))}
+        elif method == "SETUP":
+            if "TCP" not in transport:
+                status = "461 Unsupported Transport"
+            told["Transport"] = "RTP/AVP/TCP;unicast;interleaved=0-1"
+        elif method == "OPTIONS":
+            told["Public"] = "DESCRIBE, SETUP, PLAY, TEARDOWN"
+        head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        line.sendall(f"RTSP/1.0 {status}\r\n{head}\r\n{body}".encode())
+        if method == "PLAY":
+            for count in range(0, len(self._film) // 188, 7):
+                payload = self._film[count * 188 : (count + 7) * 188]
+                packet = struct.pack(">BBHII", 0x80, 33, count // 7 & 0xFFFF, count * 100, 7) + payload
+                line.sendall(struct.pack(">cBH", b"$", 0, len(packet)) + packet)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+def test_a_camera_is_watched_over_rtsp(tmp_path: Path) -> None:
+    camera = Camera(film(tmp_path / "lens.ts", seconds=3).read_bytes())
+    source, taken = playing(camera.url)
+    taken.until(lambda: len(taken.pictures) > 30 and taken.seconds_of_sound > 1)
+    source.close()
+    camera.close()
+    assert {luma.shape for _, luma in taken.pictures} == {(180, 320)}
