@@ -58,11 +58,11 @@ async def shot(page: Page, name: str) -> None:
     await page.screenshot(path=SHOTS / f"uikit-{name}.png", timeout=PATIENCE)
 
 
-def members(sandbox: RunningSandbox, name: str, *others: str) -> tuple[str, str]:
+def members(sandbox: RunningSandbox, name: str, *others: str, place: str = "Watchers") -> tuple[str, str]:
     """A new user of the app, and a community of that user and others."""
     user_id = f"{name}-{os.urandom(3).hex()}"
     user = Caller(sandbox, user_id)
-    made = user.post("/api/v3/communities", {"displayName": "Watchers", "userIds": list(others)})
+    made = user.post("/api/v3/communities", {"displayName": place, "userIds": list(others)})
     user.http.close()
     return user_id, str(made["communities"][0]["communityId"])
 
@@ -71,7 +71,8 @@ def members(sandbox: RunningSandbox, name: str, *others: str) -> tuple[str, str]
 async def test_the_app_watches_what_python_has_on_air_and_replays_it(
     browser: Browser, site: str, sandbox: RunningSandbox, python: spnb.AsyncClient
 ) -> None:
-    ann, community_id = members(sandbox, "ann", python.user_id)
+    place = f"Watchers {os.urandom(3).hex()}"
+    ann, community_id = members(sandbox, "ann", python.user_id, place=place)
     room = await python.rooms.create("Python on air")
     await room.post(community_id=community_id, text="Come and see")
     broadcast = await room.go_live(spnb.TestCard(320, 180, fps=10))
@@ -84,6 +85,14 @@ async def test_the_app_watches_what_python_has_on_air_and_replays_it(
             )
             await expect(page.get_by_text("Come and see").first).to_be_visible(timeout=PATIENCE)
             await shot(page, "home")
+            await pressed(page.get_by_text("Communities", exact=True).first)
+            await expect(page.get_by_text("Trending now").first).to_be_visible(timeout=PATIENCE)
+            await shot(page, "explore")
+            await pressed(page.get_by_text("Following", exact=True).first)
+            await pressed(page.get_by_text(place, exact=True).last)
+            await expect(page.get_by_role("heading", name=place, level=1)).to_be_visible(timeout=PATIENCE)
+            await expect(page.get_by_text("Come and see").first).to_be_visible(timeout=PATIENCE)
+            await shot(page, "community")
             await pressed(page.get_by_text("LIVE", exact=True).first)
             await plays(page)
             await pressed(page.get_by_test_id(f"{WATCHING}/reaction_button").last)
