@@ -23,7 +23,7 @@ import certifi
 
 from spnb._arguments import checked_class
 from spnb._proxies import through
-from spnb.broadcast.push import Push
+from spnb._push import Push
 from spnb.errors import InvalidInput
 
 __all__ = ["Copies", "EncodedPacket", "Manner", "Restream", "opened_flv", "reach", "reason_of"]

@@ -15,10 +15,10 @@ from typing import Any, Literal
 import numpy as np
 
 from spnb._proxies import through
+from spnb._push import Push
 from spnb.broadcast.events import BroadcastStats
 from spnb.broadcast.options import Format, Intent
 from spnb.broadcast.publisher import ConnectionRefused, PublisherEvents
-from spnb.broadcast.push import Push
 from spnb.broadcast.restream import Copies, EncodedPacket, Manner, opened_flv, reach, reason_of
 from spnb.broadcast.sources.base import SAMPLE_RATE
 from spnb.broadcast.sources.picture import Fitter

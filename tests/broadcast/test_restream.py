@@ -21,8 +21,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from spnb.broadcast import RestreamLost, RestreamReached, go_live, push
-from spnb.broadcast.push import Push
+from spnb import _push
+from spnb._push import Push
+from spnb.broadcast import RestreamLost, RestreamReached, go_live
 from spnb.broadcast.restream import reach, reason_of
 from spnb.broadcast.sources import TestCard, read_counter
 from spnb.broadcast.sources.base import Sink
@@ -238,7 +239,7 @@ def test_who_serves_rtmps_is_believed_by_its_certificate_before_the_key_is_told(
 
 
 def test_a_server_that_says_nothing_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(push, "REACH_SECONDS", 3)
+    monkeypatch.setattr(_push, "REACH_SECONDS", 3)
     with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as other:
         reaching = other.submit(reach, f"rtmp://127.0.0.1:{silent.getsockname()[1]}/live/{KEY}")
         with silent.accept()[0] as line:  # this thread goes on

@@ -43,7 +43,7 @@ class Push:
         direct = proxy_of(url) is None
         hidden = {name for each in NAMES for name in (each, each.upper())} if direct else set()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "spnb.broadcast.push"],
+            [sys.executable, "-m", "spnb._push"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
