@@ -11,9 +11,10 @@ import copy
 import itertools
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -22,7 +23,9 @@ from hypothesis import HealthCheck, Phase, assume, given, reject, seed, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 from schemathesis import Case, GenerationMode
+from starlette.routing import Match, Route
 
+from spnb.sandbox.rest import routes
 from tests.conftest import RunningSandbox
 from tests.rest.conftest import Caller
 
@@ -289,6 +292,20 @@ def fresh(world: World, label: str) -> dict[str, str]:
     """New things for a call that may take them away."""
     wanted = [name for name in world.names if f"{{{name}}}" in label]
     return world.fresh(*wanted) if wanted and any(sign in label for sign in TAKES_AWAY) else {}
+
+
+def test_every_operation_has_a_route_of_its_own() -> None:
+    # Routes are only looked at, none is called.
+    served = [cast(Route, route) for route in routes(cast(Any, None))]
+    missing = []
+    for label in OPERATIONS:
+        method, path = label.split(" ")
+        scope = {"type": "http", "method": method, "path": re.sub(r"\{\w+\}", "an-id", path), "root_path": ""}
+        found = next((route for route in served if route.matches(scope)[0] is Match.FULL), None)
+        if found is None or found.path.count("{") != path.count("{"):
+            missing.append(label)
+    assert len(OPERATIONS) >= 100
+    assert not missing
 
 
 @pytest.mark.parametrize("label", sorted(OPERATIONS))

@@ -151,6 +151,8 @@ async def test_channels_have_members_moderators_and_the_banned(host: SdkClient, 
     members = "sdk.ChannelRepository.Membership.getMembers({ channelId: a.id, ...a.query }, told)"
     both = await viewer.follow(members, id=channel["id"], query={})
     await viewer.until(both, "!s.loading && s.data.length === 2 && s.data.every((m) => m.user)")
+    counted = await viewer.follow("sdk.ChannelRepository.getChannel(a.id, told)", id=channel["id"])
+    await viewer.until(counted, "!s.loading && s.data.memberCount === 2")
     moderate = "await sdk.ChannelRepository.Moderation"
     await host.run(f"{moderate}.addRole(a.id, 'channel-moderator', [a.who])", id=channel["id"], who=viewer.user_id)
     roles = await viewer.follow(members, id=channel["id"], query={"roles": ["channel-moderator"]})
