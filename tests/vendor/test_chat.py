@@ -161,6 +161,8 @@ async def test_channels_have_members_moderators_and_the_banned(host: SdkClient, 
     assert await viewer.run(may, id=channel["id"]) is True
     await host.run(f"{moderate}.removeRole(a.id, 'channel-moderator', [a.who])", id=channel["id"], who=viewer.user_id)
     await viewer.until(both, "s.data.find((m) => m.userId === a.who && !m.roles.length)", who=viewer.user_id)
+    left = await viewer.http("GET", f"/api/v4/channels/{channel['id']}/users?roles[]=channel-moderator")
+    assert [member["userId"] for member in left["channelUsers"]] == [host.user_id]
 
     await host.run(f"{moderate}.muteMembers(a.id, [a.who], 3600)", id=channel["id"], who=viewer.user_id)
     refused = await viewer.run(

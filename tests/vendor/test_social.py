@@ -53,6 +53,9 @@ async def test_communities_are_made_found_changed_and_closed(host: SdkClient, vi
         )
         is_there = "s.data.find((c) => c.communityId === a.id)"
         await viewer.until(found, f"!s.loading && {'' if member == 'member' else '!'}{is_there}", id=made)
+    for query in ("filter=notMember", "categoryId=sports", "tags[]=other", "keyword=no+such"):
+        listed = await viewer.http("GET", f"/api/v3/communities?sortBy=lastCreated&{query}")
+        assert made not in [each["communityId"] for each in listed["communities"]], query
     categories = await viewer.follow("sdk.CategoryRepository.getCategories({}, told)")
     await viewer.until(categories, "!s.loading && s.data.length >= 3")
 
@@ -176,6 +179,10 @@ async def test_posts_reach_the_other_client(host: SdkClient, viewer: SdkClient) 
     ):
         listed = await viewer.follow(f"sdk.{call}, told)", who=host.user_id, community=made)
         await viewer.until(listed, f"!s.loading && {found.format('true')}", **ids)
+    # The SDK filters what it was given once more: the service's own answer is looked at.
+    for query in ("tags[]=other", "hasFlag=true", "dataTypes[]=image&matchingOnlyParentPost=true"):
+        listed = await viewer.http("GET", f"/api/v5/posts?targetType=community&targetId={made}&{query}")
+        assert listed["posts"] == [], query
     pins = await viewer.follow("sdk.PostRepository.getPinnedPosts({ communityId: a.id }, told)", id=made)
     await viewer.until(pins, "!s.loading && s.data.length === 0")
 
@@ -261,6 +268,9 @@ async def test_posts_wait_for_a_moderator(host: SdkClient, viewer: SdkClient) ->
     good, kind = await viewer.run(create, id=made, text="Good")
     assert kind == "reviewing"
     bad, _ = await viewer.run(create, id=made, text="Bad")
+    closed = await community(host, viewer, postSetting="ONLY_ADMIN_CAN_POST")
+    refused = await viewer.run(f"try {{ {create} }} catch (error) {{ return error.code }}", id=closed, text="No")
+    assert refused == 400301
     waiting = await host.follow(FEED, id=made, query={"feedType": "reviewing"})
     await host.until(waiting, "!s.loading && s.data.length === 2")
     heard = await viewer.hear("sdk.PostRepository.onPostApproved(told)")
