@@ -36,6 +36,10 @@ async def test_communities_are_made_found_changed_and_closed(host: SdkClient, vi
     live = await viewer.follow("sdk.CommunityRepository.getCommunity(a.id, told)", id=made)
     seen = await viewer.until(live, "!s.loading && s.data.isJoined && s.data.membersCount === 2 && s.data")
     assert (seen["postSetting"], seen["categoryIds"]) == ("ANYONE_CAN_POST", [category])
+    feeds = (await viewer.http("GET", f"/api/v3/communities/{made}"))["feeds"]
+    assert {(feed["feedType"], feed["targetType"], feed["targetId"]) for feed in feeds} >= {
+        (kind, "community", made) for kind in ("published", "reviewing")
+    }
     await host.run("await sdk.CommunityRepository.updateCommunity(a.id, { displayName: 'Menders' })", id=made)
     await viewer.until(live, "s.data.displayName === 'Menders' && s.data.isJoined")
 
@@ -319,6 +323,10 @@ async def test_comments_and_replies_reach_the_other_client(host: SdkClient, view
     ):
         found = await viewer.follow(comments, post=post, query=query)
         assert await viewer.until(found, "!s.loading && s.data.map((c) => c.commentId)") == wanted, query
+    # The SDK filters once more: what the service itself sent.
+    for kind, wanted in (("text", [first]), ("image", [])):
+        asked = f"/api/v3/comments?referenceType=post&referenceId={post}&dataTypes[values][]={kind}&dataTypes[matchType]=any"
+        assert [each["commentId"] for each in (await viewer.http("GET", asked))["comments"]] == wanted, kind
     await viewer.run("await sdk.CommentRepository.softDeleteComment(a.id)", id=first)
     await host.until(seen, "s.data.every((c) => c.commentId !== a.id || c.isDeleted) || undefined", id=first)
     assert (await viewer.http("GET", f"/api/v3/posts/{post}"))["posts"][0]["commentsCount"] == 0
