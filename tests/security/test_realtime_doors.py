@@ -79,11 +79,12 @@ def test_a_refused_topic_gives_nothing(sandbox: RunningSandbox) -> None:
     with RawClient.of(viewer) as raw:
         raw.send(subscribe_packet("#", "sandbox/#", f"sandbox/user/{host.internal_id}", f"sandbox/room/{room['_id']}"))
         assert raw.receive() == bytes((0x90, 6, 0, 1, 128, 128, 128, 0))
-        wish = {"targetId": room["roomId"], "userIds": [Caller(sandbox).user_id]}
-        host.post("/api/v1/invitations", wish)
+        guest = Caller(sandbox)
+        made = host.post("/api/v1/invitations", {"targetId": room["roomId"], "userIds": [guest.user_id]})
+        guest.post(f"/api/v1/invitations/{made['invitations'][0]['invitationId']}/reject", {})
         host.call("PUT", f"/api/v1/rooms/{room['roomId']}", {"title": "for all"})
         heard = [next_event(raw) for _ in range(2)]
-        assert heard == ["room.didCohostInvite", "room.didUpdate"], "each once: by the room's topic alone"
+        assert heard == ["room.didCohostInviteReject", "room.didUpdate"], "each once: by the room's topic alone"
 
 
 def test_nobody_takes_over_a_connection_but_its_own_user(sandbox: RunningSandbox) -> None:

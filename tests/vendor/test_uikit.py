@@ -159,6 +159,8 @@ async def test_the_app_hosts_with_a_co_host_and_python_sees_it(
             assert set(await asyncio.wait_for(stage, 180)) == {ann, bob}
             for page in (host, guest):
                 await expect(page.get_by_text("Waiting for co-host")).to_have_count(0, timeout=PATIENCE)
+            # It asked once.
+            await expect(guest.get_by_text("Join as co-host")).to_have_count(0)
             await shot(host, "hosting")
             await shot(guest, "co-hosting")
 

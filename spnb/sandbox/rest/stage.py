@@ -383,6 +383,9 @@ def _announce_invitation(call: Call, event_type: str, invitation: Json) -> None:
     network = call.store.network_id
     room = call.store.rooms.get(invitation["targetId"])
     where = topics.room(network, room) if room else []
+    if event_type == "room.didCohostInvite":
+        # Who is invited may watch already, and hears of it once: the vendor's app asks anew for each time.
+        where = where[1:]
     call.publish(
         [*where, *topics.user(network, invitation["invitedUserInternalId"])],
         event_type,
