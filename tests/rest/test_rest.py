@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -513,10 +514,12 @@ def test_beyond_the_rate_limit_the_answer_says_when_to_come_back(tmp_path: Path)
     limited = start_sandbox(tmp_path)
     try:
         caller = Caller(limited)
-        codes = [caller.http.get("/api/v3/users/x") for _ in range(105)]
-        assert [answer.status_code for answer in codes[:100]] == [404] * 100
-        last = codes[-1]
-        assert (last.status_code, last.json()["code"]) == (429, 400311)
+        with ThreadPoolExecutor(16) as pool:  # far more than 100 in 5 s, also on a busy machine
+            answers = list(pool.map(lambda _: caller.http.get("/api/v3/users/x"), range(400)))
+        refused = [answer for answer in answers if answer.status_code != 404]
+        assert len(answers) - len(refused) >= 100
+        assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(429, 400311)}
+        last = refused[-1]
         assert 1 <= int(last.headers["retry-after"]) <= 5
         assert Caller(limited, "another").get("/api/v1/rooms")["rooms"] == []
     finally:
