@@ -21,6 +21,9 @@ from spnb.broadcast.sources.timing import Timeline
 from spnb.errors import InvalidInput, SourceError
 from tests.broadcast.films import RATE, Taken, beeps, film, flashes, planes, tone, turned
 
+# What keeps time drops pictures that come too late: no test for a process that gives way.
+pytestmark = pytest.mark.media
+
 
 def played(path: Path, *, loop: bool = False) -> Taken:
     source, taken = MediaFile(path, loop=loop), Taken()

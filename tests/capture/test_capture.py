@@ -91,6 +91,8 @@ async def test_what_real_time_does_not_bring_is_read_again_or_named(
         sp.realtime.reconnect_now()
         await until(lambda: c.gaps == 0)
         await reacted(speaker, there, "after")
+        await room.stop()
+        assert await c.wait(60)
     await speaker.aclose()
     made = await c.dataset()
     same(made, sandbox, room.room_id, "messages", "status", "rooms")
