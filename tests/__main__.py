@@ -104,8 +104,7 @@ MOST_AGAIN = 10
 """Tests of one run that are tried once more; where more fail, something is wrong, and trying is a waste of time."""
 
 REAL_TIME = "browser or media"
-WITH_PAGES = [f"tests/{folder}" for folder in ("vendor", "frontends", "guide", "road", "lab")]
-"""Folders that share what is slow to start: a browser, a lab, a network of their own."""
+LAB = "tests/lab"
 COVERAGE = ("--cov=spnb", "--cov-report=term:skip-covered", "--cov-fail-under=85")
 
 
@@ -167,23 +166,22 @@ class Part:
 def run_all() -> int:
     """The whole suite, all parts at once; 0 where all passed.
 
-    What sends media or drives a browser keeps time, and mostly waits: two at a time of what shares a lab or a page, and
-    two of the rest; folder by folder, since a worker that leaves one ends its lab and begins a new one. What only
-    computes fills the time that is left: it gives way, and is measured for coverage.
+    What sends media or drives a browser keeps time, and mostly waits: one worker keeps a lab for all tests of a lab,
+    two do the rest, folder by folder, since a worker that leaves one ends what its tests share. What only computes
+    fills the time that is left: it gives way, and is measured for coverage.
     """
     for stale in ROOT.glob(".coverage*"):
         stale.unlink()
     in_order = ("-rR", "--dist", "loadscope", "--no-loadscope-reorder", "--durations=30")
-    elsewhere = [f"--ignore={folder}" for folder in WITH_PAGES]
     computed = Part(
         "What neither sends media nor drives a browser",
         *("-q", "-m", f"not ({REAL_TIME})", "-n", "2", "--dist", "loadscope", *COVERAGE),
     )
     computed.give_way()
     # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
-    pages = Part("Pages", "-q", "-m", REAL_TIME, "-n", "2", *in_order, *WITH_PAGES)
-    media = Part("Media", "-q", "-m", REAL_TIME, "-n", "2", *in_order, *elsewhere, shown=True)
-    parts = (computed, pages, media)
+    lab = Part("In a lab", "-q", "-m", REAL_TIME, "-n", "1", *in_order, LAB)
+    media = Part("Media and pages", "-q", "-m", REAL_TIME, "-n", "2", *in_order, f"--ignore={LAB}", shown=True)
+    parts = (computed, lab, media)
     for part in parts:
         part.tell()
     codes = [part.verdict() for part in parts]

@@ -32,6 +32,7 @@ __all__ = [
     "chromium",
     "open_lab",
     "restless_camera",
+    "start_page",
 ]
 
 BASE = "/user/ann/"
@@ -317,16 +318,21 @@ async def open_lab(
             console: list[str] = []
             page.on("console", lambda message: console.append(f"{message.type}: {message.text}"))
             page.on("pageerror", lambda error: console.append(f"pageerror: {error}"))
-            await page.goto(f"{origin}{BASE}lab?token={token}", timeout=120_000)
-            await page.wait_for_function("window.jupyterapp && window.jupyterapp.started", timeout=120_000)
-            await page.evaluate("window.jupyterapp.started")
-            await page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
+            await start_page(page, f"{origin}{BASE}lab?token={token}")
             yield Lab(origin, token, folder, base, page, console, shots or base / "shots")
             await browser.close()
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
         log.close()
+
+
+async def start_page(page: Page, address: str) -> None:
+    """Open a lab anew in a page, with nothing beside its notebooks."""
+    await page.goto(address, timeout=120_000)
+    await page.wait_for_function("window.jupyterapp && window.jupyterapp.started", timeout=120_000)
+    await page.evaluate("window.jupyterapp.started")
+    await page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
 
 
 AnyLab = TypeVar("AnyLab", bound=Lab)

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from spnb.bench.lab import BASE, HUB, browser_options, calm_camera, open_lab
+from spnb.bench.lab import BASE, HUB, browser_options, calm_camera, open_lab, start_page
 from spnb.bench.lab import Lab as PlainLab
 from tests.conftest import RunningSandbox, start_sandbox
 
@@ -50,6 +50,12 @@ async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
             yield Lab(**{field.name: getattr(plain, field.name) for field in fields(plain)}, sandbox=brisk)
     finally:
         brisk.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def fresh_page(lab: Lab) -> None:
+    """Each module's tests share a page; what those of another have left in it is gone."""
+    await start_page(lab.page, f"{lab.url}{BASE}lab?token={lab.token}&reset")
 
 
 @pytest_asyncio.fixture(autouse=True)
