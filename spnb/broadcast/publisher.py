@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from spnb._lasting import kept_up
 from spnb._proxies import enter, through
+from spnb._publishing import Publishing
 from spnb._sound_lag import SoundLag
 from spnb.broadcast.events import BroadcastStats, TrackSubscribed
 from spnb.broadcast.native_log import QuietEncoder
@@ -138,6 +139,7 @@ class Publisher:
         self._events = events
         self._loop = asyncio.get_running_loop()
         self._room: rtc.Room | None = None
+        self._publishing = Publishing()
         self._video: Any = None
         self._audio: Any = None
         self._video_track: Any = None
@@ -287,7 +289,7 @@ class Publisher:
         if what in self._intent.muted:
             # Announced as muted from its first moment on; nobody has heard of the track yet.
             track.mute()
-        await self._room.local_participant.publish_track(track, options)
+        await self._publishing.publish(self._room, track, options)
 
     async def _unpublish(self, track: Any) -> None:
         if track is not None and self._room is not None:
@@ -470,8 +472,7 @@ class Publisher:
         await self._end_feeder()
         room, self._room = self._room, None
         self._events.tiles.leave(room)
-        if room is not None:
-            await room.disconnect()
+        await self._publishing.leave(room)
 
 
 def _check(options: VideoOptions) -> None:

@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 from spnb._proxies import enter
+from spnb._publishing import Publishing
 from spnb._sound_lag import SoundLag
 from spnb.sandbox.ingest.flv import Coded
 
@@ -45,6 +46,7 @@ class Transcoder:
         self._loop = asyncio.get_running_loop()
         self._packets: queue.Queue[Coded | None] = queue.Queue(MOST_PACKETS)
         self._room: Any = None
+        self._publishing = Publishing()
         self._video: Any = None
         self._size = (0, 0)
         self._audio: Any = None
@@ -150,7 +152,7 @@ class Transcoder:
             simulcast=False,
             video_encoding=rtc.VideoEncoding(max_bitrate=int(max(1e6, width * height * 3)), max_framerate=30),
         )
-        await self._room.local_participant.publish_track(track, options)
+        await self._publishing.publish(self._room, track, options)
         if (width, height) == self._size:
             self._video = (source, track)
         if before is not None:
@@ -171,7 +173,7 @@ class Transcoder:
 
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._audio)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-        await self._room.local_participant.publish_track(track, options)
+        await self._publishing.publish(self._room, track, options)
         waiting, piece = b"", CHUNK * 4
         while True:
             waiting += await self._sound.get()
@@ -201,8 +203,7 @@ class Transcoder:
             work.cancel()
         await asyncio.gather(*self._works, return_exceptions=True)
         room, self._room = self._room, None
-        if room is not None:
-            await room.disconnect()
+        await self._publishing.leave(room)
 
 
 class _Decoder:
