@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from spnb.errors import ConfigError
+from spnb.sandbox.ingest import Ingest
 from spnb.sandbox.ingest.amf import MalformedAmf, decoded, encoded
 from spnb.sandbox.ingest.chunks import ChunkReader, MalformedChunk, chunked
 from spnb.sandbox.ingest.flv import MalformedTag, read_audio, read_video
+from spnb.sandbox.ingest.rtmp import MOST_CONNECTIONS
 from tests.broadcast.films import film
 from tests.ingest.conftest import Studio
 from tests.live.conftest import until
+
+if TYPE_CHECKING:
+    from spnb.sandbox.store import Store
 
 
 @pytest.mark.media
@@ -146,6 +153,67 @@ async def test_strangers_are_put_out(studio: Studio, pieces: tuple[bytes, ...]) 
     heard = await knocked(studio, *pieces)
     assert b"Publish.Start" not in heard
     assert (await studio.sp.rooms.create("still there")).room_id
+
+
+async def drip(port: int, told: asyncio.Event) -> None:
+    """Say a handshake byte by byte until the line is closed."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    closed = asyncio.create_task(reader.read())
+    writer.write(b"\x03")
+    told.set()
+    while not (await asyncio.wait([closed], timeout=0.5))[0]:
+        writer.write(b"x")
+    with contextlib.suppress(ConnectionError):
+        assert await closed == b""
+    writer.close()
+
+
+@pytest.mark.media
+async def test_strangers_that_drip_are_put_out_and_keep_nobody_out(studio: Studio, clip: Path) -> None:
+    room = await studio.sp.rooms.create("Slow strangers", type="directStreaming")
+    address = str((await room.broadcaster_data()).direct_stream_url)
+    there = [asyncio.Event() for _ in range(MOST_CONNECTIONS)]
+    strangers = [asyncio.create_task(drip(int(address.split(":")[2].split("/")[0]), one)) for one in there]
+    await asyncio.gather(*(one.wait() for one in there))
+    encoder = await studio.encoder(clip, address)
+    await room.until("live", timeout=60)
+    await asyncio.wait_for(asyncio.gather(*strangers), 60)
+    assert encoder.returncode is None
+    await room.stop()
+
+
+@pytest.mark.media
+async def test_one_that_sends_no_media_is_put_out(studio: Studio) -> None:
+    """Let in by its key, it begins a message that does not come."""
+    room = await studio.sp.rooms.create("Nothing", type="directStreaming")
+    key = (await room.ingest()).stream_key
+    publish = chunked(20, encoded("publish", 5, None, key, "live"))
+    heard = await knocked(studio, HANDSHAKE, CONNECT, publish, chunked(9, bytes(100))[:50])
+    assert b"Publish.Start" in heard
+    assert (await room.refresh()).status == "idle"
+
+
+async def test_a_media_server_that_does_not_answer_locks_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = asyncio.Event()
+
+    async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await over.wait()
+        writer.close()
+
+    over = asyncio.Event()
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        media = SimpleNamespace(url=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", follow=lambda _room: None)
+        door: Any = Ingest(cast("Store", None), "key", media, "http://127.0.0.1:9")
+        monkeypatch.setattr(door, "_token", lambda _key: ("room", "token"))
+        for _ in range(2):
+            asked.clear()
+            entering = asyncio.create_task(door._admit("key"))
+            await asyncio.wait_for(asked.wait(), 60)
+            entering.cancel()  # as after ten seconds
+            with pytest.raises(asyncio.CancelledError):
+                await entering
+        over.set()
 
 
 def test_commands_are_read_back() -> None:

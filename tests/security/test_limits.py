@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -96,9 +97,17 @@ def test_an_upload_is_refused_before_it_is_kept(sandbox: RunningSandbox) -> None
     assert caller.get("/api/v3/sessions")["success"]
 
 
+def closed(connection: socket.socket) -> bool:
+    """Whether it ends without a word; a reset too is an end, where something was still being said."""
+    try:
+        return connection.recv(65536) == b""
+    except ConnectionError:
+        return True
+
+
 def test_a_request_that_does_not_come_is_not_waited_for(flooded: RunningSandbox) -> None:
     # All at once, so that their waits run side by side.
-    silent, begun, trickled, headed, offered = (raw(flooded) for _ in range(5))
+    silent, begun, trickled, headed, offered, dripping, named = (raw(flooded) for _ in range(7))
     begun.sendall(b"GET /api/v1/ro")
     trickled.sendall(head(flooded, "/api/v5/sessions", "1000", f"X-API-Key: {flooded.api_key}") + b'{"userId"')
     headed.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: ")
@@ -109,12 +118,29 @@ def test_a_request_that_does_not_come_is_not_waited_for(flooded: RunningSandbox)
     encoder = told.get("data", told)
     said = (f"Authorization: Bearer {encoder['streamKey']}", "Content-Type: application/sdp")
     offered.sendall(head(flooded, httpx.URL(encoder["whipUrl"]).path, "1000", *said) + b"v=0")
-    for connection in (silent, begun, headed):
-        assert connection.recv(65536) == b"", "closed without a word"
+    # Nor is one that comes byte by byte, be it the headers or the offer.
+    dripping.sendall(head(flooded, httpx.URL(encoder["whipUrl"]).path, "1000", *said))
+    named.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: ")
+    over = threading.Event()
+    drops = [threading.Thread(target=drip, args=(one, over)) for one in (dripping, named)]
+    for each in drops:
+        each.start()
+    for connection in (silent, begun, headed, named):
+        assert closed(connection)
     assert status_of(trickled) == 408
     assert status_of(offered) == 408, "an encoder's offer too"
-    for connection in (silent, begun, trickled, headed, offered):
+    assert status_of(dripping) == 408
+    over.set()
+    for each in drops:
+        each.join()
+    for connection in (silent, begun, trickled, headed, offered, dripping, named):
         connection.close()
+
+
+def drip(connection: socket.socket, over: threading.Event) -> None:
+    with contextlib.suppress(OSError):
+        while not over.wait(1):
+            connection.sendall(b"v")
 
 
 def half_open(sandbox: RunningSandbox) -> list[socket.socket]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -130,6 +131,9 @@ class Ingest:
         let = self._inside[room_id] = _Let(self._media.url, token, lambda: self._inside.pop(room_id, None))
         try:
             await let.start()
+        except asyncio.CancelledError:  # the encoder has gone meanwhile, or LiveKit took too long
+            self._inside.pop(room_id, None)
+            raise
         except Exception as error:
             self._inside.pop(room_id, None)
             log.warning("an encoder could not be let in: %s", type(error).__name__)

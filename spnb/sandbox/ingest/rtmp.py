@@ -60,6 +60,8 @@ class RtmpServer:
         self._admit = admit
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._strangers: dict[asyncio.StreamWriter, None] = {}
+        """Those who have not said yet what stream key they have, the longest there first."""
         self.port = 0
 
     async def start(self, port: int) -> None:
@@ -72,8 +74,13 @@ class RtmpServer:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if len(self._connections) >= MOST_CONNECTIONS:
-            writer.transport.abort()
-            return
+            # An encoder says at once what it wants: who has taken longest goes first.
+            oldest = next(iter(self._strangers), writer)
+            self._strangers.pop(oldest, None)
+            oldest.transport.abort()
+            if oldest is writer:
+                return
+        self._strangers[writer] = None
         task = asyncio.create_task(self._serve(reader, writer), name="rtmp encoder")
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
@@ -85,6 +92,7 @@ class RtmpServer:
             async with asyncio.timeout(KNOCK_SECONDS):
                 await encoder.shake_hands()
                 key = await encoder.knock()
+                self._strangers.pop(writer, None)
                 try:
                     taker = await self._admit(key)
                 except Denied as error:
@@ -97,6 +105,7 @@ class RtmpServer:
         except (MalformedChunk, MalformedAmf, MalformedTag) as error:
             log.info("an encoder was put out: %s", error)
         finally:
+            self._strangers.pop(writer, None)
             writer.transport.abort() if taker is None else writer.close()
             if taker is not None:
                 await taker.aclose()

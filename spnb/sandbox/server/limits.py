@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import OrderedDict
 from typing import Any
 
@@ -20,7 +21,9 @@ FORM_BYTES = 64 * 1024
 HEADER_SECONDS = 10.0
 """From the opening of a connection, or the beginning of a request, to the end of its headers."""
 BODY_SECONDS = 20.0
-"""Between two pieces of a body."""
+"""For a body, or between two pieces of it; what it is given beyond, each kilobyte pays for with a second."""
+LEAST_RATE = 1024
+"""Bytes a second: one that comes more slowly, drop by drop, keeps a connection for nothing."""
 LINGER_SECONDS = 5.0
 """For what is still being sent after it was refused."""
 MOST_HALF_OPEN = 256
@@ -52,13 +55,16 @@ class BoundedBodies:
         if not said.isdigit() or len(said) > 12 or int(said) > most:
             await envelope(too_large)(scope, receive, send)
             return
-        came, whole = 0, False
+        came, whole, waited = 0, False, 0.0
 
         async def bounded() -> Message:
-            nonlocal came, whole
+            nonlocal came, whole, waited
+            patience = max(0.0, min(BODY_SECONDS, BODY_SECONDS + came / LEAST_RATE - waited))
+            began = time.monotonic()
             try:
-                async with asyncio.timeout(None if whole else BODY_SECONDS):
+                async with asyncio.timeout(None if whole else patience):
                     message = await receive()
+                waited += time.monotonic() - began
             except TimeoutError:
                 slow = "The body did not come in time"
                 raise Refused(408, 400000, slow, headers={"Connection": "close"}) from None
