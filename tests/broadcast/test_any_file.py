@@ -34,20 +34,6 @@ def played(path: Path, *, loop: bool = False) -> Taken:
     return taken
 
 
-@pytest.mark.parametrize("size", [(2, 2), (14, 14), (64, 8), (8, 64)])
-def test_pictures_too_small_for_an_encoder_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
-    tiny = film(
-        tmp_path / "tiny.mkv",
-        size=size,
-        sound=False,
-        seconds=0.2,
-        codec="ffv1",
-        pictures=lambda _number: av.VideoFrame(*size, "yuv420p"),
-    )
-    with pytest.raises(SourceError, match=rf"{size[0]}×{size[1]}: encoders take no less than 16×16"):
-        MediaFile(tiny).open()
-
-
 def test_options_reach_native_code_only_within_its_limits() -> None:
     for wish in ({"width": 8}, {"width": math.nan}, {"fps": math.nan}, {"fps": math.inf}, {"bitrate": 2**40}):
         with pytest.raises(InvalidInput):

@@ -56,9 +56,10 @@ def display_size(frame: Any, aspect: Fraction) -> tuple[int, int]:
     scale = min(Fraction(1), MOST_SIDE / max(width, height))
     size = int(width * scale) // 2 * 2, int(height * scale) // 2 * 2
     if min(size) < LEAST_SIDE:
-        raise SourceError(
-            f"its picture is {frame.width}×{frame.height}: encoders take no less than {LEAST_SIDE}×{LEAST_SIDE}"
-        )
+        told = f"{frame.width}×{frame.height}"
+        if size != (frame.width // 2 * 2, frame.height // 2 * 2):
+            told += f", shown as {size[0]}×{size[1]}"
+        raise SourceError(f"its picture is {told}: encoders take no less than {LEAST_SIDE}×{LEAST_SIDE}")
     return size
 
 

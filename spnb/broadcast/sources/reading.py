@@ -37,6 +37,10 @@ class _Track:
         self.over = False
         self.step = step
         """Seconds from one frame to the next where nothing tells."""
+        self.shift: float | None = None
+        """Seconds that are added to its stamps."""
+        # Of its first packets no decoding time is known, and the time they are shown at goes forth and back.
+        self.reorders = bool(getattr(stream.codec_context, "has_b_frames", False))
         self._last: float | None = None
 
     def seconds_ahead(self) -> float:
@@ -171,7 +175,9 @@ class Reader:
         base = packet.time_base
         stamp = packet.dts if packet.dts is not None else packet.pts
         if stamp is not None and base:
-            shift = round(self._timeline.shift(packet.stream.index, float(stamp * base)) / base)
+            if track.shift is None or packet.dts is not None or not track.reorders:
+                track.shift = self._timeline.shift(packet.stream.index, float(stamp * base))
+            shift = round(track.shift / base)
             if packet.pts is not None and abs(packet.pts - stamp) * base > WRONG_SECONDS:
                 packet.pts = stamp
             if packet.pts is not None:
