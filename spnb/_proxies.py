@@ -20,6 +20,8 @@ from spnb.config import is_loopback
 __all__ = ["enter", "proxy_of", "through", "without_proxy"]
 
 NAMES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+ASKED_DIRECTLY = ("rtmp", "rtsp", "srt")
+"""FFmpeg knows no proxies for these."""
 _guard = threading.Lock()
 _holders: Counter[str] = Counter()
 _leaving: set[asyncio.Future[None]] = set()
@@ -28,7 +30,7 @@ _leaving: set[asyncio.Future[None]] = set()
 def proxy_of(url: str) -> str | None:
     """The proxy that the environment names for an address, as it stands there; None where it is asked directly."""
     parts = urlsplit(url)
-    if is_loopback(url) or urllib.request.proxy_bypass(parts.hostname or ""):
+    if parts.scheme in ASKED_DIRECTLY or is_loopback(url) or urllib.request.proxy_bypass(parts.hostname or ""):
         return None
     kind = "https" if parts.scheme in ("https", "wss", "rtmps") else "http"
     for name in (f"{kind}_proxy", "all_proxy"):

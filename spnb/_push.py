@@ -40,15 +40,16 @@ class Push:
 
     def __init__(self, url: str) -> None:
         self.name = "push.flv"
-        direct = proxy_of(url) is None
-        hidden = {name for each in NAMES for name in (each, each.upper())} if direct else set()
+        told = {name: value for name, value in os.environ.items() if name not in NAMES}
+        if proxy := proxy_of(url):
+            told["http_proxy"] = proxy  # by this name alone FFmpeg asks for one, also where TLS goes through it
         self._process = subprocess.Popen(
             [sys.executable, "-m", "spnb._push"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
-            env={name: value for name, value in os.environ.items() if name not in hidden},
+            env=told,
             start_new_session=True,
         )
         assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
 from spnb._proxies import proxy_of, through, without_proxy
+from spnb._push import Push
 from spnb.broadcast import SourceLost, SourceRestored, go_live
 from spnb.broadcast.publisher import ConnectionRefused
 from spnb.broadcast.sources import Generator, MediaFile, TestCard
+from spnb.cli import doctor
 from spnb.errors import SourceError
 from tests.broadcast.booth import SILENT, Booth, Listener
 from tests.broadcast.films import film
@@ -146,6 +151,43 @@ def test_no_proxy_is_honoured_where_native_code_knows_none(monkeypatch: pytest.M
         " through the proxy http://proxy.example.com:3128 (NO_PROXY names exceptions)"
     )
     assert str(native("https_proxy")).startswith("b'http://user")
+
+
+def test_a_stream_is_pushed_through_the_proxy_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of `HTTPS_PROXY`, as Python's libraries have it, where FFmpeg asks for another word; but not of what is left out."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    with socket.create_server(("127.0.0.1", 0)) as proxy, ThreadPoolExecutor(1) as other:
+        address = f"127.0.0.1:{proxy.getsockname()[1]}"
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@{address}")
+        assert through("rtmps://live.invalid/app/key").startswith(f" through the proxy http://{address} ")
+        pushing = other.submit(Push, "rtmps://live.invalid/app/streamkey")
+        with proxy.accept()[0] as line:
+            asked = line.recv(4096)
+            line.sendall(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+        assert asked.startswith(b"CONNECT live.invalid:443 ")
+        assert b"streamkey" not in asked
+        with pytest.raises(OSError, match=r"\w") as refused:
+            pushing.result(60)
+        assert "streamkey" not in str(refused.value)
+        monkeypatch.setenv("NO_PROXY", "live.invalid")
+        for direct in ("rtmps://live.invalid/app/key", "rtmp://elsewhere.invalid/app/key", "rtsp://lens.invalid/1"):
+            assert through(direct) == ""
+            with pytest.raises(OSError, match=r"\w"):
+                Push(direct) if direct.startswith("rtmp") else av.open("rtsp://lens.invalid/1", timeout=5)
+        proxy.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+
+
+def test_the_doctor_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://someone:secret@127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    found = doctor._livekit("ws://livekit.invalid:7880?access_token=secret", "token")
+    assert found.state == "fail"
+    assert "ws://livekit.invalid:7880 through the proxy http://127.0.0.1:9 " in found.text
+    assert "secret" not in found.text
 
 
 FORKED = """
