@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+import weakref
 from pathlib import Path
 from typing import Literal
 
 from spnb.errors import ConfigError
 
-__all__ = ["home_folder", "user_folder"]
+__all__ = ["PassingFolder", "home_folder", "user_folder"]
 
 NO_HOME = "this user has no home folder (HOME is not set)"
 
@@ -47,3 +50,26 @@ def home_folder(instead: str) -> Path:
         return Path.home()
     except RuntimeError:
         raise ConfigError(f"{NO_HOME}: {instead}") from None
+
+
+class PassingFolder:
+    """A temporary folder that goes with whoever holds it, or with this process.
+
+    It does not go with a child of `os.fork` that ends, as one of `tempfile.TemporaryDirectory` does.
+
+    Args:
+        prefix: what its name begins with.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.name = tempfile.mkdtemp(prefix=prefix)
+        self._end = weakref.finalize(self, _remove, self.name, os.getpid())
+
+    def cleanup(self) -> None:
+        """Remove it now."""
+        self._end()
+
+
+def _remove(folder: str, of_process: int) -> None:
+    if os.getpid() == of_process:
+        shutil.rmtree(folder, ignore_errors=True)

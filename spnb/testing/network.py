@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import spnb
 from spnb._arguments import checked_class
+from spnb._places import PassingFolder
 from spnb.errors import SpnbError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class Reserve:
 
     def __init__(self, *options: str) -> None:
         self._options = options
-        self._folder = tempfile.TemporaryDirectory(prefix="spnb-testing-", ignore_cleanup_errors=True)
+        self._folder = PassingFolder("spnb-testing-")
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="spnb-testing")
         self._count = 0
         self._next: Future[SandboxInfo] | None = None

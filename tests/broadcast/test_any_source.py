@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import av
 import numpy as np
 import pytest
 
+import spnb
 from spnb._proxies import proxy_of, through, without_proxy
 from spnb._push import Push
 from spnb.broadcast import SourceLost, SourceRestored, go_live
@@ -154,7 +156,7 @@ def test_no_proxy_is_honoured_where_native_code_knows_none(monkeypatch: pytest.M
 
 
 def test_a_stream_is_pushed_through_the_proxy_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of `HTTPS_PROXY`, as Python's libraries have it, where FFmpeg asks for another word; but not of what is left out."""
+    """Of `HTTPS_PROXY`, as Python has it, where FFmpeg asks for another word; but not of what is left out."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     with socket.create_server(("127.0.0.1", 0)) as proxy, ThreadPoolExecutor(1) as other:
@@ -221,3 +223,36 @@ def test_a_child_that_ends_leaves_everything_to_its_parent(tmp_path: Path) -> No
         check=False,
     )
     assert told.stdout.splitlines() == ["child 0", "child 0", "on air True live", "over recorded"], told.stderr
+
+
+PASSING = """
+    import os, sys
+    from spnb._places import PassingFolder
+    held, let_go = PassingFolder("spnb-forked-"), PassingFolder("spnb-forked-")
+    child = os.fork()
+    if not child:
+        del let_go
+        sys.exit()
+    os.waitpid(child, 0)
+    print(os.path.isdir(held.name), os.path.isdir(let_go.name), held.name, let_go.name)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_folder_goes_with_its_own_process_and_no_child_of_it() -> None:
+    command = [sys.executable, "-c", textwrap.dedent(PASSING)]
+    *there, held, let_go = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    assert there == ["True", "True"]
+    assert not Path(held).exists()
+    assert not Path(let_go).exists()
+
+
+def test_what_is_done_at_a_programs_end_asks_whose_end_it_is() -> None:
+    package = Path(str(spnb.__file__)).parent
+    for path in package.rglob("*.py"):
+        text = path.read_text()
+        if re.search(r"atexit\.register|weakref\.finalize", text):
+            assert re.search(r"register_at_fork|os\.getpid", text), path
+        if "bench" not in path.parts:
+            made = re.findall(r"^.*\bTemporaryDirectory\(.*$", text, re.MULTILINE)
+            assert all("with " in line for line in made), path

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from spnb._places import PassingFolder
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.folder import Folder, save_table, write_card
 from spnb.analytics.frames import validated
@@ -23,7 +24,7 @@ __all__ = ["dataset_of_log"]
 class _Lent(Folder):
     """Tables in a temporary folder, which goes when nobody holds them any more, or with the program."""
 
-    def __init__(self, folder: TemporaryDirectory[str]) -> None:
+    def __init__(self, folder: PassingFolder) -> None:
         self._lent = folder
         super().__init__(Path(folder.name))
 
@@ -50,7 +51,7 @@ def dataset_of_log(path: Path, *, as_of: Any, text: bool, options: Mapping[str, 
 
 
 def _of_pieces(log: ChatLog, pieces: Iterator[pd.DataFrame], as_of: Any, text: bool) -> Dataset:
-    folder = TemporaryDirectory(prefix="spnb-chat-", ignore_cleanup_errors=True)
+    folder = PassingFolder("spnb-chat-")
     place, mended, times = Path(folder.name), Quality(), []
     first = next(pieces)
     told = {} if log.rooms is None else {"rooms": log.rooms}
