@@ -90,6 +90,23 @@ def test_a_playlist_is_played_to_its_end(server: Server, second: bytes) -> None:
     assert taken.seconds_of_sound > 1.8
 
 
+def test_a_playlist_that_grows_is_followed_and_comes_back(server: Server, second: bytes) -> None:
+    server.files = {"/live.m3u8": playlist("a.ts", over=False), "/a.ts": second}
+    source, taken = playing(f"{server.url}/live.m3u8")
+    taken.until(lambda: len(taken.pictures) >= 20)
+    server.files = {"/live.m3u8": playlist("a.ts", "b.ts", over=False), "/b.ts": second}
+    taken.until(lambda: len(taken.pictures) >= 40)
+    assert taken.reasons == []
+    server.files = {}
+    taken.until(lambda: taken.reasons)
+    before = len(taken.pictures)
+    server.files = {"/live.m3u8": playlist("c.ts"), "/c.ts": second}
+    taken.until(lambda: taken.ends)
+    source.close()
+    assert taken.reasons[1:] == ["restored"]
+    assert len(taken.pictures) > before + 10
+
+
 def test_what_breaks_off_is_asked_for_again(server: Server, second: bytes, tmp_path: Path) -> None:
     """And is fitted into what is on air, should it come back in another size."""
     server.files = {"/live.ts": second}

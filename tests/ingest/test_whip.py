@@ -139,7 +139,7 @@ async def test_a_cut_encoder_is_waited_for(studio: Studio) -> None:
     await room.until("ended", "recorded", timeout=60)
 
 
-async def test_who_may_not_is_told_why(studio: Studio) -> None:
+async def test_who_may_not_is_told_why(studio: Studio, clip: Path) -> None:
     room = await studio.sp.rooms.create("Refusals", type="directStreaming")
     told = await studio.ask("POST", room)
     url, key = told["whipUrl"], told["streamKey"]
@@ -163,6 +163,8 @@ async def test_who_may_not_is_told_why(studio: Studio) -> None:
     async with sending(url, key) as first:
         assert first.status_code == 201
         assert (await asked(url, key, good)).status_code == 409
+        other_way = await studio.encoder(clip, f"{told['rtmpUrl']}/{key}")
+        assert await asyncio.wait_for(other_way.wait(), 60) != 0
         session = str(httpx.URL(url).join(first.headers["location"]))
         candidates = "a=ice-ufrag:x\r\na=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n"
         fragment = {"Content-Type": "application/trickle-ice-sdpfrag"}

@@ -136,8 +136,10 @@ class LiveURL(Decoded):
                     sink.ended()
                     return
                 reason = f"{self._name()} has broken off"
-            except SourceError as error:
+            except (SourceError, DownloadError, Unreachable) as error:
                 reason = str(error)
+            except OSError as error:  # its words may hold the whole address
+                reason = f"{self._name()} has broken off: {type(error).__name__}"
             self._release()
             if not stop.is_set() and not lost:
                 lost = True
@@ -173,7 +175,7 @@ class _Fetched:
         answer = run(self._context.__aenter__())
         if answer.status not in (200, 206):
             self.close()
-            raise OSError(f"the live stream's server answered {answer.status}")
+            raise SourceError(f"the live stream's server answered {answer.status}")
         self._body = aiter(answer.body)
 
     def read(self, size: int) -> bytes:

@@ -125,7 +125,7 @@ class Ingest:
 
     async def _admit(self, key: str) -> _Let:
         room_id, token = self._token(key)
-        if room_id in self._inside:
+        if room_id in self._inside or self._whip.publishes(room_id):
             raise Denied("another encoder publishes into this room")
         self._media.follow(room_id)
         let = self._inside[room_id] = _Let(self._media.url, token, lambda: self._inside.pop(room_id, None))

@@ -158,6 +158,10 @@ class Whip:
         self._sessions.pop(participant.sid, None)
         await participant.room.dismiss(participant, models.DisconnectReason.CLIENT_INITIATED)
 
+    def publishes(self, room_id: str) -> bool:
+        """Whether an encoder is in a room; of those in a LiveKit deployment LiveKit alone knows."""
+        return any(not other.gone and other.room.name == room_id for other in self._sessions.values())
+
     async def put_out(self, room_id: str) -> None:
         """End the sessions in a room."""
         for participant in [other for other in self._sessions.values() if other.room.name == room_id]:
