@@ -40,16 +40,16 @@ class Push:
 
     def __init__(self, url: str) -> None:
         self.name = "push.flv"
-        told = {name: value for name, value in os.environ.items() if name not in NAMES}
+        known = {name: value for name, value in os.environ.items() if name not in NAMES}
         if proxy := proxy_of(url):
-            told["http_proxy"] = proxy  # by this name alone FFmpeg asks for one, also where TLS goes through it
+            known["http_proxy"] = proxy  # by this name alone FFmpeg asks for one, also where TLS goes through it
         self._process = subprocess.Popen(
             [sys.executable, "-m", "spnb._push"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
-            env=told,
+            env=known,
             start_new_session=True,
         )
         assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
