@@ -19,7 +19,7 @@ import numpy as np
 
 from tests.broadcast.films import RATE, film, planes, tone, turned
 
-__all__ = ["PLAYED", "REFUSED", "Plays"]
+__all__ = ["PLAYED", "REFUSED", "Plays", "still"]
 
 Make = Callable[[Path], Any]
 

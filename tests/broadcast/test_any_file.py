@@ -20,6 +20,7 @@ from spnb.broadcast.sources.picture import _to_sdr
 from spnb.broadcast.sources.timing import Timeline
 from spnb.errors import InvalidInput, SourceError
 from tests.broadcast.films import RATE, Taken, beeps, film, flashes, planes, tone, turned
+from tests.broadcast.odd_files import still
 
 # What keeps time drops pictures that come too late: no test for a process that gives way.
 pytestmark = pytest.mark.media
@@ -334,6 +335,23 @@ def test_hostile_files_neither_hang_nor_end_the_process(tmp_path: Path) -> None:
                 if isinstance(found[1], av.VideoFrame) and source._fitter is not None:
                     source._fitter.fitted(found[1])
         source.close()
+
+
+def test_a_still_in_a_loop_keeps_nobody_busy(tmp_path: Path) -> None:
+    """It is opened anew as often as a card is shown, not at 25 pictures a second."""
+    began: list[float] = []
+
+    class Noted(MediaFile):
+        def _push_all(self, sink: Any, pace: Any, offset: float) -> float:
+            began.append(offset)
+            return super()._push_all(sink, pace, offset)
+
+    source, taken = Noted(still("png")(tmp_path / "still"), loop=True), Taken()
+    source.open()
+    source.start(taken)
+    taken.until(lambda: len(taken.pictures) >= 3)
+    source.close()
+    assert began[:3] == pytest.approx([0, 0.2, 0.4])
 
 
 def test_planes_are_numbered() -> None:

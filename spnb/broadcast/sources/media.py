@@ -10,7 +10,7 @@ from typing import Any
 
 from spnb._arguments import checked_class
 from spnb.broadcast.sources.base import Pace, Sink
-from spnb.broadcast.sources.decoded import Decoded
+from spnb.broadcast.sources.decoded import CARD_FPS, Decoded
 from spnb.broadcast.sources.microphone import Microphone
 from spnb.errors import InvalidInput, SourceError
 from spnb.recordings.containers import open_local
@@ -59,12 +59,14 @@ class MediaFile(Decoded):
             self.open()
         pace, end, size = Pace(stop), 0.0, (self.width, self.height)
         while True:
-            end = self._push_all(sink, pace, end)
+            began, end = end, self._push_all(sink, pace, end)
             if stop.is_set():
                 return
             if not self.loop:
                 sink.ended()
                 return
+            if not self.has_audio and end - began < 1.5 / self.fps:
+                end = began + 1 / CARD_FPS  # a still picture: often enough
             # Opened anew: a decoder that has seen the end would have to be reset stream by stream.
             self.open()
             if (self.width, self.height) != size:
