@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from spnb._arguments import checked_class
 from spnb._loop import Flattened, aiterate, on_loop
 from spnb._twins import Blocking
-from spnb.errors import Forbidden, InvalidInput
+from spnb.errors import Forbidden, InvalidInput, ServiceError, Unreachable
 from spnb.live.chat_follower import ChatFollower
 from spnb.live.message_log import ChatChange
 from spnb.live.on_screen import Placard, closed, placards_of, shown_over, without_message
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from spnb.client import AsyncClient
 
 __all__ = ["MODERATOR", "Announcement", "AsyncChat", "announcement_of"]
+
+log = logging.getLogger(__name__)
 
 MODERATOR = "channel-moderator"
 PINNED = "announcement"
@@ -57,6 +60,9 @@ class AsyncChat:
         self.read_error: str | None = None
         """Why the chat, which is followed, could not be read last: messages may be missing for now. None where it
         could."""
+        self._deleted: set[str] = set()
+        self._looked_at: set[str] = set()
+        """Of the messages that are pinned or were put on screen: which are deleted, and which were asked for."""
 
     @property
     def channel(self) -> Channel:
@@ -71,8 +77,29 @@ class AsyncChat:
     @on_loop
     async def refresh(self) -> Channel:
         """Read the channel again now."""
-        self._channel = await self._client.channels.get(self._channel.channel_id)
+        await self._read_channel()
+        self._looked_at.clear()
+        await self._look_at_shown()
         return self._channel
+
+    async def _read_channel(self) -> dict[str, Any]:
+        self._channel = await self._client.channels.get(self._channel.channel_id)
+        return dict(self._channel.metadata or {})
+
+    def _shown(self) -> set[str]:
+        """Ids of the messages that the channel's metadata pins or puts on screen."""
+        pinned = announcement_of(self._channel)
+        found = {pinned.message_id if pinned else None, *(one.message_id for one in placards_of(self._channel))}
+        return {message_id for message_id in found if message_id}
+
+    async def _look_at_shown(self) -> None:
+        """Learn which of them are deleted: whoever wrote one may delete it, and may not write that there."""
+        shown = self._shown()
+        asked = sorted(shown - self._looked_at - self._deleted)
+        if asked:
+            messages = await self._client.messages.get_many(asked)
+            self._deleted |= set(asked) - {message.message_id for message in messages if not message.is_deleted}
+        self._looked_at = shown
 
     # -- messages
 
@@ -126,17 +153,21 @@ class AsyncChat:
 
     @on_loop
     async def delete(self, message: Message | str) -> None:
-        """Delete your message, or as a moderator anybody's: from the screen too, and from the replay.
+        """Delete your message, or as a moderator anybody's: from the screen, the replay and above the chat too.
 
         social.plus: `MessageRepository.softDeleteMessage`, `MessageRepository.deleteMessage`.
         """
         message_id = self._own(message)
         await self._client.messages.delete(message_id)
-        if any(placard.message_id == message_id for placard in self.placards):
+        if message_id in self._shown():
+            self._deleted.add(message_id)
             # Who does not moderate may not write there: whoever shows it looks whether the message is still there.
             with suppress(Forbidden):
-                metadata = (await self.refresh()).metadata or {}
-                await self._update(metadata=without_message(metadata, message_id))
+                metadata = without_message(await self._read_channel(), message_id)
+                pinned = announcement_of(self._channel)
+                if pinned is not None and pinned.message_id == message_id:
+                    del metadata[PINNED]
+                await self._update(metadata=metadata)
 
     @on_loop
     async def flag(self, message: Message | str, *, reason: str | None = None) -> None:
@@ -241,21 +272,29 @@ class AsyncChat:
                 yield [change.message for change in batch if change.kind == "added" and change.message is not None]
 
     async def _follow(self, last: int | None) -> Any:
-        follower = ChatFollower(self._client, self._channel)
+        follower = ChatFollower(self._client, self._channel, also=lambda: self._shown() - self._deleted)
         async with aclosing(follower.batches(last)) as batches:
             async for batch in batches:
                 self.read_error = follower.read_error
                 for change in batch:
                     if change.channel is not None:
                         self._channel = change.channel
+                self._deleted |= follower.deleted & self._shown()
+                follower.deleted.clear()
+                try:
+                    await self._look_at_shown()
+                except (ServiceError, Unreachable) as error:  # asked again with what comes next
+                    log.info("what is on screen could not be looked at: %s", type(error).__name__)
                 yield batch
 
     # -- moderating
 
     @property
     def announcement(self) -> Announcement | None:
-        """What is pinned above the chat, as far as known here: `refresh()` reads it, following keeps it up to date."""
-        return announcement_of(self._channel)
+        """What is pinned above the chat, unless it was deleted, as far as known here: `refresh()` reads it, following
+        keeps it up to date."""
+        found = announcement_of(self._channel)
+        return None if found is None or found.message_id in self._deleted else found
 
     @on_loop
     async def pin(self, announcement: Message | str) -> Announcement:
@@ -267,12 +306,12 @@ class AsyncChat:
         if isinstance(announcement, Message):
             pinned: dict[str, Any] = {
                 "text": announcement.text[:PINNED_TEXT_LIMIT],
-                "messageId": self._own(announcement),
+                "messageId": self._standing(announcement),
                 "userId": announcement.creator_public_id,
             }
         else:
             pinned = {"text": announcement[:PINNED_TEXT_LIMIT], "userId": self._client.user_id}
-        metadata = (await self.refresh()).metadata or {}
+        metadata = await self._read_channel()
         await self._update(metadata={**metadata, PINNED: pinned})
         found = self.announcement
         assert found is not None  # noqa: S101 - just written
@@ -281,7 +320,7 @@ class AsyncChat:
     @on_loop
     async def unpin(self) -> None:
         """Take the announcement down; moderators only."""
-        metadata = dict((await self.refresh()).metadata or {})
+        metadata = await self._read_channel()
         if metadata.pop(PINNED, None) is not None:
             await self._update(metadata=metadata)
 
@@ -294,8 +333,9 @@ class AsyncChat:
 
     @property
     def placards(self) -> list[Placard]:
-        """What stood over the picture, oldest first, the newest 50: `refresh()` reads it, following keeps it fresh."""
-        return placards_of(self._channel)
+        """What stood over the picture, oldest first, the newest 50, without deleted messages: `refresh()` reads it,
+        following keeps it fresh."""
+        return [placard for placard in placards_of(self._channel) if placard.message_id not in self._deleted]
 
     @on_loop
     async def show(self, message: Message | str) -> Placard:
@@ -306,13 +346,13 @@ class AsyncChat:
             message: a text message, or a text of your own; of a long one the first 280 characters.
 
         Raises:
-            InvalidInput: there is no text in it.
+            InvalidInput: there is no text in it, or it was deleted.
         """
         text = message.text if isinstance(message, Message) else message
         if not text.strip():
             raise InvalidInput("only a text can be put on screen")
-        about = {"name": message.name, "message_id": self._own(message)} if isinstance(message, Message) else {}
-        metadata = (await self.refresh()).metadata or {}
+        about = {"name": message.name, "message_id": self._standing(message)} if isinstance(message, Message) else {}
+        metadata = await self._read_channel()
         await self._update(metadata=shown_over(metadata, self._client.clock.now(), text, **about))
         found = self.on_screen
         assert found is not None  # noqa: S101 - just written
@@ -321,7 +361,7 @@ class AsyncChat:
     @on_loop
     async def hide(self) -> None:
         """Take off what stands over the picture; moderators only."""
-        metadata = (await self.refresh()).metadata or {}
+        metadata = await self._read_channel()
         if self.on_screen is not None:
             await self._update(metadata=closed(metadata, self._client.clock.now()))
 
@@ -349,6 +389,12 @@ class AsyncChat:
         if message.channel_public_id not in (None, self._channel.channel_id):
             raise InvalidInput(f"{message!r} is of another chat, {message.channel_public_id}, not of this one")
         return message.message_id
+
+    def _standing(self, message: Message) -> str:
+        """The id of a message of this chat that is not known to be deleted."""
+        if message.message_id in self._deleted:
+            raise InvalidInput(f"{message!r} was deleted")
+        return self._own(message)
 
     async def _update(self, **changes: Any) -> None:
         self._channel = await self._client.channels.update(self._channel.channel_id, **changes)

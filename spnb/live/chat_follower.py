@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from spnb._lasting import Pauses
@@ -43,11 +43,15 @@ class ChatFollower:
     Args:
         client: the connection.
         channel: the channel to follow.
+        also: ids of messages to be looked after, however far back they are.
     """
 
-    def __init__(self, client: AsyncClient[Any], channel: Channel) -> None:
+    def __init__(
+        self, client: AsyncClient[Any], channel: Channel, *, also: Callable[[], Iterable[str]] = tuple
+    ) -> None:
         self._client = client
         self._channel = channel
+        self._also = also
         self._topic = f"{channel.path}/#"
         self._log = MessageLog(client.user_id)
         self._changes: list[ChatChange] = []
@@ -59,12 +63,14 @@ class ChatFollower:
         self._channel_at = NEVER
         self._pauses = Pauses(FIRST_POLL)
         self._closed = False
+        self.deleted: set[str] = set()
+        """Messages found to be deleted, also those from before the beginning, of which no change tells; to be taken."""
         self.read_error: str | None = None
         """Why the chat could not be read last; None where it could."""
 
     async def batches(self, last: int | None) -> Any:
         """Changes as they are known, some at a time, beginning with the last messages (all without a number); none at
-        all where only `read_error` has changed."""
+        all where only `read_error` or `deleted` has."""
         await self._client.login()
         realtime = self._client.realtime
         ends = [
@@ -82,7 +88,8 @@ class ChatFollower:
                 async with self._client._reading:
                     await self._do_what_is_due()
                 changes, self._changes = self._changes, []
-                if changes or self.read_error != problem:
+                self.deleted |= {one.message.message_id for one in changes if one.kind == "deleted" and one.message}
+                if changes or self.deleted or self.read_error != problem:
                     yield changes
         finally:
             for end in ends:
@@ -224,6 +231,7 @@ class ChatFollower:
         if changes:
             self._pauses.anew()
         self._changes += changes
+        self._log.doubtful.update(self._also())
         self._plan_doubts()
 
     async def _read_doubtful(self) -> None:
@@ -235,6 +243,7 @@ class ChatFollower:
             return
         messages = await self._client.messages.get_many(asked)
         self._changes += self._log.settle(asked, messages, heard=heard)
+        self.deleted |= set(asked) - {message.message_id for message in messages if not message.is_deleted}
         self._plan_doubts()
 
     def _plan_doubts(self, patience: float = DOUBT_PATIENCE) -> None:

@@ -44,8 +44,6 @@ class ChatPart(Widget):
     _following: asyncio.Task[None] | None = None
     _flushing: asyncio.TimerHandle | None = None
     _next_flush = 0.0
-    _deleted: frozenset[str] = frozenset()
-    """Messages that were on screen when they were deleted."""
     chat_bytes = 0
     """Bytes of messages sent to the page so far."""
     chat_messages = 0
@@ -117,19 +115,16 @@ class ChatPart(Widget):
                 await chat.refresh()
                 rows.moderators = frozenset(await chat.moderators())
                 self._show_channel(chat)
+                shown = chat.announcement, chat.on_screen
                 rows.clear()
                 first = True
                 async for batch in chat.batches(last=SHOWN):
                     wait = FIRST_WAIT
                     if self.chat_state.get("unreadable", False) != (chat.read_error is not None):
                         self._show_state(unreadable=chat.read_error is not None)
-                    gone = {
-                        change.message.message_id for change in batch if change.kind == "deleted" and change.message
-                    }
-                    on_screen = chat.on_screen
-                    if on_screen is not None and on_screen.message_id in gone:
-                        self._deleted = frozenset(gone)
-                    if any(change.kind == "channel" for change in batch) or gone & self._deleted:
+                    told = chat.announcement, chat.on_screen
+                    if told != shown or any(change.kind == "channel" for change in batch):
+                        shown = told
                         self._show_channel(chat)
                     if rows.take(batch) or first:
                         if first:
@@ -159,7 +154,7 @@ class ChatPart(Widget):
             muted=channel.is_muted,
             announcement=None if pinned is None else {"text": pinned.text, "user": pinned.user_id or ""},
             onScreen=None
-            if placard is None or placard.message_id in self._deleted
+            if placard is None
             else {"text": placard.text, "name": placard.name, "message": placard.message_id or ""},
         )
 

@@ -24,19 +24,16 @@ class ReplayPlacards(Widget):
     `until` is None where it stood to the end."""
 
     async def _read_placards(self, room: AsyncLiveRoom) -> None:
-        """Read what stood over the picture, but for messages that were deleted since."""
+        """Read what stood over the picture, but for messages that were deleted since (`chat.placards` has none)."""
         began = room.record.live_at
         if began is None or not room.record.live_channel_id:
             return
         try:
             chat = room.chat
             await chat.refresh()
-            ids = list({placard.message_id for placard in chat.placards if placard.message_id})
-            messages = await room.client.messages.get_many(ids)
         except (ServiceError, Unreachable) as error:
             log.info("what was on screen could not be read: %s", type(error).__name__)
             return
-        kept = {message.message_id for message in messages if not message.is_deleted}
         self.placards = [
             {
                 "at": max(0.0, (placard.since - began).total_seconds()),
@@ -45,6 +42,5 @@ class ReplayPlacards(Widget):
                 "name": placard.name,
             }
             for placard in chat.placards
-            if (placard.until is None or placard.until > began)
-            and (placard.message_id is None or placard.message_id in kept)
+            if placard.until is None or placard.until > began
         ]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import spnb
+from spnb.errors import InvalidInput
 from spnb.live import ChatChange
 from spnb.models import Message, User
 from spnb.widgets import Chat, CreateRoom, Player, Studio
@@ -179,6 +180,44 @@ def test_a_studio_and_a_player_have_the_chat_of_their_room(sp: Any, guest: Any) 
     for widget in (studio, player):
         widget.close()
     until(lambda: all(one is not None and one.done() for one in following))
+
+
+def test_what_its_author_has_deleted_is_on_no_screen(sp: Any, guest: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spnb.widgets.chat_part.SHOWN", 1)  # it is too far back to be among what a page shows
+    room = sp.rooms.create("Taken back", chat=True)
+    theirs = guest.rooms.get(room.room_id)
+    said = theirs.chat.send("I should not have said that")
+    theirs.chat.send("Something else")
+    room.chat.pin(said)
+    room.chat.show(said)
+    open_before = [Chat(room), Studio(sp, room), Player(guest.rooms.get(room.room_id))]
+
+    def shown(widget: Any) -> list[Any]:
+        return [(widget.chat_state.get(name) or {}).get("text") for name in ("announcement", "onScreen")]
+
+    for widget in open_before:
+        until(lambda widget=widget: shown(widget) == [said.text] * 2)
+    theirs.chat.delete(said)
+    for widget in open_before:
+        until(lambda widget=widget: shown(widget) == [None, None])
+    # It still stands in the channel, which its author may not write: who comes later does not see it either.
+    assert said.text in str(room.chat.refresh().metadata)
+    assert (room.chat.announcement, room.chat.on_screen, room.chat.placards) == (None, None, [])
+    late = Player(guest.rooms.get(room.room_id))
+    seen: list[Any] = []
+    late.observe(lambda _change: seen.append(shown(late)), "chat_state")
+    until(lambda: late.chat_state.get("open"))
+    assert not any(any(each) for each in seen)
+    with pytest.raises(InvalidInput, match="was deleted"):
+        room.chat.show(said)
+    # A host's own hand takes it out of the channel.
+    again = theirs.chat.send("Nor that")
+    room.chat.pin(again)
+    room.chat.show(again)
+    room.chat.delete(again)
+    assert again.text not in str(room.chat.refresh().metadata)
+    for widget in (*open_before, late):
+        widget.close()
 
 
 def test_a_chat_that_cannot_be_read_says_so_and_is_tried_again(sp: Any, sandbox: RunningSandbox) -> None:

@@ -100,7 +100,7 @@ class Chat(Face):
         return run(self._twin.edit(message, text))
 
     def delete(self, message: Message | str) -> None:
-        """Delete your message, or as a moderator anybody's: from the screen too, and from the replay.
+        """Delete your message, or as a moderator anybody's: from the screen, the replay and above the chat too.
 
         social.plus: `MessageRepository.softDeleteMessage`, `MessageRepository.deleteMessage`.
         """
@@ -189,7 +189,9 @@ class Chat(Face):
 
     @property
     def announcement(self) -> Announcement | None:
-        """What is pinned above the chat, as far as known here: `refresh()` reads it, following keeps it up to date."""
+        """What is pinned above the chat, unless it was deleted, as far as known here: `refresh()` reads it, following
+        keeps it up to date.
+        """
         return self._twin.announcement
 
     def pin(self, announcement: Message | str) -> Announcement:
@@ -211,7 +213,9 @@ class Chat(Face):
 
     @property
     def placards(self) -> list[Placard]:
-        """What stood over the picture, oldest first, the newest 50: `refresh()` reads it, following keeps it fresh."""
+        """What stood over the picture, oldest first, the newest 50, without deleted messages: `refresh()` reads it,
+        following keeps it fresh.
+        """
         return self._twin.placards
 
     def show(self, message: Message | str) -> Placard:
@@ -222,7 +226,7 @@ class Chat(Face):
             message: a text message, or a text of your own; of a long one the first 280 characters.
 
         Raises:
-            InvalidInput: there is no text in it.
+            InvalidInput: there is no text in it, or it was deleted.
         """
         return run(self._twin.show(message))
 
