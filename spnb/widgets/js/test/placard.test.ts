@@ -26,3 +26,16 @@ void test("a placard stands from its beginning to before its end", async () => {
   assert.deepEqual(told(60), ["Thank you", "", 0]);
   assert.deepEqual(told(0), ["", "", 0]);
 });
+
+void test("what was put on screen and then deleted is gone from over the picture, its writer's name too", async () => {
+  const { placard } = await import("../src/shared/placard");
+  let state: object = { onScreen: { text: "<b>I take it back</b>", name: "Eve" } };
+  let draw = () => undefined as void;
+  const link = { get: () => state, follow: (_: string[], update: () => void) => (draw = update)() } as unknown as Link;
+  const box = placard(link);
+  const told = () => [box.textContent, box.dataset["name"], box.dir];
+  assert.deepEqual(told(), ["<b>I take it back</b>", "Eve", "auto"]);
+  state = { onScreen: null };
+  draw();
+  assert.deepEqual(told(), ["", "", "auto"]);
+});

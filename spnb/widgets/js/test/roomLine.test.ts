@@ -70,3 +70,22 @@ void test("what is being typed stays while everything else goes on", () => {
 void test("times are told in one zone, by its name", () => {
   assert.match(lineOf().line.el.textContent ?? "", /2023-11-14 22:13 UTC/);
 });
+
+void test("what was copied is said, and where the page may not write it can be read", async (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const written: string[] = [];
+  let may = true;
+  const clipboard = { writeText: (text: string) => (may ? Promise.resolve(void written.push(text)) : Promise.reject(new Error("no"))) };
+  Object.defineProperty(globalThis, "navigator", { value: { clipboard }, configurable: true });
+  const { line, press } = lineOf();
+  const copy = [...line.el.querySelectorAll("button")].at(-1);
+  for (const told of ["Copied", "r1"]) {
+    press("Copy id");
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(copy?.textContent, told);
+    context.mock.timers.tick(2000);
+    assert.equal(copy?.textContent, "Copy id");
+    may = false;
+  }
+  assert.deepEqual(written, ["r1"]);
+});

@@ -84,3 +84,19 @@ void test("old health numbers are not shown as new ones", () => {
   assert.match(strip.el.textContent ?? "", /No health numbers for 1\d s/);
   assert.doesNotMatch(strip.el.textContent ?? "", /Good|30 fps/);
 });
+
+void test("health is no live region: only another grade is said aloud, once", () => {
+  const strip = new HealthStrip();
+  const good = { fps: 30, kbps: 2000, width: 1280, height: 720, loss: 0, rtt: 5, wanted: 30 };
+  const aloud = () => strip.el.querySelectorAll("[aria-live], [role=status], [role=alert], [role=log]");
+  for (const fps of [30, 29.9, 30.1]) strip.add({ ...good, fps });
+  assert.equal(strip.el.getAttribute("role"), "group");
+  assert.equal(strip.el.closest("[aria-live], [role=status], [role=alert], [role=log]"), null);
+  const [spoken] = aloud();
+  assert.deepEqual([aloud().length, spoken?.textContent], [1, ""], "numbers that change are not said");
+  strip.add({ ...good, fps: 10 });
+  assert.deepEqual([...aloud()], [spoken], "it stays the same element, else it is not heard");
+  assert.equal(spoken?.textContent, "The broadcast's health is Poor.");
+  strip.add({ ...good, fps: 11 });
+  assert.equal(spoken?.textContent, "The broadcast's health is Poor.");
+});
