@@ -11,6 +11,7 @@ export function aPage(): Window {
   for (const name of names) Object.defineProperty(globalThis, name, { value: window[name], configurable: true, writable: true });
   Object.assign(globalThis, {
     window,
+    location: window.location,
     requestAnimationFrame: (work: () => void) => setTimeout(work),
     cancelAnimationFrame: clearTimeout,
     matchMedia: () => ({ matches: false, addEventListener: () => undefined, removeEventListener: () => undefined }),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { forgetRoad, roadTo } from "../src/shared/road";
+import { candidates, forgetRoad, onRoad, roadTo } from "../src/shared/road";
 
 const ADDRESS = "http://127.0.0.1:7000/live.m3u8";
 const SIGNPOST = { challenge: "c", answer: "a" };
@@ -61,4 +61,36 @@ void test("where the search finds nothing, the lesser road stays", async () => {
   await settled();
   assert.equal((await roadTo(ADDRESS, SIGNPOST))?.via, "jupyter");
   mock.restoreAll();
+});
+
+void test("an end that cannot prove itself is no road, whatever it answers, and the next one is tried", async () => {
+  const asked: string[] = [];
+  const answers: Record<string, unknown> = {};
+  page(new Set());
+  globalThis.fetch = (async (address: string) => {
+    const root = address.split("/sandbox/")[0] ?? "";
+    asked.push(root);
+    return answers[root] ?? Promise.reject(new TypeError("nobody there"));
+  }) as unknown as typeof fetch;
+  const port = "http://127.0.0.1:8888/proxy/7000";
+  // Another program's page, another sandbox's proof, a server's refusal.
+  answers["http://127.0.0.1:7000"] = { ok: true, json: () => Promise.reject(new SyntaxError("<html>")) };
+  answers["http://127.0.0.1:8888/spnb"] = { ok: true, json: async () => ({ proof: "another's" }) };
+  answers[port] = { ok: false, json: async () => ({ proof: "a" }) };
+  forgetRoad(ADDRESS);
+  assert.equal(await roadTo(ADDRESS, SIGNPOST), undefined);
+  assert.deepEqual(asked, ["http://127.0.0.1:7000", "http://127.0.0.1:8888/spnb", port]);
+  // That there is none is not remembered.
+  answers[port] = { ok: true, json: async () => ({ proof: "a" }) };
+  assert.deepEqual(await roadTo(ADDRESS, SIGNPOST), { via: "port", root: port });
+  assert.equal(onRoad({ via: "port", root: port }, "ws://127.0.0.1:7000/rtc?x=1"), "ws://127.0.0.1:8888/proxy/7000/rtc?x=1");
+});
+
+void test("a page of a hub's name asks the hub first, a page of no Jupyter server the address alone", async () => {
+  page(new Set());
+  assert.deepEqual(candidates(new URL(ADDRESS)).map(({ via }) => via), ["direct", "jupyter", "port"]);
+  Object.assign(globalThis, { location: { hostname: "hub.example", href: "https://hub.example/user/x/lab" } });
+  assert.deepEqual(candidates(new URL(ADDRESS)).map(({ via }) => via), ["jupyter", "port", "direct"]);
+  Object.assign(globalThis, { document: { getElementById: () => null, body: { dataset: {} } } });
+  assert.deepEqual(candidates(new URL(ADDRESS)).map(({ via }) => via), ["direct"]);
 });
