@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, cast
 
@@ -28,8 +29,8 @@ WIDTH, HEIGHT, FPS = 320, 180, 15
 class FarPage:
     """What is at the page's end: it cannot connect by itself, and encodes numbered pictures when it is told to."""
 
-    def __init__(self, codec: str) -> None:
-        self.codec = codec
+    def __init__(self, codec: str, *, connects: bool = False) -> None:
+        self.codec, self.connects = codec, connects
         self.asked: list[str] = []
         self.frames = PageFrames(lambda _picture: None)
         self.numbers = 0
@@ -38,7 +39,7 @@ class FarPage:
     async def ask(self, command: str, *, timeout: float, **content: Any) -> dict[str, Any]:
         self.asked.append(command)
         if command == "connect":
-            return {"ok": False, "reason": "no media connection"}
+            return {"ok": self.connects, "reason": "no media connection"}
         if command == "encode" and self.sending is None:
             assert (content["width"], content["height"]) == (WIDTH, HEIGHT)
             self.sending = asyncio.create_task(self._send())
@@ -114,8 +115,29 @@ async def test_a_page_that_cannot_connect_is_on_air_by_its_frames(
         page.stop()
 
 
-async def _told(source: PageSource) -> None:
+async def test_a_page_whose_connection_fails_on_air_goes_on_by_its_frames(livekit: LiveKit, listener: Listener) -> None:
+    booth, page, fell = Booth(livekit, "fallen"), FarPage("h264", connects=True), []
+    source = PageSource(page, WIDTH, HEIGHT, FPS, frames=page.frames, fell=fell.append)
+    events: list[Any] = []
+    show = await go_live(booth, source, on_event=events.append)
+    try:
+        assert (page.asked[0], "encode" in page.asked, fell) == ("connect", False, [])
+        await _told(
+            source, lambda: source.heard({"event": "disconnected", "reason": "the media server has gone silent"})
+        )
+        await until(lambda: any(isinstance(event, Reconnected) for event in events), 60)
+        assert fell == ["the media server has gone silent"]
+        assert source.by_frames
+        assert page.asked.count("connect") == 1, "what has failed is not tried again"
+        await listener.connect(livekit, booth.room_id)
+        await listener.sees(40)
+    finally:
+        await show.stop()
+        page.stop()
+
+
+async def _told(source: PageSource, what: Callable[[], None] | None = None) -> None:
     async def tell() -> None:
-        source.page_closed()
+        (what or source.page_closed)()
 
     await asyncio.to_thread(run, tell())

@@ -1,7 +1,7 @@
 // The page's own encoder: key frames as they are asked for, and no more of them.
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
-import { FrameSender } from "../src/shared/encoder";
+import { FrameSender, Pace } from "../src/shared/encoder";
 
 type Chunk = { type: string; byteLength: number; timestamp: number; copyTo(): void };
 
@@ -64,4 +64,29 @@ void test("a wish for a key frame that was made before one had arrived is for th
   assert.deepEqual(sent, [1, 2, 3, 4, 5, 6]);
   sender.stop();
   clock.mock.restore();
+});
+
+void test("the road's own back pressure tells the rate: less where acknowledgements come late, more where they do not", () => {
+  const pace = new Pace(2_500_000);
+  let now = 0;
+  const judged = (took: number) => {
+    pace.took(took);
+    return pace.judge((now += 500), 0);
+  };
+  assert.equal(pace.bits, 1_200_000, "it begins with what most roads bear");
+  assert.equal(pace.judge((now += 500), 0), undefined, "nothing is known before the first acknowledgement");
+  for (let count = 0; count < 20; count++) judged(50);
+  assert.equal(pace.bits, 2_500_000, "and never more than is wished for");
+  const before = pace.bits;
+  assert.ok((judged(400) ?? before) < before);
+  assert.equal(pace.judge(now + 100, 0), undefined, "not at every picture");
+  for (let count = 0; count < 40; count++) judged(400);
+  assert.equal(pace.bits, 150_000);
+  judged(50);
+  assert.ok(pace.bits > 150_000, "it comes back when the road does");
+  // What is out and not acknowledged counts as well, and for too long nothing more is sent.
+  assert.ok((pace.judge((now += 500), 400) ?? Infinity) < 180_000);
+  assert.deepEqual([pace.stuck(649), pace.stuck(651)], [false, true]);
+  pace.atMost(100_000);
+  assert.equal(pace.bits, 100_000, "the other end may wish for less");
 });
