@@ -122,9 +122,8 @@ async def test_a_page_whose_connection_fails_on_air_goes_on_by_its_frames(liveki
     show = await go_live(booth, source, on_event=events.append)
     try:
         assert (page.asked[0], "encode" in page.asked, fell) == ("connect", False, [])
-        await _told(
-            source, lambda: source.heard({"event": "disconnected", "reason": "the media server has gone silent"})
-        )
+        silent = {"event": "disconnected", "reason": "the media server has gone silent"}
+        await _told(source, lambda: source.heard(silent))
         await until(lambda: any(isinstance(event, Reconnected) for event in events), 60)
         assert fell == [silent["reason"]]
         assert source.by_frames
