@@ -272,7 +272,7 @@ class AsyncChat:
                 yield [change.message for change in batch if change.kind == "added" and change.message is not None]
 
     async def _follow(self, last: int | None) -> Any:
-        follower = ChatFollower(self._client, self._channel, also=lambda: self._shown() - self._deleted)
+        follower = ChatFollower(self._client, self._channel, also=self._shown)
         async with aclosing(follower.batches(last)) as batches:
             async for batch in batches:
                 self.read_error = follower.read_error

@@ -207,6 +207,7 @@ def test_the_lab_opens_on_the_first_notebook_in_few_words_and_ends_at_one_key(tm
         assert process.wait(50) == 0
         assert "Traceback" not in rest, rest
         assert rest.strip().endswith("The lab has ended."), rest
+        assert "deprecat" not in f"{text}{rest}".lower(), f"{text}{rest}"
     finally:
         os.close(ours)
         if process.poll() is None:

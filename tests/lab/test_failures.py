@@ -201,6 +201,16 @@ async def test_viewers_are_asked_about_before_the_end(lab: Lab) -> None:
     await ended(page)
 
 
+COVERED = """() => {
+    const area = (where) => {
+        const { width, height } = document.querySelector(where).getBoundingClientRect();
+        return width * height;
+    };
+    return area('.spnb-floating') / area('.spnb-stage');
+}"""
+"""The share of the picture that lies under the controls."""
+
+
 async def test_everything_by_keyboard_and_in_the_dark(lab: Lab) -> None:
     await lab.write_and_run("keyboard.ipynb", CELL.replace("countdown=0", "countdown=1"))
     page = lab.page
@@ -225,6 +235,17 @@ async def test_everything_by_keyboard_and_in_the_dark(lab: Lab) -> None:
     await page.keyboard.press("Enter")
     await on_air(page)
     await lab.shot("studio-dark")
+    # On a narrow page the bar over the picture covers little of it, and goes by itself; a key brings it back.
+    await page.set_viewport_size({"width": 900, "height": 1400})
+    await page.locator(".spnb-stage").hover()
+    assert await page.evaluate(COVERED) < 0.15
+    await lab.shot("studio-narrow", ".spnb-studio")
+    await page.evaluate("document.activeElement.blur()")
+    bar = page.locator(".spnb-floating")
+    await expect(bar).to_have_css("opacity", "0")
+    await page.get_by_role("button", name="Mute", exact=True).focus()
+    await expect(bar).to_have_css("opacity", "1")
+    await page.set_viewport_size({"width": 1280, "height": 1400})
     await page.get_by_role("button", name="End", exact=True).focus()
     await page.keyboard.press("Space")
     assert await page.evaluate("document.activeElement.textContent") == "Stay on air", "the safe answer has the focus"

@@ -169,6 +169,12 @@ def test_who_is_live_is_listed_with_pictures(quiet_sandbox: RunningSandbox) -> N
         assert "on the list" in repr(now)
     until(lambda: now.rooms == [])
     now.close()
+    # Once it is recorded, the table of all rooms has the recording's picture.
+    room.until("recorded")
+    table = RoomTable(sp)
+    told = Sent(table)
+    until(lambda: any((c["type"], c.get("room")) == ("thumbnail", room.room_id) for c, _ in told.messages))
+    table.close()
     sp.close()
 
 
