@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import warnings
 from pathlib import Path
+from typing import TextIO
 
 from rich.console import Console
 
@@ -89,6 +91,28 @@ def open_lab(folder: Path, *, port: int, browser: bool, fresh: bool) -> int:
         arguments.append("--allow-root")
     # Kernels must find this very environment also where another python3 kernel is installed for the user.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    _hide_deprecations()
     LabApp.launch_instance(arguments)
     console.print("The lab has ended.", highlight=False, soft_wrap=True)
     return 0
+
+
+def _hide_deprecations() -> None:
+    """What the lab's own packages have still to change is not for who opens it.
+
+    A filter would not do: an extension that is installed beside (Voila) sets one of its own as it is loaded.
+    """
+    shown = warnings.showwarning
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not issubclass(category, DeprecationWarning):
+            shown(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show

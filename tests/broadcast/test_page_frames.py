@@ -116,7 +116,8 @@ async def test_a_page_that_cannot_connect_is_on_air_by_its_frames(
 
 
 async def test_a_page_whose_connection_fails_on_air_goes_on_by_its_frames(livekit: LiveKit, listener: Listener) -> None:
-    booth, page, fell = Booth(livekit, "fallen"), FarPage("h264", connects=True), []
+    booth, page = Booth(livekit, "fallen"), FarPage("h264", connects=True)
+    fell: list[str] = []
     source = PageSource(page, WIDTH, HEIGHT, FPS, frames=page.frames, fell=fell.append)
     events: list[Any] = []
     show = await go_live(booth, source, on_event=events.append)

@@ -176,6 +176,11 @@ async def test_the_season_in_a_period_a_table_and_back(lab: Lab, tmp_path: Path)
     assert steps == ["hv", exact["peak_viewers"]]
     assert await page.locator(".spnb-page .js-plotly-plot").count() == 4
     await pictured(lab, "stream-page-light", ".spnb-dashboard")
+    # Nor do labels stand on each other where a notebook is narrow.
+    await sized(page, 900, 2600)
+    assert await page.evaluate(COLLISIONS) == []
+    await lab.shot("stream-page-narrow", ".spnb-dashboard")
+    await sized(page, 1280, 1400)
     told = await lab.run_code("import json\nprint(json.dumps([board.room, len(board.table)]))")
     assert json.loads(told) == [room, 70]
     await page.get_by_role("button", name="‹ All streams").click()
@@ -248,6 +253,17 @@ async def test_voila_draws_a_page_without_a_network(lab: Lab, tmp_path: Path) ->
         await page.close()
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(60)
+
+
+COLLISIONS = """() => [...document.querySelectorAll('.spnb-page .js-plotly-plot')].flatMap((plot) => {
+    const boxes = [...plot.querySelectorAll('text')].map((one) => [one.textContent, one.getBoundingClientRect()]);
+    return boxes.flatMap(([text, a], at) => boxes.slice(at + 1).flatMap(([other, b]) => {
+        const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        return wide > 2 && high > 4 ? [`${text} / ${other}: ${wide.toFixed(0)}×${high.toFixed(0)}`] : [];
+    }));
+})"""
+"""Texts of the charts that stand on each other."""
 
 
 async def pictured(lab: Lab, name: str, selector: str) -> None:
