@@ -47,7 +47,9 @@ async def test_every_widget_hears_its_page_while_a_cell_runs(lab: Lab) -> None:
     made = (
         "room = sp.rooms.create('Busy', chat=True)\n"
         "widgets = [spnb.Studio(sp, room), spnb.Chat(room), spnb.RoomTable(sp)]\n"
-        "widgets += [spnb.CameraPreview(), spnb.GoLive(room)]\n"
+        "widgets += [spnb.CameraPreview(), spnb.GoLive(room), spnb.Player(room), spnb.LiveNow(sp)]\n"
+        "widgets += [spnb.RoomCard(room), spnb.RoomStatus(room), spnb.ViewerCount(room), spnb.RecordingPlayer(room)]\n"
+        "widgets += [spnb.CreateRoom(sp), spnb.Faults(sp), spnb.Doctor(sp)]\n"
         "from IPython.display import display\ndisplay(*widgets)\n"
         "heard = [[] for _ in widgets]\n"
         "for widget, told in zip(widgets, heard):\n"
