@@ -19,7 +19,7 @@ await build({
   packages: "external",
   logLevel: "warning",
 });
-const { status } = spawnSync(process.execPath, ["--test", ...tests.map((name) => path.join(outdir, name.replace(".ts", ".mjs")))], {
+const { status } = spawnSync(process.execPath, ["--test", "--test-force-exit", ...tests.map((name) => path.join(outdir, name.replace(".ts", ".mjs")))], {
   stdio: "inherit",
 });
 await rm(outdir, { recursive: true });
