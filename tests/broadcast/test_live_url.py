@@ -20,6 +20,9 @@ from spnb.broadcast.sources import LiveURL
 from spnb.errors import InvalidInput, SourceError
 from tests.broadcast.films import Taken, film
 
+# What keeps time drops pictures that come too late: no test for a process that gives way.
+pytestmark = pytest.mark.media
+
 
 class Server(http.server.ThreadingHTTPServer):
     """Serves what a test says, and keeps what was asked for."""
