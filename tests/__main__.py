@@ -175,7 +175,7 @@ def run_all() -> int:
     in_order = ("-rR", "--dist", "loadscope", "--no-loadscope-reorder", "--durations=30")
     computed = Part(
         "What neither sends media nor drives a browser",
-        *("-q", "-m", f"not ({REAL_TIME})", "-n", "2", "--dist", "loadscope", *COVERAGE),
+        *("-q", "-m", f"not ({REAL_TIME})", "-n", "3", "--dist", "loadscope", *COVERAGE),
     )
     computed.give_way()
     # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
