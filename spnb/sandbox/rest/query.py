@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -126,13 +127,12 @@ def page_by(
     if order in ("firstCreated", "lastCreated"):
         newest = order == "lastCreated"
         return collection.page(where, limit=wish.limit, newest_first=newest, start=wish.start, accept=accept)
-    found = collection.find(where)
     if order == "displayName":
-        found.sort(key=lambda each: name(each).casefold())
-    else:
-        field = "lastActivity" if order == "lastActivity" else "updatedAt"
-        found.sort(key=lambda each: str(each[field]), reverse=order.startswith("last"))
-    return sliced(filter(accept, found), wish)
+        named = sorted(collection.find(where), key=lambda each: name(each).casefold())
+        return sliced(filter(accept, named), wish)
+    field = "lastActivity" if order == "lastActivity" else "updatedAt"
+    with closing(collection.sorted_by(field, where, downward=order.startswith("last"))) as found:
+        return sliced(filter(accept, found), wish)
 
 
 def paging(page: Page, limit: int) -> dict[str, Any]:
