@@ -50,6 +50,18 @@ export function modelOf(traits: Record<string, unknown>) {
   };
 }
 
+/** A widget drawn into the document; `shown` finds what stands in it in sight, `end` takes it away. */
+export function drawn<P extends { model: Model }>(widget: { render: (props: never) => unknown }, page: P) {
+  const el = document.createElement("div");
+  document.body.append(el);
+  const end = widget.render({ model: page.model, el } as never) as () => void;
+  const shown = (selector: string) => {
+    const found = el.querySelector<HTMLElement>(selector);
+    return found && !found.closest("[hidden]") ? found : null;
+  };
+  return { ...page, el, shown, end };
+}
+
 export function button(el: Element, name: string): HTMLButtonElement {
   const found = [...el.querySelectorAll("button")].filter((one) => one.textContent === name && !one.closest("[hidden]"));
   if (found.length !== 1) throw new Error(`${found.length} buttons ${name}`);

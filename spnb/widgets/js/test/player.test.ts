@@ -1,7 +1,7 @@
 // The Player's head, and what is said where nothing plays: a kernel that does not answer, an address that fails.
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
-import { aPage, button, modelOf } from "./models";
+import { aPage, button, drawn, modelOf } from "./models";
 
 aPage();
 const ends: (() => void)[] = [];
@@ -25,14 +25,9 @@ async function player(changes: Record<string, unknown> = {}) {
     pinned: "",
     ...changes,
   });
-  const el = document.createElement("div");
-  document.body.append(el);
-  ends.push(widget.render({ model: page.model, el }));
-  const shown = (selector: string) => {
-    const found = el.querySelector<HTMLElement>(selector);
-    return found && !found.closest("[hidden]") ? found : null;
-  };
-  return { ...page, el, shown };
+  const view = drawn(widget, page);
+  ends.push(view.end);
+  return view;
 }
 
 void test("its head tells the title, the host, the viewers and the time on air, as text that turns nothing round", async () => {

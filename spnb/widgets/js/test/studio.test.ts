@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { OVER } from "../src/shared/leftovers";
-import { aPage, button, modelOf } from "./models";
+import { aPage, button, drawn, modelOf } from "./models";
 
 aPage();
 const ends: (() => void)[] = [];
@@ -55,14 +55,9 @@ async function studio(changes: Record<string, unknown> = {}) {
     ...changes,
   });
   widget.initialize({ model: page.model });
-  const el = document.createElement("div");
-  document.body.append(el);
-  ends.push(widget.render({ model: page.model, el }));
-  const shown = (selector: string) => {
-    const found = el.querySelector<HTMLElement>(selector);
-    return found && !found.closest("[hidden]") ? found : null;
-  };
-  return { ...page, el, shown };
+  const view = drawn(widget, page);
+  ends.push(view.end);
+  return view;
 }
 
 const ROOM = { has_room: true, title: "A talk \u202eoops", status: "idle", people: [HOST] };
