@@ -56,10 +56,13 @@ class Service:
         """Take the next stream."""
         self.files.append(self.folder / f"{self.port}-{len(self.files)}.flv")
         options = ["-v", "error", "-listen", "1", "-i", self.url, "-c", "copy", "-flush_packets", "1"]
-        self._process = await asyncio.create_subprocess_exec(
-            ffmpeg(), *options, str(self.files[-1]), stdin=subprocess.DEVNULL
-        )
-        await until(self._listens)
+        while self._process is None:
+            process = await asyncio.create_subprocess_exec(
+                ffmpeg(), *options, str(self.files[-1]), stdin=subprocess.DEVNULL
+            )
+            await until(lambda process=process: self._listens() or process.returncode is not None, 60)
+            # What broke off a moment ago may hold the address still.
+            self._process = process if process.returncode is None else None
 
     def _listens(self) -> bool:
         rows = Path("/proc/net/tcp").read_text().splitlines()[1:]
