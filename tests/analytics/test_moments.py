@@ -64,13 +64,14 @@ def find(counts: Any, _chatters: Any = None, sensitivity: float = 0.5) -> list[t
 @labelled
 def test_moments_that_people_would_pick(score: Any) -> None:
     made = score.report(LABELLED / "train.json.gz", find)
-    assert made["hit"] >= 17
+    more = score.report(LABELLED / "train.json.gz", lambda m, c: find(m, c, sensitivity=0.9))
+    assert made["hit"] >= 20
     assert made["moments_per_hour"] <= 3.5
     assert made["unlabelled_per_hour"] <= 3.5
-    more = score.report(LABELLED / "train.json.gz", lambda m, c: find(m, c, sensitivity=0.9))
-    top = {rate: int(told.split("/")[0]) for rate, told in more["top_per_hour"].items()}
-    assert top[2] >= 15
-    assert top[5] >= 21
+    for ranked in (made, more):  # those of the default alone hold the bars of a longer list
+        top = {rate: int(told.split("/")[0]) for rate, told in ranked["top_per_hour"].items()}
+        assert top[2] >= 17
+        assert top[5] >= 23
 
 
 @labelled

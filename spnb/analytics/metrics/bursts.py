@@ -4,9 +4,9 @@ Counts of five seconds are smoothed on three scales, from half a minute to some 
 surge are both seen. On a square root's scale (Anscombe, 1948) the spread of counts whose variance is a multiple of
 their mean is the same at every rate. How wide that spread is, each stream tells by itself: by the lower half of its
 deviations, which no surge can inflate (real half-minutes of chat vary by ten to twenty-five times their mean, tweets
-by once). Its variance is never
-taken for less than 2.75 times Poisson's, for it is an estimate. What is usual is the
-median of the 90 minutes around, which a surge of half an hour cannot lift.
+by once). Its variance is never taken for less than 3.5 times Poisson's, for it is an estimate. What is usual is, for a
+cry, the median of the half-hour around it, since people pick what stands out from just before; for a long surge that of
+90 minutes, which half an hour of it cannot lift.
 
 The parameters are few on purpose and chosen on twenty labelled streams and on planted ones, none for a single stream.
 """
@@ -36,17 +36,17 @@ SCALES = (2, 8, 24)
 """Bins of the Gaussians' standard deviations: 10 s, 40 s and 2 min."""
 LENGTHS = 8
 """A scale is asked only of streams at least so many times as long."""
-AROUND = 1080
-"""Bins around each that make its median: 90 minutes."""
+AROUND = (360, 720, 1080)
+"""Bins around each that make its median, by scale: 30 min, an hour, 90 min."""
 ANEW = 12
 """The median is taken anew once a minute."""
 ENOUGH = 24
 """Two minutes: of less nobody can say what is usual."""
-DOUBT = 1.75
+DOUBT = 2.5
 """Added to the variance, in Poisson's: a stream's own is only an estimate."""
 SKEW = 0.5
 """Of few clusters the upper tail is longer than the lower half tells: this share more variance, over their number."""
-BESIDE, HIGHER = 0.4, 1.4
+BESIDE, HIGHER = 0.6, 2.0
 """The threshold is this share of the stream's highest score, up to so many times its own."""
 APART = 12
 """Bursts less than a minute apart are one."""
@@ -124,7 +124,7 @@ def heights(counts: NDArray[np.int64]) -> Height:
         smooth = _smoothed(counts, scale)
         bins = scale * 2 * np.sqrt(np.pi)  # so many independent ones lie under the Gaussian
         values = scaled(smooth * bins)
-        median = _medians(values)
+        median = _medians(values, AROUND[place])
         away = values - median
         own = max(own_variance(away), at_once, 1.0)
         scores.append(in_deviations(away, own, np.maximum(median**2 / 4, own) / own))
@@ -199,10 +199,10 @@ def _smoothed(counts: NDArray[np.int64], scale: int) -> Numbers:
     return np.convolve(padded, weights / weights.sum(), "valid")
 
 
-def _medians(values: Numbers) -> Numbers:
+def _medians(values: Numbers, around: int) -> Numbers:
     """The rolling median, taken once a minute."""
     total = len(values)
-    width = min(AROUND + 1, total)
+    width = min(around + 1, total)
     centres = np.arange(0, total, ANEW)
     heads = np.clip(centres - width // 2, 0, total - width)
     several, place = np.unique(heads, return_inverse=True)

@@ -32,14 +32,14 @@ COLUMNS = ("room_id", "start", "end", "peak_at", "seconds", "score", "messages",
 
 
 def threshold_of(sensitivity: float) -> float:
-    """The score from which on something is a moment: 4.5 at sensitivity 0, 2.8 at 0.5, 1.1 at 1.
+    """The score from which on something is a moment: 4.35 at sensitivity 0, 2.65 at 0.5, 0.95 at 1.
 
     Raises:
         InvalidInput: the dial goes from 0 to 1.
     """
     if not 0 <= sensitivity <= 1:
         raise InvalidInput(f"sensitivity goes from 0 (only the loudest) to 1 (everything), not {sensitivity!r}")
-    return 4.5 - 3.4 * sensitivity
+    return 4.35 - 3.4 * sensitivity
 
 
 @checked
