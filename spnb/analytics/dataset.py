@@ -81,8 +81,11 @@ class Dataset:
         for name, frame in tables.items():
             frames[name], steps = validated(name, frame, now=now, text=text)
             mended += steps
+        from spnb.analytics.dimensions import clashes
+
         rooms, step = _all_rooms(frames)
         frames["rooms"] = rooms
+        mended += Quality.of(clashes(frames))
         reach = instant(as_of) if as_of is not None else _last(frames)
         return cls(Memory(frames, known=frames), as_of=reach, mended=mended + Quality.of([step]))
 

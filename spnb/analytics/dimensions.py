@@ -7,7 +7,7 @@ a part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,13 +23,39 @@ from spnb.errors import InvalidInput, TableError
 if TYPE_CHECKING:
     from spnb.analytics.dataset import Dataset
 
-__all__ = ["MOST_GROUPS", "is_of_viewers", "joined", "narrowed", "split"]
+__all__ = ["MOST_GROUPS", "SUMMED", "TIMES", "clashes", "is_of_viewers", "joined", "narrowed", "split"]
 
 MOST_GROUPS = 1_000
 """More values make no groups to look at, but a column of ids."""
 ACTS = ("messages", "reactions")
+TIMES = ("weekday", "hour")
+"""Columns that groups may be of beside those of rooms and views."""
+SUMMED = ("minutes_live", "viewer_seconds", "duration_seconds")
+"""Sums of a group that its averages are made of."""
 JOINED = {"user_id": "views", "room_id": "rooms", "community_id": "rooms", "creator_id": "rooms"}
 """Which table gets the columns of what is joined on it."""
+
+
+def clashes(frames: Mapping[str, pd.DataFrame]) -> Iterator[Step]:
+    """Columns of your own with names that stand for something else where streams are grouped, filtered or listed."""
+    ours = _ours()
+    beside = {*(column.name for column in TABLES["rooms"].columns), *frames["rooms"].columns}
+    for name in [each for each in ("rooms", "views") if each in frames]:
+        frame = frames[name]
+        for column in [each for each in frame.columns if each not in TABLES[name].names]:
+            if column in ours:
+                told = "kept in its table; beside the numbers that name is one of spnb's: rename it to group by it"
+            elif name == "views" and column in beside:
+                told = "kept in its table; groups and filters take that of rooms: rename it"
+            else:
+                continue
+            yield Step(f"column {column}", name, len(frame), told)
+
+
+def _ours() -> set[str]:
+    from spnb.analytics.kpis import KPIS
+
+    return {*KPIS, *TIMES, *SUMMED}
 
 
 def is_of_viewers(dataset: Dataset, column: str) -> bool:
@@ -105,6 +131,8 @@ def joined(dataset: Dataset, frame: Any, on: str) -> Dataset:
     added = [column for column in other.columns if column != on]
     if own := [column for column in added if column in OWN and name == "views"]:
         raise TableError(f"saved files have {', '.join(own)} for themselves: rename what is joined")
+    if taken := [column for column in added if column in _ours()]:
+        raise TableError(f"spnb has numbers called {', '.join(map(str, taken))}: rename what is joined")
     if taken := [str(column) for column in added if column in dataset.rooms.columns or column in dataset.views.columns]:
         raise TableError(f"{', '.join(taken)} would stand for two things: rename what is joined")
     keys = table[on].astype(object)

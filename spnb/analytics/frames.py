@@ -80,15 +80,11 @@ def validated(
         given = given.assign(text=given["text"].astype(object).where(~gone, ""))
     columns |= {str(extra): _extra(table, given[extra], steps) for extra in kept}
     lost = [str(extra) for extra in extras if extra not in kept and extra not in (*OWN, "text")]
-    if (
-        name in EXTENDED
-        and "user" in extras
-        and "user" not in kept
-        and not pd.api.types.is_integer_dtype(given["user"])
-    ):
-        # saved files number users in a column of that name; what is no number is somebody's own
+    for own in (column for column in OWN if column in extras and column not in kept):
+        if own == "user" and pd.api.types.is_integer_dtype(given[own]):
+            continue  # saved files number users in a column of that name; what is no number is somebody's own
         steps.append(
-            Step("column user", name, len(given), "left out, for saved files have one of their own: rename it")
+            Step(f"column {own}", name, len(given), "left out, for saved files have one of their own: rename it")
         )
     if name == "messages" and "text" in extras and not text:
         steps.append(Step("text", name, len(given), "left out: text=True keeps it"))

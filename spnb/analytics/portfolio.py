@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from spnb._arguments import checked
 from spnb.analytics.dataset import Dataset
-from spnb.analytics.dimensions import is_of_viewers, split
+from spnb.analytics.dimensions import SUMMED, TIMES, is_of_viewers, split
 from spnb.analytics.events import Events, net
 from spnb.analytics.people import viewers_known
 from spnb.analytics.reckon import over_events, over_sessions, same_people
@@ -44,11 +45,6 @@ CARDS = {
     "messages": "messages",
     "reactions": "reactions (given − taken back)",
 }
-
-
-TIMES = ("weekday", "hour")
-SUMMED = ("minutes_live", "viewer_seconds", "duration_seconds")
-"""Sums of a group that its averages are made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,50 +329,73 @@ def grouped(dataset: Dataset, by: str | Sequence[str], *, time_zone: str = "UTC"
 
 
 @checked
-def cohorts(dataset: Dataset, *, period: str = "W", time_zone: str = "UTC") -> pd.DataFrame:
+def cohorts(dataset: Dataset, *, by: str | None = None, period: str = "W", time_zone: str = "UTC") -> pd.DataFrame:
     """Returning viewers: of those who first watched live in a period, the share who did again so many periods later.
 
     Args:
         dataset: the audience.
+        by: a column of rooms, or a dimension of viewers, which is a column of your own in views: each of its values has
+            cohorts of its own, of who first watched there, and whether they watched there again.
         period: `D`, `W` (from Monday) or `M`.
         time_zone: the zone of the periods.
 
     Returns:
         One row per period of first watching (its beginning), `viewers` and a column for each number of periods since
         then, 0 being the first; NaN where that period is not over at `dataset.as_of`: half a week is no small week.
+        With `by` the value comes before the period in the index; streams without one are left out.
 
     Raises:
-        InvalidInput: the period is none of these.
+        InvalidInput: the period is none of these, or there is no such column.
     """
     if period not in ("D", "W", "M"):
         raise InvalidInput(f"period is D, W or M, not {period!r}")
     zone_named(time_zone)
     viewers_known(dataset)
+    if by is not None and is_of_viewers(dataset, by):
+        dataset = split(dataset, by)
+    rooms = dataset.rooms
+    if by is not None and by not in rooms.columns:
+        raise InvalidInput(f"cohorts have no column {by!r}: choose from {', '.join(map(str, rooms.columns))}")
+    code, values = (np.zeros(len(rooms), dtype=np.int64), ["all"]) if by is None else pd.factorize(rooms[by], sort=True)
     began = dataset.windows.begin
     room, user, live = _viewers(dataset)
-    known = live & (began[room] != NEVER)
+    known = live & (began[room] != NEVER) & (code[room] >= 0)
     room, user = room[known], user[known]
     if len(room) == 0:
         return pd.DataFrame({"viewers": pd.Series([], dtype="int64")})
     local = pd.Series(moments_of(began)).dt.tz_convert(time_zone).dt.tz_localize(None).dt.to_period(period)
     number = np.array([value.ordinal if value == value else -1 for value in local], dtype=np.int64)
-    when = number[room]
-    first = np.full(int(user.max()) + 1, np.iinfo(np.int64).max)
-    np.minimum.at(first, user, when)
+    when, group = number[room], code[room]
     low, high = int(when.min()), int(when.max())
+    over = high + 1
+    if dataset.as_of is not None:
+        over = dataset.as_of.tz_convert(time_zone).tz_localize(None).to_period(period).ordinal
+    order = np.argsort(group, kind="stable")
+    edges = np.searchsorted(group[order], np.arange(len(values) + 1))
+    grids = [
+        _cohorts(when[mine], user[mine], low, high, over)
+        for mine in (order[first:after] for first, after in pairwise(edges.tolist()))
+    ]
+    widest = 1 + max(int(np.flatnonzero(~np.isnan(share).all(axis=0)).max(initial=0)) for _, share in grids)
+    made = []
+    for sizes, share in grids:
+        kept = sizes > 0
+        starts = [pd.Period(ordinal=low + int(place), freq=period).start_time for place in np.flatnonzero(kept)]
+        made.append(pd.DataFrame(share[kept, :widest], index=pd.DatetimeIndex(starts, name="first watched")))
+        made[-1].insert(0, "viewers", sizes[kept])
+    return made[0] if by is None else pd.concat(made, keys=list(values), names=[by])
+
+
+def _cohorts(when: Whole, user: Whole, low: int, high: int, over: int) -> tuple[Whole, NDArray[np.float64]]:
+    """Viewers by period of first watching, and by periods since then the share who watched; NaN from `over` on."""
+    first = np.full(int(user.max(initial=0)) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, user, when)
     span = high - low + 1
     cell = (first[user] - low) * span + (when - first[user])
     counts = _distinct([(cell, user)], span * span).reshape(span, span)
-    sizes = counts[:, 0]
+    sizes: Whole = counts[:, 0]
     share = counts / np.where(sizes > 0, sizes, np.nan)[:, None]
     then = np.add.outer(np.arange(span), np.arange(span)) + low
     share[then > high] = np.nan
-    if dataset.as_of is not None:
-        running = dataset.as_of.tz_convert(time_zone).tz_localize(None).to_period(period).ordinal
-        share[:, 1:][then[:, 1:] >= running] = np.nan
-    share = share[:, : 1 + int(np.flatnonzero(~np.isnan(share).all(axis=0)).max(initial=0))]
-    kept = sizes > 0
-    starts = [pd.Period(ordinal=low + int(place), freq=period).start_time for place in np.flatnonzero(kept)]
-    made = pd.DataFrame(share[kept], index=pd.DatetimeIndex(starts, name="first watched"))
-    made.insert(0, "viewers", sizes[kept])
-    return made
+    share[:, 1:][then[:, 1:] >= over] = np.nan
+    return sizes, share

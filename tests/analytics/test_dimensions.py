@@ -10,7 +10,7 @@ import pytest
 
 from spnb import analytics
 from spnb.analytics.dimensions import split
-from spnb.analytics.figures import leaderboard
+from spnb.analytics.figures import cohort_grid, leaderboard
 from spnb.analytics.sessions import repaired
 from spnb.errors import InvalidInput
 from tests.analytics.season import season
@@ -35,6 +35,41 @@ def dataset(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
             made.export(folder / f"{name}.csv", name)
         return analytics.load(folder, as_of=made.as_of)
     return made
+
+
+@pytest.mark.parametrize("by", ["country", "topic"])
+def test_cohorts_by_a_dimension_are_those_of_each_of_its_values(dataset: analytics.Dataset, by: str) -> None:
+    made = analytics.cohorts(dataset, by=by, period="D")
+    assert made.index.names == [by, "first watched"]
+    mended, _ = repaired(dataset.views, dataset.rooms, as_of=dataset.as_of)
+    mended = mended[~mended["replay"]]
+    day = dataset.rooms.set_index("room_id")["live_at"].dt.tz_localize(None).dt.to_period("D")
+    if by == "topic":
+        mended = mended.assign(topic=mended["room_id"].map(dataset.rooms.set_index("room_id")["topic"]))
+    else:
+        mended = mended.assign(country=mended["user_id"].map(dataset.views.groupby("user_id")["country"].first()))
+    seen = mended.assign(day=mended["room_id"].map(day))
+    last = seen["day"].max()
+    assert set(made.index.get_level_values(by)) == set(seen[by].dropna())
+    for value, mine in seen.groupby(by):
+        first = mine.groupby("user_id")["day"].min()
+        assert made.loc[value, "viewers"].to_dict() == first.value_counts().rename(lambda one: one.start_time).to_dict()
+        for start, row in made.loc[value].iterrows():
+            people = first.index[first == pd.Period(start, "D")]
+            for number in [column for column in made.columns if column != "viewers"]:
+                then = pd.Period(start, "D") + number
+                running = number > 0 and then.end_time.tz_localize("UTC") >= dataset.as_of
+                came = mine[(mine["day"] == then) & mine["user_id"].isin(people)]["user_id"].nunique()
+                expected = np.nan if then > last or running else came / len(people)
+                assert row[number] == pytest.approx(expected, nan_ok=True)
+    drawn = cohort_grid(made)
+    assert drawn.data[0].y[0].startswith(f"{made.index[0][0]}, ")
+    assert len(set(drawn.data[0].y)) == len(made)
+
+
+def test_cohorts_by_a_column_that_there_is_not(dataset: analytics.Dataset) -> None:
+    with pytest.raises(InvalidInput, match="no column 'planet'"):
+        analytics.cohorts(dataset, by="planet")
 
 
 def test_columns_of_views_survive_saving_and_every_query(dataset: analytics.Dataset, tmp_path: Path) -> None:

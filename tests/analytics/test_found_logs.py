@@ -53,6 +53,45 @@ def test_clients_and_what_they_write_of_actions_and_days(name: str, tmp_path: Pa
         ]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[18:03:00] {} has been timed out for 10m.",
+        "[18:03:00] #x {} has been permanently banned.",
+        "[18:03:00] {} has been banned",
+        "[2026-03-02 18:03:00] #x {} has been timed out for 600 seconds",
+    ],
+)
+def test_who_is_timed_out_has_written_nothing_before(line: str, tmp_path: Path) -> None:
+    text = (
+        "[18:00:00] cy_is: fine\n[18:01:00] cy: spam\n[18:02:00] Cy: more of it\n"
+        f"{line.format('cy')}\n[18:04:00] Cy: sorry\n[18:05:00] bo: cy has been timed out for 10m.\n"
+    )
+    if line.startswith("[2026"):
+        text = text.replace("[18:", "[2026-03-02 18:")
+    for name in ("time_zone", "start"):  # told at once, and after the zone is
+        given = {"time_zone": "UTC"} | ({"start": BEGAN} if name == "start" else {})
+        made = open_chat_log(write(tmp_path / "chat-2026-03-02.log", text), text=True, **given)
+        gone = made.messages["deleted"].tolist()
+        assert made.messages["user_id"].tolist() == ["cy_is", "cy", "Cy", "Cy", "bo"]
+        assert gone == [False, True, True, False, False]
+        assert not made.quality.rows("line that is no message")
+
+
+def test_a_chat_cleared_for_everybody_is_told(tmp_path: Path) -> None:
+    sent = "@id={};user-id=1;tmi-sent-ts=1772474400000 :ann!ann@x PRIVMSG #x :hello\n"
+    clear = "@room-id=9;tmi-sent-ts=1772474401000 :tmi.twitch.tv CLEARCHAT #x\n"
+    made = open_chat_log(write(tmp_path / "chat.log", sent.format("a") + clear + sent.format("b")))
+    assert made.messages["deleted"].tolist() == [False, False]
+    assert made.quality.rows("chat cleared for everybody") == 1
+
+
+def test_a_recording_named_by_its_day_still_counts_from_its_start(tmp_path: Path) -> None:
+    file = write(tmp_path / "[2026-03-02] show.txt", "[0:00:05] ann: hi\n[0:01:00] bo: hello\n[1:00:00] cy: late\n")
+    made = open_chat_log(file, start=BEGAN)
+    assert rows(made.messages) == [("ann", 5, 2, False), ("bo", 60, 5, False), ("cy", 3600, 4, False)]
+
+
 def write(path: Path, content: Any) -> Path:
     path.write_text(content if isinstance(content, str) else json.dumps(content), newline="")
     return path

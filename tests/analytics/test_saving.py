@@ -198,3 +198,20 @@ def test_a_column_named_as_that_of_saved_files_is_told(tmp_path: Path) -> None:
     assert "user" not in again.views.columns
     parts = pd.read_parquet(next((tmp_path / "saved" / "views").rglob("*.parquet")))
     assert not analytics.load({"views": parts}).mended.rows("column user")  # our own number
+    dated = analytics.load({"views": pd.DataFrame({**views, "day": ["Sunday"]})})
+    assert dated.mended.rows("column day") == 1
+    assert "day" not in dated.views.columns
+
+
+def test_a_column_named_as_a_number_of_ours_is_kept_and_told() -> None:
+    views = {"room_id": ["r"], "user_id": ["ada"], "start": ["2026-03-01T18:00Z"], "end": ["2026-03-01T18:10Z"]}
+    rooms = pd.DataFrame({"room_id": ["r"], "hour": ["late"], "views": [7], "topic": ["talk"]})
+    made = analytics.load({"rooms": rooms, "views": pd.DataFrame({**views, "type": ["phone"], "topic": ["x"]})})
+    told = {(step.table, step.name) for step in made.mended if step.name.startswith("column ")}
+    assert told == {("rooms", "column hour"), ("rooms", "column views"), ("views", "column type"),
+                    ("views", "column topic")}  # fmt: skip
+    assert made.rooms["hour"].tolist() == ["late"]
+    assert made.views["type"].tolist() == ["phone"]
+    assert made.kpis.loc["r", "views"] == 1  # the number, not what was brought
+    with pytest.raises(TableError, match="numbers called minutes_live"):
+        made.joined(pd.DataFrame({"user_id": ["ada"], "minutes_live": [3]}))

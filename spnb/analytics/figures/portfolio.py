@@ -212,7 +212,7 @@ def cohort_grid(cohorts: pd.DataFrame, *, dark: bool = False) -> Any:
     percent."""
     share = cohorts.drop(columns="viewers")
     sizes = cohorts["viewers"].to_numpy()
-    rows = [f"{day:%d %b %Y} ({size})" for day, size in zip(cohorts.index, sizes, strict=True)]
+    rows = [f"{_cohort_name(label)} ({size})" for label, size in zip(cohorts.index, sizes, strict=True)]
     values = share.to_numpy(dtype=float) * 100
     made = figure(
         go.Heatmap(
@@ -234,8 +234,14 @@ def cohort_grid(cohorts: pd.DataFrame, *, dark: bool = False) -> Any:
     )
     made.update_yaxes(autorange="reversed", title="first watched (viewers)", type="category", showgrid=False)
     made.update_xaxes(title="periods since then", type="category", showgrid=False)
-    made.update_layout(hovermode="closest")
+    made.update_layout(hovermode="closest", height=max(450, 140 + 22 * len(rows)))
     return made
+
+
+def _cohort_name(label: Any) -> str:
+    """A period's beginning, after the value of the dimension that its viewers share, if they do."""
+    *group, day = label if isinstance(label, tuple) else (label,)
+    return ", ".join([*(title_of(value, 40) for value in group), f"{day:%d %b %Y}"])
 
 
 @checked

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from spnb.analytics.sources.chat_logs.log import Gathering, clock
+from spnb.analytics.sources.chat_logs.log import PIECE_ROWS, Gathering, clock
 from spnb.analytics.sources.chat_logs.opening import TORN, text_lines
 from spnb.analytics.sources.chat_logs.twitch import irc_line
 from spnb.errors import TableError
@@ -64,6 +65,14 @@ DAYS = (
     (re.compile(r"^\[[\d:]+\] --- \w{3} (?P<day>\w{3} [ \d]\d) (?P<year>\d{4})"), "%b %d %Y"),
 )
 IN_NAME = re.compile(r"(?P<y>\d{4})[-_/.]?(?P<m>[01]\d)[-_/.]?(?P<d>[0-3]\d)")
+FULL_SHAPES = tuple(shape for shape in SHAPES if "<full>" in shape.pattern)
+MONTH_SHAPES = tuple(shape for shape in SHAPES if "<month>" in shape.pattern)
+TIME_SHAPES = tuple(shape for shape in SHAPES if shape not in (*FULL_SHAPES, *MONTH_SHAPES))
+FULL_BEGINS = re.compile(r"\[?\d{4}-")
+SILENCED = re.compile(
+    rf"^\[?(?:{FULL}|{TIME})\]?\s+(?:#\S+\s+)?(?P<nick>[^\s:]+) has been (?:timed out|(?:permanently )?banned)\b"
+)
+"""As Chatterino and justlog tell that all of somebody's messages were deleted."""
 ACTIONS = {shape for shape in SHAPES if ACTION in shape.pattern}
 NOBODY = {"", "-->", "<--", "--", "*", "-!-", "***", "==="}
 NOTICE = re.compile(
@@ -118,46 +127,75 @@ def read_lines(path: Path, into: Gathering, *, time_zone: str | None, start: pd.
     Raises:
         TableError: its times name no zone, or no day.
     """
-    naive: list[tuple[str, datetime, str | int, str]] = []
+    waiting = _Waiting(path, into, time_zone)
     for number, user, at, words in _messages(path, into, start):
         key = f"{path.name}:{number}"
-        if isinstance(at, float):
+        if at is None:
+            waiting.settle()
+            into.silence(user)
+        elif isinstance(at, float):
             into.add(user, words, key=key, offset=at)
         elif at.tzinfo is not None:
             into.add(user, words, key=key, at=at.timestamp() * 1000)
         else:
-            naive.append((user, at, words if into.keeps_text else len(words), key))
-    if not naive:
-        return
-    if time_zone is None:
-        raise TableError(f"the times in {path.name} name no zone: say which with time_zone='Europe/Berlin'")
-    try:
-        zoned = pd.DatetimeIndex([at for _, at, _, _ in naive]).tz_localize(
-            time_zone, ambiguous="NaT", nonexistent="shift_forward"
-        )
-    except (KeyError, ValueError) as error:
-        raise TableError(f"{time_zone!r} is no time zone: name one like Europe/Berlin") from error
-    for (user, _, said, key), at in zip(naive, _unambiguous(zoned, [row[1] for row in naive], time_zone), strict=True):
-        into.add(user, said, key=key, at=at.timestamp() * 1000)
+            waiting.add(user, at, words if into.keeps_text else len(words), key)
+    waiting.settle()
 
 
-def _unambiguous(zoned: pd.DatetimeIndex, naive: list[datetime], time_zone: str) -> Iterator[Any]:
-    """The hour that a clock shows twice is its first while the log has not yet gone back."""
-    last: Any = None
-    for at, wall in zip(zoned, naive, strict=True):
-        made = at
-        if pd.isna(made):
-            first = pd.Timestamp(wall).tz_localize(time_zone, ambiguous=True)
-            made = (
-                first if last is None or first >= last else pd.Timestamp(wall).tz_localize(time_zone, ambiguous=False)
-            )
-        last = made
-        yield made
+class _Waiting:
+    """Messages whose times name no zone, until so many are there that their moments are found at once."""
+
+    def __init__(self, path: Path, into: Gathering, time_zone: str | None) -> None:
+        self._path, self._into, self._zone = path, into, time_zone
+        self._rows: list[tuple[str, datetime, str | int, str]] = []
+        self._last: Any = None
+
+    def add(self, user: str, wall: datetime, said: str | int, key: str) -> None:
+        self._rows.append((user, wall, said, key))
+        if len(self._rows) >= PIECE_ROWS:
+            self.settle()
+
+    def settle(self) -> None:
+        """Hand on what waits.
+
+        Raises:
+            TableError: no zone was told, or there is none of this name.
+        """
+        rows, self._rows = self._rows, []
+        if not rows:
+            return
+        if self._zone is None:
+            raise TableError(f"the times in {self._path.name} name no zone: say which with time_zone='Europe/Berlin'")
+        walls = pd.DatetimeIndex([wall for _, wall, _, _ in rows])
+        try:
+            zoned = walls.tz_localize(self._zone, ambiguous="NaT", nonexistent="shift_forward")
+        except (KeyError, ValueError) as error:
+            raise TableError(f"{self._zone!r} is no time zone: name one like Europe/Berlin") from error
+        if zoned.hasnans:
+            zoned = pd.DatetimeIndex(list(self._unambiguous(zoned, walls)))
+        self._last = zoned[-1]
+        for (user, _, said, key), at in zip(rows, (zoned.as_unit("us").asi8 / 1000).tolist(), strict=True):
+            self._into.add(user, said, key=key, at=at)
+
+    def _unambiguous(self, zoned: pd.DatetimeIndex, walls: pd.DatetimeIndex) -> Iterator[Any]:
+        """The hour that a clock shows twice is its first while the log has not yet gone back."""
+        last = self._last
+        for at, wall in zip(zoned, walls, strict=True):
+            made = at
+            if pd.isna(made):
+                made = wall.tz_localize(self._zone, ambiguous=True)
+                if last is not None and made < last:
+                    made = wall.tz_localize(self._zone, ambiguous=False)
+            last = made
+            yield made
 
 
 def _messages(
     path: Path, into: Gathering, start: pd.Timestamp | None
-) -> Iterator[tuple[int, str, datetime | float, str]]:
+) -> Iterator[tuple[int, str, datetime | float | None, str]]:
+    """Line, author, time and words of each message; no time where all that somebody wrote so far was deleted."""
+    spelt: dict[str, list[str]] = {}
+    known: set[str] = set()
     named = IN_NAME.search(path.name) or IN_NAME.search("/".join(path.parts[-4:]))
     day = _day_of(named) if named else None
     if day is None and start is not None:
@@ -169,38 +207,55 @@ def _messages(
             into.skip("line not in UTF-8", "read as Windows-1252")
         if dated := _dated(line):
             ticking, seen = _Clock(dated, relative=False), True
-        elif irc_line(line, into):
+        elif "@" in line and irc_line(line, into):
             continue
-        elif found := next((made for shape in SHAPES if (made := shape.match(line))), None):
+        elif found := next((made for shape in _shapes(line) if (made := shape.match(line))), None):
             told = found.groupdict()
             nick = (told["nick"] or told["actor"]).strip().lstrip("@+%~& ")
             words = (told["words"] if told["nick"] else told["done"]) or ""
             if nick in NOBODY or (found.re in ACTIONS and NOTICE.match(f"{nick} {words}")):
                 continue
+            if nick not in known:
+                known.add(nick)
+                spelt.setdefault(nick.lower(), []).append(nick)
             if told.get("full"):
                 yield number, nick, _full(told["full"]), words
                 continue
-            if not seen and not named and ticking.last < 0 and _from_the_start(told["time"], start):
+            if not seen and ticking.last < 0 and _from_the_start(told["time"], start, dated=named is not None):
                 ticking.relative = True
             seen = True
             yield number, nick, ticking.moment(told["time"], told.get("month")), words
+        elif out := SILENCED.match(line):
+            # told by the name to log in with; who wrote is told by the one to be shown
+            for silenced in spelt.get(out["nick"].lower(), ()):
+                yield number, silenced, None, ""
         elif line.strip() and not line.startswith(("===", "***", "---", "#", "-->", "<--")):
             into.skip("line that is no message")
 
 
-def _from_the_start(time: str, start: pd.Timestamp | None) -> bool:
+def _shapes(line: str) -> tuple[re.Pattern[str], ...]:
+    """Those that a line may have, by how it begins: no line has two of these beginnings."""
+    return FULL_SHAPES if FULL_BEGINS.match(line) else MONTH_SHAPES if line[:1].isalpha() else TIME_SHAPES
+
+
+def _from_the_start(time: str, start: pd.Timestamp | None, *, dated: bool) -> bool:
     """Whether a first time counts from the stream's start: `0:00:05` does; `18:00:05` does where no day is told."""
     if time[-1:] in "mM":
         return False
+    if dated:  # the file's name tells a day, as downloaders name recordings too; no client writes midnight like this
+        return time.startswith("-") or (time.startswith("0:") and time.count(":") == 2)
     return time.startswith("-") or len(time.split(":")[0]) == 1 or (start is None and time.count(":") == 2)
 
 
+@lru_cache(256)
 def _full(text: str) -> datetime:
     plain = re.sub(r" ?(?:UTC|GMT)$", "+00:00", text).replace(",", ".").replace("_", "T")
     return datetime.fromisoformat(re.sub(r" (?=[+-]\d\d:?\d\d$)", "", plain))
 
 
 def _dated(line: str) -> datetime | None:
+    if line[:1] not in "-#*S" and "] --- " not in line:
+        return None
     for shape, form in DAYS:
         if found := shape.match(line):
             try:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from spnb.analytics.frames import TEXT
 from spnb.analytics.quality import Quality, Step
 from spnb.errors import TableError
 
-__all__ = ["UNKNOWN_START", "ChatLog", "Gathering", "clock", "epoch_ms", "moment"]
+__all__ = ["PIECE_ROWS", "UNKNOWN_START", "ChatLog", "Gathering", "clock", "epoch_ms", "moment"]
 
 UNKNOWN_START = pd.Timestamp("2000-01-01", tz="UTC")
 """Stands for the start of a stream that its log does not tell."""
@@ -41,6 +42,7 @@ def epoch_ms(value: Any) -> tuple[float, str] | None:
     return number * scale, unit
 
 
+@lru_cache(4096)
 def clock(text: str) -> float:
     """`1:02:03` as seconds."""
     seconds = 0.0

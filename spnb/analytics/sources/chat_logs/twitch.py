@@ -98,7 +98,10 @@ def irc_line(line: str, into: Gathering) -> bool:
     if command == "CLEARMSG":
         into.delete(tags.get("target-msg-id", ""))
     elif command == "CLEARCHAT":
-        into.silence(tags.get("target-user-id") or words)
+        if somebody := tags.get("target-user-id") or words:
+            into.silence(somebody)
+        else:
+            into.skip("chat cleared for everybody", "what was written before is kept")
     else:
         at = epoch_ms(tags.get("tmi-sent-ts"))
         if command == "USERNOTICE" and not words:
