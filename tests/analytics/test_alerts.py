@@ -214,10 +214,122 @@ def test_a_callable_and_a_webhook_are_told(hook: Any) -> None:
     assert (alerts.undelivered, repr(alerts)) == (0, "Alerts(1 told)")
 
 
+def test_a_fall_is_measured_anew_from_where_it_came_to() -> None:
+    alerts = Alerts(rules=AlertRules(again_seconds=0))
+    counted(alerts, [100] * 5 + [50] * 5 + [50] * 60 + [20] * 60)
+    assert [(alert.value, alert.usual) for alert in alerts.told] == [(50, 100), (20, 50)]
+
+
+def test_a_stream_that_waits_for_its_host_goes_on() -> None:
+    alerts = Alerts()
+    begun(alerts)
+    counted(alerts, [100] * 5)
+    for status in ("waitingReconnect", "live"):
+        alerts.take({"status": [{"room_id": "r", "status": status, "at": at(25)}]})
+    counted(alerts, [20], since=30)
+    assert kinds(alerts) == ["audience fell"]
+
+
+def test_below_usual_only_where_it_lasts_and_where_there_is_an_audience() -> None:
+    past = season_of([100] * 20)
+    alerts = Alerts(usual=past, rules=AlertRules(fall=0.99))
+    begun(alerts)
+    counted(alerts, ([60] * 3 + [100]) * 20)  # ten seconds at a time
+    assert kinds(alerts) == []
+    counted(alerts, [60] * 4, since=500)
+    assert kinds(alerts) == ["audience below usual"]
+    assert alerts.told[0].at == datetime.fromtimestamp(at(515) / 1000, UTC)
+    few = Alerts(usual=season_of([10] * 20))
+    begun(few)
+    counted(few, [0] * 60)
+    assert kinds(few) == []
+
+
+def test_what_counts_as_a_burst() -> None:
+    steady = np.arange(0, 600, 2.0)  # 15 in half a minute
+
+    def told(extra: Any, *, deleted: bool = False, **rules: Any) -> Alerts:
+        alerts = Alerts(rules=AlertRules(**rules))
+        begun(alerts)
+        for second in np.sort(np.concatenate((steady, extra))):
+            gone = deleted and second in extra
+            alerts.take({"messages": [{"room_id": "r", "created_at": at(second), "deleted": gone}]})
+        return alerts
+
+    burst = 560.5 + np.arange(60) / 3
+    found = told(burst)
+    assert kinds(found) == ["chat burst"]
+    since = found.told[0].seconds
+    assert since is not None
+    newest = int(since) // 10 * 10
+    inside = np.concatenate((steady, burst))
+    assert found.told[0].value == ((inside >= newest - 20) & (inside <= since)).sum()
+    assert found.told[0].usual == 15
+    assert kinds(told(burst, deleted=True)) == []
+    tall, lower = 260.5 + np.arange(200) / 10, 560.5 + np.arange(100) / 5
+    assert kinds(told(lower)) == ["chat burst"]
+    assert len(told(tall).told) == 1
+    beside = told(np.concatenate((tall, lower)), again_seconds=60.0)
+    assert [alert.seconds < 300 for alert in beside.told if alert.seconds is not None] == [True]
+    quick = np.sort(np.concatenate((np.arange(0, 600, 0.1), 560 + np.arange(0, 30, 0.125))))
+    lively = Alerts(rules=AlertRules(burst_score=1.0))
+    begun(lively)
+    spoken(lively, quick)  # 540 where 300 are usual
+    assert kinds(lively) == []
+    quiet = [np.arange(0, 600, 60.0), 560.5 + np.arange(12)]
+    for fewest, expected in ((15, []), (8, ["chat burst"])):
+        alerts = Alerts(rules=AlertRules(fewest_messages=fewest, burst_score=1.5))
+        begun(alerts)
+        spoken(alerts, np.concatenate(quiet))
+        assert kinds(alerts) == expected
+
+
+def test_a_message_of_long_ago_does_not_make_the_chat_older() -> None:
+    alerts = Alerts()
+    alerts.take({"pulse": [{"at": at(7200)}]})
+    alerts.take({"messages": [{"room_id": "r", "created_at": at(0), "deleted": False}]})
+    spoken(alerts, np.arange(7200, 7290, 0.5))  # nobody knows what is usual in so young a chat
+    assert kinds(alerts) == []
+
+
+def test_early_on_the_usual_is_told_for_the_window() -> None:
+    alerts = Alerts(usual=season_of([1] * 20))
+    begun(alerts)
+    spoken(alerts, np.linspace(20, 50, 40))
+    assert alerts.told[0].usual == pytest.approx(3, rel=0.1)  # six a minute, over half of one
+    before = Alerts()
+    before.take({"rooms": [{"room_id": "r", "creator_id": "ann", "live_at": at(600)}]})
+    counted(before, [100, 100, 20])
+    assert before.told[0].seconds == 0.0  # who waited before the stream began left before it
+
+
+def test_fair_health_is_not_poor() -> None:
+    alerts = Alerts()
+    sent = lost = 0
+    for second in range(40):
+        sent, lost = sent + 97, lost + (10 if second % 10 < 8 else 3)  # poor for eight seconds at a time
+        row = {"room_id": "r", "at": at(second), "packets_received": sent, "packets_lost": lost}
+        alerts.take({"health": [{**row, "fps": 30.0, "target_fps": 30.0}]})
+    assert kinds(alerts) == []
+
+
+def test_what_a_webhook_never_takes_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spnb.analytics.alerts.AGAIN_SECONDS", ())
+    alerts = Alerts(webhook="http://127.0.0.1:9/nobody")
+    from spnb._loop import run
+
+    alert = Alert("r", "chat burst", datetime.now(UTC), None, 1.0, None, "words")
+    run(alerts._post(alert))
+    assert (alerts.undelivered, repr(alerts)) == (1, "Alerts(0 told, 1 not delivered)")
+
+
 def test_what_makes_no_sense_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="between 0 and 1"):
-        AlertRules(fall=30)
-    with pytest.raises(InvalidInput, match="over 10 s"):
-        AlertRules(burst_seconds=1)
+    for share in (30, 1.0, 0.0):
+        with pytest.raises(InvalidInput, match="between 0 and 1"):
+            AlertRules(fall=share)
+    for seconds in (1, 9.9):
+        with pytest.raises(InvalidInput, match="over 10 s"):
+            AlertRules(burst_seconds=seconds)
+    AlertRules(burst_seconds=10)
     with pytest.raises(InvalidInput, match="begins with http"):
         Alerts(webhook="slack")

@@ -30,6 +30,7 @@ def test_closed_beats_open_and_more_seconds_beat_fewer(turned: bool) -> None:
         (session(None, None), session(60, 60), 60),
         (session(None, 3540), session(60, 60), 60),
         (session(60, 60), session(120, 90), 90),
+        (session(120, 50), session(100, 90), 90),  # not the later end
     ):
         rows = [other, one] if turned else [one, other]
         made = analytics.load({"rooms": ROOM, "views": pd.DataFrame(rows)})
@@ -39,13 +40,31 @@ def test_closed_beats_open_and_more_seconds_beat_fewer(turned: bool) -> None:
 @pytest.mark.parametrize("turned", [False, True])
 def test_deleted_beats_standing_and_a_fuller_room_a_barer_one(turned: bool) -> None:
     said = {"message_id": "m", "room_id": "a", "user_id": "u", "created_at": LIVE, "length": 3}
-    messages = [{**said, "deleted": True}, {**said, "deleted": False}]
-    rooms = pd.concat([ROOM.assign(title="Soup"), ROOM[["room_id", "created_at"]]], ignore_index=True)
+    later = LIVE + pd.Timedelta(seconds=1)  # a standing copy of later is no more complete
+    messages = [{**said, "deleted": True}, {**said, "deleted": False, "created_at": later, "channel_id": "c"}]
+    barer = ROOM[["room_id", "created_at"]].assign(title="Zebra")
+    rooms = pd.concat([ROOM.assign(title="Soup"), barer], ignore_index=True)
     step = -1 if turned else 1
     made = analytics.load({"rooms": rooms.iloc[::step], "messages": pd.DataFrame(messages[::step])})
     assert made.kpis.loc["a", "messages"] == 0
     assert made.rooms["title"].tolist() == ["Soup"]
     assert made.rooms["live_at"].notna().all()
+
+
+def test_of_messages_without_ids_none_is_a_double_of_sessions_equal_ones_are() -> None:
+    said = {"room_id": "a", "user_id": "u", "created_at": LIVE + pd.Timedelta(seconds=5), "length": 3}
+    watched = {name: value for name, value in session(60, 60).items() if name != "session_id"}
+    given = {"room_id": "a", "user_id": "u", "name": "like", "at": LIVE + pd.Timedelta(seconds=5)}
+    made = analytics.load(
+        {
+            "rooms": ROOM,
+            "messages": pd.DataFrame([said, said]),
+            "views": pd.DataFrame([watched, watched]),
+            "reactions": pd.DataFrame([given, given]),
+        }
+    )
+    assert made.kpis.loc["a", ["messages", "reactions", "views"]].tolist() == [2, 2, 1]
+    assert made.mended.rows("double") == 1
 
 
 def shuffled(tables: dict[str, pd.DataFrame], seed: int) -> dict[str, pd.DataFrame]:

@@ -191,6 +191,18 @@ def test_damaged_files_are_named(tmp_path) -> None:
         analytics.load(place)
 
 
+def test_a_clock_a_little_fast_is_no_future_and_what_is_no_number_is_unknown() -> None:
+    now = pd.Timestamp("2026-03-01T19:00Z")
+    at = [now + pd.Timedelta(minutes=minutes) for minutes in (-1, 4, 6)]
+    health = pd.DataFrame({"room_id": "r", "at": at, "fps": [np.inf, 30.0, 30.0]})
+    views = pd.DataFrame({"room_id": "r", "user_id": "u", "start": at[:2], "end": [at[1], at[2]]})
+    made = analytics.Dataset.of({"health": health, "views": views}, now=now)
+    assert made.health["at"].tolist() == at[:2]
+    assert made.health["fps"].isna().tolist() == [True, False]
+    assert made.views["end"].isna().tolist() == [False, True]
+    assert made.mended.rows("from the future") == made.mended.rows("ends in the future") == 1
+
+
 @pytest.mark.parametrize("source", [42, "/nowhere/at/all"])
 def test_sources_that_are_none(source: object) -> None:
     with pytest.raises(TableError):
