@@ -16,10 +16,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from spnb._in_step import InStep
 from spnb._lasting import kept_up
 from spnb._proxies import enter, through
 from spnb._publishing import Publishing
-from spnb._sound_lag import SoundLag
 from spnb.broadcast.events import BroadcastStats, TrackSubscribed
 from spnb.broadcast.native_log import QuietEncoder
 from spnb.broadcast.options import Format, Intent, Kind, VideoOptions
@@ -35,11 +35,7 @@ __all__ = ["Connection", "ConnectionRefused", "Publisher", "PublisherEvents", "P
 
 log = logging.getLogger(__name__)
 
-CHUNK = SAMPLE_RATE // 100
-"""Sound goes to LiveKit in whole pieces of 10 ms."""
 ENCODER_TALK_SECONDS = 10.0
-MOST_WAITING = 100
-"""Pieces of sound that may wait, one second: more would put sound behind the picture."""
 
 
 class ConnectionRefused(BroadcastError):
@@ -147,11 +143,8 @@ class Publisher:
         self._sent: tuple[Format, VideoOptions] | None = None
         self._channels = 2
         self._own: dict[Kind, deque[bool]] = {"audio": deque(), "video": deque()}
-        self._sound: asyncio.Queue[tuple[bytes, int]] = asyncio.Queue(MOST_WAITING)
+        self._in_step = InStep(self._loop)
         self._feeder: asyncio.Task[None] | None = None
-        self._lag = SoundLag()
-        self._held: set[asyncio.TimerHandle] = set()
-        """Pictures that wait for their sound."""
         self._left = False
         self._closed = False
         self._quiet = False
@@ -273,7 +266,7 @@ class Publisher:
         self._heed_mute("audio", track)
         # Each source has a feeder of its own: what is cut for one does not fit another.
         await self._end_feeder()
-        feeding = kept_up(functools.partial(self._feed, source, channels), "the sound of a broadcast")
+        feeding = kept_up(functools.partial(self._in_step.play, source, channels), "the sound of a broadcast")
         self._feeder = asyncio.create_task(feeding, name="spnb-sound")
         await self._unpublish(before)
 
@@ -317,28 +310,19 @@ class Publisher:
             self._loop.call_soon_threadsafe(self._hold, picture, width, height)
 
     def _hold(self, picture: bytearray, width: int, height: int) -> None:
-        at = self._lag.shown_at(time.monotonic())
-
-        def show() -> None:
+        def show(timestamp: int) -> None:
             from livekit import rtc
 
-            self._held.discard(timer)
             if self._video is not None and not self._closed:
                 frame = rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, picture)
-                self._video.capture_frame(frame, timestamp_us=round(at * 1e6))
+                self._video.capture_frame(frame, timestamp_us=timestamp)
 
-        timer = self._loop.call_at(at, show)
-        self._held.add(timer)
-
-    def _let_go(self) -> None:
-        for timer in self._held:
-            timer.cancel()
-        self._held.clear()
+        self._in_step.show(show)
 
     def audio(self, samples: bytes, channels: int) -> None:
         """Hand sound to the encoder."""
         if self._audio is not None and not self._closed and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._queue_sound, samples, channels)
+            self._loop.call_soon_threadsafe(self._say, samples, channels)
 
     def lost(self, reason: str) -> None:
         """The broadcast hears of its source by itself."""
@@ -349,42 +333,19 @@ class Publisher:
     def ended(self) -> None:
         """The broadcast hears of its source by itself."""
 
-    def _queue_sound(self, samples: bytes, channels: int) -> None:
-        if self._sound.full():
-            self._sound.get_nowait()
-        self._sound.put_nowait((samples, channels))
-
-    async def _feed(self, audio: rtc.AudioSource, wanted: int) -> None:
-        import numpy as np
-        from livekit import rtc
-
-        waiting, piece, second = b"", CHUNK * 2 * wanted, SAMPLE_RATE * 2 * wanted
-        while True:
-            samples, channels = await self._sound.get()
-            if channels != wanted:
-                sound = np.frombuffer(samples, np.int16)
-                mixed: Any = np.repeat(sound, 2) if wanted == 2 else sound.reshape(-1, 2).mean(axis=1).astype(np.int16)
-                samples = mixed.tobytes()
-            waiting += samples
-            whole = len(waiting) // piece * piece
-            if "audio" in self._intent.muted:
-                waiting = b""  # said before the mute, and not out yet
-                continue
-            samples, waiting = self._lag.kept(time.monotonic(), waiting[:whole], second), waiting[whole:]
-            if samples:
-                await audio.capture_frame(rtc.AudioFrame(samples, SAMPLE_RATE, wanted, len(samples) // 2 // wanted))
+    def _say(self, samples: bytes, channels: int) -> None:
+        if "audio" not in self._intent.muted:  # said before the mute, and not out yet
+            self._in_step.say(samples, channels)
 
     # -- what the host wants
 
     def heed(self, intent: Intent) -> None:
         """Mute or unmute, and tell the others."""
         if "video" in intent.muted and "video" not in self._intent.muted:
-            self._let_go()
+            self._in_step.let_go()
         self._intent = intent
         if "audio" in intent.muted and self._audio is not None:
-            while not self._sound.empty():
-                self._sound.get_nowait()
-            self._audio.clear_queue()
+            self._in_step.hush(self._audio)
         for what, track in self._tracks():
             self._heed_mute(what, track)
 
@@ -468,7 +429,7 @@ class Publisher:
         self._closed = True
         self._left = True
         self._speak()
-        self._let_go()
+        self._in_step.let_go()
         await self._end_feeder()
         room, self._room = self._room, None
         self._events.tiles.leave(room)

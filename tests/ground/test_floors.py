@@ -30,6 +30,7 @@ FLOORS = {
     "_loop": 0,
     "_threads": 0,
     "_proxies": 0,
+    "_in_step": 0,
     "_publishing": 0,
     "_push": 0,
     "_version": 0,

@@ -342,6 +342,45 @@ async def test_the_room_service_lets_in_who_may(livekit: LiveKit) -> None:
         assert broken.status_code == 400
 
 
+def test_of_two_reports_the_earlier_is_believed() -> None:
+    """A sender that is late with some sound says of it that it was taken as late."""
+    layer = Layer(7, "", 48_000, wants_resend=False)
+    assert layer.captured(0) is None
+
+    def told(at: float, seconds: float) -> float:
+        ntp = round((1_700_000_000 + seconds + rtp.NTP_EPOCH_OFFSET) * 2**32)
+        layer.take_report(rtp.SenderReport(7, ntp, round(at * 48_000) % 2**32, 0, 0))
+        return round((layer.captured(round(at * 48_000) % 2**32) or 0) - 1_700_000_000 - at, 3)
+
+    wraps = 2**32 / 48_000
+    assert told(wraps - 1, wraps + 9) == 10
+    assert told(wraps + 4, wraps + 14.12) == 10, "late this once"
+    assert told(wraps + 9, wraps + 19) == 10
+    assert told(wraps + 14, wraps + 24.1) == 10
+    assert told(wraps + 19, wraps + 29.1) == 10.1, "sound was left out"
+    assert told(wraps + 24, wraps + 94) == 70, "sound was away"
+    assert told(wraps + 29, wraps + 98.9) == 69.9
+
+
+def test_the_clock_of_what_comes_is_asked_for_at_once() -> None:
+    asked: list[bytes] = []
+    section = sdp.Section("audio", mid="1")
+    track = PublishedTrack(
+        models.TrackInfo(sid="TR_1"),
+        section,
+        sdp.Codec("opus", 111, "opus/48000/2"),
+        identity="host",
+        send_rtcp=asked.append,
+        request_from_any_thread=lambda _: None,
+    )
+    layer, request = track.layer(7, ""), bytes.fromhex("85cd00020000000100000007")
+    assert asked == [request], "RFC 6051, 7"
+    for count, expected in ((0, True), (1, True), (2, False)):
+        if count:
+            layer.take_report(rtp.SenderReport(7, count << 32, 48_000 * count, 0, 0))
+        assert (request in track.feedback(1, 8_000_000)[0]) is expected
+
+
 class Line:
     """A track with one layer, forwarded to a subscriber whose packets are kept."""
 

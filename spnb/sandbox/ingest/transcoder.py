@@ -11,13 +11,12 @@ import contextlib
 import logging
 import queue
 import threading
-import time
 from fractions import Fraction
 from typing import Any
 
+from spnb._in_step import InStep
 from spnb._proxies import enter
 from spnb._publishing import Publishing
-from spnb._sound_lag import SoundLag
 from spnb.sandbox.ingest.flv import Coded
 
 __all__ = ["Transcoder"]
@@ -25,13 +24,10 @@ __all__ = ["Transcoder"]
 log = logging.getLogger(__name__)
 
 RATE = 48_000
-CHUNK = RATE // 100
 MOST_PACKETS = 240
 """That may wait: some three seconds. A machine too slow for what comes leaves out pictures up to a key frame."""
 MOST_WIDTH, MOST_HEIGHT = 1920, 1080
 LEAST_SIDE = 16
-MOST_SOUND = 50
-"""Pieces of sound of some 20 ms that may wait."""
 
 
 class Transcoder:
@@ -50,8 +46,7 @@ class Transcoder:
         self._video: Any = None
         self._size = (0, 0)
         self._audio: Any = None
-        self._sound: asyncio.Queue[bytes] = asyncio.Queue(MOST_SOUND)
-        self._lag = SoundLag()
+        self._in_step = InStep(self._loop)
         self._works: set[asyncio.Future[Any]] = set()
         self._needs_keyframe = True
         self.problem = ""
@@ -131,15 +126,14 @@ class Transcoder:
             self._size = (width, height)
             before, self._video = self._video, None
             self._spawn(self._publish_video(width, height, before))
-        at = self._lag.shown_at(time.monotonic())
 
-        def show() -> None:
+        def show(timestamp: int) -> None:
             # One of another size would be stretched by what is published meanwhile.
             if self._video is not None and self._room is not None and (width, height) == self._size:
                 frame = rtc.VideoFrame(width, height, rtc.VideoBufferType.I420, data)
-                self._video[0].capture_frame(frame, timestamp_us=round(at * 1e6))
+                self._video[0].capture_frame(frame, timestamp_us=timestamp)
 
-        self._loop.call_at(at, show)
+        self._in_step.show(show)
 
     async def _publish_video(self, width: int, height: int, before: Any) -> None:
         from livekit import rtc
@@ -164,9 +158,7 @@ class Transcoder:
 
             self._audio = rtc.AudioSource(RATE, 2, loop=self._loop)
             self._spawn(self._publish_audio())
-        if self._sound.full():
-            self._sound.get_nowait()
-        self._sound.put_nowait(samples)
+        self._in_step.say(samples, 2)
 
     async def _publish_audio(self) -> None:
         from livekit import rtc
@@ -174,13 +166,7 @@ class Transcoder:
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._audio)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         await self._publishing.publish(self._room, track, options)
-        waiting, piece = b"", CHUNK * 4
-        while True:
-            waiting += await self._sound.get()
-            whole = len(waiting) // piece * piece
-            samples, waiting = self._lag.kept(time.monotonic(), waiting[:whole], RATE * 4), waiting[whole:]
-            if samples:
-                await self._audio.capture_frame(rtc.AudioFrame(samples, RATE, 2, len(samples) // 4))
+        await self._in_step.play(self._audio, 2)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.ensure_future(work)
@@ -202,6 +188,7 @@ class Transcoder:
         for work in list(self._works):
             work.cancel()
         await asyncio.gather(*self._works, return_exceptions=True)
+        self._in_step.let_go()
         room, self._room = self._room, None
         await self._publishing.leave(room)
 

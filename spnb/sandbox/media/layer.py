@@ -20,6 +20,8 @@ TOLERANCE = 0.9
 """A temporal layer may fall a tenth short of what was asked for."""
 NACK_RETRY_SECONDS = 0.05
 NACK_TRIES = 10
+LATE_SECONDS = 0.25
+"""A sender that is busy says of its sound that it was taken so much later, at most; more is a change."""
 
 
 class Parcel:
@@ -96,6 +98,9 @@ class Layer:
         """Of the packets of the last two seconds or so."""
         self.report: SenderReport | None = None
         self.report_arrival = 0.0
+        self.clocked = False
+        """Whether more than one report has told how its clock stands."""
+        self._clock: SenderReport | None = None
         self._clock_rate = clock_rate
         self._wants_resend = wants_resend
         self._first: int | None = None
@@ -208,16 +213,27 @@ class Layer:
         return found if found is not None and found[1].sequence == sequence else None
 
     def take_report(self, report: SenderReport) -> None:
-        """Remember the sender's clock."""
-        self.report = report
+        """Remember the sender's clock.
+
+        Of the last two reports the one counts by which media was taken earlier: a sender that is late with some sound
+        takes it for sound of that moment.
+        """
+        before, self.report = self.report, report
         self.report_arrival = time.monotonic()
+        self._clock, self.clocked = report, before is not None
+        if before is not None:
+            later = report.seconds - before.seconds - self._between(before.timestamp, report.timestamp)
+            if 0 < later <= LATE_SECONDS:
+                self._clock = before
 
     def captured(self, timestamp: int) -> float | None:
         """The sender's clock (Unix seconds) at an RTP timestamp, once a sender report has come."""
-        if self.report is None:
+        if self._clock is None:
             return None
-        ticks = (timestamp - self.report.timestamp + 2**31) % 2**32 - 2**31
-        return self.report.seconds + ticks / self._clock_rate
+        return self._clock.seconds + self._between(self._clock.timestamp, timestamp)
+
+    def _between(self, one: int, other: int) -> float:
+        return ((other - one + 2**31) % 2**32 - 2**31) / self._clock_rate
 
     def receiver_report(self, sender: int) -> bytes:
         """What the publisher should know: loss, jitter, and the times that give it the round trip."""

@@ -20,6 +20,7 @@ __all__ = [
     "read_header",
     "receiver_report",
     "remb",
+    "resync_request",
     "sender_report",
     "stamped",
 ]
@@ -260,6 +261,11 @@ def _nacked(body: bytes) -> tuple[int, ...]:
 def pli(sender: int, media: int) -> bytes:
     """Picture Loss Indication: asks `media` for a key frame."""
     return struct.pack("!BBHII", 0x81, RTCP_PSFB, 2, sender, media)
+
+
+def resync_request(sender: int, media: int) -> bytes:
+    """Rapid Resynchronisation Request (RFC 6051): asks `media` for a sender report; else the first takes seconds."""
+    return struct.pack("!BBHII", 0x85, RTCP_RTPFB, 2, sender, media)
 
 
 def nack(sender: int, media: int, missing: list[int]) -> bytes:

@@ -127,6 +127,8 @@ class PublishedTrack:
                 del self.layers[old.ssrc]
             found.last_arrival = time.monotonic()
             self.tick()
+            # How sound and picture belong together is to be known from the start.
+            self._send_rtcp(rtp.resync_request(1, ssrc))
         return found
 
     def receive(self, layer: Layer, packet: bytes, header: Header, feedback_ssrc: int) -> None:
@@ -274,6 +276,8 @@ class PublishedTrack:
             report = layer.receiver_report(feedback_ssrc)
             if self.kind == "video":
                 report += rtp.remb(feedback_ssrc, remb_bits_per_second, [layer.ssrc])
+            if not layer.clocked:
+                report += rtp.resync_request(feedback_ssrc, layer.ssrc)
             reports.append(report)
         return reports
 
