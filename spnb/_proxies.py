@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from spnb.config import is_loopback
 
-__all__ = ["enter", "proxy_of", "through", "without_proxy"]
+__all__ = ["directly", "enter", "proxy_of", "through", "without_proxy"]
 
 NAMES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 ASKED_DIRECTLY = ("rtmp", "rtsp", "srt")
@@ -53,8 +53,10 @@ def through(url: str) -> str:
 def _hidden(url: str, names: tuple[str, ...]) -> Callable[[], None]:
     """Hide a proxy from native code where `url` is to be asked directly: it would see the token, and could not reach
     us. What Python reads, `os.environ`, stays as it is. What comes back ends it, once."""
-    if proxy_of(url) is not None:
-        return lambda: None
+    return (lambda: None) if proxy_of(url) is not None else _hide(names)
+
+
+def _hide(names: tuple[str, ...]) -> Callable[[], None]:
     held = list(names)
     with _guard:
         _holders.update(held)
@@ -70,6 +72,16 @@ def _hidden(url: str, names: tuple[str, ...]) -> Callable[[], None]:
                     os.putenv(name, os.environ[name])
 
     return end
+
+
+@contextmanager
+def directly() -> Iterator[None]:
+    """Native code finds no proxy meanwhile."""
+    end = _hide(NAMES)
+    try:
+        yield
+    finally:
+        end()
 
 
 @contextmanager

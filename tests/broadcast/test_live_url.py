@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import http.server
-import shutil
 import socket
 import struct
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 import pytest
 
-from spnb.broadcast.sources import LiveURL
+from spnb.broadcast.sources import LiveURL, srt
 from spnb.errors import InvalidInput, SourceError
 from tests.broadcast.films import Taken, film
+from tests.conftest import ffmpeg
 
 # What keeps time drops pictures that come too late: no test for a process that gives way.
 pytestmark = pytest.mark.media
@@ -164,23 +164,90 @@ def test_what_is_not_there_is_told_without_its_key(server: Server) -> None:
     with pytest.raises(SourceError, match="answered 404") as told:
         LiveURL(f"{server.url}/none.m3u8?token=secret", private=True).open()
     assert "secret" not in str(told.value)
-    try:
-        av.open("srt://127.0.0.1:1", timeout=1)
-    except av.error.ProtocolNotFoundError:
-        with pytest.raises(SourceError, match="not built into"):
-            LiveURL("srt://127.0.0.1:1", private=True).open()
-    except OSError:
-        pass
 
 
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg here")
+def test_srt_comes_is_asked_for_again_and_tells_no_passphrase(tmp_path: Path) -> None:
+    """Debian's ffmpeg sends; another reads, since PyAV's has no SRT."""
+    path = film(tmp_path / "sent.ts", seconds=3)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"srt://127.0.0.1:{port}?passphrase=it's secret"
+    loop = ["-re", "-stream_loop", "-1", "-i", str(path), "-c", "copy", "-f", "mpegts"]
+    command = [ffmpeg(), "-v", "quiet", *loop, f"{url}&mode=listener"]
+    with pytest.raises(SourceError, match="private or local"):
+        LiveURL(url).open()
+    with pytest.raises(SourceError, match="nothing came") as told:
+        LiveURL(url, private=True).open()
+    assert "secret" not in str(told.value)
+    source, taken = LiveURL(url, private=True), Taken()
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as sender:
+        try:
+            for _ in range(100):  # until it listens
+                try:
+                    source.open()
+                    break
+                except SourceError:
+                    assert sender.poll() is None
+            source.start(taken)
+            taken.until(lambda: len(taken.pictures) > 30 and taken.seconds_of_sound > 1)
+            reader = source._srt and source._srt._process
+            assert reader is not None
+            assert "secret" not in Path(f"/proc/{reader.pid}/cmdline").read_text()
+        finally:
+            sender.kill()
+    taken.until(lambda: taken.reasons)
+    before = len(taken.pictures)
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL) as sender:
+        try:
+            taken.until(lambda: "restored" in taken.reasons and len(taken.pictures) > before + 10)
+            last = source._srt and source._srt._process
+            source.close()
+        finally:
+            sender.kill()
+    assert "broken off" in taken.reasons[0]
+    assert "secret" not in " ".join(taken.reasons)
+    assert last is not None
+    assert None not in (reader.poll(), last.poll()), "nothing is left behind"
+
+
+def test_srt_is_refused_in_words_where_nothing_reads_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\necho srtp rtmp\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    srt.program.cache_clear()
+    with pytest.raises(SourceError, match="install ffmpeg"):
+        LiveURL("srt://127.0.0.1:1", private=True).open()
+    srt.program.cache_clear()
+
+
+def test_what_is_asked_directly_names_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setattr("spnb._proxies.is_loopback", lambda _url: False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        asked = threading.Event()
+
+        def refuse() -> None:
+            server.accept()[0].close()
+            asked.set()
+
+        threading.Thread(target=refuse, daemon=True).start()
+        with pytest.raises(SourceError, match="cannot be opened: ") as told:
+            LiveURL(f"rtmps://127.0.0.1:{server.getsockname()[1]}/live/x", private=True).open()
+        assert asked.wait(60)
+    assert "proxy" not in str(told.value)
+
+
 def test_ffmpeg_is_watched_over_rtmp(tmp_path: Path) -> None:
     path = film(tmp_path / "sent.mp4", seconds=3)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     url = f"rtmp://127.0.0.1:{port}/live/film"
-    command = ["ffmpeg", "-v", "error", "-re", "-i", str(path), "-c", "copy", "-f", "flv", "-listen", "1", url]
+    command = [ffmpeg(), "-v", "error", "-re", "-i", str(path), "-c", "copy", "-f", "flv", "-listen", "1", url]
     with subprocess.Popen(command) as sender:
         try:
             source, taken = LiveURL(url, private=True), Taken()

@@ -11,9 +11,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from spnb._arguments import checked_class
 from spnb._loop import background_loop, run
-from spnb._proxies import through, without_proxy
+from spnb._proxies import directly, through
 from spnb.broadcast.sources.base import Pace, Sink
 from spnb.broadcast.sources.decoded import Decoded
+from spnb.broadcast.sources.srt import SrtLine
 from spnb.client.reach import Reach
 from spnb.errors import DownloadError, InvalidInput, SourceError, Unreachable
 
@@ -37,6 +38,9 @@ class LiveURL(Decoded):
 
     Args:
         url: `http(s)://…` (HLS or a plain stream), `rtsp://`, `rtmp(s)://` or `srt://`. Never shown: it may hold a key.
+            `srt://` is read by an `ffmpeg` program with SRT, as Debian's is, or `imageio-ffmpeg` where its own has it;
+            behind a `?` stands what ffmpeg takes there (`passphrase=…&mode=listener`). Proxies are asked for
+            `http(s)://` alone.
         private: whether it may lead to this machine or the local network, as a camera's address does. Without, only
             public addresses are asked, as for downloads, wherever a playlist or a redirect leads.
     """
@@ -58,6 +62,7 @@ class LiveURL(Decoded):
         self.private = private
         self._url, self._parts = url, parts
         self._reach: Reach | None = None
+        self._srt: SrtLine | None = None
 
     def _name(self) -> str:
         return f"the live stream at {self._parts.scheme}://{self._parts.hostname}"
@@ -77,20 +82,22 @@ class LiveURL(Decoded):
                     "http_persistent": "0",
                 }
                 return av.open(self._url, options=allowed, io_open=self._fetch, timeout=timeout)
+            if self._parts.scheme == "srt":
+                self._srt = SrtLine(self._pinned(), silence=READ_SECONDS)
+                return av.open(self._srt, format="mpegts")
             if self._parts.scheme == "rtsp":
                 options = {"rtsp_transport": "tcp", "timeout": options["rw_timeout"]}
-            with without_proxy(self._url):
+            with directly():  # FFmpeg would find a proxy for `rtmps://` by the name of another
                 return av.open(self._pinned(), options=options, timeout=timeout)
-        except av.error.ProtocolNotFoundError as error:
-            raise SourceError(
-                f"{self._parts.scheme}:// is not built into this FFmpeg: use RTMP, RTSP or HLS"
-            ) from error
         except (DownloadError, Unreachable) as error:
             raise SourceError(str(error)) from error
         except (av.FFmpegError, OSError, ValueError) as error:
             # FFmpeg's own errors name the whole address.
             reason = error.strerror if isinstance(error, av.FFmpegError) else str(error)
-            raise SourceError(f"{self._name()} cannot be opened{through(self._url)}: {reason}") from None
+            if self._srt is not None:
+                reason = "nothing came: does it send, is this its passphrase, and does one side listen?"
+            way = through(self._url) if self._parts.scheme in ("http", "https") else ""
+            raise SourceError(f"{self._name()} cannot be opened{way}: {reason}") from None
 
     def _fetch(self, url: str, _flags: int, _options: dict[str, str]) -> Any:
         assert self._reach is not None  # noqa: S101 - made before the container is opened
@@ -147,8 +154,18 @@ class LiveURL(Decoded):
             stop.wait(wait)
             wait = min(LONGEST_WAIT, wait * 2)
 
+    def close(self) -> None:
+        """Stop pushing and let go of the connection."""
+        srt = self._srt
+        if srt is not None:
+            srt.end()  # whoever reads from it waits no longer
+        super().close()
+
     def _release(self) -> None:
         super()._release()
+        srt, self._srt = self._srt, None
+        if srt is not None:
+            srt.close()
         reach, self._reach = self._reach, None
         if reach is not None and not background_loop().is_closed():
             run(reach.aclose())
