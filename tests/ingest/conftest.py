@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ import pytest
 import pytest_asyncio
 
 import spnb
+from spnb.webhooks import AsyncReceiver
 from tests.broadcast.booth import Listener
 from tests.broadcast.films import film
 from tests.conftest import RunningSandbox, ffmpeg, start_sandbox
 
-__all__ = ["Studio"]
+__all__ = ["HOOKS", "Studio", "studio_of"]
+
+HOOKS = ["room.startBroadcasting", "room.waitingReconnect", "room.endBroadcasting", "room.recordedAvailable"]
+"""What a webhook tells of a room whose encoder was cut and did not come back."""
 
 
 class Studio:
@@ -47,6 +52,21 @@ class Studio:
             )
         answer = told.json()
         return dict(answer.get("data", answer))
+
+    @asynccontextmanager
+    async def webhooks(self, room: Any) -> AsyncIterator[list[str]]:
+        """What becomes of a room, as a webhook of the service tells it."""
+        told: list[str] = []
+        async with AsyncReceiver("of the encoders") as receiver:
+            receiver.on()(
+                lambda one: told.append(one.event) if one.room_id == room.room_id and one.event in HOOKS else None
+            )
+            hooks = spnb.sandbox.webhooks(self.sp)
+            hook = hooks.add(receiver.url, "of the encoders", style="room")
+            try:
+                yield told
+            finally:
+                hooks.remove(hook)
 
     async def viewer(self, room: Any) -> Listener:
         answer = await self.pass_of(room)

@@ -18,7 +18,7 @@ from spnb.sandbox.ingest.chunks import ChunkReader, MalformedChunk, chunked
 from spnb.sandbox.ingest.flv import MalformedTag, read_audio, read_video
 from spnb.sandbox.ingest.rtmp import MOST_CONNECTIONS
 from tests.broadcast.films import film
-from tests.ingest.conftest import Studio
+from tests.ingest.conftest import HOOKS, Studio
 from tests.live.conftest import until
 
 if TYPE_CHECKING:
@@ -39,23 +39,26 @@ async def test_ffmpeg_goes_live(each_studio: Studio, clip: Path, kind: Any) -> N
             await room.ingest()
         told = await studio.ask("POST", room)
         address = f"{told['rtmpUrl']}/{told['streamKey']}"
-    encoder = await studio.encoder(clip, address)
-    await room.until("live", timeout=60)
-    viewer = await studio.viewer(room)
-    await viewer.sees()
-    await viewer.hears()
-    encoder.kill()
-    await room.until("waitingReconnect", timeout=40)
-    encoder = await studio.encoder(clip, address)  # the same key, again
-    await room.until("live", timeout=60)
-    await viewer.sees()
-    room.observe(lambda _record: None)  # the address is told as soon as there is a first segment
-    await until(lambda: room.record.live_playback_url, 60)
-    await room.stop()
-    assert await asyncio.wait_for(encoder.wait(), 60) != 0  # put out
-    await room.until("recorded", timeout=60)
-    recording = await room.recording()
-    assert recording.urls
+    async with studio.webhooks(room) as told_of:
+        encoder = await studio.encoder(clip, address)
+        await room.until("live", timeout=60)
+        viewer = await studio.viewer(room)
+        await viewer.sees()
+        await viewer.hears()
+        encoder.kill()
+        await room.until("waitingReconnect", timeout=40)
+        encoder = await studio.encoder(clip, address)  # the same key, again
+        await room.until("live", timeout=60)
+        await viewer.sees()
+        room.observe(lambda _record: None)  # the address is told as soon as there is a first segment
+        await until(lambda: room.record.live_playback_url, 60)
+        await room.stop()
+        assert await asyncio.wait_for(encoder.wait(), 60) != 0  # put out
+        await room.until("recorded", timeout=60)
+        recording = await room.recording()
+        assert recording.urls
+        await until(lambda: told_of[-1:] == ["room.recordedAvailable"], 60)
+    assert told_of == [*HOOKS[:2], *HOOKS[:1], *HOOKS[2:]]
     await viewer.leave()
 
 

@@ -20,8 +20,9 @@ from aiortc.contrib.media import MediaPlayer
 from playwright.async_api import async_playwright
 
 from tests.broadcast.films import planes
+from tests.conftest import RunningSandbox
 from tests.ingest import encoder
-from tests.ingest.conftest import Studio
+from tests.ingest.conftest import HOOKS, Studio, studio_of
 from tests.live.conftest import until
 from tests.node import bundled
 
@@ -81,6 +82,13 @@ async def test_an_encoder_goes_live(each_studio: Studio, clip: Path, kind: Any) 
     studio = each_studio
     room = await studio.sp.rooms.create("Over WHIP", type=kind)
     told = await studio.ask("POST", room)
+    async with studio.webhooks(room) as told_of:
+        await _life(studio, room, told, clip)
+        await until(lambda: told_of[-1:] == ["room.recordedAvailable"], 60)
+    assert told_of == HOOKS
+
+
+async def _life(studio: Studio, room: Any, told: dict[str, Any], clip: Path) -> None:
     async with sending(told["whipUrl"], told["streamKey"], clip) as answer:
         assert answer.status_code == 201
         assert answer.headers["content-type"].startswith("application/sdp")
@@ -112,6 +120,26 @@ async def test_ffmpegs_own_client_goes_live(each_studio: Studio, tmp_path: Path)
         await viewer.hears()
         await viewer.leave()
     await room.stop()
+
+
+async def test_in_a_livekit_deployment_the_newest_encoder_takes_over(
+    real_sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    """As everything does there that comes in by the same name; the sandbox's own media server refuses the second."""
+    async for studio in studio_of(real_sandbox):
+        room = await studio.sp.rooms.create("Two encoders", type="directStreaming")
+        told = await studio.ask("POST", room)
+        async with sending(told["whipUrl"], told["streamKey"]) as first:
+            assert first.status_code == 201
+            await room.until("live", timeout=60)
+            viewer = await studio.viewer(room)
+            await viewer.sees()
+            async with encoder.on_air("whip", told["whipUrl"], told["streamKey"], tmp_path):
+                await viewer.hears()  # the first one is silent
+                await viewer.sees()
+                assert (await room.refresh()).status == "live"
+        await room.stop()
+        await viewer.leave()
 
 
 async def test_a_hosts_own_token_is_a_key_too(studio: Studio) -> None:
