@@ -6,6 +6,7 @@ import itertools
 from pathlib import Path
 
 import av
+import pytest
 
 from spnb.sandbox.media.frames import EncodedFrame, TapTrack
 from spnb.sandbox.recorder import Recorder, RecorderSettings
@@ -101,3 +102,43 @@ async def test_a_publisher_that_changes_its_codec_breaks_nothing(studio: Studio)
     assert len(shown) > 0.9 * 12 * FPS
     for at, number in shown:
         assert abs(at - number / FPS) < 0.1
+
+
+@pytest.mark.parametrize("clock", [None, 5_000.0])
+async def test_sound_that_leaves_and_returns_stays_with_its_picture(studio: Studio, clock: float | None) -> None:
+    """Its track ends and another comes, which then says nothing for a second; the picture goes on all the while."""
+    tap = studio.recorder.start("room", host="host")
+    feeder = Feeder(tap, clock=clock)
+    video = feeder.track("video", "h264")
+    moments = [
+        (*feeder._moment(video, number / FPS, 0.02, data, key, 7_000), False)
+        for number, (data, key) in enumerate(encoded_pictures(12))
+    ]
+    sound = encoded_sound(12)
+    first, second = feeder.track("audio", "opus"), feeder.track("audio", "opus")
+    for track, begins, ends, base in ((first, 0, 3, 50), (second, 5, 8, 900_000), (second, 9, 12, 900_000)):
+        told = range(round(begins / OPUS_SECONDS), round(ends / OPUS_SECONDS))
+        moments += [
+            (*feeder._moment(track, number * OPUS_SECONDS, 0, sound[number], True, base), number == told[-1])
+            for number in told
+        ]
+    for _, track, frame, last in sorted(moments, key=lambda moment: moment[0]):
+        tap.frame(track, frame)
+        if last and track is first:
+            tap.track_ended(track)
+    async with served(studio) as viewer:
+        listed = await viewer.until(lambda playlist: len(playlist.segments) >= 5)
+        check(listed)
+        assert len({one.map for one in listed.segments}) == 1, "one encoding throughout"
+    (file,) = await studio.recorder.finish("room")
+    assert not studio.problems
+    beeps = beeps_in(file.path)
+    assert [round(at) for at in beeps] == [0, 1, 2, 5, 6, 7, 9, 10, 11]
+    shown = {number: at for at, number in reversed(changes_in(file.path))}
+    assert sorted(number for number in shown if number is not None) == list(range(12 * FPS))
+    apart = [beep - shown[round(beep) * FPS] for beep in beeps]
+    assert max(map(abs, apart)) < 0.04, apart
+    with av.open(str(file.path)) as made:
+        times = [float(packet.pts * packet.time_base) for packet in made.demux(audio=0) if packet.pts is not None]
+    assert times[0] == 0
+    assert max(b - a for a, b in itertools.pairwise(times)) < 0.022, "a gap in the sound"

@@ -5,7 +5,9 @@ Only the packets are read there; they come here as they are, and are decoded as 
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib
 import shutil
 import subprocess
 from urllib.parse import parse_qs, urlsplit
@@ -24,12 +26,8 @@ LOOK_SECONDS = 30
 def program() -> str:
     """An `ffmpeg` with SRT; empty where there is none."""
     found = [shutil.which("ffmpeg")]
-    try:
-        from imageio_ffmpeg import get_ffmpeg_exe
-
-        found.append(get_ffmpeg_exe())
-    except (ImportError, RuntimeError):
-        pass
+    with contextlib.suppress(ImportError, RuntimeError):
+        found.append(importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe())
     for one in filter(None, found):
         try:
             told = subprocess.run(
