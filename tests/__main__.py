@@ -28,13 +28,14 @@ def ensure_tools() -> None:
         subprocess.run([uv, "sync", "--quiet", "--inexact", "--group", "dev"], check=True, cwd=ROOT)
 
 
-def install_from_debian(package: str) -> bool:
-    """Install one of Debian's packages, where we may; whether it was."""
+def install_from_debian(*packages: str) -> bool:
+    """Install some of Debian's packages, where we may; whether they were."""
     if not shutil.which("apt-get") or os.geteuid() != 0:
         return False
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # Servers are started by the tests, not by their packages.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     subprocess.run(["apt-get", "update", "-q"], check=True, env=environment)
-    subprocess.run(["apt-get", "install", "-qy", package], check=True, env=environment)
+    subprocess.run(["apt-get", "install", "-qy", *packages], check=True, env=environment)
     return True
 
 
@@ -44,10 +45,12 @@ def ensure_ffmpeg() -> None:
         install_from_debian("ffmpeg")
 
 
-def ensure_relay() -> None:
-    """coturn, a TURN server; without it its tests say that they are skipped."""
-    if not shutil.which("turnserver"):
-        install_from_debian("coturn")
+def ensure_roads() -> None:
+    """What stands on the way to a notebook: coturn, nginx, an SSH server; without one its tests say that they are
+    skipped."""
+    known = {"turnserver": "coturn", "nginx": "nginx-light", "sshd": "openssh-server", "ssh": "openssh-client"}
+    if missing := [package for program, package in known.items() if not shutil.which(program)]:
+        install_from_debian(*missing)
 
 
 def ensure_browser() -> Path:
@@ -195,7 +198,7 @@ def main() -> int:
     ensure_tools()
     os.environ["SPNB_CHROMIUM"] = str(ensure_browser())
     ensure_ffmpeg()
-    ensure_relay()
+    ensure_roads()
     ensure_spark()
     ensure_livekit()
     os.chdir(ROOT)

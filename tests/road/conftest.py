@@ -16,6 +16,7 @@ import pytest_asyncio
 from playwright.async_api import expect
 
 from spnb.bench.lab import HUB, Lab, calm_camera, chromium, open_lab
+from tests.certificates import fingerprint, write_certificate
 
 SHOTS = Path(__file__).resolve().parents[2] / "test-output" / "screenshots"
 RELAY = Path(__file__).with_name("relay.py")
@@ -41,13 +42,16 @@ def a_namespace() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def seen_from(namespace: str, base: Path, server: Sequence[str] = (sys.executable,)) -> AsyncIterator[Lab]:
+async def seen_from(
+    namespace: str, base: Path, server: Sequence[str] = (sys.executable,), flags: Sequence[str] = ()
+) -> AsyncIterator[Lab]:
     """JupyterLab under a prefix, and a page of another name in the namespace, which reaches it by a relay only.
 
     Args:
         namespace: where the page is.
         base: an empty folder.
         server: how the Python that serves is started.
+        flags: more of Chromium's.
     """
     out = base / "out.sock"
     relays: list[subprocess.Popen[str]] = []
@@ -80,7 +84,7 @@ async def seen_from(namespace: str, base: Path, server: Sequence[str] = (sys.exe
             camera=calm_camera,
             reach=reach,
             browser_program=str(inside),
-            browser_flags=secure,
+            browser_flags=[*secure, *flags],
             server=server,
         ) as lab:
             yield lab
@@ -97,13 +101,6 @@ def namespace() -> Iterator[str]:
         yield name
 
 
-@pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def far_lab(namespace: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
-    """JupyterLab under a prefix, and a page in the namespace."""
-    async with seen_from(namespace, tmp_path_factory.mktemp("far")) as lab:
-        yield lab
-
-
 @dataclass(frozen=True)
 class Wall:
     """What lets no UDP out of a namespace, but TCP to this machine.
@@ -111,10 +108,12 @@ class Wall:
     Attributes:
         namespace: behind it.
         outside: this machine's address as it is seen from there.
+        cable: its outer end.
     """
 
     namespace: str
     outside: str
+    cable: str
 
 
 @pytest.fixture(scope="package")
@@ -135,6 +134,25 @@ def wall(namespace: str) -> Iterator[Wall]:
             [*inside, "rule", "add", "pref", "1", "ipproto", "udp", "prohibit"],
         ):
             subprocess.run(command, check=True)
-        yield Wall(namespace, f"{net}.1")
+        yield Wall(namespace, f"{net}.1", cable)
     finally:
         subprocess.run(["ip", "link", "del", cable], check=True)
+
+
+SECURE, CLOSED = "secure.example", "closed.example"
+"""Names of one reverse proxy: as a hub's should be, and one that lets a WebSocket through for kernels only."""
+
+
+@pytest.fixture(scope="package")
+def certificate(wall: Wall, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the reverse proxy; the page believes it."""
+    return write_certificate(tmp_path_factory.mktemp("house") / "certificate.pem", wall.outside, SECURE, CLOSED)
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def far_lab(wall: Wall, certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
+    """JupyterLab under a prefix, and a page in the namespace."""
+    names = ",".join([f"MAP {HUB} 127.0.0.1", *(f"MAP {name} {wall.outside}" for name in (SECURE, CLOSED))])
+    flags = [f"--host-resolver-rules={names}", f"--ignore-certificate-errors-spki-list={fingerprint(certificate)}"]
+    async with seen_from(wall.namespace, tmp_path_factory.mktemp("far"), flags=flags) as lab:
+        yield lab

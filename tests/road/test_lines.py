@@ -1,0 +1,137 @@
+"""The lines by which pages come to a notebook: each page watches, goes on air with its camera, and says by which road."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from spnb.bench.lab import Lab, another_page, free_port
+from tests.lab.test_story import PLAYING
+from tests.road.conftest import CLOSED, SECURE, Wall
+from tests.road.lines import Line, reverse_proxy, tunnel
+from tests.road.test_one_port import ROADS, SIZES
+from tests.road.test_one_port import put as put_below
+
+pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(400)]
+
+THROUGH = "Streams reach this page through the Jupyter server."
+STRAIGHT = "Streams reach this page straight."
+BY_MESSAGES = "Sent through the notebook's own connection, as this page encodes it"
+
+
+def port_of(lab: Lab) -> int:
+    """Of the Jupyter server itself."""
+    [told] = (lab.home / "runtime").glob("jpserver-*.json")
+    return int(json.loads(told.read_text())["port"])
+
+
+@asynccontextmanager
+async def page_at(lab: Lab, origin: str, notebook: str) -> AsyncIterator[Lab]:
+    """A page of the lab by another address, with a notebook of its own that is connected."""
+    async with another_page(replace(lab, url=origin)) as page:
+        await page.write_and_run(notebook, "import spnb\nsp = spnb.connect()")
+        yield page
+
+
+async def put(page: Page, source: str) -> None:
+    """Run a cell that is new, below all others, whichever was clicked last."""
+    await page.evaluate("window.spnbPanel.content.activeCellIndex = window.spnbPanel.content.widgets.length - 1")
+    await put_below(page, source)
+
+
+async def says(lab: Lab) -> str:
+    """What the page finds of its ways."""
+    await lab.run_code("doctor = spnb.Doctor(sp)")
+    await put(lab.page, "doctor")
+    doctor = lab.page.locator(".spnb-doctor").last
+    await expect(doctor.get_by_role("button", name="Check again")).to_be_enabled(timeout=90_000)
+    return await doctor.locator(".spnb-verdict").inner_text()
+
+
+async def on_air(lab: Lab, title: str) -> Locator:
+    """The page goes on air with its camera, and watches that; its Studio."""
+    await lab.run_code(
+        f"room = sp.rooms.create({title!r})\n"
+        "studio = spnb.Studio(sp, room, countdown=0)\nplayer = spnb.Player(room)\n"
+    )
+    await put(lab.page, "studio")
+    await put(lab.page, "player")
+    studio = lab.page.locator(".spnb-studio").last
+    await studio.get_by_role("button", name="Camera on").click()
+    await studio.get_by_role("button", name="Go live").click()
+    await expect(studio.locator(".spnb-head .spnb-badge").first).to_have_text("LIVE", timeout=90_000)
+    await expect(studio.locator(".spnb-health")).to_contain_text(re.compile("1280×720|640×360"), timeout=90_000)
+    video = lab.page.locator(".spnb-player:not(.spnb-preview) video").last
+    await expect(video).to_be_visible(timeout=90_000)
+    assert await video.evaluate(PLAYING, timeout=90_000) in SIZES
+    return studio
+
+
+async def end(studio: Locator) -> None:
+    await studio.get_by_role("button", name="End", exact=True).click()
+    await studio.get_by_role("button", name="End now").click()
+    await expect(studio.get_by_role("button", name="New stream")).to_be_visible(timeout=90_000)
+
+
+@pytest.fixture(scope="module")
+def line(
+    far_lab: Lab, wall: Wall, certificate: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Line]:
+    """The line to a reverse proxy before the lab."""
+    with reverse_proxy(wall, port_of(far_lab), certificate, tmp_path_factory.mktemp("proxy")) as made:
+        yield made
+
+
+async def test_a_reverse_proxy_with_tls_whatever_the_line_to_it_is_like(far_lab: Lab, line: Line) -> None:
+    async with page_at(far_lab, f"https://{SECURE}:{line.port}", "secure.ipynb") as lab:
+        assert THROUGH in await says(lab)
+        for name, seconds, kilobits in (("plain", 0.0, None), ("late", 0.1, None), ("narrow", 0.0, 1000)):
+            line.late(seconds)
+            if kilobits:
+                line.narrow(kilobits)
+            studio = await on_air(lab, name)
+            await expect(studio).to_contain_text(BY_MESSAGES)
+            assert await lab.page.evaluate(ROADS) == ["jupyter"]
+            await lab.shot(f"line-{name}")
+            await end(studio)
+
+
+async def test_a_reverse_proxy_that_lets_no_web_socket_through_but_the_kernels(far_lab: Lab, line: Line) -> None:
+    async with page_at(far_lab, f"https://{CLOSED}:{line.port}", "closed.ipynb") as lab:
+        assert THROUGH in await says(lab)
+        studio = await on_air(lab, "No WebSocket")
+        await expect(studio).to_contain_text(BY_MESSAGES)
+        await lab.shot("line-closed")
+        await end(studio)
+
+
+async def test_an_ssh_tunnel_to_localhost(far_lab: Lab, wall: Wall, tmp_path: Path) -> None:
+    port = free_port()
+    with tunnel(wall.namespace, tmp_path) as ssh:
+        ssh.open(port, port_of(far_lab))
+        async with page_at(far_lab, f"http://localhost:{port}", "tunnel.ipynb") as lab:
+            assert THROUGH in await says(lab)
+            studio = await on_air(lab, "Tunnel")
+            await expect(studio).to_contain_text(BY_MESSAGES)
+            assert await lab.page.evaluate(ROADS) == ["jupyter"]
+            await lab.shot("line-tunnel")
+            await end(studio)
+
+            # The sandbox's own port too: it answers the page straight, and its media do not come.
+            sandbox = urlsplit((await lab.run_code("print(spnb.sandbox.ensure().url)")).strip()).port
+            assert sandbox is not None
+            ssh.open(sandbox, sandbox)
+            await lab.page.evaluate("window[Symbol.for('spnb.roads')].clear()")
+            assert STRAIGHT in await says(lab)
+            studio = await on_air(lab, "Tunnel of two")
+            await expect(studio).to_contain_text(BY_MESSAGES)
+            assert await lab.page.evaluate(ROADS) == ["direct"]
+            await end(studio)
