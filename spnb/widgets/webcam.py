@@ -239,11 +239,11 @@ class WebcamPart(Widget):
         self.send({"type": "ack", "client": client, "n": content.get("n"), **wishes})
 
     async def do_sound(self, content: dict[str, Any], buffers: list[Any]) -> None:
-        """Sound of a page that cannot connect: Opus, or 16-bit samples at 48 kHz; one channel."""
-        if str(content.get("client") or "") == self._linked().client and buffers:
-            samples = self._opus(bytes(buffers[0])) if content.get("codec") == "opus" else bytes(buffers[0])
-            self._monitor.has_audio = True
-            self._take_sound(samples)
+        """Sound of a page that cannot connect: packets of Opus, or 16-bit samples at 48 kHz; one channel."""
+        if str(content.get("client") or "") == self._linked().client:
+            for piece in map(bytes, buffers):
+                self._monitor.has_audio = True
+                self._take_sound(self._opus(piece) if content.get("codec") == "opus" else piece)
 
     def _take_sound(self, samples: bytes) -> None:
         self._monitor.audio(samples, 1)

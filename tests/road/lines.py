@@ -85,20 +85,26 @@ class Line:
     port: int
     _wall: Wall
     _relay: subprocess.Popen[str]
-    _cable: str
 
-    def late(self, seconds: float) -> None:
-        """Let everything take so long, each way."""
+    @contextmanager
+    def shaped(self, seconds: float, kilobits: int | None) -> Iterator[None]:
+        """Let everything take so long, and no more pass in a second, each way; None for all there is."""
+        self._late(seconds)
+        ends = (["tc"], self._wall.cable), (["tc", "-n", self._wall.namespace], "cable")
+        shape = ["root", "tbf", "rate", f"{kilobits}kbit", "burst", "16kb", "latency", "300ms"]
+        try:
+            for tc, cable in ends if kilobits else ():
+                subprocess.run([*tc, "qdisc", "add", "dev", cable, *shape], check=True)
+            yield
+        finally:
+            self._late(0)
+            for tc, cable in ends if kilobits else ():
+                subprocess.run([*tc, "qdisc", "del", "dev", cable, "root"], check=True)
+
+    def _late(self, seconds: float) -> None:
         assert self._relay.stdin is not None
         self._relay.stdin.write(f"{seconds}\n")
         self._relay.stdin.flush()
-
-    def narrow(self, kilobits: int | None) -> None:
-        """Let no more pass in a second, each way; None for all there is."""
-        for tc, cable in ((["tc"], self._cable), (["tc", "-n", self._wall.namespace], "cable")):
-            shape = ["root", "tbf", "rate", f"{kilobits}kbit", "burst", "16kb", "latency", "300ms"]
-            words = ["replace", "dev", cable, *shape] if kilobits else ["del", "dev", cable, "root"]
-            subprocess.run([*tc, "qdisc", *words], check=True)
 
 
 @contextmanager
@@ -124,7 +130,7 @@ def reverse_proxy(wall: Wall, jupyter: int, certificate: Path, folder: Path) -> 
         assert relay.stdout is not None
         assert relay.stdout.readline() == "ready\n"
         assert proxy.poll() is None, (folder / "nginx.log").read_text()
-        yield Line(outer, wall, relay, wall.cable)
+        yield Line(outer, wall, relay)
     finally:
         for process in (relay, proxy):
             process.terminate()

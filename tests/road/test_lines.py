@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.m
 
 THROUGH = "Streams reach this page through the Jupyter server."
 STRAIGHT = "Streams reach this page straight."
+ROUNDS = (("as it is", 0.0, None), ("200 ms", 0.1, None), ("1 Mb a second", 0.0, 1000))
+"""How late each way, in seconds, and kilobits per second."""
 BY_MESSAGES = "Sent through the notebook's own connection, as this page encodes it"
 
 
@@ -93,15 +95,13 @@ def line(
 async def test_a_reverse_proxy_with_tls_whatever_the_line_to_it_is_like(far_lab: Lab, line: Line) -> None:
     async with page_at(far_lab, f"https://{SECURE}:{line.port}", "secure.ipynb") as lab:
         assert THROUGH in await says(lab)
-        for name, seconds, kilobits in (("plain", 0.0, None), ("late", 0.1, None), ("narrow", 0.0, 1000)):
-            line.late(seconds)
-            if kilobits:
-                line.narrow(kilobits)
-            studio = await on_air(lab, name)
-            await expect(studio).to_contain_text(BY_MESSAGES)
-            assert await lab.page.evaluate(ROADS) == ["jupyter"]
-            await lab.shot(f"line-{name}")
-            await end(studio)
+        for name, seconds, kilobits in ROUNDS:
+            with line.shaped(seconds, kilobits):
+                studio = await on_air(lab, name)
+                await expect(studio).to_contain_text(BY_MESSAGES)
+                assert await lab.page.evaluate(ROADS) == ["jupyter"]
+                await lab.shot(f"line-{name}")
+                await end(studio)
 
 
 async def test_a_reverse_proxy_that_lets_no_web_socket_through_but_the_kernels(far_lab: Lab, line: Line) -> None:

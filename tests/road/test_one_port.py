@@ -45,7 +45,7 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
     # No media connection reaches the kernel: the page encodes, and Python has its pictures all the same.
     await expect(studio.locator(".spnb-numbers")).to_contain_text("sent through the notebook", timeout=90_000)
     told = await lab.run_code("print(next(iter(studio.frames(timeout=60))).shape)")
-    assert told.strip() == "(720, 1280, 3)"
+    assert told.strip() in ("(720, 1280, 3)", "(360, 640, 3)")
 
     await studio.get_by_role("button", name="Go live").click()
     await expect(studio.locator(".spnb-head .spnb-badge").first).to_have_text("LIVE", timeout=90_000)

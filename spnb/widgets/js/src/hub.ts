@@ -19,6 +19,7 @@ import { cameraTab } from "./shared/cameraTab";
 import { ChatPane } from "./shared/chatPane";
 import { announceHub } from "./shared/hub";
 import { heedOwnFullScreen } from "./shared/ownFullScreen";
+import { ScreenOnAir } from "./shared/screenOnAir";
 import { Shortcut } from "./shared/shortcut";
 
 const hub = {
@@ -29,6 +30,7 @@ const hub = {
   LocalVideoTrack,
   Room,
   RoomEvent,
+  ScreenOnAir,
   Shortcut,
   Track,
   VideoPreset,
@@ -49,6 +51,7 @@ export {
   LocalVideoTrack,
   Room,
   RoomEvent,
+  ScreenOnAir,
   Shortcut,
   Track,
   VideoPreset,

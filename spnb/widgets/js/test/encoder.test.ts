@@ -90,3 +90,28 @@ void test("the road's own back pressure tells the rate: less where acknowledgeme
   pace.atMost(100_000);
   assert.equal(pace.bits, 100_000, "the other end may wish for less");
 });
+
+void test("a way that bears little is sent half the size, and all of it once it bears that for a while", async () => {
+  let at = 1000;
+  const clock = mock.method(performance, "now", () => at);
+  const { next } = page();
+  const sent: { n: number; width: number }[] = [];
+  const sender = new FrameSender({ width: 1280, height: 720, fps: 10, bitrate: 2_000_000 }, (told) => sent.push(told), assert.fail);
+  const track = { enabled: true, clone: () => ({ ...track, stop: () => undefined }) } as unknown as MediaStreamTrack;
+  await sender.start(track);
+  const frame = async (late: number) => {
+    at += 600;
+    await next();
+    const { n, width } = sent.at(-1)!;
+    at += late;
+    sender.acknowledged(n, false, null);
+    return width;
+  };
+  assert.equal(await frame(1), 1280);
+  while ((await frame(400)) === 1280) assert.ok(at < 20_000);
+  assert.deepEqual(sender.size, { width: 640, height: 360, fps: 10, bitrate: 2_000_000 });
+  const fell = at;
+  while ((await frame(1)) === 640) assert.ok(at < 60_000);
+  assert.ok(at - fell > 9_000);
+  clock.mock.restore();
+});

@@ -12,6 +12,12 @@ const LATE_MS = 150;
 const STUCK_MS = 600;
 const EARLY_SHARE = 0.25;
 const KEY_MS = 400;
+/** Below so many bits a second half the size is sent, above so many all of it; tried again after so many milliseconds. */
+const HALF_BITS = 450_000;
+const WHOLE_BITS = 800_000;
+const AGAIN_MS = 10_000;
+const HALF_FPS = 15;
+const LEAST_HALVED = 640 * 360;
 
 type Candidate = { name: string; config: (wish: Encoding) => VideoEncoderConfig };
 
@@ -129,6 +135,9 @@ export class FrameSender {
   /** The number of the newest key frame. */
   private newestKey = 0;
   private due = 0;
+  /** When the whole size may be tried; no time while it is sent. */
+  private whole = 0;
+  private rest = AGAIN_MS;
   sent = 0;
   bytes = 0;
 
@@ -140,8 +149,12 @@ export class FrameSender {
     this.pace = new Pace(wish.bitrate);
   }
 
-  get size(): { width: number; height: number } {
-    return { width: this.wish.width, height: this.wish.height };
+  /** The layer that the way bears. */
+  get size(): Encoding {
+    const { width, height, fps, bitrate } = this.wish;
+    if (!this.whole) return this.wish;
+    const even = (side: number) => Math.round(side / 4) * 2;
+    return { width: even(width), height: even(height), fps: Math.min(fps, HALF_FPS), bitrate };
   }
 
   /** Begin; the codec's name, or nothing where this browser encodes none that can be sent on. */
@@ -173,9 +186,13 @@ export class FrameSender {
   change(wish: Encoding): void {
     this.wish = wish;
     this.pace.atMost(wish.bitrate);
+    this.configure();
+  }
+
+  private configure(): void {
     const made = CANDIDATES.find(({ name }) => name === this.codec);
     if (made && this.encoder?.state === "configured") {
-      this.config = { ...made.config(wish), bitrate: Math.round(this.pace.bits) };
+      this.config = { ...made.config(this.size), bitrate: Math.round(this.pace.bits) };
       this.encoder.configure(this.config);
     }
     this.wantKey = true;
@@ -189,7 +206,7 @@ export class FrameSender {
   private encode(frame: VideoFrame): void {
     const { encoder } = this;
     const now = performance.now();
-    const interval = 1000 / this.wish.fps;
+    const interval = 1000 / this.size.fps;
     const early = now < this.due - interval * EARLY_SHARE;
     if (encoder?.state !== "configured" || early || encoder.encodeQueueSize > 2 || this.pace.stuck(this.oldest(now))) {
       frame.close();
@@ -208,10 +225,16 @@ export class FrameSender {
   }
 
   private adapt(now: number): void {
-    const bits = this.pace.judge(now, this.oldest(now));
-    if (bits === undefined || !this.config || this.encoder?.state !== "configured") return;
-    this.config = { ...this.config, bitrate: Math.round(bits) };
-    this.encoder.configure(this.config);
+    const changed = this.pace.judge(now, this.oldest(now));
+    if (!this.config || this.encoder?.state !== "configured") return;
+    const { bits } = this.pace;
+    const { width, height } = this.wish;
+    if (this.whole ? bits > WHOLE_BITS && now > this.whole : bits < HALF_BITS && width * height > LEAST_HALVED) {
+      this.whole = this.whole ? 0 : now + this.rest;
+      // What was tried in vain is tried more seldom.
+      if (this.whole) this.rest *= 2;
+      this.configure();
+    } else if (changed) this.encoder.configure((this.config = { ...this.config, bitrate: Math.round(changed) }));
   }
 
   private deliver(chunk: EncodedVideoChunk): void {

@@ -3,6 +3,9 @@ import { opus } from "./encoder";
 
 const WINDOW = 4;
 export const MESSAGE_WIDTH = 640;
+/** Packets of sound in one message, at most; and how long the first waits for others. */
+const TOGETHER = 4;
+const TOGETHER_MS = 10;
 
 /** Sends JPEG pictures of a stream. */
 export class PictureSender {
@@ -71,19 +74,28 @@ export class PictureSender {
 /** Sends a stream's sound, as Opus where this browser makes it; returns what ends that. */
 export function soundOf(
   stream: MediaStream,
-  send: (content: Record<string, unknown>, bytes: ArrayBuffer) => void,
+  send: (content: Record<string, unknown>, pieces: ArrayBuffer[]) => void,
 ): () => void {
   if (!stream.getAudioTracks().length) return () => undefined;
   const context = new AudioContext({ sampleRate: 48_000 });
   const tap = context.createScriptProcessor(4096, 1, 1);
-  const encode = opus((bytes) => send({ codec: "opus" }, bytes));
+  // What is made of one piece of sound goes in one message: each one is answered by the kernel's server with two more.
+  let packets: ArrayBuffer[] = [];
+  const flush = () => {
+    if (packets.length) send({ codec: "opus" }, packets);
+    packets = [];
+  };
+  const encode = opus((bytes) => {
+    if (packets.push(bytes) >= TOGETHER) flush();
+    else setTimeout(flush, TOGETHER_MS);
+  });
   tap.onaudioprocess = ({ inputBuffer }) => {
     if (encode) {
       encode(inputBuffer.getChannelData(0).slice());
       return;
     }
     const samples = Int16Array.from(inputBuffer.getChannelData(0), (value) => Math.max(-1, Math.min(1, value)) * 32767);
-    send({}, samples.buffer);
+    send({}, [samples.buffer]);
   };
   context.createMediaStreamSource(stream).connect(tap);
   tap.connect(context.destination);

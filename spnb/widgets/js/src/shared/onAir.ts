@@ -2,7 +2,7 @@
 import type { LocalAudioTrack, LocalTrack, LocalVideoTrack, Room, TrackPublishOptions } from "livekit-client";
 import type { Hub } from "../hub";
 import { SoundGate, cameraPicture, card, type Picture } from "./gate";
-import { ScreenOnAir } from "./screenOnAir";
+import type { ScreenOnAir } from "./screenOnAir";
 import type { Session } from "./session";
 import { isLoopback, onRoad, roadTo, type Signpost } from "./road";
 import type { Reply } from "./widget";
@@ -263,7 +263,8 @@ export class OnAir {
       await shared.unpublish();
     }
     if (!room || !screen || this.shared) return;
-    const made = (this.shared = new ScreenOnAir(room, await this.hub(), screen, this.intent));
+    const hub = await this.hub();
+    const made = (this.shared = new hub.ScreenOnAir(room, hub, screen, this.intent));
     try {
       await made.publish(this.wish?.fps ?? 30);
     } catch (error) {

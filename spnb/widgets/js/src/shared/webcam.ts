@@ -386,7 +386,7 @@ export class Webcam {
   }
 
   private sendSound(stream: MediaStream): () => void {
-    return soundOf(stream, (content, bytes) => this.session.send("sound", content, [bytes]));
+    return soundOf(stream, (content, pieces) => this.session.send("sound", content, pieces));
   }
 
   /** Keep the camera, but send nothing to the kernel: the page publishes by itself. */
@@ -416,7 +416,7 @@ export class Webcam {
       const fps = (sent - this.before.frames) / seconds;
       const kbps = ((bytes - this.before.bytes) * 8) / 1000 / seconds;
       this.before = { ...this.before, frames: sent, bytes, at: now };
-      this.numbers = { fps, ...size, kbps, rtt: 0, loss: 0 };
+      this.numbers = { ...size, fps, kbps, rtt: 0, loss: 0 };
     } else if (this.via === "messages") {
       const settings = this.stream?.getVideoTracks()[0]?.getSettings();
       const { sent = 0, bytes = 0 } = this.pictures ?? {};
