@@ -45,13 +45,13 @@ class PeriodReport:
         start, end = (f"{at:%Y-%m-%d %H:%M}" for at in (self.overview.start, self.overview.end))
         return f"PeriodReport({start} to {end} {self.overview.end:%Z}, {len(self.streams)} streams)"
 
-    def figures(self, *, dark: bool = False) -> dict[str, Any]:
+    def figures(self, *, dark: bool | None = False) -> dict[str, Any]:
         """The page's figures by name: `cards`; `best`, `curves` and `groups` where there is something to tell."""
         from spnb.analytics.figures.page import period_figures
 
         return Named(period_figures(self, dark=dark))
 
-    def to_html(self, *, dark: bool = False) -> str:
+    def to_html(self, *, dark: bool | None = False) -> str:
         """The page as one file that needs no network. Titles and names are text in it, whatever they hold."""
         from spnb.analytics.figures.html import period_html
 

@@ -93,7 +93,9 @@ class StreamReport:
         """Drop-off per bin of watching time; empty below 20 viewers."""
         return metrics.churn(self.retention, bin_seconds=self.bin_seconds)
 
-    def figures(self, *, dark: bool = False, time_zone: str | None = None, annotations: Any = None) -> dict[str, Any]:
+    def figures(
+        self, *, dark: bool | None = False, time_zone: str | None = None, annotations: Any = None
+    ) -> dict[str, Any]:
         """The page's figures by name: `stack`; `retention` and `joins_leaves` where sessions tell them; `health` and
         `experience` where they were measured. `time_zone` puts clock times on the axis instead of time since the start;
         `annotations`, a frame as `spnb.analytics.effects` takes it, are drawn over the stack."""
@@ -143,11 +145,11 @@ class StreamReport:
         about = [metrics.EXPERIENCE[str(name)] for name in told.index]
         return pd.DataFrame({"number": told.index, "value": told.to_numpy(), "definition": about})
 
-    def to_html(self, *, dark: bool = False, annotations: Any = None) -> str:
+    def to_html(self, *, dark: bool | None = False, annotations: Any = None) -> str:
         """The page as one file that needs no network. Titles and names are text in it, whatever they hold.
 
         Args:
-            dark: for dark themes.
+            dark: for dark themes; None for whichever shows it, now and when it changes.
             annotations: what happened, to be drawn: a frame as `spnb.analytics.effects` takes it.
 
         Raises:

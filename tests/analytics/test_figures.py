@@ -51,6 +51,25 @@ def test_the_stack_shows_exact_steps_on_a_shared_axis(report: analytics.StreamRe
         assert len(trace(made, "moments").x) == len(report.moments) == len(made.layout.shapes)
 
 
+def test_figures_that_follow_the_theme_are_read_on_either_paper(report: analytics.StreamReport) -> None:
+    """They have no paper of their own, so that the theme may change while they are shown."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    for one in report.figures(dark=None).values():
+        look = one.layout.template.layout
+        assert look.paper_bgcolor == look.plot_bgcolor == "rgba(0,0,0,0)"
+        inks = {look.font.color, *(note.font.color or look.font.color for note in one.layout.annotations)}
+        for ink in inks:
+            for paper in ("#ffffff", "#111111"):  # JupyterLab's own
+                light, dim = sorted((luminance(ink), luminance(paper)), reverse=True)
+                assert (light + 0.05) / (dim + 0.05) > 4, (ink, paper)
+    assert "color-scheme:light dark" in report.to_html(dark=None)
+
+
 def test_a_time_zone_is_chosen_once_for_the_page(report: analytics.StreamReport) -> None:
     made = report.figures(time_zone="Asia/Tokyo")
     first = pd.Timestamp(trace(made["stack"], "viewers").x[0])

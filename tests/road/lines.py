@@ -154,7 +154,8 @@ class Tunnel:
 
     def open(self, here: int, there: int) -> None:
         """One more port; once it is there."""
-        subprocess.run([*self._command, "-O", "forward", "-L", f"127.0.0.1:{here}:127.0.0.1:{there}", "far"], check=True)
+        ends = f"127.0.0.1:{here}:127.0.0.1:{there}"
+        subprocess.run([*self._command, "-O", "forward", "-L", ends, "far"], check=True)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The lines by which pages come to a notebook: each page watches, goes on air with its camera, and says by which road."""
+"""The lines by which pages come to a notebook: each watches, goes on air with its camera, and says by which road."""
 
 from __future__ import annotations
 
@@ -61,8 +61,7 @@ async def says(lab: Lab) -> str:
 async def on_air(lab: Lab, title: str) -> Locator:
     """The page goes on air with its camera, and watches that; its Studio."""
     await lab.run_code(
-        f"room = sp.rooms.create({title!r})\n"
-        "studio = spnb.Studio(sp, room, countdown=0)\nplayer = spnb.Player(room)\n"
+        f"room = sp.rooms.create({title!r})\nstudio = spnb.Studio(sp, room, countdown=0)\nplayer = spnb.Player(room)\n"
     )
     await put(lab.page, "studio")
     await put(lab.page, "player")
@@ -77,16 +76,16 @@ async def on_air(lab: Lab, title: str) -> Locator:
     return studio
 
 
-async def end(studio: Locator) -> None:
+async def end(lab: Lab, studio: Locator) -> None:
+    """End the stream; nothing of it goes over the line any more."""
     await studio.get_by_role("button", name="End", exact=True).click()
     await studio.get_by_role("button", name="End now").click()
     await expect(studio.get_by_role("button", name="New stream")).to_be_visible(timeout=90_000)
+    await lab.run_code("player.close()\nstudio.close()")
 
 
 @pytest.fixture(scope="module")
-def line(
-    far_lab: Lab, wall: Wall, certificate: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Line]:
+def line(far_lab: Lab, wall: Wall, certificate: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
     """The line to a reverse proxy before the lab."""
     with reverse_proxy(wall, port_of(far_lab), certificate, tmp_path_factory.mktemp("proxy")) as made:
         yield made
@@ -101,7 +100,7 @@ async def test_a_reverse_proxy_with_tls_whatever_the_line_to_it_is_like(far_lab:
                 await expect(studio).to_contain_text(BY_MESSAGES)
                 assert await lab.page.evaluate(ROADS) == ["jupyter"]
                 await lab.shot(f"line-{name}")
-                await end(studio)
+                await end(lab, studio)
 
 
 async def test_a_reverse_proxy_that_lets_no_web_socket_through_but_the_kernels(far_lab: Lab, line: Line) -> None:
@@ -110,7 +109,7 @@ async def test_a_reverse_proxy_that_lets_no_web_socket_through_but_the_kernels(f
         studio = await on_air(lab, "No WebSocket")
         await expect(studio).to_contain_text(BY_MESSAGES)
         await lab.shot("line-closed")
-        await end(studio)
+        await end(lab, studio)
 
 
 async def test_an_ssh_tunnel_to_localhost(far_lab: Lab, wall: Wall, tmp_path: Path) -> None:
@@ -123,7 +122,7 @@ async def test_an_ssh_tunnel_to_localhost(far_lab: Lab, wall: Wall, tmp_path: Pa
             await expect(studio).to_contain_text(BY_MESSAGES)
             assert await lab.page.evaluate(ROADS) == ["jupyter"]
             await lab.shot("line-tunnel")
-            await end(studio)
+            await end(lab, studio)
 
             # The sandbox's own port too: it answers the page straight, and its media do not come.
             sandbox = urlsplit((await lab.run_code("print(spnb.sandbox.ensure().url)")).strip()).port
@@ -134,4 +133,4 @@ async def test_an_ssh_tunnel_to_localhost(far_lab: Lab, wall: Wall, tmp_path: Pa
             studio = await on_air(lab, "Tunnel of two")
             await expect(studio).to_contain_text(BY_MESSAGES)
             assert await lab.page.evaluate(ROADS) == ["direct"]
-            await end(studio)
+            await end(lab, studio)

@@ -26,14 +26,14 @@ DELAY = "#CC79A7"
 
 
 @checked
-def experience_strip(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
+def experience_strip(report: StreamReport, *, dark: bool | None = False, time_zone: str | None = None) -> Any:
     """What viewers' players met per bin: starts, waits, exits before a picture, errors; how far they were behind.
 
     Below stands the publisher's health in its grades, where it was measured.
 
     Args:
         report: the stream.
-        dark: for dark themes.
+        dark: for dark themes; None for whichever shows it, now and when it changes.
         time_zone: clock times of this zone on the axis; without it time since the stream began.
     """
     zero, frame = begin_of(report), report.playback

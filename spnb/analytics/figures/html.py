@@ -23,6 +23,7 @@ MOST_ROWS = 1_000_000
 MOST_STREAMS = 500
 """Of a period's streams as lines of its table: all of them are in `Dataset.export`."""
 STYLE = (
+    ":root{{color-scheme:{scheme}}}"
     "body{{font:15px {font};color:{ink};background:{paper};max-width:1100px;margin:2em auto;padding:0 1em}}"
     "td,th{{text-align:left;padding:.2em 1em .2em 0;vertical-align:top}}h1{{font-size:1.5em}}small{{opacity:.75}}"
 )
@@ -30,7 +31,7 @@ COLUMNS = ("live_at", "duration_seconds", "views", "live_viewers", "peak_viewers
            "engagement_rate")  # fmt: skip
 
 
-def page_html(report: StreamReport, *, dark: bool = False, annotations: Any = None) -> str:
+def page_html(report: StreamReport, *, dark: bool | None = False, annotations: Any = None) -> str:
     """The page; see `StreamReport.to_html`."""
     rows = sum(map(len, (report.concurrency, report.chat, report.reactions, report.joins_leaves, report.moments)))
     if rows > MOST_ROWS:
@@ -68,7 +69,7 @@ def _with_words(moments: pd.DataFrame) -> pd.DataFrame:
     return said[["seconds", "why", "score", "words"]]
 
 
-def period_html(report: PeriodReport, *, dark: bool = False) -> str:
+def period_html(report: PeriodReport, *, dark: bool | None = False) -> str:
     """The page; see `PeriodReport.to_html`."""
     made = report.overview
     cards = "".join(
@@ -106,13 +107,14 @@ def _table(frame: pd.DataFrame, named: str | None, columns: tuple[str, ...]) -> 
     return f"<table><tr><th></th>{heads}</tr>{lines}</table>" if lines else "<p>None.</p>"
 
 
-def _page(title: str, figures: Mapping[str, Any], rest: str, dark: bool) -> str:
+def _page(title: str, figures: Mapping[str, Any], rest: str, dark: bool | None) -> str:
     script: bool | str = True  # plotly itself, once, with the first figure
     charts = []
     for made in figures.values():
         charts.append(made.to_html(full_html=False, include_plotlyjs=script, config={"displaylogo": False}))
         script = False
-    style = STYLE.format(font=FONT, ink=INK[dark], paper=PAPER[dark])
+    ink, paper = ("CanvasText", "Canvas") if dark is None else (INK[dark], PAPER[dark])
+    style = STYLE.format(font=FONT, ink=ink, paper=paper, scheme="light dark" if dark is None else "normal")
     named = escape(title)
     return (
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{named}</title><style>{style}</style>"

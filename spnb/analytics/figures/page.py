@@ -14,7 +14,7 @@ __all__ = ["page_figures", "period_figures"]
 
 
 def page_figures(
-    report: StreamReport, *, dark: bool = False, time_zone: str | None = None, annotations: Any = None
+    report: StreamReport, *, dark: bool | None = False, time_zone: str | None = None, annotations: Any = None
 ) -> dict[str, Any]:
     """The stack; retention, joins and leaves where there were sessions; health and experience where they were
     measured."""
@@ -31,7 +31,7 @@ def page_figures(
     return made
 
 
-def period_figures(report: PeriodReport, *, dark: bool = False) -> dict[str, Any]:
+def period_figures(report: PeriodReport, *, dark: bool | None = False) -> dict[str, Any]:
     """The cards; the best streams with their curves, and the groups, as far as their numbers are known."""
     made = {"cards": kpi_cards(report.overview, dark=dark)}
     known = report.streams[report.streams[report.metric].notna()]

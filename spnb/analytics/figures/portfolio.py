@@ -33,7 +33,7 @@ TITLES = {name: LABELS[name] for name in CARDS} | {
 
 
 @checked
-def kpi_cards(overview: Overview, *, dark: bool = False, names: Sequence[str] = tuple(TITLES)[:6]) -> Any:
+def kpi_cards(overview: Overview, *, dark: bool | None = False, names: Sequence[str] = tuple(TITLES)[:6]) -> Any:
     """The cards of a period, each with its change against the period before and a sparkline by day.
 
     A change from nothing is n/a.
@@ -76,7 +76,7 @@ def kpi_cards(overview: Overview, *, dark: bool = False, names: Sequence[str] = 
 
 @checked
 def weekday_hours(
-    dataset: Dataset, *, metric: str = "average_viewers", time_zone: str = "UTC", dark: bool = False
+    dataset: Dataset, *, metric: str = "average_viewers", time_zone: str = "UTC", dark: bool | None = False
 ) -> Any:
     """Weekday × hour of going on air, in one zone; empty where no stream began."""
     table = grouped(dataset, ["weekday", "hour"], time_zone=time_zone)
@@ -112,7 +112,7 @@ def weekday_hours(
 
 @checked
 def streams_compared(
-    dataset: Dataset, room_ids: Sequence[str], *, align: Literal["start", "share"] = "start", dark: bool = False
+    dataset: Dataset, room_ids: Sequence[str], *, align: Literal["start", "share"] = "start", dark: bool | None = False
 ) -> Any:
     """Concurrent viewers of several streams, aligned at their start or by share of their length.
 
@@ -165,7 +165,7 @@ def _named(title: object, live_at: pd.Timestamp, most: int) -> str:
 
 
 @checked
-def leaderboard(table: pd.DataFrame, metric: str, *, most: int = 10, dark: bool = False) -> Any:
+def leaderboard(table: pd.DataFrame, metric: str, *, most: int = 10, dark: bool | None = False) -> Any:
     """The best streams, or groups of them, by a metric.
 
     Args:
@@ -207,7 +207,7 @@ def leaderboard(table: pd.DataFrame, metric: str, *, most: int = 10, dark: bool 
 
 
 @checked
-def cohort_grid(cohorts: pd.DataFrame, *, dark: bool = False) -> Any:
+def cohort_grid(cohorts: pd.DataFrame, *, dark: bool | None = False) -> Any:
     """What `spnb.analytics.cohorts` returned: of each period's new viewers, the share that watched again, in
     percent."""
     share = cohorts.drop(columns="viewers")
@@ -245,13 +245,13 @@ def _cohort_name(label: Any) -> str:
 
 
 @checked
-def funnel_steps(table: pd.DataFrame, *, title: str = "How far people came", dark: bool = False) -> Any:
+def funnel_steps(table: pd.DataFrame, *, title: str = "How far people came", dark: bool | None = False) -> Any:
     """A funnel step by step: people who took every known step so far, and their share of the step before.
 
     Args:
         table: of `spnb.analytics.funnel`; steps that nobody knows are left out, and named below.
         title: above it.
-        dark: for dark themes.
+        dark: for dark themes; None for whichever shows it, now and when it changes.
     """
     known = table[table["through"].notna()]
     shares = ["" if np.isnan(share) else f", {share:.0%} of the step before" for share in known["share"]]

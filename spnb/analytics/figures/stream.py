@@ -47,7 +47,7 @@ TICKS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 @checked
 def stream_stack(
-    report: StreamReport, *, dark: bool = False, time_zone: str | None = None, annotations: Any = None
+    report: StreamReport, *, dark: bool | None = False, time_zone: str | None = None, annotations: Any = None
 ) -> Any:
     """Concurrent viewers as exact steps, chat and reactions per bin, on one time axis, with the moments marked.
 
@@ -55,7 +55,7 @@ def stream_stack(
 
     Args:
         report: the stream.
-        dark: for dark themes.
+        dark: for dark themes; None for whichever shows it, now and when it changes.
         time_zone: clock times of this zone on the axis; without it time since the stream began.
         annotations: what happened, to be drawn over it: a frame as `effects` takes it.
 
@@ -100,13 +100,13 @@ def stream_stack(
 
 @checked
 def viewers_curve(
-    report: StreamReport, *, dark: bool = False, time_zone: str | None = None, annotations: Any = None
+    report: StreamReport, *, dark: bool | None = False, time_zone: str | None = None, annotations: Any = None
 ) -> Any:
     """Concurrent viewers alone, as exact steps; of a stream that was only counted, its polls.
 
     Args:
         report: the stream.
-        dark: for dark themes.
+        dark: for dark themes; None for whichever shows it, now and when it changes.
         time_zone: clock times of this zone on the axis; without it time since the stream began.
         annotations: what happened, to be drawn over it: a frame as `effects` takes it.
 
@@ -188,7 +188,7 @@ def _moments(report: StreamReport, panel: str, bars: pd.DataFrame | None, place:
 
 
 @checked
-def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = False) -> Any:
+def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool | None = False) -> Any:
     """Retention in percent over time watched, with its 95 % band and the marks at 30 s, 5 min and 25 % of the
     stream."""
     frame = curve.frame
@@ -251,7 +251,7 @@ def retention_curve(curve: Retention, *, title: str = "Retention", dark: bool = 
 
 
 @checked
-def joins_and_leaves(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
+def joins_and_leaves(report: StreamReport, *, dark: bool | None = False, time_zone: str | None = None) -> Any:
     """Sessions begun (up) and ended (down) per bin.
 
     Who was there until the end leaves in the last bin; where they would flatten all the rest, their bar is cut off and
@@ -324,7 +324,7 @@ def grade_marks(
 
 
 @checked
-def health_strip(report: StreamReport, *, dark: bool = False, time_zone: str | None = None) -> Any:
+def health_strip(report: StreamReport, *, dark: bool | None = False, time_zone: str | None = None) -> Any:
     """The publisher's bit rate and frame rate, each measurement marked by its grade."""
     zero, frame = begin_of(report), report.health
     place = axis_of(zero, time_zone)

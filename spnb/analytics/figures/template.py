@@ -27,13 +27,18 @@ SYMBOLS = {"good": "circle", "fair": "diamond", "poor": "x"}
 """Each grade has a symbol of its own: no meaning by colour alone."""
 SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999")
 FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"
-INK = {False: "#1f2328", True: "#e6e6e6"}
-PAPER = {False: "#ffffff", True: "#111111"}
-GRID = {False: "#e3e6ea", True: "#333333"}
+CLEAR = "rgba(0,0,0,0)"
+INK = {False: "#1f2328", True: "#e6e6e6", None: "#767676"}
+"""By `dark`; None is read on white (4.5 to 1) and on a dark theme's #111111 (4.2 to 1) alike."""
+PAPER = {False: "#ffffff", True: "#111111", None: CLEAR}
+GRID = {False: "#e3e6ea", True: "#333333", None: "rgba(118,118,118,0.3)"}
+HOVER = {False: (PAPER[False], INK[False]), True: (PAPER[True], INK[True]), None: ("#1f2328", "#ffffff")}
+"""Paper and ink of what a pointer shows."""
 
 
-def template(dark: bool) -> Any:
-    """The template."""
+def template(dark: bool | None) -> Any:
+    """The template; None for one that any theme shows on its own paper."""
+    paper, ink = HOVER[dark]
     axis = {"gridcolor": GRID[dark], "zerolinecolor": GRID[dark], "linecolor": GRID[dark], "automargin": True}
     apart = {"ticks": "outside", "ticklen": 7, "tickcolor": PAPER[dark]}  # the lowest label from the leftmost
     return go.layout.Template(
@@ -45,7 +50,7 @@ def template(dark: bool) -> Any:
             "xaxis": {**axis, **apart},
             "yaxis": {**axis, "rangemode": "tozero"},
             "hovermode": "x unified",
-            "hoverlabel": {"bgcolor": PAPER[dark], "font": {"color": INK[dark]}},
+            "hoverlabel": {"bgcolor": paper, "font": {"color": ink}},
             "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
             "margin": {"l": 60, "r": 20, "t": 90, "b": 50},
             "height": 450,
@@ -54,7 +59,7 @@ def template(dark: bool) -> Any:
     )
 
 
-def figure(*traces: Any, title: str, dark: bool, **layout: Any) -> Any:
+def figure(*traces: Any, title: str, dark: bool | None, **layout: Any) -> Any:
     """A figure in the house's look; of a single trace there is no legend, nor room for one."""
     made = go.Figure(list(traces))
     made.update_layout(template=template(dark), title_text=title, **layout)
@@ -71,7 +76,7 @@ def without_numbers(made: Any, why: str) -> Any:
     return made
 
 
-def heat(dark: bool) -> str:
+def heat(dark: bool | None) -> str:
     """Colours of a heat map: what is more stands out from the paper more."""
     return "Cividis" if dark else "Cividis_r"
 
