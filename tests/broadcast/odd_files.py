@@ -241,6 +241,8 @@ PLAYED: dict[str, Plays] = {
     "larger than encoders take": Plays(sized(4096, 64), (3840, 60), pictures=1),
     "turned right": Plays(on_its_side(0, 1, -1, 0), (180, 320)),
     "turned left": Plays(on_its_side(0, -1, 1, 0), (180, 320)),
+    "mirrored": Plays(on_its_side(-1, 0, 0, 1), (320, 180)),
+    "mirrored and turned": Plays(on_its_side(0, 1, 1, 0), (180, 320)),
     "upside down": Plays(on_its_side(-1, 0, 0, -1)),
     "wide pixels": Plays(shaped(240, 180, Fraction(4, 3)), (320, 180)),
     "high pixels": Plays(shaped(320, 180, Fraction(1, 2)), (160, 180)),

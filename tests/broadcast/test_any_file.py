@@ -48,6 +48,11 @@ def test_options_reach_native_code_only_within_its_limits() -> None:
         ((0, 1, -1, 0), (180, 320), "top right"),  # a quarter to the right
         ((-1, 0, 0, -1), (320, 180), "bottom right"),
         ((0, -1, 1, 0), (180, 320), "bottom left"),
+        ((-1, 0, 0, 1), (320, 180), "top right"),  # a mirror, as cameras beside a screen are
+        ((1, 0, 0, -1), (320, 180), "bottom left"),
+        ((0, 1, 1, 0), (180, 320), "top left"),  # mirrored, and a quarter turned
+        ((0, -1, -1, 0), (180, 320), "bottom right"),
+        ((0, 0, 0, 0), (320, 180), "top left"),  # says nothing
     ],
 )
 def test_a_film_of_a_phone_is_shown_upright(

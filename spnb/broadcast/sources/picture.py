@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import struct
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -17,8 +18,13 @@ __all__ = ["Fitter", "aspect_of", "display_size"]
 
 MOST_SIDE = 3840
 """Pixels; larger pictures are made smaller, for encoders take no more."""
-TURNS = {90: ["transpose=cclock"], 180: ["hflip", "vflip"], 270: ["transpose=clock"]}
-"""Filters by degrees counter-clockwise."""
+TURNS = {
+    (1, -1): ["transpose=clock"],
+    (-1, 1): ["transpose=cclock"],
+    (1, 1): ["transpose=cclock_flip"],
+    (-1, -1): ["transpose=clock_flip"],
+}
+"""Filters of pictures that lie on their side, by where a display matrix leads the axes: the latter two mirror."""
 PQ, HLG = 16, 18
 """FFmpeg's AVCOL_TRC_SMPTE2084 and AVCOL_TRC_ARIB_STD_B67: the two transfer functions of HDR."""
 WHITE_NITS, PEAK_NITS = 203.0, 1000.0
@@ -30,8 +36,21 @@ LUT_SIDE = 33
 Colours = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def _turned(frame: Any) -> int:
-    return int(round(frame.rotation / 90) * 90 % 360)
+def _turns(frame: Any) -> list[str]:
+    """Filters that show a picture as its display matrix says, if it has one: turned, mirrored, or both."""
+    from av.sidedata.sidedata import Type
+
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None or len(bytes(matrix)) < 20:
+        return []
+    across, aside, _, down, along = struct.unpack_from("=5i", bytes(matrix))
+    if abs(aside) + abs(down) > abs(across) + abs(along):
+        return TURNS[1 if aside > 0 else -1, 1 if down > 0 else -1]
+    return [*["hflip"] * (across < 0), *["vflip"] * (along < 0)]
+
+
+def _on_its_side(frame: Any) -> bool:
+    return any(step.startswith("transpose") for step in _turns(frame))
 
 
 def aspect_of(stream: Any) -> Fraction:
@@ -43,7 +62,7 @@ def aspect_of(stream: Any) -> Fraction:
 def _upright(frame: Any, aspect: Fraction) -> tuple[Fraction, Fraction]:
     """Width and height as shown."""
     width, height = frame.width * aspect, Fraction(frame.height)
-    return (height, width) if _turned(frame) in (90, 270) else (width, height)
+    return (height, width) if _on_its_side(frame) else (width, height)
 
 
 def display_size(frame: Any, aspect: Fraction) -> tuple[int, int]:
@@ -79,7 +98,7 @@ class Fitter:
 
     def fitted(self, frame: Any) -> bytearray:
         """The planes of a picture."""
-        turned, aspect, bright = _turned(frame), self._aspect, int(frame.color_trc) in (PQ, HLG)
+        turned, aspect, bright = tuple(_turns(frame)), self._aspect, int(frame.color_trc) in (PQ, HLG)
         if (
             not turned
             and not bright
@@ -105,7 +124,7 @@ class Fitter:
         scale = min(self.width / width, self.height / height)
         inner = max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2)
         left, top = (self.width - inner[0]) // 4 * 2, (self.height - inner[1]) // 4 * 2
-        steps = list(TURNS.get(_turned(frame), []))
+        steps = _turns(frame)[:]
         steps.append(f"scale={inner[0]}:{inner[1]}")
         if int(frame.color_trc) in (PQ, HLG):
             steps += ["scale=in_color_matrix=bt2020:out_range=full", "format=gbrp10le", "lut3d", "format=gbrp"]
