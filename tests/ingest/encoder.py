@@ -67,7 +67,8 @@ def _container(way: str) -> tuple[Any, str]:
         return av.open(sys.stdout.buffer, "w", format="flv", options={"flvflags": "no_duration_filesize"}), "aac"
     # A certificate that it makes by itself is on a curve (P-224, by GnuTLS) that neither OpenSSL nor Pion takes.
     mine = dict.fromkeys(("cert_file", "key_file"), os.environ["WHIP_CERTIFICATE"])
-    options = {"authorization": os.environ["WHIP_TOKEN"], **mine}
+    # A busy machine shakes hands slowly: by itself it gives up after 5 s.
+    options = {"authorization": os.environ["WHIP_TOKEN"], "handshake_timeout": "60000", **mine}
     return av.open(os.environ["WHIP_URL"], "w", format="whip", options=options), "libopus"
 
 
