@@ -187,9 +187,10 @@ class FramesPublisher(Publisher):
             # In step with the page's clock, which is steadier than the way; set anew when the way has changed.
             if self._offset is None or not -1_000_000 < now - frame.at - self._offset < 1_000_000:
                 self._offset = now - frame.at
+            # Before it goes: who asks while a key frame is on its way may not have it.
+            self._heed_feedback(key=frame.key)
             self._submit(frame.data, frame.width, frame.height, frame.at + self._offset, key=frame.key)
             self.passed += 1
-            self._heed_feedback(key=frame.key)
 
     def _submit(self, data: bytes, width: int, height: int, at: int, *, key: bool) -> None:
         from livekit import rtc

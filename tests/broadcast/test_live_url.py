@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import random
 import socket
 import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from spnb.broadcast.sources import LiveURL, srt
 from spnb.errors import InvalidInput, SourceError
 from tests.broadcast.films import Taken, film
 from tests.conftest import ffmpeg
+from tests.node import bundled
 
 # What keeps time drops pictures that come too late: no test for a process that gives way.
 pytestmark = pytest.mark.media
@@ -308,6 +311,37 @@ class Camera:
 
     def close(self) -> None:
         self._server.close()
+
+
+def test_a_server_of_others_that_sends_by_udp_alone_is_watched_over_rtsp(tmp_path: Path) -> None:
+    """Debian's ffmpeg announces a film to a server of npm's."""
+    path = film(tmp_path / "sent.mp4", seconds=3)
+    script = bundled(Path(__file__).parent / "rtsp") / "server.js"
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        into, out = one.getsockname()[1], other.getsockname()[1]
+    node = ["node", str(script), str(into), str(out), str(random.randrange(20_000, 30_000, 100))]
+    loop = ["-re", "-stream_loop", "-1", "-i", str(path), "-c", "copy"]
+    send = [ffmpeg(), "-v", "error", *loop, "-f", "rtsp", f"rtsp://127.0.0.1:{into}/lens"]
+    with contextlib.ExitStack() as running:
+        server = running.enter_context(subprocess.Popen(node, stdout=subprocess.PIPE, text=True))
+        running.callback(server.kill)
+        assert server.stdout is not None
+        assert any(line == "ready\n" for line in server.stdout)
+        sender = running.enter_context(subprocess.Popen(send, stdin=subprocess.DEVNULL))
+        running.callback(sender.kill)
+        source, taken = LiveURL(f"rtsp://127.0.0.1:{out}/lens", private=True), Taken()
+        patience = time.monotonic() + 60
+        while True:  # until it is announced
+            try:
+                source.open()
+                break
+            except SourceError:
+                assert sender.poll() is None
+                assert time.monotonic() < patience
+        source.start(taken)
+        taken.until(lambda: len(taken.pictures) > 30 and taken.seconds_of_sound > 1)
+        source.close()
+    assert {luma.shape for _, luma in taken.pictures} == {(180, 320)}
 
 
 def test_a_camera_is_watched_over_rtsp(tmp_path: Path) -> None:

@@ -86,7 +86,8 @@ class LiveURL(Decoded):
                 self._srt = SrtLine(self._pinned(), silence=READ_SECONDS)
                 return av.open(self._srt, format="mpegts")
             if self._parts.scheme == "rtsp":
-                options = {"rtsp_transport": "tcp", "timeout": options["rw_timeout"]}
+                # Some servers send by UDP alone.
+                options = {"rtsp_flags": "prefer_tcp", "timeout": options["rw_timeout"]}
             with directly():  # FFmpeg would find a proxy for `rtmps://` by the name of another
                 return av.open(self._pinned(), options=options, timeout=timeout)
         except (DownloadError, Unreachable) as error:
