@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 
 def write_certificate(path: Path, address: str = "127.0.0.1", *names: str) -> Path:
-    """Write the key and the certificate of an IP address, and of names, which is its own authority, as PEM; the path."""
+    """Write the key and the certificate of an address and names, which is its own authority, as PEM; the path."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a house of its own")])
     now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
