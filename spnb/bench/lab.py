@@ -80,11 +80,11 @@ CAMERAS = ("camera.mjpeg", "camera.y4m")
 CALM_RATE = 15
 
 
-def calm_camera(folder: Path) -> None:
-    """What Chromium's fake camera shows where only what happens counts: 720p15, light to read and to encode."""
+def calm_camera(folder: Path, width: int = 1280, height: int = 720) -> None:
+    """What Chromium's fake camera shows where only what happens counts: 15 a second, light to read and to encode."""
     with (folder / CAMERAS[1]).open("wb") as out:
-        out.write(b"YUV4MPEG2 W1280 H720 F%d:1 Ip A1:1 C420\n" % CALM_RATE)
-        for planes in _counted(f"testsrc2=size=1280x720:rate={CALM_RATE}:duration=2,format=yuv420p"):
+        out.write(b"YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420\n" % (width, height, CALM_RATE))
+        for planes in _counted(f"testsrc2=size={width}x{height}:rate={CALM_RATE}:duration=2,format=yuv420p"):
             out.write(b"FRAME\n" + planes.tobytes())
 
 

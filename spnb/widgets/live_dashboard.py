@@ -285,7 +285,6 @@ class LiveDashboard(StreamPages):
         return self._time_zone
 
     def _as_text(self) -> str:
-        now = (
-            f"{self.viewers} watching, at most {self.peak}" if self.status == "live" else f"at most {self.peak} watched"
-        )
+        watching = "viewers not known" if self.viewers is None else f"{self.viewers} watching"
+        now = f"{watching}, at most {self.peak}" if self.status == "live" else f"at most {self.peak} watched"
         return f"{self.title} ({self.status}): {now}, {self.messages} messages, {self.reactions} reactions"

@@ -13,8 +13,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import nbformat
 import pytest
 import pytest_asyncio
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
 from playwright.async_api import Browser, Frame, Locator, Page, async_playwright, expect
 
 import spnb
@@ -22,7 +25,7 @@ from spnb import analytics, widgets
 from spnb.bench.lab import browser_options, calm_camera
 from spnb.widgets.companion import USED
 from tests.conftest import start_sandbox
-from tests.frontends.apps import EVERY, NAMES, serve
+from tests.frontends.apps import CELL, EVERY, NAMES, serve
 from tests.frontends.editor import open_editor
 from tests.lab.audience import good_pictures
 from tests.lab.test_dashboard import planted
@@ -31,7 +34,9 @@ from tests.lab.test_story import PLAYING
 from tests.media.conftest import Viewer
 from tests.recordings.planted import film, plant
 
-SIZES = re.compile("1280×720|640×360")
+CAMERA = [640, 360]
+"""Small: what is looked at is whether it goes where it is to go."""
+SIZES = re.compile("640×360|320×180")
 """A page that has no time to encode all of it sends half of it."""
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -39,8 +44,6 @@ expect.set_options(timeout=60_000)
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "test-output" / "screenshots"
 GUIDE = ROOT / "notebooks" / "guide" / "frontends.md"
-LONG = ["Notebook 7", "Voila"]
-ASKED = pytest.mark.skipif("SPNB_FRONT_ENDS" not in os.environ, reason="SPNB_FRONT_ENDS=1 asks for it: a minute each")
 NO_CAMERA = "no camera"
 """What the table says where a front end gives none: the widget tells it, and what to do."""
 IN_A_TAB = "camera in a tab"
@@ -79,7 +82,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         known = {"URL": sandbox.url, "KEY": sandbox.api_key, "AIR": air.room_id, "OVER": over.room_id}
         given = {f"TEST_{name}": value for name, value in known.items()}
         given |= {"TEST_TABLES": str(base / "tables"), "SPNB_HOME": str(base / "home")}
-        calm_camera(base)
+        calm_camera(base, *CAMERA)
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(**browser_options(base))
             yield World(browser, given)
@@ -144,7 +147,7 @@ async def watched(world: World, room_id: str) -> AsyncIterator[Viewer]:
 
 async def studio(root: Locator) -> None:
     await root.get_by_role("button", name="Camera on").click()
-    assert await root.locator(".spnb-preview video").first.evaluate(PLAYING) == [1280, 720]
+    assert await root.locator(".spnb-preview video").first.evaluate(PLAYING) == CAMERA
     await root.get_by_label("Title").fill("From here")
     await root.get_by_role("button", name="Create room").click()
     await expect(root.locator(".spnb-title").first).to_have_text("From here")
@@ -163,7 +166,7 @@ async def create_room(root: Locator) -> None:
 
 async def preview(root: Locator) -> None:
     await root.get_by_role("button", name="Camera on").click()
-    assert await root.locator("video").first.evaluate(PLAYING) == [1280, 720]
+    assert await root.locator("video").first.evaluate(PLAYING) == CAMERA
     await root.get_by_role("button", name="Turn camera off").click()
 
 
@@ -275,7 +278,7 @@ async def in_a_tab(world: World, root: Locator) -> None:
     await expect(root).to_contain_text("The camera is in its tab")
     assert not urlsplit(tab.url).fragment
     await studio.get_by_role("button", name="Turn camera on").click()
-    assert await tab.locator(".spnb-preview video").first.evaluate(PLAYING) == [1280, 720]
+    assert await tab.locator(".spnb-preview video").first.evaluate(PLAYING) == CAMERA
     await expect(root.locator(".spnb-preview")).to_contain_text("On in another tab")
     await studio.get_by_role("button", name="Go live").click()
     await expect(studio.locator(".spnb-head .spnb-badge")).to_have_text("LIVE")
@@ -327,18 +330,64 @@ async def in_a_tab(world: World, root: Locator) -> None:
 
 
 SAYS = {NO_CAMERA: no_camera, IN_A_TAB: in_a_tab}
+NO_KERNEL = "No kernel (JupyterLite, a saved page)"
+STILL = {"a still", "its state, in words", "its name, in words"}
+KEPT = {
+    "Player": "On air (live)",
+    "RoomStatus": "On air: live",
+    "RoomCard": "On air (live)",
+    "ViewerCount": "On air: 0 watching",
+    "LiveNow": "As of 20",
+    "RoomTable": "As of 20",
+    "RecordingPlayer": "As of 20",
+    "StreamReport": "Unique viewers: 25",
+    "Dashboard": "Dashboard: 1 stream",
+    "LiveDashboard": "On air (live): viewers not known",
+    "WebhookInspector": "Webhooks: 1",
+    "Faults": "Faults: 0",
+    "Doctor": "No page has been examined yet",
+}
+"""What a saved page tells of a widget's last state, where it has one."""
 
 
 def test_the_guide_names_every_widget() -> None:
     assert set(NAMES) == set(WORKS) == set(widgets.__all__) - CARRIERS
     for front_end, rows in table().items():
         assert set(rows) == set(NAMES), front_end
-        assert set(rows.values()) <= {"works", *SAYS}, front_end
+        assert set(rows.values()) <= (STILL if front_end == NO_KERNEL else {"works", *SAYS}), front_end
 
 
-@pytest.mark.parametrize(
-    "front_end", ["marimo", "Shiny", "editor", *(pytest.param(name, marks=ASKED) for name in LONG)]
-)
+def test_every_widget_is_driven_in_a_lab() -> None:
+    """In JupyterLab 4 itself each has tests of its own, beside the one that looks at all of them at once."""
+    assert set(table()["JupyterLab 4"].values()) == {"works"}
+    told = "".join(path.read_text() for path in (ROOT / "tests" / "lab").glob("test_*.py") if "every" not in path.name)
+    assert not [name for name in NAMES if f"spnb.{name}(" not in told]
+
+
+async def test_a_saved_page_shows_of_every_widget_what_the_guide_says(world: World, tmp_path: Path) -> None:
+    """Exported by nbconvert: no kernel, no network, no model."""
+    (tmp_path / "every.py").write_text(EVERY)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
+    running = NotebookClient(notebook, timeout=120, store_widget_state=False, kernel_name="python3")
+    given = {**os.environ, **world.given, "PYTHONPATH": str(tmp_path)}
+    await running.async_execute(env=given)
+    page = await world.browser.new_page(viewport={"width": 1280, "height": 1400})
+    try:
+        await page.context.set_offline(True)
+        await page.set_content(HTMLExporter(template_name="basic").from_notebook_node(notebook)[0], wait_until="commit")
+        outputs = page.locator(".jp-OutputArea-output, .output_area .output_subarea")
+        await expect(outputs).to_have_count(len(NAMES))
+        for name, says in table()[NO_KERNEL].items():
+            kept = outputs.nth(NAMES.index(name))
+            await expect(kept).to_contain_text(KEPT.get(name, f"{name}: "))
+            await expect(kept.locator("section h3")).to_have_count(int(says == "a still"))
+            assert (says == "its name, in words") is (name not in KEPT), name
+        await page.screenshot(path=SHOTS / "front-end-no-kernel.png", full_page=True)
+    finally:
+        await page.close()
+
+
+@pytest.mark.parametrize("front_end", ["marimo", "Shiny", "editor", "Notebook 7", "Voila"])
 async def test_every_widget_does_in_a_front_end_what_the_guide_says(
     front_end: str, world: World, tmp_path: Path
 ) -> None:
