@@ -17,6 +17,8 @@ __all__ = ["Tiles", "tiles_of"]
 log = logging.getLogger(__name__)
 
 FPS = 8
+EARLY = 0.25
+"""How much of its time a picture may be early: those of a camera do not come like a clock's."""
 WIDTH = 320
 CHANGES: tuple[Any, ...] = (
     "track_published",
@@ -30,6 +32,20 @@ CHANGES: tuple[Any, ...] = (
 
 Taken = Callable[[str, bytes | None], None]
 """Told whose picture it is, and the picture, as JPEG; None where there is none any more."""
+
+
+class Few:
+    """Which of many pictures are taken, so that there are at most `FPS` a second, and nearly all of as few."""
+
+    def __init__(self) -> None:
+        self._due = 0.0
+
+    def take(self, now: float) -> bool:
+        """Whether the picture of this moment is one; `now` are seconds of any clock that goes forward."""
+        if now < self._due - EARLY / FPS:
+            return False
+        self._due = max(now, self._due) + 1 / FPS
+        return True
 
 
 class Tiles:
@@ -95,13 +111,12 @@ class Tiles:
     async def _read(self, who: str, track: Any) -> None:
         from livekit import rtc
 
-        loop, jpegs, due = asyncio.get_running_loop(), Jpegs(WIDTH, FPS), 0.0
+        loop, jpegs, few = asyncio.get_running_loop(), Jpegs(WIDTH, FPS), Few()
         stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420, capacity=1)
         try:
             async for event in stream:
-                if loop.time() < due:
+                if not few.take(loop.time()):
                     continue
-                due = loop.time() + 1 / FPS
                 frame = event.frame
                 picture = await asyncio.to_thread(jpegs.encode, frame.data, frame.width, frame.height)
                 if self._take is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import random
 
 import av
 import pytest
 
 from spnb.broadcast import go_live
 from spnb.broadcast.sources import TestCard
-from spnb.broadcast.tiles import Tiles, tiles_of
+from spnb.broadcast.tiles import Few, Tiles, tiles_of
 from tests.broadcast.booth import Booth
 from tests.live.conftest import until
 from tests.media.conftest import LiveKit, publisher
@@ -59,3 +60,12 @@ def test_who_has_had_enough_at_the_last_word_is_told_no_more() -> None:
 class _Ended:
     def cancel(self) -> None:
         """Nothing runs."""
+
+
+@pytest.mark.parametrize("fps", [5, 8, 10, 12, 15, 24, 25, 30, 60])
+def test_a_tile_has_at_least_five_pictures_a_second_of_any_camera_and_no_more_than_eight(fps: int) -> None:
+    seconds, unsteady = 20, random.Random(fps)
+    few = Few()
+    came = [100 + (number + unsteady.uniform(-0.15, 0.15)) / fps for number in range(seconds * fps)]
+    taken = sum(few.take(at) for at in came)
+    assert 5 * seconds <= taken <= 8 * seconds + 1
