@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import spnb
 from spnb._in_step import CUSHION_SECONDS, HEARD_SECONDS, MOST_HELD, MOST_SECONDS, InStep, SoundLag
+from spnb.bench import in_step
+from tests.conftest import RunningSandbox
 
 PIECE = 0.01
 
@@ -89,25 +94,38 @@ class Queue:
 
 async def test_when_sound_begins_is_found_out_with_silence() -> None:
     """What is said meanwhile would be late for good; its pictures are not seen either."""
-    queue, in_step, piece = Queue(slow=2), InStep(asyncio.get_running_loop()), b"\1\0" * 480
+    queue, together, piece = Queue(slow=2), InStep(asyncio.get_running_loop()), b"\1\0" * 480
     shown: list[int] = []
-    in_step.say(piece, 1)
-    playing = asyncio.create_task(in_step.play(queue, 2))
+    together.say(piece, 1)
+    playing = asyncio.create_task(together.play(queue, 2))
     while queue.cleared < 2:
         await asyncio.sleep(0)
-    in_step.say(piece, 1)
+    together.say(piece, 1)
     while not (queue.heard and queue.cleared >= 3):
         await asyncio.sleep(0)
     assert not any(b"".join(queue.heard)), "silence alone"
     for _ in range(3):
-        in_step.say(piece, 1)
+        together.say(piece, 1)
     while len(queue.heard) < 2:
         await asyncio.sleep(0)
     assert b"".join(queue.heard).strip(b"\0") == (piece * 6).strip(b"\0"), "in one go, for both sides"
-    in_step.say(piece, 1)
-    in_step.hush(queue)
-    in_step.show(shown.append)
-    in_step.let_go()
+    together.say(piece, 1)
+    together.hush(queue)
+    together.show(shown.append)
+    together.let_go()
     playing.cancel()
     await asyncio.gather(playing, return_exceptions=True)
     assert (queue.heard, shown) == ([], [])
+
+
+@pytest.mark.media
+async def test_what_goes_live_is_in_step_in_its_recording(
+    sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How near is measured by `spnb bench in-step`; here, that nothing is out of step on whatever machine this is."""
+    monkeypatch.setattr(in_step, "SECONDS", 6.0)
+    client = await spnb.connect_async("in-step", url=sandbox.url, api_key=sandbox.api_key)
+    apart = await in_step._recorded(await client.rooms.create("In step"), tmp_path, loaded=False)
+    await client.aclose()
+    assert len(apart) > 2
+    assert abs(statistics.median(apart)) < 0.15, apart
