@@ -1,7 +1,7 @@
 """The two faces of an object: the async one, and the blocking one that stands before it.
 
 Everything is written async once. `spnb.sync` holds the blocking faces, module by module under the same names, and
-`tests/blocking.py` writes it: `AsyncRooms` of `spnb.client.rooms` is `Rooms` in `spnb.sync.client.rooms`. An async
+`tests/blocking` writes it: `AsyncRooms` of `spnb.client.rooms` is `Rooms` in `spnb.sync.client.rooms`. An async
 module imports none of them: an object's `sync` finds its face through `MODULES`, when it is asked for.
 """
 

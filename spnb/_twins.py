@@ -1,5 +1,5 @@
 """`sync` of the async classes. What it gives for which class stands, for type checkers, in the stub beside it, which
-`tests/blocking.py` writes."""
+`tests/blocking` writes."""
 
 from __future__ import annotations
 

@@ -14,7 +14,9 @@ import spnb
 from spnb import _faces
 from spnb._loop import Flattened, aiterate, iterate
 from spnb.config import Credentials, Endpoints
-from tests.blocking import HOUSE, STUB, TARGET, House, Irregular, Source, Writer, files
+from tests.blocking import STUB, TARGET, files
+from tests.blocking.sources import HOUSE, House, Source
+from tests.blocking.writer import Irregular, Writer
 
 SOURCE = '''
 """A source of the tests."""

@@ -55,6 +55,10 @@ class Caller:
         body = {"targetType": "user", "dataType": "room", "data": {"roomId": room["roomId"]}, **fields}
         return self.post("/api/v4/posts", body)
 
+    def send(self, feed: str, text: str, *, expect: int = 200, **fields: Any) -> Json:
+        body = {"messageFeedId": feed, "dataType": "text", "data": {"text": text}, **fields}
+        return self.post("/api/v5/messages", body, expect=expect)
+
 
 @pytest.fixture(scope="session")
 def host(sandbox: RunningSandbox) -> Iterator[Caller]:

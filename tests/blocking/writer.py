@@ -1,39 +1,16 @@
-"""Writes `spnb.sync`, the blocking faces, and the stub of `spnb/_twins.py` from the async sources.
-
-    uv run --group dev python -m tests.blocking       rewrites them
-    tests/ground/test_sync.py             proves that they are up to date
-
-`spnb._faces.MODULES` names the sources. Of each, every public class `AsyncX` becomes `X` and every public function
-`x_async` becomes `x`: signatures, overloads and docstrings are taken over, coroutines block, async iterators are
-iterated plainly, what comes back async is handed out blocking, and blocking arguments are handed in async. What is
-not regular is refused with what to do: the async source is what has to change.
-
-Tools that rewrite async code into sync code (unasync, unasyncd) make two implementations, which could not share one
-connection and one live object; synchronicity wraps while the program runs, on a loop of its own, so editors and type
-checkers see nothing without its stubs, and an interrupted call is not awaited until it has cleaned up.
-"""
+"""Writes one module of `spnb.sync`."""
 
 from __future__ import annotations
 
 import ast
 import copy
 import re
-import shutil
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 
-from spnb._faces import MODULES
+from tests.blocking.sources import Blocked, House, Source
 
-__all__ = ["STUB", "TARGET", "files", "write"]
+__all__ = ["COMMAND", "Irregular", "Writer"]
 
-HOUSE = Path(__file__).resolve().parents[1]
-PACKAGE = HOUSE / "spnb"
-TARGET = PACKAGE / "sync"
-STUB = PACKAGE / "_twins.pyi"
 OF_BOTH = frozenset({"RoomFields"})
 """Neither async nor blocking: both faces inherit them."""
 MADE_BY_USERS = frozenset({"AsyncLiveInvitations", "AsyncLiveRooms", "AsyncPrehook", "AsyncReceiver"})
@@ -56,99 +33,6 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 class Irregular(Exception):
     """A source cannot be given a blocking face as it is; the message says what to change."""
-
-
-@dataclass
-class Source:
-    """An async module: its tree, and where each name it uses comes from."""
-
-    name: str
-    tree: ast.Module
-    imports: dict[str, str] = field(default_factory=dict)
-    """The import statement of each name it imports or defines."""
-
-    @classmethod
-    def of(cls, name: str, text: str | None = None) -> Source:
-        path = (PACKAGE / name.replace(".", "/")).with_suffix(".py")
-        source = cls(name, ast.parse(path.read_text() if text is None else text))
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.ImportFrom) and node.module != "__future__":
-                for alias in node.names:
-                    line = f"from {node.module} import {alias.name}" + (f" as {alias.asname}" if alias.asname else "")
-                    source.imports[alias.asname or alias.name] = line
-            elif isinstance(node, ast.Import):
-                for alias in node.names:
-                    line = f"import {alias.name}" + (f" as {alias.asname}" if alias.asname else "")
-                    source.imports[alias.asname or alias.name] = line
-        for node in source.tree.body:
-            if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-                names = [node.name]
-            elif isinstance(node, ast.Assign):
-                names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                names = [node.target.id]
-            else:
-                continue
-            source.imports.update((defined, f"from spnb.{name} import {defined}") for defined in names)
-        return source
-
-    @property
-    def classes(self) -> dict[str, ast.ClassDef]:
-        found = (node for node in self.tree.body if isinstance(node, ast.ClassDef))
-        return {node.name: node for node in found if node.name.startswith("Async")}
-
-    @property
-    def functions(self) -> list[ast.AsyncFunctionDef]:
-        found = (node for node in self.tree.body if isinstance(node, ast.AsyncFunctionDef))
-        return [node for node in found if node.name.endswith("_async") and not node.name.startswith("_")]
-
-
-class House:
-    """All async sources."""
-
-    def __init__(self, sources: dict[str, Source] | None = None) -> None:
-        self.sources = {name: Source.of(name) for name in MODULES} if sources is None else sources
-        self.homes = {kind: source for source in self.sources.values() for kind in source.classes}
-
-    def generic(self, kind: str) -> bool:
-        return any(ast.unparse(base).startswith("Generic[") for base in self.homes[kind].classes[kind].bases)
-
-    def bases_of(self, kind: str) -> list[tuple[Source, ast.ClassDef]]:
-        """The class and its async bases, the nearest first."""
-        source = self.homes[kind]
-        node = source.classes[kind]
-        found = [(source, node)]
-        for base in node.bases:
-            if isinstance(base, ast.Name) and base.id in self.homes:
-                found += self.bases_of(base.id)
-        return found
-
-    def is_base(self, kind: str) -> bool:
-        nodes = (node for source in self.sources.values() for node in source.classes.values())
-        return any(isinstance(base, ast.Name) and base.id == kind for node in nodes for base in node.bases)
-
-
-class Blocked(ast.NodeTransformer):
-    """An annotation of the async face as that of the blocking one. What observers are called with stays async."""
-
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.changed = False
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        if node.id in self.house.homes:
-            self.changed = True
-            return ast.Name(node.id.removeprefix("Async"))
-        if node.id == "R":
-            self.changed = True
-        return node
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        if isinstance(node.value, ast.Name) and node.value.id == "Callable":
-            return node
-        if isinstance(node.value, ast.Name) and node.value.id == "AsyncIterator":
-            node.value = ast.Name("Watch")
-        return self.generic_visit(node)
 
 
 class Writer:
@@ -495,80 +379,3 @@ def _doc(text: str, depth: int) -> list[str]:
     if len(lines) == 1:
         return [f'{indent}"""{text}"""']
     return [f'{indent}"""{lines[0]}', *(f"{indent}{line}" if line else "" for line in lines[1:]), f'{indent}"""']
-
-
-def _stub(house: House) -> str:
-    imports = {"from typing import Any, TypeVar, overload"}
-    overloads = []
-    for kind, source in sorted(house.homes.items()):
-        if house.is_base(kind) or not _has_sync(source.classes[kind]):
-            continue
-        name = kind.removeprefix("Async")
-        imports |= {f"from spnb.{source.name} import {kind}", f"from spnb.sync.{source.name} import {name}"}
-        if not house.generic(kind):
-            overloads.append((kind, name))
-            continue
-        if "AsyncLiveRoom" in house.homes:
-            home = house.homes["AsyncLiveRoom"].name
-            imports |= {f"from spnb.{home} import AsyncLiveRoom", f"from spnb.sync.{home} import LiveRoom"}
-            overloads.append((f"{kind}[AsyncLiveRoom]", f"{name}[LiveRoom]"))
-        overloads.append((f"{kind}[R]", f"{name}[R]"))
-    lines = [f"# Written by `{COMMAND}`: what `sync` gives for each async class.", *sorted(imports), ""]
-    lines += ['R = TypeVar("R")', "", "class Blocking:"]
-    lines += ["    @overload", "    def __get__(self, twin: None, owner: type) -> Blocking: ..."]
-    for kind, name in overloads:
-        lines += ["    @overload", f"    def __get__(self, twin: {kind}, owner: type | None = ...) -> {name}: ..."]
-    return "\n".join([*lines, ""])
-
-
-def _has_sync(node: ast.ClassDef) -> bool:
-    return any(isinstance(part, ast.Assign) and ast.unparse(part) == "sync = Blocking()" for part in node.body)
-
-
-def files() -> dict[Path, str]:
-    """All generated files, by their path below the house, as they should be."""
-    house = House()
-    made = {}
-    for name, source in house.sources.items():
-        writer = Writer(house, source)
-        text = writer.module()
-        if not writer.names:
-            continue  # bases of other modules' classes
-        path = Path("spnb/sync", *name.split(".")).with_suffix(".py")
-        made[str(path)] = text
-        for package in path.parents:
-            if package.is_relative_to("spnb/sync"):
-                of = ".".join(["spnb", *package.parts[2:]])
-                made[f"{package}/__init__.py"] = f'"""The blocking faces of `{of}`: written by `{COMMAND}`."""\n'
-    made[str(STUB.relative_to(HOUSE))] = _stub(house)
-    return _tidied(made)
-
-
-def _tidied(made: dict[str, str]) -> dict[Path, str]:
-    """Sorted and formatted like all code of the house."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        shutil.copy(HOUSE / "pyproject.toml", folder)
-        (folder / "spnb").mkdir()
-        (folder / "spnb" / "__init__.py").touch()
-        for path, text in made.items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text)
-        ruff = [sys.executable, "-m", "ruff"]
-        quiet = ["--quiet", "--no-cache", str(folder)]
-        subprocess.run([*ruff, "check", "--fix-only", "--select", "F401,F811,W,I,UP", *quiet], check=True)
-        subprocess.run([*ruff, "format", *quiet], check=True)
-        return {Path(path): (folder / path).read_text() for path in sorted(made)}
-
-
-def write() -> None:
-    """Write all of them, and remove what is no longer made."""
-    made = files()
-    shutil.rmtree(TARGET, ignore_errors=True)
-    for path, text in made.items():
-        (HOUSE / path).parent.mkdir(parents=True, exist_ok=True)
-        (HOUSE / path).write_text(text)
-
-
-if __name__ == "__main__":
-    write()

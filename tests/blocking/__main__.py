@@ -1,0 +1,5 @@
+"""Writes all blocking faces anew."""
+
+from tests.blocking import write
+
+write()
