@@ -8,8 +8,8 @@ without spaces pairs of characters stand for words.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -221,15 +221,7 @@ def redacted(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     ids = _people(tables.values())
     draw = np.random.default_rng().permutation(len(ids))  # not in the order of anything
     name_of = {person: f"person-{number + 1}" for person, number in zip(ids, draw.tolist(), strict=True)}
-    either = "|".join(re.escape(person) for person in sorted(ids, key=len, reverse=True)) or r"(?!)"
-    # an id inside a word is none; scripts without spaces have no ends of words, so only Latin ones count
-    named = re.compile(rf"@[\w.-]+|(?<![A-Za-z0-9])(?:{either})(?![A-Za-z0-9])")
-
-    def said(text: Any) -> Any:
-        if pd.isna(text):
-            return text
-        return named.sub(lambda found: name_of.get(found[0], "@somebody"), text)
-
+    said = _unnamed(name_of)
     made = {}
     for name, frame in tables.items():
         changed = {column: frame[column].map(name_of) for column in PEOPLE if column in frame.columns}
@@ -239,7 +231,42 @@ def redacted(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     return made
 
 
+def _unnamed(name_of: Mapping[str, str]) -> Callable[[Any], Any]:
+    """What replaces ids in a text, however many there are, in one pass: of several at one place the longest, and none
+    inside a word. Scripts without spaces have no ends of words, so only Latin letters and figures make one."""
+    lengths: defaultdict[str, set[int]] = defaultdict(set)
+    for person in name_of:
+        if person:
+            lengths[RUN.match(person)[0]].add(len(person))  # type: ignore[index]
+    several = {head: sorted(found, reverse=True) for head, found in lengths.items()}
+    odd = "".join(re.escape(head) for head in several if not LATIN.match(head))
+    place_of = re.compile(rf"@[\w.-]+|[A-Za-z0-9]+{f'|[{odd}]' if odd else ''}")
+
+    def said(text: Any) -> Any:
+        if pd.isna(text):
+            return text
+        made, done, at = [], 0, 0
+        while found := place_of.search(text, at):
+            first, at, told = found.start(), found.end(), None
+            if found[0][0] == "@" and len(found[0]) > 1:
+                told = name_of.get(found[0], "@somebody")
+            elif not LATIN.match(text[first - 1 : first]):
+                for length in several.get(found[0], ()):
+                    person = text[first : first + length]
+                    if person in name_of and not LATIN.match(text, first + length):
+                        told, at = name_of[person], first + length
+                        break
+            if told is not None:
+                made += [text[done:first], told]
+                done = at
+        return "".join([*made, text[done:]])
+
+    return said
+
+
 PEOPLE = ("user_id", "creator_id")
+LATIN = re.compile(r"[A-Za-z0-9]")
+RUN = re.compile(r"[A-Za-z0-9]+|.", re.DOTALL)
 
 
 def _people(tables: Iterable[pd.DataFrame]) -> Collection[str]:

@@ -19,15 +19,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spnb.bench.figures import Figure, at_most
+from spnb.bench.figures import Figure, at_least, at_most
 
-__all__ = ["analytics_import", "dimensions", "growth", "messages", "season", "stream_page"]
+__all__ = [
+    "analytics_import",
+    "beyond_memory",
+    "chat_log",
+    "dimensions",
+    "growth",
+    "messages",
+    "season",
+    "stream_page",
+]
 
 MILLION = 1_000_000
 STREAMS = 5_000
 DAYS = 100
 DAY_MS = 86_400_000
 BEGIN_MS = 1_767_225_600_000  # 2026-01-01 UTC
+WORDS = "so this is what people write when a stream is good LUL PogChamp nice play gg hello"
 SQL = """
 with live as (
     select room_id, "user" as u, start as s, "end" as e from read_parquet('{files}')
@@ -109,6 +119,34 @@ def growth() -> Iterator[Figure]:
         note = f"{took[small][0]:.2f} s → {took[large][0]:.2f} s; 1 is linear"
         yield at_most(f"KPIs, {small} M → {large} M sessions", factor, 1.1, "× linear", note)
     yield at_most("50 M sessions, peak memory", took[50][1], 3000, "MB", "resident, the whole process")
+
+
+def beyond_memory() -> Iterator[Figure]:
+    """Two hundred million sessions of twenty million people: all numbers of 5 000 streams, and the largest one's page.
+
+    They take 4 GB of disk, and some minutes to make.
+    """
+    with tempfile.TemporaryDirectory() as place:
+        make_views(Path(place), 200 * MILLION, users=20 * MILLION)
+        program = f"from spnb.bench.analytics import _all_of; _all_of({place!r})"
+        told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    kpis, page, viewers, megabytes = map(float, told.stdout.split())
+    yield at_most("200 M sessions → all KPIs", kpis, 600, "s", "21 numbers of each of 5 000 streams, load included")
+    yield at_most("… → the page of the largest stream", page, 60, "s", f"{viewers:.0f} views, figures included")
+    yield at_most("… peak memory of both", megabytes, 4000, "MB", "resident, the whole process")
+
+
+def chat_log() -> Iterator[Figure]:
+    """A gigabyte of a downloaded chat, its words kept: how fast it is read, and what that takes."""
+    with tempfile.TemporaryDirectory() as place:
+        file = Path(place) / "chat.json"
+        make_chat(file, 1_000 * MILLION)
+        size = file.stat().st_size / MILLION
+        program = f"from spnb.bench.analytics import _imported; _imported({str(file)!r})"
+        told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    seconds, messages, quarter, megabytes = map(float, told.stdout.split())
+    yield at_least("1 GB of chat JSON → a dataset", size / seconds, 50, "MB/s", f"{messages:.0f} messages, with words")
+    yield at_most("… peak memory against a quarter of it", megabytes - quarter, 100, "MB", f"{megabytes:.0f} MB in all")
 
 
 def messages() -> Iterator[Figure]:
@@ -269,6 +307,41 @@ def make_messages(folder: Path, count: int) -> None:
     write_card(folder, None, MILLION)
 
 
+def make_chat(file: Path, size: int) -> None:
+    """A chat of so many bytes, as TwitchDownloader writes it."""
+    import json
+
+    import numpy as np
+
+    draw = np.random.default_rng(7)
+    words = np.array(WORDS.split())
+    begin = np.datetime64("2026-03-01T12:00:00")
+    with file.open("w") as out:
+        out.write('{"video":{"title":"Show","created_at":"2026-03-01T12:00:00Z","length":90000},"comments":[')
+        number = 0
+        while out.tell() < size:
+            lengths, users = draw.integers(1, 20, 10_000), draw.integers(0, 20_000, 10_000)
+            said = np.split(words[draw.integers(0, len(words), int(lengths.sum()))], np.cumsum(lengths)[:-1])
+            rows = []
+            for some, user in zip(said, users.tolist(), strict=True):
+                number += 1
+                text, second = " ".join(some), number * 0.04
+                stamp = begin + np.timedelta64(round(second * 1000), "ms")
+                comment = {
+                    "_id": f"{number:08x}-aaaa-bbbb-cccc-{number:012x}",
+                    "created_at": f"{stamp}Z",
+                    "content_offset_seconds": round(second, 3),
+                    "commenter": {"display_name": f"Viewer{user}", "_id": str(10**7 + user), "name": f"viewer{user}",
+                                  "bio": None, "created_at": "2020-01-01T00:00:00Z",
+                                  "logo": f"https://static.example/{user:032x}-profile_image-300x300.png"},
+                    "message": {"body": text, "bits_spent": 0, "fragments": [{"text": text, "emoticon": None}],
+                                "user_badges": [{"_id": "subscriber", "version": "12"}], "user_color": "#FF69B4"},
+                }  # fmt: skip
+                rows.append(json.dumps(comment, separators=(",", ":")))
+            out.write(("," if number > len(rows) else "") + ",".join(rows))
+        out.write("]}")
+
+
 def _streams(folder: Path, draw: Any, rows: int, streams: int) -> tuple[Any, Any, Any, Any]:
     import numpy as np
     import pandas as pd
@@ -326,6 +399,35 @@ def _measured(place: str) -> None:
 
     seconds, _ = _best(lambda: load(place).kpis, times=2)
     sys.stdout.write(f"{seconds} {_peak_megabytes()}\n")
+
+
+def _all_of(place: str) -> None:
+    from spnb.analytics import load
+
+    seconds, kpis = _best(lambda: load(place).kpis, times=1)
+    name = str(kpis["views"].idxmax())
+    page, views = _best(lambda: _page(place, name), times=1)
+    sys.stdout.write(f"{seconds} {page} {views} {_peak_megabytes()}\n")
+
+
+def _page(place: str, name: str) -> int:
+    from spnb.analytics import load
+
+    report = load(place).report(name)
+    report.figures()
+    return int(report.kpis["views"])
+
+
+def _imported(path: str) -> None:
+    from spnb.analytics import load
+
+    quarter = Path(path).with_name("quarter.json")
+    with Path(path).open("rb") as whole:
+        quarter.write_bytes(whole.read(Path(path).stat().st_size // 4))  # a torn log is one
+    load(quarter, text=True)
+    before = _peak_megabytes()
+    seconds, rows = _best(lambda: load(path, text=True).rows("messages"), times=1)
+    sys.stdout.write(f"{seconds} {rows} {before} {_peak_megabytes()}\n")
 
 
 def _peak_megabytes() -> float:

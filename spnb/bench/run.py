@@ -53,6 +53,8 @@ BENCHMARKS: dict[str, str] = {
     "analytics-messages": "spnb.bench.analytics:messages",
     "analytics-page": "spnb.bench.analytics:stream_page",
     "analytics-dimensions": "spnb.bench.analytics:dimensions",
+    "analytics-chat-log": "spnb.bench.analytics:chat_log",
+    "analytics-beyond-memory": "spnb.bench.analytics:beyond_memory",
     "analytics-growth": "spnb.bench.analytics:growth",
     "observers": "spnb.bench.growth:observers",
     "budget": "spnb.bench.growth:one_budget",
@@ -62,7 +64,7 @@ BENCHMARKS: dict[str, str] = {
     "soak": "spnb.bench.growth:soak",
 }
 """Name → module and function; a function takes nothing and yields figures."""
-ON_REQUEST = frozenset({"soak"})
+ON_REQUEST = frozenset({"analytics-beyond-memory", "soak"})
 """What is only run where it is named: it takes long."""
 
 

@@ -34,6 +34,7 @@ def test_who_saw_the_post_beside_who_watched_wrote_and_reacted(sandbox: RunningS
         with connected(sandbox, "reach-ben") as ben:
             room, bare = host.rooms.create("Reached", chat=False), host.rooms.create("Bare", chat=False)
             post = room.post(text="come and see")
+            ann.users.update(display_name="Ann B")
             ann.posts.mark_viewed(post.post_id)
             ann.posts.mark_viewed(post.post_id)
             ben.posts.mark_viewed(post.children[0])  # the child, as a player may report it
@@ -50,7 +51,11 @@ def test_who_saw_the_post_beside_who_watched_wrote_and_reacted(sandbox: RunningS
         assert made["watched"].tolist() == [True, False]
         assert made["wrote"].tolist() == [False, True]
         assert made["reacted"].isna().all()  # no table could know
+        assert made.loc["reach-ann", "display_name"] == "Ann B"
         assert made.attrs == {"without_post": 1, "unreadable": 0}
+        alone = analytics.post_reach(dataset, host, room_ids=[bare.room_id])
+        assert (len(alone), alone.attrs["without_post"]) == (0, 1)
+        assert not analytics.post_reach(dataset, host, room_ids=[room.room_id]).attrs["without_post"]
         post_of_others = analytics.load({"rooms": pd.DataFrame({"room_id": ["no-such-room"], "live_at": LIVE})})
         assert analytics.post_reach(post_of_others, host).attrs["unreadable"] == 1
         room.client.posts.delete(post.post_id)

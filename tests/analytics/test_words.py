@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from spnb import analytics
 from spnb.analytics import words
@@ -234,3 +237,15 @@ def test_an_id_is_hidden_where_it_stands_and_nowhere_else() -> None:
     assert sorted(messages["text"]) == sorted(
         [f"hi @somebody and {bo}", "body language of nobody", f"谢谢{bo}哈哈", f"{bo}-{bo}, BO!"]
     )
+
+
+@given(
+    st.lists(st.text("ab1-_@é中 .", min_size=1, max_size=5), min_size=1, max_size=8, unique=True),
+    st.text("ab1-_@é中 .", max_size=40),
+)
+def test_ids_are_hidden_as_one_expression_of_all_of_them_would(ids: list[str], text: str) -> None:
+    name_of = {person: f"<{number}>" for number, person in enumerate(ids)}
+    either = "|".join(re.escape(person) for person in sorted(ids, key=len, reverse=True))
+    plain = re.compile(rf"@[\w.-]+|(?<![A-Za-z0-9])(?:{either})(?![A-Za-z0-9])")
+    expected = plain.sub(lambda found: name_of.get(found[0], "@somebody"), text)
+    assert words._unnamed(name_of)(text) == expected
