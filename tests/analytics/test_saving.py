@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from spnb import analytics
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.folder import CAPTURE_CARD, CARD
+from spnb.analytics.swap import recovered, replacing
 from spnb.analytics.tables import TABLES, table_named
 from spnb.bench.analytics import make_views
 from spnb.errors import TableError
@@ -215,3 +217,46 @@ def test_a_column_named_as_a_number_of_ours_is_kept_and_told() -> None:
     assert made.kpis.loc["r", "views"] == 1  # the number, not what was brought
     with pytest.raises(TableError, match="numbers called minutes_live"):
         made.joined(pd.DataFrame({"user_id": ["ada"], "minutes_live": [3]}))
+
+
+def test_a_swap_that_was_cut_off_is_finished_by_who_comes_next(tmp_path: Path) -> None:
+    place, draft, former = (tmp_path / name for name in ("season", ".season.saving", ".season.replaced"))
+
+    def cut_off() -> None:
+        for folder, words in ((draft, "new"), (former, "old")):
+            folder.mkdir()
+            (folder / "rooms.parquet").write_text(words)
+        (former / "views").mkdir()
+        (former / "notes.md").write_text("mine")
+
+    cut_off()
+    recovered(place)
+    assert sorted(path.name for path in place.iterdir()) == ["notes.md", "rooms.parquet"]  # no old table beside the new
+    assert (place / "rooms.parquet").read_text() == "new"
+    assert not draft.exists()
+    assert not former.exists()
+    shutil.rmtree(place)
+    cut_off()
+    with replacing(place) as folder:  # a writer finishes it first: what fails now leaves the newer one
+        assert (place / "rooms.parquet").read_text() == "new"
+        (folder / "rooms.parquet").write_text("newest")
+    assert (place / "rooms.parquet").read_text() == "newest"
+    assert (place / "notes.md").read_text() == "mine"
+
+
+def test_a_swap_that_the_system_refuses_leaves_all_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "season"
+    place.mkdir()
+    (place / "rooms.parquet").write_text("old")
+    rename = Path.rename
+
+    def refused(self: Path, target: Path) -> Path:
+        if self.name == ".season.saving":
+            raise PermissionError(13, "Permission denied")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(TableError, match="it is as it was"), replacing(place) as folder:
+        (folder / "rooms.parquet").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["season"]
+    assert (place / "rooms.parquet").read_text() == "old"
