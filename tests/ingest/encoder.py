@@ -80,6 +80,8 @@ def main(way: str) -> None:
     video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     audio = container.add_stream(codec, rate=48_000)
     audio.layout, audio.format = "stereo", "fltp" if codec == "aac" else "s16"
+    # Its time begins when it is connected: else all that it sends is as late as connecting took.
+    container.start_encoding()
     card, samples, first = TestCard(WIDTH, HEIGHT, FPS), 48_000 // FPS, int(time.time() * FPS)
     for count in itertools.count():
         number = first + count
