@@ -72,6 +72,7 @@ async def on_air(lab: Lab, title: str) -> Locator:
     await expect(studio.locator(".spnb-health")).to_contain_text(re.compile("1280×720|640×360"), timeout=90_000)
     video = lab.page.locator(".spnb-player:not(.spnb-preview) video").last
     await expect(video).to_be_visible(timeout=90_000)
+    await video.scroll_into_view_if_needed()  # what is out of sight may stand still
     assert await video.evaluate(PLAYING, timeout=90_000) in SIZES
     return studio
 
