@@ -375,7 +375,7 @@ def test_the_clock_of_what_comes_is_asked_for_at_once() -> None:
     )
     layer, request = track.layer(7, ""), bytes.fromhex("85cd00020000000100000007")
     assert asked == [request], "RFC 6051, 7"
-    for count, expected in ((0, True), (1, True), (2, False)):
+    for count, expected in enumerate((True, True, True, True, False)):
         if count:
             layer.take_report(rtp.SenderReport(7, count << 32, 48_000 * count, 0, 0))
         assert (request in track.feedback(1, 8_000_000)[0]) is expected

@@ -98,8 +98,8 @@ class Layer:
         """Of the packets of the last two seconds or so."""
         self.report: SenderReport | None = None
         self.report_arrival = 0.0
-        self.clocked = False
-        """Whether more than one report has told how its clock stands."""
+        self.reports = 0
+        """How often it has told how its clock stands."""
         self._clock: SenderReport | None = None
         self._clock_rate = clock_rate
         self._wants_resend = wants_resend
@@ -220,7 +220,8 @@ class Layer:
         """
         before, self.report = self.report, report
         self.report_arrival = time.monotonic()
-        self._clock, self.clocked = report, before is not None
+        self._clock = report
+        self.reports += 1
         if before is not None:
             later = report.seconds - before.seconds - self._between(before.timestamp, report.timestamp)
             if 0 < later <= LATE_SECONDS:

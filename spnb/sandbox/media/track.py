@@ -24,6 +24,8 @@ from spnb.sandbox.media.vp8 import place
 
 __all__ = ["PublishedTrack"]
 
+FIRST_REPORTS = 4
+"""So many are asked for: the first come while all comes in bursts, and say little."""
 KEYFRAME_INTERVAL_SECONDS = 0.5
 LAYER_SILENCE_SECONDS = 1.0
 LAYER_TOLERANCE = 0.9
@@ -276,7 +278,7 @@ class PublishedTrack:
             report = layer.receiver_report(feedback_ssrc)
             if self.kind == "video":
                 report += rtp.remb(feedback_ssrc, remb_bits_per_second, [layer.ssrc])
-            if not layer.clocked:
+            if layer.reports < FIRST_REPORTS:
                 report += rtp.resync_request(feedback_ssrc, layer.ssrc)
             reports.append(report)
         return reports
