@@ -15,7 +15,7 @@ import pandas as pd
 
 from spnb.analytics.frames import OWN
 from spnb.analytics.quality import Quality, Step
-from spnb.analytics.store import NUMBERED, Memory, Store, empty
+from spnb.analytics.store import NUMBERED, Codes, Memory, Store, empty
 from spnb.analytics.tables import TABLES
 from spnb.analytics.windows import Windows
 from spnb.errors import InvalidInput, TableError
@@ -161,33 +161,38 @@ def split(dataset: Dataset, column: str) -> Dataset:
     Raises:
         InvalidInput: the column has more values than make groups.
     """
-    views = dataset.views
+    views, store = dataset.views, dataset.store
     code, values = pd.factorize(views[column])
     if len(values) > MOST_GROUPS:
         raise InvalidInput(f"{column} has {len(values)} values, which make no groups: at most {MOST_GROUPS} do")
     rooms = dataset.rooms
     names = pd.Index(rooms["room_id"], dtype=object)
-    room = names.get_indexer(pd.Index(views["room_id"], dtype=object))
-    told = code >= 0
-    cell = room[told] * len(values) + code[told]
-    cells, place = np.unique(cell, return_inverse=True)
+    coded = store.codes("views") if isinstance(store, Memory) else Codes.of(views)
+    room, user = names.get_indexer(pd.Index(coded.rooms, dtype=object))[coded.room], coded.user
+    if not (told := code >= 0).all():
+        views, code, room, user = views[told], code[told], room[told], user[told]
+    present = np.bincount(cell := room * max(len(values), 1) + code, minlength=len(names) * len(values)) > 0
+    cells = np.flatnonzero(present)
+    place = (np.cumsum(present) - 1)[cell]
     of_room, of_value = np.divmod(cells, max(len(values), 1))
     parts = pd.Index([f"{number}" for number in range(len(cells))], dtype=object)
     tables = {name: empty(name) for name in TABLES}
     tables["rooms"] = rooms.iloc[of_room].assign(**{"room_id": parts, column: values[of_value]}).reset_index(drop=True)
-    tables["views"] = views[told].assign(room_id=pd.Categorical.from_codes(place, parts)).reset_index(drop=True)
-    visits = pd.DataFrame({"room": room[told], "user": views["user_id"][told].to_numpy(), "part": place})
-    first = visits.drop_duplicates(["room", "user"]).set_index(["room", "user"])["part"]
-    for name in (*ACTS, "playback"):
-        frame = dataset.table(name)
-        if frame.empty:
-            continue
+    tables["views"] = views.assign(room_id=pd.Categorical.from_codes(place, parts)).reset_index(drop=True)
+    acts = {name: frame for name in (*ACTS, "playback") if len(frame := dataset.table(name))}
+    if acts:
+        pairs, row = np.unique(room * len(coded.users) + user, return_index=True)
+        first = place[row]
+    for name, frame in acts.items():
         where = names.get_indexer(pd.Index(frame["room_id"], dtype=object))
-        part = first.reindex(pd.MultiIndex.from_arrays([where, frame["user_id"]])).to_numpy(dtype=float)
-        known = ~np.isnan(part)
-        room_id = pd.Categorical.from_codes(part[known].astype(np.int64), parts)
+        who = coded.users.get_indexer(pd.Index(frame["user_id"]))
+        pair = np.where((where >= 0) & (who >= 0), where * len(coded.users) + who, -1)
+        at = np.minimum(np.searchsorted(pairs, pair), max(len(pairs) - 1, 0))
+        known = pairs[at] == pair if len(pairs) else np.zeros(len(frame), dtype=bool)
+        room_id = pd.Categorical.from_codes(first[at[known]], parts)
         tables[name] = frame[known].assign(room_id=room_id).reset_index(drop=True)
-    made = type(dataset)(Memory(tables, dataset.known), as_of=dataset.as_of, mended=dataset.mended)
+    again = {"views": Codes(parts.to_numpy(), coded.users, place.astype(np.int32), user)}
+    made = type(dataset)(Memory(tables, dataset.known, again), as_of=dataset.as_of, mended=dataset.mended)
     window = dataset.windows.chosen(names[of_room])
     made.windows = Windows(parts.to_numpy(), window.begin, window.finish, window.over)
     return made

@@ -18,7 +18,7 @@ from spnb.analytics.frames import validated
 from spnb.analytics.tables import TABLES, table_named
 from spnb.analytics.windows import Whole, milliseconds
 
-__all__ = ["NUMBERED", "Memory", "Part", "Store", "empty"]
+__all__ = ["NUMBERED", "Codes", "Memory", "Part", "Store", "empty"]
 
 
 NUMBERED = "spnb_numbered"
@@ -44,6 +44,28 @@ class Part:
     user: Whole
     columns: Mapping[str, NDArray[Any]]
     kinds: NDArray[np.object_]
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """The streams and users of a table's rows as places among their ids; -1 where there is none.
+
+    Attributes:
+        rooms, users: ids.
+        room, user: places in them, per row.
+    """
+
+    rooms: NDArray[np.object_]
+    users: pd.Index[Any]
+    room: NDArray[np.int32]
+    user: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Codes:
+        """Of a table."""
+        room, rooms = pd.factorize(frame["room_id"])
+        user, users = pd.factorize(frame["user_id"])
+        return cls(np.asarray(rooms, dtype=object), pd.Index(users), room.astype(np.int32), user.astype(np.int32))
 
 
 class Store(Protocol):
@@ -89,11 +111,23 @@ def empty(name: str) -> pd.DataFrame:
 
 
 class Memory:
-    """Tables that are pandas frames already."""
+    """Tables that are pandas frames already.
 
-    def __init__(self, tables: Mapping[str, pd.DataFrame], known: Collection[str] | None = None) -> None:
+    Args:
+        tables: by name; they do not change any more.
+        known: see `Store.known`; the tables given without.
+        codes: of some tables, where they are there already.
+    """
+
+    def __init__(
+        self,
+        tables: Mapping[str, pd.DataFrame],
+        known: Collection[str] | None = None,
+        codes: Mapping[str, Codes] | None = None,
+    ) -> None:
         self._tables = {name: tables[name] if name in tables else empty(name) for name in TABLES}
         self._known = frozenset(tables if known is None else known)
+        self._codes = dict(codes or {})
 
     @property
     def known(self) -> frozenset[str]:
@@ -113,13 +147,18 @@ class Memory:
         """Whether a table has a column."""
         return column in self._tables[name].columns
 
+    def codes(self, name: str) -> Codes:
+        """The streams and users of a table's rows: looked up once, which takes longer than most that is reckoned."""
+        if name not in self._codes:
+            self._codes[name] = Codes.of(self._tables[name])
+        return self._codes[name]
+
     def parts(self, name: str, columns: Sequence[str]) -> Iterator[Any]:
         """One part: the table."""
         frame = self._tables[name]
 
         def read() -> Part:
-            room, rooms = pd.factorize(frame["room_id"])
-            user, _ = pd.factorize(frame["user_id"])
+            people = self.codes(name)
             kinds: Any = []
             made: dict[str, NDArray[Any]] = {}
             for column in columns:
@@ -134,10 +173,10 @@ class Memory:
                 else:
                     made[column] = frame[column].to_numpy()
             return Part(
-                np.asarray(rooms, dtype=object),
+                people.rooms,
                 None,  # one part: its users are all there are
-                room.astype(np.int64),
-                user.astype(np.int64),
+                people.room.astype(np.int64),
+                people.user.astype(np.int64),
                 made,
                 np.asarray(kinds, dtype=object),
             )

@@ -80,10 +80,10 @@ def season() -> Iterator[Figure]:
             raise AssertionError("the hand-written queries find other peaks: one of the three is wrong")
         best = min(theirs.values())
         told = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in theirs.items())
-        yield at_most("10 M sessions → exact concurrency", ours, 2.5, "s", "5 000 streams, load included, best of 3")
-        yield at_most("… of the best by hand", ours / best, 0.7, "×", f"{told}; the same peaks")
+        yield at_most("10 M sessions → exact concurrency", ours, 1.2, "s", "5 000 streams, load included, best of 3")
+        yield at_most("… of the best by hand", ours / best, 0.1, "×", f"{told}; the same peaks")
     seconds, megabytes = _apart(10 * MILLION)
-    yield at_most("10 M sessions → all KPIs", seconds, 5.0, "s", "21 numbers of each stream, load included")
+    yield at_most("10 M sessions → all KPIs", seconds, 2.5, "s", "21 numbers of each stream, load included")
     yield at_most("… peak memory", megabytes, 1500, "MB", "resident, the whole process")
 
 
@@ -257,6 +257,7 @@ def make_views(folder: Path, sessions: int, *, streams: int = STREAMS, users: in
 
     draw = np.random.default_rng(5)
     ids, began, length, sizes = _streams(folder, draw, sessions, streams)
+    made = 0
     for day, rooms in _by_day(began, ids):
         room = np.repeat(rooms, sizes[rooms])
         rank = np.repeat(np.arange(len(rooms)), sizes[rooms])
@@ -273,11 +274,12 @@ def make_views(folder: Path, sessions: int, *, streams: int = STREAMS, users: in
                 "end": pa.array(end, pa.timestamp("ms", tz="UTC")),
                 "watch_seconds": pa.array((end - start) / 1000.0 * 0.9),
                 "replay": pa.array(np.zeros(len(room), dtype=bool)),
-                "session_id": pa.array(np.arange(len(room)).astype(str)),
+                "session_id": pa.array((made + np.arange(len(room))).astype(str)),
                 "user": pa.array(user, pa.int32()),
             }
         )
         write_parquet(table, folder / "views" / day / "part-0.parquet")
+        made += len(room)
     write_card(folder, None, users)
 
 
