@@ -37,6 +37,7 @@ BENCHMARKS: dict[str, str] = {
     "studio": "spnb.bench.studio:studio",
     "recordings": "spnb.bench.replay:recordings",
     "hooks": "spnb.bench.replay:hooks",
+    "roads": "spnb.bench.roads:roads",
     "rooms": "spnb.bench.studio:rooms_list",
     "webhooks": "spnb.bench.webhooks:webhook_receiver",
     "viewers": "spnb.bench.audience:simulated_viewers",

@@ -25,7 +25,16 @@ from spnb.bench.lab import Lab, browser_options, open_lab
 from spnb.bench.media import first_frame, viewer_token
 from spnb.bench.sandboxed import OwnSandbox, own_sandbox
 
-__all__ = ["preview", "rooms_list", "studio"]
+__all__ = [
+    "end_stream",
+    "pressed_to_frame",
+    "preview",
+    "rooms_list",
+    "shown_to_decoded",
+    "studio",
+    "take_video",
+    "watch",
+]
 
 CONNECT = (
     "import os, spnb\n"
@@ -203,9 +212,9 @@ async def _studio(sandbox: OwnSandbox) -> list[Figure]:
             figures.append(at_most("Studio visible after run, cold page", await _visible(lab), 1.5, "s", "median of 3"))
             for turn in range(3):
                 bare.append(await _bare_page(lab, sandbox, site))
-                ours.append(await _pressed_to_frame(lab, sandbox, f"live-{turn}.ipynb"))
+                ours.append(await pressed_to_frame(lab, sandbox, f"live-{turn}.ipynb"))
                 if turn < 2:
-                    await _end(lab)
+                    await end_stream(lab)
             figures.append(
                 at_most("Go live pressed → frame at a subscriber", statistics.median(ours), 0.8, "s", "browser path")
             )
@@ -216,9 +225,15 @@ async def _studio(sandbox: OwnSandbox) -> list[Figure]:
             await asyncio.sleep(3)
             figures.append(at_most("on air by browser: kernel", await busy_percent(process, SECONDS), 2, "% of a core"))
             figures.append(
-                at_most("page's picture → decoded at a subscriber", await _delay(lab, sandbox), 150, "ms", "median")
+                at_most(
+                    "page's picture → decoded at a subscriber",
+                    await shown_to_decoded(lab, sandbox),
+                    150,
+                    "ms",
+                    "median",
+                )
             )
-            await _end(lab)
+            await end_stream(lab)
             figures += await _by_kernel(lab, sandbox)
     return figures
 
@@ -251,7 +266,8 @@ async def _visible(lab: Lab) -> float:
     return float(statistics.median(taken))
 
 
-async def _watch(sandbox: OwnSandbox, room_id: str) -> Any:
+async def watch(sandbox: OwnSandbox, room_id: str) -> Any:
+    """A subscriber of a room, by the official SDK."""
     from livekit import rtc
 
     room = rtc.Room()
@@ -265,8 +281,11 @@ async def _seen_at(room: Any) -> float:
     return time.time() + (at - time.perf_counter())
 
 
-async def _pressed_to_frame(lab: Lab, sandbox: OwnSandbox, name: str, options: str = "") -> float:
-    await opened(lab, name, f"{CONNECT}studio = spnb.Studio(sp, countdown=0{options})\nstudio")
+async def pressed_to_frame(
+    lab: Lab, sandbox: OwnSandbox, name: str, options: str = "", *, connect: str = CONNECT
+) -> float:
+    """Seconds from pressing "Go live" in a new notebook's Studio until a subscriber has a picture; it stays on air."""
+    await opened(lab, name, f"{connect}studio = spnb.Studio(sp, countdown=0{options})\nstudio")
     page = lab.page
     await page.get_by_label("Title").fill("Bench")
     await page.get_by_role("button", name="Camera on").click()
@@ -275,7 +294,7 @@ async def _pressed_to_frame(lab: Lab, sandbox: OwnSandbox, name: str, options: s
     go = page.get_by_role("button", name="Go live")
     await go.wait_for()
     room_id = (await lab.run_code("print(studio.room.room_id)")).strip()
-    watching = await _watch(sandbox, room_id)
+    watching = await watch(sandbox, room_id)
     seen = asyncio.create_task(_seen_at(watching))
     pressed = await go.evaluate(
         "(button) => { const now = performance.timeOrigin + performance.now(); button.click(); return now; }"
@@ -298,7 +317,7 @@ async def _bare_page(lab: Lab, sandbox: OwnSandbox, site: str) -> float:
     await page.goto(site)
     await page.wait_for_function("window.ready")
     await page.evaluate("([url, token]) => window.prepare(url, token)", [data.co_host_url, data.co_host_token])
-    watching = await _watch(sandbox, room.room_id)
+    watching = await watch(sandbox, room.room_id)
     seen = asyncio.create_task(_seen_at(watching))
     began = await page.evaluate("window.start()")
     taken = float(await seen - began / 1000)
@@ -335,14 +354,15 @@ def _bare_site() -> Iterator[str]:
     server.server_close()
 
 
-async def _end(lab: Lab) -> None:
+async def end_stream(lab: Lab) -> None:
+    """End the Studio's stream, and close its notebook."""
     await lab.page.get_by_role("button", name="End", exact=True).click()
     await lab.page.get_by_role("button", name="End now").click()
     await lab.page.get_by_text("REPLAY", exact=True).wait_for(timeout=40_000)
     await lab.close()
 
 
-async def _delay(lab: Lab, sandbox: OwnSandbox) -> float:
+async def shown_to_decoded(lab: Lab, sandbox: OwnSandbox) -> float:
     """From the page's own picture being presented to the same one decoded at a subscriber, known by its counter.
 
     The page's moment is its `requestVideoFrameCallback`'s; what camera, screen and the subscriber's display add is not
@@ -353,9 +373,9 @@ async def _delay(lab: Lab, sandbox: OwnSandbox) -> float:
     from spnb.broadcast.sources import read_counter
 
     room_id = (await lab.run_code("print(studio.room.room_id)")).strip()
-    watching = await _watch(sandbox, room_id)
+    watching = await watch(sandbox, room_id)
     found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    watching.on("track_subscribed", lambda track, *_: _take_video(track, found))
+    watching.on("track_subscribed", lambda track, *_: take_video(track, found))
     await lab.page.evaluate(COUNTED)
     seen: list[tuple[int, float]] = []
     stream = rtc.VideoStream(await found, format=rtc.VideoBufferType.I420)
@@ -382,7 +402,8 @@ async def _delay(lab: Lab, sandbox: OwnSandbox) -> float:
     return statistics.median(delays) if delays else float("inf")
 
 
-def _take_video(track: Any, found: asyncio.Future[Any]) -> None:
+def take_video(track: Any, found: asyncio.Future[Any]) -> None:
+    """Keep the first track of pictures."""
     from livekit import rtc
 
     if track.kind == rtc.TrackKind.KIND_VIDEO and not found.done():
@@ -392,11 +413,11 @@ def _take_video(track: Any, found: asyncio.Future[Any]) -> None:
 async def _by_kernel(lab: Lab, sandbox: OwnSandbox) -> list[Figure]:
     from livekit import rtc
 
-    await _pressed_to_frame(lab, sandbox, "kernel.ipynb", ", path='kernel'")
+    await pressed_to_frame(lab, sandbox, "kernel.ipynb", ", path='kernel'")
     room_id = (await lab.run_code("print(studio.room.room_id)")).strip()
-    watching = await _watch(sandbox, room_id)
+    watching = await watch(sandbox, room_id)
     found: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    watching.on("track_subscribed", lambda track, *_: _take_video(track, found))
+    watching.on("track_subscribed", lambda track, *_: take_video(track, found))
     stream = rtc.VideoStream(await found, format=rtc.VideoBufferType.I420)
     process = await kernel_of(lab)
     count = 0
@@ -414,7 +435,7 @@ async def _by_kernel(lab: Lab, sandbox: OwnSandbox) -> list[Figure]:
     task.cancel()
     await stream.aclose()
     await watching.disconnect()
-    await _end(lab)
+    await end_stream(lab)
     return [
         at_least("kernel path, webcam 720p30: at the subscriber", fps, 29, "fps"),
         at_most("kernel path, webcam 720p30: kernel in all", busy, 60, "% of a core"),

@@ -165,7 +165,16 @@ class Listener:
     async def sees(self, seconds: float = 60) -> None:
         """Wait until there is a numbered picture from now on."""
         now = time.monotonic()
-        await until(lambda: bool(self.seen_since(now)), seconds)
+        try:
+            await until(lambda: bool(self.seen_since(now)), seconds)
+        except TimeoutError:
+            there = {
+                who.identity: [(each.kind, each.subscribed, each.muted) for each in who.track_publications.values()]
+                for who in self.room.remote_participants.values()
+            }
+            raise AssertionError(
+                f"no numbered picture: {self.pictures[-3:]} of {len(self.pictures)}, {there}"
+            ) from None
 
     async def smooth(self, size: tuple[int, int], fps: float, seconds: float = 60) -> None:
         """Wait until a second of pictures comes in this size, this often at least."""

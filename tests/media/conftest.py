@@ -209,6 +209,12 @@ class Viewer:
         async with asyncio.timeout(60):
             return await self.tracks[wanted].get()
 
+    async def words(self) -> rtc.DataPacket:
+        """The next packet that is no knock."""
+        while (packet := await asyncio.wait_for(self.data.get(), 60)).topic == "knock":
+            pass
+        return packet
+
     async def counters(self, track: Any, count: int) -> list[int]:
         """The numbers in the next `count` pictures."""
         stream = rtc.VideoStream(track, format=rtc.VideoBufferType.I420)
