@@ -8,7 +8,6 @@ the file `WHIP_CERTIFICATE`: a program of its own, since that client connects wh
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import subprocess
 import sys
@@ -82,18 +81,21 @@ def main(way: str) -> None:
     audio.layout, audio.format = "stereo", "fltp" if codec == "aac" else "s16"
     # Its time begins when it is connected: else all that it sends is as late as connecting took.
     container.start_encoding()
-    card, samples, first = TestCard(WIDTH, HEIGHT, FPS), 48_000 // FPS, int(time.time() * FPS)
-    for count in itertools.count():
-        number = first + count
-        time.sleep(max(0.0, number / FPS - time.time()))
+    card, samples, first, heard = TestCard(WIDTH, HEIGHT, FPS), 48_000 // FPS, int(time.time() * FPS), 0
+    while True:
+        time.sleep(max(0.0, (first + heard) / FPS - time.time()))
+        # A busy machine shows fewer pictures, as encoders of shows do, rather than all of them later and later.
+        number = max(first + heard, int(time.time() * FPS))
         planes = np.frombuffer(card.picture(number), np.uint8).reshape(HEIGHT * 3 // 2, WIDTH)
         picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-        picture.pts, picture.time_base = count, Fraction(1, FPS)
+        picture.pts, picture.time_base = number - first, Fraction(1, FPS)
         container.mux(video.encode(picture))
-        sound = np.repeat(np.frombuffer(tone(number * samples, samples), np.int16), 2)
-        heard = av.AudioFrame.from_ndarray(sound[None], format="s16", layout="stereo")
-        heard.sample_rate, heard.pts, heard.time_base = 48_000, count * samples, Fraction(1, 48_000)
-        container.mux(audio.encode(heard))
+        while heard <= number - first:
+            sound = np.repeat(np.frombuffer(tone((first + heard) * samples, samples), np.int16), 2)
+            frame = av.AudioFrame.from_ndarray(sound[None], format="s16", layout="stereo")
+            frame.sample_rate, frame.pts, frame.time_base = 48_000, heard * samples, Fraction(1, 48_000)
+            container.mux(audio.encode(frame))
+            heard += 1
 
 
 if __name__ == "__main__":
