@@ -126,20 +126,18 @@ class Part:
         name: what it is called where its output is told.
         words: pytest's.
         shown: whether it prints while it runs; else `tell` prints all of it in the end.
+        gives_way: whether what keeps time goes first.
     """
 
-    def __init__(self, name: str, *words: str, shown: bool = False) -> None:
+    def __init__(self, name: str, *words: str, shown: bool = False, gives_way: bool = False) -> None:
         self._name = name
         self._printed: IO[bytes] | None = None if shown else tempfile.TemporaryFile()  # noqa: SIM115 - closed by `tell`
         self._folder = tempfile.TemporaryDirectory()
         self._failed = Path(self._folder.name, "failed")
-        environment = {**os.environ, "SPNB_FAILED": str(self._failed)}
+        environment = {**os.environ, "SPNB_FAILED": str(self._failed), "SPNB_GIVES_WAY": "1" if gives_way else ""}
         command = [sys.executable, "-m", "pytest", *words]
         self._process = subprocess.Popen(command, stdout=self._printed, env=environment)
-
-    def give_way(self) -> None:
-        """Let what keeps time go first."""
-        if sys.platform != "win32":
+        if gives_way and sys.platform != "win32":
             psutil.Process(self._process.pid).nice(10)
 
     def tell(self) -> None:
@@ -179,8 +177,8 @@ def run_all() -> int:
     computed = Part(
         "What neither sends media nor drives a browser",
         *("-q", "-m", f"not ({REAL_TIME})", "-n", "3", "--dist", "loadscope", *COVERAGE),
+        gives_way=True,
     )
-    computed.give_way()
     # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
     lab = Part("In a lab", "-q", "-m", REAL_TIME, "-n", "1", *in_order, LAB)
     media = Part("Media and pages", "-q", "-m", REAL_TIME, "-n", "2", *in_order, f"--ignore={LAB}", shown=True)

@@ -44,10 +44,15 @@ def run_seed() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give what a browser or a live encoder does on a busy machine more chances; the summary names each one.
 
-    `SPNB_RERUNS=0` gives none: for whoever looks for the cause.
+    `SPNB_RERUNS=0` gives none: for whoever looks for the cause. Where tests give way to others (`SPNB_GIVES_WAY`), time
+    limits are several times as long: they are for what hangs, not for what waits its turn.
     """
     again = int(os.environ.get("SPNB_RERUNS", "1"))
+    patience = 5 if os.environ.get("SPNB_GIVES_WAY") else 1
     for item in items:
+        limit = item.get_closest_marker("timeout")
+        seconds = float(limit.args[0] if limit else item.config.getini("timeout"))
+        item.add_marker(pytest.mark.timeout(seconds * patience), append=False)
         if {"lab", "vendor"} & set(item.path.parent.parts):
             item.add_marker(pytest.mark.browser)
         if item.get_closest_marker("browser") or item.get_closest_marker("media"):
