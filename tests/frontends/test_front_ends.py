@@ -74,7 +74,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
     try:
         air = await host.rooms.create("On air", chat=True)
         await air.post()
-        show = await air.go_live(spnb.TestCard(320, 180))
+        show = await air.go_live(spnb.TestCard(320, 180, 10))
         await air.until("live")
         over = await host.rooms.create("Over")
         plant(sandbox, over.room_id, [film(base / "talk.mp4", 6, size=(320, 180))])
