@@ -124,12 +124,12 @@ async def _watched(lab: Lab, sandbox: OwnSandbox) -> tuple[float, float, str]:
                 "window.spnbPanel.content.activeCell.model.sharedModel.setSource('spnb.Player(room)')"
             )
             first = float(await lab.page.evaluate(FIRST))
-            button = lab.page.locator(".spnb-player button", has_text="Delay")
+            button = lab.page.get_by_role("button", name="Delay")
             await button.click()
-            told = lab.page.locator(".spnb-player button", has_text=re.compile(r"Delay [\d.]+ s by"))
-            await told.wait_for()
+            told = re.compile(r"Delay ([\d.]+) s by (.*)")
+            await lab.page.locator("button", has_text=told).wait_for()
             await asyncio.sleep(SECONDS)  # it catches up
-            found = re.search(r"Delay ([\d.]+) s by (.*)", await told.inner_text())
+            found = told.search(await button.inner_text())
         await room.stop()
     finally:
         await client.aclose()
