@@ -15,7 +15,7 @@ from spnb.analytics import metrics
 from spnb.analytics.metrics.retention import Z_95
 from tests.analytics import oracle
 from tests.analytics.oracle import World
-from tests.analytics.worlds import worlds
+from tests.analytics.worlds import timed, worlds
 
 pytestmark = pytest.mark.filterwarnings("ignore:views")
 SOME = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -56,18 +56,6 @@ def inside(world: World, acts: list, as_of: int) -> list:
         if live is not None and finish >= live and live <= act[2] <= finish:
             kept.append(act)
     return kept
-
-
-@st.composite
-def timed(draw: st.DrawFn) -> World:
-    """A world of three streams, each with both its times."""
-    world = draw(worlds())
-    for name in ("r0", "r1", "r2"):
-        creator, live, ended = world.rooms.get(name, ("ann", 0, None))
-        begin = live if live is not None else 0
-        world.rooms[name] = (creator, begin, max(begin, ended if ended is not None else 200_000))
-    world.sessions = [one for one in world.sessions if one.room != "unlisted"]
-    return world
 
 
 @SOME

@@ -14,25 +14,13 @@ from hypothesis import strategies as st
 from spnb import analytics
 from tests.analytics import oracle
 from tests.analytics.oracle import Session, World
-from tests.analytics.worlds import TIMES, worlds
+from tests.analytics.worlds import TIMES, timed
 
 SOME = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NOW = 400_000
 ROOMS = st.sampled_from(["r0", "r1", "r2"])
 POLLS = st.lists(st.tuples(ROOMS, TIMES, st.integers(0, 9)), max_size=12)
 COUNTRIES = st.sampled_from(["DE", "FR", None])
-
-
-@st.composite
-def timed(draw: st.DrawFn) -> World:
-    """A world of three streams, each with both its times."""
-    world = draw(worlds())
-    for name in ("r0", "r1", "r2"):
-        creator, live, ended = world.rooms.get(name, ("ann", 0, None))
-        begin = live if live is not None else 0
-        world.rooms[name] = (creator, begin, max(begin, ended if ended is not None else 200_000))
-    world.sessions = [one for one in world.sessions if one.room != "unlisted"]
-    return world
 
 
 def numbers(kept: list[Session], windows: dict[str, tuple[int, int] | None], room: str) -> dict[str, float]:

@@ -35,3 +35,15 @@ def worlds(draw: st.DrawFn) -> World:
             )
         )
     return World(rooms, sessions, pd.Timestamp(draw(st.sampled_from(ZEROS))))
+
+
+@st.composite
+def timed(draw: st.DrawFn) -> World:
+    """A world of three streams, each with both its times."""
+    world = draw(worlds())
+    for name in ("r0", "r1", "r2"):
+        creator, live, ended = world.rooms.get(name, ("ann", 0, None))
+        begin = live if live is not None else 0
+        world.rooms[name] = (creator, begin, max(begin, ended if ended is not None else 200_000))
+    world.sessions = [one for one in world.sessions if one.room != "unlisted"]
+    return world

@@ -85,6 +85,18 @@ def playing(url: str, *, private: bool = True) -> tuple[LiveURL, Taken]:
     return source, taken
 
 
+def plays(source: LiveURL, sender: subprocess.Popen[bytes], taken: Taken) -> None:
+    """Open what a program sends as soon as it listens, and take pictures and sound of it."""
+    for _ in range(100):
+        try:
+            source.open()
+            break
+        except SourceError:
+            assert sender.poll() is None
+    source.start(taken)
+    taken.until(lambda: len(taken.pictures) > 30 and taken.seconds_of_sound > 1)
+
+
 def test_a_playlist_is_played_to_its_end(server: Server, second: bytes) -> None:
     server.files = {"/live.m3u8": playlist("a.ts", "b.ts"), "/a.ts": second, "/b.ts": second}
     source, taken = playing(f"{server.url}/live.m3u8")
@@ -186,14 +198,7 @@ def test_srt_comes_is_asked_for_again_and_tells_no_passphrase(tmp_path: Path) ->
     source, taken = LiveURL(url, private=True), Taken()
     with subprocess.Popen(command, stdin=subprocess.DEVNULL) as sender:
         try:
-            for _ in range(100):  # until it listens
-                try:
-                    source.open()
-                    break
-                except SourceError:
-                    assert sender.poll() is None
-            source.start(taken)
-            taken.until(lambda: len(taken.pictures) > 30 and taken.seconds_of_sound > 1)
+            plays(source, sender, taken)
             reader = source._srt and source._srt._process
             assert reader is not None
             assert "secret" not in Path(f"/proc/{reader.pid}/cmdline").read_text()
@@ -254,14 +259,7 @@ def test_ffmpeg_is_watched_over_rtmp(tmp_path: Path) -> None:
     with subprocess.Popen(command) as sender:
         try:
             source, taken = LiveURL(url, private=True), Taken()
-            for _ in range(100):  # until it listens
-                try:
-                    source.open()
-                    break
-                except SourceError:
-                    assert sender.poll() is None
-            source.start(taken)
-            taken.until(lambda: len(taken.pictures) > 30 and taken.seconds_of_sound > 1)
+            plays(source, sender, taken)
             source.close()
         finally:
             sender.kill()
