@@ -15,7 +15,7 @@ from spnb.client import AsyncClient, Client
 from spnb.errors import InvalidInput, NotFound
 from spnb.live import AsyncLiveRoom, LiveRoom
 from spnb.widgets.base import STATIC
-from spnb.widgets.still import named, still, table
+from spnb.widgets.still import counted, named, still, table
 from spnb.widgets.stream_page import StreamPages
 from spnb.widgets.stream_report import known_zone
 
@@ -260,14 +260,15 @@ class Dashboard(StreamPages):
         return still(
             f"{look.start} to {look.end} ({look.zone})",
             table(("", "Now", "Before", "Change"), cards),
-            f"<p>{answer['count']:,} streams, page {answer['look']['page'] + 1} of {answer['pages']}</p>",
+            f"<p>{counted(answer['count'], 'stream')}, page {answer['look']['page'] + 1} of {answer['pages']}</p>",
             table(heads, rows) if rows else "<p>None.</p>",
         )
 
     def _as_text(self) -> str:
         # Said wherever the widget is shown: nothing is reckoned for it.
         look = self._look
-        return f"Dashboard: {self.dataset.rows('rooms')} streams, {look.start} to {look.end} ({look.zone}) shown"
+        streams = counted(self.dataset.rows("rooms"), "stream")
+        return f"Dashboard: {streams}, {look.start} to {look.end} ({look.zone}) shown"
 
 
 def _cards(overview: Overview) -> list[dict[str, Any]]:

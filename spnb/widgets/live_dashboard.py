@@ -17,6 +17,7 @@ from spnb.live import AsyncLiveRoom, LiveRoom
 from spnb.models import LiveReaction, Room
 from spnb.widgets.base import STATIC
 from spnb.widgets.live_series import LiveSeries
+from spnb.widgets.still import counted
 from spnb.widgets.stream_page import StreamPages
 from spnb.widgets.stream_report import known_zone
 
@@ -287,4 +288,5 @@ class LiveDashboard(StreamPages):
     def _as_text(self) -> str:
         watching = "viewers not known" if self.viewers is None else f"{self.viewers} watching"
         now = f"{watching}, at most {self.peak}" if self.status == "live" else f"at most {self.peak} watched"
-        return f"{self.title} ({self.status}): {now}, {self.messages} messages, {self.reactions} reactions"
+        said = f"{counted(self.messages, 'message')}, {counted(self.reactions, 'reaction')}"
+        return f"{self.title} ({self.status}): {now}, {said}"

@@ -13,7 +13,7 @@ from spnb._loop import is_background, spawn
 from spnb.errors import SpnbError
 from spnb.widgets.base import Widget
 
-__all__ = ["Still", "named", "still", "table"]
+__all__ = ["Still", "counted", "named", "still", "table"]
 
 PATIENCE_SECONDS = 1.0
 """How long showing a widget may wait for what its still is to tell."""
@@ -64,3 +64,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def named(text: str) -> str:
     """What a user wrote, as text in its own direction."""
     return f"<bdi>{escape(text)}</bdi>"
+
+
+def counted(number: int, thing: str) -> str:
+    """So many of a thing, in words: `1 stream`, `1,200 streams`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

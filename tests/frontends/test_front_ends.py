@@ -346,7 +346,7 @@ KEPT = {
     "RoomTable": "As of 20",
     "RecordingPlayer": "As of 20",
     "StreamReport": "Unique viewers: 25",
-    "Dashboard": "Dashboard: 1 stream",
+    "Dashboard": "Dashboard: 1 stream, ",
     "LiveDashboard": "On air (live): viewers not known",
     "WebhookInspector": "Webhooks: 1",
     "Faults": "Faults: 0",

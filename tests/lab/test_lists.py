@@ -147,6 +147,8 @@ async def test_a_ghost_is_marked_and_ended_by_its_owner(lab: Lab) -> None:
         "now = spnb.LiveNow(sp)\nnow",
     )
     card = lab.page.locator("li[data-room]", has_text="Ghost room")
-    await card.get_by_role("button", name="End ghost").click(timeout=60_000)
+    await card.get_by_role("button", name="End ghost…").click(timeout=60_000)
+    await expect(card.get_by_role("alertdialog")).to_contain_text("over for good")
+    await card.get_by_role("button", name="End now").click()
     await expect(card).to_have_count(0)
     assert (await lab.run_code("print(room.refresh().status)")).strip() in ("ended", "recorded")

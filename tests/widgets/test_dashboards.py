@@ -96,6 +96,7 @@ def test_an_audience_without_streams_has_a_dashboard() -> None:
     assert {card["change"] for card in told["cards"]} == {"n/a"}
     text = answered(board, "csv")[1][0].decode("utf-8-sig")
     assert text.startswith("room_id,")
+    assert repr(board).startswith("Dashboard: 0 streams, ")
     board.close()
 
 

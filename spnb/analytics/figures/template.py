@@ -29,7 +29,8 @@ SERIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#99
 FONT = "system-ui, -apple-system, 'Segoe UI', sans-serif"
 CLEAR = "rgba(0,0,0,0)"
 INK = {False: "#1f2328", True: "#e6e6e6", None: "#767676"}
-"""By `dark`; None is read on white (4.5 to 1) and on a dark theme's #111111 (4.2 to 1) alike."""
+"""By `dark`; None is read on white (4.5 to 1) and on a dark theme's #111111 (4.2 to 1) alike: no
+colour has more than 4.35 to 1 on both."""
 PAPER = {False: "#ffffff", True: "#111111", None: CLEAR}
 GRID = {False: "#e3e6ea", True: "#333333", None: "rgba(118,118,118,0.3)"}
 HOVER = {False: (PAPER[False], INK[False]), True: (PAPER[True], INK[True]), None: ("#1f2328", "#ffffff")}

@@ -1,6 +1,7 @@
 // Who is on air now: cards that keep themselves fresh, and a player for the one that is clicked.
 import { frame, h, replace, say } from "./shared/dom";
 import { clock, label, viewersOf } from "./shared/format";
+import { Ghost } from "./shared/ghost";
 import { placard } from "./shared/placard";
 import { playback } from "./shared/playback";
 import { Filters } from "./shared/roomList";
@@ -53,8 +54,7 @@ export default {
       const title = h("span", { class: "spnb-title", dir: "auto" });
       const [creator, watching] = [h("bdi"), h("span")];
       const who = h("span", { class: "spnb-note" }, creator, watching);
-      const end = h("button", { type: "button", class: "spnb-danger", click: () => link.send("stop", { room: id }) }, "End ghost");
-      const ghost = h("span", { class: "spnb-ghost" }, h("span", { class: "spnb-note" }, "Live without a publisher"), end);
+      const ghost = new Ghost(id, link);
       const open = h(
         "button",
         { type: "button", class: "spnb-room", click: () => link.send("select", { room: link.get<string>("selected") === id ? "" : id }) },
@@ -62,7 +62,7 @@ export default {
         title,
         who,
       );
-      const item = h("li", { "data-room": id }, open, ghost);
+      const item = h("li", { "data-room": id }, open, ghost.el);
       let since = 0;
       const tick = () => {
         const text = since ? clock(Date.now() / 1000 - since) : "";
@@ -79,8 +79,7 @@ export default {
           say(title, row.title);
           say(creator, row.creator);
           say(watching, row.viewers === null ? "" : ` · ${viewersOf(row.viewers)}`);
-          ghost.hidden = !row.ghost;
-          end.hidden = row.creator !== link.get<string>("me");
+          ghost.draw(row);
           const address = rows.pictures.get(id);
           picture.hidden = !address;
           if (address && picture.src !== address) picture.src = address;
