@@ -6,6 +6,7 @@ without a second encoding. The page slows down by what the way itself tells: wha
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
@@ -27,6 +28,9 @@ PAGE_CLOSED = "the page was closed"
 ENCODE_SECONDS = 10.0
 CODECS = {"vp8": ("vp8", "libvpx"), "h264": ("h264", "libx264")}
 """What a page may send: FFmpeg's names of decoder and encoder."""
+PUBLISHED_AT_MOST = 4
+AGREED_SECONDS = 5.0
+AGREED_EVERY = 0.02
 LARGEST_FRAME = 4_000_000
 LARGEST_SIDE = 4096
 
@@ -112,6 +116,22 @@ class PageFrames:
             self._starts = self.want_key = True
 
 
+async def negotiated(track: Any) -> str | None:
+    """The codec that a published track is sent in, as in `CODECS`; None where nothing tells in time.
+
+    Nothing but its statistics tells, and they tell only when asked.
+    """
+    until = time.monotonic() + AGREED_SECONDS
+    while time.monotonic() < until:
+        reports = await track.get_stats()
+        sent = {each.outbound_rtp.stream.codec_id for each in reports if each.WhichOneof("stats") == "outbound_rtp"}
+        for each in reports:
+            if each.WhichOneof("stats") == "codec" and each.codec.rtc.id in sent:
+                return str(each.codec.codec.mime_type).rpartition("/")[2].lower()
+        await asyncio.sleep(AGREED_EVERY)
+    return None
+
+
 class FramesPublisher(Publisher):
     """A connection from here that sends a page's frames as they are.
 
@@ -137,7 +157,6 @@ class FramesPublisher(Publisher):
         self._card: Any = None
 
     async def _publish_video(self, wanted: Format) -> None:
-        from livekit import rtc
 
         options, before = self._intent.video, self._video_track
         bits = options.bits(wanted.width, wanted.height, wanted.fps)
@@ -150,20 +169,7 @@ class FramesPublisher(Publisher):
         codec = str(answer.get("codec"))
         if not answer.get("ok") or codec not in CODECS:
             raise BroadcastError(f"the page could not encode: {str(answer.get('reason') or 'unknown reason')[:200]}")
-        source = rtc.EncodedVideoSource(wanted.width, wanted.height)
-        track = rtc.LocalVideoTrack.create_video_track("camera", source)
-        encoding = rtc.VideoEncoding(max_bitrate=bits, max_framerate=max(1.0, wanted.fps))
-        await self._publish_track(
-            "video",
-            track,
-            rtc.TrackPublishOptions(
-                source=rtc.TrackSource.SOURCE_CAMERA,
-                video_codec=rtc.VideoCodec.H264 if codec == "h264" else rtc.VideoCodec.VP8,
-                video_encoder=rtc.VideoEncoderBackend.ENCODER_BACKEND_PRE_ENCODED,
-                simulcast=False,
-                video_encoding=encoding,
-            ),
-        )
+        source, track = await self._publish_frames(wanted, codec, bits)
         with self._sender:
             self._video, self._video_track, self._before = source, track, None
             self._codec, self._size, self._waits = codec, (wanted.width, wanted.height), True
@@ -172,6 +178,35 @@ class FramesPublisher(Publisher):
         self._frames.want_key = True
         self._heed_mute("video", track)
         await self._unpublish(before)
+
+    async def _publish_frames(self, wanted: Format, codec: str, bits: int) -> tuple[Any, Any]:
+        """A track for frames of this codec, and its source.
+
+        The SDK offers a video track with every codec it knows where another negotiation, of the sound say, is under way
+        just then; should the server choose another one, frames are taken and none is ever sent. A track that is
+        published with nothing else under way gets what it asks for.
+        """
+        from livekit import rtc
+
+        encoding = rtc.VideoEncoding(max_bitrate=bits, max_framerate=max(1.0, wanted.fps))
+        options = rtc.TrackPublishOptions(
+            source=rtc.TrackSource.SOURCE_CAMERA,
+            video_codec=rtc.VideoCodec.H264 if codec == "h264" else rtc.VideoCodec.VP8,
+            video_encoder=rtc.VideoEncoderBackend.ENCODER_BACKEND_PRE_ENCODED,
+            simulcast=False,
+            video_encoding=encoding,
+        )
+        for _ in range(PUBLISHED_AT_MOST):
+            source = rtc.EncodedVideoSource(wanted.width, wanted.height)
+            track = rtc.LocalVideoTrack.create_video_track("camera", source)
+            await self._publish_track("video", track, options)
+            agreed = await negotiated(track)
+            if agreed in (codec, None):
+                return source, track
+            log.debug("LiveKit's SDK and server agreed on %s, not %s: published anew", agreed, codec)
+            await self._unpublish(track)
+            await source.aclose()
+        raise BroadcastError(f"the server takes no picture in {codec}, which the page encodes: it wants {agreed}")
 
     def _pass_on(self, frame: Frame) -> None:
         # The gate: what the host has muted is dropped here, whatever the page sends.
