@@ -107,7 +107,6 @@ MOST_AGAIN = 10
 """Tests of one run that are tried once more; where more fail, something is wrong, and trying is a waste of time."""
 
 REAL_TIME = "browser or media"
-LAB = "tests/lab"
 COVERAGE = ("--cov=spnb", "--cov-report=term:skip-covered", "--cov-fail-under=85")
 
 
@@ -165,24 +164,29 @@ class Part:
 
 
 def run_all() -> int:
-    """The whole suite, all parts at once; 0 where all passed.
+    """The whole suite, both parts at once; 0 where all passed.
 
-    What sends media or drives a browser keeps time, and mostly waits: one worker keeps a lab for all tests of a lab,
-    two do the rest, folder by folder, since a worker that leaves one ends what its tests share. What only computes
-    fills the time that is left: it gives way, and is measured for coverage.
+    What sends media or drives a browser keeps time, and mostly waits: the busier the machine, the longer it waits and
+    the more it computes meanwhile. So two of it run at a time, the longest folder first (`tests.scheduling`). What only
+    computes fills the time that is left: it gives way, and is measured for coverage.
     """
+    from tests.scheduling import LONGEST  # needs a tool that `ensure_tools` installs
+
     for stale in ROOT.glob(".coverage*"):
         stale.unlink()
-    in_order = ("-rR", "--dist", "loadscope", "--no-loadscope-reorder", "--durations=30")
+    alike = ("-q", "-n", "2", "--dist", "loadscope")
     computed = Part(
         "What neither sends media nor drives a browser",
-        *("-q", "-m", f"not ({REAL_TIME})", "-n", "3", "--dist", "loadscope", *COVERAGE),
+        *(*alike, "-m", f"not ({REAL_TIME})", *COVERAGE),
         gives_way=True,
     )
     # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
-    lab = Part("In a lab", "-q", "-m", REAL_TIME, "-n", "1", *in_order, LAB)
-    media = Part("Media and pages", "-q", "-m", REAL_TIME, "-n", "2", *in_order, f"--ignore={LAB}", shown=True)
-    parts = (computed, lab, media)
+    in_time = Part(
+        "Media and pages",
+        *(*alike, "-m", REAL_TIME, "-rR", "--no-loadscope-reorder", "--durations=30", LONGEST, "tests"),
+        shown=True,
+    )
+    parts = (computed, in_time)
     for part in parts:
         part.tell()
     codes = [part.verdict() for part in parts]

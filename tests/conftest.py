@@ -20,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from spnb.broadcast.running import on_air_here
+from tests.scheduling import Modules
 
 # How long an example takes tells how busy the machine is, not whether the code is right.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,6 +30,11 @@ settings.load_profile("busy")
 def pytest_configure() -> None:
     """Choose the seed of this run's random tests, one for all workers; `SPNB_SEED` repeats a run."""
     os.environ.setdefault("SPNB_SEED", str(random.SystemRandom().randrange(2**32)))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests that share what is dear to start go to one worker."""
+    return Modules(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 def pytest_report_header() -> str:
