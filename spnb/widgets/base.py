@@ -23,7 +23,7 @@ from spnb._arguments import checked
 from spnb._faces import Face, is_a
 from spnb._loop import spawn
 from spnb.errors import InvalidInput, SpnbError
-from spnb.widgets.front_ends import sender
+from spnb.widgets.front_ends import sender, take_bytes
 
 __all__ = ["STATIC", "Charts", "Hub", "Widget"]
 
@@ -73,6 +73,7 @@ class Widget(anywidget.AnyWidget):
                 async_too = ": give its .sync" if is_a(value, kind) else ""
                 told = f"{cls.__name__} takes a {kind}, {whence}, not a {type(value).__name__}{async_too}"
                 raise InvalidInput(told)
+        take_bytes()
         return super().__new__(cls, *args, **keywords)
 
     def __init__(self, **keywords: Any) -> None:

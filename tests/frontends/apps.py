@@ -81,6 +81,14 @@ def server(input, output, session):
 app = App(ui.page_fluid(*(output_widget(f'w{number}', fillable=False) for number in range(%d))), server)
 """
 
+PANEL = """
+import panel
+panel.extension('ipywidgets')
+from every import make
+
+panel.Column(*(panel.pane.IPyWidget(widget, width=760) for widget in make())).servable()
+"""
+
 
 @dataclass
 class Served:
@@ -108,10 +116,15 @@ def serve(front_end: str, folder: Path, given: dict[str, str]) -> Served:
     address = f"http://127.0.0.1:{port}/"
     if front_end == "marimo":
         (folder / "app.py").write_text(MARIMO)
+        (folder / "pyproject.toml").write_text('[tool.marimo.display]\ntheme = "system"\n')
         command = ["marimo", "run", "app.py", "--headless", "--no-token", f"--port={port}"]
     elif front_end == "Shiny":
         (folder / "app.py").write_text(SHINY % len(NAMES))
         command = ["shiny", "run", "app.py", f"--port={port}"]
+    elif front_end == "Panel":
+        (folder / "app.py").write_text(PANEL)
+        command = ["panel", "serve", "app.py", f"--port={port}"]
+        address += "app?theme=dark"
     else:
         cell = {
             "cell_type": "code",
@@ -125,7 +138,7 @@ def serve(front_end: str, folder: Path, given: dict[str, str]) -> Served:
         notebook = {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
         (folder / "app.ipynb").write_text(json.dumps(notebook))
         if front_end == "Voila":
-            command = ["voila", "app.ipynb", "--no-browser", f"--port={port}"]
+            command = ["voila", "app.ipynb", "--theme=dark", "--no-browser", f"--port={port}"]
         else:
             write_settings(folder / "settings")
             given = {**given, "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}

@@ -6,19 +6,25 @@ import asyncio
 import os
 import re
 import secrets
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
+import anywidget
 import httpx
 import nbformat
 import pytest
 import pytest_asyncio
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
-from playwright.async_api import Browser, Frame, Locator, Page, async_playwright, expect
+from playwright.async_api import Browser, Frame, Locator, Page, Request, Route, async_playwright, expect
 
 import spnb
 from spnb import analytics, widgets
@@ -44,6 +50,7 @@ expect.set_options(timeout=60_000)
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "test-output" / "screenshots"
 GUIDE = ROOT / "notebooks" / "guide" / "frontends.md"
+HERE = {"127.0.0.1", "localhost", "editor.example", "webview.example"}
 NO_CAMERA = "no camera"
 """What the table says where a front end gives none: the widget tells it, and what to do."""
 IN_A_TAB = "camera in a tab"
@@ -104,17 +111,34 @@ async def answers(page: Page, address: str) -> None:
                 await asyncio.sleep(0.2)
 
 
+async def from_here(route: Route) -> None:
+    """Answer with what a content delivery network has of a package that is installed."""
+    await route.fulfill(path=Path(anywidget.__file__).parent / "nbextension" / "index.js")
+
+
 @asynccontextmanager
-async def opened(front_end: str, world: World, folder: Path) -> AsyncIterator[tuple[Page, Page | Frame]]:
-    """The app in a front end: its page, and where in it the widgets stand."""
+async def opened(
+    front_end: str, world: World, folder: Path, asked: list[str]
+) -> AsyncIterator[tuple[Page, Page | Frame]]:
+    """The app in a front end: its page, and where in it the widgets stand; `asked` gets what elsewhere is asked."""
+
+    def listen(request: Request) -> None:
+        if (urlsplit(request.url).hostname or "127.0.0.1") not in HERE:
+            asked.append(request.url)
+
     (folder / "every.py").write_text(EVERY)
     page = await world.browser.new_page(viewport={"width": 1280, "height": 1400})
     page.set_default_timeout(60_000)
+    page.on("request", listen)
     try:
         if front_end == "editor":
             async with open_editor(page, folder, world.given) as frame:
                 yield page, frame
             return
+        if (
+            front_end == "Panel"
+        ):  # it fetches the part of anywidget's that is the page's, from where the page's server is
+            await page.route("https://unpkg.com/anywidget@**", from_here)
         served = serve(front_end, folder, world.given)
         try:
             await answers(page, served.address)
@@ -199,6 +223,11 @@ async def report(root: Locator) -> None:
     await expect(root.locator(".spnb-page[data-drawn]")).to_be_visible()
 
 
+async def dashboard(root: Locator) -> None:
+    await root.locator(".spnb-streams tbody tr", has_text="Talk with moments").get_by_role("button").click()
+    await expect(root.locator(".spnb-page[data-drawn] .js-plotly-plot")).to_have_count(3)
+
+
 async def faults(root: Locator) -> None:
     await root.get_by_label("matching").fill("GET /nowhere")
     await root.get_by_role("button", name="Add fault").click()
@@ -231,15 +260,15 @@ WORKS: dict[str, Callable[[Locator], Awaitable[None]]] = {
     "RoomTable": shows("tbody tr", "On air"),
     "RecordingPlayer": replay,
     "StreamReport": report,
-    "Dashboard": shows(".spnb-streams tbody tr", "Talk with moments"),
+    "Dashboard": dashboard,
     "LiveDashboard": shows(".spnb-badge", "Live"),
     "WebhookInspector": shows("tbody tr", "no signature"),
     "CreateRoom": create_room,
     "CameraPreview": preview,
     "GoLive": go_live,
-    "Studio": studio,
     "Faults": faults,
     "Doctor": doctor,
+    "Studio": studio,
 }
 """What a widget does where it works, in the order in which it is looked at."""
 
@@ -334,6 +363,12 @@ DARK = {
     "Shiny": "document.documentElement.setAttribute('data-bs-theme', 'dark')",
 }
 """How a front end is made dark that does not ask the browser."""
+DARK_AT_FIRST = {"Voila", "Panel"}
+"""They are light or dark by an option of their own."""
+THEMES: list[tuple[Literal["light", "dark"], str]] = [("light", "dark"), ("dark", "light")]
+"""Each with the other."""
+THEIRS = re.compile(r"font-?awesome|https://unpkg\.com/anywidget@")
+"""What Voila and Panel themselves ask of the network: an icon font, the page's part of anywidget."""
 SAYS = {NO_CAMERA: no_camera, IN_A_TAB: in_a_tab}
 NO_KERNEL = "No kernel (JupyterLite, a saved page)"
 STILL = {"a still", "its state, in words", "its name, in words"}
@@ -369,35 +404,71 @@ def test_every_widget_is_driven_in_a_lab() -> None:
     assert not [name for name in NAMES if f"spnb.{name}(" not in told]
 
 
-async def test_a_saved_page_shows_of_every_widget_what_the_guide_says(world: World, tmp_path: Path) -> None:
-    """Exported by nbconvert: no kernel, no network, no model."""
+async def test_a_saved_notebook_shows_of_every_widget_what_the_guide_says(world: World, tmp_path: Path) -> None:
+    """Opened in a JupyterLite, whose kernels are not to be had, and exported by nbconvert: no kernel, no model."""
     (tmp_path / "every.py").write_text(EVERY)
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(CELL)], metadata=nbformat.NotebookNode(kernelspec=kernel)
+    )
     running = NotebookClient(notebook, timeout=120, store_widget_state=False, kernel_name="python3")
     given = {**os.environ, **world.given, "PYTHONPATH": str(tmp_path)}
     await running.async_execute(env=given)
     page = await world.browser.new_page(viewport={"width": 1280, "height": 1400})
     try:
+        async with lite(notebook, tmp_path) as address:
+            await page.goto(f"{address}notebooks/index.html?path=app.ipynb")
+            await kept_as_told(page.locator(".jp-OutputArea-output"))
+            await page.screenshot(path=SHOTS / "front-end-lite.png")
         await page.context.set_offline(True)
         await page.set_content(HTMLExporter(template_name="basic").from_notebook_node(notebook)[0], wait_until="commit")
-        outputs = page.locator(".jp-OutputArea-output, .output_area .output_subarea")
-        await expect(outputs).to_have_count(len(NAMES))
-        for name, says in table()[NO_KERNEL].items():
-            kept = outputs.nth(NAMES.index(name))
-            await expect(kept).to_contain_text(KEPT.get(name, f"{name}: "))
-            await expect(kept.locator("section h3")).to_have_count(int(says == "a still"))
-            assert (says == "its name, in words") is (name not in KEPT), name
-        await page.screenshot(path=SHOTS / "front-end-no-kernel.png", full_page=True)
+        await kept_as_told(page.locator(".jp-OutputArea-output, .output_area .output_subarea"))
     finally:
         await page.close()
 
 
-@pytest.mark.parametrize("front_end", ["marimo", "Shiny", "editor", "Notebook 7", "Voila"])
+class Quiet(SimpleHTTPRequestHandler):
+    """Gives out files and says nothing of it."""
+
+    def log_message(self, *_words: object) -> None:
+        """Nobody asked."""
+
+
+@asynccontextmanager
+async def lite(notebook: nbformat.NotebookNode, folder: Path) -> AsyncIterator[str]:
+    """A JupyterLite site with the notebook, of static files."""
+    (folder / "files").mkdir()
+    nbformat.write(notebook, folder / "files" / "app.ipynb")
+    build = [sys.executable, "-m", "jupyterlite_core", "build", "--contents", "files", "--output-dir", "site"]
+    made = await asyncio.create_subprocess_exec(*build, "--apps", "notebooks", cwd=folder, stdout=DEVNULL, stderr=PIPE)
+    _, said = await made.communicate()
+    assert made.returncode == 0, said.decode()
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder / "site")) as server:
+        serving = asyncio.create_task(asyncio.to_thread(server.serve_forever))
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            await serving
+
+
+async def kept_as_told(outputs: Locator) -> None:
+    """What is kept of each widget is what the guide says."""
+    await expect(outputs).to_have_count(len(NAMES))
+    for name, says in table()[NO_KERNEL].items():
+        kept = outputs.nth(NAMES.index(name))
+        await expect(kept).to_contain_text(KEPT.get(name, f"{name}: "))
+        await expect(kept.locator("section h3")).to_have_count(int(says == "a still"))
+        assert (says == "its name, in words") is (name not in KEPT), name
+
+
+@pytest.mark.parametrize("front_end", ["marimo", "Shiny", "Panel", "editor", "Notebook 7", "Voila"])
 async def test_every_widget_does_in_a_front_end_what_the_guide_says(
     front_end: str, world: World, tmp_path: Path
 ) -> None:
     said = table()["VS Code, Colab" if front_end == "editor" else front_end]
-    async with opened(front_end, world, tmp_path) as (page, place):
+    asked: list[str] = []
+    async with opened(front_end, world, tmp_path, asked) as (page, place):
         roots = place.locator(".spnb:not(.spnb .spnb)")
         found: dict[str, str] = {}
         try:
@@ -411,13 +482,15 @@ async def test_every_widget_does_in_a_front_end_what_the_guide_says(
                     found[name] = str(error)
         finally:
             SHOTS.mkdir(parents=True, exist_ok=True)
-            for scheme in ("light", "dark"):
-                await page.emulate_media(color_scheme=scheme)
-                if scheme == "dark" and front_end in DARK:
+            for theme, other_theme in THEMES[front_end in DARK_AT_FIRST :]:
+                await page.emulate_media(color_scheme=theme)
+                if theme == "dark" and front_end in DARK:
                     await page.evaluate(DARK[front_end])
-                shot = SHOTS / f"front-end-{front_end.replace(' ', '-')}-{scheme}.png"
-                await page.screenshot(path=shot, full_page=True)
-        # Its own dark is the widgets' too; Voila and marimo are light or dark by their own settings.
-        if front_end == "editor" or front_end in DARK:
-            await expect(place.locator(".spnb[data-theme=light]")).to_have_count(0)
+                try:  # a front end's own light and dark are the widgets' too
+                    await expect(place.locator(f".spnb[data-theme={other_theme}]")).to_have_count(0)
+                except AssertionError as error:
+                    found[theme] = str(error)
+                await page.screenshot(path=SHOTS / f"front-end-{front_end.replace(' ', '-')}-{theme}.png")
+    outside = [url for url in asked if not THEIRS.search(url)]
+    assert not outside, "nothing of ours needs more than the kernel"
     assert not found, "\n".join(f"{name}: {why}" for name, why in found.items())

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
-from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import Page, Route, expect
+from playwright.async_api import Page, expect
 
 from spnb import analytics
 from tests.analytics.season import season
@@ -203,56 +195,6 @@ async def test_the_season_in_a_period_a_table_and_back(lab: Lab, tmp_path: Path)
     )
     wrong = [line for line in lab.console if "pageerror" in line]
     assert not wrong, wrong
-
-
-async def test_voila_draws_a_page_without_a_network(lab: Lab, tmp_path: Path) -> None:
-    analytics.load(season(streams=3, seed=5)).save(tmp_path / "few")
-    path = lab.write(
-        "voila-board.ipynb",
-        "import spnb\nfrom spnb import analytics\n"
-        f"board = spnb.Dashboard(analytics.load({str(tmp_path / 'few')!r}))\nboard",
-    )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "voila", str(path), "--no-browser", f"--port={port}"],
-        env={**os.environ, "HOME": str(lab.home / "home"), "SPNB_HOME": str(lab.home / "spnb")},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    browser = lab.page.context.browser
-    assert browser is not None
-    page = await browser.new_page()
-    page.set_default_timeout(60_000)
-    asked: list[str] = []
-
-    async def only_here(route: Route) -> None:
-        if urlsplit(route.request.url).hostname == "127.0.0.1":
-            await route.continue_()
-        else:
-            asked.append(route.request.url)
-            await route.abort()
-
-    await page.route("**/*", only_here)
-    try:
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    await page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")
-                    break
-                except PlaywrightError:
-                    await asyncio.sleep(0.3)
-        await page.locator("tr[data-room=s1] button").click(timeout=60_000)
-        await expect(page.locator(".spnb-page[data-drawn=s1]")).to_be_visible()
-        assert await page.locator(".spnb-page .js-plotly-plot").count() == 4
-        # Voila itself asks for an icon font; nothing of ours does.
-        assert not [address for address in asked if "font-awesome" not in address and "fontawesome" not in address]
-    finally:
-        await page.close()
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(60)
 
 
 COLLISIONS = """() => [...document.querySelectorAll('.spnb-page .js-plotly-plot')].flatMap((plot) => {

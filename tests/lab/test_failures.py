@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 
 import psutil
 import pytest
 import pytest_asyncio
-from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, expect
 
 from tests.lab.audience import House, brightest, good_pictures, still_pictures
-from tests.lab.conftest import GRACE, HUB, ROOT, Lab
+from tests.lab.conftest import GRACE, HUB, Lab
 from tests.lab.test_preview import CELL as PREVIEW
 from tests.lab.test_preview import LEFT_OVER
 from tests.lab.test_story import PLAYING
@@ -302,41 +295,3 @@ async def test_end_is_heard_while_a_cell_is_busy(lab: Lab) -> None:
     await House(lab).until(room_id, "ended", "recorded", seconds=8)
     assert not busy.done(), "it was heard only after the cell"
     await busy
-
-
-async def test_voila_shows_the_studio_too(lab: Lab) -> None:
-    shutil.copyfile(ROOT / "notebooks" / "02_studio.ipynb", lab.folder / "voila.ipynb")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "voila", str(lab.folder / "voila.ipynb"), "--no-browser", f"--port={port}"],
-        env={**os.environ, "HOME": str(lab.home / "home"), "SPNB_HOME": str(lab.home / "spnb")},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    browser = lab.page.context.browser
-    assert browser is not None
-    page = await browser.new_page()
-    page.set_default_timeout(60_000)
-    try:
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    await page.goto(f"http://127.0.0.1:{port}/", wait_until="commit")
-                    break
-                except PlaywrightError:
-                    await asyncio.sleep(0.3)
-        await page.get_by_role("button", name="Camera on").first.click(timeout=60_000)
-        assert await page.locator(".spnb-preview video").first.evaluate(PLAYING) == [1280, 720]
-        await make_room(page, "From Voila")
-        await page.get_by_role("button", name="Go live").click()
-        await on_air(page)
-        await page.get_by_role("button", name="End", exact=True).click()
-        await page.get_by_role("button", name="End now").click()
-        await ended(page)
-    finally:
-        await page.close()
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(60)

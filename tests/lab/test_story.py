@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 from dataclasses import replace
 
 import pytest
 from playwright.async_api import expect
 
-from tests.lab.conftest import BASE, HUB, ROOT, Lab
+from tests.lab.conftest import BASE, HUB, Lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -109,21 +107,6 @@ async def test_a_host_goes_live_by_mouse_and_watches_the_recording(lab: Lab) -> 
         assert secret not in states
     assert "eyJ" not in saved
     assert not [line for line in lab.console if line.startswith("pageerror")]
-    await lab.close()
-
-
-async def test_the_first_notebook_runs_from_top_to_end(lab: Lab) -> None:
-    shutil.copyfile(ROOT / "notebooks" / "01_go_live.ipynb", lab.folder / "01_go_live.ipynb")
-    await lab.open("01_go_live.ipynb")
-    outputs = await lab.run_all()
-    told = [output for cell in outputs for output in cell]
-    assert not [output for output in told if output.get("name") == "stderr"], told
-    life = "".join(output["text"] for output in told if output.get("name") == "stdout")
-    assert re.search(r"idle → live → (waitingReconnect → )?ended → recorded", life)
-    video = lab.page.locator(".spnb-player:not(.spnb-preview) video").last
-    await video.scroll_into_view_if_needed()
-    assert await video.evaluate(PLAYING) == [1280, 720]
-    await lab.shot("notebook-end")
     await lab.close()
 
 
