@@ -45,6 +45,7 @@ class PageSource:
         width, height, fps: what its camera gives.
         frames: what comes of the page where it cannot connect by itself; without, it has to.
         fell: called with a reason, in words, when the page could not connect and its frames are sent from here.
+        by_port: called when the page sends frames by itself, through the port that its calls go by.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class PageSource:
         *,
         frames: PageFrames | None = None,
         fell: Callable[[str], None] = lambda _reason: None,
+        by_port: Callable[[], None] = lambda: None,
     ) -> None:
+        self.by_port = by_port
         self.width, self.height, self.fps = width, height, float(fps)
         self.has_audio = True
         self.by_frames = False
@@ -102,7 +105,9 @@ class PageSource:
         """A connection made by the page."""
         size = intent.video.fit(self.width, self.height, self.fps)
         wanted = Format(*size, sound=True)
-        self._connection = PagePublisher(self._channel, wanted, intent, events, impatient=impatient)
+        self._connection = PagePublisher(
+            self._channel, wanted, intent, events, impatient=impatient, by_port=self.by_port
+        )
         return self._connection
 
     def fall(self, reason: str) -> None:
@@ -135,6 +140,7 @@ class PagePublisher:
         intent: what the host wants; the page is given it with each command, and gates its tracks by it.
         events: what is told.
         impatient: whether the page is to give up soon, since there is another way.
+        by_port: called when it has connected by frames of its own.
     """
 
     _numbers = itertools.count(1)
@@ -147,9 +153,13 @@ class PagePublisher:
         events: PublisherEvents,
         *,
         impatient: bool = False,
+        by_port: Callable[[], None] = lambda: None,
     ) -> None:
         self._channel = channel
         self._impatient = impatient
+        self._by_port = by_port
+        self.has_next = False
+        """Whether the page, whose connection has ended, knows another one of its own."""
         self._wanted = wanted
         self._intent = intent
         self._number = next(self._numbers)
@@ -175,6 +185,8 @@ class PagePublisher:
             raise PageCannotConnect(f"the page could not go live: {_reason(answer)}")
         self._joined = True
         self._published = self._manner()
+        if answer.get("port"):
+            self._by_port()
 
     def _wish(self) -> dict[str, Any]:
         video, audio, wanted = self._intent.video, self._intent.audio, self._wanted
@@ -234,14 +246,16 @@ class PagePublisher:
             "lost": lambda: self._events.source(str(content.get("reason") or "the camera is gone")[:200]),
             "restored": self._events.restored,
             "muted": lambda: self._events.muted("video" if content.get("what") == "video" else "audio"),
-            "disconnected": lambda: self._gone(str(content.get("reason") or "unknown reason")[:200]),
+            "disconnected": lambda: self._gone(
+                str(content.get("reason") or "unknown reason")[:200], has_next=content.get("next") is True
+            ),
         }
         work = told.get(str(content.get("event")))
         if work is not None:
             work()
 
-    def _gone(self, reason: str) -> None:
-        self._left = True
+    def _gone(self, reason: str, *, has_next: bool) -> None:
+        self._left, self.has_next = True, has_next
         self._events.disconnected(reason)
 
     def _measured(self, content: dict[str, Any]) -> None:
@@ -310,13 +324,14 @@ class PageOrFrames:
     def __init__(self, source: PageSource, frames: PageFrames, intent: Intent, events: PublisherEvents) -> None:
         def gone(reason: str) -> None:
             # What is meant is no failure of the way, and a page that was closed has none.
-            if reason not in MEANT and reason != PAGE_CLOSED:
+            if reason not in MEANT and reason != PAGE_CLOSED and not page.has_next:
                 source.fall(reason)
             events.disconnected(reason)
 
         self._intent = intent
         self._source = source
-        self._made: Connection = source.by_page(intent, replace(events, disconnected=gone), impatient=True)
+        page = source.by_page(intent, replace(events, disconnected=gone), impatient=True)
+        self._made: Connection = page
         self._frames, self._events = frames, events
 
     async def connect(self, url: str, token: str, ice: Sequence[IceServer] = ()) -> None:

@@ -172,7 +172,13 @@ class Studio(RoomForm, CompanionPart, EncoderPart, CoHosts, ChatPart):
         width, height, fps = (int(content.get(name) or 0) for name in ("width", "height", "fps"))
         frames = self._frames if self.path == "auto" and content.get("encodes") else None
         page = self._page_source = PageSource(
-            self._linked(), width or 1280, height or 720, fps or 30, frames=frames, fell=self._fell
+            self._linked(),
+            width or 1280,
+            height or 720,
+            fps or 30,
+            frames=frames,
+            fell=self._fell,
+            by_port=self._by_port,
         )
         client = str(content.get("client") or "")
         self._linked().hold(client)
@@ -187,6 +193,9 @@ class Studio(RoomForm, CompanionPart, EncoderPart, CoHosts, ChatPart):
 
     def _fell(self, reason: str) -> None:
         self.route = f"Sent through the notebook's own connection, as this page encodes it: {reason}."
+
+    def _by_port(self) -> None:
+        self.route = "Sent from this page through the notebook's port, as it encodes it: no media connection reaches it."
 
     def _take_sound(self, samples: bytes) -> None:
         super()._take_sound(samples)

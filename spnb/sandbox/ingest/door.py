@@ -10,6 +10,7 @@ from typing import Any
 from starlette.routing import BaseRoute
 
 from spnb.sandbox.ingest.keys import StreamKeys
+from spnb.sandbox.ingest.pages import Pages
 from spnb.sandbox.ingest.rtmp import Denied, RtmpServer
 from spnb.sandbox.ingest.transcoder import Transcoder
 from spnb.sandbox.ingest.whip import Whip
@@ -30,7 +31,7 @@ PORT = "rtmp port"
 
 
 class Ingest:
-    """The sandbox's ingest, over RTMP and WHIP.
+    """The sandbox's ingest: encoders over RTMP and WHIP, pages over a WebSocket.
 
     Args:
         store: where rooms are.
@@ -48,12 +49,14 @@ class Ingest:
         self._inside: dict[str, _Let] = {}
         self._rtmp = RtmpServer(self._admit)
         self._whip = Whip(media, self._who)
+        self._pages = Pages(media)
 
     def routes(self) -> list[BaseRoute]:
-        """WHIP's, and the sandbox's own calls: a fresh key, and no key any more."""
+        """WHIP's, those of pages, and the sandbox's own calls: a fresh key, and no key any more."""
         path = "/sandbox/rooms/{roomId}/ingest"
         return [
             *self._whip.routes(),
+            *self._pages.routes(),
             control_route(self._api_key, "POST", path, self._asked),
             control_route(self._api_key, "DELETE", path, self._revoked),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from livekit.protocol import models
@@ -10,7 +11,8 @@ from livekit.protocol import rtc as signal
 
 from spnb.sandbox.media import rtp, sdp
 from spnb.sandbox.media.announcement import announced, new_sid, wanted_codec
-from spnb.sandbox.media.sdp import Section
+from spnb.sandbox.media.layer import Layer
+from spnb.sandbox.media.sdp import Codec, CodecName, Section
 from spnb.sandbox.media.subscriber import Answering
 from spnb.sandbox.media.track import PublishedTrack
 from spnb.sandbox.media.transport import MediaTransport
@@ -119,20 +121,48 @@ class Uplink:
                 continue
             if found is None:
                 continue
-            info = found[1]
-            info.mid = section.mid
-            track = PublishedTrack(
-                info,
-                section,
-                codecs[0],
-                identity=self._owner.identity,
-                send_rtcp=self._feedback,
-                request_from_any_thread=self._owner.room.call_soon,
-            )
-            self.tracks[info.sid] = track
-            self._by_mid[section.mid] = track
-            for ssrc in section.ssrcs:
-                self._by_ssrc[ssrc] = track
+            self._begin(found[1], section, codecs[0], self._feedback)
+
+    def _begin(
+        self, info: models.TrackInfo, section: Section, codec: Codec, send_rtcp: Callable[[bytes], None]
+    ) -> PublishedTrack:
+        info.mid = section.mid
+        track = PublishedTrack(
+            info,
+            section,
+            codec,
+            identity=self._owner.identity,
+            send_rtcp=send_rtcp,
+            request_from_any_thread=self._owner.room.call_soon,
+        )
+        self.tracks[info.sid] = track
+        self._by_mid[section.mid] = track
+        for ssrc in section.ssrcs:
+            self._by_ssrc[ssrc] = track
+        return track
+
+    def begin(
+        self, request: signal.AddTrackRequest, codec: CodecName, send_rtcp: Callable[[bytes], None]
+    ) -> PublishedTrack | None:
+        """A track whose packets are made on this side, and come by `take`; None where the token does not allow it.
+
+        Args:
+            request: what its publisher says of it.
+            codec: what it is encoded with.
+            send_rtcp: is given what its publisher should hear.
+        """
+        if not self._owner.who.grants.may_publish(request.source):
+            return None
+        kind = "audio" if request.type == models.TrackType.AUDIO else "video"
+        made = Codec(codec, sdp.PAYLOAD_TYPES[codec], sdp.RTPMAPS[codec], sdp.FORMATS[codec])
+        section = Section(kind=kind, mid=request.cid, codecs=[made])
+        return self._begin(announced(request, new_sid("TR")), section, made, send_rtcp)
+
+    def take(self, track: PublishedTrack, ssrc: int, packet: bytes) -> None:
+        """A packet of such a track."""
+        header = rtp.read_header(packet)
+        if header is not None:
+            self._receive(track, track.layers.get(ssrc) or track.layer(ssrc, ""), packet, header)
 
     def _match(self, section: Section) -> tuple[str, models.TrackInfo] | None:
         """Codec and description of the announced track a section carries: by client id, else the first of its kind."""
@@ -179,6 +209,11 @@ class Uplink:
         if track.kind == "audio" and (loudness := header.extensions.get(self._extensions.get(sdp.AUDIO_LEVEL, -1))):
             track.loudness.packet(loudness)
         layer = track.layers.get(header.ssrc) or track.layer(header.ssrc, rid)
+        self._receive(track, layer, packet, header, redundant=redundant)
+
+    def _receive(
+        self, track: PublishedTrack, layer: Layer, packet: bytes, header: rtp.Header, *, redundant: bool = False
+    ) -> None:
         receive = track.receive_redundant if redundant else track.receive
         receive(layer, packet, header, FEEDBACK_SSRC)
         if not track.flowing:

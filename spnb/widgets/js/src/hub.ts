@@ -19,6 +19,7 @@ import { cameraTab } from "./shared/cameraTab";
 import { ChatPane } from "./shared/chatPane";
 import { announceHub } from "./shared/hub";
 import { heedOwnFullScreen } from "./shared/ownFullScreen";
+import { PortRoom } from "./shared/portRoom";
 import { ScreenOnAir } from "./shared/screenOnAir";
 import { Shortcut } from "./shared/shortcut";
 
@@ -28,6 +29,7 @@ const hub = {
   Hls,
   LocalAudioTrack,
   LocalVideoTrack,
+  PortRoom,
   Room,
   RoomEvent,
   ScreenOnAir,
@@ -49,6 +51,7 @@ export {
   Hls,
   LocalAudioTrack,
   LocalVideoTrack,
+  PortRoom,
   Room,
   RoomEvent,
   ScreenOnAir,

@@ -138,6 +138,7 @@ export class FrameSender {
   /** When the whole size may be tried; no time while it is sent. */
   private whole = 0;
   private rest = AGAIN_MS;
+  private waits = false;
   sent = 0;
   bytes = 0;
 
@@ -208,9 +209,9 @@ export class FrameSender {
     const now = performance.now();
     const interval = 1000 / this.size.fps;
     const early = now < this.due - interval * EARLY_SHARE;
-    if (encoder?.state !== "configured" || early || encoder.encodeQueueSize > 2 || this.pace.stuck(this.oldest(now))) {
+    if (this.waits || encoder?.state !== "configured" || early || encoder.encodeQueueSize > 2 || this.pace.stuck(this.oldest(now))) {
       frame.close();
-      if (!early) this.adapt(now);
+      if (!early && !this.waits) this.adapt(now);
       return;
     }
     this.due = (now - this.due < interval ? this.due : now) + interval;
@@ -238,6 +239,7 @@ export class FrameSender {
   }
 
   private deliver(chunk: EncodedVideoChunk): void {
+    if (this.waits) return;
     const bytes = new ArrayBuffer(chunk.byteLength);
     chunk.copyTo(bytes);
     const n = ++this.count;
@@ -261,6 +263,18 @@ export class FrameSender {
     if (bits) this.pace.atMost(Math.min(bits, this.wish.bitrate));
   }
 
+  /** A key frame as soon as may be. */
+  key(): void {
+    this.wantKey = true;
+  }
+
+  /** Nothing is encoded meanwhile; then a key frame is first. */
+  hold(held: boolean): void {
+    this.waits = held;
+    this.wantKey = true;
+    this.out.clear();
+  }
+
   stop(): void {
     this.quiet?.();
     this.quiet = undefined;
@@ -268,27 +282,33 @@ export class FrameSender {
   }
 }
 
-/** Sound as Opus, in packets of 20 ms; `undefined` where this browser makes none. */
-export function opus(send: (bytes: ArrayBuffer) => void): ((samples: Float32Array<ArrayBuffer>) => void) | undefined {
+/** How far the clock of sound may be from the page's before it is set anew, in milliseconds. */
+const APART_MS = 200;
+
+/** Sound as Opus, in packets of 20 ms, each with when it was taken (milliseconds of the page's clock); `undefined` where
+ * this browser makes none. */
+export function opus(send: (bytes: ArrayBuffer, at: number) => void): ((samples: Float32Array<ArrayBuffer>) => void) | undefined {
   if (typeof AudioEncoder === "undefined") return undefined;
   const encoder = new AudioEncoder({
     output: (chunk) => {
       const bytes = new ArrayBuffer(chunk.byteLength);
       chunk.copyTo(bytes);
-      send(bytes);
+      send(bytes, chunk.timestamp / 1000);
     },
     error: () => undefined,
   });
   encoder.configure({ codec: "opus", sampleRate: 48_000, numberOfChannels: 1, bitrate: 48_000 });
-  let at = 0;
+  let at = -Infinity;
   return (samples) => {
     if (encoder.state !== "configured") return;
+    const took = (performance.now() - samples.length / 48) * 1000;
+    if (Math.abs(took - at) > APART_MS * 1000) at = took;
     const data = new AudioData({
       format: "f32",
       sampleRate: 48_000,
       numberOfFrames: samples.length,
       numberOfChannels: 1,
-      timestamp: at,
+      timestamp: Math.max(0, at),
       data: samples,
     });
     at += (samples.length * 1_000_000) / 48_000;

@@ -81,11 +81,13 @@ export function soundOf(
   const tap = context.createScriptProcessor(4096, 1, 1);
   // What is made of one piece of sound goes in one message: each one is answered by the kernel's server with two more.
   let packets: ArrayBuffer[] = [];
+  let first = 0;
   const flush = () => {
-    if (packets.length) send({ codec: "opus" }, packets);
+    if (packets.length) send({ codec: "opus", at: first }, packets);
     packets = [];
   };
-  const encode = opus((bytes) => {
+  const encode = opus((bytes, at) => {
+    if (!packets.length) first = at;
     if (packets.push(bytes) >= TOGETHER) flush();
     else setTimeout(flush, TOGETHER_MS);
   });

@@ -1,6 +1,8 @@
 // The browser path: this page publishes its camera straight to LiveKit, directed by the kernel.
 import type { LocalAudioTrack, LocalTrack, LocalVideoTrack, Room, TrackPublishOptions } from "livekit-client";
 import type { Hub } from "../hub";
+import { canEncode } from "./encoder";
+import { sentOf } from "./peer";
 import { SoundGate, cameraPicture, card, type Picture } from "./gate";
 import type { ScreenOnAir } from "./screenOnAir";
 import type { Session } from "./session";
@@ -29,6 +31,9 @@ const NEAR_MS = 2500;
 const FAR_MS = 8000;
 /** How long a connection on air may hear nothing of the server, or be on its way back, in milliseconds. */
 const SILENT_MS = 3000;
+
+const SILENT = "the media server has gone silent";
+const NOT_ALONE = "the others on the stage are seen by the notebook's own connection";
 
 const ENDS: Record<number, string> = {
   2: "duplicate identity",
@@ -68,6 +73,9 @@ export class OnAir {
   private beat: ReturnType<typeof setInterval> | undefined;
   /** Whether there is another way to send, which is better than a long wait for this one. */
   private impatient = false;
+  /** No media connection reaches this page, as is known: its frames go through the port that its calls go by. */
+  walled = false;
+  private ported = false;
   private away: ReturnType<typeof setTimeout> | undefined;
   /** When the media server last told what it has received: Unix milliseconds; 0 before the first time. */
   private reported = 0;
@@ -93,7 +101,7 @@ export class OnAir {
     const action = work[reply.type];
     if (action) {
       action().then(
-        () => this.session.send("answer", { ask: reply["ask"], ok: true }),
+        () => this.session.send("answer", { ask: reply["ask"], ok: true, port: this.walled && reply.type === "connect" }),
         (error: unknown) => {
           const reason = error instanceof Error ? error.message : String(error);
           if (reply.type !== "publish") {
@@ -131,20 +139,44 @@ export class OnAir {
     this.wish = reply as unknown as Wish;
     this.impatient = reply["impatient"] === true;
     const hub = await this.hub();
-    const { Room, RoomEvent } = hub;
-    // Two peer connections, as every server speaks: a server that knows only those refuses the newer path, and browsers
-    // log a refused WebSocket with its whole address, token included.
-    const room = (this.room = new Room({
-      dynacast: true,
-      stopLocalTrackOnUnpublish: false,
-      disconnectOnPageLeave: true,
-      singlePeerConnection: false,
-    }));
+    const signpost = (reply["signpost"] ?? null) as Signpost;
+    const road = await roadTo(url, signpost);
+    if (!road) throw new Error("no road leads to LiveKit's address from this page");
+    // Only the sandbox takes frames, and it has shown that it is there.
+    const port = (this.ported = this.impatient && canEncode() && Boolean(signpost?.answer));
+    const here = () => {
+      if (this.number !== Number(reply["connection"])) throw new Error("the page has left");
+    };
+    here();
+    if (!(port && this.walled)) {
+      try {
+        // Two peer connections, as every server speaks: a server that knows only those refuses the newer path, and
+        // browsers log a refused WebSocket with its whole address, token included.
+        const options = { dynacast: true, stopLocalTrackOnUnpublish: false, disconnectOnPageLeave: true, singlePeerConnection: false };
+        return await this.join(new hub.Room(options), hub, onRoad(road, url), token, reply);
+      } catch (error) {
+        if (!port) throw error;
+        here();
+        this.walled = true;
+      }
+    }
+    const room = new hub.PortRoom();
+    room.onOthers = (others) => {
+      this.session.send("on_air", { event: "others", others });
+      if (others.length && this.state === "connected") this.lose(NOT_ALONE);
+    };
+    await this.join(room as unknown as Room, hub, onRoad(road, url), token, reply);
+    if (room.others.length) throw new Error(NOT_ALONE);
+  }
+
+  private async join(room: Room, hub: Hub, address: string, token: string, reply: Reply): Promise<void> {
+    const { RoomEvent } = hub;
+    this.room = room;
     const told = (state: "connected" | "reconnecting", event?: string) => {
       if (this.room !== room) return;
       this.state = state;
       clearTimeout(this.away);
-      if (state === "reconnecting" && this.impatient) this.away = setTimeout(() => this.lose(), SILENT_MS);
+      if (state === "reconnecting" && this.impatient) this.away = setTimeout(() => this.lose(SILENT), SILENT_MS);
       if (event) this.session.send("on_air", { event });
       this.session.changed();
     };
@@ -166,8 +198,7 @@ export class OnAir {
       // An attempt that fails also ends with this event: its own error tells of it.
       if (this.room !== room || this.state === "connecting") return;
       this.forget();
-      this.session.send("on_air", { event: "disconnected", reason: ENDS[Number(reason)] ?? "connection lost" });
-      this.session.changed();
+      this.over(ENDS[Number(reason)] ?? "connection lost", Number(reason) in ENDS);
     });
     this.state = "connecting";
     this.session.changed();
@@ -180,10 +211,8 @@ export class OnAir {
     published.catch(() => undefined);
     const ways = reply["iceServers"] as RTCIceServer[] | undefined;
     try {
-      const road = await roadTo(url, (reply["signpost"] ?? null) as Signpost);
-      if (!road) throw new Error("no road leads to LiveKit's address from this page");
-      const patience = isLoopback(url) ? NEAR_MS : FAR_MS;
-      await room.connect(onRoad(road, url), token, {
+      const patience = isLoopback(String(reply["url"])) ? NEAR_MS : FAR_MS;
+      await room.connect(address, token, {
         autoSubscribe: false,
         maxRetries: 0,
         peerConnectionTimeout: patience,
@@ -197,7 +226,7 @@ export class OnAir {
       throw error;
     }
     told("connected");
-    if (this.room === room) this.onRoom(room, hub);
+    if (this.room === room && !(room instanceof hub.PortRoom)) this.onRoom(room, hub);
   }
 
   private publish(room: Room): Promise<void> {
@@ -386,25 +415,10 @@ export class OnAir {
   private async measure(): Promise<void> {
     const report = await this.video?.getRTCStatsReport();
     if (!report) return;
-    const sum = { bytes: 0, packets: 0, lost: 0, frames: 0, width: 0, height: 0, rtt: 0, jitter: 0 };
-    report.forEach((entry: Record<string, number | string>) => {
-      if (entry["type"] === "outbound-rtp" && entry["kind"] === "video") {
-        sum.bytes += Number(entry["bytesSent"] ?? 0);
-        sum.packets += Number(entry["packetsSent"] ?? 0);
-        if (Number(entry["frameWidth"] ?? 0) >= sum.width) {
-          sum.width = Number(entry["frameWidth"] ?? 0);
-          sum.height = Number(entry["frameHeight"] ?? 0);
-          sum.frames = Number(entry["framesEncoded"] ?? 0);
-        }
-      } else if (entry["type"] === "remote-inbound-rtp" && entry["kind"] === "video") {
-        this.reported = Math.max(this.reported, Number(entry["timestamp"] ?? 0));
-        sum.lost += Number(entry["packetsLost"] ?? 0);
-        sum.rtt = Math.max(sum.rtt, Number(entry["roundTripTime"] ?? 0) * 1000);
-        sum.jitter = Math.max(sum.jitter, Number(entry["jitter"] ?? 0) * 1000);
-      }
-    });
+    const sum = sentOf(report);
+    this.reported = Math.max(this.reported, sum.reported);
     if (this.impatient && this.state === "connected" && this.reported && Date.now() - this.reported > SILENT_MS) {
-      this.lose();
+      this.lose(SILENT);
       return;
     }
     if (!sum.frames && !this.intent.muted.video) return; // not a picture yet: that is no rate of zero
@@ -427,16 +441,22 @@ export class OnAir {
     this.session.changed();
   }
 
-  /** The connection is given up: the kernel knows another way. */
-  private lose(): void {
+  /** The connection is given up: there is another way, this page's own where it is the first that fails. */
+  private lose(reason: string): void {
     const { room } = this;
     if (!room) return;
     this.forget();
     void room.disconnect(false);
-    const reason = "the media server has gone silent";
-    this.session.send("on_air", { event: "disconnected", reason });
-    this.failed(reason);
+    if (!this.over(reason, false)) this.failed(reason);
+  }
+
+  /** Tell that this page's connection has ended; whether it has another one to try. */
+  private over(reason: string, meant: boolean): boolean {
+    const next = !meant && this.ported && !this.walled;
+    this.walled ||= next;
+    this.session.send("on_air", { event: "disconnected", reason, next });
     this.session.changed();
+    return next;
   }
 
   private forget(): void {
@@ -460,6 +480,7 @@ export class OnAir {
 
   async leave(): Promise<void> {
     const { room } = this;
+    this.number = 0;
     if (!room) return;
     this.forget();
     await room.disconnect(false);

@@ -39,3 +39,25 @@ export async function pictureFlow(pc: RTCPeerConnection, wanted: string) {
   });
   return found;
 }
+
+/** What all copies of a picture have sent so far, and when the other end last told what it has (Unix milliseconds). */
+export function sentOf(report: RTCStatsReport) {
+  const sum = { reported: 0, bytes: 0, packets: 0, lost: 0, frames: 0, width: 0, height: 0, rtt: 0, jitter: 0 };
+  report.forEach((entry: Record<string, number | string>) => {
+    if (entry["type"] === "outbound-rtp" && entry["kind"] === "video") {
+      sum.bytes += Number(entry["bytesSent"] ?? 0);
+      sum.packets += Number(entry["packetsSent"] ?? 0);
+      if (Number(entry["frameWidth"] ?? 0) >= sum.width) {
+        sum.width = Number(entry["frameWidth"] ?? 0);
+        sum.height = Number(entry["frameHeight"] ?? 0);
+        sum.frames = Number(entry["framesEncoded"] ?? 0);
+      }
+    } else if (entry["type"] === "remote-inbound-rtp" && entry["kind"] === "video") {
+      sum.reported = Math.max(sum.reported, Number(entry["timestamp"] ?? 0));
+      sum.lost += Number(entry["packetsLost"] ?? 0);
+      sum.rtt = Math.max(sum.rtt, Number(entry["roundTripTime"] ?? 0) * 1000);
+      sum.jitter = Math.max(sum.jitter, Number(entry["jitter"] ?? 0) * 1000);
+    }
+  });
+  return sum;
+}

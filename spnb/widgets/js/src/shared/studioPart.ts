@@ -21,6 +21,8 @@ export class StudioPart implements Part {
   /** Why its own connection failed; remembered for the page. */
   #refused = "";
   #near = false;
+  /** Whether what LiveKit's address leads to is the sandbox, which takes frames besides. */
+  #port = false;
   /** What this page alone knows of, in words. */
   notice = "";
   #routed: (() => void)[] = [];
@@ -70,6 +72,7 @@ export class StudioPart implements Part {
     const other = canEncode() ? "frames" : "none";
     if (!url) return { way: "none", why: "the room has no LiveKit address" };
     this.#near = isLoopback(url);
+    this.#port = Boolean(signpost?.answer) && canEncode();
     if (this.#refused) return { way: other, why: this.#refused };
     if (await roadTo(url, signpost)) return { way: "page", why: "" };
     return { way: other, why: "LiveKit does not answer this page" };
@@ -101,8 +104,10 @@ export class StudioPart implements Part {
       });
     }
     // What did not connect to the kernel will not to a LiveKit beside it.
-    if (this.way?.way === "page" && this.#near && this.webcam.via === "frames")
-      return { way: "frames", why: "no media connection reaches this page" };
+    if (this.way?.way === "page" && this.#near && this.webcam.via === "frames") {
+      if (!this.#port) return { way: "frames", why: "no media connection reaches this page" };
+      this.onAir.walled = true;
+    }
     return this.way ?? { way: canEncode() ? "frames" : "none", why: "the kernel did not tell where LiveKit is" };
   }
 
