@@ -195,7 +195,7 @@ class Studio(RoomForm, CompanionPart, EncoderPart, CoHosts, ChatPart):
         self.route = f"Sent through the notebook's own connection, as this page encodes it: {reason}."
 
     def _by_port(self) -> None:
-        self.route = "Sent from this page through the notebook's port, as it encodes it: no media connection reaches it."
+        self.route = "Sent from this page through the notebook's port: no media connection reaches this page."
 
     def _take_sound(self, samples: bytes) -> None:
         super()._take_sound(samples)

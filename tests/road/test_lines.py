@@ -18,7 +18,7 @@ from spnb.bench.lab import Lab, another_page, free_port
 from tests.lab.test_story import PLAYING
 from tests.road.conftest import CLOSED, SECURE, Wall
 from tests.road.lines import Line, reverse_proxy, tunnel
-from tests.road.test_one_port import ROADS
+from tests.road.test_one_port import BY_PORT, ROADS
 from tests.road.test_one_port import put as put_below
 
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(400)]
@@ -117,7 +117,7 @@ async def test_a_reverse_proxy_with_tls_whatever_the_line_to_it_is_like(far_lab:
             with line.shaped(seconds, kilobits):
                 await watches(lab, "jupyter")
                 studio = await on_air(lab, name)
-                await expect(studio).to_contain_text(BY_MESSAGES)
+                await expect(studio).to_contain_text(BY_PORT)
                 await lab.shot(f"line-{name}")
                 await end(lab, studio)
 
@@ -140,7 +140,7 @@ async def test_an_ssh_tunnel_to_localhost(far_lab: Lab, wall: Wall, tmp_path: Pa
             assert THROUGH in await says(lab)
             await watches(lab, "jupyter")
             studio = await on_air(lab, "Tunnel")
-            await expect(studio).to_contain_text(BY_MESSAGES)
+            await expect(studio).to_contain_text(BY_PORT)
             await lab.shot("line-tunnel")
             await end(lab, studio)
 
@@ -152,5 +152,5 @@ async def test_an_ssh_tunnel_to_localhost(far_lab: Lab, wall: Wall, tmp_path: Pa
             assert STRAIGHT in await says(lab)
             await watches(lab, "direct")
             studio = await on_air(lab, "Tunnel of two")
-            await expect(studio).to_contain_text(BY_MESSAGES)
+            await expect(studio).to_contain_text(BY_PORT)
             await end(lab, studio)

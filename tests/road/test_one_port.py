@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 
+import httpx
 import pytest
 from playwright.async_api import Page, expect
 
 from spnb.bench.lab import Lab
+from tests.broadcast.booth import Listener
 from tests.lab.test_story import PLAYING
+from tests.live.conftest import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -20,8 +24,18 @@ ROADS = """async () => {
     return roads.filter(Boolean).map((road) => road.via);  // one that is looked for just now, in vain, is none
 }"""
 
+BY_PORT = "Sent from this page through the notebook's port"
 KEYS = "(rows) => rows.map((row) => row.dataset.rung)"
 WORKING = "(rows) => rows.map((row) => row.dataset.works)"
+
+
+async def ticket(lab: Lab) -> tuple[str, str]:
+    """Address and token of a viewer of the notebook's room, who is beside the sandbox."""
+    url, key, room = (await lab.run_code("b = spnb.sandbox.ensure(); print(b.url, b.api_key, room.room_id)")).split()
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        wish = {"room": room, "identity": "viewer", "hidden": True}
+        told = await http.post(f"{url}/sandbox/livekit-token", headers={"X-API-Key": key}, json=wish)
+    return str(told.json()["url"]), str(told.json()["token"])
 
 
 async def put(page: Page, source: str) -> None:
@@ -49,7 +63,7 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
 
     await studio.get_by_role("button", name="Go live").click()
     await expect(studio.locator(".spnb-head .spnb-badge").first).to_have_text("LIVE", timeout=90_000)
-    await expect(studio).to_contain_text("Sent through the notebook's own connection")
+    await expect(studio).to_contain_text(BY_PORT)
     await expect(studio.locator(".spnb-health")).to_contain_text(re.compile("1280×720|640×360"), timeout=60_000)
     await lab.shot("one-port-on-air")
 
@@ -87,7 +101,25 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
     assert told.strip() == "['jupyter', 'messages']"
     await lab.shot("one-port-doctor")
 
-    # What is muted is held back on this side of the page.
+    # Its frames go to the sandbox; what is muted does not.
+    viewer = Listener()
+    await viewer.join(*await ticket(lab))
+    await until(lambda: bool(viewer.pictures), 60)
+    await studio.get_by_role("button", name=re.compile("Hide camera")).click()
+    await until(lambda: viewer.publications["video"].muted)
+    hidden = time.monotonic()
+    await studio.get_by_role("button", name=re.compile("Show camera")).click()
+    await until(lambda: not viewer.publications["video"].muted)
+    shown = time.monotonic()
+    await until(lambda: viewer.pictures[-1][0] > shown, 60)
+    assert not [at for at, *_ in viewer.pictures if hidden + 0.5 < at < shown]
+
+    # It is cut off on air: the notebook's own connection goes on with it, and there what is muted is held back as well.
+    await lab.run_code("spnb.sandbox.faults().cut('transports', room.room_id)")
+    await expect(studio).to_contain_text("Sent through the notebook's own connection")
+    await until(lambda: viewer.pictures[-1][0] > shown + 1, 60)
+    await viewer.leave()
+    await expect(studio.locator(".spnb-head .spnb-badge").first).to_have_text("LIVE")
     before = int(await lab.run_code("print(studio._frames.count)"))
     await studio.get_by_role("button", name=re.compile("Hide camera")).click()
     await expect(studio.get_by_role("button", name=re.compile("Show camera"))).to_be_visible()

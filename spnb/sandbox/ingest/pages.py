@@ -1,10 +1,10 @@
 """A page that the Jupyter server's port alone reaches publishes over one WebSocket: it encodes, and its frames are put
 on air as they are, in packets made here. No kernel is on the way.
 
-The page says in text (JSON) who it is and what it publishes, and sends each frame in one binary message: a byte for the
-number of its track, one for flags (1: key frame), four for its own number, eight for when it was taken (microseconds of
-the page's clock, a double; all big-endian), then the frame: Annex B for H.264. Each picture is acknowledged: by that the
-page knows what its road bears.
+The page says in text (JSON) who it is and what it publishes, and sends each frame in one binary message: a byte for
+the number of its track, one for flags (1: key frame), four for its own number, eight for when it was taken
+(microseconds of the page's clock, a double; all big-endian), then the frame: Annex B for H.264. Each picture is
+acknowledged: by that the page knows what its road bears.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import logging
 import secrets
 import struct
 import time
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from livekit.protocol import models
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 PATH = "/sandbox/publish"
 KNOCK_SECONDS = 10.0
 REPORT_SECONDS = 1.0
-REFUSED, FULL, MALFORMED, NOT_HERE = 4401, 4409, 4400, 4404
+REFUSED, FULL, MALFORMED, NOT_HERE, LOST = 4401, 4409, 4400, 4404, 1011
 """How a socket is closed, and why; the page takes another way."""
 CODECS = {"video": ("h264", "vp8"), "audio": ("opus",)}
 SOURCES = {
@@ -97,6 +98,11 @@ class _OverSocket(Participant):
     """A participant whose media come by its socket."""
 
     heard_at = 0.0
+    hang_up: Callable[[], Coroutine[Any, Any, None]]
+
+    async def drop_transports(self) -> None:
+        """Lose its connection without a word: a fault on demand."""
+        await self.hang_up()
 
     def silent_for(self, now: float) -> float:
         """Seconds since anything came from it."""
@@ -124,6 +130,7 @@ class _Page:
             return
         participant = self._participant
         participant.heard_at = time.monotonic()
+        participant.hang_up = lambda: _close(self._socket, LOST, "")
         participant.attach(self._heed)
         await self._room.join(participant)
         participant.now_active()
@@ -140,6 +147,8 @@ class _Page:
                     self._frame(data)
                 elif self._said(_read(message.get("text") or "")):
                     break
+        except Malformed as error:
+            await _close(self._socket, MALFORMED, str(error))
         finally:
             await self._room.dismiss(participant, models.DisconnectReason.CLIENT_INITIATED)
             self._outbox.put_nowait(None)

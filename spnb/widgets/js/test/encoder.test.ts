@@ -23,13 +23,13 @@ function page() {
       deliver({ type: keyFrame ? "key" : "delta", byteLength: 9, timestamp: 0, copyTo: () => undefined });
     }
   }
-  let give: (read: { done: boolean; value: { close(): void } }) => void = () => undefined;
+  let give: (read: { done: boolean; value: { close(): void; timestamp: number } }) => void = () => undefined;
   class Processor {
     readable = { getReader: () => ({ read: () => new Promise((next) => (give = next)), cancel: async () => undefined }) };
   }
   Object.assign(globalThis, { VideoEncoder: Encoder, MediaStreamTrackProcessor: Processor, VideoFrame: class {} });
   const next = async () => {
-    give({ done: false, value: { close: () => undefined } });
+    give({ done: false, value: { close: () => undefined, timestamp: performance.now() * 1000 } });
     await new Promise((turn) => setImmediate(turn));
   };
   return { asked, next };

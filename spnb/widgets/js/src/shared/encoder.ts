@@ -17,6 +17,8 @@ const HALF_BITS = 450_000;
 const WHOLE_BITS = 800_000;
 const AGAIN_MS = 10_000;
 const HALF_FPS = 15;
+/** How many pictures may wait for a page that is busy, and for the encoder. */
+const WAITING = 3;
 const LEAST_HALVED = 640 * 360;
 
 type Candidate = { name: string; config: (wish: Encoding) => VideoEncoderConfig };
@@ -46,7 +48,7 @@ export const canEncode = (): boolean => typeof VideoEncoder !== "undefined" && t
 
 type Reading = { read(): Promise<{ done: boolean; value?: VideoFrame }>; cancel(): Promise<void> };
 declare class MediaStreamTrackProcessor {
-  constructor(init: { track: MediaStreamTrack });
+  constructor(init: { track: MediaStreamTrack; maxBufferSize?: number });
   readable: { getReader(): Reading };
 }
 
@@ -56,7 +58,7 @@ function pictures(track: MediaStreamTrack, fps: number, take: (frame: VideoFrame
     // Not slowed down in a page that is not seen.
     const own = track.clone();
     own.enabled = true;
-    const reader = new MediaStreamTrackProcessor({ track: own }).readable.getReader();
+    const reader = new MediaStreamTrackProcessor({ track: own, maxBufferSize: WAITING }).readable.getReader();
     const next = async (): Promise<void> => {
       const { done, value } = await reader.read();
       if (done) return;
@@ -86,7 +88,8 @@ function pictures(track: MediaStreamTrack, fps: number, take: (frame: VideoFrame
 export class Pace {
   bits: number;
   private best = Infinity;
-  private latest = 0;
+  /** The quickest since it was judged last: on a busy machine some are late by themselves, on a full way all are. */
+  private quickest = Infinity;
   private judged = 0;
 
   constructor(private most: number) {
@@ -101,7 +104,7 @@ export class Pace {
   /** An acknowledgement took so long; times are milliseconds. */
   took(duration: number): void {
     this.best = Math.min(this.best, duration);
-    this.latest = duration;
+    this.quickest = Math.min(this.quickest, duration);
   }
 
   /** Whether nothing more should be sent now, the oldest of what is out being so old. */
@@ -114,7 +117,8 @@ export class Pace {
     if (now - this.judged < JUDGE_MS) return undefined;
     this.judged = now;
     if (this.best === Infinity) return undefined;
-    const late = Math.max(this.latest, oldest) - this.best;
+    const late = (this.quickest === Infinity ? oldest : this.quickest) - this.best;
+    this.quickest = Infinity;
     const before = this.bits;
     if (late > LATE_MS) this.bits = Math.max(LEAST_BITS, this.bits * 0.7);
     else if (late < LATE_MS / 2) this.bits = Math.min(this.most, this.bits * 1.2);
@@ -208,13 +212,15 @@ export class FrameSender {
     const { encoder } = this;
     const now = performance.now();
     const interval = 1000 / this.size.fps;
-    const early = now < this.due - interval * EARLY_SHARE;
-    if (this.waits || encoder?.state !== "configured" || early || encoder.encodeQueueSize > 2 || this.pace.stuck(this.oldest(now))) {
+    // By when it was taken: a page that was busy gets several at once.
+    const taken = frame.timestamp / 1000;
+    const early = taken < this.due - interval * EARLY_SHARE;
+    if (this.waits || encoder?.state !== "configured" || early || encoder.encodeQueueSize >= WAITING || this.pace.stuck(this.oldest(now))) {
       frame.close();
       if (!early && !this.waits) this.adapt(now);
       return;
     }
-    this.due = (now - this.due < interval ? this.due : now) + interval;
+    this.due = (taken - this.due < interval ? this.due : taken) + interval;
     this.adapt(now);
     const keyFrame = this.wantKey && now - this.keyed > KEY_MS;
     if (keyFrame) {

@@ -8,7 +8,7 @@ import { soundOf } from "./messages";
 const PATH = "/sandbox/publish";
 const OPEN_MS = 5000;
 /** How often the other end is asked whether it is there, and how long it may say nothing, in milliseconds. */
-const ASK_MS = 1000;
+const ASK_MS = 500;
 const SILENT_MS = 2500;
 /** What goes before a frame: its track's number, flags, its own number, and when it was taken. */
 const LEAD_BYTES = 14;
