@@ -192,4 +192,3 @@ async def test_who_may_not_publish_is_turned_away(studio: Studio) -> None:
         await page.socket.send(b"\1")
         await asyncio.wait([page.reading], timeout=60)
         assert page.socket.close_code == 4400
-    await room.stop()
