@@ -178,40 +178,51 @@ def in_order(
     if count == 0:
         none = np.zeros(0, dtype=bool)
         return Sessions(windows, room, user, start, end, watched, replay, none, start, start, Quality.of(steps))
-    base = np.full(len(windows.names), np.iinfo(np.int64).max)
-    np.minimum.at(base, room, start)
-    from_base = start - base[room]
-    span = int((end - base[room]).max()) + 1
     pair = (room * (int(user.max()) + 1) + user) * 2 + replay
-    order = _order(pair, from_base, end, span)
+    order = _order(windows, room, pair, start, end)
     if order is not None:
         room, user, replay, pair = room[order], user[order], replay[order], pair[order]
         start, end, watched = start[order], end[order], watched[order]
     first = np.ones(count, dtype=bool)
-    first[1:] = pair[1:] != pair[:-1]
-    # A running maximum per user and room in one pass: each pair lifts its ends above all pairs before.
-    lift = np.cumsum(first) * span - base[room]
-    reach = np.maximum.accumulate(end + lift) - lift
-    gap = np.full(count, NEVER)
-    gap[1:] = np.where(first[1:], NEVER, start[1:] - reach[:-1])
-    live = ~replay
-    overlap = ~first & (gap < 0) & live
+    np.not_equal(pair[1:], pair[:-1], out=first[1:])
+    reach, gap = end, np.full(count, NEVER)
+    again = np.flatnonzero(~first)  # most people come once: only of the others it matters when they left before
+    if len(again):
+        came = np.flatnonzero(~first | ~np.append(first[1:], True))
+        reach = end.copy()
+        reach[came] = _running_maximum(end[came], first[came])
+        gap[again] = start[again] - reach[again - 1]
+    between, live = gap[again], ~replay[again]
+    overlap = (between < 0) & live
     steps.append(Step("overlap", "views", int(overlap.sum()), "kept: two tabs are one viewer and two views"))
-    joined = ~first & (gap >= 0) & (gap < RECONNECT_SECONDS * 1000)
+    joined = (between >= 0) & (between < RECONNECT_SECONDS * 1000)
     steps.append(Step("reconnect", "views", int(joined.sum()), f"no new view: under {RECONNECT_SECONDS:g} s apart"))
     return Sessions(windows, room, user, start, end, watched, replay, first, reach, gap, Quality.of(steps))
 
 
-def _order(pair: Whole, from_base: Whole, end: Whole, span: int) -> Whole | None:
+def _running_maximum(values: Whole, first: Flags) -> Whole:
+    """The largest value so far in each group, in one pass: each group is lifted above all groups before it."""
+    group = np.cumsum(first) - 1
+    from_first = values - values[first][group]
+    least = int(from_first.min())
+    lift = group * (int(from_first.max()) - least + 1) - (values - from_first)
+    made: Whole = np.maximum.accumulate(values + lift) - lift
+    return made
+
+
+def _order(windows: Windows, room: Whole, pair: Whole, start: Whole, end: Whole) -> Whole | None:
     """The order by pair, start and end; None where the rows stand in it already, as they do in saved tables."""
-    if int(pair.max()) >= 2**62 // max(span, 1):
+    if ((pair[1:] > pair[:-1]) | ((pair[1:] == pair[:-1]) & (start[1:] > start[:-1]))).all():
+        return None
+    base = np.full(len(windows.names), np.iinfo(np.int64).max)
+    np.minimum.at(base, room, start)
+    from_base = start - base[room]
+    span = int(from_base.max()) + 1
+    if int(pair.max()) >= 2**62 // span:
         made: Whole = np.lexsort((end, from_base, pair))
         return made
     key = pair * span + from_base
-    rising = key[1:] > key[:-1]
-    if rising.all():
-        return None
-    order = np.argsort(key, kind="stable" if rising.mean() > 0.9 else None)
+    order = np.argsort(key, kind="stable" if (key[1:] > key[:-1]).mean() > 0.9 else None)
     ordered = key[order]
     equal = ordered[1:] == ordered[:-1]
     if equal.any():

@@ -115,14 +115,23 @@ def season_agrees(
     same(told, days.loc[happened, ["from_ms", *cards]], ["from_ms"])
 
     for period in periods:
-        grid = analytics.cohorts(dataset, period=period, time_zone=ZONE)
-        later = [column for column in grid.columns if column != "viewers"]
-        long = grid.melt(value_vars=later, var_name="later", value_name="share", ignore_index=False).reset_index()
-        long = long[long["share"] > 0]
-        local = long["first watched"].dt.tz_localize(ZONE).dt.tz_convert("UTC").astype("datetime64[ms, UTC]")
-        long["first_ms"] = milliseconds(local)
-        made = collected(portable.cohorts(tables, period=period, time_zone=ZONE, **_until(tables, dataset)))
-        made = made.astype({"later": "int64", "first_ms": "int64"})
-        long = long.astype({"later": "int64"})
-        same(made, long[["first_ms", "later", "share"]], ["first_ms", "later"])
-        assert len(made)
+        _cohorts_agree(tables, dataset, collected, period, None)
+    for by in ("creator_id", "country"):
+        _cohorts_agree(tables, dataset, collected, periods[-1], by)
+
+
+def _cohorts_agree(
+    tables: Mapping[str, Any] | Audience, dataset: Dataset, collected: Collected, period: str, by: str | None
+) -> None:
+    key = ["first_ms", "later"] if by is None else ["value", "first_ms", "later"]
+    grid = analytics.cohorts(dataset, by=by, period=period, time_zone=ZONE)
+    later = [column for column in grid.columns if column != "viewers"]
+    long = grid.melt(value_vars=later, var_name="later", value_name="share", ignore_index=False).reset_index()
+    long = long[long["share"] > 0].rename(columns={by: "value"})
+    local = long["first watched"].dt.tz_localize(ZONE).dt.tz_convert("UTC").astype("datetime64[ms, UTC]")
+    long["first_ms"] = milliseconds(local)
+    made = collected(portable.cohorts(tables, by=by, period=period, time_zone=ZONE, **_until(tables, dataset)))
+    made = made.astype({"later": "int64", "first_ms": "int64"})
+    long = long.astype({"later": "int64"})
+    same(made, long[[*key, "share"]], key)
+    assert len(made)

@@ -123,7 +123,11 @@ def troubled(tables: dict[str, pd.DataFrame], *, seed: int) -> dict[str, pd.Data
     nameless = views[(dice > 0.7) & (dice < 0.75)].assign(
         session_id=None, start=lambda rows: rows["start"] + pd.Timedelta("1s")
     )
-    return {**tables, "rooms": rooms, "views": pd.concat([views, back, doubled, nameless], ignore_index=True)}
+    views = pd.concat([views, back, doubled, nameless], ignore_index=True)
+    # doubles agree in it; some people moved, of some nobody knows
+    place = views["user_id"].str[1:].astype(int) + views["room_id"].str[1:].astype(int) // 3
+    views["country"] = place.map(lambda number: ("DE", "FR", None, "DE")[number % 4])
+    return {**tables, "rooms": rooms, "views": views}
 
 
 def quiet_past(host: str) -> analytics.Dataset:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,6 +62,26 @@ def test_concurrency_is_the_number_of_distinct_users_at_every_moment(world: Worl
             live = (span[1] - span[0]) / 1000
             assert mean[room] == pytest.approx(oracle.viewer_seconds(kept, room) / live)
             assert ms(world, mine["at"].iloc[0]) == span[0]
+
+
+def test_rooms_swept_in_blocks_and_for_longer_than_32_bits_are_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(4)
+    zero, day = pd.Timestamp("2026-03-01T12:00Z"), 86_400_000
+    room = draw.integers(0, 12, 400)
+    start = draw.integers(0, 1_000, 400) * np.where(room == 7, day, 1_000)  # one goes on for years
+    end = start + draw.integers(0, 50, 400) * np.where(room == 7, day, 1_000)
+    views = pd.DataFrame({"room_id": [f"r{n:02}" for n in room], "user_id": draw.integers(0, 30, 400).astype(str)})
+    views["start"], views["end"] = (zero + pd.to_timedelta(times, unit="ms") for times in (start, end))
+    alone = {name: metrics.concurrency(mine) for name, mine in views.groupby("room_id")}
+    tops = pd.concat([metrics.peak(mine) for _, mine in views.groupby("room_id")])
+    for size in (1, 7, 60, 1_000):
+        monkeypatch.setattr(sys.modules["spnb.analytics.metrics.concurrency"], "BLOCK", size)
+        pd.testing.assert_frame_equal(metrics.concurrency(views), pd.concat(alone.values(), ignore_index=True))
+        pd.testing.assert_frame_equal(metrics.peak(views).sort_index(), tops)
+    one = views[views["room_id"] == "r07"]
+    at = alone["r07"]["at"].iloc[3]
+    watching = one[(one["start"] <= at) & (one["end"] > at)]
+    assert alone["r07"]["viewers"].iloc[3] == watching["user_id"].nunique()
 
 
 @MANY

@@ -66,3 +66,5 @@ def test_tables_that_were_not_given_tell_nothing(dataset: analytics.Dataset) -> 
         portable.overview(tables, "2026-03-20", "2026-02-20")
     with pytest.raises(InvalidInput, match="D, W or M"):
         portable.cohorts(tables, period="Y")
+    with pytest.raises(InvalidInput, match=r"no column .mood.: choose from room_id.*, country"):
+        portable.cohorts(tables, by="mood")

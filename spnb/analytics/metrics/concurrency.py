@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,22 +17,40 @@ from spnb.analytics.windows import NEVER, Whole, moments_of
 __all__ = ["Sweep", "average", "concurrency", "peak", "sweep"]
 
 
+BLOCK = 1 << 15
+"""Sessions swept at once: so many stay in the processor's cache, and take no fresh memory from the system."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """Concurrency of many rooms.
 
     Attributes:
-        room, at, viewers: every change of every room: `viewers` watch from `at` (milliseconds) on.
+        base: when each room's first viewer came (milliseconds), per room code; `NEVER` where nobody did.
+        steps: how many changes each room has, per room code.
+        since, viewers: every change, room after room: `viewers` watch from `since` milliseconds after `base` on.
         peak, peak_at: per room code; `peak_at` is `NEVER` where nobody watched.
         seconds: viewer-seconds per room code.
     """
 
-    room: Whole
-    at: Whole
-    viewers: Whole
+    base: Whole
+    steps: Whole
+    since: NDArray[Any]
+    viewers: NDArray[np.int32]
     peak: Whole
     peak_at: Whole
     seconds: NDArray[np.float64]
+
+    @property
+    def room(self) -> Whole:
+        """The room of every change."""
+        return np.repeat(np.arange(len(self.steps)), self.steps)
+
+    @property
+    def at(self) -> Whole:
+        """The time of every change."""
+        made: Whole = np.repeat(self.base, self.steps) + self.since
+        return made
 
 
 def sweep(sessions: Sessions, *, steps: bool = True) -> Sweep:
@@ -39,36 +58,69 @@ def sweep(sessions: Sessions, *, steps: bool = True) -> Sweep:
 
     Args:
         sessions: mended ones.
-        steps: False leaves `room`, `at` and `viewers` empty, for who needs only what follows from them.
+        steps: False leaves `steps`, `since` and `viewers` empty, for who needs only what follows from them.
     """
     room, _, start, end = sessions.islands()
-    count = len(sessions.windows.names)
-    seconds = np.bincount(room, weights=(end - start) / 1000.0, minlength=count).astype(np.float64)
-    peak, peak_at = np.zeros(count, dtype=np.int64), np.full(count, NEVER)
-    none = np.zeros(0, dtype=np.int64)
-    if len(room) == 0:
-        return Sweep(none, none, none, peak, peak_at, seconds)
+    count, changes = len(sessions.windows.names), 2 * len(room) if steps else 0
     sizes = np.bincount(room, minlength=count)
-    some = np.flatnonzero(sizes)
-    first = (np.cumsum(sizes) - sizes)[some]
-    base = np.zeros(count, dtype=np.int64)
-    base[some] = np.minimum.reduceat(start, first)
+    some, after = np.flatnonzero(sizes), np.cumsum(sizes)
+    base, narrow = np.full(count, NEVER), False
+    if len(some):
+        first = (after - sizes)[some]
+        base[some] = np.minimum.reduceat(start, first)
+        narrow = bool((np.maximum.reduceat(end, first) - base[some]).max() < 2**31)
+    nothing = np.zeros(count, dtype=np.int64)
+    since, viewers = np.empty(changes, dtype=np.uint32 if narrow else np.int64), np.empty(changes, dtype=np.int32)
+    made = Sweep(base, nothing, since, viewers, nothing.copy(), np.full(count, NEVER), np.zeros(count))
+    used = 0
+    for rooms in _blocks(some, after):
+        begin = int(after[rooms[0]] - sizes[rooms[0]])
+        block = slice(begin, int(after[rooms[-1]]))
+        used = _swept(made, rooms, start[block], end[block], after[rooms] - begin, used if steps else None)
+    return replace(made, since=since[:used], viewers=viewers[:used])
+
+
+def _blocks(some: Whole, after: Whole) -> Iterator[Whole]:
+    """Rooms in blocks of about `BLOCK` sessions each; `after` is where each room's end."""
+    if len(some):
+        yield from np.split(some, np.flatnonzero(np.diff(after[some] // BLOCK)) + 1)
+
+
+def _swept(made: Sweep, rooms: Whole, start: Whole, end: Whole, after: Whole, used: int | None) -> int:
+    """Sweep some rooms that stand side by side, whose sessions end at `after`; steps are written from `used` on.
+
+    Returns:
+        How many steps are written then.
+    """
+    sizes = np.diff(after, prepend=0)
+    first = after - sizes
+    made.seconds[rooms] = np.add.reduceat(end - start, first) / 1000.0
     # rooms stand side by side: repeating is a straight run through memory, looking up is not
-    of_session = np.repeat(base, sizes)
-    events = _events(start - of_session, end - of_session, sizes)
-    # Every room ends at zero, so one running sum serves them all.
-    viewers = np.cumsum((events & 1).astype(np.int8) * np.int8(2) - np.int8(1), dtype=np.int32)
-    peak[some] = np.maximum.reduceat(viewers, 2 * first)
-    tops = np.flatnonzero(viewers == np.repeat(peak.astype(np.int32), 2 * sizes))
-    edges = 2 * np.cumsum(sizes)
-    of_top = np.searchsorted(edges, tops, side="right")
-    # written backward, so that the first time stays
-    peak_at[of_top[::-1]] = (events[tops[::-1]] >> 1) + base[of_top[::-1]]
-    if not steps:
-        return Sweep(none, none, none, peak, peak_at, seconds)
-    kept = _steps(events >> 1, viewers, edges[some])
-    of_room = np.repeat(some, np.add.reduceat(kept, 2 * first, dtype=np.int64))
-    return Sweep(of_room, (events[kept] >> 1) + base[of_room], viewers[kept].astype(np.int64), peak, peak_at, seconds)
+    base = np.repeat(made.base[rooms], sizes)
+    # joins and leaves: twice the time, and 1 for a join, so that leaves come first
+    events = np.empty(2 * len(start), dtype=made.since.dtype)
+    events[::2], events[1::2] = start - base, end - base
+    events += events
+    events[::2] += 1
+    spans = list(zip((2 * first).tolist(), (2 * after).tolist(), strict=True))
+    for begin, close in spans:
+        events[begin:close].sort()
+    # every room ends at zero, so one running sum serves them all
+    viewers = (events & 1).astype(np.int32)
+    viewers += viewers
+    viewers -= 1
+    np.cumsum(viewers, out=viewers)
+    events >>= 1
+    tops = np.array([begin + viewers[begin:close].argmax() for begin, close in spans])
+    made.peak[rooms], made.peak_at[rooms] = viewers[tops], made.base[rooms] + events[tops]
+    if used is None:
+        return 0
+    kept = _steps(events, viewers, 2 * after)
+    made.steps[rooms] = counts = np.add.reduceat(kept, 2 * first, dtype=np.int64)
+    until = used + int(counts.sum())
+    made.since[used:until] = events[kept]
+    made.viewers[used:until] = viewers[kept]
+    return until
 
 
 def _steps(when: NDArray[Any], viewers: NDArray[np.int32], edges: Whole) -> NDArray[np.bool_]:
@@ -84,23 +136,6 @@ def _steps(when: NDArray[Any], viewers: NDArray[np.int32], edges: Whole) -> NDAr
         before = np.where(place > 0, viewers[last[place - 1]], 0)
         kept[several[viewers[several] == before]] = False
     return kept
-
-
-def _events(start: Whole, end: Whole, sizes: Whole) -> NDArray[Any]:
-    """Joins and leaves, room after room, each in order: twice the time, and 1 for a join, so that leaves come first.
-
-    `start` and `end` count from each room's beginning.
-    """
-    count = len(start)
-    bits = int(end.max()).bit_length() + 1
-    events = np.empty(2 * count, dtype=np.uint32 if bits <= 32 else np.int64)
-    place = np.arange(count) + np.repeat(np.cumsum(sizes) - sizes, sizes)
-    events[place] = start << 1 | 1
-    events[place + np.repeat(sizes, sizes)] = end << 1
-    edges = np.concatenate((np.zeros(1, dtype=np.int64), 2 * np.cumsum(sizes)))
-    for first, after in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
-        events[first:after].sort()  # a room at a time stays in the processor's cache
-    return events
 
 
 @checked

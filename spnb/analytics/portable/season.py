@@ -11,8 +11,9 @@ import pandas as pd
 
 from spnb.analytics.portable.reading import Frame, col
 from spnb.analytics.portable.streams import begins_view
-from spnb.analytics.portable.watching import Audience, audience_of, reach_of, share
+from spnb.analytics.portable.watching import Audience, audience_of, dimension, dimensions_of, reach_of, share
 from spnb.analytics.portfolio import edges_of, starts_of
+from spnb.analytics.tables import table_named
 from spnb.analytics.windows import moment, zone_named
 from spnb.errors import InvalidInput
 
@@ -116,7 +117,12 @@ def _counted(frame: Frame, name: str) -> Frame:
 
 
 def cohorts(
-    tables: Mapping[str, Any] | Audience, *, period: str = "W", time_zone: str = "UTC", as_of: datetime | None = None
+    tables: Mapping[str, Any] | Audience,
+    *,
+    by: str | None = None,
+    period: str = "W",
+    time_zone: str = "UTC",
+    as_of: datetime | None = None,
 ) -> Any:
     """Returning viewers, as `spnb.analytics.cohorts` has them, a row for each cell instead of a grid.
 
@@ -124,6 +130,8 @@ def cohorts(
 
     Args:
         tables: see `kpis`.
+        by: a column of rooms, or a dimension of viewers, which is a column of your own in views: each of its values has
+            cohorts of its own, of who first watched there, and whether they watched there again.
         period: `D`, `W` (from Monday) or `M`.
         time_zone: the zone of the periods.
         as_of: see `kpis`; periods that are not over then have no row but the first ones' own.
@@ -131,18 +139,18 @@ def cohorts(
     Returns:
         A frame of the engine, in no order: `first_ms` (the beginning of the period in which they first watched live,
         milliseconds since 1970), `later` (so many periods after it), `viewers` of them who watched live then, and
-        `share` of all of them. Cells without anybody have no row.
+        `share` of all of them. Cells without anybody have no row. With `by` the value stands in `value`; streams and
+        viewers without one are left out.
 
     Raises:
-        InvalidInput: the period is none of these, or there is no such zone.
+        InvalidInput: the period is none of these, or there is no such zone or column.
     """
     if period not in ("D", "W", "M"):
         raise InvalidInput(f"period is D, W or M, not {period!r}")
     zone_named(time_zone)
     known = audience_of(tables, as_of)
-    began = known.windows.select("room_id", "begin").filter(~col("begin").is_null())
-    live = known.sessions.filter(~col("replay")).select("room_id", "user_id").unique(["room_id", "user_id"], keep="any")
-    told = live.join(began, on="room_id").select(low=col("begin").min(), high=col("begin").max()).collect()
+    visits = _visits(known, by)
+    told = visits.select(low=col("begin").min(), high=col("begin").max()).collect()
     low, high = told.item(0, "low"), told.item(0, "high")
     if low is None or pd.isna(low):
         low = high = 0
@@ -150,19 +158,42 @@ def cohorts(
     number = nw.lit(0).cast(nw.Int64)
     for place, start in enumerate(starts[1:], 1):
         number = nw.when(col("begin") >= start).then(nw.lit(place).cast(nw.Int64)).otherwise(number)
-    visits = live.join(began, on="room_id").select("user_id", number=number)
-    visits = visits.unique(["user_id", "number"], keep="any")
-    first = visits.group_by("user_id").agg(first=col("number").min())
-    cells = visits.join(first, on="user_id").with_columns(later=col("number") - col("first"))
-    counts = cells.group_by("first", "later").agg(viewers=nw.len()).with_columns(viewers=col("viewers").cast(nw.Int64))
+    of = [] if by is None else ["value"]
+    visits = visits.select(*of, "user_id", number=number).unique([*of, "user_id", "number"], keep="any")
+    first = visits.group_by(*of, "user_id").agg(first=col("number").min())
+    cells = visits.join(first, on=[*of, "user_id"]).with_columns(later=col("number") - col("first"))
+    counts = cells.group_by(*of, "first", "later").agg(viewers=nw.len())
+    counts = counts.with_columns(viewers=col("viewers").cast(nw.Int64))
     if known.as_of is not None:
         reach = moment(known.as_of)
         over = sum(start <= reach for start in starts_of(int(low), max(int(high), reach), period, time_zone))
         counts = counts.filter((col("later") == 0) | (col("first") + col("later") < over - 1))
-    sizes = counts.filter(col("later") == 0).select("first", size=col("viewers"))
-    made = counts.join(sizes, on="first")
+    sizes = counts.filter(col("later") == 0).select(*of, "first", size=col("viewers"))
+    made = counts.join(sizes, on=[*of, "first"])
     begin = nw.lit(None).cast(nw.Int64)
     for place, start in enumerate(starts):
         begin = nw.when(col("first") == place).then(nw.lit(start).cast(nw.Int64)).otherwise(begin)
-    answer: Any = made.select("later", "viewers", first_ms=begin, share=share("viewers", "size")).to_native()
+    answer: Any = made.select(*of, "later", "viewers", first_ms=begin, share=share("viewers", "size")).to_native()
     return answer
+
+
+def _visits(known: Audience, by: str | None) -> Frame:
+    """Who watched live in which stream: `user_id`, its `begin`, and the `value` of a column."""
+    began = known.windows.select("room_id", "begin").filter(~col("begin").is_null())
+    live = known.sessions.filter(~col("replay"))
+    rooms = known.rooms.collect_schema()
+    if by is None:
+        return live.select("room_id", "user_id").unique(["room_id", "user_id"], keep="any").join(began, on="room_id")
+    if by in rooms:
+        began = began.join(known.rooms.select("room_id", value=col(by)), on="room_id")
+        live = live.select("room_id", "user_id").unique(["room_id", "user_id"], keep="any")
+    elif by in dimensions_of(known.views):
+        live = live.select("room_id", "user_id", value=col(dimension(by)))
+        live = live.unique(["room_id", "user_id", "value"], keep="any")
+    else:
+        there = [*table_named("rooms").names, *(name for name in rooms if name not in table_named("rooms").names)]
+        there = [name for name in there if not name.endswith("_ms")]
+        raise InvalidInput(
+            f"cohorts have no column {by!r}: choose from {', '.join([*there, *dimensions_of(known.views)])}"
+        )
+    return live.join(began, on="room_id").filter(~col("value").is_null())

@@ -9,11 +9,23 @@ from typing import Any
 
 import narwhals as nw
 
+from spnb.analytics.frames import OWN
 from spnb.analytics.portable.reading import Frame, col, filled, played_ms, read_table, seconds_told, settled, windows_of
 from spnb.analytics.tables import table_named
 from spnb.errors import InvalidInput
 
-__all__ = ["Audience", "audience", "audience_of", "events_of", "reach_of", "share", "steps_of", "stretches_of"]
+__all__ = [
+    "Audience",
+    "audience",
+    "audience_of",
+    "dimension",
+    "dimensions_of",
+    "events_of",
+    "reach_of",
+    "share",
+    "steps_of",
+    "stretches_of",
+]
 
 OTHERS = ("messages", "reactions", "presence", "health", "playback")
 
@@ -93,7 +105,7 @@ def _audience(tables: Mapping[str, Any], as_of: datetime | None, kept: Callable[
 def sessions_of(views: Frame, windows: Frame) -> Frame:
     """Watch sessions mended by the rules of `spnb.analytics.repair`, those to be left out marked `outside`.
 
-    `at` is the start as the engine's own time.
+    `at` is the start as the engine's own time; dimensions of viewers keep their values, by the names of `dimension`.
     """
     start, end, begin, finish = (col(name) for name in ("start", "end", "begin", "finish"))
     made = views.select(
@@ -105,6 +117,7 @@ def sessions_of(views: Frame, windows: Frame) -> Frame:
         watched=seconds_told(),
         played=played_ms(),
         replay=col("replay"),
+        **{dimension(name): col(name) for name in dimensions_of(views)},
     ).join(windows, on="room_id")
     played = col("played")
     # no end, end before start
@@ -125,6 +138,17 @@ def sessions_of(views: Frame, windows: Frame) -> Frame:
     made = made.with_columns(end=nw.max_horizontal(start, end))
     made = made.with_columns(watched=nw.min_horizontal(col("watched"), (end - start) / 1000))
     return made.with_columns(outside=col("outside").fill_null(False))
+
+
+def dimension(name: str) -> str:
+    """What a dimension of viewers is called among sessions, where its own name may stand for something else."""
+    return f"own_{name}"
+
+
+def dimensions_of(views: Frame) -> list[str]:
+    """The dimensions of viewers: columns of your own in the views that were read."""
+    ours = {*table_named("views").names, *OWN, "start_ms", "end_ms"}
+    return [name for name in views.collect_schema() if name not in ours]
 
 
 def reach_of(sessions: Frame) -> Frame:
