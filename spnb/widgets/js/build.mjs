@@ -15,8 +15,20 @@ const names = [
   ...["charts", "dashboard", "streamReport", "liveDashboard"],
 ];
 
+// A page cannot load a worker of another origin's: its text travels within the hub.
+const worker = await build({
+  absWorkingDir: here,
+  entryPoints: ["src/portWorker.ts"],
+  write: false,
+  bundle: true,
+  format: "iife",
+  target: "es2022",
+  minify: true,
+  logLevel: "warning",
+});
 await build({
   absWorkingDir: here,
+  define: { PORT_WORKER: JSON.stringify(worker.outputFiles[0].text) },
   entryPoints: Object.fromEntries(names.map((name) => [name, `src/${name}.ts`])),
   outdir,
   bundle: true,

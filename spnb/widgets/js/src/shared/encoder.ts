@@ -11,6 +11,7 @@ const JUDGE_MS = 500;
 const LATE_MS = 150;
 const STUCK_MS = 600;
 const EARLY_SHARE = 0.25;
+const CREDIT = 2;
 const KEY_MS = 400;
 /** Below so many bits a second half the size is sent, above so many all of it; tried again after so many milliseconds. */
 const HALF_BITS = 450_000;
@@ -46,34 +47,48 @@ const CANDIDATES: Candidate[] = [
 
 export const canEncode = (): boolean => typeof VideoEncoder !== "undefined" && typeof VideoFrame !== "undefined";
 
-type Reading = { read(): Promise<{ done: boolean; value?: VideoFrame }>; cancel(): Promise<void> };
 declare class MediaStreamTrackProcessor {
   constructor(init: { track: MediaStreamTrack; maxBufferSize?: number });
-  readable: { getReader(): Reading };
+  readable: ReadableStream<VideoFrame>;
 }
 
-/** Calls `take` with each picture of a track, which closes it; returns what ends it. */
-function pictures(track: MediaStreamTrack, fps: number, take: (frame: VideoFrame) => void): () => void {
-  if (typeof MediaStreamTrackProcessor !== "undefined") {
-    // Not slowed down in a page that is not seen.
-    const own = track.clone();
-    own.enabled = true;
-    const reader = new MediaStreamTrackProcessor({ track: own, maxBufferSize: WAITING }).readable.getReader();
-    const next = async (): Promise<void> => {
-      const { done, value } = await reader.read();
-      if (done) return;
-      if (value) take(value);
-      return next();
+/** What gives pictures: a track, or a stream of one's pictures, which may move into a worker. */
+export type Pictures = MediaStreamTrack | ReadableStream<VideoFrame>;
+
+/** The pictures of a track as a stream, where this browser makes one: not slowed down in a page that is not seen. */
+export function streamOf(track: MediaStreamTrack): { pictures: Pictures; stop(): void } {
+  if (typeof MediaStreamTrackProcessor === "undefined") return { pictures: track, stop: () => undefined };
+  const own = track.clone();
+  own.enabled = true;
+  const { readable } = new MediaStreamTrackProcessor({ track: own, maxBufferSize: WAITING });
+  return { pictures: readable, stop: () => own.stop() };
+}
+
+/** Calls `take` with each picture, which closes it; returns what ends it. */
+function shown(from: Pictures, fps: number, take: (frame: VideoFrame) => void): () => void {
+  if ("getReader" in from) {
+    const reader = from.getReader();
+    const next = (): void => {
+      const step = ({ done, value }: ReadableStreamReadResult<VideoFrame>) => {
+        if (value) take(value);
+        if (!done) next();
+      };
+      reader.read().then(step).catch(() => undefined);
     };
-    void next().catch(() => undefined);
+    next();
+    return () => void reader.cancel().catch(() => undefined);
+  }
+  const made = streamOf(from);
+  if (made.pictures !== from) {
+    const quiet = shown(made.pictures, fps, take);
     return () => {
-      void reader.cancel().catch(() => undefined);
-      own.stop();
+      quiet();
+      made.stop();
     };
   }
   const video = document.createElement("video");
   video.muted = true;
-  video.srcObject = new MediaStream([track]);
+  video.srcObject = new MediaStream([from]);
   void video.play().catch(() => undefined);
   const timer = setInterval(() => {
     if (video.videoWidth) take(new VideoFrame(video, { timestamp: Math.round(performance.now() * 1000) }));
@@ -163,7 +178,7 @@ export class FrameSender {
   }
 
   /** Begin; the codec's name, or nothing where this browser encodes none that can be sent on. */
-  async start(track: MediaStreamTrack): Promise<string> {
+  async start(from: Pictures): Promise<string> {
     for (const { name, config } of CANDIDATES) {
       const wanted = { ...config(this.wish), bitrate: Math.round(this.pace.bits) };
       const { supported } = await VideoEncoder.isConfigSupported(wanted).catch(() => ({ supported: false }));
@@ -175,16 +190,16 @@ export class FrameSender {
         error: (error) => this.failed(error.message),
       });
       this.encoder.configure(wanted);
-      this.take(track);
+      this.take(from);
       return name;
     }
     return "";
   }
 
-  /** Send this track's pictures from now on. */
-  take(track: MediaStreamTrack): void {
+  /** Send these pictures from now on. */
+  take(from: Pictures): void {
     this.quiet?.();
-    this.quiet = pictures(track, this.wish.fps, (frame) => this.encode(frame));
+    this.quiet = shown(from, this.wish.fps, (frame) => this.encode(frame));
   }
 
   /** Another size or rate from now on; the codec stays. */
@@ -220,7 +235,8 @@ export class FrameSender {
       if (!early && !this.waits) this.adapt(now);
       return;
     }
-    this.due = (taken - this.due < interval ? this.due : taken) + interval;
+    // What was missed is made up for, a little: cameras of a busy machine come unevenly.
+    this.due = Math.max(this.due, taken - CREDIT * interval) + interval;
     this.adapt(now);
     const keyFrame = this.wantKey && now - this.keyed > KEY_MS;
     if (keyFrame) {

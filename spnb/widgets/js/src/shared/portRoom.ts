@@ -2,21 +2,36 @@
 // the sandbox, by the road that its calls go. What goes out are livekit-client's own tracks, as in a room of its own:
 // here stands in for `Room`, and for a track's sender, as much as publishing uses of them.
 import { TrackEvent, type LocalTrack, type TrackPublishOptions } from "livekit-client";
-import { FrameSender, type Encoding } from "./encoder";
+import { streamOf } from "./encoder";
 import { soundOf } from "./messages";
+import { PortLine, clock, type Asked, type Told } from "./portLine";
 
+declare const PORT_WORKER: string;
 const PATH = "/sandbox/publish";
-const OPEN_MS = 5000;
-/** How often the other end is asked whether it is there, and how long it may say nothing, in milliseconds. */
-const ASK_MS = 500;
-const SILENT_MS = 2500;
-/** What goes before a frame: its track's number, flags, its own number, and when it was taken. */
-const LEAD_BYTES = 14;
-const KEY = 1;
-const PACKET_MS = 20;
+const WORKER_MS = 1500;
 
 type Heard = Record<string, unknown>;
 type Handler = (...told: never[]) => void;
+/** A line, here or in a worker. */
+type Line = { ask(asked: Asked, moved?: Transferable[]): void; end(): void };
+
+/** In a worker, where the page lets there be one. */
+async function lineTo(tell: (told: Told) => void): Promise<Line> {
+  try {
+    const address = URL.createObjectURL(new Blob([PORT_WORKER], { type: "text/javascript" }));
+    const worker = new Worker(address);
+    await new Promise<void>((resolve, reject) => {
+      setTimeout(reject, WORKER_MS, new Error("no worker"));
+      worker.onerror = reject;
+      worker.onmessage = () => resolve();
+    }).finally(() => URL.revokeObjectURL(address));
+    worker.onmessage = ({ data }: MessageEvent<Told>) => tell(data);
+    return { ask: (asked, moved = []) => worker.postMessage(asked, moved), end: () => worker.terminate() };
+  } catch {
+    const line = new PortLine(tell);
+    return { ask: (asked) => line.take(asked), end: () => undefined };
+  }
+}
 
 export class PortRoom {
   readonly localParticipant = {
@@ -26,13 +41,12 @@ export class PortRoom {
   /** Told who else publishes in the room. */
   onOthers: (others: string[]) => void = () => undefined;
   others: string[] = [];
-  #socket: WebSocket | undefined;
+  #line: Line | undefined;
   readonly #handlers = new Map<string, Handler[]>();
-  readonly #asked = new Map<number, (number: number) => void>();
+  readonly #answers = new Map<string, (answer: never) => void>();
   readonly #sent = new Map<LocalTrack, Sent>();
-  #heard = 0;
   #asks = 0;
-  #beat: ReturnType<typeof setInterval> | undefined;
+  #joined: ((problem?: Error) => void) | undefined;
 
   on(event: string, handler: Handler): this {
     this.#handlers.set(event, [...(this.#handlers.get(event) ?? []), handler]);
@@ -51,83 +65,78 @@ export class PortRoom {
   async connect(url: string, token: string): Promise<void> {
     const address = new URL(url);
     address.pathname = `${address.pathname.replace(/\/$/, "")}${PATH}`;
-    const socket = (this.#socket = new WebSocket(address));
-    socket.binaryType = "arraybuffer";
+    const line = (this.#line = await lineTo((told) => this.#take(told)));
     await new Promise<void>((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error("the media server does not answer")), OPEN_MS);
-      socket.onopen = () => this.#say({ token });
-      socket.onclose = ({ reason }) => {
-        clearTimeout(late);
-        reject(new Error(reason || "the media server takes no frames by this road"));
-        this.#end(-1);
-      };
-      socket.onmessage = ({ data }: MessageEvent<string>) => {
-        const told = JSON.parse(data) as Heard;
-        this.#heard = performance.now();
-        if (told["joined"]) {
-          clearTimeout(late);
-          this.#emit("signalConnected");
-          resolve();
-        } else this.#take(told);
-      };
+      this.#joined = (problem) => (problem ? reject(problem) : resolve());
+      line.ask({ do: "open", address: address.href, token });
     });
-    this.#beat = setInterval(() => {
-      if (performance.now() - this.#heard > SILENT_MS) this.#end(-1);
-      else this.#say({ say: "ping" });
-    }, ASK_MS);
   }
 
   #say(told: Heard): void {
-    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(told));
+    this.#line?.ask({ do: "say", told });
   }
 
-  #take(told: Heard): void {
-    const sent = (name: string) => [...this.#sent].find(([, one]) => one.number === told[name]);
-    if ("ack" in told) sent("track")?.[1].frames?.acknowledged(Number(told["ack"]), told["key"] === true, null);
-    else if ("key" in told) sent("key")?.[1].frames?.key();
-    else if ("published" in told) this.#asked.get(Number(told["ask"]))?.(Number(told["published"]));
+  #take(told: Told): void {
+    if (told.tells === "joined") {
+      this.#emit("signalConnected");
+      this.#joined?.();
+    } else if (told.tells === "closed") {
+      this.#joined?.(new Error(told.reason));
+      this.#end(-1);
+    } else if (told.tells === "codec") this.#answer(`codec ${told.key}`, told.codec);
+    else if (told.tells === "sent") {
+      const sent = [...this.#sent.values()].find(({ key }) => key === told.key);
+      if (sent) sent.told = told;
+    } else if (told.tells === "heard") this.#heard(told.told);
+  }
+
+  #heard(told: Heard): void {
+    if ("published" in told) this.#answer(`published ${String(told["ask"])}`, told["published"]);
     else if ("others" in told) this.onOthers((this.others = told["others"] as string[]));
     else if ("leave" in told) this.#end(Number(told["leave"]));
-    else if ("mute" in told) {
-      const [track] = sent("mute") ?? [];
-      if (track && told["muted"] === true && !track.isMuted) void track.mute().then(() => this.#emit("trackMuted", { track, kind: track.kind }, { isLocal: true }));
+    else if (told["muted"] === true) {
+      const [track] = [...this.#sent].find(([, { number }]) => number === told["mute"]) ?? [];
+      const { kind } = track ?? {};
+      if (track && !track.isMuted) void track.mute().then(() => this.#emit("trackMuted", { track, kind }, { isLocal: true }));
     }
   }
 
+  #answer(to: string, answer: unknown): void {
+    this.#answers.get(to)?.(answer as never);
+    this.#answers.delete(to);
+  }
+
+  #asked<T>(what: string): Promise<T> {
+    return new Promise<T>((resolve) => this.#answers.set(what, resolve));
+  }
+
   async #publish(track: LocalTrack, options: TrackPublishOptions): Promise<void> {
+    const line = this.#line;
+    if (!line) throw new Error("the page has left");
     const picture = (track.kind as string) === "video";
-    const { width = 0, height = 0 } = track.mediaStreamTrack.getSettings();
-    const sent = new Sent(track, (...told) => this.#send(sent, ...told), () => this.#end(-1));
+    const key = ++this.#asks;
+    const sent = new Sent(key, track, line);
     this.#sent.set(track, sent);
-    const codec = picture ? await sent.encode(options) : "opus";
+    let codec = "opus";
+    if (picture) {
+      const known = this.#asked<string>(`codec ${key}`);
+      sent.encode(options);
+      codec = await known;
+    }
     if (!codec) throw new Error("this browser cannot encode");
-    const ask = ++this.#asks;
-    const published = new Promise<number>((resolve) => this.#asked.set(ask, resolve));
-    this.#say({ say: "publish", ask, kind: track.kind, codec, source: options.source, width, height, muted: track.isMuted });
+    const published = this.#asked<number>(`published ${key}`);
+    const { width = 0, height = 0 } = track.mediaStreamTrack.getSettings();
+    const { source } = options;
+    this.#say({ say: "publish", ask: key, kind: track.kind, codec, source, width, height, muted: track.isMuted });
     sent.number = await published;
-    this.#asked.delete(ask);
-    if (!picture) sent.listen();
-    sent.frames?.hold(track.isMuted);
-    const muted = () => this.#mute(sent);
+    const muted = () => {
+      this.#say({ say: "mute", track: sent.number, muted: track.isMuted });
+      sent.heed();
+    };
     track.on(TrackEvent.Muted, muted).on(TrackEvent.Unmuted, muted);
-    sent.quiet = () => track.off(TrackEvent.Muted, muted).off(TrackEvent.Unmuted, muted);
-  }
-
-  #mute(sent: Sent): void {
-    this.#say({ say: "mute", track: sent.number, muted: sent.track.isMuted });
-    sent.frames?.hold(sent.track.isMuted);
-  }
-
-  #send(sent: Sent, bytes: ArrayBuffer, key: boolean, at: number, n: number): void {
-    if (!sent.number || sent.track.isMuted || this.#socket?.readyState !== WebSocket.OPEN) return;
-    const message = new Uint8Array(LEAD_BYTES + bytes.byteLength);
-    const lead = new DataView(message.buffer);
-    lead.setUint8(0, sent.number);
-    lead.setUint8(1, key ? KEY : 0);
-    lead.setUint32(2, n);
-    lead.setFloat64(6, at);
-    message.set(new Uint8Array(bytes), LEAD_BYTES);
-    this.#socket.send(message);
+    sent.ends.push(() => track.off(TrackEvent.Muted, muted).off(TrackEvent.Unmuted, muted));
+    if (picture) sent.heed();
+    else sent.listen();
   }
 
   #unpublish(track: LocalTrack): Promise<void> {
@@ -147,68 +156,74 @@ export class PortRoom {
 
   /** It is over: said once, with LiveKit's number of the reason, less than nothing where there is none. */
   #end(reason: number): void {
-    const socket = this.#socket;
-    this.#socket = undefined;
-    clearInterval(this.#beat);
+    const line = this.#line;
+    this.#line = undefined;
     for (const sent of this.#sent.values()) sent.stop();
     this.#sent.clear();
-    socket?.close();
-    if (socket) this.#emit("disconnected", reason);
+    line?.ask({ do: "close" });
+    // After what was said last has gone.
+    if (line) setTimeout(() => line.end(), 1000);
+    if (line) this.#emit("disconnected", reason);
   }
 }
 
 /** A track on its way out. */
 class Sent {
   number = 0;
-  frames: FrameSender | undefined;
-  quiet: () => void = () => undefined;
-  #silence: () => void = () => undefined;
-  #ahead = Infinity;
+  told = { sent: 0, bytes: 0, width: 0, height: 0 };
+  readonly ends: (() => void)[] = [];
+  #stop: () => void = () => undefined;
 
   constructor(
+    readonly key: number,
     readonly track: LocalTrack,
-    private readonly send: (bytes: ArrayBuffer, key: boolean, at: number, n: number) => void,
-    private readonly failed: (words: string) => void,
+    private readonly line: Line,
   ) {}
 
-  /** Encode pictures; the codec's name. */
-  async encode({ videoEncoding }: TrackPublishOptions): Promise<string> {
-    const { track } = this;
+  /** Encode pictures; the line tells by which codec. */
+  encode({ videoEncoding }: TrackPublishOptions): void {
+    const { key, line, track } = this;
     const { width = 1280, height = 720, frameRate = 30 } = track.mediaStreamTrack.getSettings();
-    const wish: Encoding = { width, height, fps: videoEncoding?.maxFramerate ?? frameRate, bitrate: videoEncoding?.maxBitrate ?? 2_500_000 };
-    const frames = (this.frames = new FrameSender(wish, ({ key, at, n }, bytes) => this.send(bytes, key, this.#clock(at), n), this.failed));
+    const wish = { width, height, fps: videoEncoding?.maxFramerate ?? frameRate, bitrate: videoEncoding?.maxBitrate ?? 2_500_000 };
+    const show = (shown: MediaStreamTrack, ask: (pictures: MediaStreamTrack | ReadableStream<VideoFrame>) => Asked) => {
+      const made = streamOf(shown);
+      line.ask(ask(made.pictures), "getReader" in made.pictures ? [made.pictures] : []);
+      this.#stop();
+      this.#stop = () => made.stop();
+    };
     track.sender = {
       track: track.mediaStreamTrack,
-      replaceTrack: (next: MediaStreamTrack) => Promise.resolve(frames.take(next)),
+      replaceTrack: (next: MediaStreamTrack) => Promise.resolve(show(next, (pictures) => ({ do: "take", key, pictures }))),
       getStats: () => Promise.resolve(this.#stats()),
     } as unknown as RTCRtpSender;
-    frames.hold(true); // until the other end knows of it
-    return frames.start(track.mediaStreamTrack);
+    show(track.mediaStreamTrack, (pictures) => ({ do: "encode", key, wish, pictures }));
   }
 
-  /** A picture's time on the page's clock, which sound is told by too: as much later as the earliest one of them came. */
-  #clock(at: number): number {
-    const ahead = performance.now() * 1000 - at;
-    if (ahead < this.#ahead || ahead > this.#ahead + 1_000_000) this.#ahead = ahead;
-    return at + this.#ahead;
+  /** Nothing goes out while it is muted. */
+  heed(): void {
+    const { key, number, line, track } = this;
+    line.ask({ do: "send", key, number, held: track.isMuted });
   }
 
   listen(): void {
-    this.#silence = soundOf(new MediaStream([this.track.mediaStreamTrack]), ({ at }, pieces) =>
-      pieces.forEach((piece, number) => this.send(piece, true, (Number(at) + number * PACKET_MS) * 1000, 0)),
-    );
+    const { line, track } = this;
+    const quiet = soundOf(new MediaStream([track.mediaStreamTrack]), ({ at }, pieces) => {
+      const taken = clock() - performance.now() + Number(at);
+      if (!track.isMuted) line.ask({ do: "sound", number: this.number, at: taken, pieces }, pieces);
+    });
+    this.ends.push(quiet);
   }
 
   /** As a connection would tell. */
   #stats(): Map<string, Record<string, number | string>> {
-    const { sent = 0, bytes = 0, size } = this.frames ?? {};
+    const { sent, bytes, width, height } = this.told;
     const told = { type: "outbound-rtp", kind: "video", bytesSent: bytes, packetsSent: sent, framesEncoded: sent };
-    return new Map([["out", { ...told, frameWidth: size?.width ?? 0, frameHeight: size?.height ?? 0 }]]);
+    return new Map([["out", { ...told, frameWidth: width, frameHeight: height }]]);
   }
 
   stop(): void {
-    this.quiet();
-    this.#silence();
-    this.frames?.stop();
+    for (const end of this.ends) end();
+    this.#stop();
+    this.line.ask({ do: "stop", key: this.key });
   }
 }
