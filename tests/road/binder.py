@@ -126,7 +126,7 @@ async def visit(lab: Lab) -> dict[str, float]:
     await page.close()
 
     page = await lab.page.context.browser.new_page(viewport={"width": 1280, "height": 1400})
-    await page.goto(f"{lab.url}{BASE}lab/tree/02_studio.ipynb?token={lab.token}", timeout=PATIENCE)
+    await page.goto(f"{lab.url}{BASE}lab/workspaces/studio/tree/02_studio.ipynb?token={lab.token}", timeout=PATIENCE)
     await run_all(page)
     studio = page.locator(".spnb-studio")
     await studio.get_by_role("button", name="Camera on").click(timeout=PATIENCE)

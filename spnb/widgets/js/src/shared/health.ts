@@ -7,7 +7,7 @@ type Grade = "good" | "fair" | "bad";
 
 const SECONDS = 60;
 const SILENT_SECONDS = 6;
-const [WIDE, HIGH] = [64, 18];
+const [WIDE, HIGH] = [40, 18];
 
 /** Frames missed over 1 % amber, over 5 % red; frame rate under 95 % amber, under 80 % red. */
 export function grade(second: Second): Grade {
