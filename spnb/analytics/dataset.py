@@ -30,7 +30,7 @@ from spnb.analytics.store import Memory, Store
 from spnb.analytics.swap import recovered, replacing
 from spnb.analytics.tables import TABLES, table_named
 from spnb.analytics.windows import NEVER, Windows, instant, milliseconds, moments_of
-from spnb.errors import TableError
+from spnb.errors import InvalidInput, TableError
 
 if TYPE_CHECKING:
     import duckdb
@@ -291,7 +291,12 @@ class Dataset:
         """The streams that went on air in `[since, until)`, times with a zone; of others nothing is read.
 
         One that never did counts by when it was created.
+
+        Raises:
+            InvalidInput: one is no time, names no zone, or `until` is no later than `since`.
         """
+        if since is not None and until is not None and instant(until, "until") <= instant(since, "since"):
+            raise InvalidInput(f"until ({until}) is no later than since ({since}): no stream lies between")
         rooms = self.rooms
         began = rooms["live_at"].fillna(pd.Series(moments_of(self.windows.begin), index=rooms.index))
         began = began.fillna(rooms["created_at"])

@@ -154,3 +154,5 @@ def test_a_dataset_of_some_time(dataset: analytics.Dataset) -> None:
     assert len(analytics.load(dataset, until=began.iloc[0]).rooms) == 0
     with pytest.raises(InvalidInput, match="since is 2026-03-01"):
         analytics.load(dataset, since="2026-03-01")
+    with pytest.raises(InvalidInput, match="no later than since"):
+        analytics.load(dataset, since=began.iloc[4], until=began.iloc[4])

@@ -75,7 +75,7 @@ def test_formulas_and_their_apostrophes(tmp_path: Path) -> None:
         ("room_id,user_id,start\nsoup,ann,2026-03-02 18:00\n", "without a zone"),
         ("room_id,user_id,start,watch_seconds\nsoup,ann,2026-03-02T18:00Z,1:30\n", "watch_seconds must be numbers"),
         ("room_id,user_id,start,replay\nsoup,ann,2026-03-02T18:00Z,perhaps\n", "True or False"),
-        ("", "cannot be read as CSV"),
+        ("", r"odd\.csv is empty"),
     ],
 )
 def test_what_is_no_table_says_what_would_be(content: str, words: str, tmp_path: Path) -> None:

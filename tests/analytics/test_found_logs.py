@@ -333,11 +333,28 @@ def test_logs_in_other_encodings_and_packings(tmp_path: Path) -> None:
         log = open_chat_log(path)
         assert 0 < len(log.messages) < 5_000
         assert log.quality.rows("end of the file, torn") == 1
+    short = gzip.compress(lines[: lines.index(b"\n", 20_000) + 1])
+    packed.write_bytes(short[: len(short) // 2])  # shorter than what is looked at to tell what it is
+    log = open_chat_log(packed)
+    assert len(log.messages) > 50
+    assert log.quality.rows("end of the file, torn") == 1
     table = tmp_path / "messages.csv.gz"
     rows_ = "".join(f"a,{n},2026-03-02T18:00:05Z,{hash((n, 'x'))}\n" for n in range(5_000))
     table.write_bytes(gzip.compress(f"room_id,user_id,created_at,extra\n{rows_}".encode())[:-2000])
-    with pytest.raises(TableError, match="torn"):
+    with pytest.raises(TableError, match=r"^messages.csv.gz is packed, and torn"):
         analytics.load(table)
+    frames.write_bytes(frames.read_bytes()[:20])  # before its first line
+    with pytest.raises(TableError, match=r"^chat.log.zst is packed, and torn"):
+        analytics.load(frames)
+    for name, held in (
+        ("views.csv", b""),
+        ("views.json", b" \n"),
+        ("chat.txt", b""),
+        ("chat.log.gz", gzip.compress(b"")),
+    ):
+        (tmp_path / name).write_bytes(held)
+        with pytest.raises(TableError, match=f"^{name} is empty"):
+            analytics.load(tmp_path / name)
 
 
 def test_emotes_of_twitch_are_named_among_the_words(tmp_path: Path) -> None:

@@ -71,7 +71,10 @@ def _frames(file: Path) -> Iterator[tuple[str, pd.DataFrame]]:
     if ending == ".xlsx":
         yield from _sheets(file)
         return
-    head = head_of(file).lstrip()
+    if not (head := head_of(file).lstrip()):
+        with bytes_of(file) as opened:
+            opened.read(1)  # says so where it is packed, and torn before the first line
+        raise TableError(f"{file.name} is empty: there is nothing in it to load")
     if ending in (".jsonl", ".ndjson", ".json") or head.startswith(("{", "[")):
         yield _stem(file), _json_rows(file)
         return
@@ -83,6 +86,8 @@ def _frames(file: Path) -> Iterator[tuple[str, pd.DataFrame]]:
             )
     except UnicodeDecodeError as error:
         raise TableError(f"{file.name} is no text in UTF-8: save it as UTF-8 and load it again") from error
+    except TableError:
+        raise
     except ValueError as error:
         raise TableError(f"{file.name} cannot be read as CSV: {error}") from error
     yield _stem(file), frame

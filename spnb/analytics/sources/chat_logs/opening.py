@@ -25,6 +25,8 @@ PIECE = 1 << 22
 HEAD = 64 * 1024
 BATCH = 1 << 16
 """More would be read faster than it is used: what is read is to stay in the processor's cache."""
+SMALL = 1 << 12
+"""Where what was cut off is lost with all that is read at once."""
 SPACE = " \t\r\n"
 CALLED = {"AuthorID": "author.id", "Author": "author.name", "Date": "timestamp", "Content": "content"}
 """Columns of DiscordChatExporter, by its names in JSON."""
@@ -45,11 +47,12 @@ def bytes_of(path: Path, torn: Callable[[], None] | None = None) -> IO[bytes]:
         with path.open("rb") as file:
             mark = file.read(4)
         if mark.startswith(GZIP):
-            return io.BufferedReader(_Torn(gzip.open(path, "rb"), path, torn), PIECE)
+            return io.BufferedReader(_Torn(gzip.open(path, "rb").read1, path, torn), PIECE)
         if mark == ZSTD:
             import pyarrow as pa
 
-            return io.BufferedReader(_Torn(pa.input_stream(str(path), compression="zstd"), path, torn), PIECE)
+            unpacked = pa.input_stream(str(path), compression="zstd")
+            return io.BufferedReader(_Torn(lambda size: unpacked.read(min(size, SMALL)), path, torn), PIECE)
         if mark.startswith(UTF16):
             return io.BufferedReader(_Recoded(path.open(encoding="utf-16", newline="")), PIECE)
         return path.open("rb", buffering=PIECE)
@@ -60,18 +63,17 @@ def bytes_of(path: Path, torn: Callable[[], None] | None = None) -> IO[bytes]:
 class _Torn(io.RawIOBase):
     """What is packed, as far as it goes: who records a chat is stopped in the middle."""
 
-    def __init__(self, packed: Any, path: Path, torn: Callable[[], None] | None) -> None:
-        self._packed, self._path, self._torn, self._ended = packed, path, torn, False
+    def __init__(self, read: Callable[[int], bytes], path: Path, torn: Callable[[], None] | None) -> None:
+        self._read, self._path, self._torn, self._ended = read, path, torn, False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        size = min(len(buffer), BATCH)  # what was cut off is lost with all that is read at once
         if self._ended:
             return 0
         try:
-            piece = self._packed.read(size)
+            piece = self._read(min(len(buffer), BATCH))
         except (EOFError, OSError, zlib.error) as error:
             if self._torn is None:
                 raise TableError(f"{self._path.name} is packed, and torn: {error}") from error
@@ -80,10 +82,6 @@ class _Torn(io.RawIOBase):
             return 0
         buffer[: len(piece)] = piece
         return len(piece)
-
-    def close(self) -> None:
-        self._packed.close()
-        super().close()
 
 
 class _Recoded(io.RawIOBase):
