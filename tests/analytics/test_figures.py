@@ -181,6 +181,10 @@ def test_the_cohort_grid(dataset: Dataset) -> None:
     made = figures.cohort_grid(table).data[0]
     assert made.z.shape == (len(table), len(table.columns) - 1)
     assert (made.z[:, 0] == 100).all()
+    for dark, full, few in ((True, "#000000", "#ffffff"), (False, "#ffffff", "#000000"), (None, "#ffffff", "#000000")):
+        known = table.assign(**{"0": 1.0, "1": 0.2})[["viewers", "0", "1"]]
+        written = figures.cohort_grid(known, dark=dark).data[1]
+        assert list(zip(written.text, written.textfont.color, strict=True))[:2] == [("100", full), ("20", few)]
 
 
 def test_a_page_is_one_file_without_network_and_without_markup(report: analytics.StreamReport) -> None:

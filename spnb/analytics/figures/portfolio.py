@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from spnb._arguments import checked
 from spnb.analytics.dataset import Dataset
@@ -219,8 +220,6 @@ def cohort_grid(cohorts: pd.DataFrame, *, dark: bool | None = False) -> Any:
             z=values,
             x=[str(number) for number in share.columns],
             y=rows,
-            text=[["" if np.isnan(value) else f"{value:.0f}" for value in row] for row in values],
-            texttemplate="%{text}",
             zmin=0,
             zmax=100,
             colorbar={"title": "%"},
@@ -229,13 +228,29 @@ def cohort_grid(cohorts: pd.DataFrame, *, dark: bool | None = False) -> Any:
             xgap=1,
             ygap=1,
         ),
+        _written(values, [str(number) for number in share.columns], rows, dark),
         title="Returning viewers",
         dark=dark,
+        margin_t=55,
+        showlegend=False,
     )
     made.update_yaxes(autorange="reversed", title="first watched (viewers)", type="category", showgrid=False)
     made.update_xaxes(title="periods since then", type="category", showgrid=False)
     made.update_layout(hovermode="closest", height=max(450, 140 + 22 * len(rows)))
     return made
+
+
+def _written(values: NDArray[np.float64], columns: list[str], rows: list[str], dark: bool | None) -> Any:
+    """Shares in per cent, each in the ink that its cell's colour leaves legible: at least 4 to 1."""
+    row, column = np.nonzero(~np.isnan(values))
+    return go.Scatter(
+        x=[columns[place] for place in column],
+        y=[rows[place] for place in row],
+        mode="text",
+        text=[f"{share:.0f}" for share in values[row, column]],
+        textfont={"color": ["#000000" if (share >= 50) == bool(dark) else "#ffffff" for share in values[row, column]]},
+        hoverinfo="skip",
+    )
 
 
 def _cohort_name(label: Any) -> str:
