@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import pytest_asyncio
-from livekit import rtc
+from livekit import api, rtc
 
 from spnb.broadcast.sources import TestCard, read_counter
 from spnb.sandbox.livekit.choice import find_binary
@@ -261,3 +262,15 @@ async def viewer(livekit: LiveKit, room: str, identity: str = "viewer", **grants
         yield made
     finally:
         await made.room.disconnect()
+
+
+@pytest.fixture
+def room() -> str:
+    return f"room-{uuid.uuid4().hex[:8]}"
+
+
+@pytest_asyncio.fixture
+async def service(livekit: LiveKit) -> AsyncIterator[Any]:
+    made = api.LiveKitAPI(livekit.url.replace("ws", "http", 1), livekit.key, livekit.secret)
+    yield made.room
+    await made.aclose()

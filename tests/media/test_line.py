@@ -11,7 +11,7 @@ from aioice.ice import Connection
 from spnb.sandbox.media.downlink import Downlink
 from spnb.sandbox.media.rtp import Feedback, ReportBlock, pli
 from spnb.sandbox.media.transport import IceSocket
-from tests.media.test_units import Line
+from tests.media.test_packets import Line
 
 
 @pytest.fixture

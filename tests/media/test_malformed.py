@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from spnb.sandbox.media import rtp
 from tests.media.conftest import LiveKit, publisher, viewer
 from tests.media.fuzz import CRASHES, TARGETS, seeds
-from tests.media.test_features import Pictures
+from tests.media.people import Pictures
 from tests.media.test_units import OFFER
 from tests.security.test_malformed_packets import spoiled
 

@@ -6,7 +6,7 @@ import pytest
 
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.vp8 import Place, place
-from tests.media.test_units import Line, packet
+from tests.media.test_packets import Line, packet
 
 
 def payload(picture: int, base: int, temporal: int, *, begins: bool = True, sync: bool = False) -> bytes:
