@@ -28,8 +28,8 @@ function page() {
     readable = { getReader: () => ({ read: () => new Promise((next) => (give = next)), cancel: async () => undefined }) };
   }
   Object.assign(globalThis, { VideoEncoder: Encoder, MediaStreamTrackProcessor: Processor, VideoFrame: class {} });
-  const next = async () => {
-    give({ done: false, value: { close: () => undefined, timestamp: performance.now() * 1000 } });
+  const next = async (taken = performance.now()) => {
+    give({ done: false, value: { close: () => undefined, timestamp: taken * 1000 } });
     await new Promise((turn) => setImmediate(turn));
   };
   return { asked, next };
@@ -84,6 +84,14 @@ void test("the road's own back pressure tells the rate: less where acknowledgeme
   assert.equal(pace.bits, 150_000);
   judged(50);
   assert.ok(pace.bits > 150_000, "it comes back when the road does");
+  // Of several the quickest counts: a busy page hears some late, a full way delays all.
+  const now50 = pace.bits;
+  pace.took(400);
+  assert.ok((judged(50) ?? 0) > now50);
+  pace.took(400);
+  assert.ok((judged(400) ?? Infinity) < pace.bits / 0.6);
+  for (let count = 0; count < 40; count++) judged(400);
+  judged(50);
   // What is out and not acknowledged counts as well, and for too long nothing more is sent.
   assert.ok((pace.judge((now += 500), 400) ?? Infinity) < 180_000);
   assert.deepEqual([pace.stuck(649), pace.stuck(651)], [false, true]);
@@ -113,5 +121,26 @@ void test("a way that bears little is sent half the size, and all of it once it 
   const fell = at;
   while ((await frame(1)) === 640) assert.ok(at < 60_000);
   assert.ok(at - fell > 9_000);
+  clock.mock.restore();
+});
+
+void test("pictures count by when they were taken: several at once of a busy page, but no more than are wished for", async () => {
+  const clock = mock.method(performance, "now", () => 5000);
+  const { asked, next } = page();
+  const sender = new FrameSender({ width: 640, height: 360, fps: 10, bitrate: 500_000 }, ({ n }) => sender.acknowledged(n, false, null), assert.fail);
+  const track = { enabled: true, clone: () => ({ ...track, stop: () => undefined }) } as unknown as MediaStreamTrack;
+  await sender.start(track);
+  for (const taken of [1000, 1100, 1200, 1300]) await next(taken);
+  assert.equal(asked.length, 4);
+  // Twice as many come as are wished for; a gap is made up for by two.
+  for (let taken = 1350; taken <= 2300; taken += 50) await next(taken);
+  assert.equal(asked.length, 16);
+  for (let taken = 4000; taken < 5000; taken += 50) await next(taken);
+  assert.equal(asked.length, 28);
+  // Held, none is made.
+  sender.hold(true);
+  await next(6000);
+  assert.equal(asked.length, 28);
+  sender.stop();
   clock.mock.restore();
 });
