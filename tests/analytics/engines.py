@@ -115,12 +115,12 @@ def season_agrees(
     same(told, days.loc[happened, ["from_ms", *cards]], ["from_ms"])
 
     for period in periods:
-        _cohorts_agree(tables, dataset, collected, period, None)
+        cohorts_agree(tables, dataset, collected, period, None)
     for by in ("creator_id", "country"):
-        _cohorts_agree(tables, dataset, collected, periods[-1], by)
+        cohorts_agree(tables, dataset, collected, periods[-1], by)
 
 
-def _cohorts_agree(
+def cohorts_agree(
     tables: Mapping[str, Any] | Audience, dataset: Dataset, collected: Collected, period: str, by: str | None
 ) -> None:
     key = ["first_ms", "later"] if by is None else ["value", "first_ms", "later"]

@@ -21,8 +21,9 @@ from spnb import analytics
 from spnb.analytics import portable
 from spnb.analytics.dataset import Dataset
 from spnb.analytics.frames import TIME
+from spnb.analytics.portfolio import CARDS
 from spnb.errors import InvalidInput, TableError
-from tests.analytics.engines import page_agrees, season_agrees
+from tests.analytics.engines import ZONE, cohorts_agree, page_agrees, season_agrees
 from tests.analytics.oracle import World
 from tests.analytics.season import season, troubled
 from tests.analytics.worlds import worlds
@@ -83,6 +84,56 @@ def test_rows_that_came_twice_count_once() -> None:
         connection.execute("set TimeZone = 'UTC'")
         raw = {name: connection.from_df(tables[name]) for name in TABLES}
         agree(portable.kpis(raw, as_of=dataset.as_of).df(), dataset)
+
+
+def test_rows_on_the_very_edges() -> None:
+    """Back after no time at all and after half a minute, from the first to the last moment, at midnight, at the end."""
+    day = pd.Timestamp("2026-03-01T23:00Z")  # a Monday in Berlin
+    begun = {"a": day - pd.Timedelta("1D"), "b": day, "c": day + pd.Timedelta("7D"), "d": day + pd.Timedelta("14D")}
+    rooms = pd.DataFrame({"room_id": list(begun), "creator_id": "h", "live_at": begun.values()})
+    rooms["created_at"], rooms["ended_at"] = rooms["live_at"], rooms["live_at"] + pd.Timedelta("10min")
+    rooms.loc[3, "ended_at"] = pd.NaT
+    spans = [
+        *((name, "u", 0, 60) for name in begun),
+        *((("a", "u", 60, 90), ("a", "u", 120, 130), ("a", "u", 159.999, 170))),  # 0 s, 30 s and 29.999 s later
+        *(("b", "early", -60, 0), ("b", "late", 600, 660), ("b", "last", 540, 600), ("b", "none", 300, 300)),
+        *(("d", "now", 3600, 3700), ("d", "soon", 3601, 3700), ("c", "open", 30, None)),
+    ]
+    made = pd.DataFrame(spans, columns=["room_id", "user_id", "from", "to"])
+    zero = made["room_id"].map(begun)
+    views = made[["room_id", "user_id"]].assign(
+        start=zero + pd.to_timedelta(made["from"], unit="s"),
+        end=zero + pd.to_timedelta(made["to"], unit="s"),
+        watch_seconds=(made["to"] - made["from"]).fillna(12.3457),
+    )
+    at = [(name, second) for name in "ab" for second in (-0.001, 0, 600, 600.001)]
+    messages = pd.DataFrame({"room_id": [name for name, _ in at], "user_id": "u"})
+    messages["created_at"] = [begun[name] + pd.Timedelta(seconds=second) for name, second in at]
+    reactions = messages.rename(columns={"created_at": "at"}).assign(
+        name=["like"] * 6 + ["sad"] * 2, added=[True, False, True, True, True, True, False, False]
+    )
+    tables = {"rooms": rooms, "views": views, "messages": messages, "reactions": reactions}
+    for as_of in (begun["d"] + pd.Timedelta("1h"), day + pd.Timedelta("21D")):  # the second one as a week ends
+        dataset = analytics.load(tables, as_of=as_of)
+        frames = {name: pl.from_pandas(dataset.table(name)).lazy() for name in tables}
+        ready = portable.audience(frames, as_of=dataset.as_of)
+        agree(portable.kpis(ready).collect().to_pandas(), dataset)
+        for by in (None, "creator_id"):
+            cohorts_agree(ready, dataset, lambda answer: answer.collect().to_pandas(), "W", by)
+        edges = analytics.overview(dataset, day, day + pd.Timedelta("7D"), time_zone=ZONE)
+        cards = (
+            portable.overview(ready, day, day + pd.Timedelta("7D"), time_zone=ZONE)
+            .filter(pl.col("period") != "day")
+            .collect()
+        )
+        for period, column in (("now", "now"), ("before", "before")):
+            row = cards.filter(pl.col("period") == period).to_dicts()[0]
+            assert {name: row[name] for name in CARDS} == pytest.approx(edges.cards[column].to_dict(), nan_ok=True)
+    assert analytics.load(tables).kpis.loc["a", ["views", "messages"]].tolist() == [2, 2]
+    undated = analytics.load({**tables, "rooms": rooms.drop(columns="created_at")})
+    for days in (1, 7):  # the one before begins, the period ends, as a stream does
+        made = analytics.overview(undated, day, day + pd.Timedelta(days=days), time_zone=ZONE)
+        assert made.cards.loc["streams", "definition"].startswith("streams created; 2 of them by when they went live")
 
 
 def test_streams_without_an_audience_and_tables_without_optional_columns() -> None:
