@@ -10,6 +10,8 @@ import contextlib
 import io
 import os
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -19,12 +21,14 @@ import certifi
 
 from spnb._proxies import NAMES, proxy_of
 
-__all__ = ["Push"]
+__all__ = ["Push", "look", "proof"]
 
 REACH_SECONDS = 20.0
 """For a server to answer."""
 END_SECONDS = 3.0
 """For what is on its way to go out."""
+PROOF_SECONDS = 10.0
+"""For a server to show its certificate."""
 REACHED = "reached"
 
 
@@ -108,12 +112,28 @@ class Push:
         self._process.stdout.close()
 
 
+def proof() -> dict[str, str]:
+    """FFmpeg's options by which a server's certificate is looked at; it looks at none unless told to."""
+    return {"tls_verify": "1", "ca_file": os.environ.get("SSL_CERT_FILE") or certifi.where()}
+
+
+def look(host: str, port: int) -> None:
+    """Look at a server's certificate, which gives better words than FFmpeg, who looks at it again on its own line.
+
+    Raises:
+        OSError: there is none, or it is not one to believe (`ssl.SSLCertVerificationError`).
+    """
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    with socket.create_connection((host, port), PROOF_SECONDS) as line:
+        context.wrap_socket(line, server_hostname=host).close()
+
+
 def _slave(url: str) -> str:
     """The address as `tee` reads it, with what it is to look at."""
     options = ["f=data", "rw_timeout=20000000"]
     if urlsplit(url).scheme == "rtmps":
-        trusted = os.environ.get("SSL_CERT_FILE") or certifi.where()
-        options += ["tls_verify=1", f"ca_file={_escaped(trusted, ':]')}"]
+        options += [f"{name}={_escaped(value, ':]')}" for name, value in proof().items()]
     return f"[{':'.join(options)}]{_escaped(url, '|')}"
 
 

@@ -9,8 +9,6 @@ import contextlib
 import logging
 import queue
 import random
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -19,11 +17,9 @@ from fractions import Fraction
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import certifi
-
 from spnb._arguments import checked_class
 from spnb._proxies import through
-from spnb._push import Push
+from spnb._push import Push, look
 from spnb.errors import InvalidInput
 
 __all__ = ["Copies", "EncodedPacket", "Manner", "Restream", "opened_flv", "reach", "reason_of"]
@@ -32,8 +28,6 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 600
 """Packets that may wait for a slow line, some five seconds: then all are left out, and it goes on with a key frame."""
-PROOF_SECONDS = 10.0
-"""For a server to show its certificate."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
 LOOK_SECONDS = 1.0
 STARVED_SECONDS = 10.0
@@ -262,10 +256,7 @@ def reach(url: str) -> Push:
     """
     parts = urlsplit(url)
     if parts.scheme == "rtmps" and not through(url):
-        context = ssl.create_default_context()
-        context.load_verify_locations(certifi.where())
-        with socket.create_connection((parts.hostname or "", parts.port or 443), PROOF_SECONDS) as line:
-            context.wrap_socket(line, server_hostname=parts.hostname).close()
+        look(parts.hostname or "", parts.port or 443)
     return Push(url)
 
 

@@ -25,9 +25,9 @@ from spnb import _push
 from spnb._push import Push
 from spnb.broadcast import RestreamLost, RestreamReached, go_live
 from spnb.broadcast.restream import reach, reason_of
-from spnb.broadcast.sources import TestCard, read_counter
+from spnb.broadcast.sources import LiveURL, TestCard, read_counter
 from spnb.broadcast.sources.base import Sink
-from spnb.errors import BroadcastError, InvalidInput
+from spnb.errors import BroadcastError, InvalidInput, SourceError
 from spnb.models import BroadcasterData
 from tests.broadcast.booth import SILENT, Booth, Listener
 from tests.conftest import ffmpeg
@@ -237,7 +237,13 @@ def test_who_serves_rtmps_is_believed_by_its_certificate_before_the_key_is_told(
         # Nor is it told to who takes the place of one that was looked at.
         with pytest.raises(OSError, match="Input/output"):
             Push(front.url)
+        with pytest.raises(SourceError, match="certificate"):
+            LiveURL(front.url, private=True).open()
     assert not front.heard
+    monkeypatch.setenv("SSL_CERT_FILE", str(mine))
+    with pytest.raises(SourceError, match="cannot be opened"):
+        LiveURL(front.url, private=True).open()
+    assert front.heard, "who is believed is asked for the stream"
     front.close()
 
 

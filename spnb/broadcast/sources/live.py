@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from spnb._arguments import checked_class
 from spnb._loop import background_loop, run
 from spnb._proxies import directly, through
+from spnb._push import look, proof
 from spnb.broadcast.sources.base import Pace, Sink
 from spnb.broadcast.sources.decoded import Decoded
 from spnb.broadcast.sources.srt import SrtLine
@@ -88,6 +89,9 @@ class LiveURL(Decoded):
             if self._parts.scheme == "rtsp":
                 # Some servers send by UDP alone.
                 options = {"rtsp_flags": "prefer_tcp", "timeout": options["rw_timeout"]}
+            if self._parts.scheme == "rtmps":
+                look(self._parts.hostname or "", self._parts.port or 443)
+                options |= proof()
             with directly():  # FFmpeg would find a proxy for `rtmps://` by the name of another
                 return av.open(self._pinned(), options=options, timeout=timeout)
         except (DownloadError, Unreachable) as error:
