@@ -1,4 +1,4 @@
-// A page's own connection on air: where there is another way, it is given up when it has been silent for three seconds.
+// A page's own connection on air: where there is another way, it is given up when it has been silent for two seconds, or on its way back for longer than that.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { OnAir } from "../src/shared/onAir";
@@ -32,12 +32,12 @@ async function joined(impatient: boolean) {
   return { onAir, room, events, failed, says: (event: string) => room.heard.get(event)?.() };
 }
 
-void test("it falls to the next way after three seconds, and not before", async (context) => {
+void test("it falls to the next way within three seconds, and not before", async (context) => {
   context.mock.timers.enable({ apis: ["setTimeout"] });
   const { onAir, room, events, failed, says } = await joined(true);
   says("SignalReconnecting");
   assert.deepEqual([onAir.state, events()], ["reconnecting", ["reconnecting"]]);
-  context.mock.timers.tick(2999);
+  context.mock.timers.tick(2499);
   assert.deepEqual([failed, room.left], [[], 0]);
   context.mock.timers.tick(1);
   assert.deepEqual(events(), ["reconnecting", "disconnected"]);
@@ -56,4 +56,27 @@ void test("what comes back in time stays, and where there is no other way it is 
   alone.says("Reconnecting");
   context.mock.timers.tick(60_000);
   assert.deepEqual([alone.failed, alone.onAir.state], [[], "reconnecting"]);
+});
+
+void test("a connection that seems to stand but brings nothing is given up within three seconds", async (context) => {
+  let now = 0;
+  context.mock.method(performance, "now", () => now);
+  const { onAir, failed } = await joined(true);
+  let packets = 5;
+  const report = () => new Map([["pair", { type: "candidate-pair", packetsReceived: packets }]]);
+  const video = { getRTCStatsReport: async () => report() };
+  const inside = onAir as unknown as { video: unknown; state: string; listen(): Promise<void> };
+  Object.assign(inside, { video, state: "connected" });
+  for (; now < 10_000; now += 500) {
+    packets += now % 1500 ? 0 : 1; // rarely, but it comes
+    await inside.listen();
+  }
+  assert.deepEqual(failed, []);
+  const last = now;
+  while (!failed.length && now < last + 10_000) {
+    await inside.listen();
+    now += 500;
+  }
+  assert.deepEqual(failed, ["the media server has gone silent"]);
+  assert.ok(now - last <= 3000, `after ${now - last} ms`);
 });

@@ -2,7 +2,7 @@
 import type { LocalAudioTrack, LocalTrack, LocalVideoTrack, Room, TrackPublishOptions } from "livekit-client";
 import type { Hub } from "../hub";
 import { canEncode } from "./encoder";
-import { sentOf } from "./peer";
+import { receivedOf, sentOf } from "./peer";
 import { SoundGate, cameraPicture, card, type Picture } from "./gate";
 import type { ScreenOnAir } from "./screenOnAir";
 import type { Session } from "./session";
@@ -29,8 +29,10 @@ type Wish = {
 /** How long media may take to connect, in milliseconds, on the kernel's machine and elsewhere. */
 const NEAR_MS = 2500;
 const FAR_MS = 8000;
-/** How long a connection on air may hear nothing of the server, or be on its way back, in milliseconds. */
-const SILENT_MS = 3000;
+/** How long a connection on air may hear nothing of the server, be on its way back, and how often that is looked at, in milliseconds. */
+const SILENT_MS = 2000;
+const BACK_MS = 2500;
+const LISTEN_MS = 500;
 
 const SILENT = "the media server has gone silent";
 const NOT_ALONE = "the others on the stage are seen by the notebook's own connection";
@@ -71,6 +73,7 @@ export class OnAir {
   private stereo = false;
   private working: Promise<void> = Promise.resolve();
   private beat: ReturnType<typeof setInterval> | undefined;
+  private pulse: ReturnType<typeof setInterval> | undefined;
   /** Whether there is another way to send, which is better than a long wait for this one. */
   private impatient = false;
   /** No media connection reaches this page, as is known: its frames go through the port that its calls go by. */
@@ -78,7 +81,7 @@ export class OnAir {
   private ported = false;
   private away: ReturnType<typeof setTimeout> | undefined;
   /** When the media server last told what it has received: Unix milliseconds; 0 before the first time. */
-  private reported = 0;
+  private heardOf = { packets: 0, at: 0 };
   private before = { at: 0, bytes: 0, packets: 0, lost: 0, frames: 0 };
 
   constructor(
@@ -176,7 +179,7 @@ export class OnAir {
       if (this.room !== room) return;
       this.state = state;
       clearTimeout(this.away);
-      if (state === "reconnecting" && this.impatient) this.away = setTimeout(() => this.lose(SILENT), SILENT_MS);
+      if (state === "reconnecting" && this.impatient) this.away = setTimeout(() => this.lose(SILENT), BACK_MS);
       if (event) this.session.send("on_air", { event });
       this.session.changed();
     };
@@ -256,6 +259,8 @@ export class OnAir {
     await Promise.all(publishing);
     clearInterval(this.beat);
     this.beat = setInterval(() => void this.measure(), 1000);
+    clearInterval(this.pulse);
+    if (this.impatient) this.pulse = setInterval(() => void this.listen(), LISTEN_MS);
     await this.bring();
   }
 
@@ -412,15 +417,20 @@ export class OnAir {
     this.session.send("on_air", { event: "lost", reason: "the camera is gone" });
   }
 
+  /** Whether the server is still heard: reports on the picture come once a second, other packets far more often. */
+  private async listen(): Promise<void> {
+    const report = await this.video?.getRTCStatsReport();
+    if (!report || this.state !== "connected") return;
+    const now = performance.now();
+    const packets = receivedOf(report);
+    if (packets !== this.heardOf.packets) this.heardOf = { packets, at: now };
+    else if (packets && now - this.heardOf.at > SILENT_MS) this.lose(SILENT);
+  }
+
   private async measure(): Promise<void> {
     const report = await this.video?.getRTCStatsReport();
     if (!report) return;
     const sum = sentOf(report);
-    this.reported = Math.max(this.reported, sum.reported);
-    if (this.impatient && this.state === "connected" && this.reported && Date.now() - this.reported > SILENT_MS) {
-      this.lose(SILENT);
-      return;
-    }
     if (!sum.frames && !this.intent.muted.video) return; // not a picture yet: that is no rate of zero
     const now = performance.now();
     const { before } = this;
@@ -461,8 +471,9 @@ export class OnAir {
 
   private forget(): void {
     clearInterval(this.beat);
+    clearInterval(this.pulse);
     clearTimeout(this.away);
-    this.reported = 0;
+    this.heardOf = { packets: 0, at: 0 };
     this.picture?.stop();
     this.sound?.stop();
     this.shared?.stop();

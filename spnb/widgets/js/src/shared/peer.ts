@@ -40,9 +40,18 @@ export async function pictureFlow(pc: RTCPeerConnection, wanted: string) {
   return found;
 }
 
-/** What all copies of a picture have sent so far, and when the other end last told what it has (Unix milliseconds). */
+/** Packets that have come over a connection so far, of any kind. */
+export function receivedOf(report: RTCStatsReport) {
+  let packets = 0;
+  report.forEach((entry: Record<string, number | string>) => {
+    if (entry["type"] === "candidate-pair") packets += Number(entry["packetsReceived"] ?? 0);
+  });
+  return packets;
+}
+
+/** What all copies of a picture have sent so far, and what the other end tells of it. */
 export function sentOf(report: RTCStatsReport) {
-  const sum = { reported: 0, bytes: 0, packets: 0, lost: 0, frames: 0, width: 0, height: 0, rtt: 0, jitter: 0 };
+  const sum = { bytes: 0, packets: 0, lost: 0, frames: 0, width: 0, height: 0, rtt: 0, jitter: 0 };
   report.forEach((entry: Record<string, number | string>) => {
     if (entry["type"] === "outbound-rtp" && entry["kind"] === "video") {
       sum.bytes += Number(entry["bytesSent"] ?? 0);
@@ -53,7 +62,6 @@ export function sentOf(report: RTCStatsReport) {
         sum.frames = Number(entry["framesEncoded"] ?? 0);
       }
     } else if (entry["type"] === "remote-inbound-rtp" && entry["kind"] === "video") {
-      sum.reported = Math.max(sum.reported, Number(entry["timestamp"] ?? 0));
       sum.lost += Number(entry["packetsLost"] ?? 0);
       sum.rtt = Math.max(sum.rtt, Number(entry["roundTripTime"] ?? 0) * 1000);
       sum.jitter = Math.max(sum.jitter, Number(entry["jitter"] ?? 0) * 1000);
