@@ -9,6 +9,8 @@ import { PortLine, clock, type Asked, type Told } from "./portLine";
 declare const PORT_WORKER: string;
 const PATH = "/sandbox/publish";
 const WORKER_MS = 1500;
+/** All goes through one connection of the notebook's server: bits per second of a picture, at most. */
+const MOST_BITS = 2_400_000;
 
 type Heard = Record<string, unknown>;
 type Handler = (...told: never[]) => void;
@@ -184,7 +186,7 @@ class Sent {
   encode({ videoEncoding }: TrackPublishOptions): void {
     const { key, line, track } = this;
     const { width = 1280, height = 720, frameRate = 30 } = track.mediaStreamTrack.getSettings();
-    const wish = { width, height, fps: videoEncoding?.maxFramerate ?? frameRate, bitrate: videoEncoding?.maxBitrate ?? 2_500_000 };
+    const wish = { width, height, fps: videoEncoding?.maxFramerate ?? frameRate, bitrate: Math.min(MOST_BITS, videoEncoding?.maxBitrate ?? MOST_BITS) };
     const show = (shown: MediaStreamTrack, ask: (pictures: MediaStreamTrack | ReadableStream<VideoFrame>) => Asked) => {
       const made = streamOf(shown);
       line.ask(ask(made.pictures), "getReader" in made.pictures ? [made.pictures] : []);
