@@ -237,3 +237,26 @@ def test_an_empty_stream_has_zeros_and_no_ratios() -> None:
 def test_forty_four_seconds_are_not_floored_to_zero_minutes() -> None:
     views, rooms = world_of(Session("r", "u", 0, 44_000)).tables()
     assert metrics.watch_time(views, rooms)["r"] / 60 == pytest.approx(44 / 60)
+
+
+def test_two_tabs_overlap_where_they_share_time_and_what_is_told_of_them_is_of_the_live_stream() -> None:
+    live, over = pd.Timestamp("2026-03-01T12:00Z"), pd.Timestamp("2026-03-01T13:00Z")
+    rooms = pd.DataFrame({"room_id": ["r"], "live_at": [live], "ended_at": [over]})
+    spans = [("ann", 0, 10), ("ann", 10, 20), ("bob", 0, 10), ("bob", 9, 20), ("cy", 70, 80), ("cy", 75, 90)]
+    views = pd.DataFrame({"room_id": "r", "user_id": [user for user, *_ in spans]})
+    for name, place in (("start", 1), ("end", 2)):
+        views[name] = [live + pd.Timedelta(minutes=span[place]) for span in spans]
+    quality = repaired(views, rooms)[1]
+    assert quality.rows("overlap") == 1  # bob's: ann came back at once, and cy watched the recording
+    assert quality.rows("reconnect") == 1
+
+
+def test_who_watched_to_the_very_end_is_still_there() -> None:
+    live, over = pd.Timestamp("2026-03-01T12:00Z"), pd.Timestamp("2026-03-01T13:00Z")
+    rooms = pd.DataFrame({"room_id": ["r"], "live_at": [live], "ended_at": [over]})
+    ends = [over, over - pd.Timedelta("1ms"), over - pd.Timedelta("2s"), over]
+    starts = [live, live, live, over]  # the last one came as it ended: nothing was watched
+    views = pd.DataFrame({"room_id": "r", "user_id": list("abcd"), "start": starts, "end": ends})
+    lost = metrics.retention(views, rooms).frame["lost"].sum()
+    near = metrics.retention(views, rooms, tolerance_seconds=2.0).frame["lost"].sum()
+    assert (lost, near) == (2, 0)
