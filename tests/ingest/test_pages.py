@@ -192,3 +192,26 @@ async def test_who_may_not_publish_is_turned_away(studio: Studio) -> None:
         await page.socket.send(b"\1")
         await asyncio.wait([page.reading], timeout=60)
         assert page.socket.close_code == 4400
+
+
+async def test_odd_words_and_frames_end_nothing(studio: Studio) -> None:
+    room = await studio.sp.rooms.create("Odd")
+    async with a_page(studio, str((await room.broadcaster_data()).co_host_token)) as page:
+        await page.say(say="publish", ask=1, kind="video", codec="h264", source="camera", width=WIDTH, height=HEIGHT)
+        number = await page.told("published")
+        for track in ("x", None, {}, [], 1e9, -1, True):
+            await page.say(say="mute", track=track, muted=True)
+            await page.say(say="unpublish", track=track if track is not True else 99)
+        for at in (float("nan"), float("inf"), -1.0, 0.0, 9e17, 1.0):
+            for track in (number, 0, 255):
+                await page.socket.send(LEAD.pack(track, KEY, 1, at) + b"\0\0\1\x65x")
+        await page.say(say="ping")
+        assert await page.told("pong")
+        await page.socket.send("[" * 100_000)  # a word of this depth is none that Python can read
+        await asyncio.wait([page.reading], timeout=60)
+        assert page.socket.close_code == 4400
+
+
+@given(st.sampled_from(["h264", "vp8"]), st.binary(max_size=5000))
+def test_any_picture_becomes_packets_that_fit(codec: str, frame: bytes) -> None:
+    assert all(0 < len(payload) <= MOST_PAYLOAD + 2 for payload in payloads(codec, frame))

@@ -54,6 +54,8 @@ LEAD = struct.Struct("!BBId")
 KEY = 1
 MOST_TRACKS = 8
 LARGEST_SIDE = 4096
+LARGEST_SOUND = 1275
+"""Bytes of a frame of Opus (RFC 6716, 3.4)."""
 
 
 class Malformed(ValueError):
@@ -164,7 +166,8 @@ class _Page:
         elif what == "ping":
             self._tell(pong=True)
         elif what in ("mute", "unpublish"):
-            sent = self._tracks.get(int(told.get("track") or 0))
+            number = told.get("track")
+            sent = self._tracks.get(number) if isinstance(number, int) else None
             if sent is not None and what == "mute":
                 sent.track.info.muted = bool(told.get("muted"))
                 self._room.changed(self._participant)
@@ -207,6 +210,8 @@ class _Page:
         sent = self._tracks.get(number)
         if sent is None or at != at or not 0 <= at < 1e18:
             return
+        if sent.track.kind == "audio" and len(data) > LEAD.size + LARGEST_SOUND:
+            raise Malformed("a frame of sound is larger than any of Opus")
         # The gate: what is muted goes no further, whatever the page sends.
         if sent.passes(key=bool(flags & KEY)):
             if self._since is None:
@@ -307,14 +312,14 @@ class _Sent:
         if now - self._reported < REPORT_SECONDS:
             return
         self._reported = now
-        ntp = int((since + at / 1e6 + rtp.NTP_EPOCH_OFFSET) * 2**32)
+        ntp = int((since + at / 1e6 + rtp.NTP_EPOCH_OFFSET) * 2**32) % 2**64
         self.track.sender_report(rtp.SenderReport(self.ssrc, ntp, self._timestamp(at), self._sent, self._octets))
 
 
 def _read(text: str) -> dict[str, Any]:
     try:
         told = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Malformed("a message is no JSON") from None
     if not isinstance(told, dict):
         raise Malformed("a message is no object")
