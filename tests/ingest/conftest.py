@@ -57,7 +57,8 @@ class Studio:
     async def webhooks(self, room: Any) -> AsyncIterator[list[str]]:
         """What becomes of a room, as a webhook of the service tells it."""
         told: list[str] = []
-        async with AsyncReceiver("of the encoders") as receiver:
+        kept = self.box.data_dir.with_name(f"webhooks-{room.room_id}.sqlite")
+        async with AsyncReceiver("of the encoders", path=kept) as receiver:
             receiver.on()(
                 lambda one: told.append(one.event) if one.room_id == room.room_id and one.event in HOOKS else None
             )
