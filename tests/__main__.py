@@ -170,8 +170,6 @@ def run_all() -> int:
     the more it computes meanwhile. So two of it run at a time, the longest folder first (`tests.scheduling`). What only
     computes fills the time that is left: it gives way, and is measured for coverage.
     """
-    from tests.scheduling import LONGEST  # needs a tool that `ensure_tools` installs
-
     for stale in ROOT.glob(".coverage*"):
         stale.unlink()
     alike = ("-q", "-n", "2", "--dist", "loadscope")
@@ -183,7 +181,7 @@ def run_all() -> int:
     # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
     in_time = Part(
         "Media and pages",
-        *(*alike, "-m", REAL_TIME, "-rR", "--no-loadscope-reorder", "--durations=30", LONGEST, "tests"),
+        *(*alike, "-m", REAL_TIME, "-rR", "--no-loadscope-reorder", "--durations=30"),
         shown=True,
     )
     parts = (computed, in_time)

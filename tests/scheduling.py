@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-__all__ = ["LONGEST", "Modules"]
+__all__ = ["LONGEST", "Modules", "longest_first"]
 
 LONGEST = "tests/lab"
 """The folder that takes longest, which one worker begins with: its tests share a lab, a browser and a sandbox."""
+
+
+def longest_first(items: list[pytest.Item]) -> None:
+    """Put the longest folder before all others, which stay in their order."""
+    items.sort(key=lambda item: not item.nodeid.startswith(f"{LONGEST}/"))
 
 
 class Modules(LoadScopeScheduling):
