@@ -136,7 +136,7 @@ async def test_a_killed_publisher_leaves_no_ghost(sp: AsyncClient) -> None:
     process = host_of(sp, room.room_id)
     await room.until("live", timeout=60)
     async with asyncio.timeout(60):
-        while (await room.refresh()).live_playback_url is None:
+        while (await room.refresh()).live_thumbnail_url is None:
             await asyncio.sleep(0.1)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
