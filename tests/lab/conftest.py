@@ -65,3 +65,9 @@ async def nothing_left_open(lab: Lab) -> AsyncIterator[None]:
     await lab.close()
     await lab.page.wait_for_function("window.spnbTracks.every((track) => track.readyState === 'ended')", timeout=60_000)
     await lab.page.evaluate("window.spnbTracks = []")
+
+
+@pytest_asyncio.fixture(loop_scope="session", autouse=True)
+async def own_console(lab: Lab) -> None:
+    """What a test finds in the page's console came of itself, or of nothing that is over."""
+    lab.console.clear()

@@ -226,7 +226,6 @@ async def test_what_was_left_live_is_offered(lab: Lab) -> None:
 
 
 async def test_secrets_stay_in_memory(lab: Lab) -> None:
-    lab.console.clear()  # of tests before: of a line that it cuts off, Chromium shows the address
     await go_live(lab, "studio-secrets.ipynb")
     told = json.loads(
         await lab.run_code(
