@@ -167,8 +167,8 @@ def run_all() -> int:
     """The whole suite, both parts at once; 0 where all passed.
 
     What sends media or drives a browser keeps time, and mostly waits: the busier the machine, the longer it waits and
-    the more it computes meanwhile. So two of it run at a time, the longest folder first (`tests.scheduling`). What only
-    computes fills the time that is left: it gives way, and is measured for coverage.
+    the more it computes meanwhile. So two of it run at a time (`tests.scheduling`). What only computes fills the time
+    that is left: it gives way, and is measured for coverage.
     """
     for stale in ROOT.glob(".coverage*"):
         stale.unlink()

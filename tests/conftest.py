@@ -20,7 +20,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from spnb.broadcast.running import on_air_here
-from tests.scheduling import Modules, longest_first
+from tests.scheduling import Modules
 
 # How long an example takes tells how busy the machine is, not whether the code is right.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -63,7 +63,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
         if item.get_closest_marker("browser") or item.get_closest_marker("media"):
             item.add_marker(pytest.mark.flaky(reruns=again))
-    longest_first(items)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-__all__ = ["LONGEST", "Modules", "longest_first"]
+__all__ = ["Modules"]
 
 LONGEST = "tests/lab"
-"""The folder that takes longest, which one worker begins with: its tests share a lab, a browser and a sandbox."""
-
-
-def longest_first(items: list[pytest.Item]) -> None:
-    """Put the longest folder before all others, which stay in their order."""
-    items.sort(key=lambda item: not item.nodeid.startswith(f"{LONGEST}/"))
+"""The folder that takes longest: its tests share a lab, a browser and a sandbox."""
 
 
 class Modules(LoadScopeScheduling):
