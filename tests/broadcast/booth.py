@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any
+from fractions import Fraction
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
+import av
 import numpy as np
 from livekit import rtc
 
 from spnb._loop import on_loop
 from spnb.broadcast.sources import TestCard, read_counter
+from spnb.broadcast.sources.card import draw_counter
 from spnb.ice import IceServer
 from spnb.models import BroadcasterData, Room
 from spnb.sandbox.media.join import read_wish
@@ -67,6 +70,37 @@ class Numbered(TestCard):
     def picture(self, number: int, at: datetime | None = None) -> bytearray:
         self.last = number
         return super().picture(number, at)
+
+
+class NumberedEncoder:
+    """What a page encodes: grey pictures with a number, and a key frame where it is told to.
+
+    Args:
+        codec: `h264` or `vp8`.
+        width, height: pixels.
+        fps: pictures a second.
+    """
+
+    def __init__(self, codec: str, width: int, height: int, fps: int) -> None:
+        self._size, self._step = (width, height), Fraction(1, fps)
+        self._encoder: Any = av.CodecContext.create("libx264" if codec == "h264" else "libvpx", "w")
+        self._encoder.width, self._encoder.height, self._encoder.pix_fmt = width, height, "yuv420p"
+        self._encoder.time_base, self._encoder.bit_rate = self._step, 300_000
+        fast = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "g": "1000"}
+        quick = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+        self._encoder.options = fast if codec == "h264" else quick
+
+    def picture(self, number: int, *, key: bool) -> Iterator[tuple[bytes, bool]]:
+        """The frames of one picture, each with whether it is a key frame."""
+        width, height = self._size
+        rows = np.full((height * 3 // 2, width), 128, np.uint8)
+        draw_counter(cast("Any", rows[:height]), number % 1000)
+        picture = av.VideoFrame.from_ndarray(rows, format="yuv420p")
+        picture.pts, picture.time_base = number, self._step
+        if key:
+            picture.pict_type = av.video.frame.PictureType.I
+        for packet in self._encoder.encode(picture):
+            yield bytes(packet), packet.is_keyframe
 
 
 class Booth:

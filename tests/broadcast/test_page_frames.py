@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from fractions import Fraction
-from typing import Any, cast
+from typing import Any
 
-import av
 import numpy as np
 import pytest
 
@@ -16,8 +14,7 @@ from spnb._loop import run
 from spnb.broadcast import Reconnected, go_live
 from spnb.broadcast.frames import Frame, PageFrames
 from spnb.broadcast.page import PageSource
-from spnb.broadcast.sources.card import draw_counter
-from tests.broadcast.booth import SILENT, Booth, Listener
+from tests.broadcast.booth import SILENT, Booth, Listener, NumberedEncoder
 from tests.live.conftest import until
 from tests.media.conftest import LiveKit
 
@@ -50,22 +47,11 @@ class FarPage:
         self.asked.append(command)
 
     async def _send(self) -> None:
-        encoder: Any = av.CodecContext.create("libx264" if self.codec == "h264" else "libvpx", "w")
-        encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        encoder.time_base, encoder.bit_rate = Fraction(1, FPS), 300_000
-        fast = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "g": "1000"}
-        quick = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
-        encoder.options = fast if self.codec == "h264" else quick
+        encoder = NumberedEncoder(self.codec, WIDTH, HEIGHT, FPS)
         while True:
-            rows = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
-            draw_counter(cast("Any", rows[:HEIGHT]), self.numbers % 1000)
-            picture = av.VideoFrame.from_ndarray(rows, format="yuv420p")
-            picture.pts, picture.time_base = self.numbers, Fraction(1, FPS)
-            if self.frames.want_key:
-                picture.pict_type = av.video.frame.PictureType.I
-            for packet in encoder.encode(picture):
+            for data, key in encoder.picture(self.numbers, key=self.frames.want_key):
                 at = time.monotonic_ns() // 1000
-                self.frames.take(Frame(bytes(packet), self.codec, packet.is_keyframe, WIDTH, HEIGHT, at))
+                self.frames.take(Frame(data, self.codec, key, WIDTH, HEIGHT, at))
             self.numbers += 1
             await asyncio.sleep(1 / FPS)
 

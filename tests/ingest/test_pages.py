@@ -7,23 +7,20 @@ import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from fractions import Fraction
-from typing import Any, cast
+from typing import Any
 
-import av
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from websockets.asyncio.client import ClientConnection, connect
 
-from spnb.broadcast.sources.card import draw_counter
 from spnb.sandbox.ingest.pages import KEY, LEAD
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.assembler import Assembler
 from spnb.sandbox.media.frames import EncodedFrame
 from spnb.sandbox.media.layer import Layer
 from spnb.sandbox.media.packets import MOST_PAYLOAD, payloads
+from tests.broadcast.booth import NumberedEncoder
 from tests.ingest.conftest import Studio
 from tests.live.conftest import until
 
@@ -97,25 +94,14 @@ class Page:
         self.sending = asyncio.create_task(self._send(sound, picture))
 
     async def _send(self, sound: int, picture: int) -> None:
-        encoder: Any = av.CodecContext.create("libx264" if self.codec == "h264" else "libvpx", "w")
-        encoder.width, encoder.height, encoder.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        encoder.time_base, encoder.bit_rate = Fraction(1, FPS), 300_000
-        fast = {"preset": "ultrafast", "tune": "zerolatency", "profile": "baseline", "g": "1000"}
-        quick = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
-        encoder.options = fast if self.codec == "h264" else quick
+        encoder = NumberedEncoder(self.codec, WIDTH, HEIGHT, FPS)
         while True:
-            rows = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
-            draw_counter(cast("Any", rows[:HEIGHT]), self.sent % 1000)
-            frame = av.VideoFrame.from_ndarray(rows, format="yuv420p")
-            frame.pts, frame.time_base = self.sent, Fraction(1, FPS)
-            if self.wants_key:
-                frame.pict_type = av.video.frame.PictureType.I
             at = time.monotonic() * 1e6
-            for packet in encoder.encode(frame):
-                if packet.is_keyframe:
+            for data, key in encoder.picture(self.sent, key=self.wants_key):
+                if key:
                     self.wants_key = False
                 self.sent += 1
-                await self.socket.send(LEAD.pack(picture, KEY * packet.is_keyframe, self.sent, at) + bytes(packet))
+                await self.socket.send(LEAD.pack(picture, KEY * key, self.sent, at) + data)
             for number in range(3):
                 await self.socket.send(LEAD.pack(sound, KEY, 0, at + number * 20_000) + SOUND)
             await asyncio.sleep(1 / FPS)
