@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
+import pytest
 from playwright.async_api import expect
 
 from tests.lab.conftest import CONNECT, Lab
@@ -47,3 +49,39 @@ async def test_every_widget_hears_its_page_while_a_cell_runs(lab: Lab) -> None:
         }"""
     )
     await running
+
+
+BUSY = """
+() => {
+    const plain = URL.createObjectURL;
+    URL.createObjectURL = (what) => {
+        // A module is about to be loaded for a model that was just made: until it is too late the page has other work.
+        if (what.type === 'text/javascript') {
+            for (const until = performance.now() + 2500; performance.now() < until; );
+            window.spnbLate = (window.spnbLate ?? 0) + 1;
+        }
+        return plain.call(URL, what);
+    };
+}
+"""
+
+
+@pytest.mark.media
+async def test_what_a_busy_page_has_made_too_late_hears_its_kernel_all_the_same(lab: Lab) -> None:
+    """anywidget gives a model 2 s to be initialised, and throws away what is said to one that took longer."""
+    page = lab.page
+    made = "room = sp.rooms.create('Late')\ndisplay(spnb.RoomStatus(room))"
+    lab.write("late.ipynb", CONNECT, made, "preview = spnb.CameraPreview()\npreview")
+    await lab.open("late.ipynb")
+    await page.evaluate(BUSY)
+    await lab.run_all()
+    title = page.locator(".spnb-title")
+    await expect(title).to_have_text("Late")
+    await lab.run_code("room.update(title='In time')")
+    await expect(title).to_have_text("In time")
+    # A camera comes to the kernel by questions and answers, which are messages.
+    await page.get_by_role("button", name="Camera on").click()
+    assert json.loads(await lab.run_code("import json; print(json.dumps(list(next(preview.frames()).shape)))"))[2] == 3
+    await page.get_by_role("button", name="Camera off").click()
+    await expect(page.get_by_text("Camera is off")).to_be_visible()
+    assert await page.evaluate("window.spnbLate") >= 2

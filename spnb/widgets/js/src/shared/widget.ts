@@ -1,14 +1,16 @@
 // The contract between a widget's Python and its page: traits for state, messages for commands and for secrets.
 
 import { h, uniqueId } from "./dom";
+import { listen } from "./hearing";
 
 export interface Model {
   get(name: string): unknown;
+  set?(name: string, value?: unknown): void;
   on(event: string, callback: (...rest: never[]) => void): void;
   off(event: string, callback?: (...rest: never[]) => void): void;
   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
   comm_live?: boolean;
-  widget_manager: { get_model(id: string): Promise<unknown>; kernel?: Kernel | null };
+  widget_manager: { get_model(id: string): Promise<unknown>; create_view?: unknown; kernel?: Kernel | null };
 }
 
 /** A kernel as Jupyter's own front ends know it; others tell nothing of theirs. */
@@ -120,8 +122,9 @@ export class Link {
     this.#ends.push(() => clearInterval(timer));
   }
 
-  /** Show in words that the kernel is gone, and that nothing here works without it; a kernel may come back. */
+  /** Show in words that the kernel is gone, or not heard, and that nothing here works without it; one may come back. */
   mourn(el: HTMLElement): void {
+    void listen(this.model, el);
     const told = h(
       "div",
       { class: "spnb-banner spnb-gone", role: "alert" },
