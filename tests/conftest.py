@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +28,15 @@ settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("busy")
 
 
-def pytest_configure() -> None:
-    """Choose the seed of this run's random tests, one for all workers; `SPNB_SEED` repeats a run."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the seed of this run's random tests, one for all workers; `SPNB_SEED` repeats a run.
+
+    Each worker is a user of its own: no two of them meet in a file, nor anybody's own sandbox or settings.
+    """
     os.environ.setdefault("SPNB_SEED", str(random.SystemRandom().randrange(2**32)))
+    home = tempfile.TemporaryDirectory(prefix="spnb-tests-", ignore_cleanup_errors=True)
+    os.environ["SPNB_HOME"] = home.name
+    config.add_cleanup(home.cleanup)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
