@@ -107,7 +107,7 @@ async def test_the_whole_story_through_a_server_of_the_sandboxs_own(with_server:
         assert not any("sandbox:" in word or "secret" in word for word in server.cmdline())
         room = await sp.rooms.create("Through a real server")
         kept = await room.broadcaster_data()
-        show = await room.go_live()
+        show = await room.go_live(spnb.TestCard(640, 360))
         await room.until("live", timeout=60)
         await show.wait_ended(3)
         await show.stop()

@@ -10,6 +10,7 @@ from typing import Any
 import av
 import pytest
 
+import spnb
 from spnb.errors import DownloadError, InvalidInput
 from spnb.recordings import AsyncRecording, RecordedFile, download, probe
 from tests.conftest import RunningSandbox, ffmpeg
@@ -90,11 +91,12 @@ async def test_what_cannot_be_a_file_is_refused_in_words(
             await recording_of(sp, recorded_room, good._addresses, f"{server}/{kind}.m3u8").download(tmp_path)
 
 
+@pytest.mark.media
 async def test_the_sandboxs_own_recording_is_a_playlist_of_the_file_beside_it(
     sp: Any, sandbox: RunningSandbox, tmp_path: Path
 ) -> None:
     room = await sp.rooms.create("As HLS")
-    show = await room.go_live()
+    show = await room.go_live(spnb.TestCard(640, 360))
     await room.until("live", timeout=60)
     playable = asyncio.Event()
     room.observe(lambda record: playable.set() if record.live_playback_url else None)

@@ -165,7 +165,7 @@ async def test_a_server_without_ranges_still_lets_download(
 async def test_the_wait_is_told_and_ends_with_the_event(sp: Any) -> None:
     room = await sp.rooms.create("Waited for")
     told: list[Progress] = []
-    show = await room.go_live()
+    show = await room.go_live(spnb.TestCard(320, 180, 10))
     await room.until("live", timeout=60)
     waiting = asyncio.create_task(room.recording(progress=told.append))
     async with asyncio.timeout(60):

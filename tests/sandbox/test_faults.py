@@ -218,7 +218,7 @@ async def test_every_step_survives(sp: AsyncClient, faults: Faults, name: str) -
         return await work()
 
     async def go_live() -> Any:
-        show = await room.go_live()
+        show = await room.go_live(spnb.TestCard(320, 180, 10))
         await room.until("live", timeout=60)
         return show
 
@@ -261,7 +261,7 @@ async def test_what_is_cut_on_air_comes_back(sp: AsyncClient, faults: Faults) ->
     seen: list[str] = []
     end = room.observe(lambda record: seen.append(record.status))
     # The token that was fetched ahead has died: one is fetched silently.
-    show = await room.go_live()
+    show = await room.go_live(spnb.TestCard(320, 180, 10))
     await room.until("live", timeout=60)
     with pytest.raises(InvalidInput, match="another room"):
         faults.cut("signalling", "another room")

@@ -122,7 +122,7 @@ def host_of(sp: AsyncClient, room_id: str) -> subprocess.Popen[str]:
     program = (
         "import spnb, sys, threading\n"
         "sp = spnb.connect('host', url=sys.argv[1], api_key=sys.argv[2])\n"
-        "show = sp.rooms.get(sys.argv[3]).go_live()\n"
+        "show = sp.rooms.get(sys.argv[3]).go_live(spnb.TestCard(320, 180, 10))\n"
         "print('on', flush=True)\n"
         "threading.Event().wait()\n"
     )
@@ -270,7 +270,7 @@ async def test_a_livekit_deployment_takes_the_embedded_servers_place(tmp_path: P
         assert running.info["livekit"] == url
         room = await sp.rooms.create("Through a deployment")
         assert (await room.broadcaster_data()).co_host_url == url
-        show = await room.go_live()
+        show = await room.go_live(spnb.TestCard(640, 360))
         await room.until("live", timeout=60)
         await show.wait_ended(5)
         await show.stop()

@@ -115,7 +115,7 @@ async def test_a_life_is_told_in_three_styles_under_one_set_of_names(
     room = await sp.rooms.create("told")
     chat = await room.open_chat()
     await chat.send("hello")
-    async with await room.go_live():
+    async with await room.go_live(spnb.TestCard(320, 180, 10)):
         await room.until("live", timeout=60)
     await room.recording(timeout=60)
     await until(lambda: sum(one.name == "room.recorded" for one in told) == 3)
