@@ -51,7 +51,8 @@ class VideoOptions:
             A page sends H.264 where server and browser take it, as the sandbox's own server does, else VP8: then live
             HLS has the one quality that is encoded anew, however many copies are sent.
         simulcast: whether to send smaller copies too, for viewers with little bandwidth; heights in pixels choose which
-            ones, where the page publishes. None leaves it to the path: a page does, the kernel does not.
+            ones, where the page publishes (through the Jupyter port it sends one copy, the largest of them). None
+            leaves it to the path: a page does, the kernel does not.
         degradation: what is kept when bandwidth or processor are short: `resolution`, `framerate`, or `balanced`.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from collections.abc import AsyncIterator
@@ -12,19 +13,21 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from livekit import rtc
 from websockets.asyncio.client import ClientConnection, connect
 
-from spnb.sandbox.ingest.pages import KEY, LEAD
+from spnb.sandbox.ingest.pages import KEY, LEAD, SMALL
 from spnb.sandbox.media import rtp
 from spnb.sandbox.media.assembler import Assembler
 from spnb.sandbox.media.frames import EncodedFrame
 from spnb.sandbox.media.layer import Layer
 from spnb.sandbox.media.packets import MOST_PAYLOAD, payloads
-from tests.broadcast.booth import NumberedEncoder
+from tests.broadcast.booth import Listener, NumberedEncoder
 from tests.ingest.conftest import Studio
 from tests.live.conftest import until
 
-WIDTH, HEIGHT, FPS = 320, 180, 15
+FPS = 15
+SIZES = [(640, 360), (320, 180)]
 SOUND = b"\xfc\xff\xfe"
 """A packet of Opus: 20 ms of silence."""
 
@@ -58,13 +61,16 @@ LAYER = Layer(7, "", 90_000, wants_resend=True)
 
 
 class Page:
-    """What a page does."""
+    """What a page does; what there is of each layer comes by its number, 1 the small one."""
 
-    def __init__(self, socket: ClientConnection, codec: str) -> None:
-        self.socket, self.codec = socket, codec
+    def __init__(self, socket: ClientConnection, codec: str, sizes: list[tuple[int, int]]) -> None:
+        self.socket, self.codec, self.sizes = socket, codec, sizes
         self.heard: list[dict[str, Any]] = []
-        self.acknowledged = self.sent = 0
-        self.wants_key = True
+        self.acknowledged, self.sent = [0, 0], [0, 0]
+        self.wants_key = {0, 1}
+        self.rests: set[int] = set()
+        """Layers of which nothing is sent for now."""
+        self.picture = 0
         self.reading = asyncio.create_task(self._read())
         self.sending: asyncio.Task[None] | None = None
 
@@ -74,44 +80,69 @@ class Page:
     async def _read(self) -> None:
         async for text in self.socket:
             told = json.loads(text)
+            small = int(told.get("small", False))
             if "ack" in told:
-                self.acknowledged = told["ack"]
+                self.acknowledged[small] = told["ack"]
             else:
                 self.heard.append(told)
-            self.wants_key |= told.get("key") not in (None, False)
+            if told.get("key") not in (None, False):
+                self.wants_key.add(small)
 
     async def told(self, name: str) -> Any:
         await until(lambda: any(name in told for told in self.heard), 60)
         return next(told[name] for told in self.heard if name in told)
 
-    async def publish(self) -> None:
-        await self.say(say="publish", ask=1, kind="audio", codec="opus", source="microphone")
-        await self.say(
-            say="publish", ask=2, kind="video", codec=self.codec, source="camera", width=WIDTH, height=HEIGHT
-        )
-        await until(lambda: sum("published" in told for told in self.heard) == 2, 60)
-        sound, picture = (told["published"] for told in self.heard if "published" in told)
-        self.sending = asyncio.create_task(self._send(sound, picture))
+    def wants(self) -> list[bool]:
+        """What was said of the large layer."""
+        return [told["large"] for told in self.heard if told.get("wants") == self.picture]
 
-    async def _send(self, sound: int, picture: int) -> None:
-        encoder = NumberedEncoder(self.codec, WIDTH, HEIGHT, FPS)
-        while True:
+    async def publish(self) -> None:
+        width, height = self.sizes[0]
+        picture: dict[str, Any] = {"kind": "video", "codec": self.codec, "source": "camera"}
+        if self.sizes[1:]:
+            picture["smaller"] = dict(zip(("width", "height"), self.sizes[1], strict=True))
+        await self.say(say="publish", ask=1, kind="audio", codec="opus", source="microphone")
+        await self.say(say="publish", ask=2, width=width, height=height, **picture)
+        await until(lambda: sum("published" in told for told in self.heard) == 2, 60)
+        sound, self.picture = (told["published"] for told in self.heard if "published" in told)
+        self.sending = asyncio.create_task(self._send(sound))
+
+    async def _send(self, sound: int) -> None:
+        encoders = [NumberedEncoder(self.codec, width, height, FPS) for width, height in self.sizes]
+        for number in itertools.count():
             at = time.monotonic() * 1e6
-            for data, key in encoder.picture(self.sent, key=self.wants_key):
-                if key:
-                    self.wants_key = False
-                self.sent += 1
-                await self.socket.send(LEAD.pack(picture, KEY * key, self.sent, at) + data)
-            for number in range(3):
-                await self.socket.send(LEAD.pack(sound, KEY, 0, at + number * 20_000) + SOUND)
+            for small, encoder in enumerate(encoders):
+                if small in self.rests:
+                    continue
+                for data, key in encoder.picture(number, key=small in self.wants_key):
+                    if key:
+                        self.wants_key.discard(small)
+                    self.sent[small] += 1
+                    flags = KEY * key | SMALL * small
+                    await self.socket.send(LEAD.pack(self.picture, flags, self.sent[small], at) + data)
+            for piece in range(3):
+                await self.socket.send(LEAD.pack(sound, KEY, 0, at + piece * 20_000) + SOUND)
             await asyncio.sleep(1 / FPS)
+
+    async def muted(self, viewer: Listener) -> None:
+        """Muted, its frames are taken and acknowledged, and go no further; then they do again."""
+        await self.say(say="mute", track=self.picture, muted=True)
+        await until(lambda: viewer.publications["video"].muted)
+        muted, sent = time.monotonic(), list(self.sent)
+        layers = range(len(self.sizes))
+        await until(lambda: all(self.acknowledged[small] >= sent[small] + 2 * FPS for small in layers), 60)
+        assert not viewer.seen_since(muted + 0.5)
+        await self.say(say="mute", track=self.picture, muted=False)
+        await viewer.sees()
 
 
 @asynccontextmanager
-async def a_page(studio: Studio, token: str, codec: str = "h264") -> AsyncIterator[Page]:
+async def a_page(
+    studio: Studio, token: str, codec: str = "h264", sizes: list[tuple[int, int]] = SIZES[1:]
+) -> AsyncIterator[Page]:
     address = f"ws{studio.box.url[4:]}/sandbox/publish"
     async with connect(address, proxy=None) as socket:
-        page = Page(socket, codec)
+        page = Page(socket, codec, sizes)
         await page.say(token=token)
         try:
             yield page
@@ -132,23 +163,61 @@ async def test_a_page_is_on_air_by_its_frames(studio: Studio, codec: str) -> Non
         await room.until("live", timeout=60)
         viewer = await studio.viewer(room)
         await viewer.sees()
-        assert viewer.pictures[-1][2:] == (WIDTH, HEIGHT)
+        assert viewer.pictures[-1][2:] == SIZES[1]
         await until(lambda: bool(viewer.loudness), 60)
-        # Muted, its frames are taken and acknowledged, and go no further.
-        [picture] = [told["published"] for told in page.heard if told.get("ask") == 2]
-        await page.say(say="mute", track=picture, muted=True)
-        await until(lambda: viewer.publications["video"].muted)
-        muted, sent = time.monotonic(), page.sent
-        await until(lambda: page.acknowledged >= sent + 2 * FPS, 60)
-        assert not viewer.seen_since(muted + 0.5)
-        await page.say(say="mute", track=picture, muted=False)
-        await viewer.sees()
+        await page.muted(viewer)
         await viewer.leave()
         # The service puts it out: it is told.
         await room.stop()
         assert await page.told("leave")
     await room.until("recorded", timeout=60)
     assert (await room.recording()).urls
+
+
+@pytest.mark.media
+async def test_of_two_layers_each_viewer_has_the_one_it_chooses(studio: Studio) -> None:
+    # No room of the service's: what records it would have use for both at all times.
+    room = "two-layers"
+    large, small = SIZES
+
+    def sees(viewer: Listener, size: tuple[int, int]) -> bool:
+        return bool(viewer.pictures) and viewer.pictures[-1][2:] == size
+
+    publishes = await studio.ticket(room=room, identity="page", canPublish=True)
+    async with a_page(studio, publishes["token"], "vp8", SIZES) as page:
+        await page.told("joined")
+        await page.publish()
+        near, far = Listener(), Listener()
+        for viewer in (near, far):
+            watches = await studio.ticket(room=room, identity=f"viewer {id(viewer)}", hidden=True)
+            await viewer.join(watches["url"], watches["token"])
+        await until(lambda: sees(near, large) and sees(far, large), 60)
+        # A small tile, or a slow line: it gets the small one, from a key frame of that one's on.
+        far.publications["video"].set_video_quality(rtc.VideoQuality.VIDEO_QUALITY_LOW)
+        await until(lambda: sees(far, small), 60)
+        wish = {"key": page.picture, "small": True}
+        assert wish in page.heard
+        await page.muted(far)
+        await until(lambda: sees(far, small) and sees(near, large), 60)
+        # On a full way the large one rests: who had it goes over as soon as that is said, and back once it is there.
+        asked, known = page.heard.count(wish), len(page.wants())
+        await page.say(say="rests", track=page.picture)
+        await until(lambda: page.heard.count(wish) > asked, 60)
+        page.rests = {0}
+        await until(lambda: sees(near, small), 60)
+        page.rests, page.wants_key = set(), {0}
+        await until(lambda: sees(near, large), 60)
+        # Nobody has use for it: the page is told, and again when somebody has.
+        near.publications["video"].set_video_quality(rtc.VideoQuality.VIDEO_QUALITY_LOW)
+        await until(lambda: page.wants()[known:] == [False], 60)
+        page.rests = {0}
+        await until(lambda: sees(near, small), 60)
+        near.publications["video"].set_video_quality(rtc.VideoQuality.VIDEO_QUALITY_HIGH)
+        await until(lambda: page.wants()[known:] == [False, True], 60)
+        page.rests, page.wants_key = set(), {0}
+        await until(lambda: sees(near, large) and sees(far, small), 60)
+        await near.leave()
+        await far.leave()
 
 
 async def refused(studio: Studio, token: str, *say: dict[str, Any]) -> int:
@@ -170,6 +239,7 @@ async def test_who_may_not_publish_is_turned_away(studio: Studio) -> None:
         {"say": "dance"},
         {"say": "publish", "kind": "video", "codec": "av1", "source": "camera"},
         {"say": "publish", "kind": "video", "codec": "vp8", "source": "camera", "width": -1},
+        {"say": "publish", "kind": "video", "codec": "vp8", "source": "camera", "smaller": [320, 180]},
         {"say": "publish", "kind": "audio", "codec": "opus", "source": "nowhere"},
     ):
         assert await refused(studio, token, nonsense) == 4400
@@ -183,10 +253,11 @@ async def test_who_may_not_publish_is_turned_away(studio: Studio) -> None:
 async def test_odd_words_and_frames_end_nothing(studio: Studio) -> None:
     room = await studio.sp.rooms.create("Odd")
     async with a_page(studio, str((await room.broadcaster_data()).co_host_token)) as page:
-        await page.say(say="publish", ask=1, kind="video", codec="h264", source="camera", width=WIDTH, height=HEIGHT)
+        await page.say(say="publish", ask=1, kind="video", codec="h264", source="camera", width=320, height=180)
         number = await page.told("published")
         for track in ("x", None, {}, [], 1e9, -1, True):
             await page.say(say="mute", track=track, muted=True)
+            await page.say(say="rests", track=track)
             await page.say(say="unpublish", track=track if track is not True else 99)
         for at in (float("nan"), float("inf"), -1.0, 0.0, 9e17, 1.0):
             for track in (number, 0, 255):

@@ -8,6 +8,7 @@ import time
 
 import httpx
 import pytest
+from livekit import rtc
 from playwright.async_api import Page, expect
 
 from spnb.bench.lab import Lab
@@ -18,7 +19,7 @@ from tests.live.conftest import until
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SIZES = ([1280, 720], [640, 360])
-"""A page that has no time to encode all of it sends half of it."""
+"""Where the line does not bear both layers, the small one is what there is."""
 ROADS = """async () => {
     const roads = await Promise.all([...window[Symbol.for('spnb.roads')].values()].map((found) => found.road));
     return roads.filter(Boolean).map((road) => road.via);  // one that is looked for just now, in vain, is none
@@ -101,10 +102,12 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
     assert told.strip() == "['jupyter', 'messages']"
     await lab.shot("one-port-doctor")
 
-    # Its frames go to the sandbox; what is muted does not.
+    # Its frames go to the sandbox, of two layers for who chooses; what is muted does not.
     viewer = Listener()
     await viewer.join(*await ticket(lab))
     await until(lambda: bool(viewer.pictures), 60)
+    viewer.publications["video"].set_video_quality(rtc.VideoQuality.VIDEO_QUALITY_LOW)
+    await until(lambda: viewer.pictures[-1][2:] == (640, 360), 60)
     await studio.get_by_role("button", name=re.compile("Hide camera")).click()
     await until(lambda: viewer.publications["video"].muted)
     hidden = time.monotonic()

@@ -2,9 +2,10 @@
 on air as they are, in packets made here. No kernel is on the way.
 
 The page says in text (JSON) who it is and what it publishes, and sends each frame in one binary message: a byte for
-the number of its track, one for flags (1: key frame), four for its own number, eight for when it was taken
-(microseconds of the page's clock, a double; all big-endian), then the frame: Annex B for H.264. Each picture is
-acknowledged: by that the page knows what its road bears.
+the number of its track, one for flags (1: key frame, 2: of the small layer), four for its own number, eight for when
+it was taken (microseconds of the page's clock, a double; all big-endian), then the frame: Annex B for H.264. Each
+picture is acknowledged: by that the page knows what its road bears. A track of two layers is told when nobody has use
+for the large one, and says itself when that one rests.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import secrets
 import struct
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from livekit.protocol import models
 from livekit.protocol import rtc as signal
@@ -50,8 +51,11 @@ SOURCES = {
     "screen_share": models.TrackSource.SCREEN_SHARE,
     "screen_share_audio": models.TrackSource.SCREEN_SHARE_AUDIO,
 }
+RIDS = ("f", "q")
+"""The layers of a track that has two, as livekit-client names the best and the least."""
+QUALITIES = (models.VideoQuality.LOW, models.VideoQuality.HIGH)
 LEAD = struct.Struct("!BBId")
-KEY = 1
+KEY, SMALL = 1, 2
 MOST_TRACKS = 8
 LARGEST_SIDE = 4096
 LARGEST_SOUND = 1275
@@ -165,12 +169,14 @@ class _Page:
             self._publish(told)
         elif what == "ping":
             self._tell(pong=True)
-        elif what in ("mute", "unpublish"):
+        elif what in ("mute", "unpublish", "rests"):
             number = told.get("track")
             sent = self._tracks.get(number) if isinstance(number, int) else None
             if sent is not None and what == "mute":
                 sent.track.info.muted = bool(told.get("muted"))
                 self._room.changed(self._participant)
+            elif sent is not None and what == "rests":
+                sent.track.rests(sent.layers[0].ssrc)
             elif sent is not None:
                 del self._tracks[sent.number]
                 self._participant.uplink.unpublish(sent.track)
@@ -180,9 +186,10 @@ class _Page:
 
     def _publish(self, told: dict[str, Any]) -> None:
         kind, codec, source = (str(told.get(name)) for name in ("kind", "codec", "source"))
-        width, height = (told.get(name) or 0 for name in ("width", "height"))
-        sides = all(isinstance(side, int) and 0 <= side <= LARGEST_SIDE for side in (width, height))
-        if codec not in CODECS.get(kind, ()) or source not in SOURCES or not sides or len(self._tracks) >= MOST_TRACKS:
+        sizes = [_size(told)]
+        if kind == "video" and told.get("smaller") is not None:
+            sizes.append(_size(told["smaller"]))
+        if codec not in CODECS.get(kind, ()) or source not in SOURCES or len(self._tracks) >= MOST_TRACKS:
             raise Malformed("such a track cannot be published")
         number = next(self._numbers)
         request = signal.AddTrackRequest(
@@ -190,16 +197,20 @@ class _Page:
             name=source,
             type=models.TrackType.VIDEO if kind == "video" else models.TrackType.AUDIO,
             source=SOURCES[source],
-            width=width,
-            height=height,
+            width=sizes[0][0],
+            height=sizes[0][1],
             muted=bool(told.get("muted")),
         )
+        if len(sizes) > 1:
+            for quality, (width, height) in zip(QUALITIES, reversed(sizes), strict=True):
+                request.layers.add(quality=quality, width=width, height=height)
         track = self._participant.uplink.begin(
             request, cast("CodecName", codec), lambda rtcp: self._feedback(number, rtcp)
         )
         if track is None:
             raise Malformed("this token does not allow publishing that")
-        self._tracks[number] = _Sent(number, track)
+        rids = RIDS if len(sizes) > 1 else ("",)
+        self._tracks[number] = _Sent(number, track, [_Layer(track, rid) for rid in rids])
         self._room.changed(self._participant)
         self._tell(ask=told.get("ask"), published=number)
 
@@ -208,27 +219,31 @@ class _Page:
             raise Malformed("a frame is empty")
         number, flags, count, at = LEAD.unpack_from(data)
         sent = self._tracks.get(number)
-        if sent is None or at != at or not 0 <= at < 1e18:
+        small = bool(flags & SMALL)
+        if sent is None or small >= len(sent.layers) or at != at or not 0 <= at < 1e18:
             return
         if sent.track.kind == "audio" and len(data) > LEAD.size + LARGEST_SOUND:
             raise Malformed("a frame of sound is larger than any of Opus")
+        layer = sent.layers[small]
         # The gate: what is muted goes no further, whatever the page sends.
-        if sent.passes(key=bool(flags & KEY)):
+        if layer.passes(key=bool(flags & KEY)):
             if self._since is None:
                 self._since = time.time() - at / 1e6
-            for packet in sent.packets(data[LEAD.size :], at):
-                self._participant.uplink.take(sent.track, sent.ssrc, packet)
-            sent.report(at, self._since)
+            for packet in layer.packets(data[LEAD.size :], at):
+                self._participant.uplink.take(sent.track, layer.ssrc, packet, layer.rid)
+            layer.report(at, self._since)
         if sent.track.kind == "video":
-            self._tell(ack=count, track=number, key=sent.wants_key)
+            self._tell(ack=count, track=number, small=small, key=layer.wants_key)
 
     # -- what it is told
 
     def _feedback(self, number: int, rtcp: bytes) -> None:
         sent = self._tracks.get(number)
-        if sent is not None and rtp.read_feedback(rtcp).keyframes:
-            sent.wants_key = True
-            self._tell(key=number)
+        asked = rtp.read_feedback(rtcp).keyframes
+        for small, layer in enumerate(sent.layers if sent is not None else ()):
+            if layer.ssrc in asked:
+                layer.wants_key = True
+                self._tell(key=number, small=bool(small))
 
     def _heed(self, message: signal.SignalResponse) -> None:
         """Of what LiveKit tells a participant, what concerns this one."""
@@ -237,10 +252,20 @@ class _Page:
             self._tell(leave=int(message.leave.reason))
             self._outbox.put_nowait(None)
         elif kind == "mute":
-            number = next((one.number for one in self._tracks.values() if one.track.info.sid == message.mute.sid), 0)
-            self._tell(mute=number, muted=message.mute.muted)
+            sent = self._sent(message.mute.sid)
+            self._tell(mute=sent.number if sent is not None else 0, muted=message.mute.muted)
+        elif kind == "subscribed_quality_update":
+            told = message.subscribed_quality_update
+            sent = self._sent(told.track_sid)
+            if sent is not None and len(sent.layers) > 1:
+                # The small one goes on, though nobody sees it just now: who comes next has a picture at once.
+                wanted = [one.quality for one in told.subscribed_qualities if one.enabled]
+                self._tell(wants=sent.number, large=models.VideoQuality.HIGH in wanted)
         elif kind == "update":
             self._tell_others()
+
+    def _sent(self, sid: str) -> _Sent | None:
+        return next((one for one in self._tracks.values() if one.track.info.sid == sid), None)
 
     def _tell_others(self) -> None:
         others = [other.identity for other in self._room.others(self._participant) if other.tracks]
@@ -256,11 +281,20 @@ class _Page:
             await self._socket.close(1000)
 
 
-class _Sent:
-    """A track of a page's, as packets."""
+class _Sent(NamedTuple):
+    """A track of a page's."""
 
-    def __init__(self, number: int, track: PublishedTrack) -> None:
-        self.number, self.track = number, track
+    number: int
+    track: PublishedTrack
+    layers: list[_Layer]
+    """The large one, and the small one where there is one."""
+
+
+class _Layer:
+    """A layer of such a track, as packets."""
+
+    def __init__(self, track: PublishedTrack, rid: str) -> None:
+        self.track, self.rid = track, rid
         self.ssrc = secrets.randbits(31) + 1
         self.wants_key = track.kind == "video"
         self._waits = self.wants_key
@@ -314,6 +348,13 @@ class _Sent:
         self._reported = now
         ntp = int((since + at / 1e6 + rtp.NTP_EPOCH_OFFSET) * 2**32) % 2**64
         self.track.sender_report(rtp.SenderReport(self.ssrc, ntp, self._timestamp(at), self._sent, self._octets))
+
+
+def _size(told: Any) -> tuple[int, int]:
+    sides = tuple(told.get(name) or 0 for name in ("width", "height")) if isinstance(told, dict) else ()
+    if not sides or not all(isinstance(side, int) and 0 <= side <= LARGEST_SIDE for side in sides):
+        raise Malformed("a size makes no sense")
+    return sides[0], sides[1]
 
 
 def _read(text: str) -> dict[str, Any]:

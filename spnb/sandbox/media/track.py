@@ -262,6 +262,13 @@ class PublishedTrack:
         for forward in self.forwards:
             forward.tick()
 
+    def rests(self, ssrc: int) -> None:
+        """A layer is not sent for now, as its publisher says: who follows it need not find that out."""
+        layer = self.layers.get(ssrc)
+        if layer is not None:
+            layer.last_arrival = 0.0
+            self.tick()
+
     def sender_report(self, report: rtp.SenderReport) -> None:
         """Take a publisher's sender report and pass its clock on to subscribers."""
         layer = self.layers.get(report.ssrc)

@@ -158,11 +158,11 @@ class Uplink:
         section = Section(kind=kind, mid=request.cid, codecs=[made])
         return self._begin(announced(request, new_sid("TR")), section, made, send_rtcp)
 
-    def take(self, track: PublishedTrack, ssrc: int, packet: bytes) -> None:
-        """A packet of such a track."""
+    def take(self, track: PublishedTrack, ssrc: int, packet: bytes, rid: str = "") -> None:
+        """A packet of such a track, of the layer of that simulcast stream id."""
         header = rtp.read_header(packet)
         if header is not None:
-            self._receive(track, track.layers.get(ssrc) or track.layer(ssrc, ""), packet, header)
+            self._receive(track, track.layers.get(ssrc) or track.layer(ssrc, rid), packet, header)
 
     def _match(self, section: Section) -> tuple[str, models.TrackInfo] | None:
         """Codec and description of the announced track a section carries: by client id, else the first of its kind."""

@@ -2,50 +2,18 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { FrameSender, Pace } from "../src/shared/encoder";
-
-type Chunk = { type: string; byteLength: number; timestamp: number; copyTo(): void };
-
-/** An encoder whose frames come out at once, and a track that gives one when told. */
-function page() {
-  const asked: boolean[] = [];
-  let deliver: (chunk: Chunk) => void = () => undefined;
-  class Encoder {
-    static isConfigSupported = async () => ({ supported: true });
-    state = "configured";
-    encodeQueueSize = 0;
-    constructor(told: { output: typeof deliver }) {
-      deliver = told.output;
-    }
-    configure() {}
-    close() {}
-    encode(_frame: unknown, { keyFrame }: { keyFrame: boolean }) {
-      asked.push(keyFrame);
-      deliver({ type: keyFrame ? "key" : "delta", byteLength: 9, timestamp: 0, copyTo: () => undefined });
-    }
-  }
-  let give: (read: { done: boolean; value: { close(): void; timestamp: number } }) => void = () => undefined;
-  class Processor {
-    readable = { getReader: () => ({ read: () => new Promise((next) => (give = next)), cancel: async () => undefined }) };
-  }
-  Object.assign(globalThis, { VideoEncoder: Encoder, MediaStreamTrackProcessor: Processor, VideoFrame: class {} });
-  const next = async (taken = performance.now()) => {
-    give({ done: false, value: { close: () => undefined, timestamp: taken * 1000 } });
-    await new Promise((turn) => setImmediate(turn));
-  };
-  return { asked, next };
-}
+import { page } from "./encoders";
 
 void test("a wish for a key frame that was made before one had arrived is for that one", async () => {
   let at = 1000;
   const clock = mock.method(performance, "now", () => at);
-  const { asked, next } = page();
+  const { asked, next, track } = page();
   const sent: number[] = [];
   const sender = new FrameSender({ width: 640, height: 360, fps: 10, bitrate: 500_000 }, ({ n }) => sent.push(n), assert.fail);
   const frame = async () => {
     at += 500;
     await next();
   };
-  const track = { enabled: true, clone: () => ({ ...track, stop: () => undefined }) } as unknown as MediaStreamTrack;
   assert.equal(await sender.start(track), "h264");
   await frame();
   assert.deepEqual(asked, [true], "the first one");
@@ -102,10 +70,9 @@ void test("the road's own back pressure tells the rate: less where acknowledgeme
 void test("a way that bears little is sent half the size, and all of it once it bears that for a while", async () => {
   let at = 1000;
   const clock = mock.method(performance, "now", () => at);
-  const { next } = page();
+  const { next, track } = page();
   const sent: { n: number; width: number }[] = [];
   const sender = new FrameSender({ width: 1280, height: 720, fps: 10, bitrate: 2_000_000 }, (told) => sent.push(told), assert.fail);
-  const track = { enabled: true, clone: () => ({ ...track, stop: () => undefined }) } as unknown as MediaStreamTrack;
   await sender.start(track);
   const frame = async (late: number) => {
     at += 600;
@@ -126,9 +93,8 @@ void test("a way that bears little is sent half the size, and all of it once it 
 
 void test("pictures count by when they were taken: several at once of a busy page, but no more than are wished for", async () => {
   const clock = mock.method(performance, "now", () => 5000);
-  const { asked, next } = page();
+  const { asked, next, track } = page();
   const sender = new FrameSender({ width: 640, height: 360, fps: 10, bitrate: 500_000 }, ({ n }) => sender.acknowledged(n, false, null), assert.fail);
-  const track = { enabled: true, clone: () => ({ ...track, stop: () => undefined }) } as unknown as MediaStreamTrack;
   await sender.start(track);
   for (const taken of [1000, 1100, 1200, 1300]) await next(taken);
   assert.equal(asked.length, 4);

@@ -1,8 +1,10 @@
 // The page's camera where no media connection leaves the page: pictures are encoded here, and go as messages. What is on its
 // way and not acknowledged tells how much the way bears.
 
-export type Encoding = { width: number; height: number; fps: number; bitrate: number };
-export type Encoded = { codec: string; key: boolean; width: number; height: number; at: number; n: number };
+export type Size = { width: number; height: number };
+export type Encoding = Size & { fps: number; bitrate: number };
+/** `small` where it is of the small layer, which counts its own. */
+export type Encoded = Size & { codec: string; key: boolean; at: number; n: number; small?: true };
 
 const FIRST_BITS = 1_200_000;
 const LEAST_BITS = 150_000;
@@ -13,14 +15,15 @@ const STUCK_MS = 600;
 const EARLY_SHARE = 0.25;
 const CREDIT = 2;
 const KEY_MS = 400;
-/** Below so many bits a second half the size is sent, above so many all of it; tried again after so many milliseconds. */
+/** Below so many bits a second half the size is sent, from so many on all of it; tried again after so many milliseconds. */
 const HALF_BITS = 450_000;
-const WHOLE_BITS = 800_000;
+export const WHOLE_BITS = 800_000;
 const AGAIN_MS = 10_000;
-const HALF_FPS = 15;
+export const HALF_FPS = 15;
 /** How many pictures may wait for a page that is busy, and for the encoder. */
 const WAITING = 3;
-const LEAST_HALVED = 640 * 360;
+/** What has no more pixels is sent in this size alone. */
+export const LEAST_HALVED = 640 * 360;
 
 type Candidate = { name: string; config: (wish: Encoding) => VideoEncoderConfig };
 
@@ -123,8 +126,8 @@ export class Pace {
   }
 
   /** Whether nothing more should be sent now, the oldest of what is out being so old. */
-  stuck(oldest: number): boolean {
-    return oldest > (this.best === Infinity ? 0 : this.best) + STUCK_MS;
+  stuck(oldest: number, patience = STUCK_MS): boolean {
+    return oldest > (this.best === Infinity ? 0 : this.best) + patience;
   }
 
   /** The bits per second from now on, where they change. */
@@ -141,55 +144,164 @@ export class Pace {
   }
 }
 
-export class FrameSender {
-  codec = "";
+/** One size of what is sent: its encoder, and what of it is on its way. */
+export class Layer {
+  /** Nothing of it is made meanwhile. */
+  rests = false;
+  /** Whether any of it has gone out since it rested last. */
+  begun = false;
+  wantKey = true;
+  sent = 0;
+  bytes = 0;
   private encoder: VideoEncoder | undefined;
   private config: VideoEncoderConfig | undefined;
-  private pace: Pace;
-  private quiet: (() => void) | undefined;
   private readonly out = new Map<number, number>();
-  private count = 0;
-  private wantKey = true;
   private keyed = 0;
   /** The number of the newest key frame. */
   private newestKey = 0;
   private due = 0;
-  /** When the whole size may be tried; no time while it is sent. */
-  private whole = 0;
-  private rest = AGAIN_MS;
-  private waits = false;
-  sent = 0;
-  bytes = 0;
 
-  constructor(
-    private wish: Encoding,
-    private readonly send: (told: Encoded, bytes: ArrayBuffer) => void,
-    private readonly failed: (words: string) => void,
-  ) {
-    this.pace = new Pace(wish.bitrate);
+  constructor(private readonly send: (chunk: EncodedVideoChunk, n: number, bytes: ArrayBuffer) => void) {}
+
+  /** Begin, where this browser says that it can. */
+  async start(config: VideoEncoderConfig, failed: () => void): Promise<boolean> {
+    const { supported } = await VideoEncoder.isConfigSupported(config).catch(() => ({ supported: false }));
+    if (!supported) return false;
+    this.encoder = new VideoEncoder({ output: (chunk) => this.deliver(chunk), error: failed });
+    this.use(config);
+    return true;
   }
 
-  /** The layer that the way bears. */
+  /** The encoder, until it is closed or has failed. */
+  private get open(): VideoEncoder | undefined {
+    return this.encoder?.state === "closed" ? undefined : this.encoder;
+  }
+
+  private use(config: VideoEncoderConfig): void {
+    this.open?.configure((this.config = config));
+  }
+
+  configure(config: VideoEncoderConfig): void {
+    this.use(config);
+    this.wantKey = true;
+  }
+
+  rate(bits: number): void {
+    const bitrate = Math.round(bits);
+    if (bitrate !== this.config?.bitrate) this.use({ ...this.config!, bitrate });
+  }
+
+  rest(rests: boolean): void {
+    this.rests = rests;
+    this.begun = false;
+    this.wantKey = true;
+    this.out.clear();
+  }
+
+  oldest(now: number): number {
+    const [first] = this.out.values();
+    return first === undefined ? 0 : now - first;
+  }
+
+  encode(frame: VideoFrame, now: number, stuck: boolean): void {
+    const { open, config } = this;
+    const interval = 1000 / (config?.framerate ?? HALF_FPS);
+    // By when it was taken: a page that was busy gets several at once.
+    const taken = frame.timestamp / 1000;
+    if (this.rests || stuck || taken < this.due - interval * EARLY_SHARE) return;
+    if (!open || open.encodeQueueSize >= WAITING) return;
+    // What was missed is made up for, a little: cameras of a busy machine come unevenly.
+    this.due = Math.max(this.due, taken - CREDIT * interval) + interval;
+    const keyFrame = this.wantKey && now - this.keyed > KEY_MS;
+    if (keyFrame) {
+      this.wantKey = false;
+      this.keyed = now;
+    }
+    open.encode(frame, { keyFrame });
+  }
+
+  private deliver(chunk: EncodedVideoChunk): void {
+    if (this.rests) return;
+    const bytes = new ArrayBuffer(chunk.byteLength);
+    chunk.copyTo(bytes);
+    const n = ++this.sent;
+    if (chunk.type === "key") this.newestKey = n;
+    this.begun = true;
+    this.out.set(n, performance.now());
+    this.bytes += bytes.byteLength;
+    this.send(chunk, n, bytes);
+  }
+
+  /** The other end has this one, and may wish for a key frame. */
+  acknowledged(n: number, key: boolean, pace: Pace): void {
+    const at = this.out.get(n);
+    if (at === undefined) return;
+    pace.took(performance.now() - at);
+    // They come in order: an acknowledgement that was lost is made up for by the next one.
+    for (const earlier of this.out.keys()) if (earlier <= n) this.out.delete(earlier);
+    // What asks for one before it has the one on its way has no need of another.
+    if (key && n >= this.newestKey && this.keyed <= at) this.wantKey = true;
+  }
+
+  stop(): void {
+    this.open?.close();
+  }
+}
+
+/** Half of each side, in even numbers. */
+export function halfOf({ width, height }: Size): Size {
+  const even = (side: number) => Math.round(side / 4) * 2;
+  return { width: even(width), height: even(height) };
+}
+
+export class FrameSender {
+  codec = "";
+  protected readonly pace: Pace;
+  protected readonly large: Layer;
+  protected held = false;
+  /** When the whole size may be tried; no time while it is sent. */
+  protected whole = 0;
+  private rest = AGAIN_MS;
+  private made = CANDIDATES[0]!.config;
+  private quiet: (() => void) | undefined;
+
+  constructor(
+    protected wish: Encoding,
+    protected readonly send: (told: Encoded, bytes: ArrayBuffer) => void,
+    private readonly failed: () => void,
+  ) {
+    this.pace = new Pace(wish.bitrate);
+    this.large = new Layer((chunk, n, bytes) => {
+      const { width, height } = this.size;
+      this.send({ codec: this.codec, key: chunk.type === "key", width, height, at: chunk.timestamp, n }, bytes);
+    });
+  }
+
+  get sent(): number {
+    return this.large.sent;
+  }
+
+  get bytes(): number {
+    return this.large.bytes;
+  }
+
+  /** The size that the way bears. */
   get size(): Encoding {
-    const { width, height, fps, bitrate } = this.wish;
-    if (!this.whole) return this.wish;
-    const even = (side: number) => Math.round(side / 4) * 2;
-    return { width: even(width), height: even(height), fps: Math.min(fps, HALF_FPS), bitrate };
+    const { fps } = this.wish;
+    return this.whole ? { ...this.wish, ...halfOf(this.wish), fps: Math.min(fps, HALF_FPS) } : this.wish;
+  }
+
+  /** Of the bits that the way bears a second, those for what is sent in this size. */
+  protected get bits(): number {
+    return this.pace.bits;
   }
 
   /** Begin; the codec's name, or nothing where this browser encodes none that can be sent on. */
   async start(from: Pictures): Promise<string> {
     for (const { name, config } of CANDIDATES) {
-      const wanted = { ...config(this.wish), bitrate: Math.round(this.pace.bits) };
-      const { supported } = await VideoEncoder.isConfigSupported(wanted).catch(() => ({ supported: false }));
-      if (!supported) continue;
+      if (!(await this.large.start({ ...config(this.wish), bitrate: Math.round(this.bits) }, this.failed))) continue;
       this.codec = name;
-      this.config = wanted;
-      this.encoder = new VideoEncoder({
-        output: (chunk) => this.deliver(chunk),
-        error: (error) => this.failed(error.message),
-      });
-      this.encoder.configure(wanted);
+      this.made = config;
       this.take(from);
       return name;
     }
@@ -199,7 +311,11 @@ export class FrameSender {
   /** Send these pictures from now on. */
   take(from: Pictures): void {
     this.quiet?.();
-    this.quiet = shown(from, this.wish.fps, (frame) => this.encode(frame));
+    this.quiet = shown(from, this.wish.fps, (frame) => {
+      const now = performance.now();
+      if (!this.held && this.codec) this.encode(frame, now);
+      frame.close();
+    });
   }
 
   /** Another size or rate from now on; the codec stays. */
@@ -209,98 +325,57 @@ export class FrameSender {
     this.configure();
   }
 
-  private configure(): void {
-    const made = CANDIDATES.find(({ name }) => name === this.codec);
-    if (made && this.encoder?.state === "configured") {
-      this.config = { ...made.config(this.size), bitrate: Math.round(this.pace.bits) };
-      this.encoder.configure(this.config);
-    }
-    this.wantKey = true;
+  protected config(size: Encoding, bits: number): VideoEncoderConfig {
+    return { ...this.made(size), bitrate: Math.round(bits) };
   }
 
-  private oldest(now: number): number {
-    const [first] = this.out.values();
-    return first === undefined ? 0 : now - first;
+  protected configure(): void {
+    this.large.configure(this.config(this.size, this.bits));
   }
 
-  private encode(frame: VideoFrame): void {
-    const { encoder } = this;
-    const now = performance.now();
-    const interval = 1000 / this.size.fps;
-    // By when it was taken: a page that was busy gets several at once.
-    const taken = frame.timestamp / 1000;
-    const early = taken < this.due - interval * EARLY_SHARE;
-    if (this.waits || encoder?.state !== "configured" || early || encoder.encodeQueueSize >= WAITING || this.pace.stuck(this.oldest(now))) {
-      frame.close();
-      if (!early && !this.waits) this.adapt(now);
-      return;
-    }
-    // What was missed is made up for, a little: cameras of a busy machine come unevenly.
-    this.due = Math.max(this.due, taken - CREDIT * interval) + interval;
-    this.adapt(now);
-    const keyFrame = this.wantKey && now - this.keyed > KEY_MS;
-    if (keyFrame) {
-      this.wantKey = false;
-      this.keyed = now;
-    }
-    encoder.encode(frame, { keyFrame });
-    frame.close();
+  protected rate(): void {
+    this.large.rate(this.bits);
   }
 
-  private adapt(now: number): void {
-    const changed = this.pace.judge(now, this.oldest(now));
-    if (!this.config || this.encoder?.state !== "configured") return;
+  protected encode(frame: VideoFrame, now: number): void {
+    const oldest = this.large.oldest(now);
+    this.adapt(now, oldest);
+    this.large.encode(frame, now, this.pace.stuck(oldest));
+  }
+
+  protected adapt(now: number, oldest: number): void {
+    const changed = this.pace.judge(now, oldest);
     const { bits } = this.pace;
     const { width, height } = this.wish;
-    if (this.whole ? bits > WHOLE_BITS && now > this.whole : bits < HALF_BITS && width * height > LEAST_HALVED) {
+    if (this.whole ? bits >= WHOLE_BITS && now > this.whole : bits < HALF_BITS && width * height > LEAST_HALVED) {
       this.whole = this.whole ? 0 : now + this.rest;
       // What was tried in vain is tried more seldom.
       if (this.whole) this.rest *= 2;
       this.configure();
-    } else if (changed) this.encoder.configure((this.config = { ...this.config, bitrate: Math.round(changed) }));
-  }
-
-  private deliver(chunk: EncodedVideoChunk): void {
-    if (this.waits) return;
-    const bytes = new ArrayBuffer(chunk.byteLength);
-    chunk.copyTo(bytes);
-    const n = ++this.count;
-    if (chunk.type === "key") this.newestKey = n;
-    this.out.set(n, performance.now());
-    this.sent += 1;
-    this.bytes += bytes.byteLength;
-    const { width, height } = this.size;
-    this.send({ codec: this.codec, key: chunk.type === "key", width, height, at: chunk.timestamp, n }, bytes);
+    } else if (changed) this.rate();
   }
 
   /** The other end has this one, and says what it wishes. */
   acknowledged(n: number, key: boolean, bits: number | null): void {
-    const at = this.out.get(n);
-    if (at === undefined) return;
-    this.pace.took(performance.now() - at);
-    // They come in order: an acknowledgement that was lost is made up for by the next one.
-    for (const earlier of this.out.keys()) if (earlier <= n) this.out.delete(earlier);
-    // What asks for one before it has the one on its way has no need of another.
-    if (key && n >= this.newestKey && this.keyed <= at) this.wantKey = true;
+    this.large.acknowledged(n, key, this.pace);
     if (bits) this.pace.atMost(Math.min(bits, this.wish.bitrate));
   }
 
   /** A key frame as soon as may be. */
   key(): void {
-    this.wantKey = true;
+    this.large.wantKey = true;
   }
 
   /** Nothing is encoded meanwhile; then a key frame is first. */
   hold(held: boolean): void {
-    this.waits = held;
-    this.wantKey = true;
-    this.out.clear();
+    this.held = held;
+    this.large.rest(held);
   }
 
   stop(): void {
     this.quiet?.();
     this.quiet = undefined;
-    if (this.encoder && this.encoder.state !== "closed") this.encoder.close();
+    this.large.stop();
   }
 }
 

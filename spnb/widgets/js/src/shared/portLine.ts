@@ -1,6 +1,7 @@
 // The line of a `PortRoom`: its WebSocket, and the encoders whose frames go over it. It lives in a worker where there may
 // be one: a notebook's page is often busy for a tenth of a second and more, and pictures would wait for it.
-import { FrameSender, type Encoding, type Pictures } from "./encoder";
+import { type Encoding, type Pictures, type Size } from "./encoder";
+import { LayeredSender } from "./layers";
 
 const OPEN_MS = 5000;
 /** How often the other end is asked whether it is there, and how long it may say nothing, in milliseconds. */
@@ -9,13 +10,14 @@ const SILENT_MS = 2500;
 /** What goes before a frame: its track's number, flags, its own number, and when it was taken. */
 const LEAD_BYTES = 14;
 const KEY = 1;
+const SMALL = 2;
 const PACKET_MS = 20;
 
 /** What is asked of it; `key` names a track of pictures. */
 export type Asked =
   | { do: "open"; address: string; token: string }
   | { do: "say"; told: Record<string, unknown> }
-  | { do: "encode"; key: number; wish: Encoding; pictures: Pictures }
+  | { do: "encode"; key: number; wish: Encoding; smaller: Size | undefined; pictures: Pictures }
   | { do: "take"; key: number; pictures: Pictures }
   | { do: "send"; key: number; number: number; held: boolean }
   | { do: "want"; key: number }
@@ -25,7 +27,7 @@ export type Asked =
 /** What it tells: what the other end says, what has been sent, and its end. */
 export type Told =
   | { tells: "heard"; told: Record<string, unknown> }
-  | { tells: "codec"; key: number; codec: string }
+  | { tells: "codec"; key: number; codec: string; layers: number }
   | { tells: "sent"; key: number; sent: number; bytes: number; width: number; height: number }
   | { tells: "ready" | "joined" }
   | { tells: "closed"; reason: string };
@@ -33,7 +35,7 @@ export type Told =
 /** The time that pictures and sound are told by, in milliseconds: the same in a page and in its workers. */
 export const clock = (): number => performance.timeOrigin + performance.now();
 
-type Sent = { frames: FrameSender; number: number; ahead: number };
+type Sent = { frames: LayeredSender; number: number; ahead: number };
 
 export class PortLine {
   #socket: WebSocket | undefined;
@@ -47,12 +49,12 @@ export class PortLine {
     const sent = "key" in asked ? this.#sent.get(asked.key) : undefined;
     if (asked.do === "open") this.#open(asked.address, asked.token);
     else if (asked.do === "say") this.#say(asked.told);
-    else if (asked.do === "encode") void this.#encode(asked.key, asked.wish, asked.pictures);
+    else if (asked.do === "encode") void this.#encode(asked);
     else if (asked.do === "take") sent?.frames.take(asked.pictures);
     else if (asked.do === "want") sent?.frames.key();
     else if (asked.do === "close") this.#close("");
     else if (asked.do === "sound")
-      asked.pieces.forEach((piece, index) => this.#send(asked.number, piece, true, (asked.at + index * PACKET_MS) * 1000, 0));
+      asked.pieces.forEach((piece, index) => this.#send(asked.number, piece, KEY, (asked.at + index * PACKET_MS) * 1000, 0));
     else if (sent && asked.do === "send") {
       sent.number = asked.number;
       sent.frames.hold(asked.held);
@@ -71,8 +73,10 @@ export class PortLine {
     socket.onmessage = ({ data }: MessageEvent<string>) => {
       const told = JSON.parse(data) as Record<string, unknown>;
       this.#heard = performance.now();
-      if ("ack" in told) this.#by(told["track"])?.frames.acknowledged(Number(told["ack"]), told["key"] === true, null);
-      else if ("key" in told) this.#by(told["key"])?.frames.key();
+      const small = told["small"] === true;
+      if ("ack" in told) this.#by(told["track"])?.frames.acknowledged(Number(told["ack"]), told["key"] === true, null, small);
+      else if ("key" in told) this.#by(told["key"])?.frames.key(small);
+      else if ("wants" in told) this.#by(told["wants"])?.frames.want(told["large"] === true);
       else if ("joined" in told) {
         clearTimeout(late);
         this.#beat = setInterval(() => this.#look(), ASK_MS);
@@ -101,16 +105,20 @@ export class PortLine {
     if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(told));
   }
 
-  async #encode(key: number, wish: Encoding, pictures: Pictures): Promise<void> {
-    const frames = new FrameSender(
+  async #encode({ key, wish, smaller, pictures }: Asked & { do: "encode" }): Promise<void> {
+    const frames = new LayeredSender(
       wish,
-      ({ key: whole, at, n }, bytes) => this.#send(sent.number, bytes, whole, this.#at(sent, at), n),
+      ({ key: whole, at, n, small }, bytes) =>
+        this.#send(sent.number, bytes, (whole ? KEY : 0) | (small ? SMALL : 0), this.#at(sent, at), n),
       () => this.#close(""),
+      smaller,
     );
+    frames.onRests = () => this.#say({ say: "rests", track: sent.number });
     const sent: Sent = { frames, number: 0, ahead: Infinity };
     this.#sent.set(key, sent);
     frames.hold(true); // until the other end knows of it
-    this.tell({ tells: "codec", key, codec: await frames.start(pictures) });
+    const codec = await frames.start(pictures);
+    this.tell({ tells: "codec", key, codec, layers: frames.layers });
   }
 
   /** A picture's time by the common clock: as much later as the earliest one of them came. */
@@ -120,12 +128,12 @@ export class PortLine {
     return at + sent.ahead;
   }
 
-  #send(number: number, bytes: ArrayBuffer, key: boolean, at: number, n: number): void {
+  #send(number: number, bytes: ArrayBuffer, flags: number, at: number, n: number): void {
     if (!number || this.#socket?.readyState !== WebSocket.OPEN) return;
     const message = new Uint8Array(LEAD_BYTES + bytes.byteLength);
     const lead = new DataView(message.buffer);
     lead.setUint8(0, number);
-    lead.setUint8(1, key ? KEY : 0);
+    lead.setUint8(1, flags);
     lead.setUint32(2, n);
     lead.setFloat64(6, at);
     message.set(new Uint8Array(bytes), LEAD_BYTES);

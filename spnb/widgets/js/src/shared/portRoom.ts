@@ -2,7 +2,7 @@
 // the sandbox, by the road that its calls go. What goes out are livekit-client's own tracks, as in a room of its own:
 // here stands in for `Room`, and for a track's sender, as much as publishing uses of them.
 import { TrackEvent, type LocalTrack, type TrackPublishOptions } from "livekit-client";
-import { streamOf } from "./encoder";
+import { LEAST_HALVED, halfOf, streamOf, type Size } from "./encoder";
 import { soundOf } from "./messages";
 import { PortLine, clock, type Asked, type Told } from "./portLine";
 
@@ -85,7 +85,7 @@ export class PortRoom {
     } else if (told.tells === "closed") {
       this.#joined?.(new Error(told.reason));
       this.#end(-1);
-    } else if (told.tells === "codec") this.#answer(`codec ${told.key}`, told.codec);
+    } else if (told.tells === "codec") this.#answer(`codec ${told.key}`, told);
     else if (told.tells === "sent") {
       const sent = [...this.#sent.values()].find(({ key }) => key === told.key);
       if (sent) sent.told = told;
@@ -120,16 +120,19 @@ export class PortRoom {
     const sent = new Sent(key, track, line);
     this.#sent.set(track, sent);
     let codec = "opus";
+    let smaller: Size | undefined;
     if (picture) {
-      const known = this.#asked<string>(`codec ${key}`);
-      sent.encode(options);
-      codec = await known;
+      const known = this.#asked<{ codec: string; layers: number }>(`codec ${key}`);
+      smaller = sent.encode(options);
+      const { codec: made, layers } = await known;
+      codec = made;
+      if (layers < 2) smaller = undefined;
     }
     if (!codec) throw new Error("this browser cannot encode");
     const published = this.#asked<number>(`published ${key}`);
     const { width = 0, height = 0 } = track.mediaStreamTrack.getSettings();
     const { source } = options;
-    this.#say({ say: "publish", ask: key, kind: track.kind, codec, source, width, height, muted: track.isMuted });
+    this.#say({ say: "publish", ask: key, kind: track.kind, codec, source, width, height, smaller, muted: track.isMuted });
     sent.number = await published;
     const muted = () => {
       this.#say({ say: "mute", track: sent.number, muted: track.isMuted });
@@ -182,11 +185,15 @@ class Sent {
     private readonly line: Line,
   ) {}
 
-  /** Encode pictures; the line tells by which codec. */
-  encode({ videoEncoding }: TrackPublishOptions): void {
+  /** Encode pictures, in a smaller size as well where there is to be one; the line tells by which codec, and whether
+   * both. */
+  encode({ videoEncoding, simulcast, videoSimulcastLayers }: TrackPublishOptions): Size | undefined {
     const { key, line, track } = this;
     const { width = 1280, height = 720, frameRate = 30 } = track.mediaStreamTrack.getSettings();
     const wish = { width, height, fps: videoEncoding?.maxFramerate ?? frameRate, bitrate: Math.min(MOST_BITS, videoEncoding?.maxBitrate ?? MOST_BITS) };
+    // Half of each side: livekit-client's own layer below 720p, and enough to see by where the way bears no more.
+    const next = videoSimulcastLayers ? videoSimulcastLayers.at(-1) : halfOf(wish);
+    const smaller = simulcast && next && next.height < height && width * height > LEAST_HALVED ? { width: next.width, height: next.height } : undefined;
     const show = (shown: MediaStreamTrack, ask: (pictures: MediaStreamTrack | ReadableStream<VideoFrame>) => Asked) => {
       const made = streamOf(shown);
       line.ask(ask(made.pictures), "getReader" in made.pictures ? [made.pictures] : []);
@@ -198,7 +205,8 @@ class Sent {
       replaceTrack: (next: MediaStreamTrack) => Promise.resolve(show(next, (pictures) => ({ do: "take", key, pictures }))),
       getStats: () => Promise.resolve(this.#stats()),
     } as unknown as RTCRtpSender;
-    show(track.mediaStreamTrack, (pictures) => ({ do: "encode", key, wish, pictures }));
+    show(track.mediaStreamTrack, (pictures) => ({ do: "encode", key, wish, smaller, pictures }));
+    return smaller;
   }
 
   /** Nothing goes out while it is muted. */
