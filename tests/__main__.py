@@ -5,11 +5,14 @@ Further words go to pytest: `python -m tests tests/live -x`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import IO
@@ -76,31 +79,77 @@ def ensure_spark() -> None:
         subprocess.run([uv, "sync", "--quiet", "--inexact", "--group", "dev", "--extra", "spark"], check=True, cwd=ROOT)
 
 
-def ensure_livekit() -> None:
+def give_way(process: subprocess.Popen[bytes]) -> None:
+    """Let what keeps time go before a process and its children."""
+    if sys.platform != "win32":
+        psutil.Process(process.pid).nice(10)
+        among_sessions(process, 5)
+
+
+def among_sessions(process: subprocess.Popen[bytes], nice: int) -> None:
+    """How far a session gives way to others, by a process that leads it.
+
+    Linux may share its time among sessions first, and only then among the processes of each, by their niceness
+    (`man 7 sched`, autogroups). A browser has a session of its own; so must have what gives way to it.
+    """
+    with contextlib.suppress(OSError):  # where no sessions are told apart, or it is over
+        Path(f"/proc/{process.pid}/autogroup").write_text(str(nice))
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process in a session of its own, with all of it."""
+    if process.poll() is None:
+        if sys.platform == "win32":
+            process.terminate()
+        else:
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+class LiveKitBuild:
     """An unmodified livekit-server to hold the embedded one against: the one here, else built where Go is.
 
-    It is built into the repository's own cache folder, never onto the PATH. Where it cannot be had, the tests that need
-    it say so.
+    It is built into the repository's own cache folder, never onto the PATH, while tests run that need none; those that
+    do wait for it (`tests.media.conftest.livekit_binary`). Where it cannot be had, they say so.
     """
-    if os.environ.get("SPNB_LIVEKIT_SERVER") or shutil.which("livekit-server"):
-        return
-    folder = ROOT / ".cache" / f"livekit-server-{LIVEKIT_VERSION}"
-    binary = folder / ("server.exe" if sys.platform == "win32" else "server")
-    go = shutil.which("go")
-    if not binary.exists() and go is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, "GOBIN": str(folder)}
+
+    def __init__(self) -> None:
+        self._build: subprocess.Popen[bytes] | None = None
+        self._folder = ROOT / ".cache" / f"livekit-server-{LIVEKIT_VERSION}"
+        self._waiting = threading.Thread(target=self._finish, daemon=True)
+        if os.environ.get("SPNB_LIVEKIT_SERVER") or shutil.which("livekit-server"):
+            return
+        binary = self._folder / ("server.exe" if sys.platform == "win32" else "server")
+        go = shutil.which("go")
+        if not binary.exists() and go is not None:
+            self._start(go)
+        if binary.exists() or self._build:
+            os.environ["SPNB_LIVEKIT_SERVER"] = str(binary)
+
+    def _start(self, go: str) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        # Done sooner: it seldom looks for memory to use again, and writes nothing for debuggers.
+        environment = {**os.environ, "GOBIN": str(self._folder), "GOGC": "400"}
+        brief = ("-gcflags=all=-dwarf=false", "-ldflags=-s -w")
         if not os.environ.get("HOME"):  # Go asks for a home unless it is told where its caches are
-            work = folder / "go"
+            work = self._folder / "go"
             environment |= {"GOPATH": str(work), "GOCACHE": str(work / "cache"), "GOFLAGS": "-modcacherw"}
         module = f"github.com/livekit/livekit-server/cmd/server@v{LIVEKIT_VERSION}"
-        sys.stderr.write(f"building livekit-server {LIVEKIT_VERSION} into {folder} …\n")
-        built = subprocess.run([go, "install", module], env=environment)
-        shutil.rmtree(folder / "go", ignore_errors=True)
-        if built.returncode:
+        sys.stderr.write(f"building livekit-server {LIVEKIT_VERSION} into {self._folder} …\n")
+        self._build = subprocess.Popen([go, "install", *brief, module], env=environment, start_new_session=True)
+        give_way(self._build)
+        os.environ["SPNB_LIVEKIT_BUILD"] = str(self._build.pid)
+        self._waiting.start()
+
+    def _finish(self) -> None:
+        assert self._build is not None
+        if self._build.wait():
             sys.stderr.write("livekit-server could not be built: its tests will be skipped\n")
-    if binary.exists():
-        os.environ["SPNB_LIVEKIT_SERVER"] = str(binary)
+        shutil.rmtree(self._folder / "go", ignore_errors=True)
+
+    def end(self) -> None:
+        """Leave it, if it is not done."""
+        if self._build is not None:
+            end(self._build)
 
 
 MOST_AGAIN = 10
@@ -110,9 +159,9 @@ REAL_TIME = "browser or media"
 COVERAGE = ("--cov=spnb", "--cov-report=term:skip-covered", "--cov-fail-under=85")
 
 
-def run(*words: str) -> int:
+def run(*words: str, stdout: int | None = None) -> int:
     """One run of pytest; its exit code."""
-    return subprocess.run([sys.executable, "-m", "pytest", *words]).returncode
+    return subprocess.run([sys.executable, "-m", "pytest", *words], stdout=stdout).returncode
 
 
 class Part:
@@ -135,9 +184,17 @@ class Part:
         self._failed = Path(self._folder.name, "failed")
         environment = {**os.environ, "SPNB_FAILED": str(self._failed), "SPNB_GIVES_WAY": "1" if gives_way else ""}
         command = [sys.executable, "-m", "pytest", *words]
-        self._process = subprocess.Popen(command, stdout=self._printed, env=environment)
-        if gives_way and sys.platform != "win32":
-            psutil.Process(self._process.pid).nice(10)
+        self._process = subprocess.Popen(command, stdout=self._printed, env=environment, start_new_session=True)
+        if gives_way:
+            give_way(self._process)
+
+    def stand_back_no_more(self) -> None:
+        """There is nothing left that goes first."""
+        among_sessions(self._process, 0)
+
+    def end(self) -> None:
+        """End it, if it still runs."""
+        end(self._process)
 
     def tell(self) -> None:
         """Wait for the end, and print what was not shown."""
@@ -167,42 +224,58 @@ def run_all() -> int:
     """The whole suite, both parts at once; 0 where all passed.
 
     What sends media or drives a browser keeps time, and mostly waits: the busier the machine, the longer it waits and
-    the more it computes meanwhile. So two of it run at a time (`tests.scheduling`). What only computes fills the time
-    that is left: it gives way, and is measured for coverage.
+    the more it computes meanwhile. So three of it run at a time, of which two drive a lab (`tests.scheduling`). What
+    only computes fills the time that is left: it gives way, and is measured for coverage.
     """
     for stale in ROOT.glob(".coverage*"):
         stale.unlink()
-    alike = ("-q", "-n", "2", "--dist", "loadscope")
-    computed = Part(
-        "What neither sends media nor drives a browser",
-        *(*alike, "-m", f"not ({REAL_TIME})", *COVERAGE),
-        gives_way=True,
-    )
-    # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
-    in_time = Part(
-        "Media and pages",
-        *(*alike, "-m", REAL_TIME, "-rR", "--no-loadscope-reorder", "--durations=30"),
-        shown=True,
-    )
-    parts = (computed, in_time)
-    for part in parts:
-        part.tell()
-    codes = [part.verdict() for part in parts]
-    return next((code for code in codes if code), 0)
+    # Each process imports every module of the tests; the first of them keeps them compiled for the others.
+    run("--collect-only", "-qq", "--no-header", "--no-summary", stdout=subprocess.DEVNULL)
+    alike = ("-q", "--dist", "loadscope")
+    parts = []
+    try:
+        # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
+        in_time = Part(
+            "Media and pages",
+            *(*alike, "-n", "3", "-m", REAL_TIME, "-rR", "--no-loadscope-reorder", "--durations=30"),
+            shown=True,
+        )
+        parts.append(in_time)
+        ensure_spark()
+        computed = Part(
+            "What neither sends media nor drives a browser",
+            *(*alike, "-n", "2", "-m", f"not ({REAL_TIME})", *COVERAGE),
+            gives_way=True,
+        )
+        parts.append(computed)
+        in_time.tell()
+        computed.stand_back_no_more()
+        computed.tell()
+        codes = [part.verdict() for part in parts]
+        return next((code for code in codes if code), 0)
+    finally:
+        for part in parts:
+            part.end()
 
 
 def main() -> int:
     """Run the suite; the exit code is pytest's."""
     # Hundreds of processes are started: without a cache of what it imports, each would spend seconds on compiling it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    ensure_tools()
-    os.environ["SPNB_CHROMIUM"] = str(ensure_browser())
-    ensure_ffmpeg()
-    ensure_roads()
-    ensure_spark()
-    ensure_livekit()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     os.chdir(ROOT)
-    return run(*sys.argv[1:]) if sys.argv[1:] else run_all()
+    ensure_tools()
+    livekit = LiveKitBuild()
+    try:
+        os.environ["SPNB_CHROMIUM"] = str(ensure_browser())
+        ensure_ffmpeg()
+        ensure_roads()
+        if not sys.argv[1:]:
+            return run_all()
+        ensure_spark()
+        return run(*sys.argv[1:])
+    finally:
+        livekit.end()
 
 
 if __name__ == "__main__":

@@ -1,18 +1,39 @@
-"""Which tests go to which worker."""
+"""Which tests go to which worker, and in which order."""
 
 from __future__ import annotations
 
+import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-__all__ = ["Modules"]
+__all__ = ["Modules", "share", "shares_first"]
 
-LONGEST = "tests/lab"
-"""The folder that takes longest: its tests share a lab, a browser and a sandbox."""
+LAB, FRONT_ENDS = "tests/lab/", "tests/frontends/"
+HALF = f"{LAB}test_o"
+"""Where the lab's modules are cut in two, by their names: both halves take about as long."""
+
+
+def share(nodeid: str) -> tuple[int, str]:
+    """Where a test stands in the order, and what it shares with others: they go to one worker.
+
+    The tests of a lab share a lab, a browser and a sandbox, and take longest: two workers begin with a half each. The
+    other front ends come behind the second half: no more than two browsers compute at a time. All else is shared by
+    the tests of a module.
+    """
+    if nodeid.startswith(LAB):
+        half = int(nodeid >= HALF)
+        return half, f"{LAB}{half}"
+    if nodeid.startswith(FRONT_ENDS):
+        return 2, f"{LAB}1"
+    return 3, nodeid.split("::", 1)[0]
+
+
+def shares_first(items: list[pytest.Item]) -> None:
+    """Put what takes longest first; all else stays in its order."""
+    items.sort(key=lambda item: share(item.nodeid)[0])
 
 
 class Modules(LoadScopeScheduling):
-    """A module goes to one worker, and all modules of the longest folder to the same one."""
+    """What is shared stays on one worker."""
 
     def _split_scope(self, nodeid: str) -> str:
-        module = nodeid.split("::", 1)[0]
-        return LONGEST if module.startswith(f"{LONGEST}/") else module
+        return share(nodeid)[1]

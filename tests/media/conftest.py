@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import pytest_asyncio
 from livekit import api, rtc
@@ -75,8 +77,12 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveKit]:
 
 
 def livekit_binary() -> Path:
-    """The livekit-server of this machine; skips the test where there is none."""
-    found = find_binary(os.environ)
+    """The livekit-server of this machine, once it is built; skips the test where there is none."""
+    if building := os.environ.get("SPNB_LIVEKIT_BUILD"):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(int(building)).wait()
+    named = os.environ.get("SPNB_LIVEKIT_SERVER", "")
+    found = None if building and not Path(named).exists() else find_binary(os.environ)
     if found is None:
         pytest.skip("no livekit-server here: `python -m tests` builds one where Go is, or set SPNB_LIVEKIT_SERVER")
     return found
