@@ -231,13 +231,13 @@ def run_all() -> int:
         stale.unlink()
     # Each process imports every module of the tests; the first of them keeps them compiled for the others.
     run("--collect-only", "-qq", "--no-header", "--no-summary", stdout=subprocess.DEVNULL)
-    alike = ("-q", "--dist", "loadscope")
+    alike = ("-q", "--dist", "loadscope", "--no-loadscope-reorder")
     parts = []
     try:
         # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
         in_time = Part(
             "Media and pages",
-            *(*alike, "-n", "3", "-m", REAL_TIME, "-rR", "--no-loadscope-reorder", "--durations=30"),
+            *(*alike, "-n", "3", "-m", REAL_TIME, "-rR", "--durations=30"),
             shown=True,
         )
         parts.append(in_time)

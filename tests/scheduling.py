@@ -10,6 +10,9 @@ __all__ = ["Modules", "share", "shares_first"]
 LAB, FRONT_ENDS = "tests/lab/", "tests/frontends/"
 HALF = f"{LAB}test_o"
 """Where the lab's modules are cut in two, by their names: both halves take about as long."""
+LAST = "tests/widgets/test_widgets.py"
+"""The last module by its name, one of whose tests takes so long that a worker would do it while the others have done
+all."""
 
 
 def share(nodeid: str) -> tuple[int, str]:
@@ -24,7 +27,8 @@ def share(nodeid: str) -> tuple[int, str]:
         return half, f"{LAB}{half}"
     if nodeid.startswith(FRONT_ENDS):
         return 2, f"{LAB}1"
-    return 3, nodeid.split("::", 1)[0]
+    module = nodeid.split("::", 1)[0]
+    return (2 if module == LAST else 3), module
 
 
 def shares_first(items: list[pytest.Item]) -> None:
