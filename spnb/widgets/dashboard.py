@@ -140,14 +140,7 @@ class Dashboard(StreamPages):
         first, last = _reach(dataset, time_zone)
         begin = str(start) if start is not None else max(first, last - timedelta(days=DAYS - 1)).isoformat()
         look = Look.asked({}, Look(begin[:10], str(end if end is not None else last)[:10], time_zone))
-        super().__init__(**keywords)
-        self.dataset = dataset
-        self._client: AsyncClient[AsyncLiveRoom] | None = client.asynchronous if client is not None else None
-        self._look = look
-        self.look = asdict(look)
-        self.reach = [first.isoformat(), last.isoformat()]
-        self.kinds = sorted(str(kind) for kind in dataset.rooms["type"].dropna().unique())
-        self.columns = [
+        columns = [
             {"name": "title", "label": "Stream", "about": "title and creator", "number": False},
             {"name": "live_at", "label": "Went live", "about": "when it went on air", "number": False},
             *(
@@ -155,6 +148,17 @@ class Dashboard(StreamPages):
                 for name, label in COLUMNS.items()
             ),
         ]
+        # With the first that a page hears of it: a view is drawn by them.
+        shown = {
+            "look": asdict(look),
+            "reach": [first.isoformat(), last.isoformat()],
+            "kinds": sorted(str(kind) for kind in dataset.rooms["type"].dropna().unique()),
+            "columns": columns,
+        }
+        super().__init__(**{**keywords, **shown})
+        self.dataset = dataset
+        self._client: AsyncClient[AsyncLiveRoom] | None = client.asynchronous if client is not None else None
+        self._look = look
         self._overview = lru_cache(maxsize=REPORTS)(self._overview_of)
         self._report = lru_cache(maxsize=REPORTS)(dataset.report)
 

@@ -200,7 +200,8 @@ LARGER = {
     "charts.js": 1_250_000,
     "liveDashboard.js": 90_000,
     "cameraPreview.js": 32_000,
-    "roomCard.js": 31_500,
+    "player.js": 31_000,
+    "roomCard.js": 32_000,
     "liveNow.js": 40_000,
     "studio.js": 93_000,
 }

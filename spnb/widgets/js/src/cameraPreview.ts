@@ -1,5 +1,6 @@
 // The webcam in the notebook: one camera per page, however many views show it.
 import { frame, h } from "./shared/dom";
+import { hearing } from "./shared/hearing";
 import { previewPane } from "./shared/previewPane";
 import { open, sessionOf, type Part, type Session } from "./shared/session";
 import { Webcam } from "./shared/webcam";
@@ -18,7 +19,7 @@ class Preview implements Part {
   }
 }
 
-export default {
+export default hearing({
   initialize({ model, signal }: { model: Model; signal?: AbortSignal }) {
     open<Preview>(model, signal, (session) => new Preview(session));
   },
@@ -53,4 +54,4 @@ export default {
       link.end();
     };
   },
-};
+});

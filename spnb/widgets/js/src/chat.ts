@@ -1,9 +1,10 @@
 // The live chat of a room.
 import { ChatPane } from "./shared/chatPane";
 import { frame, h } from "./shared/dom";
+import { hearing } from "./shared/hearing";
 import { Link, type View } from "./shared/widget";
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const pane = new ChatPane(link);
@@ -16,4 +17,4 @@ export default {
     el.append(h("div", { class: "spnb-card" }, title, pane.el, error));
     return () => link.end();
   },
-};
+});

@@ -1,12 +1,13 @@
 // A form for a new room, and the made room as a card.
 import { frame, h, replace } from "./shared/dom";
 import { label } from "./shared/format";
+import { hearing } from "./shared/hearing";
 import { roomForm } from "./shared/roomForm";
 import { Link, type View } from "./shared/widget";
 
 type Made = { id?: string; title: string; status: string; creator: string };
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const made = h("div", { "aria-live": "polite" });
@@ -33,4 +34,4 @@ export default {
     el.append(roomForm(link), made);
     return () => link.end();
   },
-};
+});

@@ -3,6 +3,7 @@ import { addressOf } from "./shared/blob";
 import { card, cards, type Card } from "./shared/cards";
 import { frame, h, replace } from "./shared/dom";
 import { label } from "./shared/format";
+import { hearing } from "./shared/hearing";
 import { StreamPage } from "./shared/streamPage";
 import { Link, type View } from "./shared/widget";
 
@@ -31,7 +32,7 @@ const KINDS: Record<string, string> = { coHosts: "Co-hosts", directStreaming: "D
 const daysBefore = (day: string, days: number) =>
   new Date(Date.parse(`${day}T00:00:00Z`) - (days - 1) * DAY).toISOString().slice(0, 10);
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     let look = { ...link.get<Look>("look") };
@@ -219,4 +220,4 @@ export default {
     else ask();
     return () => link.end();
   },
-};
+});

@@ -3,6 +3,7 @@ import { framed } from "./shared/cameraTrouble";
 import { frame, h, replace, say } from "./shared/dom";
 import { canEncode } from "./shared/encoder";
 import { kilobits } from "./shared/format";
+import { hearing } from "./shared/hearing";
 import { Examination, MOST_KBPS, type Rung, type Told } from "./shared/rungs";
 import { Link, type View } from "./shared/widget";
 
@@ -45,7 +46,7 @@ function camera(): "allowed" | "insecure" | "framed" {
   return framed() ? "framed" : "allowed";
 }
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const words = h("p", { class: "spnb-verdict", role: "status" });
@@ -128,4 +129,4 @@ export default {
       link.end();
     };
   },
-};
+});

@@ -1,5 +1,6 @@
 // Faults on demand: which are on and how often they struck, a form for another, and things that happen at once.
 import { frame, h, replace } from "./shared/dom";
+import { hearing } from "./shared/hearing";
 import { Link, type View } from "./shared/widget";
 
 type Fault = { id: string; kind: string; where: string; match: string; share: number; hits: number; left: number | null };
@@ -21,7 +22,7 @@ const NAMES = new Map([...REQUESTS, ...EVENTS]);
 const WHERE: Record<string, string> = { rest: "Request", mqtt: "Real-time event", webhook: "Webhook" };
 const COLUMNS = ["Fault", "Strikes", "Matching", "Struck", "Left", ""];
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const options = (list: [string, string][]) => list.map(([value, text]) => h("option", { value }, text));
@@ -146,4 +147,4 @@ export default {
     );
     return () => link.end();
   },
-};
+});

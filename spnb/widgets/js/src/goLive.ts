@@ -2,13 +2,14 @@
 import { field, frame, h, replace } from "./shared/dom";
 import { clock, label } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
+import { hearing } from "./shared/hearing";
 import { OVER, askToLeave } from "./shared/leftovers";
 import { drawFinding, findingBadge } from "./shared/moderation";
 import { Link, type View } from "./shared/widget";
 
 type Phase = "idle" | "starting" | "live" | "stopping" | "ended";
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     let counting: ReturnType<typeof setTimeout> | undefined;
@@ -137,4 +138,4 @@ export default {
     );
     return () => link.end();
   },
-};
+});

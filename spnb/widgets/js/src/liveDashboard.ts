@@ -3,6 +3,7 @@ import uPlot from "uplot";
 import { card, cards } from "./shared/cards";
 import { frame, h, replace } from "./shared/dom";
 import { clock, label } from "./shared/format";
+import { hearing } from "./shared/hearing";
 import { LiveBins } from "./shared/liveBins";
 import { StreamPage } from "./shared/streamPage";
 import { onTheme } from "./shared/theme";
@@ -32,7 +33,7 @@ const DRAW_MS = 100;
 const PRESENT = ["viewers", "chatRate", "reactionRate"];
 const count = (value: number | null) => value?.toLocaleString("en") ?? "–";
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const bins = new LiveBins();
@@ -261,4 +262,4 @@ export default {
     link.send("hello");
     return () => link.end();
   },
-};
+});

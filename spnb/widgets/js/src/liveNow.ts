@@ -2,6 +2,7 @@
 import { frame, h, replace, say } from "./shared/dom";
 import { clock, label, viewersOf } from "./shared/format";
 import { Ghost } from "./shared/ghost";
+import { hearing } from "./shared/hearing";
 import { placard } from "./shared/placard";
 import { playback } from "./shared/playback";
 import { Filters } from "./shared/roomList";
@@ -18,7 +19,7 @@ const ORDERS: [string, string][] = [
 
 type Card = { el: HTMLElement; draw(row: Row): void; tick(): void };
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const heading = h("h3", {});
@@ -145,4 +146,4 @@ export default {
     el.append(h("section", { class: "spnb-card" }, heading, filters.el, error, list, empty, filters.pager, player));
     return () => link.end();
   },
-};
+});

@@ -2,11 +2,12 @@
 import { chatBeside } from "./shared/chatBeside";
 import { frame, h, say } from "./shared/dom";
 import { clock, viewersOf } from "./shared/format";
+import { hearing } from "./shared/hearing";
 import { placard } from "./shared/placard";
 import { playback } from "./shared/playback";
 import { Link, type View } from "./shared/widget";
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const title = h("p", { class: "spnb-title", dir: "auto" });
@@ -36,4 +37,4 @@ export default {
     el.append(beside.el);
     return () => link.end();
   },
-};
+});

@@ -2,6 +2,7 @@
 import type Hls from "hls.js";
 import { frame, h, replace } from "./shared/dom";
 import { clock } from "./shared/format";
+import { hearing } from "./shared/hearing";
 import { at, placardBox, put, type Timed } from "./shared/placard";
 import { span, whole } from "./shared/parts";
 import type { Signpost } from "./shared/road";
@@ -17,7 +18,7 @@ const TELL_MS = 500;
 const AGAIN_MS = 4000;
 const MOST_UNANSWERED = 5;
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const title = h("p", { class: "spnb-title", dir: "auto" });
@@ -294,4 +295,4 @@ export default {
     );
     return () => link.end();
   },
-};
+});

@@ -2,13 +2,14 @@
 import { addressOf } from "./shared/blob";
 import { frame, h } from "./shared/dom";
 import { clock, label } from "./shared/format";
+import { hearing } from "./shared/hearing";
 import { pastPlacards } from "./shared/placard";
 import { playback } from "./shared/playback";
 import { drawFinding, findingBadge } from "./shared/moderation";
 import { pointing } from "./shared/pointing";
 import { Link, type View } from "./shared/widget";
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const picture = h("img", { alt: "", hidden: true });
@@ -80,4 +81,4 @@ export default {
     );
     return () => link.end();
   },
-};
+});

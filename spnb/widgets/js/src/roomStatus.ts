@@ -1,12 +1,13 @@
 // Where a room is in its life, and how long it was in each state.
 import { frame, h, replace } from "./shared/dom";
 import { clock, label } from "./shared/format";
+import { hearing } from "./shared/hearing";
 import { Link, type View } from "./shared/widget";
 
 type Stay = { status: string; since: number };
 const STEPS = ["idle", "live", "ended", "recorded"];
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const title = h("strong", { class: "spnb-title", dir: "auto" });
@@ -60,4 +61,4 @@ export default {
     el.append(h("div", { class: "spnb-card" }, title, steps));
     return () => link.end();
   },
-};
+});

@@ -1,5 +1,6 @@
 // All rooms, to look after them: the Console's table, with what its owner may do.
 import { frame, h, replace } from "./shared/dom";
+import { hearing } from "./shared/hearing";
 import { RoomLine } from "./shared/roomLine";
 import { Filters } from "./shared/roomList";
 import { Rows, type Row } from "./shared/rows";
@@ -14,7 +15,7 @@ const ORDERS: [string, string][] = [
 ];
 const COLUMNS = ["Picture", "Title", "Type", "Creator", "Products", "Status", "Duration", "Moderation", "Created", "Actions"];
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const heading = h("h3", {});
@@ -95,4 +96,4 @@ export default {
     );
     return () => link.end();
   },
-};
+});

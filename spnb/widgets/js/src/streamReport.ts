@@ -1,9 +1,10 @@
 // One stream's page by itself.
 import { frame, h } from "./shared/dom";
+import { hearing } from "./shared/hearing";
 import { StreamPage } from "./shared/streamPage";
 import { Link, type View } from "./shared/widget";
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const page = new StreamPage(link);
@@ -21,4 +22,4 @@ export default {
     page.ask("it");
     return () => link.end();
   },
-};
+});

@@ -6,6 +6,7 @@ import { canEncode } from "./shared/encoder";
 import { floatOver, reactionCounts } from "./shared/floating";
 import { clock, kilobits, label, viewersOf } from "./shared/format";
 import { HealthStrip, type Second } from "./shared/health";
+import { hearing } from "./shared/hearing";
 import { findHub } from "./shared/hub";
 import { byLink, invites, received } from "./shared/invites";
 import { OVER, askToLeave, leftovers } from "./shared/leftovers";
@@ -27,7 +28,7 @@ type Summary = { seconds?: number; peak: number; kbps: number; loss: number };
 
 const TOAST_MS = 6000;
 
-export default {
+export default hearing({
   initialize({ model, signal }: { model: Model; signal?: AbortSignal }) {
     open<StudioPart>(model, signal, (session) => new StudioPart(session, model));
     // The heavy module is fetched while the host still thinks about a title.
@@ -428,4 +429,4 @@ export default {
       link.end();
     };
   },
-};
+});

@@ -1,8 +1,9 @@
 // How many watch now, and on request who.
 import { frame, h, replace } from "./shared/dom";
+import { hearing } from "./shared/hearing";
 import { Link, type View } from "./shared/widget";
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const number = h("strong", { class: "spnb-big" });
@@ -60,4 +61,4 @@ export default {
     );
     return () => link.end();
   },
-};
+});

@@ -1,6 +1,7 @@
 // Webhooks that came in, newest first: what they were, whether they were let in, and what became of them.
 import { frame, h, replace } from "./shared/dom";
 import { PAGE, chosenDeliveries, type DeliveryRow } from "./shared/deliveries";
+import { hearing } from "./shared/hearing";
 import { Link, type View } from "./shared/widget";
 
 const COLUMNS = ["Time", "Event", "Room", "Verified", "Copies", "Handled", "Actions"];
@@ -12,7 +13,7 @@ const STATES: [string, string][] = [
   ["copies", "Came more than once"],
 ];
 
-export default {
+export default hearing({
   render({ model, el }: View) {
     const link = new Link(model);
     const rows = new Map<string, DeliveryRow>();
@@ -176,4 +177,4 @@ export default {
     link.send("hello");
     return () => link.end();
   },
-};
+});

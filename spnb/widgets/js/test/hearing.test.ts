@@ -1,12 +1,12 @@
 // A model that a busy page initialised too late: anywidget throws away what the kernel says to it.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { listen } from "../src/shared/hearing";
+import { hearing, listen } from "../src/shared/hearing";
 import type { Model } from "../src/shared/widget";
 import { aPage, button } from "./models";
 
 aPage();
-type Message = { content: { data: { method?: string; content?: unknown } } };
+type Message = { content: { data: { method?: string; content?: unknown; state?: Record<string, unknown> } } };
 type Callback = (...rest: unknown[]) => void;
 
 /** A model of Jupyter's front ends: who changes is named to listeners first of all. */
@@ -69,17 +69,29 @@ void test("a model that was initialised in time is left as it is", async () => {
   assert.deepEqual(model.asked, []);
 });
 
-void test("a model that was initialised too late hears its kernel, and is told how all stands", async () => {
+void test("a model that was initialised too late hears its kernel, and is drawn once it knows how all stands", async () => {
   const model = new Waiting(late);
   await assert.rejects(async () => model.heard(said));
+  const opened: string[] = [];
+  const widget = hearing({ initialize: () => opened.push("opened"), render: () => undefined });
+  const ready = widget.initialize({ model: model.given() }).then(() => opened.push("to be drawn"));
+  assert.deepEqual(opened, ["opened"]);
+  while (!model.asked.length) await Promise.resolve();
+  assert.deepEqual(model.asked, [{ method: "request_state" }]);
+  await model.heard(said);
+  await model.heard({ content: { data: { method: "update", state: { title: "One of many" } } } });
+  assert.deepEqual([model.told, opened], [["hello"], ["opened"]]);
+  await model.heard({ content: { data: { method: "update", state: { _esm: "…", title: "All" } } } });
+  await ready;
   const el = document.createElement("div");
   await listen(model.given(), el);
-  await model.heard(said);
-  assert.deepEqual(model.told, ["hello"]);
-  assert.deepEqual(model.asked, [{ method: "request_state" }]);
-  await listen(model.given(), el);
-  assert.equal(model.asked.length, 1, "a second view asks for nothing again");
+  assert.equal(model.asked.length, 1, "a view asks for nothing again");
   assert.equal(el.textContent, "");
+});
+
+void test("a model that hears is not waited for", async () => {
+  const widget = hearing({ render: () => undefined });
+  await widget.initialize({ model: new Waiting(() => new Promise(() => undefined)).given() });
 });
 
 void test("a model that cannot be mended says so, and may be tried again", async () => {

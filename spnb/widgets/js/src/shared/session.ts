@@ -1,7 +1,6 @@
 // What belongs to a page rather than to a view: a camera, a connection. Views come and go (cells are run again, outputs
 // cleared, a second view opened); the session ends a moment after the last one has gone.
 import { uniqueId } from "./dom";
-import { listen } from "./hearing";
 import { tellKernel, type Model, type Reply } from "./widget";
 
 const NAME = Symbol.for("spnb.sessions");
@@ -65,7 +64,6 @@ export class Session<P> {
 
 /** To be called in a widget's `initialize`, which runs once for each model of a page. Starts nothing by itself. */
 export function open<P>(model: Model, signal: AbortSignal | undefined, make: (session: Session<P>) => P & Part): void {
-  void listen(model);
   const session = new Session<P>(model);
   session.part = make(session);
   registry().set(String(model.get("session")), session);
