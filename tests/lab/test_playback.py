@@ -41,6 +41,20 @@ PEERS = """() => {
 }"""
 """The page's WebRTC connections; those to come lead nowhere while it is walled, and do not begin while it is held."""
 HOLD = "() => { window.spnbHeld = new Promise((go) => { window.spnbRelease = go; }); }"
+NEAR = """() => {
+    const hub = window[Symbol.for('spnb.hub')].thing;
+    window.spnbStalls = 0;
+    hub.Hls = class extends hub.Hls {
+        constructor(config) {
+            super(config);
+            window.spnbHls = this;
+            this.on('hlsError', (_event, { details }) => {
+                if (details === 'bufferStalledError') window.spnbStalls += 1;
+            });
+        }
+    };
+}"""
+"""What plays the HLS that is begun from now on, and how often it had nothing to play."""
 ALL_CLOSED = "window.spnbPeers.length && window.spnbPeers.every((peer) => peer.connectionState === 'closed')"
 MADE = (
     f"room = sp.rooms.create('Close behind')\nshow = room.go_live({CARD})\nroom.until('live')\n"
@@ -203,6 +217,7 @@ async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab
     await video.evaluate(PLAYING, timeout=60_000)
 
     # Nor is there a way to it now: it goes on by HLS, where it is live.
+    await page.evaluate(NEAR)
     await page.evaluate("window.spnbWalled = true")
     await page.get_by_role("button", name="From the beginning").click()
     await expect(live).to_be_visible()
@@ -212,6 +227,19 @@ async def test_a_viewer_is_close_behind_goes_back_pauses_and_gets_the_replay(lab
     await expect(live).to_be_hidden()
     await video.evaluate(PLAYING, timeout=60_000)
     await page.evaluate("window.spnbWalled = false")
+
+    # It is near, by hls.js's own measure, and comes back after nothing came for a moment.
+    near = "window.spnbHls.latency > 0 && window.spnbHls.latency < 1.8"
+    await page.wait_for_function(near, timeout=60_000)
+    stalls = await page.evaluate("window.spnbStalls")
+    server.send_signal(signal.SIGSTOP)
+    try:
+        await page.wait_for_function("(stalls) => window.spnbStalls > stalls", arg=stalls, timeout=60_000)
+    finally:
+        server.send_signal(signal.SIGCONT)
+    assert await page.evaluate("window.spnbHls.targetLatency") > 1
+    await page.wait_for_function(near, timeout=60_000)
+    await video.evaluate(PLAYING, timeout=60_000)
 
     # What the player met is told to the kernel: the start with its seconds, and how far behind it was.
     met = (await lab.run_code(MET)).strip()

@@ -1,6 +1,5 @@
 // The one heavy module: LiveKit's client, what watches by it, the HLS player, the chat's pane and the recording's player. Widgets ask for it
 // through the Hub model, so that it travels once per page however many widgets there are.
-import Hls from "hls.js";
 import {
   ConnectionState,
   LocalAudioTrack,
@@ -18,6 +17,7 @@ import recordingPlayer from "./recordingPlayer";
 import { cameraTab } from "./shared/cameraTab";
 import { ChatPane } from "./shared/chatPane";
 import { announceHub } from "./shared/hub";
+import { NearHls as Hls } from "./shared/nearHls";
 import { heedOwnFullScreen } from "./shared/ownFullScreen";
 import { PortRoom } from "./shared/portRoom";
 import { ScreenOnAir } from "./shared/screenOnAir";
