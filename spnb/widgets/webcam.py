@@ -6,7 +6,7 @@ import asyncio
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import traitlets
@@ -226,24 +226,33 @@ class WebcamPart(Widget):
         self.send({"type": "ack", "client": client, "n": content.get("n")})
 
     async def do_encoded(self, content: dict[str, Any], buffers: list[Any]) -> None:
-        """A picture of a page that cannot connect, or not to LiveKit: encoded."""
+        """Pictures of a page that cannot connect, or not to LiveKit, encoded; behind them packets of Opus."""
         from spnb.broadcast.frames import Frame
 
-        client = str(content.get("client") or "")
-        frame = Frame.read(content, bytes(buffers[0])) if buffers else None
-        if frame is None or client != self._linked().client:
+        client, told = str(content.get("client") or ""), content.get("pictures")
+        if client != self._linked().client or not isinstance(told, list):
             return
-        frames = self._frames
-        frames.take(frame)
-        wishes = {"key": frames.want_key, "bits": frames.bits}
-        self.send({"type": "ack", "client": client, "n": content.get("n"), **wishes})
+        pieces, frames, newest = [bytes(each) for each in buffers], self._frames, None
+        for picture, data in zip(told, pieces, strict=False):
+            frame = Frame.read(picture, data) if isinstance(picture, dict) else None
+            if frame is not None:
+                frames.take(frame)
+                newest = picture.get("n")
+        if newest is not None:
+            # Of all that came together: they come in order.
+            self.send({"type": "ack", "client": client, "n": newest, "key": frames.want_key, "bits": frames.bits})
+        self._hear(map(self._opus, pieces[len(told) :]))
 
     async def do_sound(self, content: dict[str, Any], buffers: list[Any]) -> None:
         """Sound of a page that cannot connect: packets of Opus, or 16-bit samples at 48 kHz; one channel."""
         if str(content.get("client") or "") == self._linked().client:
-            for piece in map(bytes, buffers):
-                self._monitor.has_audio = True
-                self._take_sound(self._opus(piece) if content.get("codec") == "opus" else piece)
+            pieces = map(bytes, buffers)
+            self._hear(map(self._opus, pieces) if content.get("codec") == "opus" else pieces)
+
+    def _hear(self, pieces: Iterable[bytes]) -> None:
+        for samples in pieces:
+            self._monitor.has_audio = True
+            self._take_sound(samples)
 
     def _take_sound(self, samples: bytes) -> None:
         self._monitor.audio(samples, 1)

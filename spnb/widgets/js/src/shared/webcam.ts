@@ -1,6 +1,7 @@
 // The page's camera and microphone: shown at once, and sent to the kernel over WebRTC, or as messages without UDP.
 import { addressOf } from "./blob";
 import { type Blur, blurOf, setBlur } from "./blur";
+import { Bundle } from "./bundle";
 import { inWords, screenInWords, type Problem } from "./cameraTrouble";
 import { openDevices, openScreen, soundWish, whenCameraComes, type Wishes } from "./devices";
 import { FrameSender, canEncode, type Encoding } from "./encoder";
@@ -356,9 +357,10 @@ export class Webcam {
     this.disconnect();
     const { generation, stream } = this;
     this.via = "frames";
+    const bundle = new Bundle((told, pieces) => this.session.send("encoded", told, pieces));
     const frames = (this.frames = new FrameSender(
       wish,
-      (told, bytes) => this.session.send("encoded", told, [bytes]),
+      (told, bytes) => bundle.picture(told, bytes),
       () => {
         if (this.frames !== frames) return;
         this.disconnect();
@@ -376,17 +378,22 @@ export class Webcam {
       this.asPictures();
       return "";
     }
-    const quiet = this.sendSound(stream);
+    const quiet = this.sendSound(stream, bundle);
     this.sending = () => {
       quiet();
       frames.stop();
+      bundle.end();
     };
     this.session.changed();
     return codec;
   }
 
-  private sendSound(stream: MediaStream): () => void {
-    return soundOf(stream, (content, pieces) => this.session.send("sound", content, pieces));
+  /** Packets of sound go with pictures, where there is a bundle of them. */
+  private sendSound(stream: MediaStream, bundle?: Bundle): () => void {
+    return soundOf(stream, (content, pieces) => {
+      if (bundle && content["codec"]) bundle.sound(pieces);
+      else this.session.send("sound", content, pieces);
+    });
   }
 
   /** Keep the camera, but send nothing to the kernel: the page publishes by itself. */
