@@ -31,6 +31,8 @@ CODECS = {"vp8": ("vp8", "libvpx"), "h264": ("h264", "libx264")}
 PUBLISHED_AT_MOST = 4
 AGREED_SECONDS = 5.0
 AGREED_EVERY = 0.02
+RECENT = 30
+"""Frames that are kept for who takes them as they are from now on."""
 LARGEST_FRAME = 4_000_000
 LARGEST_SIDE = 4096
 
@@ -79,6 +81,7 @@ class PageFrames:
         self._decoder: Any = None
         self._decodes = ""
         self._starts = True
+        self._recent: list[Frame] = []
         self.forward: Callable[[Frame], None] | None = None
         """Takes frames as they are; they are not decoded meanwhile."""
         self.count = 0
@@ -96,8 +99,18 @@ class PageFrames:
         if self.forward is not None:
             self._starts = True
             self.forward(frame)
-        else:
-            self._decode(frame)
+            return
+        if frame.key or len(self._recent) >= RECENT:
+            self._recent.clear()
+        if frame.key or self._recent:
+            self._recent.append(frame)
+        self._decode(frame)
+
+    def recent(self) -> list[Frame]:
+        """The newest key frame and all since, once: who begins now need not wait for another; empty where there is none
+        so new."""
+        recent, self._recent = self._recent, []
+        return recent
 
     def _decode(self, frame: Frame) -> None:
         import av
@@ -160,6 +173,7 @@ class FramesPublisher(Publisher):
 
         options, before = self._intent.video, self._video_track
         bits = options.bits(wanted.width, wanted.height, wanted.fps)
+        self._frames.recent()  # nothing of before goes out
         try:
             answer = await self._channel.ask(
                 "encode", timeout=ENCODE_SECONDS, width=wanted.width, height=wanted.height, fps=wanted.fps, bitrate=bits
@@ -174,8 +188,7 @@ class FramesPublisher(Publisher):
             self._video, self._video_track, self._before = source, track, None
             self._codec, self._size, self._waits = codec, (wanted.width, wanted.height), True
         self._sent = wanted, options
-        self._frames.forward = self._pass_on
-        self._frames.want_key = True
+        self._begin()
         self._heed_mute("video", track)
         await self._unpublish(before)
 
@@ -207,6 +220,19 @@ class FramesPublisher(Publisher):
             await self._unpublish(track)
             await source.aclose()
         raise BroadcastError(f"the server takes no picture in {codec}, which the page encodes: it wants {agreed}")
+
+    def _begin(self) -> None:
+        """From now on the page's frames are sent, those since the newest key frame at once: what the page made of that
+        is a moment old, and another one would take longer."""
+        recent = [
+            one for one in self._frames.recent() if one.codec == self._codec and (one.width, one.height) == self._size
+        ]
+        self._frames.forward, self._frames.want_key = self._pass_on, True
+        if recent and recent[0].key:
+            # The newest has just come; the others are as much older as they were taken earlier.
+            self._offset = time.monotonic_ns() // 1000 - recent[-1].at
+            for frame in recent:
+                self._pass_on(frame)
 
     def _pass_on(self, frame: Frame) -> None:
         # The gate: what the host has muted is dropped here, whatever the page sends.

@@ -51,7 +51,7 @@ async def _in_order(preview: CameraPreview) -> None:
     publisher = FramesPublisher(preview._linked(), preview._frames, Intent(), events)
     sent = Sent()
     publisher._video, publisher._codec = sent, "vp8"
-    preview._frames.forward = publisher._pass_on
+    publisher._size = 320, 180
 
     async def come(*pictures: dict[str, Any], sound: tuple[bytes, ...] = (), client: str = "page") -> list[int]:
         """What goes out of these, by number."""
@@ -60,9 +60,17 @@ async def _in_order(preview: CameraPreview) -> None:
         went, sent.pictures = sent.pictures, []
         return [int(one) for one in went]
 
-    assert await come(_told(1, key=True), _told(2), _told(3), sound=(b"one", b"two")) == [1, 2, 3]
+    # Before it is on air nothing goes out; then it begins with the key frame that is there.
+    preview._frames._show = lambda _picture: None
+    assert await come(_told(-4), _told(-3, key=True), _told(-2), _told(-1, key=True), _told(0)) == []
+    publisher._begin()
+    assert [int(one) for one in sent.pictures] == [-1, 0]
+    told.clear()
+    sent.pictures.clear()
+
+    assert await come(_told(1), _told(2), _told(3), sound=(b"one", b"two")) == [1, 2, 3]
     assert heard == [b"one", b"two"]
-    assert [(ack["n"], ack["key"]) for ack in told] == [(3, False)], "told once, of all that came together"
+    assert [(ack["n"], ack["key"]) for ack in told] == [(3, True)], "told once, of all that came together"
     assert await come(_told(4, codec="other"), _told(5)) == [5], "one that makes no sense takes no other with it"
     assert await come(sound=(b"three",)) == []
     assert heard[2:] == [b"three"]
