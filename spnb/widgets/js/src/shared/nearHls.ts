@@ -11,7 +11,7 @@ const CALM_MS = 10_000;
 const CALMEST_MS = 120_000;
 /** A picture that begins, or has stood still, hops over what is further behind than this, in seconds; the rest is caught up with. */
 const WORTH = 0.75;
-const SHORT = 0.25;
+const SHORT = 0.5;
 /** How long after such a moment it may, in milliseconds. */
 const HOP_MS = 5000;
 
@@ -118,7 +118,7 @@ export class NearHls extends Hls {
     const last = buffered.length - 1;
     if (performance.now() > this.#until || last < 0 || video.seeking || video.paused) return;
     const to = (this.liveSyncPosition ?? 0) - SHORT;
-    if (to - video.currentTime < WORTH || to < buffered.start(last) || to + 2 * SHORT > buffered.end(last)) return;
+    if (to - video.currentTime < WORTH || to < buffered.start(last) || to + SHORT > buffered.end(last)) return;
     this.#until = 0;
     video.currentTime = to;
   }
