@@ -136,7 +136,6 @@ class LiveKitBuild:
         module = f"github.com/livekit/livekit-server/cmd/server@v{LIVEKIT_VERSION}"
         sys.stderr.write(f"building livekit-server {LIVEKIT_VERSION} into {self._folder} …\n")
         self._build = subprocess.Popen([go, "install", *brief, module], env=environment, start_new_session=True)
-        give_way(self._build)
         os.environ["SPNB_LIVEKIT_BUILD"] = str(self._build.pid)
         self._waiting.start()
 

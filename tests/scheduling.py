@@ -32,8 +32,10 @@ def share(nodeid: str) -> tuple[int, str]:
 
 
 def shares_first(items: list[pytest.Item]) -> None:
-    """Put what takes longest first; all else stays in its order."""
-    items.sort(key=lambda item: share(item.nodeid)[0])
+    """Put what takes longest first, and last the modules that need a livekit-server, which is built meanwhile; all
+    else stays in its order."""
+    waiting = {item.path for item in items if "livekit" in getattr(item, "fixturenames", ())}
+    items.sort(key=lambda item: (share(item.nodeid)[0], item.path in waiting))
 
 
 class Modules(LoadScopeScheduling):
