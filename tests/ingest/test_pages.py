@@ -225,6 +225,7 @@ async def refused(studio: Studio, token: str, *say: dict[str, Any]) -> int:
         for told in say:
             await page.say(**told)
         await asyncio.wait([page.reading], timeout=60)
+        assert page.heard[-1] == {"over": page.socket.close_reason, "code": page.socket.close_code}
         return int(page.socket.close_code or 0)
 
 

@@ -5,7 +5,8 @@ The page says in text (JSON) who it is and what it publishes, and sends each fra
 the number of its track, one for flags (1: key frame, 2: of the small layer), four for its own number, eight for when
 it was taken (microseconds of the page's clock, a double; all big-endian), then the frame: Annex B for H.264. Each
 picture is acknowledged: by that the page knows what its road bears. A track of two layers is told when nobody has use
-for the large one, and says itself when that one rests.
+for the large one, and says itself when that one rests. What ends a page is said in words, and then by the code and the
+reason of the socket's close, which a proxy on the way may leave out.
 """
 
 from __future__ import annotations
@@ -369,4 +370,6 @@ def _read(text: str) -> dict[str, Any]:
 
 async def _close(socket: WebSocket, code: int, reason: str) -> None:
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
+        if reason:  # jupyter-server-proxy closes its own end with neither code nor reason
+            await socket.send_text(json.dumps({"over": reason, "code": code}))
         await socket.close(code, reason)

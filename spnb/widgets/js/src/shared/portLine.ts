@@ -74,7 +74,8 @@ export class PortLine {
       const told = JSON.parse(data) as Record<string, unknown>;
       this.#heard = performance.now();
       const small = told["small"] === true;
-      if ("ack" in told) this.#by(told["track"])?.frames.acknowledged(Number(told["ack"]), told["key"] === true, null, small);
+      if ("over" in told) this.#close(String(told["over"]));
+      else if ("ack" in told) this.#by(told["track"])?.frames.acknowledged(Number(told["ack"]), told["key"] === true, null, small);
       else if ("key" in told) this.#by(told["key"])?.frames.key(small);
       else if ("wants" in told) this.#by(told["wants"])?.frames.want(told["large"] === true);
       else if ("joined" in told) {

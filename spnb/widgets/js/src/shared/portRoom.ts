@@ -194,15 +194,17 @@ class Sent {
     // Half of each side: livekit-client's own layer below 720p, and enough to see by where the way bears no more.
     const next = videoSimulcastLayers ? videoSimulcastLayers.at(-1) : halfOf(wish);
     const smaller = simulcast && next && next.height < height && width * height > LEAST_HALVED ? { width: next.width, height: next.height } : undefined;
+    let now = track.mediaStreamTrack;
     const show = (shown: MediaStreamTrack, ask: (pictures: MediaStreamTrack | ReadableStream<VideoFrame>) => Asked) => {
-      const made = streamOf(shown);
+      const made = streamOf((now = shown));
       line.ask(ask(made.pictures), "getReader" in made.pictures ? [made.pictures] : []);
       this.#stop();
       this.#stop = () => made.stop();
     };
     track.sender = {
       track: track.mediaStreamTrack,
-      replaceTrack: (next: MediaStreamTrack) => Promise.resolve(show(next, (pictures) => ({ do: "take", key, pictures }))),
+      // A track that was just made still sets its own: that is shown already.
+      replaceTrack: (next: MediaStreamTrack) => Promise.resolve(next === now ? undefined : show(next, (pictures) => ({ do: "take", key, pictures }))),
       getStats: () => Promise.resolve(this.#stats()),
     } as unknown as RTCRtpSender;
     show(track.mediaStreamTrack, (pictures) => ({ do: "encode", key, wish, smaller, pictures }));
