@@ -52,6 +52,9 @@ if (navigator.mediaDevices) {
 }
 """
 """Keeps every track the page opens in sight: whether a camera's light is on."""
+LATE = "[anywidget] Failed to initialize model."
+"""What anywidget says where a busy page made a model too late for it: no fault of a widget, which hears its kernel all
+the same."""
 
 
 def free_port() -> int:
@@ -317,7 +320,9 @@ async def open_lab(
             await page.add_init_script(TRACKS)
             console: list[str] = []
             page.on("console", lambda message: console.append(f"{message.type}: {message.text}"))
-            page.on("pageerror", lambda error: console.append(f"pageerror: {error}"))
+            page.on(
+                "pageerror", lambda error: console.append(f"{'late' if LATE in str(error) else 'pageerror'}: {error}")
+            )
             await start_page(page, f"{origin}{BASE}lab?token={token}")
             yield Lab(origin, token, folder, base, page, console, shots or base / "shots")
             await browser.close()
