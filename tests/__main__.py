@@ -223,7 +223,7 @@ def run_all() -> int:
     """The whole suite, both parts at once; 0 where all passed.
 
     What sends media or drives a browser keeps time, and mostly waits: the busier the machine, the longer it waits and
-    the more it computes meanwhile. So three of it run at a time, of which two drive a lab (`tests.scheduling`). What
+    the more it computes meanwhile. So two of it run at a time, of which one drives a lab (`tests.scheduling`). What
     only computes fills the time that is left: it gives way, and is measured for coverage.
     """
     for stale in ROOT.glob(".coverage*"):
@@ -236,7 +236,7 @@ def run_all() -> int:
         # Beside pytest's own process: should native code of an SDK's end one of these, the rest still runs.
         in_time = Part(
             "Media and pages",
-            *(*alike, "-n", "3", "-m", REAL_TIME, "-rR", "--durations=30"),
+            *(*alike, "-n", "2", "-m", REAL_TIME, "-rR", "--durations=30"),
             shown=True,
         )
         parts.append(in_time)

@@ -8,8 +8,6 @@ from xdist.scheduler import LoadScopeScheduling
 __all__ = ["Modules", "share", "shares_first"]
 
 LAB, FRONT_ENDS = "tests/lab/", "tests/frontends/"
-HALF = f"{LAB}test_o"
-"""Where the lab's modules are cut in two, by their names: both halves take about as long."""
 LAST = "tests/widgets/test_widgets.py"
 """The last module by its name, one of whose tests takes so long that a worker would do it while the others have done
 all."""
@@ -18,15 +16,12 @@ all."""
 def share(nodeid: str) -> tuple[int, str]:
     """Where a test stands in the order, and what it shares with others: they go to one worker.
 
-    The tests of a lab share a lab, a browser and a sandbox, and take longest: two workers begin with a half each. The
-    other front ends come behind the second half: no more than two browsers compute at a time. All else is shared by
-    the tests of a module.
+    The tests of a lab share a lab, a browser and a sandbox, and take longest: they begin at once, and the other front
+    ends come behind them. The busier a machine is the more a page computes while it waits: two labs at a time, or a
+    lab beside another front end, take longer than one after the other. All else is shared by the tests of a module.
     """
-    if nodeid.startswith(LAB):
-        half = int(nodeid >= HALF)
-        return half, f"{LAB}{half}"
-    if nodeid.startswith(FRONT_ENDS):
-        return 2, f"{LAB}1"
+    if nodeid.startswith((LAB, FRONT_ENDS)):
+        return int(nodeid.startswith(FRONT_ENDS)), LAB
     module = nodeid.split("::", 1)[0]
     return (2 if module == LAST else 3), module
 
