@@ -8,24 +8,13 @@ import type { ScreenOnAir } from "./screenOnAir";
 import type { Session } from "./session";
 import { isLoopback, onRoad, roadTo, type Signpost } from "./road";
 import type { Reply } from "./widget";
+import { videoOptions, type Wish } from "./wish";
 
 export type Health = { fps: number; kbps: number; width: number; height: number; loss: number; rtt: number; jitter: number };
 
 type Kind = "audio" | "video";
 /** What the host wants, told by the kernel with each connection, and whenever it changes. */
 type Intent = { muted: Record<Kind, boolean>; volume: number };
-/** How to publish: pixels, pictures and bits per second, heights of smaller copies or whether there are any. */
-type Wish = {
-  width: number;
-  height: number;
-  fps: number;
-  bitrate: number;
-  simulcast: boolean | number[];
-  degradation: "resolution" | "framerate" | "balanced";
-  stereo: boolean;
-  audioBitrate: number | null;
-};
-
 /** How long media may take to connect, in milliseconds, on the kernel's machine and elsewhere. */
 const NEAR_MS = 2500;
 const FAR_MS = 8000;
@@ -43,8 +32,6 @@ const ENDS: Record<number, string> = {
   5: "room deleted",
   10: "room closed",
 };
-/** Bits per second of a smaller copy, for each of its pixels and pictures. */
-const BITS_PER_PIXEL = 0.1;
 
 export class OnAir {
   state: "" | "connecting" | "connected" | "reconnecting" = "";
@@ -254,7 +241,7 @@ export class OnAir {
     const video = (this.video = new LocalVideoTrack(this.picture.track));
     // Muted from its first moment on: nobody has heard of the track yet.
     if (this.intent.muted.video) await video.mute();
-    const publishing: Promise<unknown>[] = [local.publishTrack(video, await this.videoOptions(wish))];
+    const publishing: Promise<unknown>[] = [local.publishTrack(video, videoOptions(await this.hub(), wish))];
     if (microphone) publishing.push(this.publishSound(room, microphone, wish));
     await Promise.all(publishing);
     clearInterval(this.beat);
@@ -306,26 +293,6 @@ export class OnAir {
       made.stop();
       throw error;
     }
-  }
-
-  private async videoOptions(wish: Wish): Promise<TrackPublishOptions> {
-    const { Track, VideoPreset } = await this.hub();
-    const options: TrackPublishOptions = {
-      source: Track.Source.Camera,
-      simulcast: Boolean(wish.simulcast),
-      videoCodec: "vp8",
-      videoEncoding: { maxBitrate: wish.bitrate, maxFramerate: wish.fps },
-      degradationPreference: wish.degradation === "balanced" ? "balanced" : `maintain-${wish.degradation}`,
-    };
-    if (Array.isArray(wish.simulcast)) {
-      options.videoSimulcastLayers = [...wish.simulcast]
-        .sort((one, other) => one - other)
-        .map((height) => {
-          const width = Math.round((height * wish.width) / wish.height / 2) * 2;
-          return new VideoPreset(width, height, Math.round(width * height * wish.fps * BITS_PER_PIXEL), wish.fps);
-        });
-    }
-    return options;
   }
 
   /** Publish otherwise from now on. */

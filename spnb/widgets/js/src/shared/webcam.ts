@@ -53,6 +53,8 @@ export class Webcam {
 
   constructor(private readonly session: Session<unknown>) {}
 
+  private readonly sound = (told: Record<string, unknown>, pieces: ArrayBuffer[]) => this.session.send("sound", told, pieces);
+
   get wishes(): Wishes {
     return this.session.get<Wishes>("wishes");
   }
@@ -337,7 +339,7 @@ export class Webcam {
     if (this.stream) {
       const pictures = (this.pictures = new PictureSender((n, bytes) => this.session.send("frame", { n }, [bytes])));
       pictures.start(() => this.outgoing, Math.min(MESSAGE_FPS, this.wishes.fps));
-      const quiet = this.sendSound(this.stream);
+      const quiet = soundOf(this.stream, this.sound);
       this.sending = () => {
         pictures.stop();
         quiet();
@@ -378,7 +380,8 @@ export class Webcam {
       this.asPictures();
       return "";
     }
-    const quiet = this.sendSound(stream, bundle);
+    // Packets of Opus go with the pictures.
+    const quiet = soundOf(stream, (told, pieces) => (told["codec"] ? bundle.sound(pieces) : this.sound(told, pieces)));
     this.sending = () => {
       quiet();
       frames.stop();
@@ -386,14 +389,6 @@ export class Webcam {
     };
     this.session.changed();
     return codec;
-  }
-
-  /** Packets of sound go with pictures, where there is a bundle of them. */
-  private sendSound(stream: MediaStream, bundle?: Bundle): () => void {
-    return soundOf(stream, (content, pieces) => {
-      if (bundle && content["codec"]) bundle.sound(pieces);
-      else this.session.send("sound", content, pieces);
-    });
   }
 
   /** Keep the camera, but send nothing to the kernel: the page publishes by itself. */
