@@ -25,6 +25,7 @@ FLOORS = {
     "_arguments": 0,
     "ice": 0,
     "_lasting": 0,
+    "_patience": 0,
     "_places": 0,
     "_stage_layout": 0,
     "_loop": 0,

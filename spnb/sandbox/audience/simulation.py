@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -20,6 +21,7 @@ from spnb._twins import Blocking
 from spnb.errors import InvalidInput, SandboxError
 from spnb.sandbox.audience.plan import AudiencePlan, check_sizes, plan_audience
 from spnb.sandbox.audience.player import Destination, wish_of
+from spnb.sandbox.control.asking import ask
 from spnb.sandbox.control.launch import SandboxInfo
 from spnb.sandbox.control.target import reached
 
@@ -215,7 +217,7 @@ async def simulate_async(
     check_sizes(viewers, seconds, seed, chattiness, moments)
     info = await asyncio.to_thread(reached, sandbox, room=room)
     found = await asyncio.to_thread(_room, info, str(getattr(room, "room_id", room)))
-    channel_id, post_id = found.get("channel_id"), found.get("post_id")
+    channel_id, post_id = found["channelId"], found["postId"]
     wish = {**sizes, "chat": channel_id is not None, "post": post_id is not None}
     plan = await asyncio.to_thread(lambda: plan_audience(**wish))  # type: ignore[arg-type]
     name = f"viewer-{secrets.token_hex(4)}"
@@ -227,33 +229,27 @@ async def simulate_async(
         start_new_session=True,
     )
     assert process.stdin is not None  # noqa: S101 - a pipe was asked for
-    destination = Destination(info.url, info.api_key, found["room_id"], channel_id, post_id)
+    destination = Destination(info.url, info.api_key, found["roomId"], channel_id, post_id)
     process.stdin.write(wish_of(wish, destination, name).encode())
     return AsyncSimulation(plan, name, process)
 
 
 def _room(info: SandboxInfo, room_id: str) -> Json:
-    """The room as the tables tell it: needs no user's session.
+    """What an audience must know of the room: needs no user's session.
 
     Raises:
         InvalidInput: it is unknown, or nobody can watch it.
         SandboxError: the sandbox does not answer.
     """
     try:
-        answer = httpx.get(
-            f"{info.url}/sandbox/tables/rooms",
-            params={"room_id": room_id, "format": "json"},
-            headers={"X-API-Key": info.api_key},
-            timeout=10,
-            trust_env=False,
-        )
+        answer = ask("GET", f"{info.url}/sandbox/rooms/{quote(room_id, safe='')}", info.api_key)
     except httpx.HTTPError as error:
         raise SandboxError(f"the sandbox at {info.url} does not answer: {type(error).__name__}") from None
+    if answer.status_code == 404:
+        raise InvalidInput(f"there is no room {room_id!r} in the sandbox at {info.url}")
     if answer.status_code != 200:
         raise SandboxError(f"the sandbox at {info.url} refused to tell of its rooms with {answer.status_code}")
-    if not answer.content.strip():
-        raise InvalidInput(f"there is no room {room_id!r} in the sandbox at {info.url}")
-    found: Json = json.loads(answer.text)
+    found: Json = answer.json()
     if found["status"] not in ("live", "waitingReconnect", "recorded"):
         hint = "go live first" if found["status"] == "idle" else "take one that is live"
         raise InvalidInput(f"room {room_id!r} is {found['status']}, nobody can watch it: {hint}")

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import orjson
 
-__all__ = ["Connection", "NoAnswer"]
+from spnb._patience import patience
 
-ANSWER_SECONDS = 30.0
+__all__ = ["Connection", "NoAnswer"]
 
 
 class NoAnswer(Exception):
@@ -28,6 +28,7 @@ class Connection:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._netloc = parts.netloc
+        self._patience = patience(url)
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self, method: str, path: str, headers: str, body: Any = None) -> tuple[int, Any]:
@@ -50,7 +51,7 @@ class Connection:
         request = f"{head}\r\n".encode() + content
         for attempt in range(2):
             try:
-                async with asyncio.timeout(ANSWER_SECONDS):
+                async with asyncio.timeout(self._patience):
                     return await self._exchange(request)
             except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
                 self.close()

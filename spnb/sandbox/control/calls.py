@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -10,6 +9,7 @@ import httpx
 
 from spnb._faces import asynchronous, is_a
 from spnb.errors import InvalidInput, SandboxError
+from spnb.sandbox.control.asking import ask_async
 from spnb.sandbox.control.launch import SandboxInfo, ensure
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class SandboxCalls:
 
     def __init__(self, url: str, api_key: str) -> None:
         self._url = url
-        self._headers = {"X-API-Key": api_key}
+        self._key = api_key
 
     @classmethod
     def of(cls, sandbox: Any = None, *, url: str | None = None, api_key: str | None = None) -> Self:
@@ -38,11 +38,8 @@ class SandboxCalls:
         return cls(*_reached(sandbox, url, api_key))
 
     async def _call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        # A sandbox is reached without TLS: authorities need not be loaded, which would hold up the loop.
-        nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         try:
-            async with httpx.AsyncClient(verify=nobody, timeout=15, trust_env=False, headers=self._headers) as web:
-                answer = await web.request(method, f"{self._url}{path}", json=body)
+            answer = await ask_async(method, f"{self._url}{path}", self._key, json=body)
             told = answer.json()
         except (httpx.HTTPError, ValueError) as error:
             raise SandboxError(f"the sandbox at {self._url} does not answer ({type(error).__name__})") from None

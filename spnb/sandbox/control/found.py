@@ -15,6 +15,7 @@ import httpx
 import psutil
 
 from spnb.errors import SandboxError
+from spnb.sandbox.control.asking import ask
 from spnb.sandbox.proof import PATH, challenge, proof
 
 __all__ = ["FILE", "make_private_folder", "read_running", "remove_running", "shows_its_key", "write_running"]
@@ -91,7 +92,7 @@ def shows_its_key(url: str, api_key: str) -> bool:
     """Whether who answers at `url` knows the key. The key itself is not sent."""
     asked = challenge()
     try:
-        answer = httpx.get(f"{url}{PATH}", params={"challenge": asked}, timeout=5, trust_env=False)
+        answer = ask("GET", f"{url}{PATH}", params={"challenge": asked})
         told = answer.json()["proof"] if answer.status_code == 200 and len(answer.content) < 1000 else ""
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return False

@@ -24,15 +24,17 @@ import httpx
 import psutil
 
 from spnb._arguments import checked, checked_class
+from spnb._patience import ON_THIS_MACHINE
 from spnb._places import user_folder
 from spnb._version import __version__
 from spnb.config import VisitorSignature
 from spnb.errors import ConfigError, SandboxError
+from spnb.sandbox.control.asking import ask
 from spnb.sandbox.control.found import FILE, check_ours, make_private_folder, read_running, shows_its_key
 
 __all__ = ["SandboxInfo", "default_data_dir", "ensure", "home", "running", "start"]
 
-START_SECONDS = 60.0
+START_SECONDS = ON_THIS_MACHINE
 """How long a sandbox that starts may say nothing. It may take longer: it tells its progress."""
 
 
@@ -75,17 +77,17 @@ class SandboxInfo:
             What it did: `pass`, `flag` or `terminate`.
 
         Raises:
-            SandboxError: the sandbox refused, e.g. since the room is not on air.
+            SandboxError: the sandbox refused, e.g. since the room is not on air, or does not run.
         """
-        answer = httpx.post(
-            f"{self.url}/sandbox/rooms/{quote(room_id, safe='')}/moderation",
-            headers={"X-API-Key": self.api_key},
-            json={"category": category, "confidence": confidence},
-            trust_env=False,
-        )
+        address = f"{self.url}/sandbox/rooms/{quote(room_id, safe='')}/moderation"
+        try:
+            answer = ask("POST", address, self.api_key, json={"category": category, "confidence": confidence})
+            told = answer.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise SandboxError(f"the sandbox at {self.url} does not answer: {type(error).__name__}") from None
         if not answer.is_success:
-            raise SandboxError(f"the sandbox did not moderate the room: {answer.json().get('message')}")
-        return str(answer.json()["action"])
+            raise SandboxError(f"the sandbox did not moderate the room: {told.get('message')}")
+        return str(told["action"])
 
     def auth_token(self, user_id: str) -> str:
         """What a backend of one's own gives its users in secure mode (`spnb sandbox --secure`): an auth token.
@@ -113,13 +115,7 @@ class SandboxInfo:
 
     def _given(self, what: str, *names: str, **wish: str) -> list[str]:
         try:
-            answer = httpx.post(
-                f"{self.url}/sandbox/{what}",
-                headers={"X-API-Key": self.api_key},
-                json=wish,
-                trust_env=False,
-                timeout=60,
-            )
+            answer = ask("POST", f"{self.url}/sandbox/{what}", self.api_key, json=wish)
             told = answer.raise_for_status().json()
             return [str(told[name]) for name in names]
         except (httpx.HTTPError, ValueError, KeyError) as error:
@@ -136,7 +132,7 @@ class SandboxInfo:
         """End this sandbox cleanly and wait for it.
 
         Raises:
-            SandboxError: it did not end within ten seconds.
+            SandboxError: it did not end within two minutes.
         """
         from spnb.sandbox.control.lease import let_go
 
@@ -144,11 +140,11 @@ class SandboxInfo:
         try:
             process = psutil.Process(self.pid)
             process.terminate()
-            process.wait(10)
+            process.wait(ON_THIS_MACHINE)
         except psutil.NoSuchProcess:
             return
         except psutil.TimeoutExpired:
-            raise SandboxError(f"the sandbox (process {self.pid}) did not end within 10 s") from None
+            raise SandboxError(f"the sandbox (process {self.pid}) did not end within {ON_THIS_MACHINE:g} s") from None
 
 
 def home() -> Path:
@@ -337,7 +333,7 @@ def _running(folder: Path) -> SandboxInfo | None:
         info = SandboxInfo.read(told)
         if not shows_its_key(info.url, info.api_key):
             return None
-        answer = httpx.get(f"{info.url}/sandbox/info", headers={"X-API-Key": info.api_key}, timeout=5, trust_env=False)
+        answer = ask("GET", f"{info.url}/sandbox/info", info.api_key)
         if answer.status_code != 200 or answer.json()["pid"] != info.pid:
             return None
     except (OSError, ValueError, KeyError, httpx.HTTPError):

@@ -18,6 +18,7 @@ from typing import Protocol
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from spnb._patience import patience
 from spnb.errors import SandboxError
 
 __all__ = ["hold", "let_go"]
@@ -125,6 +126,9 @@ def _joined(sandbox: Held) -> ClientConnection:
             f"ws{sandbox.url[4:]}/sandbox/lease",
             additional_headers={"X-API-Key": sandbox.api_key},
             proxy=None,
+            open_timeout=patience(sandbox.url),
+            # Its end is heard by the connection's; one that is slow to answer a ping has not ended.
+            ping_interval=None,
             logger=_quiet,
         )
     except (OSError, WebSocketException) as error:

@@ -9,6 +9,7 @@ import httpx
 from spnb._faces import asynchronous
 from spnb.config import credentials_from_environment
 from spnb.errors import SandboxError
+from spnb.sandbox.control.asking import ask
 from spnb.sandbox.control.launch import SandboxInfo, ensure
 
 __all__ = ["client_of", "reached"]
@@ -52,7 +53,7 @@ def client_of(one: Any) -> Any:
 
 def _asked(url: str, api_key: str, whose: str, hint: str = "") -> SandboxInfo:
     try:
-        answer = httpx.get(f"{url}/sandbox/info", headers={"X-API-Key": api_key}, timeout=10, trust_env=False)
+        answer = ask("GET", f"{url}/sandbox/info", api_key)
         facts: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
         return SandboxInfo.read({**facts, "apiKey": api_key})
     except (httpx.HTTPError, ValueError, KeyError):

@@ -154,6 +154,7 @@ class Sandbox:
             *self.tables.routes(),
             Route("/sandbox/info", self._info, methods=["GET"]),
             Route(PATH, self._proof, methods=["GET"]),
+            control_route(self.api_key, "GET", "/sandbox/rooms/{room_id}", self._room),
             control_route(self.api_key, "POST", "/sandbox/livekit-token", self._livekit_token),
             control_route(self.api_key, "POST", "/sandbox/auth-token", self._auth_token),
             control_route(self.api_key, "POST", "/sandbox/visitor-signature", self._visitor_signature),
@@ -268,6 +269,15 @@ class Sandbox:
         if not (load.isascii() and load.isdigit() and len(load) < 8 and int(load) <= MOST_LOAD):
             return envelope(Refused.invalid([f"load: 0 to {MOST_LOAD} bytes"]))
         return JSONResponse({**told, "load": b64encode(os.urandom(int(load) * 3 // 4)).decode()} if int(load) else told)
+
+    async def _room(self, call: ControlCall) -> Json:
+        """What an audience must know of a room, however busy this machine is: nothing is started or read for it."""
+        room_id = call.path("room_id")
+        room = self.store.rooms.get(room_id)
+        if room is None or room["isDeleted"]:
+            raise Refused.not_found(f"Room {room_id!r}")
+        facts = {"roomId": room["roomId"], "status": room["status"]}
+        return {**facts, "channelId": room.get("liveChannelId"), "postId": room.get("referenceId")}
 
     async def _livekit_token(self, call: ControlCall) -> Json:
         """A LiveKit token for any identity in any room: `{room, identity, canPublish?, hidden?, ttl?}`."""
