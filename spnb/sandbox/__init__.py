@@ -91,6 +91,9 @@ def serve(
         InvalidInput: a port or a grace that is none.
         SandboxError: the port is taken, the folder is in use, or the media server cannot be had.
     """
+    from filelock import FileLock
+
+    from spnb.sandbox.control.launch import STARTING
     from spnb.sandbox.server.process import run_foreground
     from spnb.sandbox.server.settings import SandboxSettings
 
@@ -116,10 +119,11 @@ def serve(
     if grace is not None:
         settings = settings.model_copy(update={"grace_seconds": grace})
     # In its own folder it is *the* sandbox of this user: whoever connects joins it.
-    shared = data_dir is None
-    if shared:
-        own_folder()
-    return run_foreground(settings, port=port, as_json=as_json, running_file=home() / FILE if shared else None)
+    if data_dir is not None:
+        return run_foreground(settings, port=port, as_json=as_json)
+    # Who connects while it starts waits for it, as for one that another notebook starts.
+    with FileLock(own_folder() / STARTING) as starting:
+        return run_foreground(settings, port=port, as_json=as_json, running_file=home() / FILE, starting=starting)
 
 
 __getattr__, __dir__ = late_names(

@@ -103,6 +103,15 @@ async def run_all(page: Page) -> None:
     await page.get_by_role("menuitem", name="Run All Cells", exact=True).click(timeout=PATIENCE)
 
 
+COMPLAINTS = "[data-mime-type*=stderr], [data-mime-type*=error]"
+
+
+async def nothing_complained(page: Page, notebook: str) -> None:
+    """A visitor sees no traceback and no warning."""
+    told = await page.locator(f".jp-OutputArea :is({COMPLAINTS})").all_inner_texts()
+    assert not told, f"{notebook} shows its visitor:\n" + "\n".join(told)
+
+
 async def visit(lab: Lab) -> dict[str, float]:
     """One visit; seconds."""
     took: dict[str, float] = {}
@@ -123,6 +132,7 @@ async def visit(lab: Lab) -> dict[str, float]:
     took["Run All to live picture"] = took["page to live picture"] - took["page to Run All"]
     replay = page.locator(".spnb-player .spnb-badge", has_text="REPLAY").last
     await replay.wait_for(timeout=PATIENCE)
+    await nothing_complained(page, "01")
     await page.close()
 
     page = await lab.page.context.browser.new_page(viewport={"width": 1280, "height": 1400})
@@ -155,6 +165,7 @@ async def visit(lab: Lab) -> dict[str, float]:
     await studio.get_by_role("button", name="End", exact=True).click()
     await studio.get_by_role("button", name="End now").click()
     await expect(studio.get_by_role("button", name="New stream")).to_be_visible()
+    await nothing_complained(page, "02")
     await page.close()
 
     await lab.open("03_lifecycle_and_chat.ipynb")
@@ -165,12 +176,13 @@ async def visit(lab: Lab) -> dict[str, float]:
 
 async def measure(base: Path) -> bool:
     """Build, visit, tell; whether every bar is held."""
-    place, repository, seconds = build(base)
+    place, repository, seconds = build(base, compiled=True)
     say(f"image's environment: {size_of(place) / MEGABYTE:.0f} MB, built in {seconds:.0f} s")
     folder = base / "lab"
     folder.mkdir()
     with as_large_as_binder() as placed, a_namespace() as namespace:
-        async with seen_from(namespace, folder, [*placed, str(place / "bin" / "python")]) as lab:
+        server = [*placed, str(repository / "binder" / "start"), str(place / "bin" / "python")]
+        async with seen_from(namespace, folder, server) as lab:
             for notebook in (repository / "notebooks").glob("*.ipynb"):
                 shutil.copy(notebook, lab.folder)
             peaks: list[int] = []

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -120,6 +121,30 @@ def test_processes_of_a_user_share_one_that_ends_with_the_last(tmp_path: Path) -
     for process in (*together, late):
         process.wait(60)
     assert shared.wait(60) is None or not shared.is_running()
+
+
+def test_who_connects_while_it_starts_in_the_foreground_joins_it(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "spnb", "sandbox", "--json"]
+    environment = {**os.environ, "SPNB_HOME": str(tmp_path)}
+    starting = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment)
+    taken = tmp_path / "sandbox" / "lock"
+    while not taken.exists():
+        assert starting.poll() is None
+        time.sleep(0.01)
+    starting.send_signal(signal.SIGSTOP)
+    late = joiner(tmp_path)
+    asking = psutil.Process(late.pid)
+    while not any(file.path == str(tmp_path / "start.lock") for file in asking.open_files()):
+        assert late.poll() is None, "it did not wait for the one that starts"
+        time.sleep(0.01)
+    starting.send_signal(signal.SIGCONT)
+    assert line_of(late)[:1] == [str(starting.pid)]
+    assert late.stdin is not None
+    late.stdin.close()
+    late.wait(60)
+    assert starting.poll() is None, "who runs it in the foreground ends it"
+    starting.terminate()
+    assert starting.wait(60) == 0
 
 
 def test_a_killed_shared_sandbox_is_replaced(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ from spnb.sandbox.control.found import FILE, check_ours, make_private_folder, re
 
 __all__ = ["SandboxInfo", "default_data_dir", "ensure", "home", "running", "start"]
 
+STARTING = "start.lock"
+"""Name of the file that is locked by who starts this user's sandbox, until it runs."""
 START_SECONDS = ON_THIS_MACHINE
 """How long a sandbox that starts may say nothing. It may take longer: it tells its progress."""
 
@@ -185,7 +187,7 @@ def own_folder() -> Path:
     try:
         make_private_folder(folder)
         check_ours(folder)
-        with (folder / "start.lock").open("a+"):
+        with (folder / STARTING).open("a+"):
             _check_space(folder, "set SPNB_HOME to a folder on another disk")
             return folder
     except OSError as error:
@@ -206,7 +208,7 @@ def ensure() -> SandboxInfo:
 
     folder = own_folder()
     # one process at a time looks for it and starts it
-    with _guard, FileLock(folder / "start.lock"):
+    with _guard, FileLock(folder / STARTING):
         info = _running(folder)
         if info is not None:
             try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -72,6 +73,7 @@ def run_foreground(
     tell_progress: bool = False,
     idle_exit: bool = False,
     running_file: Path | None = None,
+    starting: BaseFileLock | None = None,
 ) -> int:
     """Run a sandbox until SIGTERM or SIGINT, or until nobody uses it any more.
 
@@ -82,6 +84,7 @@ def run_foreground(
         tell_progress: print lines of JSON before that, `{"starting": …}`, as long as starting goes on.
         idle_exit: end some seconds after the last lease is gone and nothing is on air.
         running_file: a file that tells where it runs, for as long as it does.
+        starting: let go when that file is there, or it cannot be: whoever wants to join waits for it meanwhile.
 
     Returns:
         0 after a clean end.
@@ -110,13 +113,21 @@ def run_foreground(
         road = running_file.parent / ROAD if running_file is not None else None
         with asyncio.Runner(loop_factory=loop_factory) as runner, road_socket(road) as by_road:
             listeners = [listener] if by_road is None else [listener, by_road]
-            runner.run(_serve(settings, listeners, progress, running_file, as_json=as_json, idle_exit=idle_exit))
+            told = functools.partial(_tell_where, running_file, starting)
+            runner.run(_serve(settings, listeners, progress, told, as_json=as_json, idle_exit=idle_exit))
     finally:
         if running_file is not None:
             remove_running(running_file, os.getpid())
         listener.close()
         lock.release()
     return 0
+
+
+def _tell_where(running_file: Path | None, starting: BaseFileLock | None, sandbox: Sandbox) -> None:
+    if running_file is not None:
+        write_running(running_file, sandbox.describe())
+    if starting is not None:
+        starting.release()
 
 
 class _Progress:
@@ -179,7 +190,7 @@ async def _serve(
     settings: SandboxSettings,
     listeners: list[socket.socket],
     progress: _Progress,
-    running_file: Path | None,
+    told: Callable[[Sandbox], None],
     *,
     as_json: bool,
     idle_exit: bool,
@@ -232,8 +243,7 @@ async def _serve(
     waiting = asyncio.create_task(ready.wait())
     await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
     if ready.is_set():
-        if running_file is not None:
-            write_running(running_file, sandbox.describe())
+        told(sandbox)
         _say(sandbox, as_json=as_json)
         when_idle()
     await serving
