@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
@@ -135,54 +136,6 @@ async def test_forty_attacks_are_only_text(lab: Lab) -> None:
     await lab.shot("chat-attacked")
 
 
-FLOOD = """
-import asyncio, json
-from spnb._loop import run
-floods = [spnb.connect(f'flood-{n}', url=os.environ['TEST_URL'], api_key=os.environ['TEST_KEY']) for n in range(4)]
-feed = room.chat.channel.feed_id
-async def pour(client, count):
-    for number in range(count):
-        await client.asynchronous.messages.send(feed, f'message {number} of the flood, as long as messages are')
-async def flood(count):
-    await asyncio.gather(*(pour(client, count // 4) for client in floods))
-"""
-
-
-async def test_a_flood_is_shown_held_and_stays_small(lab: Lab) -> None:
-    await lab.write_and_run("flood.ipynb", CONNECT + CHAT)
-    await lab.run_code(FLOOD)
-    page = lab.page
-    await lab.run_code("run(flood(2000))")
-    await lab.run_code("last = room.chat.send('the last of them')")
-    await expect(page.locator(".spnb-words").last).to_have_text("the last of them")
-    await expect(page.locator(".spnb-line")).to_have_count(100)
-    # The list scrolls from its end: there is 0, and what is above is negative.
-    assert await page.locator(".spnb-lines").evaluate("(list) => list.scrollTop") == 0
-    # What the page was sent: in batches, and only what it shows.
-    seconds = float(
-        await lab.run_code("print((last.created_at - room.chat.recent(100)[0].created_at).total_seconds())")
-    )
-    spent = json.loads(await lab.run_code("print(json.dumps([chat.chat_messages, chat.chat_bytes, len(chat._rows)]))"))
-    assert spent[2] == 100
-    assert spent[0] < 1000, (spent, seconds)
-    assert spent[1] < 2000 * 250
-    held = await lab.run_code("print(len(chat._rows._quotes) <= 1000, len(chat._rows._gone), len(chat._rows._fresh))")
-    assert held.split() == ["True", "0", "0"]
-    # Who reads further up stays there, and sees how many are new.
-    await page.locator(".spnb-lines").evaluate("(list) => { list.scrollTop = -list.scrollHeight; }")
-    up = await page.locator(".spnb-lines").evaluate("(list) => list.scrollTop")
-    top = await page.locator(".spnb-words").first.text_content()
-    await lab.run_code("[room.chat.send(f'new {n}') for n in range(12)]")
-    await expect(page.get_by_role("button", name="12 new ↓")).to_be_visible()
-    assert await page.locator(".spnb-words").first.text_content() == top
-    assert await page.locator(".spnb-lines").evaluate("(list) => list.scrollTop") == up < -1000
-    await lab.shot("chat-held")
-    await page.get_by_role("button", name="12 new ↓").click()
-    await expect(page.locator(".spnb-words").last).to_have_text("new 11")
-    await expect(page.locator(".spnb-line")).to_have_count(100)
-    await expect(page.locator(".spnb-fresh")).to_be_hidden()
-
-
 IN_ORDER = """() => {
     // At each moment: no message twice, none before an earlier one of its sender, at most a hundred.
     window.spnbFaults = [];
@@ -201,10 +154,10 @@ IN_ORDER = """() => {
         window.spnbMost = Math.max(window.spnbMost, ids.size);
     }).observe(list, {childList: true});
 }"""
-SECONDS, EACH_SECOND = 20, 500
+SECONDS, EACH_SECOND = 8, 500
 
 
-async def test_five_hundred_messages_a_second(lab: Lab) -> None:
+async def test_a_flood_of_five_hundred_a_second_is_shown_held_and_stays_small(lab: Lab) -> None:
     page, received = lab.page, 0
 
     def count(frame: str | bytes) -> None:
@@ -217,11 +170,15 @@ async def test_five_hundred_messages_a_second(lab: Lab) -> None:
     feed = (await lab.run_code("print(room.chat.channel.feed_id)")).strip()
     await page.evaluate(IN_ORDER)
     before = received
+    messages_before = int(await lab.run_code("print(chat.chat_messages)"))
+    clock = asyncio.get_running_loop().time
+    began = clock()
     async with await spnb.connect_async("flood", url=lab.sandbox.url, api_key=lab.sandbox.api_key) as writer:
         sent, took = await flood(lab.sandbox.url, await writer.access_token(), feed, SECONDS, EACH_SECOND)
     assert sent == SECONDS * EACH_SECOND
     await lab.run_code("last = room.chat.send('the last of them')")
     await expect(page.locator(".spnb-words").last).to_have_text("the last of them")
+    until_shown = clock() - began  # a busy machine's kernel is behind the service
     # Nothing was lost on the way, and the end is shown as the service has it.
     await expect(page.locator(".spnb-line")).to_have_count(100)
     told = await lab.run_code("print(last.segment, json.dumps([m.text for m in room.chat.recent(100)]))")
@@ -229,10 +186,31 @@ async def test_five_hundred_messages_a_second(lab: Lab) -> None:
     assert int(segment) == sent + 1
     assert await page.locator(".spnb-words").all_text_contents() == json.loads(texts)
     assert await page.evaluate("[window.spnbFaults, window.spnbMost <= 100]") == [[], True]
-    # All that came to the page, JupyterLab's own messages included.
+    # The list scrolls from its end: there is 0, and what is above is negative.
+    lines = page.locator(".spnb-lines")
+    assert await lines.evaluate("(list) => list.scrollTop") == 0
+    # All that came to the page, JupyterLab's own messages included: in batches, and only what it shows.
     assert received - before < 1_000_000 * took
-    state = await lab.run_code("print(chat.chat_messages, len(chat._rows), len(chat._rows._fresh), chat.error == '')")
-    messages, shown, untold, fine = state.split()
-    assert [shown, untold, fine] == ["100", "0", "True"]
-    assert int(messages) <= 11 * took
-    await lab.shot("chat-hail")
+    state = await lab.run_code(
+        "rows = chat._rows\nprint(json.dumps([chat.chat_messages, chat.chat_bytes, chat.error]))\n"
+        "print(json.dumps([len(rows), len(rows._fresh), len(rows._gone), len(rows._quotes) <= 1000]))"
+    )
+    spent, held = (json.loads(line) for line in state.splitlines())
+    assert held == [100, 0, 0, True]
+    messages, size, error = spent
+    assert error == ""
+    assert messages - messages_before <= 11 * until_shown
+    assert size < sent * 250
+    # Who reads further up stays there, and sees how many are new.
+    await lines.evaluate("(list) => { list.scrollTop = -list.scrollHeight; }")
+    up = await lines.evaluate("(list) => list.scrollTop")
+    top = await page.locator(".spnb-words").first.text_content()
+    await lab.run_code("[room.chat.send(f'new {n}') for n in range(12)]")
+    await expect(page.get_by_role("button", name="12 new ↓")).to_be_visible()
+    assert await page.locator(".spnb-words").first.text_content() == top
+    assert await lines.evaluate("(list) => list.scrollTop") == up < -1000
+    await lab.shot("chat-held")
+    await page.get_by_role("button", name="12 new ↓").click()
+    await expect(page.locator(".spnb-words").last).to_have_text("new 11")
+    await expect(page.locator(".spnb-line")).to_have_count(100)
+    await expect(page.locator(".spnb-fresh")).to_be_hidden()
