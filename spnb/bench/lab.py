@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BASE",
     "HUB",
+    "LEAN",
     "Lab",
     "another_page",
     "browser_options",
@@ -65,6 +66,28 @@ def free_port() -> int:
 
 def chromium() -> str:
     return os.environ.get("SPNB_CHROMIUM") or "/usr/bin/chromium"
+
+
+LEAN: dict[str, Any] = {
+    # Whether JupyterLab could be built anew: it asks Node at each page.
+    "buildCheck": False,
+    "buildAvailable": False,
+    "disabledExtensions": {
+        **{
+            f"@jupyterlab/{name}-extension": True
+            for name in (
+                *("audio", "celltags", "csvviewer", "debugger", "extensionmanager", "help", "htmlviewer", "hub"),
+                *("imageviewer", "inspector", "javascript", "logconsole", "markdownviewer", "mathjax"),
+                *("mermaid", "pdf", "pluginmanager", "settingeditor", "terminal", "theme-dark-high-contrast"),
+                *("tooltip", "vega5", "video"),
+            )
+        },
+        "@jupyter-notebook/lab-extension": True,
+        "@pyviz/jupyterlab_pyviz": True,
+        "@voila-dashboards/jupyterlab-preview": True,
+    },
+}
+"""A page without what no notebook of ours uses: two thirds of the work to open one."""
 
 
 def write_settings(folder: Path) -> None:
@@ -251,6 +274,7 @@ async def open_lab(
     reach: Callable[[int], Awaitable[str]] | None = None,
     browser_program: str | None = None,
     browser_flags: Sequence[str] = (),
+    page_config: Mapping[str, Any] | None = None,
     server: Sequence[str] = (sys.executable,),
 ) -> AsyncIterator[Lab]:
     """JupyterLab with a fresh home under `base`, and a page on it.
@@ -263,6 +287,7 @@ async def open_lab(
         reach: given the server's port, tells the origin by which the browser reaches it; by loopback without.
         browser_program: starts Chromium in a place of its own.
         browser_flags: more of Chromium's.
+        page_config: what JupyterLab tells its pages, as `LEAN`.
         server: how the Python is started that serves and runs the notebooks.
     """
     from playwright.async_api import async_playwright
@@ -272,6 +297,9 @@ async def open_lab(
     home.mkdir()
     settings = base / "settings"
     write_settings(settings)
+    if page_config:
+        (base / "config" / "labconfig").mkdir(parents=True)
+        (base / "config" / "labconfig" / "page_config.json").write_text(json.dumps(page_config))
     token, port = secrets.token_hex(16), free_port()
     variables = {
         **os.environ,

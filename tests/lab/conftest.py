@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import ViewportSize, expect
 
-from spnb.bench.lab import BASE, HUB, browser_options, calm_camera, open_lab, start_page
+from spnb.bench.lab import BASE, HUB, LEAN, browser_options, calm_camera, open_lab, start_page
 from spnb.bench.lab import Lab as PlainLab
 from tests.conftest import RunningSandbox, start_sandbox
 
@@ -21,6 +21,23 @@ expect.set_options(timeout=60_000)
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "test-output" / "screenshots"
+SIZE: ViewportSize = {"width": 1280, "height": 1400}
+NATIVES = """() => {
+    const parts = (of, name) => Object.entries(Object.getOwnPropertyDescriptors(of ?? {}))
+        .map(([part, {value, get}]) => [`${name}.${part}`, value ?? get]);
+    const all = () => new Map(Object.getOwnPropertyNames(window)
+        .filter((name) => typeof window[name] === 'function')
+        .flatMap((name) => [[name, window[name]], ...parts(window[name], name),
+            ...parts(window[name].prototype, `${name}.prototype`)]));
+    const before = all();
+    window.spnbChanged = () => {
+        const now = all();
+        // LiveKit's client puts methods of its own in place of some.
+        const ours = /RTCPeerConnection\\.prototype\\.(add|remove|getLocal)/;
+        return [...before.keys()].filter((name) => !ours.test(name) && !Object.is(now.get(name), before.get(name)));
+    };
+}"""
+"""Remembers what a page has of its browser: `spnbChanged` tells what tests have put something of theirs in place of."""
 CARD = "spnb.TestCard(640, 360, 15)"
 """What is on air where only what happens counts: light to encode and to show."""
 GRACE = 8
@@ -37,6 +54,11 @@ class Lab(PlainLab):
 
     sandbox: RunningSandbox
 
+    def said(self) -> list[str]:
+        """What the page wrote into its console. Where a WebSocket is refused Chromium itself writes down its address,
+        into which LiveKit's client puts the token: of that no page can know."""
+        return [line for line in self.console if not line.startswith("error: WebSocket connection to ")]
+
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
@@ -45,17 +67,24 @@ async def lab(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Lab]:
     brisk = start_sandbox(tmp_path_factory.mktemp("brisk"), "--no-rate-limit", "--grace", str(GRACE))
     try:
         known = {"TEST_URL": brisk.url, "TEST_KEY": brisk.api_key}
-        async with open_lab(base, environment=known, shots=SHOTS, camera=calm_camera) as plain:
+        async with open_lab(base, environment=known, shots=SHOTS, camera=calm_camera, page_config=LEAN) as plain:
             plain.page.set_default_timeout(60_000)
+            await plain.page.evaluate(NATIVES)
             yield Lab(**{field.name: getattr(plain, field.name) for field in fields(plain)}, sandbox=brisk)
     finally:
         brisk.stop()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
-async def fresh_page(lab: Lab) -> None:
-    """Each module's tests share a page; what those of another have left in it is gone."""
-    await start_page(lab.page, f"{lab.url}{BASE}lab?token={lab.token}&reset")
+async def page_as_it_was(lab: Lab) -> None:
+    """All tests share a page, which costs as much to open as a short test; where those of the module before have
+    changed what it has of its browser, it is opened anew."""
+    page = lab.page
+    if page.viewport_size != SIZE:
+        await page.set_viewport_size(SIZE)
+    if await page.evaluate("window.spnbChanged?.().length ?? 1"):
+        await start_page(page, f"{lab.url}{BASE}lab?token={lab.token}&reset")
+        await page.evaluate(NATIVES)
 
 
 @pytest_asyncio.fixture(autouse=True)

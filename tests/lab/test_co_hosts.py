@@ -100,7 +100,7 @@ async def test_two_studios_share_a_stage(lab: Lab) -> None:
         return video.error === null;
     }"""
     assert await replay.evaluate(through), "one recording from the first picture to the last"
-    assert not [line for line in lab.console if line.startswith("pageerror") or "eyJ" in line]
+    assert not [line for line in lab.said() if line.startswith("pageerror") or "eyJ" in line]
 
 
 CHANGES = """(image) => new Promise((resolve) => {

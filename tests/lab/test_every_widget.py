@@ -106,7 +106,7 @@ async def test_nothing_is_found_against_the_accessibility_of_any_widget(lab: Lab
     await expect(page.locator(".spnb-player:not(.spnb-preview) video").first).to_be_visible(timeout=60_000)
     await page.add_script_tag(path=AXE)
     # Lab's body has no height of its own and hides what flows over: to axe all of it is hidden.
-    await page.add_style_tag(content="body { overflow: visible !important; height: 100vh !important; }")
+    style = await page.add_style_tag(content="body { overflow: visible !important; height: 100vh !important; }")
     await page.locator("[data-jp-kernel-user]").first.wait_for(state="attached")
     found = {"light": await page.evaluate(LOOK, True)}
     await page.set_viewport_size({"width": 720, "height": 450})
@@ -116,6 +116,7 @@ async def test_nothing_is_found_against_the_accessibility_of_any_widget(lab: Lab
     await page.wait_for_selector("body[data-jp-theme-light='false']", state="attached")
     await expect(page.locator(".jp-OutputArea .spnb[data-theme=light]")).to_have_count(0)
     found["dark"] = await page.evaluate(LOOK, True)
+    await style.evaluate("(element) => element.remove()")
     await page.evaluate(THEME, "JupyterLab Light")
     await page.wait_for_selector("body[data-jp-theme-light='true']", state="attached")
     assert not any(found.values()), "\n".join(f"== {how}\n{in_words(what)}" for how, what in found.items())

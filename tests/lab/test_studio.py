@@ -248,4 +248,4 @@ async def test_secrets_stay_in_memory(lab: Lab) -> None:
     assert "ERROR" in traceback
     for secret in secrets:
         assert secret not in told + traceback
-    assert not [line for line in lab.console if "eyJ" in line]
+    assert not [line for line in lab.said() if "eyJ" in line]
