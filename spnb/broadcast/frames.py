@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, cast
@@ -19,6 +19,7 @@ from spnb.broadcast.channel import PageChannel
 from spnb.broadcast.options import Format, Intent
 from spnb.broadcast.publisher import ConnectionRefused, Publisher, PublisherEvents
 from spnb.errors import BroadcastError
+from spnb.ice import IceServer
 
 __all__ = ["PAGE_CLOSED", "Frame", "FramesPublisher", "PageFrames"]
 
@@ -106,6 +107,11 @@ class PageFrames:
             self._recent.append(frame)
         self._decode(frame)
 
+    @property
+    def begun(self) -> bool:
+        """Whether `recent` has anything to tell."""
+        return bool(self._recent)
+
     def recent(self) -> list[Frame]:
         """The newest key frame and all since, once: who begins now need not wait for another; empty where there is none
         so new."""
@@ -153,10 +159,20 @@ class FramesPublisher(Publisher):
         frames: what comes of it.
         intent: what the host wants.
         events: what is told.
+        likely: what is going to be published: the page is asked for it while the connection is being made.
     """
 
-    def __init__(self, channel: PageChannel, frames: PageFrames, intent: Intent, events: PublisherEvents) -> None:
+    def __init__(
+        self,
+        channel: PageChannel,
+        frames: PageFrames,
+        intent: Intent,
+        events: PublisherEvents,
+        likely: tuple[int, int, float] | None = None,
+    ) -> None:
         super().__init__(intent, events)
+        self._likely = likely
+        self._asked: asyncio.Task[str] | None = None
         self._channel = channel
         self._frames = frames
         self._codec = ""
@@ -169,20 +185,47 @@ class FramesPublisher(Publisher):
         """Frames of the page that were sent on."""
         self._card: Any = None
 
-    async def _publish_video(self, wanted: Format) -> None:
-
-        options, before = self._intent.video, self._video_track
-        bits = options.bits(wanted.width, wanted.height, wanted.fps)
-        self._frames.recent()  # nothing of before goes out
+    async def connect(self, url: str, token: str, ice: Sequence[IceServer] = ()) -> None:
+        """Join the room, while the page begins to encode."""
+        if self._likely is not None:
+            self._asked = asyncio.create_task(self._encoder(*self._likely), name="spnb-encode")
         try:
-            answer = await self._channel.ask(
-                "encode", timeout=ENCODE_SECONDS, width=wanted.width, height=wanted.height, fps=wanted.fps, bitrate=bits
-            )
+            await super().connect(url, token, ice)
+        except BaseException:
+            await self._unask()
+            raise
+
+    async def _unask(self) -> None:
+        """What was asked ahead is of no use any more."""
+        asked, self._asked = self._asked, None
+        if asked is not None:
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+
+    async def _encoder(self, width: int, height: int, fps: float) -> str:
+        """Have the page encode so; by which codec it does."""
+        self._frames.recent()  # nothing of before goes out
+        wish = {"width": width, "height": height, "fps": fps, "bitrate": self._intent.video.bits(width, height, fps)}
+        try:
+            answer = await self._channel.ask("encode", timeout=ENCODE_SECONDS, **wish)
         except TimeoutError:
             raise ConnectionRefused("no page with the camera answered: was it closed?") from None
         codec = str(answer.get("codec"))
         if not answer.get("ok") or codec not in CODECS:
             raise BroadcastError(f"the page could not encode: {str(answer.get('reason') or 'unknown reason')[:200]}")
+        return codec
+
+    async def _publish_video(self, wanted: Format) -> None:
+        options, before = self._intent.video, self._video_track
+        size = wanted.width, wanted.height, wanted.fps
+        bits = options.bits(*size)
+        if self._asked is None or self._likely != size:
+            await self._unask()
+            self._asked = asyncio.create_task(self._encoder(*size), name="spnb-encode")
+        asked, self._asked = self._asked, None
+        codec = await asked
+        if not self._frames.begun:
+            self._frames.want_key = True  # it comes while the track is being published
         source, track = await self._publish_frames(wanted, codec, bits)
         with self._sender:
             self._video, self._video_track, self._before = source, track, None
@@ -305,6 +348,7 @@ class FramesPublisher(Publisher):
 
     async def leave(self) -> None:
         """Leave the room; the page goes on as before."""
+        await self._unask()
         if self._frames.forward == self._pass_on:
             self._frames.forward = None
         await super().leave()

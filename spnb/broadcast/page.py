@@ -98,7 +98,8 @@ class PageSource:
 
     def by_frames_of(self, frames: PageFrames, intent: Intent, events: PublisherEvents) -> FramesPublisher:
         """A connection from here that sends the page's frames."""
-        self._sender = FramesPublisher(self._channel, frames, intent, events)
+        size = intent.video.fit(self.width, self.height, self.fps)
+        self._sender = FramesPublisher(self._channel, frames, intent, events, size)
         return self._sender
 
     def by_page(self, intent: Intent, events: PublisherEvents, *, impatient: bool = False) -> PagePublisher:

@@ -15,10 +15,11 @@ const names = [
   ...["charts", "dashboard", "streamReport", "liveDashboard"],
 ];
 
-// A page cannot load a worker of another origin's: its text travels within the hub.
-const worker = await build({
+// A page cannot load a worker of another origin's: its text travels within the modules that make it.
+const workers = await build({
   absWorkingDir: here,
-  entryPoints: ["src/portWorker.ts"],
+  entryPoints: ["src/portWorker.ts", "src/frameWorker.ts"],
+  outdir: ".",
   write: false,
   bundle: true,
   format: "iife",
@@ -26,9 +27,10 @@ const worker = await build({
   minify: true,
   logLevel: "warning",
 });
+const [port, frames] = workers.outputFiles.map(({ text }) => JSON.stringify(text));
 await build({
   absWorkingDir: here,
-  define: { PORT_WORKER: JSON.stringify(worker.outputFiles[0].text) },
+  define: { PORT_WORKER: port, FRAME_WORKER: frames },
   entryPoints: Object.fromEntries(names.map((name) => [name, `src/${name}.ts`])),
   outdir,
   bundle: true,

@@ -88,6 +88,10 @@ void test("a way that bears little is sent half the size, and all of it once it 
   const fell = at;
   while ((await frame(1)) === 640) assert.ok(at < 60_000);
   assert.ok(at - fell > 9_000);
+  // On air the kernel has other work: what it bore before says nothing, and all of it is sent at once.
+  while ((await frame(400)) === 1280) assert.ok(at < 90_000);
+  sender.change({ width: 1280, height: 720, fps: 10, bitrate: 2_000_000 });
+  assert.equal(await frame(1), 1280);
   clock.mock.restore();
 });
 

@@ -1,9 +1,9 @@
 // Pictures and sound that go to the kernel in one message: each costs the kernel, its server and this page several more.
 import type { Encoded } from "./encoder";
 
-const PICTURES = 2;
-/** How long what is there waits for more, in milliseconds: well below what counts as late. */
-const WAIT_MS = 40;
+const PICTURES = 4;
+/** How long what is there waits for more, in milliseconds: below what counts as late. */
+const WAIT_MS = 100;
 
 export class Bundle {
   #told: Encoded[] = [];

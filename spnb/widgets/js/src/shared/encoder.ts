@@ -58,9 +58,12 @@ declare class MediaStreamTrackProcessor {
 /** What gives pictures: a track, or a stream of one's pictures, which may move into a worker. */
 export type Pictures = MediaStreamTrack | ReadableStream<VideoFrame>;
 
+/** Whether this browser makes a stream of a track's pictures. */
+export const canStream = (): boolean => typeof MediaStreamTrackProcessor !== "undefined";
+
 /** The pictures of a track as a stream, where this browser makes one: not slowed down in a page that is not seen. */
 export function streamOf(track: MediaStreamTrack): { pictures: Pictures; stop(): void } {
-  if (typeof MediaStreamTrackProcessor === "undefined") return { pictures: track, stop: () => undefined };
+  if (!canStream()) return { pictures: track, stop: () => undefined };
   const own = track.clone();
   own.enabled = true;
   const { readable } = new MediaStreamTrackProcessor({ track: own, maxBufferSize: WAITING });
@@ -256,7 +259,7 @@ export function halfOf({ width, height }: Size): Size {
 
 export class FrameSender {
   codec = "";
-  protected readonly pace: Pace;
+  protected pace: Pace;
   protected readonly large: Layer;
   protected held = false;
   /** When the whole size may be tried; no time while it is sent. */
@@ -318,10 +321,12 @@ export class FrameSender {
     });
   }
 
-  /** Another size or rate from now on; the codec stays. */
+  /** Another size or rate from now on; the codec stays. What the way bears is found out anew: the other end does something
+   * else with it as well. */
   change(wish: Encoding): void {
     this.wish = wish;
-    this.pace.atMost(wish.bitrate);
+    this.pace = new Pace(wish.bitrate);
+    [this.whole, this.rest] = [0, AGAIN_MS];
     this.configure();
   }
 

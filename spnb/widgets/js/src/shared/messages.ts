@@ -3,8 +3,8 @@ import { opus } from "./encoder";
 
 const WINDOW = 4;
 export const MESSAGE_WIDTH = 640;
-/** Packets of sound in one message, at most; and how long the first waits for others. */
-const TOGETHER = 4;
+/** Packets of sound in one message, at most: all that one piece of it may become; and how long the first waits for others. */
+const TOGETHER = 5;
 const TOGETHER_MS = 10;
 
 /** Sends JPEG pictures of a stream. */

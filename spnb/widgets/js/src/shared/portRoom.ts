@@ -5,36 +5,16 @@ import { TrackEvent, type LocalTrack, type TrackPublishOptions } from "livekit-c
 import { LEAST_HALVED, halfOf, streamOf, type Size } from "./encoder";
 import { soundOf } from "./messages";
 import { PortLine, clock, type Asked, type Told } from "./portLine";
+import { lineTo, type Line as LineOf } from "./lines";
 
 declare const PORT_WORKER: string;
 const PATH = "/sandbox/publish";
-const WORKER_MS = 1500;
 /** All goes through one connection of the notebook's server: bits per second of a picture, at most. */
 const MOST_BITS = 2_400_000;
 
 type Heard = Record<string, unknown>;
 type Handler = (...told: never[]) => void;
-/** A line, here or in a worker. */
-type Line = { ask(asked: Asked, moved?: Transferable[]): void; end(): void };
-
-/** In a worker, where the page lets there be one. */
-async function lineTo(tell: (told: Told) => void): Promise<Line> {
-  try {
-    const address = URL.createObjectURL(new Blob([PORT_WORKER], { type: "text/javascript" }));
-    const worker = new Worker(address);
-    await new Promise<void>((resolve, reject) => {
-      setTimeout(reject, WORKER_MS, new Error("no worker"));
-      worker.onerror = reject;
-      worker.onmessage = () => resolve();
-    }).finally(() => URL.revokeObjectURL(address));
-    worker.onmessage = ({ data }: MessageEvent<Told>) => tell(data);
-    return { ask: (asked, moved = []) => worker.postMessage(asked, moved), end: () => worker.terminate() };
-  } catch {
-    const line = new PortLine(tell);
-    return { ask: (asked) => line.take(asked), end: () => undefined };
-  }
-}
-
+type Line = LineOf<Asked>;
 export class PortRoom {
   readonly localParticipant = {
     publishTrack: (track: LocalTrack, options: TrackPublishOptions) => this.#publish(track, options),
@@ -67,7 +47,7 @@ export class PortRoom {
   async connect(url: string, token: string): Promise<void> {
     const address = new URL(url);
     address.pathname = `${address.pathname.replace(/\/$/, "")}${PATH}`;
-    const line = (this.#line = await lineTo((told) => this.#take(told)));
+    const line = (this.#line = await lineTo<Asked, Told>(PORT_WORKER, (tell) => new PortLine(tell), (told) => this.#take(told)));
     await new Promise<void>((resolve, reject) => {
       this.#joined = (problem) => (problem ? reject(problem) : resolve());
       line.ask({ do: "open", address: address.href, token });

@@ -1,10 +1,10 @@
 // The page's camera and microphone: shown at once, and sent to the kernel over WebRTC, or as messages without UDP.
 import { addressOf } from "./blob";
 import { type Blur, blurOf, setBlur } from "./blur";
-import { Bundle } from "./bundle";
 import { inWords, screenInWords, type Problem } from "./cameraTrouble";
 import { openDevices, openScreen, soundWish, whenCameraComes, type Wishes } from "./devices";
-import { FrameSender, canEncode, type Encoding } from "./encoder";
+import { canEncode, type Encoding } from "./encoder";
+import { Frames } from "./frames";
 import { MESSAGE_WIDTH, PictureSender, soundOf } from "./messages";
 import { gathered, pictureFlow, replaced, wholePictures } from "./peer";
 import type { Session } from "./session";
@@ -38,7 +38,7 @@ export class Webcam {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private beat: ReturnType<typeof setInterval> | undefined;
   private sending: (() => void) | undefined;
-  private frames: FrameSender | undefined;
+  private frames: Frames | undefined;
   private meter: { context: AudioContext; analyser: AnalyserNode; samples: Float32Array<ArrayBuffer> } | undefined;
   private before = { frames: 0, bytes: 0, at: 0, lost: 0, packets: 0 };
   private pictures: PictureSender | undefined;
@@ -359,10 +359,9 @@ export class Webcam {
     this.disconnect();
     const { generation, stream } = this;
     this.via = "frames";
-    const bundle = new Bundle((told, pieces) => this.session.send("encoded", told, pieces));
-    const frames = (this.frames = new FrameSender(
+    const frames = (this.frames = new Frames(
       wish,
-      (told, bytes) => bundle.picture(told, bytes),
+      (told, pieces) => this.session.send("encoded", told, pieces),
       () => {
         if (this.frames !== frames) return;
         this.disconnect();
@@ -381,11 +380,10 @@ export class Webcam {
       return "";
     }
     // Packets of Opus go with the pictures.
-    const quiet = soundOf(stream, (told, pieces) => (told["codec"] ? bundle.sound(pieces) : this.sound(told, pieces)));
+    const quiet = soundOf(stream, (told, pieces) => (told["codec"] ? frames.sound(pieces) : this.sound(told, pieces)));
     this.sending = () => {
       quiet();
       frames.stop();
-      bundle.end();
     };
     this.session.changed();
     return codec;
