@@ -126,8 +126,9 @@ def test_picture_and_sound_come_when_they_are_due(tmp_path: Path, fps: int) -> N
     taken = played(path)
     assert taken.ends == 1
     if fps == 1:
-        began = taken.pictures[0][0]
-        late = [at - began - number for number, (at, _) in enumerate(taken.pictures)]
+        # The first may itself be late on a busy machine: it is the least late that tells when they were due.
+        due = min(at - number for number, (at, _) in enumerate(taken.pictures))
+        late = [at - due - number for number, (at, _) in enumerate(taken.pictures)]
     else:
         late = [shown - heard for shown, heard in zip(flashes(taken), beeps(taken), strict=False)][1:]
     assert len(late) >= 3
