@@ -68,6 +68,8 @@ def chromium() -> str:
     return os.environ.get("SPNB_CHROMIUM") or "/usr/bin/chromium"
 
 
+PANEL = ".jp-NotebookPanel:not(.lm-mod-hidden)"
+"""The notebook in sight."""
 LEAN: dict[str, Any] = {
     # Whether JupyterLab could be built anew: it asks Node at each page.
     "buildCheck": False,
@@ -256,11 +258,17 @@ class Lab:
             }"""
         )
 
-    async def shot(self, name: str, selector: str = ".jp-NotebookPanel:not(.lm-mod-hidden)") -> Path:
+    async def shot(self, name: str, selector: str = PANEL) -> Path:
         """A screenshot kept as test output."""
         self.shots.mkdir(parents=True, exist_ok=True)
         path = self.shots / f"{name}.png"
-        await self.page.locator(selector).first.screenshot(path=path)
+        wanted = self.page.locator(selector).first
+        if selector == PANEL:  # it is in sight, and stands still: on a busy machine that takes long to be seen for sure
+            box = await wanted.bounding_box()
+            assert box is not None, "no notebook is in sight"  # noqa: S101
+            await self.page.screenshot(path=path, clip={**box})
+        else:
+            await wanted.screenshot(path=path)
         return path
 
 

@@ -40,7 +40,7 @@ NATIVES = """() => {
 """Remembers what a page has of its browser: `spnbChanged` tells what tests have put something of theirs in place of."""
 CARD = "spnb.TestCard(640, 360, 15)"
 """What is on air where only what happens counts: light to encode and to show."""
-GRACE = 8
+GRACE = 20
 """Seconds a room of the tests' own sandbox waits for its publisher: a page is reloaded in less."""
 CONNECT = (
     "import os, spnb\n"

@@ -89,9 +89,10 @@ WATCHED = """(video, {fps, most}) => new Promise((resolve, reject) => {
     const pen = canvas.getContext('2d', { willReadFrequently: true });
     const number = () => {
         const [wide, high] = [video.videoWidth, video.videoHeight];
-        [canvas.width, canvas.height] = [wide, high];
-        pen.drawImage(video, 0, 0);
-        const row = pen.getImageData(0, high - Math.floor(high / 24) - 1, wide, 1).data;
+        [canvas.width, canvas.height] = [wide, 1];
+        // One row alone: to draw all of a picture keeps a busy page from showing the next.
+        pen.drawImage(video, 0, high - Math.floor(high / 24) - 1, wide, 1, 0, 0, wide, 1);
+        const row = pen.getImageData(0, 0, wide, 1).data;
         const bit = (at) => row[4 * Math.floor((at + 0.5) * wide / 28)] > 127 ? 1 : 0;
         const bits = [...Array(28)].map((_, at) => bit(at));
         if (!bits[0] || bits[1] || !bits[26] || bits[27]) return undefined;
@@ -126,7 +127,7 @@ WATCHED = """(video, {fps, most}) => new Promise((resolve, reject) => {
         }
         if (told.age < most && told.heard !== undefined) resolve(told);
         else if (Date.now() - began > 60000) reject(new Error(JSON.stringify(told)));
-        else setTimeout(look, 20);
+        else setTimeout(look, 50);
     };
     look();
 })"""

@@ -240,6 +240,8 @@ async def test_secrets_stay_in_memory(lab: Lab) -> None:
         assert secret not in saved
         assert secret not in state
     assert "eyJ" not in saved + state
+    # What a notebook exports is what it saved: nothing need be on air meanwhile.
+    await lab.run_code("studio.room.stop()")
     command = [sys.executable, "-m", "nbconvert", "--to", "html", "--stdout", str(lab.folder / "studio-secrets.ipynb")]
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
     exported = done.stdout
