@@ -126,7 +126,7 @@ WATCHED = """(video, {fps, most}) => new Promise((resolve, reject) => {
             if (told.heard === undefined && loud()) told.heard = (Date.now() - told.shown) / 1000;
         }
         if (told.age < most && told.heard !== undefined) resolve(told);
-        else if (Date.now() - began > 60000) reject(new Error(JSON.stringify(told)));
+        else if (Date.now() - began > 150000) reject(new Error(JSON.stringify(told)));
         else setTimeout(look, 50);
     };
     look();
