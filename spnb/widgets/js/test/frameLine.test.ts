@@ -47,3 +47,15 @@ void test("what is encoded goes with the sound there is; a key frame that is wis
   mock.timers.reset();
   clock.mock.restore();
 });
+
+void test("an encoder that cannot begin is an answer too: there is no codec", async () => {
+  const { encoders } = page();
+  const told: Told[] = [];
+  const line = new FrameLine((news) => told.push(news));
+  const broken = { getReader: () => assert.fail("these pictures have gone") } as unknown as ReadableStream<VideoFrame>;
+  line.take({ do: "encode", wish: { width: 640, height: 360, fps: 10, bitrate: 500_000 }, pictures: broken });
+  await new Promise((done) => setImmediate(done));
+  assert.deepEqual(told, [{ tells: "codec", codec: "" }]);
+  line.take({ do: "stop" });
+  assert.equal(encoders[0]?.state, "closed");
+});

@@ -375,6 +375,7 @@ export class Webcam {
       return "";
     }
     if (!codec) {
+      frames.stop();
       this.frames = undefined;
       this.asPictures();
       return "";
