@@ -31,6 +31,7 @@ __all__ = [
     "browser_options",
     "calm_camera",
     "chromium",
+    "fine_camera",
     "open_lab",
     "restless_camera",
     "start_page",
@@ -108,12 +109,23 @@ CAMERAS = ("camera.mjpeg", "camera.y4m")
 CALM_RATE = 15
 
 
-def calm_camera(folder: Path, width: int = 1280, height: int = 720) -> None:
-    """What Chromium's fake camera shows where only what happens counts: 15 a second, light to read and to encode."""
-    with (folder / CAMERAS[1]).open("wb") as out:
+def calm_camera(folder: Path, width: int = 640, height: int = 360) -> None:
+    """What Chromium's fake camera shows where only what happens counts: 15 a second, light to read and to encode.
+
+    A browser looks at it anew whenever the camera is opened: it may be made in another size meanwhile.
+    """
+    path = folder / CAMERAS[1]
+    being_made = path.with_suffix(".part")
+    with being_made.open("wb") as out:
         out.write(b"YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420\n" % (width, height, CALM_RATE))
         for planes in _counted(f"testsrc2=size={width}x{height}:rate={CALM_RATE}:duration=2,format=yuv420p"):
             out.write(b"FRAME\n" + planes.tobytes())
+    being_made.replace(path)
+
+
+def fine_camera(folder: Path) -> None:
+    """The same at 1280×720: four times as much to encode."""
+    calm_camera(folder, 1280, 720)
 
 
 def restless_camera(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import ViewportSize, expect
 
-from spnb.bench.lab import BASE, HUB, LEAN, browser_options, calm_camera, open_lab, start_page
+from spnb.bench.lab import BASE, HUB, LEAN, browser_options, calm_camera, fine_camera, open_lab, start_page
 from spnb.bench.lab import Lab as PlainLab
 from tests.conftest import RunningSandbox, start_sandbox
 
-__all__ = ["BASE", "CARD", "CONNECT", "GRACE", "HUB", "ROOT", "Lab", "browser_options"]
+__all__ = ["BASE", "CAMERA", "CARD", "CONNECT", "GRACE", "HUB", "ROOT", "Lab", "browser_options"]
 
 # A machine that does many things at once may take a while; what is waited for is an event all the same.
 expect.set_options(timeout=60_000)
@@ -38,6 +38,8 @@ NATIVES = """() => {
     };
 }"""
 """Remembers what a page has of its browser: `spnbChanged` tells what tests have put something of theirs in place of."""
+CAMERA = [640, 360]
+"""The size of what the page's camera shows; 1280×720 in a test that uses `in_hd`."""
 CARD = "spnb.TestCard(640, 360, 15)"
 """What is on air where only what happens counts: light to encode and to show."""
 GRACE = 20
@@ -94,6 +96,14 @@ async def nothing_left_open(lab: Lab) -> AsyncIterator[None]:
     await lab.close()
     await lab.page.wait_for_function("window.spnbTracks.every((track) => track.readyState === 'ended')", timeout=60_000)
     await lab.page.evaluate("window.spnbTracks = []")
+
+
+@pytest.fixture
+def in_hd(lab: Lab) -> Iterator[None]:
+    """The page's camera shows 1280×720."""
+    fine_camera(lab.home)
+    yield
+    calm_camera(lab.home)
 
 
 @pytest_asyncio.fixture(loop_scope="session", autouse=True)

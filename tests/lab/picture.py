@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.async_api import expect
 
-from spnb.bench.lab import calm_camera, open_lab
+from spnb.bench.lab import fine_camera, open_lab
 
 IMAGES = Path(__file__).parents[2] / "notebooks" / "images"
 SIZE = {"width": 1500, "height": 900}
@@ -33,7 +33,7 @@ AUDIENCE = "crowd = spnb.sandbox.simulate(studio.room, viewers=60, seconds=90, s
 async def draw() -> Path:
     """Make the picture; its path."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        async with open_lab(Path(folder), camera=calm_camera, shots=IMAGES) as lab:
+        async with open_lab(Path(folder), camera=fine_camera, shots=IMAGES) as lab:
             page = lab.page
             await page.add_init_script(NAMED)
             await page.reload()

@@ -12,7 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from tests.lab.audience import House, brightest, good_pictures, still_pictures
-from tests.lab.conftest import GRACE, HUB, Lab
+from tests.lab.conftest import CAMERA, GRACE, HUB, Lab
 from tests.lab.test_preview import CELL as PREVIEW
 from tests.lab.test_preview import LEFT_OVER
 from tests.lab.test_story import PLAYING
@@ -34,10 +34,10 @@ async def test_without_udp_the_page_encodes_or_sends_pictures(no_udp: Lab) -> No
     await lab.write_and_run("no-udp.ipynb", PREVIEW)
     page = lab.page
     await page.get_by_role("button", name="Camera on").click()
-    assert await page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    assert await page.locator(".spnb-preview video").evaluate(PLAYING) == CAMERA
     await expect(page.locator(".spnb-numbers")).to_contain_text("encoded here, sent through")
     look = "import json; print(json.dumps(list(next(preview.frames()).shape)))"
-    assert json.loads(await lab.run_code(look)) == [720, 1280, 3]
+    assert json.loads(await lab.run_code(look)) == [*CAMERA[::-1], 3]
     # In a browser that cannot encode, one by one.
     await page.get_by_role("button", name="Camera off").click()
     await page.evaluate("window.VideoEncoder = undefined")
@@ -107,10 +107,10 @@ async def test_one_of_two_tabs_has_the_camera(lab: Lab) -> None:
     other = await visit(lab, page)
     await other.open("tabs.ipynb")
     await lab.page.get_by_role("button", name="Camera on").click()
-    assert await lab.page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    assert await lab.page.locator(".spnb-preview video").evaluate(PLAYING) == CAMERA
     await expect(page.get_by_text("On in another tab")).to_be_visible()
     await page.get_by_role("button", name="Camera on").click()
-    assert await page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    assert await page.locator(".spnb-preview video").evaluate(PLAYING) == CAMERA
     await expect(lab.page.get_by_text("On in another tab")).to_be_visible()
     assert not await lab.page.evaluate("[...document.querySelectorAll('video')].some((video) => video.srcObject)")
     await page.get_by_role("button", name="Camera off").click()
@@ -162,7 +162,7 @@ async def test_a_dead_token_is_replaced_silently(lab: Lab) -> None:
     page = lab.page
     await make_room(page)
     await page.get_by_role("button", name="Camera on").click()
-    assert await page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    assert await page.locator(".spnb-preview video").evaluate(PLAYING) == CAMERA
     await lab.run_code(
         "from spnb.broadcast import credentials\n"
         "room_id = studio.room.room_id\n"
@@ -210,7 +210,7 @@ async def test_everything_by_keyboard_and_in_the_dark(lab: Lab) -> None:
     await page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
     await page.get_by_role("button", name="Camera on").focus()
     await page.keyboard.press("Enter")
-    assert await page.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    assert await page.locator(".spnb-preview video").evaluate(PLAYING) == CAMERA
     await page.get_by_label("Title").focus()
     await page.keyboard.type("By keyboard")
     await page.keyboard.press("Enter")

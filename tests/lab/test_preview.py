@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import expect
 
 from spnb.bench.lab import CALM_RATE
-from tests.lab.conftest import Lab
+from tests.lab.conftest import CAMERA, Lab
 from tests.lab.test_story import PLAYING
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -43,13 +43,13 @@ async def test_the_camera_is_seen_by_eye_and_by_python(lab: Lab) -> None:
     page = lab.page
     await page.get_by_role("button", name="Camera on").click()
     video = page.locator(".spnb-preview video")
-    assert await video.evaluate(PLAYING) == [1280, 720]
-    await expect(page.locator(".spnb-numbers")).to_contain_text(re.compile(r"1280×720 · \d+ fps"))
+    assert await video.evaluate(PLAYING) == CAMERA
+    await expect(page.locator(".spnb-numbers")).to_contain_text(re.compile(r"640×360 · \d+ fps"))
     shape, moved = await value(
         lab,
         "(lambda a, b: [list(a.shape), bool((a != b).any())])(*[f for _, f in zip(range(2), preview.frames())])",
     )
-    assert shape == [720, 1280, 3]
+    assert shape == [*CAMERA[::-1], 3]
     assert moved
     assert page.locator(".spnb-menus select").first is not None
     await expect(page.get_by_label("camera", exact=True)).to_be_visible()
@@ -91,7 +91,7 @@ async def test_two_views_share_one_camera_and_closing_ends_it(lab: Lab) -> None:
     page = lab.page
     await page.get_by_role("button", name="Camera on").first.click()
     for video in await page.locator(".spnb-preview video").all():
-        assert await video.evaluate(PLAYING) == [1280, 720]
+        assert await video.evaluate(PLAYING) == CAMERA
     streams = "new Set([...document.querySelectorAll('video')].map((video) => video.srcObject?.id)).size"
     assert await page.evaluate(streams) == 1
     await lab.run_code("preview.close()")

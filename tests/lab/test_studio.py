@@ -56,6 +56,7 @@ async def ended(page: Page) -> None:
     await expect(page.locator(".spnb-studio .spnb-player .spnb-badge").last).to_have_text("REPLAY")
 
 
+@pytest.mark.usefixtures("in_hd")
 async def test_a_host_is_published_by_the_page_itself(lab: Lab) -> None:
     lab.write("studio.ipynb", CELL)
     await lab.open("studio.ipynb")
@@ -108,10 +109,10 @@ async def test_a_host_is_published_by_the_kernel(lab: Lab) -> None:
     room_id = await go_live(lab, "studio-kernel.ipynb", CELL.replace("countdown=0", "countdown=1, path='kernel'"))
     page = lab.page
     await expect(page.get_by_text("Sent by the kernel, as was chosen")).to_be_visible()
-    await expect(page.locator(".spnb-health")).to_contain_text("1280×720")
+    await expect(page.locator(".spnb-health")).to_contain_text("640×360")
     async with House(lab).viewer(room_id) as watching:
         track, _ = await watching.track()
-        await good_pictures(track, size=(1280, 720))
+        await good_pictures(track, size=(640, 360))
     await page.get_by_role("button", name="End", exact=True).click()
     await page.get_by_role("button", name="End now").click()
     await ended(page)
@@ -127,7 +128,7 @@ async def test_sources_are_switched_on_air(lab: Lab) -> None:
         assert len(await watching.counters(track, 20)) == 20
         await page.get_by_label("source", exact=True).select_option("page")
         track, _ = await watching.track()
-        await good_pictures(track, size=(1280, 720), watching=watching)
+        await good_pictures(track, size=(640, 360), watching=watching)
     assert await house.status(room_id) in ("live", "waitingReconnect")
     await page.get_by_role("button", name="End", exact=True).click()
     await page.get_by_role("button", name="End now").click()

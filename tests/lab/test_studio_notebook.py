@@ -7,7 +7,7 @@ import shutil
 import pytest
 from playwright.async_api import WebSocketRoute, expect
 
-from tests.lab.conftest import ROOT, Lab
+from tests.lab.conftest import CAMERA, ROOT, Lab
 from tests.lab.test_story import PLAYING
 from tests.lab.test_studio import make_room, on_air
 
@@ -31,7 +31,7 @@ async def test_a_newcomer_goes_through_the_studio_notebook(lab: Lab) -> None:
 
     # They see themselves, and go live.
     await studio.get_by_role("button", name="Camera on").click()
-    assert await studio.locator(".spnb-preview video").evaluate(PLAYING) == [1280, 720]
+    assert await studio.locator(".spnb-preview video").evaluate(PLAYING) == CAMERA
     await make_room(page, "My first stream")
     await studio.get_by_role("button", name="Go live").click()
     await expect(studio.locator(".spnb-count")).to_be_visible()
@@ -61,5 +61,5 @@ async def test_a_newcomer_goes_through_the_studio_notebook(lab: Lab) -> None:
     await studio.get_by_role("button", name="End", exact=True).click()
     await studio.get_by_role("button", name="End now").click()
     await expect(studio.locator(".spnb-player .spnb-badge").last).to_have_text("REPLAY")
-    assert await studio.locator(".spnb-player:not(.spnb-preview) video").evaluate(PLAYING) == [1280, 720]
+    assert await studio.locator(".spnb-player:not(.spnb-preview) video").evaluate(PLAYING) == CAMERA
     assert not [line for line in lab.console if line.startswith("pageerror")]

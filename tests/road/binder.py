@@ -22,7 +22,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
-from spnb.bench.lab import BASE, Lab
+from spnb.bench.lab import BASE, Lab, fine_camera
 from tests.install.test_binder import build
 from tests.lab.test_story import PLAYING
 from tests.road.conftest import a_namespace, seen_from
@@ -182,7 +182,7 @@ async def measure(base: Path) -> bool:
     folder.mkdir()
     with as_large_as_binder() as placed, a_namespace() as namespace:
         server = [*placed, str(repository / "binder" / "start"), str(place / "bin" / "python")]
-        async with seen_from(namespace, folder, server) as lab:
+        async with seen_from(namespace, folder, server, camera=fine_camera) as lab:
             for notebook in (repository / "notebooks").glob("*.ipynb"):
                 shutil.copy(notebook, lab.folder)
             peaks: list[int] = []

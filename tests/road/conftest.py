@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,11 @@ def a_namespace() -> Iterator[str]:
 
 @asynccontextmanager
 async def seen_from(
-    namespace: str, base: Path, server: Sequence[str] = (sys.executable,), flags: Sequence[str] = ()
+    namespace: str,
+    base: Path,
+    server: Sequence[str] = (sys.executable,),
+    flags: Sequence[str] = (),
+    camera: Callable[[Path], None] = calm_camera,
 ) -> AsyncIterator[Lab]:
     """JupyterLab under a prefix, and a page of another name in the namespace, which reaches it by a relay only.
 
@@ -52,6 +56,7 @@ async def seen_from(
         base: an empty folder.
         server: how the Python that serves is started.
         flags: more of Chromium's.
+        camera: makes what its camera shows.
     """
     out = base / "out.sock"
     relays: list[subprocess.Popen[str]] = []
@@ -81,7 +86,7 @@ async def seen_from(
         async with open_lab(
             base,
             shots=SHOTS,
-            camera=calm_camera,
+            camera=camera,
             reach=reach,
             browser_program=str(inside),
             browser_flags=[*secure, *flags],
