@@ -13,11 +13,15 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from importlib.metadata import distributions
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 import psutil
+
+from tests import pythons
 
 ROOT = Path(__file__).resolve().parents[1]
 LIVEKIT_VERSION = "1.9.11"
@@ -77,6 +81,31 @@ def ensure_spark() -> None:
     if shutil.which("java") and "pyspark" not in here:
         uv = os.environ.get("UV", "uv")
         subprocess.run([uv, "sync", "--quiet", "--inexact", "--group", "dev", "--extra", "spark"], check=True, cwd=ROOT)
+
+
+def ensure_measuring() -> tuple[str, dict[str, str]]:
+    """A Python that tells which lines were run at hardly a cost, with all that the tests need and Spark; what it is to
+    be told.
+
+    From 3.12 on Python tells that itself (`sys.monitoring`, PEP 669); before, what computes takes twice as long. So the
+    newer of those here has an environment of its own, and the two parts of the suite show two versions at work.
+    """
+    uv = os.environ.get("UV", "uv")
+    if sys.version_info >= (3, 12):
+        ensure_spark()
+        return sys.executable, MEASURED
+    found = next(filter(None, map(pythons.find, ("3.13", "3.12"))), None) if shutil.which(uv) else None
+    if found is None:
+        ensure_spark()
+        return sys.executable, {}
+    place = ROOT / ".cache" / f"python-{Path(found).resolve().name.removeprefix('python')}"
+    told = {**MEASURED, "UV_PROJECT_ENVIRONMENT": str(place), "VIRTUAL_ENV": str(place)}
+    spark = ("--extra", "spark") if shutil.which("java") else ()
+    words = [uv, "sync", "--quiet", "--python", found, "--group", "dev", *spark]
+    subprocess.run(words, check=True, cwd=ROOT, env={**os.environ, **told})
+    programs = place / ("Scripts" if sys.platform == "win32" else "bin")
+    told["PATH"] = os.pathsep.join((str(programs), os.environ.get("PATH", "")))
+    return str(programs / "python"), told
 
 
 def give_way(process: subprocess.Popen[bytes]) -> None:
@@ -154,6 +183,7 @@ class LiveKitBuild:
 MOST_AGAIN = 10
 """Tests of one run that are tried once more; where more fail, something is wrong, and trying is a waste of time."""
 
+MEASURED = {"COVERAGE_CORE": "sysmon"}
 REAL_TIME = "browser or media"
 COVERAGE = ("--cov=spnb", "--cov-report=term:skip-covered", "--cov-fail-under=84")
 
@@ -174,15 +204,26 @@ class Part:
         words: pytest's.
         shown: whether it prints while it runs; else `tell` prints all of it in the end.
         gives_way: whether what keeps time goes first.
+        python: runs it; this one without.
+        told: more of its environment.
     """
 
-    def __init__(self, name: str, *words: str, shown: bool = False, gives_way: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        *words: str,
+        shown: bool = False,
+        gives_way: bool = False,
+        python: str = sys.executable,
+        told: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._name = name
         self._printed: IO[bytes] | None = None if shown else tempfile.TemporaryFile()  # noqa: SIM115 - closed by `tell`
         self._folder = tempfile.TemporaryDirectory()
         self._failed = Path(self._folder.name, "failed")
-        environment = {**os.environ, "SPNB_FAILED": str(self._failed), "SPNB_GIVES_WAY": "1" if gives_way else ""}
-        command = [sys.executable, "-m", "pytest", *words]
+        self._pytest, self._told = [python, "-m", "pytest"], {**os.environ, **told}
+        environment = {**self._told, "SPNB_FAILED": str(self._failed), "SPNB_GIVES_WAY": "1" if gives_way else ""}
+        command = [*self._pytest, *words]
         self._process = subprocess.Popen(command, stdout=self._printed, env=environment, start_new_session=True)
         if gives_way:
             give_way(self._process)
@@ -213,7 +254,7 @@ class Part:
         self._folder.cleanup()
         if code != 1 or not 0 < len(again) <= MOST_AGAIN:
             return code
-        still = [test for test in again if run("-q", test)]
+        still = [test for test in again if subprocess.run([*self._pytest, "-q", test], env=self._told).returncode]
         for test in again:
             sys.stderr.write(f"{'FAILED TWICE' if test in still else 'passed alone, at a second try'}: {test}\n")
         return 1 if still else 0
@@ -240,11 +281,13 @@ def run_all() -> int:
             shown=True,
         )
         parts.append(in_time)
-        ensure_spark()
+        python, told = ensure_measuring()
         computed = Part(
             "What neither sends media nor drives a browser",
             *(*alike, "-n", "2", "-m", f"not ({REAL_TIME})", *COVERAGE),
             gives_way=True,
+            python=python,
+            told=told,
         )
         parts.append(computed)
         in_time.tell()

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.install.test_wheel import ROOT, plain_environment, uv
+from tests.install.test_wheel import ROOT, plain_environment
+from tests.pythons import uv
 
 
 def test_binder_installs_exactly_what_is_tested() -> None:

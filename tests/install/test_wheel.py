@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
-import sys
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests import pythons
+from tests.pythons import uv
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def uv() -> list[str]:
-    found = shutil.which("uv")
-    return [found] if found else [sys.executable, "-m", "uv"]
-
-
 def interpreter(version: str) -> str:
-    """A Python of that version on this machine: this one, one on the path, one of pyenv's, or one that uv knows."""
-    if sys.version_info[:2] == tuple(map(int, version.split("."))):
-        return sys.executable
-    kept = Path(os.environ.get("PYENV_ROOT", Path(shutil.which("pyenv") or "/none").resolve().parents[1]))
-    candidates = sorted(kept.glob(f"versions/{version}.*/bin/python"), reverse=True)
-    if candidates:
-        return str(candidates[0])
-    found = subprocess.run(
-        [*uv(), "python", "find", "--no-python-downloads", version], capture_output=True, text=True, cwd="/"
-    )
-    if found.returncode != 0:
+    """A Python of that version on this machine."""
+    found = pythons.find(version)
+    if found is None:
         pytest.skip(f"there is no Python {version} on this machine")
-    return found.stdout.strip()
+    return found
 
 
 def plain_environment(home: Path) -> dict[str, str]:
