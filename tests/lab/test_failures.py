@@ -29,17 +29,33 @@ async def no_udp(lab: Lab) -> AsyncIterator[Lab]:
         yield other
 
 
+WORKERS = """() => {
+    window.spnbWorkers = [];
+    window.Worker = class extends Worker {
+        constructor(...given) {
+            super(...given);
+            window.spnbWorkers.push(this);
+        }
+    };
+}"""
+"""Keeps the page's workers in sight."""
+
+
 async def test_without_udp_the_page_encodes_or_sends_pictures(no_udp: Lab) -> None:
     lab = no_udp
     await lab.write_and_run("no-udp.ipynb", PREVIEW)
     page = lab.page
+    await page.evaluate(WORKERS)
     await page.get_by_role("button", name="Camera on").click()
     assert await page.locator(".spnb-preview video").evaluate(PLAYING) == CAMERA
     await expect(page.locator(".spnb-numbers")).to_contain_text("encoded here, sent through")
     look = "import json; print(json.dumps(list(next(preview.frames()).shape)))"
     assert json.loads(await lab.run_code(look)) == [*CAMERA[::-1], 3]
-    # In a browser that cannot encode, one by one.
+    # What encodes beside the page breaks: it goes on one by one, by itself.
+    await page.evaluate("window.spnbWorkers.at(-1).postMessage(null)")
+    await expect(page.locator(".spnb-numbers")).to_contain_text("no UDP here: sent as messages")
     await page.get_by_role("button", name="Camera off").click()
+    # As in a browser that cannot encode.
     await page.evaluate("window.VideoEncoder = undefined")
     await page.get_by_role("button", name="Camera on").click()
     await expect(page.locator(".spnb-numbers")).to_contain_text("no UDP here: sent as messages")

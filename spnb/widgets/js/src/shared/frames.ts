@@ -30,7 +30,7 @@ export class Frames {
   async start(track: MediaStreamTrack): Promise<string> {
     const tell = (told: Told) => this.#told(told);
     // What cannot move into a worker stays here.
-    const line = canStream() ? await lineTo(FRAME_WORKER, here, tell) : alone(here, tell);
+    const line = canStream() ? await lineTo<Asked, Told>(FRAME_WORKER, here, tell, { tells: "failed" }) : alone(here, tell);
     if (this.#over) {
       line.end();
       return "";

@@ -5,11 +5,13 @@ const WORKER_MS = 1500;
 /** A line, here or in a worker. */
 export type Line<Asked> = { ask(asked: Asked, moved?: Transferable[]): void; end(): void };
 
-/** In a worker of this text, where there may be one, else here; a worker says something as soon as it is there. */
+/** In a worker of this text, where there may be one, else here; a worker says something as soon as it is there. Should it
+ *  break later, it is `broken` that is told. */
 export async function lineTo<Asked, Told>(
   text: string,
   here: (tell: (told: Told) => void) => { take(asked: Asked): void },
   tell: (told: Told) => void,
+  broken: Told,
 ): Promise<Line<Asked>> {
   try {
     const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
@@ -20,6 +22,7 @@ export async function lineTo<Asked, Told>(
       worker.onmessage = () => resolve();
     }).finally(() => URL.revokeObjectURL(address));
     worker.onmessage = ({ data }: MessageEvent<Told>) => tell(data);
+    worker.onerror = worker.onmessageerror = () => tell(broken);
     return { ask: (asked, moved = []) => worker.postMessage(asked, moved), end: () => worker.terminate() };
   } catch {
     return alone(here, tell);

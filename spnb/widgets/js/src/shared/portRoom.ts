@@ -47,7 +47,9 @@ export class PortRoom {
   async connect(url: string, token: string): Promise<void> {
     const address = new URL(url);
     address.pathname = `${address.pathname.replace(/\/$/, "")}${PATH}`;
-    const line = (this.#line = await lineTo<Asked, Told>(PORT_WORKER, (tell) => new PortLine(tell), (told) => this.#take(told)));
+    const here = (tell: (told: Told) => void) => new PortLine(tell);
+    const broken: Told = { tells: "closed", reason: "what encodes in this page broke" };
+    const line = (this.#line = await lineTo<Asked, Told>(PORT_WORKER, here, (told) => this.#take(told), broken));
     await new Promise<void>((resolve, reject) => {
       this.#joined = (problem) => (problem ? reject(problem) : resolve());
       line.ask({ do: "open", address: address.href, token });
