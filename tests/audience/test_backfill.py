@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,18 @@ def test_the_past_is_read_like_the_present(filled: Filled) -> None:
     newest = reader.get("/api/v1/rooms?sortBy=lastCreated&options[limit]=20")["rooms"]
     assert newest[0]["roomId"] == filled.present_room  # made before the past was written, and younger all the same
     assert [room["createdAt"] for room in newest] == sorted((room["createdAt"] for room in newest), reverse=True)
+    for order in ("firstCreated", "lastCreated"):  # one by one, there and back
+        token, steps = "options[limit]=1", []
+        while token:
+            answer = reader.get(f"/api/v1/rooms?sortBy={order}&{token}")
+            steps.append((answer["rooms"][0]["roomId"], answer["paging"]))
+            following = answer["paging"].get("next")
+            token = f"options[token]={following}" if following else ""
+        wanted = [room["roomId"] for room in newest]
+        assert [room for room, _ in steps] == (wanted if order == "lastCreated" else wanted[::-1])
+        for (before, _), (_, paging) in pairwise(steps):
+            back = reader.get(f"/api/v1/rooms?sortBy={order}&options[token]={paging['previous']}")
+            assert [room["roomId"] for room in back["rooms"]] == [before]
     stream = max(filled.past.truth["streams"], key=lambda stream: stream["messages"])
     room = reader.get(f"/api/v1/rooms/{stream['roomId']}")["rooms"][0]
     assert room["createdBy"] == stream["creator"]

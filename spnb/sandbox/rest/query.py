@@ -103,7 +103,7 @@ class Query:
 
 def sliced(found: Iterable[Json], wish: PageWish) -> Page:
     """A page of what is in order already; its tokens count from the beginning."""
-    start = wish.start or 0
+    start = max(0, wish.start or 0)
     shown = list(islice(found, start, start + wish.limit + 1))
     more = start + wish.limit if len(shown) > wish.limit else None
     return Page(shown[: wish.limit], more, max(0, start - wish.limit) if start else None)
@@ -155,6 +155,7 @@ def _read(token: str, most: int) -> PageWish:
         wish = PageWish(int(content["l"]), int(content["s"]))
     except (ValueError, KeyError, TypeError, OverflowError, binascii.Error):
         raise Refused.bad_request("options[token] is no token of this service: start the list anew") from None
-    if not 1 <= wish.limit <= most or wish.start is None or not 0 <= wish.start < 2**63:
+    # What a backfill wrote lies before the first row: its numbers are negative.
+    if not 1 <= wish.limit <= most or wish.start is None or not -(2**63) <= wish.start < 2**63:
         raise Refused.bad_request("options[token] is no token of this service: start the list anew")
     return wish
