@@ -16,7 +16,14 @@ from packaging.utils import canonicalize_name
 __all__ = ["TARGET", "text"]
 
 TARGET = Path(__file__).resolve().parents[1] / ".github" / "THIRD_PARTY.md"
-ENVIRONMENT = {"sys_platform": "linux", "platform_system": "Linux", "python_version": "3.11", "extra": ""}
+PYTHON = "3.13"
+ENVIRONMENT = {
+    "sys_platform": "linux",
+    "platform_system": "Linux",
+    "python_version": PYTHON,
+    "python_full_version": f"{PYTHON}.0",
+    "extra": "",
+}
 
 
 def _needed() -> list[str]:
@@ -50,7 +57,7 @@ def text() -> str:
         [
             "# Third-party software",
             "",
-            "What `pip install spnb` brings along, in the versions it is tested with. Made by",
+            f"What `pip install spnb` brings along on Python {PYTHON}, in the versions it is tested with. Made by",
             "`uv run python -m tests.licences`; do not edit. The licence texts of the JavaScript inside the wheel are",
             "in `spnb/widgets/static/THIRD_PARTY_LICENSES.txt`.",
             "",

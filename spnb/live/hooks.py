@@ -220,8 +220,7 @@ class _Registry:
             elif feed is not None:
                 feed.update()
         if not self._hooks:
-            self._known.clear()
-            self._messages.clear()
+            self._known.clear()  # not the messages: another connection may still bring one that is known
 
     def room_changed(self, client: AsyncClient[Any], before: Room | None, after: Room) -> None:
         if not self._hooks:

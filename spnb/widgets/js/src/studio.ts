@@ -344,7 +344,8 @@ export default hearing({
       const summary = link.get<Summary>("summary");
       ended.hidden = coHosts();
       numbers.textContent = summary.seconds
-        ? `On air ${clock(summary.seconds)} · at most ${summary.peak} ${summary.peak === 1 ? "viewer" : "viewers"} at once · ` +
+        ? `On air ${clock(summary.seconds)} · ${summary.peak ? `at most ${summary.peak}` : "no"} ` +
+          `${summary.peak === 1 ? "viewer" : "viewers"}${summary.peak > 1 ? " at once" : ""} · ` +
           `${kilobits(summary.kbps)} · ${(summary.loss * 100).toFixed(1)} % lost`
         : "";
     }
