@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from tests.lab.audience import House
-from tests.lab.conftest import CONNECT, Lab
+from tests.lab.conftest import CAMERA, CONNECT, Lab
 from tests.lab.test_story import PLAYING
 
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -91,7 +91,7 @@ async def test_two_studios_share_a_stage(lab: Lab) -> None:
     await host.get_by_role("button", name="End now").click()
     await expect(host.locator(".spnb-player .spnb-badge").last).to_have_text("REPLAY")
     replay = host.locator(".spnb-player video").last
-    assert await replay.evaluate(PLAYING) == [1280, 720]
+    assert await replay.evaluate(PLAYING) == CAMERA
     through = """async (video) => {
         for (const part of [0.1, 0.5, 0.9]) {
             video.currentTime = video.duration * part;
