@@ -91,18 +91,27 @@ def ensure_measuring() -> tuple[str, dict[str, str]]:
     newer of those here has an environment of its own, and the two parts of the suite show two versions at work.
     """
     uv = os.environ.get("UV", "uv")
-    if sys.version_info >= (3, 12):
+    newer = sys.version_info >= (3, 12)
+    found = None if newer or not shutil.which(uv) else next(filter(None, map(pythons.find, ("3.13", "3.12"))), None)
+    made = _environment_of(found, uv) if found else None
+    if made is None:
         ensure_spark()
-        return sys.executable, MEASURED
-    found = next(filter(None, map(pythons.find, ("3.13", "3.12"))), None) if shutil.which(uv) else None
-    if found is None:
-        ensure_spark()
-        return sys.executable, {}
-    place = ROOT / ".cache" / f"python-{Path(found).resolve().name.removeprefix('python')}"
+        return sys.executable, MEASURED if newer else {}
+    return made
+
+
+def _environment_of(python: str, uv: str) -> tuple[str, dict[str, str]] | None:
+    """An environment of all that the tests need with this Python, and what a process in it is to be told; `None` where
+    it cannot be made, which is told."""
+    place = ROOT / ".cache" / f"python-{Path(python).resolve().name.removeprefix('python')}"
     told = {**MEASURED, "UV_PROJECT_ENVIRONMENT": str(place), "VIRTUAL_ENV": str(place)}
     spark = ("--extra", "spark") if shutil.which("java") else ()
-    words = [uv, "sync", "--quiet", "--python", found, "--group", "dev", *spark]
-    subprocess.run(words, check=True, cwd=ROOT, env={**os.environ, **told})
+    words = [uv, "sync", "--quiet", "--python", python, "--group", "dev", *spark]
+    if subprocess.run(words, cwd=ROOT, env={**os.environ, **told}).returncode:
+        sys.stderr.write(
+            f"no environment could be made with {python}: what computes runs in this one, and takes longer\n"
+        )
+        return None
     programs = place / ("Scripts" if sys.platform == "win32" else "bin")
     told["PATH"] = os.pathsep.join((str(programs), os.environ.get("PATH", "")))
     return str(programs / "python"), told

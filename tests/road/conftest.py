@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
-from spnb.bench.lab import HUB, Lab, calm_camera, chromium, open_lab
+from spnb.bench.lab import HUB, Lab, calm_camera, chromium, fine_camera, open_lab
 from tests.certificates import fingerprint, write_certificate
 
 SHOTS = Path(__file__).resolve().parents[2] / "test-output" / "screenshots"
@@ -152,6 +152,14 @@ SECURE, CLOSED = "secure.example", "closed.example"
 def certificate(wall: Wall, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of the reverse proxy; the page believes it."""
     return write_certificate(tmp_path_factory.mktemp("house") / "certificate.pem", wall.outside, SECURE, CLOSED)
+
+
+@pytest.fixture
+def far_lab_in_hd(far_lab: Lab) -> Iterator[Lab]:
+    """The same, and its camera shows 1280×720."""
+    fine_camera(far_lab.home)
+    yield far_lab
+    calm_camera(far_lab.home)
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

@@ -11,7 +11,7 @@ import pytest
 from livekit import rtc
 from playwright.async_api import Page, expect
 
-from spnb.bench.lab import Lab, calm_camera, fine_camera
+from spnb.bench.lab import Lab
 from tests.broadcast.booth import Listener
 from tests.lab.test_story import PLAYING
 from tests.live.conftest import until
@@ -46,9 +46,8 @@ async def put(page: Page, source: str) -> None:
     await page.evaluate("window.jupyterapp.commands.execute('notebook:run-cell')")
 
 
-async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_lab: Lab) -> None:
-    lab = far_lab
-    fine_camera(lab.home)
+async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_lab_in_hd: Lab) -> None:
+    lab = far_lab_in_hd
     await lab.write_and_run(
         "host.ipynb",
         "import spnb\nsp = spnb.connect()\nroom = sp.rooms.create('Through one port')\n"
@@ -154,4 +153,3 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
     await expect(studio.get_by_role("button", name="New stream")).to_be_visible(timeout=90_000)
     assert (await lab.run_code("print(room.until('recorded', timeout=60).status)")).strip() == "recorded"
     await lab.close()
-    calm_camera(lab.home)
