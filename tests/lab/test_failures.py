@@ -203,6 +203,7 @@ async def test_viewers_are_asked_about_before_the_end(lab: Lab) -> None:
     )
     await expect(page.get_by_text("1 viewer", exact=True)).to_be_visible()
     await page.get_by_role("button", name="End", exact=True).click()
+    await lab.shot("studio-end-asks", ".spnb-studio")
     await page.get_by_role("button", name="Stay on air").click()
     assert await House(lab).status(room_id) == "live"
     await page.get_by_role("button", name="End", exact=True).click()
