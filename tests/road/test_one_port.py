@@ -94,7 +94,8 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
     assert found == wanted, await doctor.inner_text()
     verdict = doctor.locator(".spnb-verdict")
     await expect(verdict).to_contain_text("Streams reach this page through the Jupyter server.")
-    await expect(verdict).to_contain_text("through the notebook's own connection, encoded by this page")
+    # How large a picture that bears is measured, and told: it depends on what else the machine does.
+    await expect(verdict).to_contain_text("Its camera goes out through the notebook's own connection")
     told = await lab.run_code(
         "assert doctor.wait()\n"
         "print([r['key'] for r in doctor.rungs if r['works'] and r['delay'] > 0 and r['down'] > 1000])"
