@@ -19,6 +19,7 @@ from tests.live.conftest import until
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SIZES = ([1280, 720], [640, 360])
+ENCODED = "through the notebook's own connection, encoded by this page"
 """Where the line does not bear both layers, the small one is what there is."""
 ROADS = """async () => {
     const roads = await Promise.all([...window[Symbol.for('spnb.roads')].values()].map((found) => found.road));
@@ -84,18 +85,17 @@ async def test_a_host_goes_live_with_the_camera_of_a_page_that_has_one_port(far_
     rungs = doctor.locator("tr[data-rung]")
     # By its port the sandbox takes no page of another name than this machine's.
     wanted = {"jupyter": "true", "port": "false", "direct": "false", "messages": "true", "media": "false"}
+    verdict = doctor.locator(".spnb-verdict")
     found: dict[str, str] = {}
-    for _ in range(3):  # a machine that is too busy to answer in time has no such way, and says so
+    for _ in range(3):  # a machine that is too busy to answer in time has no such way, or a slow one, and says so
         await expect(again).to_be_enabled(timeout=90_000)
         found = dict(zip(await rungs.evaluate_all(KEYS), await rungs.evaluate_all(WORKING), strict=True))
-        if found == wanted:
+        if found == wanted and ENCODED in await verdict.inner_text():
             break
         await again.click()
     assert found == wanted, await doctor.inner_text()
-    verdict = doctor.locator(".spnb-verdict")
     await expect(verdict).to_contain_text("Streams reach this page through the Jupyter server.")
-    # How large a picture that bears is measured, and told: it depends on what else the machine does.
-    await expect(verdict).to_contain_text("Its camera goes out through the notebook's own connection")
+    await expect(verdict).to_contain_text(ENCODED)
     told = await lab.run_code(
         "assert doctor.wait()\n"
         "print([r['key'] for r in doctor.rungs if r['works'] and r['delay'] > 0 and r['down'] > 1000])"
