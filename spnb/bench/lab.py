@@ -384,8 +384,8 @@ async def start_page(page: Page, address: str) -> None:
     """Open a lab anew in a page, with nothing beside its notebooks."""
     await page.goto(address, timeout=120_000)
     await page.wait_for_function("window.jupyterapp && window.jupyterapp.started", timeout=120_000)
-    await page.evaluate("window.jupyterapp.started")
-    await page.evaluate("window.jupyterapp.commands.execute('application:toggle-left-area')")
+    # Not before: what is restored opens it again.
+    await page.evaluate("window.jupyterapp.restored.then(() => window.jupyterapp.shell.collapseLeft())")
 
 
 AnyLab = TypeVar("AnyLab", bound=Lab)
