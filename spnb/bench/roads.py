@@ -40,21 +40,23 @@ FOUND = """async () => {
     const roads = await Promise.all([...window[Symbol.for('spnb.roads')].values()].map((found) => found.road));
     return roads.filter(Boolean).map((road) => road.via)[0] ?? '';
 }"""
-FIRST = """async () => {
-    const {content} = window.spnbPanel;
+SHOWN = """() => {
+    const video = document.querySelector('.spnb-player:not(.spnb-preview) video');
+    return Boolean(video?.videoWidth) && video.currentTime > 0 && !video.paused;
+}"""
+"""Whether a picture moves in the page's player."""
+FIRST = f"""async () => {{
+    const shown = {SHOWN};
+    const {{content}} = window.spnbPanel;
     content.activeCellIndex = content.widgets.length - 1;
     const began = performance.now();
     void window.jupyterapp.commands.execute('notebook:run-cell');
-    await new Promise((resolve) => {
-        const look = () => {
-            const video = document.querySelector('.spnb-player:not(.spnb-preview) video');
-            if (video?.videoWidth && video.currentTime > 0 && !video.paused) resolve();
-            else requestAnimationFrame(look);
-        };
+    await new Promise((resolve) => {{
+        const look = () => (shown() ? resolve() : requestAnimationFrame(look));
         look();
-    });
+    }});
     return (performance.now() - began) / 1000;
-}"""
+}}"""
 
 
 @asynccontextmanager

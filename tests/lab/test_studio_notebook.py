@@ -13,6 +13,14 @@ from tests.lab.test_studio import make_room, on_air
 
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(300)]
 
+WATCH = """async () => {
+    const {content} = window.jupyterapp.shell.currentWidget;
+    const wanted = (cell) => cell.model.sharedModel.getSource().startsWith('spnb.Player');
+    content.activeCellIndex = content.widgets.findIndex(wanted);
+    await window.jupyterapp.commands.execute('notebook:run-cell');
+}"""
+"""Runs the cell of the Studio's notebook that shows what viewers see."""
+
 
 async def test_a_newcomer_goes_through_the_studio_notebook(lab: Lab) -> None:
     cut: list[WebSocketRoute] = []
@@ -39,14 +47,7 @@ async def test_a_newcomer_goes_through_the_studio_notebook(lab: Lab) -> None:
     publishing = cut[-1]  # whoever watches has a socket too
 
     # They watch themselves in the next cell.
-    await page.evaluate(
-        """async () => {
-            const {content} = window.spnbPanel;
-            const wanted = (cell) => cell.model.sharedModel.getSource().startsWith('spnb.Player');
-            content.activeCellIndex = content.widgets.findIndex(wanted);
-            await window.jupyterapp.commands.execute('notebook:run-cell');
-        }"""
-    )
+    await page.evaluate(WATCH)
     player = page.locator(".spnb-player:not(.spnb-preview) video").first
     await expect(player).to_be_visible()
     await player.evaluate(PLAYING)

@@ -23,8 +23,11 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from spnb.bench.lab import BASE, Lab, fine_camera
+from spnb.bench.roads import SHOWN
 from tests.install.test_binder import build
 from tests.lab.test_story import PLAYING
+from tests.lab.test_studio_notebook import WATCH
+from tests.lab.visitors import visit as visitor
 from tests.road.conftest import a_namespace, seen_from
 
 expect.set_options(timeout=120_000)
@@ -36,18 +39,6 @@ TO_PICTURE, MOST_MEMORY = "page to live picture", 1536 * MEGABYTE
 BARS = {TO_PICTURE: 20.0}
 """Seconds at most."""
 COUNTDOWN = 3
-SHOWN = """() => {
-    const video = document.querySelector('.spnb-player:not(.spnb-preview) video');
-    return Boolean(video?.videoWidth) && video.currentTime > 0 && !video.paused;
-}"""
-"""Whether a picture moves in a page's player."""
-WATCH = """async () => {
-    const {content} = window.jupyterapp.shell.currentWidget;
-    const wanted = (cell) => cell.model.sharedModel.getSource().startsWith('spnb.Player');
-    content.activeCellIndex = content.widgets.findIndex(wanted);
-    void window.jupyterapp.commands.execute('notebook:run-cell');
-}"""
-"""Runs the cell of the Studio's notebook that shows what viewers see."""
 GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -158,15 +149,19 @@ async def visit(lab: Lab) -> dict[str, float]:
     await page.get_by_role("button", name="Create room").click()
     await expect(studio.locator(".spnb-title").first).to_have_text("From Binder")
     second = await lab.page.context.browser.new_page(viewport={"width": 1280, "height": 1400})
-    await second.goto(f"{lab.url}{BASE}lab/workspaces/second/tree/02_studio.ipynb?token={lab.token}", timeout=PATIENCE)
-    await second.locator('.jp-Notebook-ExecutionIndicator[data-status="idle"]').wait_for(timeout=PATIENCE)
+    await (await visitor(lab, second)).open("02_studio.ipynb")
     await second.evaluate(WATCH)
     await expect(second.locator(".spnb-player:not(.spnb-preview) .spnb-badge").first).to_be_visible()
 
     clicked = time.monotonic()
-    seen = asyncio.create_task(second.wait_for_function(SHOWN, timeout=PATIENCE))
-    named = "counted down, to the picture of a second person who has the same link"
-    seen.add_done_callback(lambda _: took.update({named: time.monotonic() - clicked - COUNTDOWN}))
+
+    async def watch() -> None:
+        await second.wait_for_function(SHOWN, timeout=PATIENCE)
+        took["counted down, to the picture of a second person who has the same link"] = (
+            time.monotonic() - clicked - COUNTDOWN
+        )
+
+    seen = asyncio.create_task(watch())
     await studio.get_by_role("button", name="Go live").click()
     await expect(studio.locator(".spnb-head .spnb-badge").first).to_have_text("LIVE")
     await expect(studio.locator(".spnb-health")).to_contain_text(re.compile("1280×720|640×360"))

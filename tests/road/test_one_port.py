@@ -19,8 +19,8 @@ from tests.live.conftest import until
 pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SIZES = ([1280, 720], [640, 360])
-ENCODED = "through the notebook's own connection, encoded by this page"
 """Where the line does not bear both layers, the small one is what there is."""
+ENCODED = "through the notebook's own connection, encoded by this page"
 ROADS = """async () => {
     const roads = await Promise.all([...window[Symbol.for('spnb.roads')].values()].map((found) => found.road));
     return roads.filter(Boolean).map((road) => road.via);  // one that is looked for just now, in vain, is none
