@@ -221,7 +221,7 @@ async def test_playlists_wait_for_what_is_asked_for(studio: Studio) -> None:
     pictures, sounds = encoded_pictures(12), encoded_sound(12)
     (video, audio) = feeder.play(pictures=pictures[: 4 * FPS], sounds=sounds[:200])
     async with served(studio) as viewer:
-        listed = await viewer.until(lambda playlist: playlist.end >= (1, 5))
+        listed = await viewer.until(lambda playlist: playlist.end >= (2, 2))
         master = (await viewer.get("index.m3u8")).text
         assert 'CODECS="avc1.42' in master
         assert "RESOLUTION=320x180" in master

@@ -37,6 +37,8 @@ LEAD_STALL_SECONDS = 0.1
 """When the first publisher of several has given no picture for so long, another's sets the pace."""
 EARLIEST, ASK, LATEST = 0.9, 0.92, 1.07
 """Of a segment's length: from when a key frame ends it, when one is asked for, and when it ends without."""
+FIRST_SECONDS = 0.5
+"""The first segment's length: hls.js takes a list without a whole segment for an empty one, and looks again later."""
 BEHIND_SECONDS, SPARE_SECONDS = 1.0, 0.1
 """When this far behind, a picture is encoded only so often: a machine that is too slow gives fewer, not later ones."""
 PICTURE_SECONDS = 1 / 30
@@ -232,19 +234,28 @@ class Program:
                 self._encode_on(0.0)
             return
         age = edge - start
-        if not self._asked and self._now - start >= ASK * self._seconds and self._may_pass():
+        if not self._asked and self._now - start >= ASK * self._length and self._may_pass():
             self._asked = True
             self._shown[0].request_keyframe()
-        limit = LATEST if self._may_pass() else 1.0
         # A picture that comes with the end begins the next segment itself.
-        while age >= limit * self._seconds + SPARE_SECONDS / 2 and start + limit * self._seconds < self._stop:
-            self._encode_on(max(start + limit * self._seconds, self._segments.end))
+        while age >= self._limit + SPARE_SECONDS / 2 and start + self._limit < self._stop:
+            self._encode_on(max(start + self._limit, self._segments.end))
             if self._segments.start in (None, start):
                 return  # nothing could be encoded: the open segment goes on
             start = self._segments.start
             age = edge - start
         self._segments.until(edge)
         self._copies.until(edge)
+
+    @property
+    def _length(self) -> float:
+        """How long the open segment is to be, in seconds: players begin when one is whole, so the first is short."""
+        return self._seconds if self._segments.listing.count else min(FIRST_SECONDS, self._seconds)
+
+    @property
+    def _limit(self) -> float:
+        """How long it may get before the next one begins with a picture that is encoded here."""
+        return LATEST * self._seconds if self._may_pass() else self._length
 
     def _may_pass(self) -> bool:
         """Whether the pictures of the one publisher can be taken as they are."""
@@ -289,7 +300,7 @@ class Program:
     def _pass_on(self, sid: str, frame: EncodedFrame, position: float) -> bool:
         """Begin a segment with a key frame as it came, where one is due; whether that was done."""
         start = self._segments.start
-        due = start is None or position - start >= EARLIEST * self._seconds
+        due = start is None or position - start >= EARLIEST * self._length
         # One of another size ends its segment early, since a segment has one encoding.
         if not due and (sid != self._passing or self._segments.fits(frame.data)):
             return False
@@ -321,9 +332,9 @@ class Program:
             if len(composition) == len(self._shown) or sid == self._shown[0].sid:
                 self._encode_on(0.0)
             return
-        ends = position - start >= self._seconds and not self._may_pass()
+        ends = position - start >= self._length and not self._may_pass()
         joined = self._passing is not None and len(composition) > 1
-        if ends or (joined and position - start >= EARLIEST * self._seconds):
+        if ends or (joined and position - start >= EARLIEST * self._length):
             self._encode_on(max(position, self._segments.end))
             return
         leads = sid == composition.lead or position - self._last_picture > LEAD_STALL_SECONDS
