@@ -1,4 +1,4 @@
-"""How long an answer is waited for: one rule for all that ask a sandbox.
+"""How a sandbox is asked, one rule for all that do: how long an answer is waited for, and without TLS.
 
 A server on this machine that has gone says so at once: its connections are refused, or break. One that keeps silent is
 alive and slow, as everything is on a machine of one core (Binder's) that starts kernels and draws pages. So silence is
@@ -7,9 +7,12 @@ taken for an end only after far longer than work could last.
 
 from __future__ import annotations
 
+import ssl
+from functools import cache
+
 from spnb.config import is_loopback
 
-__all__ = ["ELSEWHERE", "ON_THIS_MACHINE", "patience"]
+__all__ = ["ELSEWHERE", "ON_THIS_MACHINE", "no_tls", "patience"]
 
 ON_THIS_MACHINE, ELSEWHERE = 120.0, 10.0
 """Seconds."""
@@ -22,3 +25,9 @@ def patience(url: str) -> float:
         url: where it is.
     """
     return ON_THIS_MACHINE if is_loopback(url) else ELSEWHERE
+
+
+@cache
+def no_tls() -> ssl.SSLContext:
+    """What `httpx` is to believe where nothing goes by TLS: nobody. To load the authorities takes 50 ms for each client."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from urllib.parse import urlsplit
 
-from spnb._patience import ON_THIS_MACHINE
+from spnb._patience import ON_THIS_MACHINE, no_tls
 from spnb.config import is_loopback
 
 __all__ = ["signpost"]
@@ -32,7 +32,7 @@ async def signpost(url: str) -> dict[str, str] | None:
     challenge = secrets.token_hex(16)
     parts = urlsplit(url)
     origin = f"http://{parts.netloc}"
-    async with httpx.AsyncClient(trust_env=False, timeout=ON_THIS_MACHINE) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=no_tls(), timeout=ON_THIS_MACHINE) as client:
         try:
             answer = await client.get(f"{origin}{PROOF_PATH}", params={"challenge": challenge})
             told = answer.json()["proof"] if answer.status_code == 200 else ""

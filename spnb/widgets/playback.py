@@ -72,32 +72,39 @@ class Playback(Experienced, Engagement):
         client, room = content.get("client"), self._room
         if room is None:
             return
-        ask = content.get("ask")
-        try:
-            record = await room.refresh()
-            if content.get("kind") == "recording":
-                recording = await room.recording(timeout=30, details=False, progress=False)
-                url = recording.urls[0] if recording.urls else None
-                if url is None:
-                    self.error = "Nothing was recorded of this stream."
-            else:
-                url = record.live_playback_url
-        except (ServiceError, Unreachable) as error:
-            self.error = str(error)
-            url = None
+        ask, kind = content.get("ask"), content.get("kind")
+        by_webrtc = content.get("webrtc") is True and kind == "live"
+        # Both at once: who waits for a stream waits for the slower one alone.
+        url, subscriber = await asyncio.gather(self._address(room, kind), self._subscriber(room, wanted=by_webrtc))
         if url is None:
             self.send({"type": "wait", "client": client, "ask": ask})
         else:
-            self.error = ""
-            by_webrtc = content.get("webrtc") is True and content.get("kind") == "live"
-            subscriber = await self._subscriber(room) if by_webrtc else None
-            await self._let_play(client, url, kind=content.get("kind"), ask=ask, subscriber=subscriber)
+            await self._let_play(client, url, kind=kind, ask=ask, subscriber=subscriber)
 
-    async def _subscriber(self, room: AsyncLiveRoom) -> dict[str, Any] | None:
+    async def _address(self, room: AsyncLiveRoom, kind: Any) -> str | None:
+        """Where the stream or its recording is played; None where that is not known now, which `error` tells."""
+        try:
+            record = await room.refresh()
+            if kind == "recording":
+                recording = await room.recording(timeout=30, details=False, progress=False)
+                url = recording.urls[0] if recording.urls else None
+                self.error = "" if url else "Nothing was recorded of this stream."
+                return url
+        except (ServiceError, Unreachable) as error:
+            self.error = str(error)
+            return None
+        url = record.live_playback_url
+        if url is not None:
+            self.error = ""
+        return url
+
+    async def _subscriber(self, room: AsyncLiveRoom, *, wanted: bool) -> dict[str, Any] | None:
         """What a page needs to watch by WebRTC, or why there is none of it; None where the service has no such thing.
 
         Secret: it goes into a message alone.
         """
+        if not wanted:
+            return None
         try:
             async with asyncio.timeout(TOKEN_SECONDS):
                 found = await subscriber_data(room.client, room.room_id)

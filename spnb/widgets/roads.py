@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from spnb._patience import no_tls
 from spnb.config import is_loopback
 
 __all__ = ["fetch"]
@@ -36,7 +37,8 @@ async def fetch(allowed: str, wanted: str, first: Any = None, last: Any = None) 
     headers = {}
     if isinstance(first, int) and isinstance(last, int) and 0 <= first <= last:
         headers["Range"] = f"bytes={first}-{last}"
-    async with httpx.AsyncClient(trust_env=not is_loopback(address), timeout=FETCH_SECONDS) as client:
+    verify = no_tls() if address.startswith("http:") else True
+    async with httpx.AsyncClient(trust_env=False, verify=verify, timeout=FETCH_SECONDS) as client:
         try:
             async with client.stream("GET", address, headers=headers) as answer:
                 body = bytearray()

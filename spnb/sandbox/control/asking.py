@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import ssl
-from functools import cache
 from typing import Any
 
 import httpx
 
-from spnb._patience import patience
+from spnb._patience import no_tls, patience
 
 __all__ = ["ask", "ask_async"]
 
 
-@cache
-def _nobody() -> ssl.SSLContext:
-    """A sandbox is reached without TLS: authorities need not be loaded, which takes long."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
 def _options(url: str, api_key: str | None) -> dict[str, Any]:
     headers = {} if api_key is None else {"X-API-Key": api_key}
-    return {"verify": _nobody(), "timeout": patience(url), "trust_env": False, "headers": headers}
+    return {"verify": no_tls(), "timeout": patience(url), "trust_env": False, "headers": headers}
 
 
 def ask(method: str, url: str, api_key: str | None = None, **sent: Any) -> httpx.Response:
