@@ -29,5 +29,5 @@ def patience(url: str) -> float:
 
 @cache
 def no_tls() -> ssl.SSLContext:
-    """What `httpx` is to believe where nothing goes by TLS: nobody. To load the authorities takes 50 ms for each client."""
+    """Whom `httpx` is to believe where nothing goes by TLS: nobody. Authorities take 50 ms to load, for each client."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
