@@ -49,7 +49,7 @@ FIRST_SHOWN = f"""() => {{
     }};
     look();
 }}"""
-"""When it was clicked, and when a picture moved, by the pages' own clocks: what drives them is late when they are busy."""
+"""When it was clicked, and when a picture moved, by the pages' own clocks: what drives them may be late."""
 GROUPS = Path("/sys/fs/cgroup")
 
 
