@@ -12,6 +12,7 @@ Everything here loads on first use, so `import spnb` is quick and touches no net
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,11 @@ if TYPE_CHECKING:
         ViewerCount,
         WebhookInspector,
     )
+
+# A notebook needs no command line of httpx's, which is an eighth of what a first cell loads (click, rich, pygments):
+# where it is missing httpx goes without.
+if "httpx" not in sys.modules:
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 _HOMES = {
     "AsyncBroadcast": "spnb.broadcast",

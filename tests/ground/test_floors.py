@@ -207,11 +207,18 @@ def test_a_name_that_is_handed_out_late_is_no_modules_too(package: str) -> None:
 
 
 def test_importing_loads_nothing_heavy_and_opens_nothing() -> None:
-    program = "import sys, spnb; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = "print(sorted({name.split('.')[0] for name, module in sys.modules.items() if module}))"
+    program = f"import sys, spnb; {loaded}"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     heavy = ("livekit", "aiortc", "av", "pandas", "plotly", "numpy", "ipywidgets", "httpx", "pydantic", "aiomqtt")
     assert not [name for name in heavy if f"'{name}'" in told.stdout]
     assert told.stderr == ""
+
+    # What a first cell uses needs no command lines.
+    program = f"import sys, spnb; spnb.connect, spnb.Player, spnb.TestCard; {loaded}"
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "'httpx'" in told.stdout
+    assert not [name for name in ("click", "rich", "cyclopts") if f"'{name}'" in told.stdout]
 
 
 def test_every_public_name_loads() -> None:
