@@ -130,6 +130,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.media  # it keeps time
 def test_a_file_is_played_once_and_ends(film: Path) -> None:
     source, taken = MediaFile(film), Taken()
     source.open()
@@ -142,6 +143,7 @@ def test_a_file_is_played_once_and_ends(film: Path) -> None:
     assert "film.mp4" in repr(source)
 
 
+@pytest.mark.media
 def test_a_file_can_be_played_again_and_again(film: Path) -> None:
     source, taken = MediaFile(film, loop=True), Taken(70)
     source.start(taken)

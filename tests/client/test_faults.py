@@ -105,7 +105,7 @@ async def test_a_create_whose_answer_is_lost_makes_no_twin(
     sandbox: RunningSandbox, proxy: FaultProxy, answer: Any
 ) -> None:
     client = await spnb.connect_async("careful", url=proxy.url, api_key=sandbox.api_key)
-    client._session._http.timeout = 1.0
+    client._session._http.timeout = 4.0
     proxy.fault = first(1, answer, method="POST", path="/api/v1/rooms")
     title = f"Only one {id(answer)}"
     room = await client.rooms.create(title, metadata={"mine": 1}, chat=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
 import signal
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 from playwright.async_api import expect
 
+import spnb
 from tests.ingest import encoder
 from tests.lab.conftest import CARD, CONNECT, Lab
 from tests.lab.test_story import PLAYING
@@ -55,6 +57,11 @@ NEAR = """() => {
     };
 }"""
 """What plays the HLS that is begun from now on, and how often it had nothing to play."""
+UNDECODABLE = """() => {
+    const broken = document.querySelector('.spnb-player video').src;
+    window.spnbHls.trigger('hlsError', { type: 'mediaError', details: 'bufferAppendError', fatal: true });
+    return broken !== document.querySelector('.spnb-player video').src;
+}"""
 ALL_CLOSED = "window.spnbPeers.length && window.spnbPeers.every((peer) => peer.connectionState === 'closed')"
 MADE = (
     f"room = sp.rooms.create('Close behind')\nshow = room.go_live({CARD})\nroom.until('live')\n"
@@ -307,6 +314,33 @@ async def test_an_encoder_is_watched_within_two_seconds_with_its_sound(
     assert abs(first) < 0.1, "the recorded stream has sound from its first moment"
     assert not [line for line in lab.console if line.startswith("pageerror")]
     await lab.run_code("room.stop()")
+
+
+async def test_who_has_seen_all_of_it_gets_the_replay_unasked(lab: Lab) -> None:
+    """A browser pauses what has come to its end, as where the recording takes its time: that is no wish to wait."""
+    page = lab.page
+    await lab.write_and_run("to-the-end.ipynb", CONNECT + MADE)
+    video = page.locator(".spnb-player video")
+    await expect(video).to_be_visible()
+    await page.get_by_role("button", name="Delay").click()
+    await expect(page.get_by_role("button", name="Delay")).to_have_text(re.compile(r"by WebRTC"))
+    await page.evaluate(NEAR)
+    await page.get_by_role("button", name="From the beginning").click()
+    await page.wait_for_function("window.spnbHls")
+    await video.evaluate(PLAYING, timeout=60_000)
+    # What the browser could not decode is put into the video anew, and goes on.
+    assert await page.evaluate(UNDECODABLE)
+    await video.evaluate(PLAYING, timeout=60_000)
+    kernel, host, room = (await lab.run_code("print(os.getpid(), sp.user.user_id, room.room_id, flush=True)")).split()
+    async with await spnb.connect_async(host, url=lab.sandbox.url, api_key=lab.sandbox.api_key) as client:
+        os.kill(int(kernel), signal.SIGSTOP)
+        try:
+            await client.rooms.stop(room)
+            await page.wait_for_function("document.querySelector('.spnb-player video').ended", timeout=60_000)
+        finally:
+            os.kill(int(kernel), signal.SIGCONT)
+    await expect(page.locator(".spnb-player .spnb-badge")).to_have_text("REPLAY")
+    await video.evaluate(PLAYING, timeout=60_000)
 
 
 async def test_a_player_plays_while_it_is_in_sight_and_a_card_plays_the_replay(lab: Lab) -> None:

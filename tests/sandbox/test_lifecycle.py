@@ -167,7 +167,7 @@ async def test_a_killed_sandbox_loses_no_recording_and_leaves_nothing_live(tmp_p
     (gap,) = (gap for gap in recording.gaps if gap.reason == "the sandbox was away")  # beside what the cut damaged
     assert gap.ended_at is not None
     (path,) = await recording.download(tmp_path, name="kept", progress=False)
-    assert numbers_in(path)[-1][0] >= 3  # of two segments of two seconds
+    assert numbers_in(path)[-1][0] >= 2  # of a first segment, which is short, and one of two seconds
     assert not await after.rooms.live()
     for client in (sp, after):
         await client.aclose()

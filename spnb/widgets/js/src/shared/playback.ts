@@ -234,11 +234,11 @@ export function playback(link: Link, model: Model, only?: "recording"): HTMLElem
 
   /** Take off what is in the video. */
   function takeOff() {
-    // A stream that is over pauses the video too: of WebRTC it counts what the viewer did.
+    // A stream that is over pauses the video too, which is nothing the viewer did.
     if (attached)
       held = webrtc
         ? { paused: pausedAt > 0, at: Math.max(0, pausedAt - began) }
-        : { paused: video.paused, at: stands ?? video.currentTime };
+        : { paused: video.paused && !video.ended, at: stands ?? video.currentTime };
     hls?.destroy();
     hls = undefined;
     clearTimeout(leaving);
