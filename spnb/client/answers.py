@@ -45,6 +45,7 @@ async def read_answer(answer: httpx.Response, doing: str, most: int = MOST_ANSWE
         async for chunk in answer.aiter_raw():
             body += unpack(chunk, most + 1 - len(body))
             if len(body) > most:
+                body.clear()  # what is raised is kept for a while, and this frame with it
                 raise BadAnswer(f"could not {doing}: the answer is over {most:,} bytes", status=answer.status_code)
     except zlib.error:
         raise BadAnswer(f"could not {doing}: the answer cannot be unpacked", status=answer.status_code) from None
