@@ -59,10 +59,7 @@ export async function attach(
   hls.on(hub.Hls.Events.ERROR, (_event, data) => {
     if (!data.fatal) return;
     if (data.type === hub.Hls.ErrorTypes.MEDIA_ERROR && mended++ < MOST_MENDED) {
-      const moving = !video.paused;
       hls.recoverMediaError();
-      // It is put into the video anew, which pauses it.
-      if (moving) void video.play().catch(() => undefined);
       return;
     }
     // What has an answer has a road; else it may lead nowhere now.
