@@ -61,8 +61,7 @@ if TYPE_CHECKING:
 
 # A notebook needs no command line of httpx's, which is an eighth of what a first cell loads (click, rich, pygments):
 # where it is missing httpx goes without.
-if "httpx" not in sys.modules:
-    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 
 _HOMES = {
     "AsyncBroadcast": "spnb.broadcast",

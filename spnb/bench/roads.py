@@ -45,16 +45,18 @@ SHOWN = """() => {
     return Boolean(video?.videoWidth) && video.currentTime > 0 && !video.paused;
 }"""
 """Whether a picture moves in the page's player."""
-FIRST = f"""async () => {{
+UNTIL_SHOWN = f"""() => new Promise((resolve) => {{
     const shown = {SHOWN};
+    const look = () => (shown() ? resolve(Date.now()) : requestAnimationFrame(look));
+    look();
+}})"""
+"""Resolves when one does, with the page's time, in milliseconds since 1970."""
+FIRST = f"""async () => {{
     const {{content}} = window.spnbPanel;
     content.activeCellIndex = content.widgets.length - 1;
     const began = performance.now();
     void window.jupyterapp.commands.execute('notebook:run-cell');
-    await new Promise((resolve) => {{
-        const look = () => (shown() ? resolve() : requestAnimationFrame(look));
-        look();
-    }});
+    await ({UNTIL_SHOWN})();
     return (performance.now() - began) / 1000;
 }}"""
 

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Route, expect
 
+from spnb.bench.roads import SHOWN
 from tests.ingest import encoder
 from tests.lab.conftest import CARD, CONNECT, Lab
 from tests.lab.test_story import PLAYING
@@ -60,10 +61,7 @@ UNDECODABLE = """() => {
     window.spnbHls.trigger('hlsError', { type: 'mediaError', details: 'bufferAppendError', fatal: true });
     return broken !== document.querySelector('.spnb-player video').src;
 }"""
-MOVES = """() => {
-    const video = document.querySelector('.spnb-player video');
-    return !video.paused && !video.ended && video.currentTime > 0;
-}"""
+"""What hls.js says where the browser cannot decode; whether another source is in the video since."""
 ALL_CLOSED = "window.spnbPeers.length && window.spnbPeers.every((peer) => peer.connectionState === 'closed')"
 MADE = (
     f"room = sp.rooms.create('Close behind')\nshow = room.go_live({CARD})\nroom.until('live')\n"
@@ -332,7 +330,7 @@ async def test_who_has_seen_all_of_it_gets_the_replay_unasked(lab: Lab) -> None:
     await video.evaluate(PLAYING, timeout=60_000)
     # What the browser could not decode is put into the video anew, and goes on.
     assert await page.evaluate(UNDECODABLE)
-    await page.wait_for_function(MOVES)
+    await page.wait_for_function(SHOWN)
     await video.evaluate(PLAYING, timeout=60_000)
 
     # The list ends, as a service's does whose recording takes its time: the video comes to its end.
@@ -347,7 +345,7 @@ async def test_who_has_seen_all_of_it_gets_the_replay_unasked(lab: Lab) -> None:
     await page.unroute_all()
     await lab.run_code("show.stop()")
     await expect(page.locator(".spnb-player .spnb-badge")).to_have_text("REPLAY")
-    await page.wait_for_function(MOVES)
+    await page.wait_for_function(SHOWN)
     await video.evaluate(PLAYING, timeout=60_000)
 
 

@@ -111,7 +111,7 @@ def check(playlist: Playlist, *, steady: bool = True) -> None:
         last = playlist.ended and number == len(playlist.segments) - 1
         if steady and not last:
             first = playlist.end[0] == len(playlist.segments) and number == 0
-            least = 0.0 if first else 0.9 * target
+            least = 0.45 if first else 0.9 * target
             assert least - 0.002 <= segment.seconds <= 1.1 * target + 0.002, (number, segment.seconds)
         assert segment.at is not None
         assert segment.map, "fragmented MP4 needs an EXT-X-MAP (3.3)"

@@ -23,7 +23,7 @@ from pathlib import Path
 from playwright.async_api import Page, expect
 
 from spnb.bench.lab import BASE, Lab, fine_camera
-from spnb.bench.roads import SHOWN
+from spnb.bench.roads import UNTIL_SHOWN
 from tests.install.test_binder import build
 from tests.lab.test_story import PLAYING
 from tests.lab.test_studio_notebook import WATCH
@@ -41,15 +41,7 @@ BARS = {TO_PICTURE: 20.0}
 COUNTDOWN = 3
 TO_SECOND = "counted down, to the picture of a second person who has the same link"
 CLICKED = "() => addEventListener('click', () => { window.spnbClicked = Date.now(); }, { capture: true, once: true })"
-FIRST_SHOWN = f"""() => {{
-    const shown = {SHOWN};
-    const look = () => {{
-        if (shown()) window.spnbShown = Date.now();
-        else requestAnimationFrame(look);
-    }};
-    look();
-}}"""
-"""When it was clicked, and when a picture moved, by the pages' own clocks: what drives them may be late."""
+"""Remembers when that was by the page's own clock: what drives it may be late."""
 GROUPS = Path("/sys/fs/cgroup")
 
 
@@ -165,14 +157,13 @@ async def visit(lab: Lab) -> dict[str, float]:
     await studio.locator(".spnb-preview video").first.evaluate(PLAYING, timeout=PATIENCE)
 
     await page.evaluate(CLICKED)
-    await second.evaluate(FIRST_SHOWN)
+    seen = asyncio.create_task(second.evaluate(UNTIL_SHOWN))
     clicked = time.monotonic()
     await studio.get_by_role("button", name="Go live").click()
     await expect(studio.locator(".spnb-head .spnb-badge").first).to_have_text("LIVE")
     await expect(studio.locator(".spnb-health")).to_contain_text(re.compile("1280×720|640×360"))
     took[f"countdown of {COUNTDOWN} s, the page's camera on air"] = time.monotonic() - clicked
-    await second.wait_for_function("window.spnbShown", timeout=PATIENCE)
-    shown, pressed = await second.evaluate("window.spnbShown"), await page.evaluate("window.spnbClicked")
+    shown, pressed = await asyncio.wait_for(seen, PATIENCE / 1000), await page.evaluate("window.spnbClicked")
     took[TO_SECOND] = (shown - pressed) / 1000 - COUNTDOWN
     await second.screenshot(path=lab.shots / "binder-second.png")
     await second.close()

@@ -238,8 +238,8 @@ class Program:
             self._asked = True
             self._shown[0].request_keyframe()
         # A picture that comes with the end begins the next segment itself.
-        while age >= self._limit + SPARE_SECONDS / 2 and start + self._limit < self._stop:
-            self._encode_on(max(start + self._limit, self._segments.end))
+        while age >= (limit := self._limit) + SPARE_SECONDS / 2 and start + limit < self._stop:
+            self._encode_on(max(start + limit, self._segments.end))
             if self._segments.start in (None, start):
                 return  # nothing could be encoded: the open segment goes on
             start = self._segments.start
